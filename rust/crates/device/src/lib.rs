@@ -1,0 +1,3 @@
+//! The shell round `proto`: a TUN on one side, UDP sockets on the other, one thread between them.
+
+pub mod control;
