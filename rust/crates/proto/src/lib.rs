@@ -4,5 +4,6 @@
 #![forbid(unsafe_code)]
 
 pub mod change;
+pub mod endpoint;
 pub mod key;
 pub mod status;
