@@ -1,7 +1,8 @@
 """The build backend: maturin, with the workspace's own binaries put into the wheel.
 
-maturin builds one crate per wheel. The binaries that stand beside the extension (`warren-wg`) are built first and handed to it as
-data scripts, so that `pip install .`, `pip install -e .` and a built wheel all end with them on the environment's path.
+maturin builds one crate per wheel. The binaries that stand beside the extension (`warren-wg`) are built first and
+handed to it as data scripts, so that `pip install .`, `pip install -e .` and a built wheel all end with them on the
+environment's path.
 """
 
 from __future__ import annotations
