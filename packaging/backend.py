@@ -37,6 +37,7 @@ __all__ = [
 ROOT = Path(__file__).resolve().parent.parent
 BINARIES = {"warren-wgd": "warren-wg"}  # crate -> the program it makes
 SCRIPTS = ROOT / "build" / "warren.data" / "scripts"
+SCRIPTS.mkdir(parents=True, exist_ok=True)  # while it is absent maturin refuses every hook, metadata too
 
 
 def build_wheel(
@@ -61,8 +62,8 @@ def build_editable(
 
 def build_binaries() -> None:
     """Build every program of `BINARIES` in release mode into the directory that maturin copies from."""
-    shutil.rmtree(SCRIPTS, ignore_errors=True)
-    SCRIPTS.mkdir(parents=True)
+    shutil.rmtree(SCRIPTS)
+    SCRIPTS.mkdir()
     for crate, program in BINARIES.items():
         shutil.copy2(_build(crate, program), SCRIPTS / program)
 
