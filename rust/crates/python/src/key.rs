@@ -1,0 +1,133 @@
+//! Keys. Secrets are wiped when Python lets go of them, compared in constant time, never hashed and never shown.
+
+use proto::key::{self, KEY_BASE64, KEY_BYTES};
+use pyo3::buffer::PyBuffer;
+use pyo3::exceptions::PyOSError;
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedStr;
+use ring::rand::{SecureRandom, SystemRandom};
+use zeroize::Zeroizing;
+
+use crate::failure;
+
+/// See `_core.pyi`.
+#[pyclass(frozen, eq, module = "warren._core")]
+#[derive(PartialEq)]
+pub(crate) struct PrivateKey(pub(crate) key::PrivateKey);
+
+/// See `_core.pyi`.
+#[pyclass(frozen, eq, hash, module = "warren._core")]
+#[derive(PartialEq, Eq, Hash)]
+pub(crate) struct PublicKey(pub(crate) key::PublicKey);
+
+/// See `_core.pyi`.
+#[pyclass(frozen, eq, module = "warren._core")]
+#[derive(PartialEq)]
+pub(crate) struct PresharedKey(pub(crate) key::PresharedKey);
+
+/// A key's text as it comes: typed, or octets of a file that the caller wipes.
+#[derive(FromPyObject)]
+enum KeyText {
+    #[pyo3(transparent, annotation = "str")]
+    Text(PyBackedStr),
+    #[pyo3(transparent, annotation = "bytes | bytearray")]
+    Octets(PyBuffer<u8>),
+}
+
+impl KeyText {
+    fn parse<Key>(
+        &self,
+        py: Python<'_>,
+        from_base64: impl FnOnce(&str) -> Result<Key, key::KeyError>,
+    ) -> PyResult<Key> {
+        match self {
+            Self::Text(text) => from_base64(text),
+            Self::Octets(octets) if octets.item_count() == KEY_BASE64 => {
+                let mut copy = Zeroizing::new([0; KEY_BASE64]);
+                octets.copy_to_slice(py, &mut *copy)?;
+                std::str::from_utf8(&*copy).map_err(|_| key::KeyError::NotBase64).and_then(from_base64)
+            }
+            Self::Octets(octets) => Err(key::KeyError::Length(octets.item_count())),
+        }
+        .map_err(failure::key_text)
+    }
+}
+
+/// 32 octets of the system's randomness.
+fn random() -> PyResult<Zeroizing<[u8; KEY_BYTES]>> {
+    let mut bytes = Zeroizing::new([0; KEY_BYTES]);
+    SystemRandom::new().fill(&mut *bytes).map_err(|_| PyOSError::new_err("the system has no randomness to give"))?;
+    Ok(bytes)
+}
+
+#[pymethods]
+impl PrivateKey {
+    #[staticmethod]
+    fn generate() -> PyResult<Self> {
+        Ok(Self(key::PrivateKey::from_bytes(*random()?)))
+    }
+
+    #[staticmethod]
+    fn from_base64(py: Python<'_>, text: KeyText) -> PyResult<Self> {
+        text.parse(py, key::PrivateKey::from_base64).map(Self)
+    }
+
+    fn to_base64(&self) -> String {
+        self.0.to_base64().as_str().to_owned()
+    }
+
+    fn public_key(&self) -> PublicKey {
+        PublicKey(self.0.public_key())
+    }
+
+    fn __repr__(&self) -> String {
+        format!("{:?}", self.0)
+    }
+}
+
+#[pymethods]
+impl PublicKey {
+    #[staticmethod]
+    fn from_base64(py: Python<'_>, text: KeyText) -> PyResult<Self> {
+        text.parse(py, key::PublicKey::from_base64).map(Self)
+    }
+
+    fn to_base64(&self) -> String {
+        self.0.to_base64().as_str().to_owned()
+    }
+
+    fn __str__(&self) -> String {
+        self.0.to_string()
+    }
+
+    fn __repr__(&self) -> String {
+        format!("{:?}", self.0)
+    }
+}
+
+#[pymethods]
+impl PresharedKey {
+    #[staticmethod]
+    fn generate() -> PyResult<Self> {
+        Ok(Self(key::PresharedKey::from_bytes(*random()?)))
+    }
+
+    #[staticmethod]
+    fn from_base64(py: Python<'_>, text: KeyText) -> PyResult<Self> {
+        text.parse(py, key::PresharedKey::from_base64).map(Self)
+    }
+
+    /// The all-zero key, which means "none" on the wire.
+    #[staticmethod]
+    fn none() -> Self {
+        Self(key::PresharedKey::default())
+    }
+
+    fn to_base64(&self) -> String {
+        self.0.to_base64().as_str().to_owned()
+    }
+
+    fn __repr__(&self) -> String {
+        format!("{:?}", self.0)
+    }
+}

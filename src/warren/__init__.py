@@ -1,0 +1,1 @@
+"""Warren keeps a machine on an encrypted network: a WireGuard engine in Rust, operated from Python."""
