@@ -1,0 +1,255 @@
+//! One TUN descriptor: IP packets in and out of the host, without headers of the driver's own.
+//!
+//! All is asked of the descriptor, nothing of netlink: a TUN may be moved to another network namespace, where the
+//! sockets of this process no longer see it.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+const DEVICE: &str = "/dev/net/tun";
+/// Octets of a link's name with its closing zero (IFNAMSIZ).
+const NAME_ROOM: usize = libc::IFNAMSIZ;
+
+/// A TUN held open; the link goes when this is dropped, unless it was made persistent by others.
+#[derive(Debug)]
+pub struct Tun {
+    fd: OwnedFd,
+}
+
+/// What the link behind the descriptor is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TunState {
+    /// Up: packets pass.
+    Up,
+    /// Down, but there.
+    Down,
+    /// Deleted; the descriptor will never work again.
+    Gone,
+}
+
+/// Why no packet was read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum TunStop {
+    /// Nothing to read, or no room to write: wait for the descriptor.
+    #[error("the TUN would block")]
+    Wait,
+    /// The link is down; the packet to be written is lost.
+    #[error("the TUN is down")]
+    Down,
+    /// The link was deleted.
+    #[error("the TUN is gone")]
+    Gone,
+    /// The kernel refused this one packet, for instance as neither IPv4 nor IPv6 (EINVAL).
+    #[error("the TUN refused a packet: {0}")]
+    Refused(io::Error),
+}
+
+/// Why there is no TUN.
+#[derive(Debug, thiserror::Error)]
+pub enum TunError {
+    /// No `/dev/net/tun`, or no driver behind it.
+    #[error("no {DEVICE}: load the driver (`modprobe tun`), or give the container that device")]
+    NoDriver,
+    /// The device cannot be opened by this user.
+    #[error(
+        "no permission to open {DEVICE}: read and write access to it is needed, in a container also its device rule"
+    )]
+    NoAccess,
+    /// The link cannot be made by this user.
+    #[error("no permission to make the link {name:?}: needs CAP_NET_ADMIN")]
+    NotPermitted {
+        /// The link.
+        name: String,
+    },
+    /// Another program holds the TUN of that name.
+    #[error("the link {name:?} is in use by another program")]
+    Busy {
+        /// The link.
+        name: String,
+    },
+    /// There is a link of that name which is no TUN, or a TUN of several queues.
+    #[error("there is a link {name:?} already, and it is no TUN that can be taken over")]
+    OtherKind {
+        /// The link.
+        name: String,
+    },
+    /// A name that the kernel would not take (dev_valid_name).
+    #[error("{name:?} cannot name a link: 1 to 15 octets, no '/', ':', '%' or white space, and neither '.' nor '..'")]
+    Name {
+        /// What was asked for.
+        name: String,
+    },
+    /// The descriptor given is no TUN in the needed form.
+    #[error("the descriptor given is no TUN: {0}")]
+    NotTun(&'static str),
+    /// Anything else the kernel said.
+    #[error("the link {name:?}: {source}")]
+    Refused {
+        /// The link.
+        name: String,
+        /// What it said.
+        source: io::Error,
+    },
+}
+
+/// `struct ifreq` as far as TUN uses it, with room for its longest form.
+#[repr(C)]
+#[derive(Default)]
+struct LinkRequest {
+    name: [u8; NAME_ROOM],
+    flags: libc::c_short,
+    rest: [u8; 22],
+}
+
+impl Tun {
+    /// Makes the link `name`, or takes over a persistent TUN of that name which nobody holds. The link is down.
+    ///
+    /// # Errors
+    /// [`TunError`].
+    pub fn create(name: &str) -> Result<Self, TunError> {
+        if !is_link_name(name) {
+            return Err(TunError::Name { name: name.into() });
+        }
+        let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let fd = rustix::fs::open(DEVICE, flags, Mode::empty()).map_err(|errno| open_error(errno, name))?;
+        let mut request =
+            LinkRequest { flags: (libc::IFF_TUN | libc::IFF_NO_PI) as libc::c_short, ..Default::default() };
+        request.name[..name.len()].copy_from_slice(name.as_bytes());
+        link_request(fd.as_fd(), libc::TUNSETIFF, &mut request).map_err(|source| create_error(source, name))?;
+        Ok(Self { fd })
+    }
+
+    /// Takes a TUN opened by someone else (`WG_TUN_FD`) and makes it non-blocking and closed on exec.
+    ///
+    /// # Errors
+    /// [`TunError::NotTun`] says what it is instead.
+    pub fn from_fd(fd: OwnedFd) -> Result<Self, TunError> {
+        let mut request = LinkRequest::default();
+        link_request(fd.as_fd(), libc::TUNGETIFF, &mut request).map_err(|source| not_tun(&source))?;
+        let flags = libc::c_int::from(request.flags);
+        if flags & libc::IFF_TUN == 0 {
+            return Err(TunError::NotTun("it is a TAP (IFF_TAP)"));
+        }
+        if flags & libc::IFF_NO_PI == 0 || flags & libc::IFF_VNET_HDR != 0 {
+            return Err(TunError::NotTun("its packets carry a header (needs IFF_NO_PI, and no IFF_VNET_HDR)"));
+        }
+        let refused = |errno: Errno| TunError::Refused { name: request.name(), source: errno.into() };
+        let status = rustix::fs::fcntl_getfl(&fd).map_err(refused)?;
+        rustix::fs::fcntl_setfl(&fd, status | OFlags::NONBLOCK).map_err(refused)?;
+        rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::CLOEXEC).map_err(refused)?;
+        Ok(Self { fd })
+    }
+
+    /// The link's name of this moment: true after a rename and from any network namespace.
+    ///
+    /// # Errors
+    /// EBADFD once the link is gone.
+    pub fn name(&self) -> io::Result<String> {
+        let mut request = LinkRequest::default();
+        link_request(self.fd.as_fd(), libc::TUNGETIFF, &mut request)?;
+        Ok(request.name())
+    }
+
+    /// Whether the link is up, down or gone, from any network namespace.
+    ///
+    /// The driver gives POLLOUT only while the link is up and POLLERR once it is deleted (tun_chr_poll in drivers/net/tun.c).
+    #[must_use]
+    pub fn state(&self) -> TunState {
+        let mut fds = [PollFd::new(&self.fd, PollFlags::OUT)];
+        while let Err(Errno::INTR) = rustix::event::poll(&mut fds, Some(&Timespec::default())) {}
+        let seen = fds[0].revents();
+        if seen.contains(PollFlags::ERR) {
+            TunState::Gone
+        } else if seen.contains(PollFlags::OUT) {
+            TunState::Up
+        } else {
+            TunState::Down
+        }
+    }
+
+    /// Reads one packet and returns its octets. What does not fit into `buffer` is cut off.
+    ///
+    /// # Errors
+    /// [`TunStop`]; never [`TunStop::Down`], for a link that is down is merely silent.
+    pub fn read(&self, buffer: &mut [u8]) -> Result<usize, TunStop> {
+        rustix::io::read(&self.fd, buffer).map_err(TunStop::from)
+    }
+
+    /// Writes one packet.
+    ///
+    /// # Errors
+    /// [`TunStop`].
+    pub fn write(&self, packet: &[u8]) -> Result<(), TunStop> {
+        rustix::io::write(&self.fd, packet).map(|_| ()).map_err(TunStop::from)
+    }
+}
+
+impl AsFd for Tun {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl LinkRequest {
+    fn name(&self) -> String {
+        let octets = self.name.split(|octet| *octet == 0).next().unwrap_or_default();
+        String::from_utf8_lossy(octets).into_owned()
+    }
+}
+
+impl From<Errno> for TunStop {
+    fn from(errno: Errno) -> Self {
+        match errno {
+            Errno::AGAIN | Errno::INTR | Errno::NOBUFS | Errno::NOMEM => Self::Wait,
+            Errno::IO => Self::Down,
+            // A reader finds EFAULT while the link is being deleted (tun_ring_recv), EBADFD afterwards.
+            Errno::BADFD | Errno::FAULT => Self::Gone,
+            other => Self::Refused(other.into()),
+        }
+    }
+}
+
+/// The rule of the kernel's dev_valid_name, and no '%', which would make the kernel choose the name.
+fn is_link_name(name: &str) -> bool {
+    (1..NAME_ROOM).contains(&name.len())
+        && name != "."
+        && name != ".."
+        && !name.bytes().any(|octet| matches!(octet, 0 | b'/' | b':' | b'%' | b'\t'..=b'\r' | b' ' | 0xa0))
+}
+
+fn link_request(fd: BorrowedFd<'_>, number: libc::Ioctl, request: &mut LinkRequest) -> io::Result<()> {
+    // SAFETY: both ioctls used here (TUNSETIFF, TUNGETIFF) read and write at most one `struct ifreq`, which
+    // `LinkRequest` has room for; a descriptor of another kind answers ENOTTY without touching it.
+    let result = unsafe { libc::ioctl(fd.as_raw_fd(), number, std::ptr::from_mut(request)) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+fn open_error(errno: Errno, name: &str) -> TunError {
+    match errno {
+        Errno::NOENT | Errno::NODEV | Errno::NXIO => TunError::NoDriver,
+        Errno::ACCESS | Errno::PERM => TunError::NoAccess,
+        other => TunError::Refused { name: name.into(), source: other.into() },
+    }
+}
+
+fn create_error(source: io::Error, name: &str) -> TunError {
+    let name = name.to_owned();
+    match source.raw_os_error() {
+        Some(libc::EPERM) => TunError::NotPermitted { name },
+        Some(libc::EBUSY) => TunError::Busy { name },
+        Some(libc::EINVAL) => TunError::OtherKind { name },
+        _ => TunError::Refused { name, source },
+    }
+}
+
+fn not_tun(source: &io::Error) -> TunError {
+    TunError::NotTun(match source.raw_os_error() {
+        Some(libc::EBADFD) => "it holds no link",
+        Some(libc::EBADF) => "it is not open",
+        _ => "it is something else",
+    })
+}

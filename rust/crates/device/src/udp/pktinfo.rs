@@ -1,0 +1,145 @@
+//! The near address of a datagram as a control message: IP_PKTINFO (ip(7)) and IPV6_PKTINFO (RFC 3542, section 6).
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use proto::endpoint::Local;
+
+/// `struct cmsghdr`: a length (size_t), a level and a kind (int), padded to the size of the length.
+const HEADER_BYTES: usize = aligned(size_of::<usize>() + 2 * size_of::<libc::c_int>());
+/// Room for the control messages of one datagram. One IPV6_PKTINFO takes 40 octets on 64-bit machines.
+const CONTROL_BYTES: usize = 64;
+
+/// The control messages of one datagram.
+#[repr(C, align(8))]
+#[derive(Clone, Copy)]
+pub(super) struct Control {
+    pub(super) bytes: [u8; CONTROL_BYTES],
+    /// Octets in use.
+    pub(super) len: usize,
+}
+
+const fn aligned(len: usize) -> usize {
+    len.next_multiple_of(size_of::<usize>())
+}
+
+impl Control {
+    /// No message.
+    pub(super) const EMPTY: Self = Self { bytes: [0; CONTROL_BYTES], len: 0 };
+
+    /// Asks for `local` as the source. The link is named only for link-local addresses, which mean nothing without it;
+    /// else routing chooses the link, so that the address outlives a change of route.
+    pub(super) fn from_source(local: Local) -> Self {
+        let mut control = Self::EMPTY;
+        match local.address {
+            IpAddr::V4(v4) => {
+                // struct in_pktinfo: link index, source address, header address (not used when sending).
+                let mut info = [0; 12];
+                info[4..8].copy_from_slice(&v4.octets());
+                control.push(libc::IPPROTO_IP, libc::IP_PKTINFO, &info);
+            }
+            IpAddr::V6(v6) => {
+                // struct in6_pktinfo: address, link index.
+                let mut info = [0; 20];
+                info[..16].copy_from_slice(&v6.octets());
+                if v6.is_unicast_link_local() {
+                    info[16..].copy_from_slice(&local.interface.to_ne_bytes());
+                }
+                control.push(libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, &info);
+            }
+        }
+        control
+    }
+
+    /// The address that a received datagram was sent to; `None` for groups, which cannot be answered from.
+    pub(super) fn parse_local(&self) -> Option<Local> {
+        let mut rest = self.bytes.get(..self.len)?;
+        while rest.len() >= HEADER_BYTES {
+            let len = word::<{ size_of::<usize>() }>(rest, 0).map(usize::from_ne_bytes)?;
+            let level = word(rest, size_of::<usize>()).map(i32::from_ne_bytes)?;
+            let kind = word(rest, size_of::<usize>() + 4).map(i32::from_ne_bytes)?;
+            let data = rest.get(HEADER_BYTES..len)?;
+            match (level, kind) {
+                (libc::IPPROTO_IP, libc::IP_PKTINFO) => return parse_v4(data),
+                (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => return parse_v6(data),
+                _ => rest = rest.get(aligned(len)..).unwrap_or_default(),
+            }
+        }
+        None
+    }
+
+    fn push(&mut self, level: libc::c_int, kind: libc::c_int, data: &[u8]) {
+        let len = HEADER_BYTES + data.len();
+        self.bytes[..size_of::<usize>()].copy_from_slice(&len.to_ne_bytes());
+        self.bytes[size_of::<usize>()..][..4].copy_from_slice(&level.to_ne_bytes());
+        self.bytes[size_of::<usize>() + 4..][..4].copy_from_slice(&kind.to_ne_bytes());
+        self.bytes[HEADER_BYTES..len].copy_from_slice(data);
+        self.len = aligned(len);
+    }
+}
+
+fn word<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
+    bytes.get(at..at + N)?.try_into().ok()
+}
+
+/// The second field (ipi_spec_dst): the address of ours to answer from, also when the header named a broadcast address.
+fn parse_v4(info: &[u8]) -> Option<Local> {
+    let address = Ipv4Addr::from(word::<4>(info, 4)?);
+    let usable = !address.is_unspecified() && !address.is_multicast();
+    usable.then_some(Local { address: address.into(), interface: u32::from_ne_bytes(word(info, 0)?) })
+}
+
+fn parse_v6(info: &[u8]) -> Option<Local> {
+    let address = Ipv6Addr::from(word::<16>(info, 0)?);
+    let usable = !address.is_unspecified() && !address.is_multicast();
+    usable.then_some(Local { address: address.into(), interface: u32::from_ne_bytes(word(info, 16)?) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_link_local_source_keeps_its_link() {
+        let near = Local { address: "fe80::1".parse().unwrap(), interface: 7 };
+        assert_eq!(Control::from_source(near).parse_local(), Some(near));
+    }
+
+    #[test]
+    fn any_other_source_leaves_the_link_to_routing() {
+        for address in ["192.0.2.1", "2001:db8::1"] {
+            let near = Local { address: address.parse().unwrap(), interface: 7 };
+            assert_eq!(Control::from_source(near).parse_local(), Some(Local { interface: 0, ..near }));
+        }
+    }
+
+    #[test]
+    fn a_group_is_no_source() {
+        for address in ["224.0.0.1", "ff02::1", "0.0.0.0", "::"] {
+            let near = Local { address: address.parse().unwrap(), interface: 7 };
+            assert_eq!(Control::from_source(near).parse_local(), None);
+        }
+    }
+
+    #[test]
+    fn other_messages_before_it_are_passed_over() {
+        let near = Local { address: "192.0.2.1".parse().unwrap(), interface: 0 };
+        let info = Control::from_source(near);
+        let mut control = Control::EMPTY;
+        control.push(libc::SOL_UDP, libc::UDP_GRO, &1420i32.to_ne_bytes());
+        let first = control.len;
+        control.bytes[first..first + info.len].copy_from_slice(&info.bytes[..info.len]);
+        control.len += info.len;
+        assert_eq!(control.parse_local(), Some(near));
+    }
+
+    proptest! {
+        #[test]
+        fn any_octets_are_read_without_harm(bytes: [u8; 32], claimed in 0usize..64, len in 0usize..80) {
+            let mut control = Control { len, ..Control::EMPTY };
+            control.bytes[..32].copy_from_slice(&bytes);
+            control.bytes[..size_of::<usize>()].copy_from_slice(&claimed.to_ne_bytes());
+            prop_assert!(len <= CONTROL_BYTES || control.parse_local().is_none());
+        }
+    }
+}
