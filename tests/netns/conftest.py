@@ -1,0 +1,48 @@
+"""Fixtures of the namespace tests: engines, hosts and the pair of `pair.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from . import engine
+from .engine import Engine
+from .host import Host
+from .pair import Pair, cabled, pair_of
+
+MakeHost = Callable[[str], Host]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: takes minutes because the protocol's own times are waited for")
+
+
+@pytest.fixture
+def make_host(tmp_path: Path) -> Iterator[MakeHost]:
+    """Makes hosts by name; all end with the test."""
+    if not Path("/dev/net/tun").exists():
+        pytest.skip("the device /dev/net/tun")
+    with ExitStack() as hosts:
+        yield lambda name: hosts.enter_context(Host(name, tmp_path))
+
+
+@pytest.fixture
+def warren() -> Engine:
+    return engine.warren()
+
+
+@pytest.fixture(params=engine.PEERS)
+def peer(request: pytest.FixtureRequest) -> Engine:
+    """Each peer implementation in turn."""
+    return engine.PEERS[request.param]()
+
+
+@pytest.fixture
+def pair(make_host: MakeHost, warren: Engine, peer: Engine) -> Pair:
+    """The topology of `pair.py`, once with each peer implementation."""
+    near, far = make_host("near"), make_host("far")
+    cabled(near, far)
+    return pair_of(near, warren, far, peer)

@@ -1,0 +1,21 @@
+"""Waiting for what must come: by looking until it is there, with ten times the time that it takes on an idle machine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+COMMAND_SECONDS = 120.0
+SOON_SECONDS = 20.0
+STEP_SECONDS = 0.02
+T = TypeVar("T")
+
+
+def until(condition: Callable[[], T], what: str, seconds: float = SOON_SECONDS) -> T:
+    """The first true value of `condition`; AssertionError with `what` once the time is up."""
+    end = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < end, f"after {seconds:g} s still not: {what}"
+        time.sleep(STEP_SECONDS)
+    return value
