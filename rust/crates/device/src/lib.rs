@@ -2,4 +2,5 @@
 
 pub mod control;
 pub mod tun;
+pub mod uapi;
 pub mod udp;

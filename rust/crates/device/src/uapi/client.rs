@@ -1,0 +1,154 @@
+//! Asks the server of an interface, whoever it is: `warren-wg`, wireguard-go, or an agent.
+
+use std::io::{self, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use proto::change::InterfaceChange;
+use proto::status::InterfaceStatus;
+use rustix::io::Errno;
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+
+use super::directory::{PathError, socket_path};
+use super::inbox::{Inbox, ReadError};
+use super::line::ParseError;
+use super::wiped::Outbox;
+use super::{format, parse};
+
+/// How long one step waits. 10,000 peers are loaded in a second, so a server that needs this long is stuck.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Why an interface could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The name or directory allows no socket.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// Nobody serves the interface.
+    #[error("no userspace WireGuard serves {ifname} ({path})")]
+    NotServed {
+        /// The interface.
+        ifname: String,
+        /// Its socket.
+        path: PathBuf,
+    },
+    /// The connection failed.
+    #[error("{path}: {source}")]
+    System {
+        /// The socket.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The server said no.
+    #[error("{ifname}: refused: {source}")]
+    Refused {
+        /// The interface.
+        ifname: String,
+        /// The server's errno.
+        source: io::Error,
+    },
+    /// The server said something that is no answer.
+    #[error("{ifname}: the server's answer is malformed: {source}")]
+    Answer {
+        /// The interface.
+        ifname: String,
+        /// Where.
+        source: ParseError,
+    },
+    /// The server's answer has no end.
+    #[error("{ifname}: the server's answer: {reason}")]
+    Cut {
+        /// The interface.
+        ifname: String,
+        /// Why reading stopped.
+        reason: String,
+    },
+}
+
+/// The state of an interface.
+///
+/// # Errors
+/// [`ClientError`].
+pub fn get(directory: &Path, ifname: &str) -> Result<InterfaceStatus, ClientError> {
+    let connection = Connection::open(directory, ifname)?;
+    let mut inbox = connection.ask(|out| out.write_all(b"get=1\n"))?;
+    let body = connection.answer(&mut inbox)?;
+    parse::status(body).map_err(|source| ClientError::Answer { ifname: ifname.to_owned(), source })
+}
+
+/// Changes an interface; Warren's server does it whole or not at all.
+///
+/// # Errors
+/// [`ClientError`].
+pub fn set(directory: &Path, ifname: &str, change: &InterfaceChange) -> Result<(), ClientError> {
+    let connection = Connection::open(directory, ifname)?;
+    let mut inbox = connection.ask(|out| {
+        out.write_all(b"set=1\n")?;
+        format::change(change, out)
+    })?;
+    connection.answer(&mut inbox).map(|_| ())
+}
+
+struct Connection<'a> {
+    ifname: &'a str,
+    path: PathBuf,
+    stream: UnixStream,
+}
+
+type Answers<'a> = Inbox<&'a UnixStream>;
+
+impl<'a> Connection<'a> {
+    fn open(directory: &Path, ifname: &'a str) -> Result<Self, ClientError> {
+        let path = socket_path(directory, ifname)?;
+        match connect_patiently(&path) {
+            Ok(stream) => Ok(Self { ifname, path, stream }),
+            Err(Errno::NOENT | Errno::CONNREFUSED) => Err(ClientError::NotServed { ifname: ifname.to_owned(), path }),
+            Err(errno) => Err(ClientError::System { path, source: errno.into() }),
+        }
+    }
+
+    /// Sends a request and its empty line.
+    fn ask<F>(&self, write: F) -> Result<Answers<'_>, ClientError>
+    where
+        F: FnOnce(&mut Outbox<&UnixStream>) -> io::Result<()>,
+    {
+        let mut outbox = Outbox::new(&self.stream);
+        let sent = write(&mut outbox).and_then(|()| outbox.write_all(b"\n")).and_then(|()| outbox.flush());
+        match sent {
+            // Refused before all was sent: the answer tells why.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            other => other.map_err(|source| self.system(source))?,
+        }
+        Ok(Inbox::new(&self.stream))
+    }
+
+    /// The body of the answer, when its `errno` is 0.
+    fn answer<'b>(&self, inbox: &'b mut Answers<'_>) -> Result<&'b [u8], ClientError> {
+        let ifname = || self.ifname.to_owned();
+        let body = inbox.body().map_err(|error| match error {
+            ReadError::Io(source) => self.system(source),
+            other => ClientError::Cut { ifname: ifname(), reason: other.to_string() },
+        })?;
+        match parse::errno(body) {
+            Ok(0) => Ok(body),
+            Ok(errno) => Err(ClientError::Refused { ifname: ifname(), source: io::Error::from_raw_os_error(errno) }),
+            Err(source) => Err(ClientError::Answer { ifname: ifname(), source }),
+        }
+    }
+
+    fn system(&self, source: io::Error) -> ClientError {
+        ClientError::System { path: self.path.clone(), source }
+    }
+}
+
+/// The time limits stand before connect(2), which waits too when the server's queue is full.
+fn connect_patiently(path: &Path) -> rustix::io::Result<UnixStream> {
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    set_socket_timeout(&socket, Timeout::Recv, Some(PATIENCE))?;
+    set_socket_timeout(&socket, Timeout::Send, Some(PATIENCE))?;
+    connect(&socket, &SocketAddrUnix::new(path)?)?;
+    Ok(socket.into())
+}

@@ -1,0 +1,108 @@
+//! Where the sockets are: `DIRECTORY/IFNAME.sock`.
+
+use std::fs;
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+
+/// Where `wg` looks.
+pub const DEFAULT_DIRECTORY: &str = "/var/run/wireguard";
+
+const SUFFIX: &str = ".sock";
+
+/// Octets of an interface's name: IFNAMSIZ without its ending zero.
+const MAX_NAME_BYTES: usize = 15;
+
+/// Octets of a Unix socket's path: `sun_path` of unix(7) without its ending zero.
+const MAX_PATH_BYTES: usize = 107;
+
+/// A name or directory for which there can be no socket.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PathError {
+    /// What the kernel does not take for a link either.
+    #[error(
+        "{0:?} is no name of an interface: 1 to {MAX_NAME_BYTES} octets, no '/', ':' or white space, not '.' or '..'"
+    )]
+    Name(String),
+    /// Longer than `sun_path`.
+    #[error("{path}: {length} octets, a Unix socket's path has at most {MAX_PATH_BYTES}; take a shorter directory")]
+    TooLong {
+        /// The path.
+        path: PathBuf,
+        /// Its octets.
+        length: usize,
+    },
+}
+
+/// The path of an interface's socket.
+///
+/// # Errors
+/// [`PathError`].
+pub fn socket_path(directory: &Path, ifname: &str) -> Result<PathBuf, PathError> {
+    if !is_interface_name(ifname) {
+        return Err(PathError::Name(ifname.to_owned()));
+    }
+    let path = directory.join(format!("{ifname}{SUFFIX}"));
+    let length = path.as_os_str().len();
+    if length > MAX_PATH_BYTES { Err(PathError::TooLong { path, length }) } else { Ok(path) }
+}
+
+/// The interfaces with a live server in `directory`, sorted. A directory that is not there holds none.
+///
+/// # Errors
+/// Those of reading the directory.
+pub fn interfaces(directory: &Path) -> io::Result<Vec<String>> {
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name().to_str().and_then(|name| name.strip_suffix(SUFFIX)).map(str::to_owned);
+        names.extend(name.filter(|name| is_interface_name(name) && Occupant::of(&entry.path()) == Occupant::Live));
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// As the kernel's `dev_valid_name`.
+fn is_interface_name(name: &str) -> bool {
+    let forbidden = |octet: u8| octet == b'/' || octet == b':' || octet == b'\x0b' || octet.is_ascii_whitespace();
+    (1..=MAX_NAME_BYTES).contains(&name.len()) && name != "." && name != ".." && !name.bytes().any(forbidden)
+}
+
+/// What is at a socket's path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Occupant {
+    /// A process that takes connections.
+    Live,
+    /// A socket that a process left behind.
+    Stale,
+    /// Nothing.
+    Nobody,
+    /// Asking failed.
+    Unknown(Errno),
+}
+
+impl Occupant {
+    /// Asks by connecting, without waiting: a server with a full queue is a live one.
+    pub(super) fn of(path: &Path) -> Self {
+        match try_connect(path) {
+            Ok(_) | Err(Errno::AGAIN) => Self::Live,
+            Err(Errno::CONNREFUSED) => Self::Stale,
+            Err(Errno::NOENT) => Self::Nobody,
+            Err(errno) => Self::Unknown(errno),
+        }
+    }
+}
+
+fn try_connect(path: &Path) -> rustix::io::Result<UnixStream> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    connect(&socket, &SocketAddrUnix::new(path)?)?;
+    Ok(socket.into())
+}

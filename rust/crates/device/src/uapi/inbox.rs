@@ -1,0 +1,125 @@
+//! Lines and whole messages out of a stream, in a wiped buffer of bounded size.
+
+use std::io::{self, Read};
+
+use rustix::io::Errno;
+use zeroize::{Zeroize, Zeroizing};
+
+use super::wiped::regrow;
+use super::{MAX_LINE_BYTES, MAX_MESSAGE_BYTES};
+
+/// Octets of the buffer of a quiet connection.
+const QUIET_BYTES: usize = 16 << 10;
+
+/// Why no message came.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ReadError {
+    #[error("a line has at most {MAX_LINE_BYTES} octets")]
+    LongLine,
+    #[error("a message has at most {MAX_MESSAGE_BYTES} octets")]
+    LongMessage,
+    #[error("the connection ended inside a message; a message ends with an empty line")]
+    Cut,
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl ReadError {
+    /// What the far side is told.
+    pub(super) fn errno(&self) -> i32 {
+        match self {
+            Self::LongLine | Self::LongMessage => Errno::MSGSIZE.raw_os_error(),
+            Self::Cut => Errno::PROTO.raw_os_error(),
+            Self::Io(error) => error.raw_os_error().unwrap_or(Errno::IO.raw_os_error()),
+        }
+    }
+}
+
+/// What has been received and not yet taken lies at `taken..filled`.
+pub(super) struct Inbox<R> {
+    stream: R,
+    buffer: Zeroizing<Vec<u8>>,
+    taken: usize,
+    filled: usize,
+}
+
+impl<R: Read> Inbox<R> {
+    pub(super) fn new(stream: R) -> Self {
+        Self { stream, buffer: Zeroizing::new(vec![0; QUIET_BYTES]), taken: 0, filled: 0 }
+    }
+
+    /// Takes one line without its end; `None` when the far side has ended between two lines.
+    pub(super) fn line(&mut self) -> Result<Option<&[u8]>, ReadError> {
+        let start = self.taken;
+        match self.line_end(start) {
+            Ok(end) => {
+                self.taken = end + 1;
+                Ok(Some(&self.buffer[start..end]))
+            }
+            Err(ReadError::Cut) if self.filled == start => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes all lines up to the empty one, each with its end.
+    pub(super) fn body(&mut self) -> Result<&[u8], ReadError> {
+        let start = self.taken;
+        let mut next = start;
+        loop {
+            let end = self.line_end(next)?;
+            if end == next {
+                self.taken = end + 1;
+                return Ok(&self.buffer[start..end]);
+            }
+            next = end + 1;
+        }
+    }
+
+    /// Wipes what has been taken, and gives back the memory of a large message.
+    pub(super) fn forget(&mut self) {
+        self.buffer.copy_within(self.taken..self.filled, 0);
+        let left = self.filled - self.taken;
+        self.buffer[left..self.filled].zeroize();
+        (self.taken, self.filled) = (0, left);
+        if self.buffer.len() > QUIET_BYTES && left <= QUIET_BYTES {
+            let mut quiet = Zeroizing::new(vec![0; QUIET_BYTES]);
+            quiet[..left].copy_from_slice(&self.buffer[..left]);
+            self.buffer = quiet;
+        }
+    }
+
+    /// Where the line that starts at `start` ends, reading on until it does.
+    fn line_end(&mut self, start: usize) -> Result<usize, ReadError> {
+        let mut seen = start;
+        loop {
+            if let Some(length) = self.buffer[seen..self.filled].iter().position(|octet| *octet == b'\n') {
+                let end = seen + length;
+                return if end - start > MAX_LINE_BYTES { Err(ReadError::LongLine) } else { Ok(end) };
+            }
+            seen = self.filled;
+            if seen - start > MAX_LINE_BYTES {
+                return Err(ReadError::LongLine);
+            }
+            self.fill()?;
+        }
+    }
+
+    /// Waits for at least one octet.
+    fn fill(&mut self) -> Result<(), ReadError> {
+        if self.filled == self.buffer.len() {
+            if self.filled - self.taken >= MAX_MESSAGE_BYTES {
+                return Err(ReadError::LongMessage);
+            }
+            let capacity = 2 * self.buffer.len();
+            regrow(&mut self.buffer, capacity);
+        }
+        let count = loop {
+            match self.stream.read(&mut self.buffer[self.filled..]) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => break other?,
+            }
+        };
+        self.filled += count;
+        if count == 0 { Err(ReadError::Cut) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,103 @@
+//! One line `key=value` of a message, and what can be wrong with it.
+
+use rustix::io::Errno;
+
+/// A message that was refused: which line, what is wrong, and what would be right. It repeats no value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}: {problem}")]
+pub struct ParseError {
+    /// Counted from 1, which is `set=1` or `get=1` in a request and the first line of an answer.
+    pub line: usize,
+    /// What is wrong.
+    pub problem: Problem,
+}
+
+/// What is wrong with a line.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// No `=`.
+    #[error("a line is key=value, this has no '='")]
+    NoEquals,
+    /// Octets that are not UTF-8.
+    #[error("a line is text, this has octets that are none")]
+    NotText,
+    /// Before the first `public_key`.
+    #[error(
+        "unknown key of an interface; known are private_key, listen_port, fwmark, replace_peers, and public_key, which starts a peer"
+    )]
+    InterfaceKey,
+    /// After a `public_key`.
+    #[error(
+        "unknown key of a peer; known are update_only, remove, preshared_key, endpoint, persistent_keepalive_interval, replace_allowed_ips, allowed_ip, protocol_version"
+    )]
+    PeerKey,
+    /// A known key with a value that it cannot have.
+    #[error("{key} takes {expected}")]
+    Value {
+        /// The key.
+        key: &'static str,
+        /// What it takes.
+        expected: &'static str,
+    },
+    /// `get=1` with more than the empty line after it.
+    #[error("get=1 is followed by an empty line and nothing else")]
+    GetWithBody,
+}
+
+impl ParseError {
+    /// What wireguard-go answers: EPROTO for a line without `=`, EINVAL for all else.
+    #[must_use]
+    pub fn errno(&self) -> i32 {
+        let errno = if self.problem == Problem::NoEquals { Errno::PROTO } else { Errno::INVAL };
+        errno.raw_os_error()
+    }
+}
+
+/// A key and its value.
+#[derive(Clone, Copy)]
+pub(super) struct Line<'a> {
+    pub(super) number: usize,
+    pub(super) key: &'a str,
+    value: &'a str,
+}
+
+impl<'a> Line<'a> {
+    fn parse(number: usize, line: &'a [u8]) -> Result<Self, ParseError> {
+        let error = |problem| ParseError { line: number, problem };
+        let text = std::str::from_utf8(line).map_err(|_| error(Problem::NotText))?;
+        let (key, value) = text.split_once('=').ok_or(error(Problem::NoEquals))?;
+        Ok(Self { number, key, value })
+    }
+
+    pub(super) fn error(&self, problem: Problem) -> ParseError {
+        ParseError { line: self.number, problem }
+    }
+
+    /// The value as `field` reads it.
+    pub(super) fn read<T>(&self, field: &Field<T>) -> Result<T, ParseError> {
+        let Field { key, expected, parse } = *field;
+        parse(self.value).ok_or_else(|| self.error(Problem::Value { key, expected }))
+    }
+
+    pub(super) fn value(&self) -> &'a str {
+        self.value
+    }
+}
+
+/// How the value of one key is written.
+pub(super) struct Field<T> {
+    pub(super) key: &'static str,
+    pub(super) expected: &'static str,
+    pub(super) parse: fn(&str) -> Option<T>,
+}
+
+/// The lines of a message without its ending empty line; the first has the number `first`.
+pub(super) fn lines(body: &[u8], first: usize) -> impl Iterator<Item = Result<Line<'_>, ParseError>> {
+    let body = body.strip_suffix(b"\n").unwrap_or(body);
+    let whole = (!body.is_empty()).then_some(body);
+    whole
+        .into_iter()
+        .flat_map(|body| body.split(|octet| *octet == b'\n'))
+        .enumerate()
+        .map(move |(index, line)| Line::parse(first + index, line))
+}

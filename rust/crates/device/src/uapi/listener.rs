@@ -1,0 +1,195 @@
+//! The listening socket of one interface.
+//!
+//! A socket file outlives its process, so a path that is taken is asked whether anybody answers: a live server is
+//! refused, a stale file is replaced. Two processes that replace the same stale file in the same moment cannot be told
+//! apart; the later one has the path, and the earlier one notices by [`Listener::owns_path`] that its own is gone.
+
+use std::fs::{self, DirBuilder, Permissions};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with};
+
+use super::directory::{Occupant, PathError, socket_path};
+
+/// Connections that wait to be accepted; the system's usual bound (net.core.somaxconn).
+const BACKLOG: i32 = 4096;
+
+/// How often a stale file is replaced before somebody else who does the same is believed to be at it.
+const ATTEMPTS: usize = 8;
+
+/// Why there is no listener.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// The name or directory allows none.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// A live server has the path.
+    #[error("{ifname}: another process serves {path}")]
+    Taken {
+        /// The interface.
+        ifname: String,
+        /// The path.
+        path: PathBuf,
+    },
+    /// What is at the path is none of ours to remove.
+    #[error("{0} is there and is no socket; remove it")]
+    NotASocket(PathBuf),
+    /// The system refused.
+    #[error("{path}: {source}")]
+    System {
+        /// The directory or the socket.
+        path: PathBuf,
+        /// What it said.
+        source: io::Error,
+    },
+    /// An inherited descriptor that is no listening socket with a path.
+    #[error("the inherited descriptor is no Unix socket that listens on a path: {0}")]
+    Inherited(io::Error),
+}
+
+/// Which file a path names.
+type FileId = (u64, u64);
+
+/// A listening socket and the file that is its name. Dropping it leaves the file; see [`Listener::unlink`].
+#[derive(Debug)]
+pub struct Listener {
+    socket: UnixListener,
+    path: PathBuf,
+    file: FileId,
+}
+
+impl Listener {
+    /// Listens on `directory/IFNAME.sock`. A missing directory is made with mode 0755; the socket has mode 0600.
+    ///
+    /// # Errors
+    /// [`ListenError`]; nothing of ours is left behind.
+    pub fn open(directory: &Path, ifname: &str) -> Result<Self, ListenError> {
+        let path = socket_path(directory, ifname)?;
+        make_directory(directory)?;
+        for _ in 0..ATTEMPTS {
+            clear(&path, ifname)?;
+            match Self::bind(&path) {
+                Ok(listener) if listener.owns_path() => return Ok(listener),
+                // Cleared by somebody who took it for stale before it listened (wg does that too), or bound by them.
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+                Err(source) => return Err(ListenError::System { path, source }),
+            }
+        }
+        Err(ListenError::Taken { ifname: ifname.to_owned(), path })
+    }
+
+    /// Takes over a socket that another process made with [`Listener::open`], by its own address.
+    ///
+    /// # Errors
+    /// [`ListenError::Inherited`] for other descriptors, [`ListenError::System`] when the file is gone.
+    pub fn inherit(descriptor: OwnedFd) -> Result<Self, ListenError> {
+        let inherited = |errno: Errno| ListenError::Inherited(errno.into());
+        if !rustix::net::sockopt::socket_acceptconn(&descriptor).map_err(inherited)? {
+            return Err(inherited(Errno::INVAL));
+        }
+        let socket = UnixListener::from(descriptor);
+        let address = socket.local_addr().map_err(ListenError::Inherited)?;
+        let path = address.as_pathname().ok_or(inherited(Errno::AFNOSUPPORT))?.to_owned();
+        Self::of(socket, path.clone()).map_err(|source| ListenError::System { path, source })
+    }
+
+    /// Between bind and listen every connect is refused, so the mode is set before anybody can come in. A umask would
+    /// do it in one step, but for all threads of the process at once.
+    fn bind(path: &Path) -> io::Result<Self> {
+        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+        bind(&socket, &SocketAddrUnix::new(path)?)?;
+        let prepared = fs::set_permissions(path, Permissions::from_mode(0o600))
+            .and_then(|()| Ok(listen(&socket, BACKLOG)?))
+            .and_then(|()| Self::of(socket.into(), path.to_owned()));
+        if prepared.is_err() {
+            // The refusal is what matters; a file that cannot be removed is found stale next time.
+            let _ = fs::remove_file(path);
+        }
+        prepared
+    }
+
+    fn of(socket: UnixListener, path: PathBuf) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        let file = file_id(&path)?;
+        Ok(Self { socket, path, file })
+    }
+
+    /// The socket's path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether the path still names this socket.
+    #[must_use]
+    pub fn owns_path(&self) -> bool {
+        file_id(&self.path).is_ok_and(|file| file == self.file)
+    }
+
+    /// Removes the file, if it is still ours.
+    ///
+    /// # Errors
+    /// Those of unlink(2), but not that it is gone.
+    pub fn unlink(&self) -> io::Result<()> {
+        if !self.owns_path() {
+            return Ok(());
+        }
+        match fs::remove_file(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        }
+    }
+
+    pub(super) fn socket(&self) -> &UnixListener {
+        &self.socket
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+fn file_id(path: &Path) -> io::Result<FileId> {
+    fs::symlink_metadata(path).map(|file| (file.dev(), file.ino()))
+}
+
+/// The umask would take from 0755, and `wg` of another user has to find out that it may not.
+fn make_directory(directory: &Path) -> Result<(), ListenError> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(directory)
+        .and_then(|()| fs::set_permissions(directory, Permissions::from_mode(0o755)))
+        .map_err(|source| ListenError::System { path: directory.to_owned(), source })
+}
+
+/// Makes the path free, if nobody serves it.
+fn clear(path: &Path, ifname: &str) -> Result<(), ListenError> {
+    let system = |source| ListenError::System { path: path.to_owned(), source };
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(system(source)),
+        Ok(file) if !file.file_type().is_socket() => return Err(ListenError::NotASocket(path.to_owned())),
+        Ok(_) => {}
+    }
+    match Occupant::of(path) {
+        Occupant::Live => Err(ListenError::Taken { ifname: ifname.to_owned(), path: path.to_owned() }),
+        Occupant::Unknown(errno) => Err(system(errno.into())),
+        Occupant::Nobody => Ok(()),
+        Occupant::Stale => match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(system(error)),
+            _ => Ok(()),
+        },
+    }
+}

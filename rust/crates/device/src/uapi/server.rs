@@ -1,0 +1,164 @@
+//! Serves a [`Control`] to the clients of a [`Listener`], in threads of its own.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::pipe::{PipeFlags, pipe_with};
+
+use super::clients::Clients;
+use super::conversation::converse;
+use super::listener::Listener;
+use super::watch::Watch;
+use crate::control::Control;
+
+/// How long accepting rests after the system had no descriptor or memory for a connection. The connection keeps
+/// waiting in the queue, so polling at once would spin.
+const REST: Duration = Duration::from_millis(100);
+
+/// What happened to a server; for the log.
+#[derive(Debug)]
+pub enum Notice {
+    /// A request was answered with an error. The text holds no value of the request.
+    Refused(String),
+    /// A connection could not be taken; it is tried again.
+    Accept(io::Error),
+    /// The socket's file is no longer there or no longer ours; the server has ended.
+    SocketGone,
+}
+
+type Observer = dyn Fn(Notice) + Send + Sync;
+
+/// A running server. Dropping it is [`Server::close`].
+pub struct Server {
+    stop: Option<OwnedFd>,
+    ended: OwnedFd,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Starts to serve. `observer` is called from the server's threads and must not block for long.
+    ///
+    /// # Errors
+    /// When the file cannot be watched (gone already, or fs.inotify.max_user_instances is too low) or no pipe or
+    /// thread can be made. The file is then removed.
+    pub fn start(listener: Listener, control: Arc<dyn Control>, observer: Arc<Observer>) -> io::Result<Self> {
+        let (stopped, stop) = pipe_with(PipeFlags::CLOEXEC)?;
+        let (ended, end) = pipe_with(PipeFlags::CLOEXEC)?;
+        let watch = Watch::on(listener.path()).inspect_err(|_| {
+            // The first error is the one to tell.
+            let _ = listener.unlink();
+        })?;
+        let accepting = Accepting { listener, watch, stopped, _end: end, control, observer };
+        let thread = thread::Builder::new().name("uapi".to_owned()).spawn(move || accepting.run())?;
+        Ok(Self { stop: Some(stop), ended, thread: Some(thread) })
+    }
+
+    /// Polls as hung up once the server has ended, because its file is gone or it was closed.
+    #[must_use]
+    pub fn ended(&self) -> BorrowedFd<'_> {
+        self.ended.as_fd()
+    }
+
+    /// Ends all clients, removes the file if it is still ours, and waits for the threads.
+    pub fn close(mut self) {
+        self.finish();
+    }
+
+    fn finish(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic has been told by the panic hook.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+/// What the accepting thread owns.
+struct Accepting {
+    listener: Listener,
+    watch: Watch,
+    stopped: OwnedFd,
+    /// Closed with the thread; the other end is [`Server::ended`].
+    _end: OwnedFd,
+    control: Arc<dyn Control>,
+    observer: Arc<Observer>,
+}
+
+impl Accepting {
+    fn run(self) {
+        let mut clients = Clients::default();
+        let mut rested = true;
+        // Looked at first, for the file may have gone before it was watched.
+        while self.listener.owns_path() {
+            match self.wait(rested) {
+                Ok(false) => {}
+                Ok(true) => break,
+                Err(error) => {
+                    (self.observer)(Notice::Accept(error));
+                    thread::sleep(REST);
+                }
+            }
+            rested = self.accept(&mut clients);
+        }
+        if !self.listener.owns_path() {
+            (self.observer)(Notice::SocketGone);
+        }
+        drop(clients);
+        // A file that cannot be removed is found stale by the next server.
+        let _ = self.listener.unlink();
+    }
+
+    /// Waits for a connection, a change of the file, or the stop, which is `true`.
+    fn wait(&self, rested: bool) -> io::Result<bool> {
+        let mut sources = [
+            PollFd::new(&self.stopped, PollFlags::empty()),
+            PollFd::new(&self.watch, PollFlags::IN),
+            PollFd::new(&self.listener, if rested { PollFlags::IN } else { PollFlags::empty() }),
+        ];
+        let rest = Timespec { tv_sec: 0, tv_nsec: i64::from(REST.subsec_nanos()) };
+        match poll(&mut sources, (!rested).then_some(&rest)) {
+            Err(Errno::INTR) => Ok(false),
+            Err(errno) => Err(errno.into()),
+            Ok(_) => {
+                self.watch.drain()?;
+                Ok(!sources[0].revents().is_empty())
+            }
+        }
+    }
+
+    /// Takes the connections that wait; `false` when the system had no room for one.
+    fn accept(&self, clients: &mut Clients) -> bool {
+        loop {
+            let taken = self.listener.socket().accept().and_then(|(stream, _)| {
+                stream.set_nonblocking(false)?;
+                let (control, observer) = (Arc::clone(&self.control), Arc::clone(&self.observer));
+                clients.admit(stream, move |stream, answered| {
+                    // A client that went away before its answer is none of our concern.
+                    let _ = converse(stream, &*control, &*observer, answered);
+                })
+            });
+            match taken {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) => {
+                    (self.observer)(Notice::Accept(error));
+                    clients.shut_idlest();
+                    clients.reap();
+                    return false;
+                }
+            }
+        }
+    }
+}
