@@ -18,6 +18,8 @@ pub struct InterfaceStatus {
     pub fwmark: u32,
     /// In the order in which they were made.
     pub peers: Vec<PeerStatus>,
+    /// What was not passed on. No key of the UAPI: a status that came over it has zeros here.
+    pub drops: Drops,
 }
 
 /// One peer.
@@ -39,4 +41,31 @@ pub struct PeerStatus {
     pub persistent_keepalive_interval: u16,
     /// In the order in which they were added.
     pub allowed_ips: Vec<IpNet>,
+}
+
+/// Datagrams and packets that were not passed on, by reason.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Drops {
+    /// Datagrams that are no message of the protocol.
+    pub malformed: u64,
+    /// Handshake messages not made for our public key.
+    pub invalid_mac: u64,
+    /// Handshake messages that were refused: unknown peer, wrong key, replayed, too many.
+    pub invalid_handshake: u64,
+    /// Handshake messages beyond what one source may send, or beyond what can wait.
+    pub rate_limited: u64,
+    /// Data of a session that is not, or is no longer.
+    pub no_session: u64,
+    /// Data that does not open.
+    pub not_authentic: u64,
+    /// Data that came before.
+    pub replayed: u64,
+    /// Packets, out or in, that are neither IPv4 nor IPv6, or are cut short.
+    pub not_ip: u64,
+    /// Packets in whose source is not among the peer's allowed IPs.
+    pub source_not_allowed: u64,
+    /// Packets out whose destination is no peer's.
+    pub no_peer: u64,
+    /// Packets out to a peer of which no endpoint is known.
+    pub no_endpoint: u64,
 }

@@ -1,0 +1,57 @@
+//! What an interface does when time passes (section 6).
+
+use std::time::Duration;
+
+use crate::clock::Now;
+use crate::interface::{Event, Interface};
+use crate::peers::PeerId;
+use crate::timers::Due;
+
+impl Interface {
+    /// When [`Interface::on_deadline`] is to be called next, as a time of [`Now::boot`]. It may be early, never late.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Duration> {
+        self.schedule.next()
+    }
+
+    /// Does what is due.
+    pub fn on_deadline(&mut self, now: Now) {
+        while let Some((deadline, id)) = self.schedule.take_due(now.boot) {
+            let Some(peer) = self.peers.get_mut(id).filter(|peer| peer.scheduled == Some(deadline)) else { continue };
+            peer.scheduled = None;
+            while let Some(due) = self.peers.get_mut(id).and_then(|peer| peer.timers.take_due(now.boot)) {
+                self.carry_out(id, due, now);
+            }
+            if let Some(peer) = self.peers.get_mut(id) {
+                self.schedule.note(id, peer);
+            }
+        }
+    }
+
+    fn carry_out(&mut self, id: PeerId, due: Due, now: Now) {
+        match due {
+            Due::RetryHandshake => {
+                self.forget_source(id);
+                self.initiate(id, true, now);
+            }
+            Due::NewHandshake => {
+                self.forget_source(id);
+                self.initiate(id, false, now);
+            }
+            Due::GiveUp => self.give_up(id),
+            Due::Keepalive | Due::PersistentKeepalive => self.keep_alive(id, now),
+            Due::Wipe => self.wipe(id),
+        }
+    }
+
+    fn give_up(&mut self, id: PeerId) {
+        let Some(peer) = self.peers.get_mut(id) else { return };
+        peer.staged.clear();
+        self.events.push_back(Event::HandshakeGaveUp { peer: peer.public_key });
+    }
+
+    fn wipe(&mut self, id: PeerId) {
+        let Some((peer, indices)) = self.peers.with_indices(id) else { return };
+        indices.release_all(peer);
+    }
+}

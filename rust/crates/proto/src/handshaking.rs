@@ -1,0 +1,180 @@
+//! Handshakes of an interface: which messages are worked on, whom they bind, what answers them (sections 5.3, 5.4, 6).
+
+use std::time::Duration;
+
+use crate::clock::{Now, octets};
+use crate::cookie::Proof;
+use crate::endpoint::Endpoint;
+use crate::interface::{Event, Interface, Outgoing};
+use crate::key::PrivateKey;
+use crate::message::{CookieReply, INITIATION_BYTES, Initiation, Kind, RESPONSE_BYTES, Response, kind};
+use crate::noise::{Consumed, Initiated, Opened};
+use crate::peers::{Peer, PeerId};
+use crate::session::Session;
+use crate::timestamp::Timestamp;
+
+/// First messages of one peer are taken at most 50 times a second.
+const BETWEEN_INITIATIONS: Duration = Duration::from_millis(20);
+
+impl Interface {
+    /// A first or a second message came in: it waits its turn, or is answered with a cookie (section 5.3).
+    pub(crate) fn receive_handshake(&mut self, from: Endpoint, message: &[u8], now: Now) {
+        let Some((_, checker)) = &mut self.us else { return };
+        let high = self.load.is_high(now.boot);
+        match checker.check(message, from.remote, now.boot) {
+            Proof::None => self.drops.invalid_mac += 1,
+            Proof::Mac1 if high => {
+                let reply = checker.reply(message, from.remote, now.boot, &mut *self.random);
+                self.outgoing.extend(reply.map(|reply| Outgoing {
+                    peer: None,
+                    endpoint: from,
+                    datagram: reply.into(),
+                }));
+            }
+            Proof::Mac2 if high && !self.load.limit.allow(from.remote.ip(), now.boot) => self.drops.rate_limited += 1,
+            Proof::Mac1 | Proof::Mac2 => self.drops.rate_limited += u64::from(!self.load.push(from, message)),
+        }
+    }
+
+    /// Works off at most `most` waiting handshake messages.
+    pub fn work_off_handshakes(&mut self, most: usize, now: Now) {
+        for waiting in (0..most).map_while(|_| self.load.pop()).collect::<Vec<_>>() {
+            let taken = match kind(waiting.message()) {
+                Some(Kind::Initiation) => self.receive_initiation(waiting.from, waiting.message(), now),
+                Some(Kind::Response) => self.receive_response(waiting.from, waiting.message(), now),
+                _ => None,
+            };
+            self.drops.invalid_handshake += u64::from(taken.is_none());
+        }
+    }
+
+    /// Whether handshake messages wait.
+    #[must_use]
+    pub fn handshakes_wait(&self) -> bool {
+        !self.load.is_empty()
+    }
+
+    /// A first message: answered, and the session pending (section 5.4.3). `None` if it is refused.
+    fn receive_initiation(&mut self, from: Endpoint, message: &[u8], now: Now) -> Option<()> {
+        let (us, _) = self.us.as_ref()?;
+        let opened = Opened::new(us, Initiation::parse(message)?)?;
+        let id = self.peers.find(&opened.initiator)?;
+        let consumed = opened.prove(us)?;
+        let peer = self.peers.get_mut(id)?;
+        let flood = peer.last_consumed.is_some_and(|last| now.boot < last + BETWEEN_INITIATIONS);
+        if consumed.timestamp <= peer.last_timestamp || flood {
+            return None;
+        }
+        peer.last_timestamp = consumed.timestamp;
+        peer.last_consumed = Some(now.boot);
+        peer.rx_bytes += INITIATION_BYTES as u64;
+        self.heard(id, from, now);
+        self.respond(id, consumed, now)
+    }
+
+    fn respond(&mut self, id: PeerId, consumed: Consumed, now: Now) -> Option<()> {
+        let ephemeral = PrivateKey::from_bytes(octets(&mut *self.random));
+        let index = self.peers.indices.claim(id, &mut *self.random);
+        let (peer, indices) = self.peers.with_indices(id)?;
+        let remote_index = consumed.sender;
+        let Some((keys, response)) = consumed.respond(&peer.preshared_key, &ephemeral, index) else {
+            indices.release(index);
+            return None;
+        };
+        let session = Session::new(keys, index, remote_index, false, now.boot);
+        peer.keypairs.add(session, &mut |index| indices.release(index));
+        peer.timers.session_derived(now.boot);
+        peer.timers.response_sent(now.boot);
+        let mut datagram = response.encode();
+        peer.macs.add(&mut datagram, now.boot);
+        self.dispatch(id, datagram.into());
+        Some(())
+    }
+
+    /// A second message: the session stands, and is shown to stand by a packet (section 5.4.3). `None` if it is refused.
+    fn receive_response(&mut self, from: Endpoint, message: &[u8], now: Now) -> Option<()> {
+        let (us, _) = self.us.as_ref()?;
+        let response = Response::parse(message)?;
+        let id = self.peers.indices.owner(response.receiver)?;
+        let (peer, indices) = self.peers.with_indices(id)?;
+        let (index, initiated) = peer.initiated.as_deref().filter(|(index, _)| *index == response.receiver)?;
+        let keys = initiated.finish(us, &peer.preshared_key, &response)?;
+        let session = Session::new(keys, *index, response.sender, true, now.boot);
+        peer.initiated = None;
+        peer.keypairs.add(session, &mut |index| indices.release(index));
+        peer.timers.session_derived(now.boot);
+        peer.rx_bytes += RESPONSE_BYTES as u64;
+        self.heard(id, from, now);
+        self.handshake_completed(id, now);
+        self.keep_alive(id, now);
+        Some(())
+    }
+
+    /// A cookie: kept for the next message to this peer, which is not hurried (section 6.6).
+    pub(crate) fn receive_cookie(&mut self, message: &[u8], now: Now) {
+        let taken = CookieReply::parse(message).is_some_and(|reply| {
+            let id = self.peers.indices.owner(reply.receiver);
+            let peer = id.and_then(|id| self.peers.get_mut(id));
+            peer.is_some_and(|peer| peer.macs.receive(&reply, now.boot))
+        });
+        self.drops.invalid_handshake += u64::from(!taken);
+    }
+
+    /// Sends a first message unless one was sent within 5 s (section 5.4.2). A retry goes on with the 90 seconds begun.
+    pub(crate) fn initiate(&mut self, id: PeerId, retry: bool, now: Now) {
+        let Some(peer) = self.peers.get_mut(id).filter(|_| self.up && self.us.is_some()) else { return };
+        if !retry {
+            peer.timers.begin_attempts();
+        }
+        if peer.endpoint.is_none() || !peer.timers.may_initiate(now.boot) {
+            return;
+        }
+        let timestamp = Timestamp::of(now.unix).after(self.last_timestamp);
+        let ephemeral = PrivateKey::from_bytes(octets(&mut *self.random));
+        let index = self.peers.indices.claim(id, &mut *self.random);
+        let (Some((us, _)), Some((peer, indices))) = (&self.us, self.peers.with_indices(id)) else { return };
+        let Some((initiated, message)) = Initiated::new(us, &peer.public_key, ephemeral, timestamp, index) else {
+            return indices.release(index);
+        };
+        self.last_timestamp = timestamp;
+        if let Some(old) = peer.initiated.replace(Box::new((index, initiated))) {
+            indices.release(old.0);
+        }
+        let mut datagram = message.encode();
+        peer.macs.add(&mut datagram, now.boot);
+        peer.timers.initiation_sent(now.boot, u64::from_ne_bytes(octets(&mut *self.random)));
+        self.dispatch(id, datagram.into());
+    }
+
+    /// The far end has shown that it holds the session's keys.
+    pub(crate) fn handshake_completed(&mut self, id: PeerId, now: Now) {
+        let Some(peer) = self.peers.get_mut(id) else { return };
+        peer.timers.handshake_completed();
+        peer.last_handshake = now.unix;
+        self.events.push_back(Event::HandshakeCompleted { peer: peer.public_key });
+    }
+
+    /// An authentic message came from `from`: that is where the peer is (section 2.1).
+    pub(crate) fn heard(&mut self, id: PeerId, from: Endpoint, now: Now) {
+        let Some(peer) = self.peers.get_mut(id) else { return };
+        let moved = follow(peer, from);
+        self.events.extend(moved);
+        peer.timers.authenticated_received(now.boot);
+        self.schedule.note(id, peer);
+    }
+
+    /// Queues a handshake message to a peer.
+    fn dispatch(&mut self, id: PeerId, datagram: Vec<u8>) {
+        let Some(peer) = self.peers.get_mut(id) else { return };
+        let Some(endpoint) = peer.endpoint else { return };
+        peer.tx_bytes += datagram.len() as u64;
+        self.schedule.note(id, peer);
+        self.outgoing.push_back(Outgoing { peer: Some(id), endpoint, datagram });
+    }
+}
+
+fn follow(peer: &mut Peer, from: Endpoint) -> Option<Event> {
+    let before = peer.endpoint.replace(from).map(|endpoint| endpoint.remote);
+    let moved = Event::EndpointMoved { peer: peer.public_key, from: before, to: from.remote };
+    (before != Some(from.remote)).then_some(moved)
+}

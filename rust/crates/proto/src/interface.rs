@@ -1,0 +1,257 @@
+//! A WireGuard interface as a machine: datagrams, packets, changes and time go in, datagrams and events come out.
+//!
+//! It holds all rules of the protocol and does no I/O. The shell round it moves octets:
+//!
+//! | the shell has | it calls | and then |
+//! |---|---|---|
+//! | a packet from the TUN | [`Interface::seal`] | sends the sealed datagram |
+//! | a datagram from the socket | [`Interface::receive`] | writes the packet in it to the TUN |
+//! | a turn to spare | [`Interface::work_off_handshakes`] | |
+//! | a passed deadline | [`Interface::on_deadline`] | |
+//! | done any of these | [`Interface::take_outgoing`], [`Interface::take_event`] | asks [`Interface::next_deadline`] |
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::allowedips::AllowedIps;
+use crate::change::{AllowedIpChange, InterfaceChange, PeerChange};
+use crate::clock::{Now, Random};
+use crate::cookie::Checker;
+use crate::endpoint::Endpoint;
+use crate::key::{PrivateKey, PublicKey};
+use crate::load::Load;
+use crate::noise::Identity;
+use crate::peers::{PeerId, Peers};
+use crate::schedule::Schedule;
+use crate::status::{Drops, InterfaceStatus, PeerStatus};
+use crate::timestamp::Timestamp;
+
+/// A datagram that the machine itself wants sent: a handshake, a keepalive, or a packet that had to wait for one.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Whom it is for; `None` for a cookie, whose taker is not known.
+    pub peer: Option<PeerId>,
+    /// Where to.
+    pub endpoint: Endpoint,
+    /// The octets.
+    pub datagram: Vec<u8>,
+}
+
+/// What happened that somebody may want to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// A session stands, and the peer has shown that it holds its keys.
+    HandshakeCompleted {
+        /// With whom.
+        peer: PublicKey,
+    },
+    /// No answer for 90 seconds; packets that waited are lost. The next packet starts anew.
+    HandshakeGaveUp {
+        /// From whom.
+        peer: PublicKey,
+    },
+    /// The peer was heard from another address (section 2.1).
+    EndpointMoved {
+        /// Who.
+        peer: PublicKey,
+        /// Where it was, if that was known.
+        from: Option<SocketAddr>,
+        /// Where it is.
+        to: SocketAddr,
+    },
+}
+
+/// One interface.
+pub struct Interface {
+    pub(crate) us: Option<(Identity, Checker)>,
+    pub(crate) peers: Peers,
+    pub(crate) allowed_ips: AllowedIps,
+    pub(crate) load: Load,
+    pub(crate) schedule: Schedule,
+    pub(crate) last_timestamp: Timestamp,
+    pub(crate) random: Box<dyn Random>,
+    pub(crate) outgoing: VecDeque<Outgoing>,
+    pub(crate) events: VecDeque<Event>,
+    pub(crate) drops: Drops,
+    pub(crate) up: bool,
+    pub(crate) mtu: usize,
+}
+
+impl Interface {
+    /// An interface without key or peer, down.
+    #[must_use]
+    pub fn new(random: Box<dyn Random>) -> Self {
+        Self {
+            us: None,
+            peers: Peers::default(),
+            allowed_ips: AllowedIps::default(),
+            load: Load::default(),
+            schedule: Schedule::default(),
+            last_timestamp: Timestamp::default(),
+            random,
+            outgoing: VecDeque::new(),
+            events: VecDeque::new(),
+            drops: Drops::default(),
+            up: false,
+            mtu: 0,
+        }
+    }
+
+    /// Carries out a change; `listen_port` and `fwmark` are the shell's. A peer with our own key is passed over.
+    pub fn apply(&mut self, change: &InterfaceChange, now: Now) {
+        if change.replace_peers {
+            self.peers.ids().for_each(|id| self.remove_peer(id));
+        }
+        if let Some(key) = &change.private_key {
+            self.set_private_key(key.clone());
+        }
+        for peer in &change.peers {
+            self.apply_peer(peer, now);
+        }
+    }
+
+    fn set_private_key(&mut self, key: Option<PrivateKey>) {
+        if self.us.as_ref().map(|(us, _)| &us.private) == key.as_ref() {
+            return;
+        }
+        self.us = key.map(|key| {
+            let us = Identity::new(key);
+            let checker = Checker::new(&us.public);
+            (us, checker)
+        });
+        if let Some(own) = self.us.as_ref().and_then(|(us, _)| self.peers.find(&us.public)) {
+            self.remove_peer(own);
+        }
+        for id in self.peers.ids() {
+            let Some((peer, indices)) = self.peers.with_indices(id) else { continue };
+            if let Some(initiated) = peer.initiated.take() {
+                indices.release(initiated.0);
+            }
+            peer.keypairs.stop_sending();
+            peer.timers.forget_last_initiation();
+        }
+    }
+
+    fn apply_peer(&mut self, change: &PeerChange, now: Now) {
+        let known = self.peers.find(&change.public_key);
+        let own = self.us.as_ref().is_some_and(|(us, _)| us.public == change.public_key);
+        let id = match known {
+            Some(id) if change.remove => return self.remove_peer(id),
+            Some(id) => id,
+            None if change.remove || change.update_only || own => return,
+            None => self.peers.find_or_add(change.public_key),
+        };
+        self.apply_allowed_ips(id, change);
+        let Some(peer) = self.peers.get_mut(id) else { return };
+        if let Some(key) = &change.preshared_key {
+            peer.preshared_key = key.clone();
+        }
+        if let Some(remote) = change.endpoint {
+            peer.endpoint = Some(remote.into());
+        }
+        let was_off = peer.timers.persistent_keepalive.is_zero();
+        if let Some(seconds) = change.persistent_keepalive_interval {
+            peer.timers.set_persistent_keepalive(Duration::from_secs(seconds.into()), now.boot);
+        }
+        let turned_on = was_off && !peer.timers.persistent_keepalive.is_zero();
+        self.schedule.note(id, peer);
+        if self.up && turned_on {
+            self.keep_alive(id, now);
+        }
+    }
+
+    fn apply_allowed_ips(&mut self, id: PeerId, change: &PeerChange) {
+        if change.replace_allowed_ips {
+            self.allowed_ips.remove_all(id, &mut self.peers);
+        }
+        for prefix in &change.allowed_ips {
+            match *prefix {
+                AllowedIpChange::Add(prefix) => self.allowed_ips.add(prefix, id, &mut self.peers),
+                AllowedIpChange::Remove(prefix) => self.allowed_ips.remove(prefix, id, &mut self.peers),
+            }
+        }
+    }
+
+    fn remove_peer(&mut self, id: PeerId) {
+        self.allowed_ips.remove_all(id, &mut self.peers);
+        self.peers.remove(id);
+    }
+
+    /// The link came up: peers with a persistent keepalive are spoken to at once.
+    pub fn set_up(&mut self, now: Now) {
+        self.up = true;
+        for id in self.peers.ids() {
+            if self.peers.get(id).is_some_and(|peer| !peer.timers.persistent_keepalive.is_zero()) {
+                self.keep_alive(id, now);
+            }
+        }
+    }
+
+    /// The link went down: sessions, handshakes and waiting packets are dropped.
+    pub fn set_down(&mut self) {
+        self.up = false;
+        self.load.clear();
+        self.outgoing.clear();
+        for id in self.peers.ids() {
+            let Some((peer, indices)) = self.peers.with_indices(id) else { continue };
+            indices.release_all(peer);
+            peer.timers.stop();
+            peer.staged.clear();
+        }
+    }
+
+    /// The greatest packet that the link carries, in octets; bounds the padding.
+    pub fn set_mtu(&mut self, mtu: usize) {
+        self.mtu = mtu;
+    }
+
+    /// State of this moment; `listen_port` and `fwmark` are the shell's to fill in.
+    #[must_use]
+    pub fn status(&self) -> InterfaceStatus {
+        let peers = self.peers.in_order().into_iter().map(|peer| PeerStatus {
+            public_key: peer.public_key,
+            preshared_key: peer.preshared_key.clone(),
+            endpoint: peer.endpoint.map(|endpoint| endpoint.remote),
+            last_handshake: peer.last_handshake,
+            rx_bytes: peer.rx_bytes,
+            tx_bytes: peer.tx_bytes,
+            persistent_keepalive_interval: peer.timers.persistent_keepalive.as_secs() as u16,
+            allowed_ips: self.allowed_ips.prefixes(peer.allowed_ips).collect(),
+        });
+        InterfaceStatus {
+            private_key: self.us.as_ref().map(|(us, _)| us.private.clone()),
+            listen_port: 0,
+            fwmark: 0,
+            peers: peers.collect(),
+            drops: self.drops,
+        }
+    }
+
+    /// The next datagram that the machine wants sent.
+    pub fn take_outgoing(&mut self) -> Option<Outgoing> {
+        self.outgoing.pop_front()
+    }
+
+    /// The next event.
+    pub fn take_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// Lets answers to `peer` leave from any address, as after the one it wrote to has gone.
+    pub fn forget_source(&mut self, peer: PeerId) {
+        if let Some(endpoint) = self.peers.get_mut(peer).and_then(|peer| peer.endpoint.as_mut()) {
+            endpoint.local = None;
+        }
+    }
+
+    /// Forgets the source addresses for which `keep` is false, as after a change of routes.
+    pub fn review_sources(&mut self, mut keep: impl FnMut(&Endpoint) -> bool) {
+        for id in self.peers.ids() {
+            let endpoint = self.peers.get_mut(id).and_then(|peer| peer.endpoint.as_mut());
+            if let Some(endpoint) = endpoint.filter(|endpoint| endpoint.local.is_some() && !keep(endpoint)) {
+                endpoint.local = None;
+            }
+        }
+    }
+}

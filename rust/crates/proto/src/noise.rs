@@ -1,0 +1,262 @@
+//! The handshake: Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s (sections 5.4.1 to 5.4.3 and 5.4.5).
+//!
+//! ```text
+//! Initiator                                   Responder
+//! Initiated, message 1 ── initiation ───────▶ Opened ─▶ Consumed
+//! SessionKeys ◀─────────── response ───────── SessionKeys, message 2
+//! ```
+//! Nothing here touches a table or a clock. A message that fails leaves the state as it was, so that a forged
+//! answer cannot spoil a handshake under way.
+
+use zeroize::Zeroizing;
+
+use crate::hash::{Hash, Secret, TAG_BYTES, hash, kdf, open_in_place, seal_in_place};
+use crate::key::{PresharedKey, PrivateKey, PublicKey};
+use crate::message::{Initiation, Response};
+use crate::timestamp::Timestamp;
+
+/// CONSTRUCTION of section 5.4.
+const CONSTRUCTION: &[u8] = b"Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s";
+/// IDENTIFIER of section 5.4.
+const IDENTIFIER: &[u8] = b"WireGuard v1 zx2c4 Jason@zx2c4.com";
+
+/// Our static key pair.
+pub(crate) struct Identity {
+    pub(crate) private: PrivateKey,
+    pub(crate) public: PublicKey,
+}
+
+impl Identity {
+    pub(crate) fn new(private: PrivateKey) -> Self {
+        Self { public: private.public_key(), private }
+    }
+}
+
+/// The keys of a new session (section 5.4.5).
+pub(crate) struct SessionKeys {
+    pub(crate) sending: Secret,
+    pub(crate) receiving: Secret,
+}
+
+/// Chaining key and hash, which both sides step through alike.
+#[derive(Clone)]
+struct Transcript {
+    chain: Secret,
+    hash: Hash,
+}
+
+impl Transcript {
+    /// The start of every handshake with the holder of `responder`.
+    fn new(responder: &PublicKey) -> Self {
+        let chain = hash(CONSTRUCTION, &[]);
+        Self { hash: hash(&hash(&chain, IDENTIFIER), responder.as_bytes()), chain: Zeroizing::new(chain) }
+    }
+
+    fn mix_hash(&mut self, data: &[u8]) {
+        self.hash = hash(&self.hash, data);
+    }
+
+    fn mix_key(&mut self, input: &[u8]) {
+        let [chain] = kdf(&self.chain, input);
+        self.chain = chain;
+    }
+
+    fn mix_key_and_derive(&mut self, input: &[u8]) -> Secret {
+        let [chain, key] = kdf(&self.chain, input);
+        self.chain = chain;
+        key
+    }
+
+    /// "e": an ephemeral key goes by in the clear.
+    fn mix_ephemeral(&mut self, ephemeral: &[u8; 32]) {
+        self.mix_key(ephemeral);
+        self.mix_hash(ephemeral);
+    }
+
+    /// "psk": mixes the preshared key, and derives the key of the field after it.
+    fn mix_preshared(&mut self, preshared: &PresharedKey) -> Secret {
+        let [chain, tau, key] = kdf(&self.chain, preshared.as_bytes());
+        self.chain = chain;
+        self.mix_hash(&*tau);
+        key
+    }
+
+    /// Encrypts a field; `N` is its length with the tag.
+    fn seal<const N: usize>(&mut self, key: &Secret, plaintext: &[u8]) -> [u8; N] {
+        let mut field = [0; N];
+        field[..N - TAG_BYTES].copy_from_slice(plaintext);
+        seal_in_place(key, 0, &self.hash, &mut field);
+        self.mix_hash(&field);
+        field
+    }
+
+    /// Decrypts a field of `N + 16` octets.
+    fn open<const N: usize>(&mut self, key: &Secret, field: &[u8]) -> Option<[u8; N]> {
+        let mut text = Zeroizing::new(field.to_vec());
+        let plaintext = open_in_place(key, 0, &self.hash, &mut text)?.as_ref().try_into().ok()?;
+        self.mix_hash(field);
+        Some(plaintext)
+    }
+
+    /// The session keys: the initiator sends with the first (section 5.4.5).
+    fn split(self) -> [Secret; 2] {
+        kdf(&self.chain, &[])
+    }
+}
+
+/// An initiator that waits for the answer.
+pub(crate) struct Initiated {
+    transcript: Transcript,
+    ephemeral: PrivateKey,
+}
+
+impl Initiated {
+    /// Makes the first message (section 5.4.2). `None` if a key of the peer is a low-order point.
+    pub(crate) fn new(
+        us: &Identity,
+        peer: &PublicKey,
+        ephemeral: PrivateKey,
+        timestamp: Timestamp,
+        sender: u32,
+    ) -> Option<(Self, Initiation)> {
+        let mut transcript = Transcript::new(peer);
+        let ephemeral_public = *ephemeral.public_key().as_bytes();
+        transcript.mix_ephemeral(&ephemeral_public);
+        let key = transcript.mix_key_and_derive(&*ephemeral.agree(peer)?);
+        let static_key = transcript.seal(&key, us.public.as_bytes());
+        let key = transcript.mix_key_and_derive(&*us.private.agree(peer)?);
+        let timestamp = transcript.seal(&key, &timestamp.0);
+        let message = Initiation { sender, ephemeral: ephemeral_public, static_key, timestamp };
+        Some((Self { transcript, ephemeral }, message))
+    }
+
+    /// Checks the answer and derives the keys (section 5.4.3). `None` if it is not authentic.
+    pub(crate) fn finish(&self, us: &Identity, preshared: &PresharedKey, response: &Response) -> Option<SessionKeys> {
+        let mut transcript = self.transcript.clone();
+        let theirs = PublicKey::from_bytes(response.ephemeral);
+        transcript.mix_ephemeral(&response.ephemeral);
+        transcript.mix_key(&*self.ephemeral.agree(&theirs)?);
+        transcript.mix_key(&*us.private.agree(&theirs)?);
+        let key = transcript.mix_preshared(preshared);
+        transcript.open::<0>(&key, &response.empty)?;
+        let [sending, receiving] = transcript.split();
+        Some(SessionKeys { sending, receiving })
+    }
+}
+
+/// A first message of which the responder knows who says to have sent it.
+pub(crate) struct Opened {
+    /// Who says so; proven only by [`Opened::prove`].
+    pub(crate) initiator: PublicKey,
+    transcript: Transcript,
+    message: Initiation,
+}
+
+impl Opened {
+    /// Reads the static key of a first message. `None` if it was not made for us.
+    pub(crate) fn new(us: &Identity, message: Initiation) -> Option<Self> {
+        let mut transcript = Transcript::new(&us.public);
+        transcript.mix_ephemeral(&message.ephemeral);
+        let shared = us.private.agree(&PublicKey::from_bytes(message.ephemeral))?;
+        let key = transcript.mix_key_and_derive(&*shared);
+        let initiator = PublicKey::from_bytes(transcript.open(&key, &message.static_key)?);
+        Some(Self { initiator, transcript, message })
+    }
+
+    /// Checks that the sender holds the static key it names, and reads its timestamp.
+    pub(crate) fn prove(mut self, us: &Identity) -> Option<Consumed> {
+        let key = self.transcript.mix_key_and_derive(&*us.private.agree(&self.initiator)?);
+        let timestamp = Timestamp(self.transcript.open(&key, &self.message.timestamp)?);
+        Some(Consumed {
+            timestamp,
+            sender: self.message.sender,
+            initiator: self.initiator,
+            ephemeral: PublicKey::from_bytes(self.message.ephemeral),
+            transcript: self.transcript,
+        })
+    }
+}
+
+/// A first message that is authentic, but may be a replay: that its timestamp tells.
+pub(crate) struct Consumed {
+    pub(crate) timestamp: Timestamp,
+    pub(crate) sender: u32,
+    initiator: PublicKey,
+    ephemeral: PublicKey,
+    transcript: Transcript,
+}
+
+impl Consumed {
+    /// Makes the second message and derives the keys (section 5.4.3).
+    pub(crate) fn respond(
+        self,
+        preshared: &PresharedKey,
+        ephemeral: &PrivateKey,
+        sender: u32,
+    ) -> Option<(SessionKeys, Response)> {
+        let mut transcript = self.transcript;
+        let ephemeral_public = *ephemeral.public_key().as_bytes();
+        transcript.mix_ephemeral(&ephemeral_public);
+        transcript.mix_key(&*ephemeral.agree(&self.ephemeral)?);
+        transcript.mix_key(&*ephemeral.agree(&self.initiator)?);
+        let key = transcript.mix_preshared(preshared);
+        let empty = transcript.seal(&key, &[]);
+        let [receiving, sending] = transcript.split();
+        let response = Response { sender, receiver: self.sender, ephemeral: ephemeral_public, empty };
+        Some((SessionKeys { sending, receiving }, response))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(seed: u8) -> Identity {
+        Identity::new(PrivateKey::from_bytes([seed; 32]))
+    }
+
+    fn initiate(us: &Identity, them: &Identity) -> (Initiated, Initiation) {
+        Initiated::new(us, &them.public, PrivateKey::from_bytes([3; 32]), Timestamp([5; 12]), 7).unwrap()
+    }
+
+    #[test]
+    fn both_ends_derive_the_same_keys() {
+        let (alice, bob, psk) = (identity(1), identity(2), PresharedKey::from_bytes([8; 32]));
+        let (initiated, initiation) = initiate(&alice, &bob);
+        let opened = Opened::new(&bob, initiation).unwrap();
+        assert_eq!(opened.initiator, alice.public);
+        let consumed = opened.prove(&bob).unwrap();
+        assert_eq!(consumed.timestamp, Timestamp([5; 12]));
+        let (bobs, response) = consumed.respond(&psk, &PrivateKey::from_bytes([4; 32]), 9).unwrap();
+        let alices = initiated.finish(&alice, &psk, &response).unwrap();
+        assert_eq!(alices.sending, bobs.receiving);
+        assert_eq!(alices.receiving, bobs.sending);
+        assert!(initiated.finish(&alice, &PresharedKey::default(), &response).is_none(), "another preshared key");
+        let mut forged = response.clone();
+        forged.empty[0] ^= 1;
+        assert!(initiated.finish(&alice, &psk, &forged).is_none());
+        assert!(initiated.finish(&alice, &psk, &response).is_some(), "a forged answer spoils nothing");
+    }
+
+    #[test]
+    fn a_message_for_another_is_not_opened() {
+        let (alice, bob, eve) = (identity(1), identity(2), identity(6));
+        assert!(Opened::new(&eve, initiate(&alice, &bob).1).is_none());
+    }
+
+    #[test]
+    fn who_does_not_hold_the_key_it_names_is_refused() {
+        let (alice, bob) = (identity(1), identity(2));
+        let liar = Identity { private: PrivateKey::from_bytes([6; 32]), public: alice.public };
+        let opened = Opened::new(&bob, initiate(&liar, &bob).1).unwrap();
+        assert!(opened.prove(&bob).is_none());
+    }
+
+    #[test]
+    fn a_low_order_ephemeral_is_refused() {
+        let (alice, bob) = (identity(1), identity(2));
+        let mut message = initiate(&alice, &bob).1;
+        message.ephemeral = [0; 32];
+        assert!(Opened::new(&bob, message).is_none());
+    }
+}

@@ -1,0 +1,169 @@
+//! A session: the two keys of a handshake, their counters and their limits (sections 5.4.6 and 6.2).
+
+use std::time::Duration;
+
+use crate::hash::{TAG_BYTES, open_in_place, seal_in_place};
+use crate::message::{DATA_HEADER_BYTES, DATA_OVERHEAD_BYTES, DataHeader};
+use crate::noise::SessionKeys;
+use crate::replay::{ReplayWindow, WINDOW};
+use crate::timers::{REJECT_AFTER_TIME, REKEY_AFTER_TIME};
+
+/// Messages after which a new session is made (section 6.1).
+const REKEY_AFTER_MESSAGES: u64 = 1 << 60;
+/// Messages after which a session is dead (section 6.1).
+const REJECT_AFTER_MESSAGES: u64 = u64::MAX - WINDOW;
+
+/// Transport keys between two hosts, for one direction each.
+pub(crate) struct Session {
+    keys: SessionKeys,
+    pub(crate) local_index: u32,
+    remote_index: u32,
+    pub(crate) initiator: bool,
+    born: Duration,
+    next_counter: u64,
+    window: ReplayWindow,
+    /// False once nothing more may be sent, though late packets may still come.
+    may_send: bool,
+}
+
+impl Session {
+    /// A session whose handshake ended at `born`.
+    pub(crate) fn new(keys: SessionKeys, local_index: u32, remote_index: u32, initiator: bool, born: Duration) -> Self {
+        Self {
+            keys,
+            local_index,
+            remote_index,
+            initiator,
+            born,
+            next_counter: 0,
+            window: ReplayWindow::new(),
+            may_send: true,
+        }
+    }
+
+    /// Nothing more is sent with these keys, as after a change of our own.
+    pub(crate) fn stop_sending(&mut self) {
+        self.may_send = false;
+    }
+
+    /// Whether a packet may be sent at `boot` (section 6.2).
+    pub(crate) fn may_send(&self, boot: Duration) -> bool {
+        self.may_send && !self.expired(boot) && self.next_counter < REJECT_AFTER_MESSAGES
+    }
+
+    /// Whether a new session should be made because of what was sent (section 6.2).
+    pub(crate) fn is_worn(&self, boot: Duration) -> bool {
+        self.next_counter > REKEY_AFTER_MESSAGES || (self.initiator && self.age(boot) >= REKEY_AFTER_TIME)
+    }
+
+    /// How long ago the handshake was.
+    pub(crate) fn age(&self, boot: Duration) -> Duration {
+        boot.saturating_sub(self.born)
+    }
+
+    fn expired(&self, boot: Duration) -> bool {
+        self.age(boot) >= REJECT_AFTER_TIME
+    }
+
+    /// Seals `packet` in place: 16 octets of room, the padded plaintext, 16 octets of room for the tag.
+    /// Each call uses up a counter, whatever becomes of the packet. Call it only if [`Session::may_send`].
+    pub(crate) fn seal(&mut self, packet: &mut [u8]) {
+        let counter = self.next_counter;
+        self.next_counter += 1;
+        let (header, text) = packet.split_at_mut(DATA_HEADER_BYTES);
+        header.copy_from_slice(&DataHeader { receiver: self.remote_index, counter }.encode());
+        seal_in_place(&self.keys.sending, counter, &[], text);
+    }
+
+    /// Opens a datagram in place and gives its plaintext; `Err` says why not. No counter is taken twice.
+    pub(crate) fn open<'a>(&mut self, datagram: &'a mut [u8], boot: Duration) -> Result<&'a mut [u8], Refused> {
+        let header = DataHeader::parse(datagram).ok_or(Refused::Malformed)?;
+        if self.expired(boot) || header.counter >= REJECT_AFTER_MESSAGES {
+            return Err(Refused::Expired);
+        }
+        let text = &mut datagram[DATA_HEADER_BYTES..];
+        let plaintext = open_in_place(&self.keys.receiving, header.counter, &[], text).ok_or(Refused::NotAuthentic)?;
+        if self.window.accept(header.counter) { Ok(plaintext) } else { Err(Refused::Replayed) }
+    }
+}
+
+/// Why a datagram is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    Malformed,
+    Expired,
+    NotAuthentic,
+    Replayed,
+}
+
+/// Length of the plaintext of `length` octets when padded to 16 (section 5.4.6), never beyond `mtu` unless the packet is.
+pub(crate) fn padded(length: usize, mtu: usize) -> usize {
+    length.next_multiple_of(16).min(mtu.max(length))
+}
+
+/// Octets on the wire of a plaintext of `padded` octets.
+pub(crate) fn sealed(padded: usize) -> usize {
+    padded + DATA_OVERHEAD_BYTES
+}
+
+const _: () = assert!(DATA_OVERHEAD_BYTES == DATA_HEADER_BYTES + TAG_BYTES);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use zeroize::Zeroizing;
+
+    fn pair() -> (Session, Session) {
+        let key = |seed| Zeroizing::new([seed; 32]);
+        let (a, b) =
+            (SessionKeys { sending: key(1), receiving: key(2) }, SessionKeys { sending: key(2), receiving: key(1) });
+        (Session::new(a, 10, 20, true, Duration::ZERO), Session::new(b, 20, 10, false, Duration::ZERO))
+    }
+
+    fn sealed_by(session: &mut Session, text: &[u8]) -> Vec<u8> {
+        let mut packet = vec![0; sealed(text.len())];
+        packet[16..16 + text.len()].copy_from_slice(text);
+        session.seal(&mut packet);
+        packet
+    }
+
+    #[test]
+    fn what_one_seals_the_other_opens_once() {
+        let (mut alice, mut bob) = pair();
+        let packet = sealed_by(&mut alice, b"hello");
+        assert_eq!(&packet[..16], [4, 0, 0, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(bob.open(&mut packet.clone(), Duration::ZERO).unwrap(), b"hello");
+        assert_eq!(bob.open(&mut packet.clone(), Duration::ZERO), Err(Refused::Replayed));
+        let mut forged = packet.clone();
+        forged[20] ^= 1;
+        assert_eq!(bob.open(&mut forged, Duration::ZERO), Err(Refused::NotAuthentic));
+    }
+
+    #[test]
+    fn the_limits_of_section_6_2() {
+        let (mut alice, mut bob) = pair();
+        let packet = sealed_by(&mut alice, b"late");
+        assert!(!alice.is_worn(Duration::from_secs(119)) && alice.is_worn(Duration::from_secs(120)));
+        assert!(!bob.is_worn(Duration::from_secs(170)), "only the initiator renews by age");
+        assert!(alice.may_send(Duration::from_secs(179)) && !alice.may_send(Duration::from_secs(180)));
+        assert_eq!(bob.open(&mut packet.clone(), Duration::from_secs(180)), Err(Refused::Expired));
+        bob.next_counter = REKEY_AFTER_MESSAGES + 1;
+        assert!(bob.is_worn(Duration::ZERO));
+        bob.next_counter = REJECT_AFTER_MESSAGES;
+        assert!(!bob.may_send(Duration::ZERO));
+        bob.next_counter = REJECT_AFTER_MESSAGES - 1;
+        let packet = sealed_by(&mut bob, b"last");
+        assert!(alice.open(&mut packet.clone(), Duration::ZERO).is_ok());
+        bob.next_counter = REJECT_AFTER_MESSAGES;
+        let packet = sealed_by(&mut bob, b"beyond");
+        assert_eq!(alice.open(&mut packet.clone(), Duration::ZERO), Err(Refused::Expired));
+    }
+
+    #[test]
+    fn padding_stays_within_the_mtu() {
+        assert_eq!(padded(0, 1420), 0);
+        assert_eq!(padded(1, 1420), 16);
+        assert_eq!(padded(1419, 1420), 1420);
+        assert_eq!(padded(1500, 1420), 1500);
+    }
+}

@@ -1,0 +1,242 @@
+//! The timers of a peer (section 6): each event of the protocol sets or clears some, and time makes them due.
+
+use std::time::Duration;
+
+/// A session is renewed by its initiator at this age (section 6.1).
+pub(crate) const REKEY_AFTER_TIME: Duration = Duration::from_secs(120);
+/// A session is dead at this age (section 6.1).
+pub(crate) const REJECT_AFTER_TIME: Duration = Duration::from_secs(180);
+/// A handshake is tried anew until this long after the first try (section 6.1).
+pub(crate) const REKEY_ATTEMPT_TIME: Duration = Duration::from_secs(90);
+/// Between two tries of a handshake (section 6.1).
+pub(crate) const REKEY_TIMEOUT: Duration = Duration::from_secs(5);
+/// What we owe an answer after this long gets an empty packet (section 6.1).
+pub(crate) const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// A peer that received but did not send for long renews early, so that the renewal is done before the end (section 6.2).
+pub(crate) const RENEW_ON_RECEIPT: Duration =
+    Duration::from_secs(REJECT_AFTER_TIME.as_secs() - KEEPALIVE_TIMEOUT.as_secs() - REKEY_TIMEOUT.as_secs());
+/// Random delay of a retry, below this, so that two hosts do not meet for ever (section 6.1).
+const JITTER_MILLISECONDS: u64 = 334;
+/// All keys are wiped this long after the last handshake (section 6.3).
+const WIPE_AFTER: Duration = Duration::from_secs(3 * REJECT_AFTER_TIME.as_secs());
+/// Tries of a handshake after the first.
+const RETRIES: u32 = (REKEY_ATTEMPT_TIME.as_secs() / REKEY_TIMEOUT.as_secs()) as u32;
+
+/// What became due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// The handshake got no answer: try again (section 6.4).
+    RetryHandshake,
+    /// It got none for 90 seconds: stop (section 6.4).
+    GiveUp,
+    /// We sent and heard nothing: the session may be gone at the far end (section 6.3).
+    NewHandshake,
+    /// Something was received and nothing sent since (section 6.5).
+    Keepalive,
+    /// The interval that the user asked for has passed.
+    PersistentKeepalive,
+    /// The keys are too old to keep.
+    Wipe,
+}
+
+/// Deadlines of one peer; times are of [`crate::clock::Now::boot`].
+#[derive(Default)]
+pub(crate) struct Timers {
+    retry_handshake: Option<Duration>,
+    new_handshake: Option<Duration>,
+    keepalive: Option<Duration>,
+    persistent: Option<Duration>,
+    wipe: Option<Duration>,
+    attempts: u32,
+    last_initiation: Option<Duration>,
+    /// The early renewal of this session was asked for.
+    pub(crate) renewed_on_receipt: bool,
+    /// Interval that the user asked for; zero is off.
+    pub(crate) persistent_keepalive: Duration,
+}
+
+impl Timers {
+    /// The earliest deadline.
+    pub(crate) fn next(&self) -> Option<Duration> {
+        [self.retry_handshake, self.new_handshake, self.keepalive, self.persistent, self.wipe]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Takes one timer that is due. Call it until it gives `None`.
+    pub(crate) fn take_due(&mut self, boot: Duration) -> Option<Due> {
+        if take(&mut self.retry_handshake, boot) {
+            if self.attempts >= RETRIES {
+                self.keepalive = None;
+                self.wipe.get_or_insert(boot + WIPE_AFTER);
+                return Some(Due::GiveUp);
+            }
+            self.attempts += 1;
+            return Some(Due::RetryHandshake);
+        }
+        if take(&mut self.keepalive, boot) {
+            return Some(Due::Keepalive);
+        }
+        if take(&mut self.new_handshake, boot) {
+            return Some(Due::NewHandshake);
+        }
+        if take(&mut self.persistent, boot) {
+            return (!self.persistent_keepalive.is_zero()).then_some(Due::PersistentKeepalive);
+        }
+        take(&mut self.wipe, boot).then_some(Due::Wipe)
+    }
+
+    /// Whether a handshake may be started now: not within 5 s of the last (section 6.1).
+    pub(crate) fn may_initiate(&self, boot: Duration) -> bool {
+        self.last_initiation.is_none_or(|last| boot >= last + REKEY_TIMEOUT)
+    }
+
+    /// Lets the next handshake start at once.
+    pub(crate) fn forget_last_initiation(&mut self) {
+        self.last_initiation = None;
+    }
+
+    /// A handshake is asked for anew, not as a retry: its 90 seconds begin.
+    pub(crate) fn begin_attempts(&mut self) {
+        self.attempts = 0;
+    }
+
+    /// A first message was sent; `random` spreads the retry.
+    pub(crate) fn initiation_sent(&mut self, boot: Duration, random: u64) {
+        self.last_initiation = Some(boot);
+        self.retry_handshake = Some(boot + REKEY_TIMEOUT + jitter(random));
+        self.authenticated_sent(boot);
+    }
+
+    /// A second message was sent.
+    pub(crate) fn response_sent(&mut self, boot: Duration) {
+        self.last_initiation = Some(boot);
+        self.authenticated_sent(boot);
+    }
+
+    /// The far end has shown that it holds the keys of this session.
+    pub(crate) fn handshake_completed(&mut self) {
+        self.retry_handshake = None;
+        self.attempts = 0;
+        self.renewed_on_receipt = false;
+    }
+
+    /// Session keys were derived.
+    pub(crate) fn session_derived(&mut self, boot: Duration) {
+        self.wipe = Some(boot + WIPE_AFTER);
+    }
+
+    /// Any authenticated packet was sent, data or not.
+    pub(crate) fn authenticated_sent(&mut self, boot: Duration) {
+        self.keepalive = None;
+        self.traversed(boot);
+    }
+
+    /// A packet with something in it was sent: an answer is owed to us.
+    pub(crate) fn data_sent(&mut self, boot: Duration, random: impl FnOnce() -> u64) {
+        self.new_handshake.get_or_insert_with(|| boot + KEEPALIVE_TIMEOUT + REKEY_TIMEOUT + jitter(random()));
+    }
+
+    /// Any authenticated packet was received, data or not.
+    pub(crate) fn authenticated_received(&mut self, boot: Duration) {
+        self.new_handshake = None;
+        self.traversed(boot);
+    }
+
+    /// A packet with something in it was received: we owe an answer.
+    pub(crate) fn data_received(&mut self, boot: Duration) {
+        self.keepalive.get_or_insert(boot + KEEPALIVE_TIMEOUT);
+    }
+
+    /// Changes the interval; zero turns it off. What was due after the old one is due after the new one.
+    pub(crate) fn set_persistent_keepalive(&mut self, interval: Duration, boot: Duration) {
+        if self.persistent_keepalive != interval {
+            self.persistent_keepalive = interval;
+            self.traversed(boot);
+        }
+    }
+
+    /// Stops everything, as when the interface goes down.
+    pub(crate) fn stop(&mut self) {
+        *self = Self { persistent_keepalive: self.persistent_keepalive, ..Self::default() };
+    }
+
+    fn traversed(&mut self, boot: Duration) {
+        self.persistent = (!self.persistent_keepalive.is_zero()).then(|| boot + self.persistent_keepalive);
+    }
+}
+
+fn take(timer: &mut Option<Duration>, boot: Duration) -> bool {
+    let due = timer.is_some_and(|deadline| deadline <= boot);
+    if due {
+        *timer = None;
+    }
+    due
+}
+
+fn jitter(random: u64) -> Duration {
+    Duration::from_millis(random % JITTER_MILLISECONDS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_handshake_is_retried_for_ninety_seconds() {
+        let (mut timers, mut now, mut tries) = (Timers::default(), at(0), 0);
+        timers.begin_attempts();
+        loop {
+            assert!(timers.may_initiate(now));
+            timers.initiation_sent(now, 0);
+            assert!(!timers.may_initiate(now + at(4)));
+            now = timers.next().unwrap();
+            match timers.take_due(now) {
+                Some(Due::RetryHandshake) => tries += 1,
+                Some(Due::GiveUp) => break,
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!((tries, now), (18, at(95)));
+        assert_eq!(timers.next(), Some(at(95) + WIPE_AFTER), "then only the keys are left to wipe");
+    }
+
+    #[test]
+    fn who_received_answers_within_ten_seconds_and_only_once() {
+        let mut timers = Timers::default();
+        timers.data_received(at(0));
+        timers.data_received(at(3));
+        assert_eq!(timers.take_due(at(9)), None);
+        assert_eq!(timers.take_due(at(10)), Some(Due::Keepalive));
+        timers.authenticated_sent(at(10));
+        assert_eq!(timers.next(), None);
+    }
+
+    #[test]
+    fn who_sent_and_heard_nothing_starts_anew() {
+        let mut timers = Timers::default();
+        timers.data_sent(at(0), || 0);
+        timers.data_sent(at(8), || 0);
+        assert_eq!(timers.take_due(at(15)), Some(Due::NewHandshake));
+        timers.data_sent(at(20), || 0);
+        timers.authenticated_received(at(21));
+        assert_eq!(timers.next(), None);
+    }
+
+    #[test]
+    fn a_persistent_keepalive_follows_any_traffic() {
+        let mut timers = Timers { persistent_keepalive: at(25), ..Timers::default() };
+        timers.authenticated_sent(at(0));
+        timers.authenticated_received(at(20));
+        assert_eq!(timers.take_due(at(44)), None);
+        assert_eq!(timers.take_due(at(45)), Some(Due::PersistentKeepalive));
+        timers.persistent_keepalive = Duration::ZERO;
+        timers.authenticated_sent(at(46));
+        assert_eq!(timers.next(), None);
+    }
+}
