@@ -1,0 +1,130 @@
+//! Links: found, listed, set up and down, resized, deleted.
+
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkFlags, LinkHeader, LinkMessage};
+
+use crate::error::{NetError, Refusal};
+use crate::netlink::{Netlink, attributes, number, text};
+
+/// Octets of `struct ifinfomsg`.
+const HEADER_BYTES: usize = 16;
+/// Attributes (enum in linux/if_link.h).
+const IFLA_IFNAME: u16 = 3;
+const IFLA_MTU: u16 = 4;
+const IFLA_LINKINFO: u16 = 18;
+const IFLA_INFO_KIND: u16 = 1;
+/// Octets of a link's name, without its closing zero (IFNAMSIZ - 1).
+const NAME_BYTES: usize = 15;
+
+/// A network interface as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Its number, never used again in this namespace after it is gone.
+    pub index: u32,
+    /// Its name, which can change.
+    pub name: String,
+    /// Octets of its largest packet.
+    pub mtu: u32,
+    /// Whether it was set up (IFF_UP); says nothing of a cable.
+    pub up: bool,
+    /// The driver's word for it, such as `tun`, `veth`, `wireguard`; physical links have none.
+    pub kind: Option<String>,
+}
+
+impl Netlink {
+    /// The link of that name.
+    ///
+    /// # Errors
+    /// [`NetError::NoSuchLink`].
+    pub fn link(&mut self, name: &str) -> Result<Link, NetError> {
+        let missing = || NetError::NoSuchLink { link: format!("{name:?}") };
+        if name.is_empty() || name.len() > NAME_BYTES {
+            return Err(missing());
+        }
+        let mut message = message(0);
+        message.attributes.push(LinkAttribute::IfName(name.into()));
+        match self.query(RouteNetlinkMessage::GetLink(message), parse_link) {
+            Ok(found) => found.ok_or_else(missing),
+            Err(refusal) if refusal.is_no_device() => Err(missing()),
+            Err(refusal) => Err(refusal.to(format!("looking for the link {name:?}"))),
+        }
+    }
+
+    /// Every link of this namespace.
+    ///
+    /// # Errors
+    /// [`NetError::Refused`].
+    pub fn links(&mut self) -> Result<Vec<Link>, NetError> {
+        let all = self.list(&RouteNetlinkMessage::GetLink(message(0)), parse_link);
+        all.map_err(|refusal| refusal.to("listing the links".into()))
+    }
+
+    /// Sets the size of the largest packet, in octets.
+    ///
+    /// # Errors
+    /// [`NetError`].
+    pub fn set_mtu(&mut self, index: u32, mtu: u32) -> Result<(), NetError> {
+        let mut message = message(index);
+        message.attributes.push(LinkAttribute::Mtu(mtu));
+        let result = self.order(RouteNetlinkMessage::SetLink(message), 0);
+        result.map_err(|refusal| self.refused(index, refusal, |link| format!("setting the MTU of {link} to {mtu}")))
+    }
+
+    /// Sets a link up or down.
+    ///
+    /// # Errors
+    /// [`NetError`].
+    pub fn set_up(&mut self, index: u32, up: bool) -> Result<(), NetError> {
+        let mut message = message(index);
+        message.header.change_mask = LinkFlags::Up;
+        message.header.flags = if up { LinkFlags::Up } else { LinkFlags::empty() };
+        let result = self.order(RouteNetlinkMessage::SetLink(message), 0);
+        let word = if up { "up" } else { "down" };
+        result.map_err(|refusal| self.refused(index, refusal, |link| format!("setting {link} {word}")))
+    }
+
+    /// Deletes a link, with its addresses and routes.
+    ///
+    /// # Errors
+    /// [`NetError`].
+    pub fn delete_link(&mut self, index: u32) -> Result<(), NetError> {
+        let result = self.order(RouteNetlinkMessage::DelLink(message(index)), 0);
+        result.map_err(|refusal| self.refused(index, refusal, |link| format!("deleting {link}")))
+    }
+
+    /// Names the link in an error, if it still has a name.
+    pub(crate) fn refused(&mut self, index: u32, refusal: Refusal, doing: impl Fn(&str) -> String) -> NetError {
+        if refusal.is_no_device() {
+            return NetError::NoSuchLink { link: format!("number {index}") };
+        }
+        let link = self.query(RouteNetlinkMessage::GetLink(message(index)), parse_link).ok().flatten();
+        refusal.to(doing(&link.map_or_else(|| format!("link {index}"), |link| format!("link {:?}", link.name))))
+    }
+}
+
+/// A request that concerns one link, or all with index 0, without their counters.
+fn message(index: u32) -> LinkMessage {
+    let mut message = LinkMessage::default();
+    message.header.index = index;
+    message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+    message
+}
+
+fn parse_link(body: &[u8]) -> Option<Link> {
+    let header = LinkHeader::parse(body).ok()?;
+    let mut link =
+        Link { index: header.index, name: String::new(), mtu: 0, up: header.flags.contains(LinkFlags::Up), kind: None };
+    for attribute in attributes(body, HEADER_BYTES) {
+        match attribute.kind() {
+            IFLA_IFNAME => link.name = text(attribute.value()),
+            IFLA_MTU => link.mtu = number(attribute.value())?,
+            IFLA_LINKINFO => link.kind = parse_kind(attribute.value()),
+            _ => {}
+        }
+    }
+    Some(link)
+}
+
+fn parse_kind(info: &[u8]) -> Option<String> {
+    attributes(info, 0).find(|attribute| attribute.kind() == IFLA_INFO_KIND).map(|attribute| text(attribute.value()))
+}

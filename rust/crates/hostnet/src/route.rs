@@ -1,0 +1,166 @@
+//! Routes by a link, as `ip route` adds, deletes and shows them, and the question which link a datagram would take.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, parse_ip};
+use netlink_packet_route::route::{
+    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
+};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+
+use crate::address::family;
+use crate::error::{NetError, Refusal};
+use crate::netlink::{Netlink, attributes, number};
+
+/// Octets of `struct rtmsg`.
+const HEADER_BYTES: usize = 12;
+/// Attributes (enum rtattr_type_t in linux/rtnetlink.h).
+const RTA_DST: u16 = 1;
+const RTA_OIF: u16 = 4;
+const RTA_GATEWAY: u16 = 5;
+const RTA_PRIORITY: u16 = 6;
+const RTA_PREFSRC: u16 = 7;
+const RTA_TABLE: u16 = 15;
+/// `errno` of "network is unreachable", for an answer that names no link.
+const ENETUNREACH: i32 = 101;
+
+/// A unicast route by one link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// Where it leads; a default route has the length 0.
+    pub destination: IpNet,
+    /// The table that it is in; 254 is the main one.
+    pub table: u32,
+    /// Who made it (RTPROT_*): 2 the kernel, from an address; 3 `ip route` or [`Netlink::add_route`].
+    pub protocol: u8,
+    /// The next router, if there is one.
+    pub gateway: Option<IpAddr>,
+    /// The source address that it suggests.
+    pub source: Option<IpAddr>,
+    /// Of two routes to one destination, the lower one is taken; 0 for none.
+    pub metric: u32,
+}
+
+impl Route {
+    /// The main table (RT_TABLE_MAIN).
+    pub const MAIN_TABLE: u32 = 254;
+    /// The kernel made it, from an address (RTPROT_KERNEL); it goes with that address.
+    pub const BY_KERNEL: u8 = 2;
+}
+
+impl Netlink {
+    /// The unicast routes by a link in all tables, those that the kernel made from its addresses too.
+    ///
+    /// # Errors
+    /// [`NetError`].
+    pub fn routes(&mut self, index: u32) -> Result<Vec<Route>, NetError> {
+        let mut all = Vec::new();
+        for family in [AddressFamily::Inet, AddressFamily::Inet6] {
+            let mut message = RouteMessage::default();
+            message.header.address_family = family;
+            message.attributes.push(RouteAttribute::Oif(index));
+            let some = self.list(&RouteNetlinkMessage::GetRoute(message), |body| parse_route(body, family, index));
+            all.extend(
+                some.map_err(|refusal| self.refused(index, refusal, |link| format!("listing the routes by {link}")))?,
+            );
+        }
+        Ok(all)
+    }
+
+    /// `ip route add DESTINATION dev LINK [table TABLE]`; without a table, the main one.
+    ///
+    /// # Errors
+    /// [`NetError`]; EEXIST if there is such a route already, ENETDOWN if the link is down.
+    pub fn add_route(&mut self, index: u32, destination: IpNet, table: Option<u32>) -> Result<(), NetError> {
+        let mut message = message(index, destination, table);
+        message.header.protocol = RouteProtocol::Boot;
+        message.header.kind = RouteType::Unicast;
+        message.header.scope = if destination.addr().is_ipv4() { RouteScope::Link } else { RouteScope::Universe };
+        let result = self.order(RouteNetlinkMessage::NewRoute(message), NLM_F_CREATE | NLM_F_EXCL);
+        result.map_err(|refusal| {
+            self.refused(index, refusal, |link| format!("adding the route {destination} by {link}{}", in_table(table)))
+        })
+    }
+
+    /// `ip route delete DESTINATION dev LINK [table TABLE]`.
+    ///
+    /// # Errors
+    /// [`NetError`]; ESRCH if there is none.
+    pub fn remove_route(&mut self, index: u32, destination: IpNet, table: Option<u32>) -> Result<(), NetError> {
+        let mut message = message(index, destination, table);
+        message.header.scope = if destination.addr().is_ipv4() { RouteScope::NoWhere } else { RouteScope::Universe };
+        let result = self.order(RouteNetlinkMessage::DelRoute(message), 0);
+        result.map_err(|refusal| {
+            self.refused(index, refusal, |link| {
+                format!("removing the route {destination} by {link}{}", in_table(table))
+            })
+        })
+    }
+
+    /// The index of the link by which a datagram to `destination` would leave, sent from `source` with that mark.
+    ///
+    /// # Errors
+    /// [`NetError`]; EINVAL if `source` is no IPv4 address of this host, ENETUNREACH if no route leads there.
+    pub fn route_to(&mut self, destination: IpAddr, source: IpAddr, fwmark: u32) -> Result<u32, NetError> {
+        let mut message = RouteMessage::default();
+        let host = IpNet::from(destination).prefix_len();
+        message.header.address_family = family(destination);
+        message.header.destination_prefix_length = host;
+        message.header.source_prefix_length = host;
+        message.attributes = vec![
+            RouteAttribute::Destination(destination.into()),
+            RouteAttribute::Source(source.into()),
+            RouteAttribute::Mark(fwmark),
+        ];
+        let found = self.query(RouteNetlinkMessage::GetRoute(message), |body| attribute_number(body, RTA_OIF));
+        found
+            .and_then(|index| index.ok_or_else(|| Refusal::from(std::io::Error::from_raw_os_error(ENETUNREACH))))
+            .map_err(|refusal| refusal.to(format!("looking for the route to {destination} from {source}")))
+    }
+}
+
+fn in_table(table: Option<u32>) -> String {
+    table.map(|table| format!(" in table {table}")).unwrap_or_default()
+}
+
+fn message(index: u32, destination: IpNet, table: Option<u32>) -> RouteMessage {
+    let mut message = RouteMessage::default();
+    message.header.address_family = family(destination.addr());
+    message.header.destination_prefix_length = destination.prefix_len();
+    message.attributes = vec![
+        RouteAttribute::Destination(RouteAddress::from(destination.network())),
+        RouteAttribute::Oif(index),
+        RouteAttribute::Table(table.unwrap_or(Route::MAIN_TABLE)),
+    ];
+    message
+}
+
+fn attribute_number(body: &[u8], kind: u16) -> Option<u32> {
+    attributes(body, HEADER_BYTES).find(|attribute| attribute.kind() == kind).and_then(|found| number(found.value()))
+}
+
+/// The route, if it is by that link alone: old kernels list all routes.
+fn parse_route(body: &[u8], family: AddressFamily, index: u32) -> Option<Route> {
+    let header = RouteHeader::parse(body).ok()?;
+    let wanted = header.address_family == family
+        && header.kind == RouteType::Unicast
+        && attribute_number(body, RTA_OIF) == Some(index);
+    if !wanted {
+        return None;
+    }
+    let address = |kind| {
+        let found = attributes(body, HEADER_BYTES).find(|attribute| attribute.kind() == kind)?;
+        parse_ip(found.value()).ok()
+    };
+    let anywhere =
+        if family == AddressFamily::Inet { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    Some(Route {
+        destination: IpNet::new(address(RTA_DST).unwrap_or(anywhere), header.destination_prefix_length).ok()?,
+        table: attribute_number(body, RTA_TABLE).unwrap_or(u32::from(header.table)),
+        protocol: header.protocol.into(),
+        gateway: address(RTA_GATEWAY),
+        source: address(RTA_PREFSRC),
+        metric: attribute_number(body, RTA_PRIORITY).unwrap_or(0),
+    })
+}

@@ -1,0 +1,98 @@
+//! Word from the kernel that something changed; what it is now is to be asked anew.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use netlink_sys::{Socket, protocols::NETLINK_ROUTE};
+
+use crate::error::{NetError, Refusal};
+use crate::netlink::messages;
+
+/// Multicast groups (enum rtnetlink_groups): links, addresses and routes.
+const GROUPS: [u32; 5] = [1, 5, 7, 9, 11];
+/// More than one notice takes; notices are not gathered as listings are.
+const NOTICE_BYTES: usize = 32 << 10;
+/// The first message type of links, addresses and routes; each has four (new, delete, get, set).
+const RTM_LINK: u16 = 16;
+const RTM_ADDRESS: u16 = 20;
+const RTM_ROUTE: u16 = 24;
+/// `errno` of notices lost, since they came faster than they were read.
+const ENOBUFS: i32 = 105;
+
+/// A non-blocking socket on which the kernel tells of changes in the network namespace in which it was opened.
+pub struct Watch {
+    socket: Socket,
+    notice: Vec<u8>,
+}
+
+/// What changed since the last [`Watch::drain`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// A link came, went, was renamed, set up or down, or resized.
+    pub links: bool,
+    /// A link has an address more or less.
+    pub addresses: bool,
+    /// A route came or went.
+    pub routes: bool,
+}
+
+impl Watch {
+    /// Opens a socket in the network namespace of the calling thread. Needs no privilege.
+    ///
+    /// # Errors
+    /// [`NetError::Refused`].
+    pub fn open() -> Result<Self, NetError> {
+        Self::subscribe().map_err(|source| Refusal::from(source).to("watching for changes of the network".into()))
+    }
+
+    fn subscribe() -> io::Result<Self> {
+        let mut socket = Socket::new(NETLINK_ROUTE)?;
+        socket.bind_auto()?;
+        socket.set_non_blocking(true)?;
+        GROUPS.iter().try_for_each(|group| socket.add_membership(*group))?;
+        Ok(Self { socket, notice: Vec::with_capacity(NOTICE_BYTES) })
+    }
+
+    /// Reads all notices there are. If some were lost, everything counts as changed.
+    ///
+    /// # Errors
+    /// What makes the socket useless.
+    pub fn drain(&mut self) -> io::Result<Changes> {
+        let mut changes = Changes::default();
+        loop {
+            self.notice.clear();
+            match self.socket.recv(&mut self.notice, 0) {
+                Ok(_) => messages(&self.notice).for_each(|message| changes.note(message.message_type())),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(changes),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.raw_os_error() == Some(ENOBUFS) => changes = Changes::ALL,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+impl AsFd for Watch {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+impl Changes {
+    const ALL: Self = Self { links: true, addresses: true, routes: true };
+
+    /// True if nothing changed.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self == Self::default()
+    }
+
+    fn note(&mut self, message_type: u16) {
+        match message_type {
+            RTM_LINK..RTM_ADDRESS => self.links = true,
+            RTM_ADDRESS..RTM_ROUTE => self.addresses = true,
+            RTM_ROUTE.. => self.routes = true,
+            _ => {}
+        }
+    }
+}
