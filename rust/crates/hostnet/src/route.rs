@@ -101,7 +101,8 @@ impl Netlink {
     /// The index of the link by which a datagram to `destination` would leave, sent from `source` with that mark.
     ///
     /// # Errors
-    /// [`NetError`]; EINVAL if `source` is no IPv4 address of this host, ENETUNREACH if no route leads there.
+    /// [`NetError`]; ENETUNREACH if no route leads there, that or EINVAL if `source` is IPv4 and not this host's. IPv6
+    /// addresses are not checked.
     pub fn route_to(&mut self, destination: IpAddr, source: IpAddr, fwmark: u32) -> Result<u32, NetError> {
         let mut message = RouteMessage::default();
         let host = IpNet::from(destination).prefix_len();

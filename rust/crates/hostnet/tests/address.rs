@@ -1,0 +1,52 @@
+//! Addresses of a link, with iproute2 as the other opinion.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what cannot be set up is a failure of its own")]
+
+mod namespace;
+
+use hostnet::Netlink;
+use ipnet::IpNet;
+use namespace::{enter, ip};
+
+#[test]
+fn addresses_are_added_shown_and_removed_as_ip_does_it() {
+    enter();
+    ip("tuntap add wg0 mode tun");
+    ip("link set wg0 up");
+    let mut net = Netlink::open().unwrap();
+    let index = net.link("wg0").unwrap().index;
+    let ours: Vec<IpNet> = ["10.7.0.1/24", "192.0.2.9/32", "fd00::1/64"].iter().map(|a| a.parse().unwrap()).collect();
+    for address in &ours {
+        net.add_address(index, *address).unwrap();
+    }
+    let shown = ip("-o address show wg0");
+    for address in &ours {
+        assert!(shown.contains(&format!("{address} scope global")), "{address} in {shown}");
+    }
+    net.remove_address(index, ours[0]).unwrap();
+    ip("address add 10.9.0.1 peer 10.9.0.2/32 dev wg0");
+    let mut left = net.addresses(index).unwrap();
+    left.retain(|net| !net.to_string().starts_with("fe80"));
+    assert_eq!(left, [ours[1], "10.9.0.1/32".parse().unwrap(), ours[2]]);
+}
+
+#[test]
+fn addresses_of_other_links_are_not_listed() {
+    enter();
+    ip("tuntap add wg0 mode tun");
+    let mut net = Netlink::open().unwrap();
+    let index = net.link("wg0").unwrap().index;
+    assert_eq!(net.addresses(index).unwrap(), []);
+}
+
+#[test]
+fn a_second_time_is_an_error_that_names_address_and_link() {
+    enter();
+    let mut net = Netlink::open().unwrap();
+    let (lo, address) = (net.link("lo").unwrap().index, "10.7.0.1/24".parse().unwrap());
+    net.add_address(lo, address).unwrap();
+    let error = net.add_address(lo, address).unwrap_err();
+    assert_eq!(error.errno(), Some(17));
+    assert!(error.to_string().starts_with("adding the address 10.7.0.1/24 to link \"lo\": File exists"), "{error}");
+    net.remove_address(lo, address).unwrap();
+    assert_eq!(net.remove_address(lo, address).unwrap_err().errno(), Some(99));
+}

@@ -1,0 +1,122 @@
+//! Routes by a link, with iproute2 as the other opinion.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what cannot be set up is a failure of its own")]
+
+mod namespace;
+
+use hostnet::{Netlink, Route};
+use ipnet::IpNet;
+use namespace::{enter, ip};
+
+fn net(text: &str) -> IpNet {
+    text.parse().unwrap()
+}
+
+/// A namespace with a TUN `wg0` that is up and has an address of each family.
+fn interface() -> (Netlink, u32) {
+    enter();
+    ip("tuntap add wg0 mode tun");
+    ip("link set wg0 up");
+    ip("address add 10.7.0.1/24 dev wg0");
+    ip("address add fd00::1/64 dev wg0");
+    let mut net = Netlink::open().unwrap();
+    let index = net.link("wg0").unwrap().index;
+    (net, index)
+}
+
+#[test]
+fn a_route_is_the_one_that_ip_would_have_made() {
+    let (mut netlink, wg0) = interface();
+    for (prefix, table, flag) in [
+        ("10.9.0.0/16", None, "-4"),
+        ("fd09::/48", None, "-6"),
+        ("0.0.0.0/0", Some(51820), "-4"),
+        ("::/0", Some(51820), "-6"),
+    ] {
+        let table_words = table.map(|table: u32| format!(" table {table}")).unwrap_or_default();
+        ip(&format!("{flag} route add {prefix} dev wg0{table_words}"));
+        let theirs = ip(&format!("{flag} -d route show table all dev wg0"));
+        ip(&format!("{flag} route delete {prefix} dev wg0{table_words}"));
+        netlink.add_route(wg0, net(prefix), table).unwrap();
+        assert_eq!(ip(&format!("{flag} -d route show table all dev wg0")), theirs);
+        assert!(netlink.routes(wg0).unwrap().iter().any(|route| {
+            route.destination == net(prefix) && route.table == table.unwrap_or(Route::MAIN_TABLE) && route.protocol == 3
+        }));
+        netlink.remove_route(wg0, net(prefix), table).unwrap();
+        assert_eq!(netlink.remove_route(wg0, net(prefix), table).unwrap_err().errno(), Some(3));
+    }
+}
+
+#[test]
+fn routes_of_the_kernels_own_say_so() {
+    let (mut netlink, wg0) = interface();
+    let routes = netlink.routes(wg0).unwrap();
+    let find = |prefix| routes.iter().find(|route| route.destination == net(prefix)).unwrap();
+    assert_eq!(
+        find("10.7.0.0/24"),
+        &Route {
+            destination: net("10.7.0.0/24"),
+            table: Route::MAIN_TABLE,
+            protocol: Route::BY_KERNEL,
+            gateway: None,
+            source: Some("10.7.0.1".parse().unwrap()),
+            metric: 0,
+        }
+    );
+    assert_eq!((find("fd00::/64").protocol, find("fd00::/64").metric), (Route::BY_KERNEL, 256));
+    let local = |route: &Route| route.table == 255;
+    assert!(!routes.iter().any(local), "addresses of this host and groups are no unicast routes: {routes:?}");
+}
+
+#[test]
+fn a_gateway_and_a_metric_are_seen() {
+    let (mut netlink, wg0) = interface();
+    ip("route add 10.11.0.0/16 via 10.7.0.9 dev wg0 metric 42");
+    let routes = netlink.routes(wg0).unwrap();
+    let route = routes.iter().find(|route| route.destination == net("10.11.0.0/16")).unwrap();
+    assert_eq!((route.gateway, route.metric), (Some("10.7.0.9".parse().unwrap()), 42));
+}
+
+#[test]
+fn as_many_routes_as_one_message_cannot_hold() {
+    let (mut netlink, wg0) = interface();
+    for number in 0u16..2000 {
+        let [high, low] = number.to_be_bytes();
+        netlink.add_route(wg0, net(&format!("172.16.{high}.{low}/32")), Some(7)).unwrap();
+    }
+    assert_eq!(netlink.routes(wg0).unwrap().iter().filter(|route| route.table == 7).count(), 2000);
+}
+
+#[test]
+fn a_route_that_is_there_already_is_named() {
+    let (mut netlink, wg0) = interface();
+    netlink.add_route(wg0, net("10.9.0.0/16"), None).unwrap();
+    let error = netlink.add_route(wg0, net("10.9.0.0/16"), None).unwrap_err();
+    assert_eq!(error.errno(), Some(17));
+    assert!(error.to_string().starts_with("adding the route 10.9.0.0/16 by link \"wg0\": File exists"), "{error}");
+}
+
+#[test]
+fn the_link_for_a_datagram_depends_on_destination_source_and_mark() {
+    let (mut netlink, wg0) = interface();
+    ip("tuntap add wan mode tun");
+    ip("link set wan up");
+    ip("address add 192.0.2.1/24 dev wan");
+    ip("address add 2001:db8::1/64 dev wan");
+    let wan = netlink.link("wan").unwrap().index;
+    ip("route add 198.51.100.0/24 dev wan");
+    ip("-6 route add 2001:db8:1::/48 dev wan");
+    ip("rule add fwmark 51820 table 9");
+    ip("route add default dev wg0 table 9");
+    ip("rule add from 10.7.0.1 table 10");
+    ip("route add 198.51.100.0/24 dev wg0 table 10");
+    let mut by = |destination: &str, source: &str, mark| {
+        netlink.route_to(destination.parse().unwrap(), source.parse().unwrap(), mark).map_err(|error| error.errno())
+    };
+    assert_eq!(by("198.51.100.7", "192.0.2.1", 0), Ok(wan));
+    assert_eq!(by("198.51.100.7", "192.0.2.1", 51820), Ok(wg0));
+    assert_eq!(by("198.51.100.7", "10.7.0.1", 0), Ok(wg0));
+    assert_eq!(by("2001:db8:1::7", "2001:db8::1", 0), Ok(wan));
+    assert!(by("198.51.100.7", "192.0.2.99", 0).is_err(), "not an address of this host");
+    assert_eq!(by("203.0.113.1", "192.0.2.1", 0), Err(Some(101)));
+    assert_eq!(by("2001:db8:2::7", "2001:db8::1", 0), Err(Some(101)));
+}

@@ -1,0 +1,64 @@
+//! Word of changes, which the kernel gives before the change's own call returns.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what cannot be set up is a failure of its own")]
+
+mod namespace;
+
+use hostnet::{Changes, Netlink, Watch};
+use namespace::{enter, ip};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+/// What is told within ten seconds, all of it at once; nothing is told later than the change is made.
+fn next(watch: &mut Watch) -> Changes {
+    let deadline = Timespec { tv_sec: 10, tv_nsec: 0 };
+    assert_eq!(poll(&mut [PollFd::new(&*watch, PollFlags::IN)], Some(&deadline)), Ok(1), "the kernel told nothing");
+    watch.drain().unwrap()
+}
+
+#[test]
+fn each_kind_of_change_is_told() {
+    enter();
+    let mut watch = Watch::open().unwrap();
+    assert!(watch.drain().unwrap().is_empty());
+    ip("tuntap add wg0 mode tun");
+    assert_eq!(next(&mut watch), Changes { links: true, ..Changes::default() });
+    ip("link set wg0 mtu 1420");
+    assert!(next(&mut watch).links);
+    ip("link set wg0 up");
+    assert!(next(&mut watch).links);
+    ip("route add 10.9.0.0/16 dev wg0");
+    assert!(next(&mut watch).routes);
+    ip("-6 route add fd09::/48 dev wg0");
+    assert!(next(&mut watch).routes);
+    ip("address add 10.7.0.1/24 dev wg0");
+    assert!(next(&mut watch).addresses);
+    ip("address delete 10.7.0.1/24 dev wg0");
+    assert!(next(&mut watch).addresses);
+    ip("-6 address add fd00::1/64 dev wg0");
+    assert!(next(&mut watch).addresses);
+    ip("link delete wg0");
+    assert!(next(&mut watch).links);
+}
+
+#[test]
+fn changes_elsewhere_are_not_told() {
+    enter();
+    let mut watch = Watch::open().unwrap();
+    enter();
+    ip("tuntap add wg0 mode tun");
+    assert!(watch.drain().unwrap().is_empty());
+}
+
+#[test]
+fn lost_notices_count_as_every_change() {
+    enter();
+    let mut watch = Watch::open().unwrap();
+    ip("tuntap add wg0 mode tun");
+    let mut net = Netlink::open().unwrap();
+    let index = net.link("wg0").unwrap().index;
+    // Notices of links alone, more than any buffer holds (net.core.rmem_default is 208 KiB).
+    for mtu in 1280..3280 {
+        net.set_mtu(index, mtu).unwrap();
+    }
+    assert_eq!(watch.drain().unwrap(), Changes { links: true, addresses: true, routes: true });
+    assert!(watch.drain().unwrap().is_empty());
+}
