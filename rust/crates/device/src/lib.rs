@@ -1,6 +1,14 @@
 //! The shell round `proto`: a TUN on one side, UDP sockets on the other, one thread between them.
 
+mod clock;
 pub mod control;
+mod device;
+pub mod events;
+mod link;
+mod poller;
 pub mod tun;
 pub mod uapi;
 pub mod udp;
+mod worker;
+
+pub use device::{Device, Handle};

@@ -22,7 +22,7 @@ use crate::endpoint::Endpoint;
 use crate::key::{PrivateKey, PublicKey};
 use crate::load::Load;
 use crate::noise::Identity;
-use crate::peers::{PeerId, Peers};
+use crate::peers::{Peer, PeerId, Peers};
 use crate::schedule::Schedule;
 use crate::status::{Drops, InterfaceStatus, PeerStatus};
 use crate::timestamp::Timestamp;
@@ -178,11 +178,12 @@ impl Interface {
         self.peers.remove(id);
     }
 
-    /// The link came up: peers with a persistent keepalive are spoken to at once.
+    /// The link came up: what waits is sent, and peers with a persistent keepalive are spoken to at once.
     pub fn set_up(&mut self, now: Now) {
         self.up = true;
         for id in self.peers.ids() {
-            if self.peers.get(id).is_some_and(|peer| !peer.timers.persistent_keepalive.is_zero()) {
+            let silent = |peer: &Peer| peer.staged.is_empty() && peer.timers.persistent_keepalive.is_zero();
+            if !self.peers.get(id).is_none_or(silent) {
                 self.keep_alive(id, now);
             }
         }

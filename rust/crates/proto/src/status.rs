@@ -68,4 +68,8 @@ pub struct Drops {
     pub no_peer: u64,
     /// Packets out to a peer of which no endpoint is known.
     pub no_endpoint: u64,
+    /// Datagrams that the kernel would not send.
+    pub send_refused: u64,
+    /// Packets that the TUN would not take or give.
+    pub tun_refused: u64,
 }

@@ -1,0 +1,114 @@
+//! A device: the packet thread, and the calls that reach it from other threads.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+
+use proto::change::InterfaceChange;
+use proto::status::InterfaceStatus;
+use rustix::event::{EventfdFlags, eventfd};
+
+use crate::control::{Control, ControlError};
+use crate::events::{EndReason, Event, EventQueue};
+use crate::tun::Tun;
+use crate::worker::Worker;
+
+/// What another thread asks of the packet thread. An answer that nobody waits for any more is dropped.
+pub(crate) enum Request {
+    Apply(InterfaceChange, mpsc::SyncSender<Result<(), ControlError>>),
+    Status(mpsc::SyncSender<InterfaceStatus>),
+    Close,
+}
+
+/// A WireGuard interface on a TUN, at work until it is closed or its link is deleted.
+pub struct Device {
+    handle: Handle,
+    events: Arc<EventQueue>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Reaches a device from any thread.
+#[derive(Clone)]
+pub struct Handle {
+    requests: mpsc::Sender<Request>,
+    bell: Arc<OwnedFd>,
+}
+
+impl Device {
+    /// Starts the packet thread. UDP sockets are opened when the link is up, in the network namespace of the caller.
+    ///
+    /// # Errors
+    /// What the kernel said to eventfd(2), epoll(7), netlink(7) or clone(2).
+    pub fn open(tun: Tun) -> io::Result<Self> {
+        let events = Arc::new(EventQueue::new()?);
+        let bell = Arc::new(eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?);
+        let (sender, requests) = mpsc::channel();
+        let name = format!("warren-{}", tun.name()?);
+        let worker = Worker::new(tun, requests, Arc::clone(&bell), Arc::clone(&events))?;
+        let watched = Arc::clone(&events);
+        let thread = std::thread::Builder::new().name(name).spawn(move || watched.push(run(worker)))?;
+        Ok(Self { handle: Handle { requests: sender, bell }, events, thread: Some(thread) })
+    }
+
+    /// What has happened. The last event is [`Event::Ended`].
+    #[must_use]
+    pub fn events(&self) -> &Arc<EventQueue> {
+        &self.events
+    }
+
+    /// For other threads.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Ends the device: the link goes, the port is free when this returns.
+    pub fn close(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.handle.send(Request::Close);
+        if let Some(thread) = self.thread.take() {
+            // A panic there was told as an event already.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn run(worker: Worker) -> Event {
+    let reason = std::panic::catch_unwind(AssertUnwindSafe(|| worker.run()))
+        .unwrap_or_else(|_| EndReason::Failed("the packet thread panicked".into()));
+    Event::Ended { reason }
+}
+
+impl Handle {
+    fn send(&self, request: Request) {
+        // A thread that has ended takes no requests; who waits for an answer then sees the channel closed.
+        if self.requests.send(request).is_ok() {
+            let _ = rustix::io::write(&self.bell, &1u64.to_ne_bytes());
+        }
+    }
+}
+
+impl Control for Handle {
+    fn apply(&self, change: InterfaceChange) -> Result<(), ControlError> {
+        let (answer, answered) = mpsc::sync_channel(1);
+        self.send(Request::Apply(change, answer));
+        answered.recv().unwrap_or(Err(ControlError::Closed))
+    }
+
+    fn status(&self) -> Result<InterfaceStatus, ControlError> {
+        let (answer, answered) = mpsc::sync_channel(1);
+        self.send(Request::Status(answer));
+        answered.recv().map_err(|_| ControlError::Closed)
+    }
+}

@@ -1,0 +1,157 @@
+//! What happened, for whoever watches: a bounded queue and a descriptor that says there is something in it.
+//!
+//! The packet thread never waits for a reader: a full queue drops the newest event and counts it.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use proto::key::PublicKey;
+use rustix::event::{EventfdFlags, eventfd};
+
+/// Events kept: an hour of a busy interface, in 100 kB.
+const CAPACITY: usize = 1024;
+
+/// A change of state of a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The link was set up; packets pass once a port is bound.
+    LinkUp,
+    /// The link was set down; sessions and the port are gone.
+    LinkDown,
+    /// The UDP port is bound.
+    PortBound {
+        /// Its number.
+        port: u16,
+    },
+    /// The UDP port could not be bound; it is tried again every second.
+    PortRefused {
+        /// Its number.
+        port: u16,
+        /// What the kernel said.
+        reason: String,
+    },
+    /// A session stands, and the peer has shown that it holds its keys.
+    HandshakeCompleted {
+        /// With whom.
+        peer: PublicKey,
+    },
+    /// No answer to a handshake for 90 seconds.
+    HandshakeGaveUp {
+        /// From whom.
+        peer: PublicKey,
+    },
+    /// A peer was heard from another address.
+    EndpointMoved {
+        /// Who.
+        peer: PublicKey,
+        /// Where it was, if that was known.
+        from: Option<SocketAddr>,
+        /// Where it is.
+        to: SocketAddr,
+    },
+    /// The device has ended; this is its last event.
+    Ended {
+        /// Why.
+        reason: EndReason,
+    },
+}
+
+/// Why a device ended.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EndReason {
+    /// It was asked to.
+    #[error("closed")]
+    Closed,
+    /// The link was deleted.
+    #[error("the link was deleted")]
+    LinkDeleted,
+    /// Something that should not fail did.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<proto::Event> for Event {
+    fn from(event: proto::Event) -> Self {
+        match event {
+            proto::Event::HandshakeCompleted { peer } => Self::HandshakeCompleted { peer },
+            proto::Event::HandshakeGaveUp { peer } => Self::HandshakeGaveUp { peer },
+            proto::Event::EndpointMoved { peer, from, to } => Self::EndpointMoved { peer, from, to },
+        }
+    }
+}
+
+/// Events that wait to be read; its descriptor polls readable while there are any.
+#[derive(Debug)]
+pub struct EventQueue {
+    waiting: Mutex<Waiting>,
+    bell: OwnedFd,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    events: VecDeque<Event>,
+    dropped: u64,
+}
+
+impl EventQueue {
+    pub(crate) fn new() -> std::io::Result<Self> {
+        let bell = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
+        Ok(Self { waiting: Mutex::default(), bell })
+    }
+
+    pub(crate) fn push(&self, event: Event) {
+        let mut waiting = self.lock();
+        let last = matches!(event, Event::Ended { .. });
+        if waiting.events.len() >= CAPACITY && !last {
+            waiting.dropped += 1;
+            return;
+        }
+        waiting.events.push_back(event);
+        // The bell's counter cannot overflow before 2^64 events; a bell that rings already is well.
+        let _ = rustix::io::write(&self.bell, &1u64.to_ne_bytes());
+    }
+
+    /// Takes all events there are, oldest first, and silences the descriptor.
+    #[must_use]
+    pub fn drain(&self) -> Vec<Event> {
+        let mut waiting = self.lock();
+        let _ = rustix::io::read(&self.bell, &mut [0u8; 8]);
+        waiting.events.drain(..).collect()
+    }
+
+    /// Events lost so far since nobody read them.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.lock().dropped
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl AsFd for EventQueue {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.bell.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_queue_counts_what_it_drops_but_keeps_the_end() {
+        let queue = EventQueue::new().unwrap();
+        for _ in 0..CAPACITY + 5 {
+            queue.push(Event::LinkUp);
+        }
+        queue.push(Event::Ended { reason: EndReason::Closed });
+        assert_eq!(queue.dropped(), 5);
+        let events = queue.drain();
+        assert_eq!((events.len(), events.last()), (CAPACITY + 1, Some(&Event::Ended { reason: EndReason::Closed })));
+        assert!(queue.drain().is_empty());
+    }
+}
