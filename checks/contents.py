@@ -16,7 +16,7 @@ LINES = {
     r"(proxy|sum)[.]golang[.]org|deb[.]debian[.]org|artifac[t]ory|registry[.]docker",
     "a path of one machine": r"(?<![\w.}])/(home|Users|root|work|farm)/[\w.-]+",
     "a private key": r"BEGIN [A-Z ]*PRIVATE[ ]KEY",
-    "a WireGuard secret": r"(?i)(private|preshared)_?key\s*[=:]\s*[\"']?[A-Za-z0-9+/]{42}[AEIMQUYcgkosw480]=",
+    "a WireGuard secret": r"(?i)(private|preshared)_?key[\"']?\s*[=:]\s*[\"']?[A-Za-z0-9+/]{42}[AEIMQUYcgkosw480]=",
     "a token": r"\b(ghp_[A-Za-z0-9]{36}|AKIA[0-9A-Z]{16}|xox[bp]-[0-9A-Za-z-]{10,})",
     "work left open": r"\b(TO[D]O|FIX[M]E)\b",
 }

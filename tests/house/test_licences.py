@@ -1,0 +1,78 @@
+"""Only what may be met with permissive licences alone is taken."""
+
+from __future__ import annotations
+
+from importlib.metadata import distributions
+from pathlib import Path
+
+import pytest
+from checks.licences import ROOT, crates, packages, refusal
+from checks.spdx import verify_allowed
+
+pytestmark = pytest.mark.unit
+
+ALLOWED = ["MIT", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "Unicode-3.0"]
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "MIT",
+        "MIT/Apache-2.0",
+        "Apache-2.0 OR GPL-3.0-only",
+        "GPL-3.0-only OR MIT",
+        "(MIT OR GPL-2.0-only) AND Unicode-3.0",
+        "Apache-2.0 WITH LLVM-exception OR GPL-2.0-only",
+    ],
+)
+def test_what_permissive_licences_can_meet_is_allowed(expression: str) -> None:
+    verify_allowed(expression, ALLOWED)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "GPL-3.0-only",
+        "MIT AND GPL-3.0-only",
+        "(MIT OR GPL-2.0-only) AND GPL-3.0-only",
+        "Apache-2.0 WITH Classpath-exception-2.0",
+        "MIT AND",
+        "(MIT",
+        "MIT GPL-3.0-only",
+        "",
+    ],
+)
+def test_anything_else_is_refused(expression: str) -> None:
+    with pytest.raises(ValueError, match=r"licences|left over"):
+        verify_allowed(expression, ALLOWED)
+
+
+def test_a_refusal_names_the_package() -> None:
+    assert refusal("planted", "GPL-3.0-only", ALLOWED) == "planted: 'GPL-3.0-only' is not among the permissive licences"
+
+
+def test_a_tool_is_excepted_by_name_and_licence_together() -> None:
+    assert refusal("hypothesis", "MPL-2.0", ALLOWED) is None
+    assert refusal("hypothesis", "GPL-3.0-only", ALLOWED)
+    assert refusal("planted", "MPL-2.0", ALLOWED)
+
+
+@pytest.mark.parametrize(
+    ("lines", "licence"),
+    [
+        ("License-Expression: GPL-3.0-only", "GPL-3.0-only"),
+        ("Classifier: License :: OSI Approved :: MIT License", "MIT"),
+        ("License: proprietary", "no licence named"),
+    ],
+)
+def test_a_distribution_says_its_licence_in_one_of_two_ways(tmp_path: Path, lines: str, licence: str) -> None:
+    planted = tmp_path / "planted-1.dist-info" / "METADATA"
+    planted.parent.mkdir()
+    planted.write_text(f"Metadata-Version: 2.4\nName: planted\nVersion: 1\n{lines}\n")
+    assert list(packages(distributions(path=[str(tmp_path)]))) == [("planted", licence)]
+
+
+def test_crates_are_those_that_others_made() -> None:
+    names = {name for name, _ in crates(ROOT)}
+    assert "ring" in names
+    assert "warren-proto" not in names
