@@ -26,7 +26,6 @@ struct Client {
     stream: Arc<UnixStream>,
     /// The number of answers that any client had got when this one got its last.
     last_answer: Arc<AtomicU64>,
-    shut: bool,
     thread: JoinHandle<()>,
 }
 
@@ -40,12 +39,8 @@ impl Clients {
         F: FnOnce(&UnixStream, &dyn Fn()) + Send + 'static,
     {
         self.reap();
-        if self.open() >= MAX_CLIENTS {
-            self.shut_idlest();
-        }
-        // Those told to go may take a moment; should none go, the newcomer is refused, and the number stays bounded.
-        if self.clients.len() >= 2 * MAX_CLIENTS {
-            return Ok(());
+        if self.clients.len() >= MAX_CLIENTS {
+            self.end_idlest();
         }
         let stream = Arc::new(stream);
         let last_answer = Arc::new(AtomicU64::new(self.clock.fetch_add(1, Ordering::Relaxed)));
@@ -56,46 +51,42 @@ impl Clients {
                 // The table keeps the stream until the thread is reaped; the far side is not to wait for that.
                 let _ = own.shutdown(Shutdown::Both);
             })?;
-        self.clients.push(Client { stream, last_answer, shut: false, thread });
+        self.clients.push(Client { stream, last_answer, thread });
         Ok(())
     }
 
-    /// Ends the client that has been silent for longest.
-    pub(super) fn shut_idlest(&mut self) {
-        let open = self.clients.iter_mut().filter(|client| !client.shut);
-        if let Some(client) = open.min_by_key(|client| client.last_answer.load(Ordering::Relaxed)) {
-            client.shut();
+    /// Ends the client that has been silent for longest, after the request that it may be at.
+    pub(super) fn end_idlest(&mut self) {
+        let silence = |(_, client): &(usize, &Client)| client.last_answer.load(Ordering::Relaxed);
+        if let Some((index, _)) = self.clients.iter().enumerate().min_by_key(silence) {
+            self.clients.swap_remove(index).end();
         }
     }
 
     /// Frees what those that have ended hold.
     pub(super) fn reap(&mut self) {
         for ended in self.clients.extract_if(.., |client| client.thread.is_finished()) {
-            ended.join();
+            ended.end();
         }
-    }
-
-    fn open(&self) -> usize {
-        self.clients.iter().filter(|client| !client.shut).count()
     }
 }
 
 impl Drop for Clients {
-    /// Ends all and waits for them.
+    /// Ends all and waits for them; all are told before the first is waited for.
     fn drop(&mut self) {
-        self.clients.iter_mut().for_each(Client::shut);
-        self.clients.drain(..).for_each(Client::join);
+        self.clients.iter().for_each(Client::shut);
+        self.clients.drain(..).for_each(Client::end);
     }
 }
 
 impl Client {
-    fn shut(&mut self) {
-        self.shut = true;
+    fn shut(&self) {
         // It may have gone by itself.
         let _ = self.stream.shutdown(Shutdown::Both);
     }
 
-    fn join(self) {
+    fn end(self) {
+        self.shut();
         // A panic has been told by the panic hook; the other clients are not concerned.
         let _ = self.thread.join();
     }

@@ -154,8 +154,7 @@ impl Accepting {
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
                     (self.observer)(Notice::Accept(error));
-                    clients.shut_idlest();
-                    clients.reap();
+                    clients.end_idlest();
                     return false;
                 }
             }

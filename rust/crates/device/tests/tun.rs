@@ -1,0 +1,211 @@
+//! A TUN, with the kernel's own stack behind it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what cannot be set up is a failure of its own")]
+
+#[path = "../../hostnet/tests/namespace/mod.rs"]
+mod namespace;
+
+use std::fs::File;
+use std::os::fd::{AsFd, OwnedFd};
+
+use device::tun::{Tun, TunError, TunState, TunStop};
+use namespace::{enter, ip};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::thread::{CapabilitySet, CapabilitySets};
+
+/// Waits for a packet that `wanted` accepts; others are the kernel's own, such as IPv6 router solicitations.
+fn read_until(tun: &Tun, wanted: impl Fn(&[u8]) -> bool) -> Vec<u8> {
+    let mut buffer = vec![0; 65_535];
+    loop {
+        match tun.read(&mut buffer) {
+            Ok(len) if wanted(&buffer[..len]) => return buffer[..len].to_vec(),
+            Ok(_) => {}
+            Err(TunStop::Wait) => {
+                let deadline = Timespec { tv_sec: 10, tv_nsec: 0 };
+                assert_eq!(poll(&mut [PollFd::new(tun, PollFlags::IN)], Some(&deadline)), Ok(1), "no packet came");
+            }
+            Err(stop) => panic!("{stop}"),
+        }
+    }
+}
+
+/// An ICMP echo request from 10.7.0.2 to 10.7.0.1.
+fn echo_request() -> Vec<u8> {
+    let mut packet = vec![0x45, 0, 0, 28, 0, 1, 0, 0, 64, 1, 0, 0, 10, 7, 0, 2, 10, 7, 0, 1, 8, 0, 0, 0, 0, 9, 0, 1];
+    for (start, end, at) in [(0, 20, 10), (20, 28, 22)] {
+        let sum: u32 = packet[start..end].chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(pair[1])).sum();
+        let folded = !((sum & 0xffff) + (sum >> 16)) as u16;
+        packet[at..at + 2].copy_from_slice(&folded.to_be_bytes());
+    }
+    packet
+}
+
+fn drop_capabilities() {
+    let none = CapabilitySet::empty();
+    let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
+    rustix::thread::set_capabilities(None, sets).unwrap();
+}
+
+#[test]
+fn packets_pass_both_ways() {
+    enter();
+    let tun = Tun::create("wg0").unwrap();
+    ip("address add 10.7.0.1/24 dev wg0");
+    ip("link set wg0 up");
+    tun.write(&echo_request()).unwrap();
+    let answer = read_until(&tun, |packet| packet[0] >> 4 == 4);
+    assert_eq!(answer.len(), 28);
+    assert_eq!((&answer[12..20], answer[20]), (&[10, 7, 0, 1, 10, 7, 0, 2][..], 0), "an echo reply");
+}
+
+#[test]
+fn the_largest_packet_is_read_whole() {
+    enter();
+    let tun = Tun::create("wg0").unwrap();
+    ip("link set wg0 mtu 65535 up");
+    ip("address add 10.7.0.1/24 dev wg0");
+    let socket = std::net::UdpSocket::bind("10.7.0.1:0").unwrap();
+    socket.send_to(&[7; 65_507], "10.7.0.2:9").unwrap();
+    let packet = read_until(&tun, |packet| packet[0] >> 4 == 4);
+    assert_eq!(packet.len(), 65_535);
+    assert_eq!(packet[28..], [7; 65_507]);
+}
+
+#[test]
+fn the_state_follows_the_link() {
+    enter();
+    let tun = Tun::create("wg0").unwrap();
+    assert_eq!(tun.state(), TunState::Down);
+    for _ in 0..3 {
+        ip("link set wg0 up");
+        assert_eq!(tun.state(), TunState::Up);
+        ip("link set wg0 down");
+        assert_eq!(tun.state(), TunState::Down);
+    }
+    assert!(matches!(tun.write(&echo_request()), Err(TunStop::Down)));
+    assert!(matches!(tun.read(&mut [0; 100]), Err(TunStop::Wait)));
+    ip("link delete wg0");
+    assert_eq!(tun.state(), TunState::Gone);
+    assert!(matches!(tun.write(&echo_request()), Err(TunStop::Gone)));
+    assert!(matches!(tun.read(&mut [0; 100]), Err(TunStop::Gone)));
+    assert!(tun.name().is_err());
+}
+
+#[test]
+fn what_is_no_packet_is_refused_alone() {
+    enter();
+    let tun = Tun::create("wg0").unwrap();
+    ip("link set wg0 up");
+    assert!(matches!(tun.write(&[0; 40]), Err(TunStop::Refused(_))));
+    assert_eq!(tun.state(), TunState::Up);
+}
+
+#[test]
+fn name_and_state_are_true_in_another_namespace_and_after_a_rename() {
+    enter();
+    let tun = Tun::create("wg0").unwrap();
+    ip("link set wg0 name wg7");
+    assert_eq!(tun.name().unwrap(), "wg7");
+    let elsewhere = std::thread::spawn(|| {
+        enter();
+        let (_, thread) = (ip("link show"), rustix::thread::gettid());
+        let space = File::open(format!("/proc/self/task/{}/ns/net", thread.as_raw_nonzero())).unwrap();
+        OwnedFd::from(space)
+    });
+    let space = elsewhere.join().unwrap();
+    // ip(8) opens the path in a process of its own, so it must name this one.
+    let path = format!("/proc/{}/fd/{}", std::process::id(), std::os::fd::AsRawFd::as_raw_fd(&space));
+    ip(&format!("link set wg7 netns {path}"));
+    assert!(!ip("link show").contains("wg7"));
+    assert_eq!((tun.name().unwrap().as_str(), tun.state()), ("wg7", TunState::Down));
+    rustix::thread::move_into_link_name_space(space.as_fd(), None).unwrap();
+    ip("link set wg7 name wg9 up");
+    assert_eq!((tun.name().unwrap().as_str(), tun.state()), ("wg9", TunState::Up));
+}
+
+#[test]
+fn the_link_goes_with_the_descriptor() {
+    enter();
+    drop(Tun::create("wg0").unwrap());
+    assert!(!ip("link show").contains("wg0"));
+}
+
+#[test]
+fn a_persistent_tun_is_taken_over_but_by_one_only() {
+    enter();
+    ip("tuntap add wg0 mode tun");
+    let _tun = Tun::create("wg0").unwrap();
+    let error = Tun::create("wg0").unwrap_err();
+    assert_eq!(error.to_string(), "the link \"wg0\" is in use by another program");
+}
+
+#[test]
+fn a_link_of_another_kind_is_told() {
+    enter();
+    ip("link add wg0 type veth peer name wg1");
+    let error = Tun::create("wg0").unwrap_err();
+    assert!(matches!(&error, TunError::OtherKind { name } if name == "wg0"), "{error}");
+}
+
+#[test]
+fn a_name_that_no_link_can_have_is_told() {
+    for name in ["", "sixteen-octets-x", "a/b", "a b", "a\tb", "a:b", "tun%d", ".", ".."] {
+        let error = Tun::create(name).unwrap_err();
+        assert!(error.to_string().starts_with(&format!("{name:?} cannot name a link")), "{error}");
+    }
+    enter();
+    assert!(Tun::create("fifteen-octets-").is_ok());
+}
+
+#[test]
+fn no_privilege_names_the_capability() {
+    enter();
+    drop_capabilities();
+    let error = Tun::create("wg0").unwrap_err();
+    // Where the device itself is closed to this user, that comes first.
+    let texts = [
+        "no permission to make the link \"wg0\": needs CAP_NET_ADMIN",
+        "no permission to open /dev/net/tun: read and write access to it is needed, in a container also its device rule",
+    ];
+    assert!(texts.contains(&error.to_string().as_str()), "{error}");
+}
+
+#[test]
+fn no_driver_and_no_access_say_what_to_do() {
+    let root = tempfile::tempdir().unwrap();
+    // SAFETY: root and working directories become this thread's own; no descriptor or memory is touched.
+    unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::FS) }.unwrap();
+    rustix::process::chroot(root.path()).expect("chroot(2) needs CAP_SYS_CHROOT: run this as root");
+    std::env::set_current_dir("/").unwrap();
+    let error = Tun::create("wg0").unwrap_err();
+    assert!(error.to_string().contains("modprobe tun"), "{error}");
+    std::fs::create_dir_all("/dev/net").unwrap();
+    let closed = std::os::unix::fs::PermissionsExt::from_mode(0);
+    File::create("/dev/net/tun").unwrap().set_permissions(closed).unwrap();
+    drop_capabilities();
+    let error = Tun::create("wg0").unwrap_err();
+    assert!(error.to_string().starts_with("no permission to open /dev/net/tun"), "{error}");
+}
+
+#[test]
+fn a_descriptor_given_must_be_a_tun_of_plain_packets() {
+    enter();
+    let tun = Tun::create("wg0").unwrap();
+    let given = Tun::from_fd(tun.as_fd().try_clone_to_owned().unwrap()).unwrap();
+    assert_eq!(given.name().unwrap(), "wg0");
+    let refusal = |fd| Tun::from_fd(fd).unwrap_err().to_string();
+    let null = File::open("/dev/null").unwrap().into();
+    assert_eq!(refusal(null), "the descriptor given is no TUN: it is something else");
+    let empty = File::open("/dev/net/tun").unwrap().into();
+    assert_eq!(refusal(empty), "the descriptor given is no TUN: it holds no link");
+}
+
+#[test]
+fn a_descriptor_given_is_made_non_blocking() {
+    enter();
+    let tun = Tun::create("wg0").unwrap();
+    let flags = rustix::fs::fcntl_getfl(&tun).unwrap();
+    rustix::fs::fcntl_setfl(&tun, flags - rustix::fs::OFlags::NONBLOCK).unwrap();
+    let given = Tun::from_fd(tun.as_fd().try_clone_to_owned().unwrap()).unwrap();
+    assert!(matches!(given.read(&mut [0; 100]), Err(TunStop::Wait)));
+}
