@@ -110,7 +110,7 @@ impl<R: Read> Inbox<R> {
             if self.filled - self.taken >= MAX_MESSAGE_BYTES {
                 return Err(ReadError::LongMessage);
             }
-            let capacity = 2 * self.buffer.len();
+            let capacity = (2 * self.buffer.len()).min(self.taken + MAX_MESSAGE_BYTES);
             regrow(&mut self.buffer, capacity);
         }
         let count = loop {
