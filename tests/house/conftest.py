@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
 from checks.contents import listed
 
 ROOT = Path(__file__).resolve().parents[2]

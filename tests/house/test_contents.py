@@ -6,8 +6,8 @@ import base64
 import os
 
 import pytest
-from checks.contents import places
 
+from checks.contents import places
 from tests.house.conftest import Tree
 
 pytestmark = [pytest.mark.security, pytest.mark.needs("git")]

@@ -6,6 +6,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
+
 from checks.licences import ROOT, crates, packages, refusal
 from checks.spdx import verify_allowed
 
