@@ -10,17 +10,17 @@ use zeroize::Zeroizing;
 
 use crate::failure;
 
-/// See `_core.pyi`.
+/// A Curve25519 private key. Wiped when the last reference goes; equality takes constant time; never shown.
 #[pyclass(frozen, eq, module = "warren._core")]
 #[derive(PartialEq)]
 pub(crate) struct PrivateKey(pub(crate) key::PrivateKey);
 
-/// See `_core.pyi`.
+/// A Curve25519 public key: who a peer is. `str()` is its base64.
 #[pyclass(frozen, eq, hash, module = "warren._core")]
 #[derive(PartialEq, Eq, Hash)]
 pub(crate) struct PublicKey(pub(crate) key::PublicKey);
 
-/// See `_core.pyi`.
+/// The symmetric key mixed into a handshake. Wiped, compared and hidden as a private key is.
 #[pyclass(frozen, eq, module = "warren._core")]
 #[derive(PartialEq)]
 pub(crate) struct PresharedKey(pub(crate) key::PresharedKey);
@@ -62,20 +62,24 @@ fn random() -> PyResult<Zeroizing<[u8; KEY_BYTES]>> {
 
 #[pymethods]
 impl PrivateKey {
+    /// A new one, from the system's randomness.
     #[staticmethod]
     fn generate() -> PyResult<Self> {
         Ok(Self(key::PrivateKey::from_bytes(*random()?)))
     }
 
+    /// Parses the 44 characters of wg(8), without white space round them. Raises KeyTextError.
     #[staticmethod]
     fn from_base64(py: Python<'_>, text: KeyText) -> PyResult<Self> {
         text.parse(py, key::PrivateKey::from_base64).map(Self)
     }
 
+    /// The secret as text, which Python cannot wipe: for a file or a pipe, at once.
     fn to_base64(&self) -> String {
         self.0.to_base64().as_str().to_owned()
     }
 
+    /// The public half.
     fn public_key(&self) -> PublicKey {
         PublicKey(self.0.public_key())
     }
@@ -87,11 +91,13 @@ impl PrivateKey {
 
 #[pymethods]
 impl PublicKey {
+    /// Parses the 44 characters of wg(8), without white space round them. Raises KeyTextError.
     #[staticmethod]
     fn from_base64(py: Python<'_>, text: KeyText) -> PyResult<Self> {
         text.parse(py, key::PublicKey::from_base64).map(Self)
     }
 
+    /// The 44 characters of wg(8).
     fn to_base64(&self) -> String {
         self.0.to_base64().as_str().to_owned()
     }
@@ -107,22 +113,25 @@ impl PublicKey {
 
 #[pymethods]
 impl PresharedKey {
+    /// A new one, from the system's randomness.
     #[staticmethod]
     fn generate() -> PyResult<Self> {
         Ok(Self(key::PresharedKey::from_bytes(*random()?)))
     }
 
+    /// Parses the 44 characters of wg(8), without white space round them. Raises KeyTextError.
     #[staticmethod]
     fn from_base64(py: Python<'_>, text: KeyText) -> PyResult<Self> {
         text.parse(py, key::PresharedKey::from_base64).map(Self)
     }
 
-    /// The all-zero key, which means "none" on the wire.
+    /// The all-zero key, which stands for "no preshared key" in a change and on the wire.
     #[staticmethod]
     fn none() -> Self {
         Self(key::PresharedKey::default())
     }
 
+    /// The secret as text, which Python cannot wipe: for a file or a pipe, at once.
     fn to_base64(&self) -> String {
         self.0.to_base64().as_str().to_owned()
     }

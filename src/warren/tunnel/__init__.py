@@ -1,0 +1,1 @@
+"""Interfaces: what should be, what is, the difference, and what carries it out (`io/`)."""

@@ -1,0 +1,167 @@
+"""What an interface should be, in the words of wg(8) and wg-quick(8).
+
+Values are checked when they are made: whoever holds an `InterfaceConfig` holds one that can be applied. All findings
+of a value come at once, in one `ConfigError`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip_address
+from typing import Literal
+
+from warren._core import PresharedKey, PrivateKey, PublicKey
+from warren.errors import ConfigError, Finding
+
+IPNetwork = IPv4Network | IPv6Network
+IPInterface = IPv4Interface | IPv6Interface
+Table = Literal["auto", "off"] | int
+
+DEFAULT_MTU = 1420  # 1500 less IPv6 (40), UDP (8) and WireGuard's own 32
+MTU = range(1280, 0xFFFF + 1)  # RFC 8200 section 5 wants 1280; the length field of IP ends the other side
+PORT = range(0xFFFF + 1)
+KEEPALIVE = range(0xFFFF + 1)
+MARK = range(0xFFFF_FFFF + 1)
+TABLE = range(1, 0xFFFF_FFFF + 1)  # 0 is "unspecified" to the kernel
+
+# What wg-quick takes, and with it no path, no blank and none of the kernel's own '%' and ':'. 15 is IFNAMSIZ - 1.
+INTERFACE_NAME = re.compile(r"[A-Za-z0-9_=+.-]{1,15}")
+HOST_LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
+ENDPOINT_FORM = "expected HOST:PORT or [IPv6]:PORT"
+HOST_NAME_CHARACTERS = 253  # RFC 1035 section 2.3.4, as text
+
+
+def out_of_range(key: str, value: int, allowed: range) -> Iterator[Finding]:
+    """A finding if `value` is not in `allowed`."""
+    if value not in allowed:
+        yield Finding(key, f"{value} is out of range", f"expected {allowed.start} to {allowed.stop - 1}")
+
+
+def interface_name_findings(name: str) -> Iterator[Finding]:
+    """A finding if the kernel or wg-quick would not take `name`."""
+    if not INTERFACE_NAME.fullmatch(name) or name in {".", ".."}:
+        yield Finding("name", f"{name!r} cannot name an interface", "expected 1 to 15 of A-Z a-z 0-9 _ = + . -")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where to send to a peer: an address, or a name that is resolved before it is used, and a UDP port."""
+
+    host: str
+    port: int
+
+    def __post_init__(self) -> None:
+        findings = [*host_findings(self.host), *out_of_range("endpoint", self.port, range(1, PORT.stop))]
+        if findings:
+            raise ConfigError(findings)
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def is_address(self) -> bool:
+        """True if `host` needs no resolver."""
+        return canonical_address(self.host) is not None
+
+
+def canonical_address(text: str) -> str | None:
+    """`text` in the canonical form of an IP address, or None for a name."""
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        return None
+
+
+def host_findings(host: str) -> Iterator[Finding]:
+    """A finding if `host` is neither an address nor a name that DNS could hold."""
+    labels = host.removesuffix(".").split(".")
+    named = len(host) <= HOST_NAME_CHARACTERS and all(HOST_LABEL.fullmatch(label) for label in labels)
+    # RFC 1123 section 2.1: no top-level domain is a number, so this is an address with a slip in it.
+    if canonical_address(host) is None and (not named or labels[-1].isdigit()):
+        yield Finding("endpoint", f"{host!r} is neither an address nor a host name", ENDPOINT_FORM)
+
+
+def parse_endpoint(text: str) -> Endpoint:
+    """Parses `192.0.2.1:51820`, `[2001:db8::1]:51820` or `vpn.example.org:51820`; raises ConfigError."""
+    host, colon, port = text.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    if not colon or not (port.isascii() and port.isdigit()) or bracketed != (":" in host):
+        raise ConfigError([Finding("endpoint", f"{text!r} is no endpoint", ENDPOINT_FORM)])
+    host = host[1:-1] if bracketed else host
+    return Endpoint(canonical_address(host) or host, int(port))
+
+
+@dataclass(frozen=True, slots=True)
+class PeerConfig:
+    """One peer. `allowed_ips` are routed to it and accepted from it."""
+
+    public_key: PublicKey
+    preshared_key: PresharedKey | None = None
+    endpoint: Endpoint | None = None
+    allowed_ips: tuple[IPNetwork, ...] = ()
+    persistent_keepalive_seconds: int = 0
+    """0 is off."""
+
+    def __post_init__(self) -> None:
+        key = "persistent_keepalive_seconds"
+        if findings := [*out_of_range(key, self.persistent_keepalive_seconds, KEEPALIVE)]:
+            raise ConfigError(findings)
+
+
+@dataclass(frozen=True, slots=True)
+class InterfaceConfig:
+    """One interface and all that belongs to it."""
+
+    name: str
+    private_key: PrivateKey
+    listen_port: int = 0
+    """0 lets the system choose."""
+    fwmark: int = 0
+    """SO_MARK of the encrypted datagrams; 0 is none."""
+    mtu: int = DEFAULT_MTU
+    addresses: tuple[IPInterface, ...] = ()
+    table: Table = "auto"
+    """Where routes go: the main table, nowhere, or the table of that number."""
+    peers: tuple[PeerConfig, ...] = ()
+
+    def __post_init__(self) -> None:
+        if findings := [*self._findings()]:
+            raise ConfigError(findings)
+
+    def _findings(self) -> Iterator[Finding]:
+        yield from interface_name_findings(self.name)
+        yield from out_of_range("listen_port", self.listen_port, PORT)
+        yield from out_of_range("fwmark", self.fwmark, MARK)
+        yield from out_of_range("mtu", self.mtu, MTU)
+        yield from address_findings(self.addresses)
+        if isinstance(self.table, int):
+            yield from out_of_range("table", self.table, TABLE)
+        yield from peer_findings(self.private_key.public_key(), self.peers)
+
+
+def address_findings(addresses: Sequence[IPInterface]) -> Iterator[Finding]:
+    """Addresses that an interface cannot have. A finding's key is `addresses[N]`."""
+    for number, address in enumerate(addresses):
+        if address in addresses[:number]:
+            yield Finding(f"addresses[{number}]", f"{address} stands twice", "expected each address once")
+        if isinstance(address, IPv6Interface) and address.scope_id:
+            yield Finding(f"addresses[{number}]", f"{address} names a zone", "expected an address without %zone")
+
+
+def peer_findings(own: PublicKey, peers: Sequence[PeerConfig]) -> Iterator[Finding]:
+    """What is wrong between peers. A finding's key is `peers[N].field`, or `peers[N].allowed_ips[M]`."""
+    keys: set[PublicKey] = set()
+    owners: dict[IPNetwork, PublicKey] = {}
+    for number, peer in enumerate(peers):
+        at = f"peers[{number}]"
+        if peer.public_key == own:
+            yield Finding(f"{at}.public_key", "is this interface's own key", "expected the public key of the far side")
+        if peer.public_key in keys:
+            yield Finding(f"{at}.public_key", f"{peer.public_key} stands twice", "expected one section for each peer")
+        keys.add(peer.public_key)
+        for position, prefix in enumerate(peer.allowed_ips):
+            if owners.setdefault(prefix, peer.public_key) != peer.public_key:
+                problem = f"{prefix} belongs to the peer {owners[prefix]} already"
+                yield Finding(f"{at}.allowed_ips[{position}]", problem, "expected each prefix at one peer")

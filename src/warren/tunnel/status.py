@@ -1,0 +1,63 @@
+"""What an interface is at one moment, and what follows from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from warren._core import PresharedKey, PublicKey
+from warren.tunnel.config import Endpoint, IPInterface, IPNetwork
+from warren.tunnel.routes import Route
+
+SESSION_SECONDS = 180  # REJECT_AFTER_TIME (paper, section 6.1): no session lives longer
+
+
+@dataclass(frozen=True, slots=True)
+class PeerStatus:
+    """One peer, as the engine sees it."""
+
+    public_key: PublicKey
+    preshared_key: PresharedKey | None = None
+    endpoint: Endpoint | None = None
+    """Where it was last heard from, or told to be."""
+    allowed_ips: tuple[IPNetwork, ...] = ()
+    persistent_keepalive_seconds: int = 0
+    latest_handshake: float | None = None
+    """Seconds since the Unix epoch; None is never."""
+    rx_bytes: int = 0
+    tx_bytes: int = 0
+
+    def handshake_age_seconds(self, now: float) -> float | None:
+        """How long ago the last handshake was; not below zero when the clock was set back. None is never."""
+        return None if self.latest_handshake is None else max(0.0, now - self.latest_handshake)
+
+    def is_up(self, now: float) -> bool:
+        """True while a session with the peer can exist. A peer with nothing to say is up for 180 s only."""
+        age = self.handshake_age_seconds(now)
+        return age is not None and age < SESSION_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class LinkStatus:
+    """The network link. `routes` are those that Warren made."""
+
+    up: bool
+    mtu: int
+    addresses: tuple[IPInterface, ...] = ()
+    routes: tuple[Route, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InterfaceStatus:
+    """One interface. `link` is None when this network namespace has no link of that name."""
+
+    name: str
+    public_key: PublicKey | None = None
+    listen_port: int = 0
+    fwmark: int = 0
+    peers: tuple[PeerStatus, ...] = ()
+    link: LinkStatus | None = None
+
+    @property
+    def is_up(self) -> bool:
+        """True if packets can pass as far as this host is concerned."""
+        return self.link is not None and self.link.up

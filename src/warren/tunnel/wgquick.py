@@ -1,0 +1,226 @@
+"""The files of wg-quick(8), read and written.
+
+Reading follows wg-quick and wg: sections and keys in any case, `#` starts a comment anywhere, lists by comma or by
+several lines, host bits of an allowed IP are masked, an address without a length is one host. Where those two take
+the last of several (a key or a peer said twice) this reader names the line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from warren._core import PresharedKey, PrivateKey, PublicKey
+from warren.errors import ConfigError, Finding
+from warren.tunnel.config import (
+    DEFAULT_MTU,
+    MTU,
+    PORT,
+    InterfaceConfig,
+    IPInterface,
+    PeerConfig,
+    Table,
+    address_findings,
+    interface_name_findings,
+    parse_endpoint,
+    peer_findings,
+)
+from warren.tunnel.notation import (
+    number_in,
+    parse_address,
+    parse_allowed_ip,
+    parse_bool,
+    parse_fwmark,
+    parse_keepalive,
+    parse_table,
+)
+from warren.tunnel.routes import default_routes
+from warren.tunnel.sections import Grammar, Section, read_list, read_one
+
+HOOKS = ("PreUp", "PostUp", "PreDown", "PostDown")
+INTERFACE = ("PrivateKey", "ListenPort", "FwMark", "Address", "DNS", "MTU", "Table", "SaveConfig", *HOOKS)
+PEER = ("PublicKey", "PresharedKey", "AllowedIPs", "Endpoint", "PersistentKeepalive")
+GRAMMAR = Grammar({"Interface": INTERFACE, "Peer": PEER}, lists=("Address", "DNS", "AllowedIPs", *HOOKS))
+AUTO: Table = "auto"
+COMMA = r"\s*,\s*"
+COMMA_OR_BLANK = r"[,\s]+"  # wg-quick splits its own keys by the shell's rules
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class WgQuickFile:
+    """What a file says: the interface, and what wg-quick does besides."""
+
+    interface: InterfaceConfig
+    dns: tuple[str, ...] = ()
+    hooks: tuple[tuple[str, str], ...] = ()
+    """(`PreUp` to `PostDown`, command), in that order of keys."""
+    save_config: bool = False
+    lines: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
+    """Where each key of [Interface] stands first, for what is said of it later."""
+
+
+def parse_wgquick(text: str, *, name: str, source: str = "") -> WgQuickFile:
+    """Parses a file for the interface `name`. Raises ConfigError with every finding and its line."""
+    findings = [replace(finding, key="the file's name") for finding in interface_name_findings(name)]
+    sections = GRAMMAR.read(text, findings)
+    section = _interface_section(sections, findings)
+    private_key = _key(section, "PrivateKey", PrivateKey.from_base64, PrivateKey.generate, findings)
+    addresses = read_list(section, "Address", parse_address, COMMA_OR_BLANK, findings)
+    listen_port = read_one(section, "ListenPort", number_in(PORT), 0, findings)
+    fwmark = read_one(section, "FwMark", parse_fwmark, 0, findings)
+    mtu = read_one(section, "MTU", number_in(MTU), DEFAULT_MTU, findings)
+    table = read_one(section, "Table", parse_table, AUTO, findings)
+    dns = read_list(section, "DNS", str, COMMA_OR_BLANK, findings)
+    save_config = read_one(section, "SaveConfig", parse_bool, False, findings)
+    peers = [_read_peer(section, findings) for section in sections if section.title == "Peer"]
+    findings += _between(private_key.public_key(), addresses, peers)
+    if findings:
+        raise ConfigError(sorted(findings, key=lambda finding: finding.line or 0), source=source)
+    interface = InterfaceConfig(
+        name,
+        private_key,
+        listen_port=listen_port,
+        fwmark=fwmark,
+        mtu=mtu,
+        addresses=tuple(value for value, _ in addresses),
+        table=table,
+        peers=tuple(peer.config for peer in peers),
+    )
+    hooks = tuple((key, entry.text) for key in HOOKS for entry in section.entries.get(key, ()))
+    lines = {key: entries[0].line for key, entries in section.entries.items()}
+    return WgQuickFile(interface, tuple(value for value, _ in dns), hooks, save_config, lines)
+
+
+def _interface_section(sections: Sequence[Section], findings: list[Finding]) -> Section:
+    found = [section for section in sections if section.title == "Interface"]
+    if not found:
+        findings.append(Finding("[Interface]", "is missing", "expected one such section"))
+        return Section("Interface", 0)
+    problem = f"stands on line {found[0].line} already"
+    findings += (Finding("[Interface]", problem, "expected it once", again.line) for again in found[1:])
+    return found[0]
+
+
+def _key(
+    section: Section, key: str, parse: Callable[[str], T], stand_in: Callable[[], T], findings: list[Finding]
+) -> T:
+    """A key that must be there. With a stand-in all else can still be judged."""
+    if key not in section.entries and section.line:
+        problem = f"is missing from this [{section.title}]"
+        findings.append(Finding(key, problem, f"expected {key} = 44 base64 characters", section.line))
+    value = read_one(section, key, parse, None, findings)
+    return stand_in() if value is None else value
+
+
+@dataclass(frozen=True, slots=True)
+class _Peer:
+    """A peer and the lines of those fields that can clash with another's."""
+
+    config: PeerConfig
+    public_key_line: int
+    allowed_ips_lines: tuple[int, ...]
+
+
+def _read_peer(section: Section, findings: list[Finding]) -> _Peer:
+    public_key = _key(section, "PublicKey", PublicKey.from_base64, _some_public_key, findings)
+    allowed_ips = read_list(section, "AllowedIPs", parse_allowed_ip, COMMA, findings)
+    config = PeerConfig(
+        public_key,
+        preshared_key=read_one(section, "PresharedKey", PresharedKey.from_base64, None, findings),
+        endpoint=read_one(section, "Endpoint", parse_endpoint, None, findings),
+        allowed_ips=tuple(value for value, _ in allowed_ips),
+        persistent_keepalive_seconds=read_one(section, "PersistentKeepalive", parse_keepalive, 0, findings),
+    )
+    entries = section.entries.get("PublicKey")
+    return _Peer(config, entries[0].line if entries else section.line, tuple(line for _, line in allowed_ips))
+
+
+def _some_public_key() -> PublicKey:
+    return PrivateKey.generate().public_key()
+
+
+def _between(own: PublicKey, addresses: Sequence[tuple[IPInterface, int]], peers: Sequence[_Peer]) -> Iterator[Finding]:
+    """The findings between values, in the words and lines of the file."""
+    places = {f"addresses[{at}]": ("Address", line) for at, (_, line) in enumerate(addresses)}
+    for number, peer in enumerate(peers):
+        places[f"peers[{number}].public_key"] = ("PublicKey", peer.public_key_line)
+        for at, line in enumerate(peer.allowed_ips_lines):
+            places[f"peers[{number}].allowed_ips[{at}]"] = ("AllowedIPs", line)
+    found = [*address_findings([value for value, _ in addresses]), *peer_findings(own, [peer.config for peer in peers])]
+    for finding in found:
+        key, line = places[finding.key]
+        yield replace(finding, key=key, line=line)
+
+
+def unsupported(file: WgQuickFile) -> tuple[Finding, ...]:
+    """What the file asks for and Warren does not do; whoever finds any changes nothing."""
+    interface = file.interface
+    findings = [
+        Finding(key, "runs a command", _elsewhere("run commands"), file.lines.get(key)) for key, _ in file.hooks
+    ]
+    if file.dns:
+        findings.append(Finding("DNS", "sets resolvers", _elsewhere("set resolvers"), file.lines.get("DNS")))
+    if file.save_config:
+        expected = _elsewhere("write configuration files")
+        findings.append(Finding("SaveConfig", "rewrites this file", expected, file.lines.get("SaveConfig")))
+    if interface.table != "off":
+        findings += (
+            Finding("AllowedIPs", f"{prefix} takes the default route", _elsewhere("set a default route"))
+            for prefix in default_routes(interface)
+        )
+    return tuple(findings)
+
+
+def _elsewhere(what: str) -> str:
+    return (
+        f"`warren up` does not {what}, the agent will; until then use "
+        "WG_QUICK_USERSPACE_IMPLEMENTATION=warren-wg wg-quick up, or take it out"
+    )
+
+
+def encode_wgquick(file: WgQuickFile) -> str:
+    """The text that `parse_wgquick` reads as `file`. Raises ConfigError if a command or resolver cannot be written."""
+    findings = [
+        Finding(key, "has a '#' or a line break", "expected one line; wg-quick takes '#' for a comment")
+        for key, text in (*file.hooks, *(("DNS", resolver) for resolver in file.dns))
+        if "#" in text or "\n" in text
+    ]
+    if findings:
+        raise ConfigError(findings)
+    sections = [("Interface", _interface_lines(file)), *(("Peer", _peer_lines(peer)) for peer in file.interface.peers)]
+    return "\n".join(f"[{title}]\n" + "".join(f"{key} = {text}\n" for key, text in lines) for title, lines in sections)
+
+
+def _interface_lines(file: WgQuickFile) -> Iterator[tuple[str, str]]:
+    interface = file.interface
+    yield "PrivateKey", interface.private_key.to_base64()
+    if interface.listen_port:
+        yield "ListenPort", str(interface.listen_port)
+    if interface.fwmark:
+        yield "FwMark", f"{interface.fwmark:#x}"
+    if interface.addresses:
+        yield "Address", ", ".join(map(str, interface.addresses))
+    if file.dns:
+        yield "DNS", ", ".join(file.dns)
+    if interface.mtu != DEFAULT_MTU:
+        yield "MTU", str(interface.mtu)
+    if interface.table != "auto":
+        yield "Table", str(interface.table)
+    if file.save_config:
+        yield "SaveConfig", "true"
+    yield from file.hooks
+
+
+def _peer_lines(peer: PeerConfig) -> Iterator[tuple[str, str]]:
+    yield "PublicKey", peer.public_key.to_base64()
+    if peer.preshared_key is not None:
+        yield "PresharedKey", peer.preshared_key.to_base64()
+    if peer.allowed_ips:
+        yield "AllowedIPs", ", ".join(map(str, peer.allowed_ips))
+    if peer.endpoint is not None:
+        yield "Endpoint", str(peer.endpoint)
+    if peer.persistent_keepalive_seconds:
+        yield "PersistentKeepalive", str(peer.persistent_keepalive_seconds)

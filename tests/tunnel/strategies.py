@@ -1,0 +1,103 @@
+"""Hypothesis strategies for interfaces: as they should be, and as they are."""
+
+from __future__ import annotations
+
+import string
+from ipaddress import ip_interface, ip_network
+
+from hypothesis import strategies as st
+
+from warren._core import PresharedKey, PrivateKey
+from warren.tunnel.config import Endpoint, InterfaceConfig, IPInterface, IPNetwork, PeerConfig
+from warren.tunnel.routes import Route
+from warren.tunnel.status import InterfaceStatus, LinkStatus, PeerStatus
+
+# A few keys for all examples, so that what should be and what is have peers in common; made anew in each run.
+PRIVATE_KEYS = [PrivateKey.generate() for _ in range(3)]
+PUBLIC_KEYS = [PrivateKey.generate().public_key() for _ in range(5)]
+PRESHARED_KEYS = [PresharedKey.generate() for _ in range(2)]
+
+names = st.text(string.ascii_letters + string.digits + "_=+.-", min_size=1, max_size=15).filter(
+    lambda name: name not in {".", ".."}
+)
+networks: st.SearchStrategy[IPNetwork] = st.one_of(
+    st.builds(lambda ip, bits: ip_network((ip, bits), strict=False), st.ip_addresses(v=4), st.integers(0, 32)),
+    st.builds(lambda ip, bits: ip_network((ip, bits), strict=False), st.ip_addresses(v=6), st.integers(0, 128)),
+    st.sampled_from([ip_network(text) for text in ("10.0.0.0/24", "10.0.0.1/32", "10.0.0.0/8", "fd00::/64")]),
+)
+addresses: st.SearchStrategy[IPInterface] = st.one_of(
+    st.builds(lambda ip, bits: ip_interface((ip, bits)), st.ip_addresses(v=4), st.integers(0, 32)),
+    st.builds(lambda ip, bits: ip_interface((ip, bits)), st.ip_addresses(v=6), st.integers(0, 128)),
+    st.sampled_from([ip_interface(text) for text in ("10.0.0.1/24", "10.0.0.2/24", "10.0.0.1/32", "fd00::1/64")]),
+)
+hosts = st.one_of(st.ip_addresses().map(str), st.sampled_from(["vpn.example.org", "a-b.example.", "xn--bcher-kva"]))
+endpoints = st.builds(Endpoint, hosts, st.integers(1, 65535))
+tables = st.one_of(st.sampled_from(["auto", "off"]), st.integers(1, 0xFFFF_FFFF))
+octets = st.integers(0, 2**64 - 1)
+
+
+@st.composite
+def peer_configs(draw: st.DrawFn) -> tuple[PeerConfig, ...]:
+    """Peers with different keys that share no prefix."""
+    keys = draw(st.lists(st.sampled_from(PUBLIC_KEYS), unique=True))
+    owned = {prefix: draw(st.sampled_from(keys)) for prefix in draw(st.lists(networks, max_size=8)) if keys}
+    return tuple(
+        PeerConfig(
+            key,
+            preshared_key=draw(st.sampled_from([None, PresharedKey.none(), *PRESHARED_KEYS])),
+            endpoint=draw(st.none() | endpoints),
+            allowed_ips=tuple(prefix for prefix, owner in owned.items() if owner == key),
+            persistent_keepalive_seconds=draw(st.integers(0, 65535)),
+        )
+        for key in keys
+    )
+
+
+interface_configs = st.builds(
+    InterfaceConfig,
+    st.just("wg0"),
+    st.sampled_from(PRIVATE_KEYS),
+    listen_port=st.integers(0, 65535),
+    fwmark=st.integers(0, 0xFFFF_FFFF),
+    mtu=st.integers(1280, 65535),
+    addresses=st.lists(addresses, unique=True, max_size=4).map(tuple),
+    table=tables,
+    peers=peer_configs(),
+)
+
+
+@st.composite
+def peer_statuses(draw: st.DrawFn) -> tuple[PeerStatus, ...]:
+    """What an engine may say of its peers."""
+    return tuple(
+        PeerStatus(
+            peer.public_key,
+            preshared_key=None if peer.preshared_key == PresharedKey.none() else peer.preshared_key,
+            endpoint=peer.endpoint,
+            allowed_ips=peer.allowed_ips,
+            persistent_keepalive_seconds=peer.persistent_keepalive_seconds,
+            latest_handshake=draw(st.none() | st.floats(1, 2**40)),
+            rx_bytes=draw(octets),
+            tx_bytes=draw(octets),
+        )
+        for peer in draw(peer_configs())
+    )
+
+
+routes = st.builds(Route, networks, st.integers(1, 0xFFFF_FFFF))
+links = st.builds(
+    LinkStatus,
+    up=st.booleans(),
+    mtu=st.integers(68, 65535),
+    addresses=st.lists(addresses, unique=True, max_size=4).map(tuple),
+    routes=st.lists(routes, unique=True, max_size=4).map(tuple),
+)
+interface_statuses = st.builds(
+    InterfaceStatus,
+    st.just("wg0"),
+    public_key=st.none() | st.sampled_from([key.public_key() for key in PRIVATE_KEYS]),
+    listen_port=st.integers(0, 65535),
+    fwmark=st.integers(0, 0xFFFF_FFFF),
+    peers=peer_statuses(),
+    link=st.none() | links,
+)

@@ -1,0 +1,116 @@
+"""A plan carried out gives what was wanted, and touches nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import ip_network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from warren._core import PresharedKey
+from warren.tunnel.config import InterfaceConfig, PeerConfig
+from warren.tunnel.plan import CreateInterface, InterfaceChange, PeerChange, RemoveInterface, plan
+from warren.tunnel.routes import routes_for
+from warren.tunnel.status import InterfaceStatus
+
+from .host import SimulatedHost
+from .strategies import PRIVATE_KEYS, PUBLIC_KEYS, interface_configs, interface_statuses
+
+pytestmark = pytest.mark.unit
+
+
+def facts(interface: InterfaceStatus) -> dict[str, object]:
+    """What a configuration can ask for, in a form that compares."""
+    assert interface.link is not None
+    return {
+        "key": interface.public_key,
+        "fwmark": interface.fwmark,
+        "up": interface.link.up,
+        "mtu": interface.link.mtu,
+        "addresses": set(interface.link.addresses),
+        "routes": set(interface.link.routes),
+        "peers": {
+            peer.public_key: (
+                PresharedKey.none().to_base64() if peer.preshared_key is None else peer.preshared_key.to_base64(),
+                set(peer.allowed_ips),
+                peer.persistent_keepalive_seconds,
+            )
+            for peer in interface.peers
+        },
+    }
+
+
+def wanted(config: InterfaceConfig) -> dict[str, object]:
+    """The same of a configuration."""
+    return {
+        "key": config.private_key.public_key(),
+        "fwmark": config.fwmark,
+        "up": True,
+        "mtu": config.mtu,
+        "addresses": set(config.addresses),
+        "routes": set(routes_for(config)),
+        "peers": {
+            peer.public_key: (
+                (peer.preshared_key or PresharedKey.none()).to_base64(),
+                set(peer.allowed_ips),
+                peer.persistent_keepalive_seconds,
+            )
+            for peer in config.peers
+        },
+    }
+
+
+@given(desired=interface_configs, observed=st.none() | interface_statuses)
+def test_carried_out_it_gives_what_was_wanted(desired: InterfaceConfig, observed: InterfaceStatus | None) -> None:
+    host = SimulatedHost(observed)
+    host.run(plan(desired, observed))
+
+    assert facts(host.present) == wanted(desired)
+    endpoints = {peer.public_key: peer.endpoint for peer in host.present.peers}
+    assert all(peer.endpoint in {None, endpoints[peer.public_key]} for peer in desired.peers)
+    assert desired.listen_port in {0, host.present.listen_port}
+    assert plan(desired, host.present) == ()
+
+
+@given(desired=interface_configs, observed=interface_statuses)
+def test_a_peer_without_difference_is_not_named(desired: InterfaceConfig, observed: InterfaceStatus) -> None:
+    host = SimulatedHost(observed)
+    host.run(plan(desired, observed))
+    for gone in desired.peers:
+        others = tuple(peer for peer in desired.peers if peer is not gone)
+        steps = plan(replace(desired, peers=others), host.present)
+        changes = [change for step in steps if isinstance(step, InterfaceChange) for change in step.peers]
+        assert changes == [PeerChange(gone.public_key, remove=True)]
+
+
+def test_a_prefix_moves_between_peers() -> None:
+    first, second = PUBLIC_KEYS[:2]
+    left, right = (ip_network("10.1.0.0/16"),), (ip_network("10.2.0.0/16"),)
+    peers = PeerConfig(first, allowed_ips=left), PeerConfig(second, allowed_ips=right)
+    swapped = PeerConfig(first, allowed_ips=right), PeerConfig(second, allowed_ips=left)
+    before = InterfaceConfig("wg0", PRIVATE_KEYS[0], peers=peers)
+    after = replace(before, peers=swapped)
+    host = SimulatedHost()
+    host.run(plan(before, None))
+    host.run(plan(after, host.present))
+    assert facts(host.present) == wanted(after)
+
+
+def test_nothing_from_nothing() -> None:
+    assert plan(None, None) == ()
+
+
+def test_making_and_removing() -> None:
+    config = InterfaceConfig("wg0", PRIVATE_KEYS[0])
+    steps = plan(config, None)
+    assert steps[0] == CreateInterface("wg0")
+    host = SimulatedHost()
+    host.run(steps)
+    assert plan(None, host.present) == (RemoveInterface("wg0"),)
+
+
+def test_an_interface_is_not_renamed() -> None:
+    with pytest.raises(ValueError, match="wg1 cannot become wg0"):
+        plan(InterfaceConfig("wg0", PRIVATE_KEYS[0]), InterfaceStatus("wg1"))
