@@ -125,6 +125,8 @@ impl Tun {
 
     /// Takes a TUN opened by someone else (`WG_TUN_FD`) and makes it non-blocking and closed on exec.
     ///
+    /// It must have been made with IFF_NO_PI. That cannot be asked: the kernel answers IFF_NOFILTER in the same bit.
+    ///
     /// # Errors
     /// [`TunError::NotTun`] says what it is instead.
     pub fn from_fd(fd: OwnedFd) -> Result<Self, TunError> {
@@ -134,8 +136,8 @@ impl Tun {
         if flags & libc::IFF_TUN == 0 {
             return Err(TunError::NotTun("it is a TAP (IFF_TAP)"));
         }
-        if flags & libc::IFF_NO_PI == 0 || flags & libc::IFF_VNET_HDR != 0 {
-            return Err(TunError::NotTun("its packets carry a header (needs IFF_NO_PI, and no IFF_VNET_HDR)"));
+        if flags & libc::IFF_VNET_HDR != 0 {
+            return Err(TunError::NotTun("its packets carry a header (IFF_VNET_HDR)"));
         }
         let refused = |errno: Errno| TunError::Refused { name: request.name(), source: errno.into() };
         let status = rustix::fs::fcntl_getfl(&fd).map_err(refused)?;

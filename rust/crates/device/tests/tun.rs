@@ -1,6 +1,11 @@
 //! A TUN, with the kernel's own stack behind it.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "what cannot be set up is a failure of its own")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "what cannot be set up is a failure of its own"
+)]
 
 #[path = "../../hostnet/tests/namespace/mod.rs"]
 mod namespace;
@@ -83,7 +88,10 @@ fn the_state_follows_the_link() {
         assert_eq!(tun.state(), TunState::Down);
     }
     assert!(matches!(tun.write(&echo_request()), Err(TunStop::Down)));
-    assert!(matches!(tun.read(&mut [0; 100]), Err(TunStop::Wait)));
+    // What the kernel sent while it was up can still be read.
+    let mut buffer = [0; 1500];
+    let end = std::iter::repeat_with(|| tun.read(&mut buffer)).find_map(Result::err);
+    assert!(matches!(end, Some(TunStop::Wait)));
     ip("link delete wg0");
     assert_eq!(tun.state(), TunState::Gone);
     assert!(matches!(tun.write(&echo_request()), Err(TunStop::Gone)));
@@ -180,7 +188,7 @@ fn no_driver_and_no_access_say_what_to_do() {
     let error = Tun::create("wg0").unwrap_err();
     assert!(error.to_string().contains("modprobe tun"), "{error}");
     std::fs::create_dir_all("/dev/net").unwrap();
-    let closed = std::os::unix::fs::PermissionsExt::from_mode(0);
+    let closed = std::os::unix::fs::PermissionsExt::from_mode(0o000);
     File::create("/dev/net/tun").unwrap().set_permissions(closed).unwrap();
     drop_capabilities();
     let error = Tun::create("wg0").unwrap_err();
@@ -198,6 +206,25 @@ fn a_descriptor_given_must_be_a_tun_of_plain_packets() {
     assert_eq!(refusal(null), "the descriptor given is no TUN: it is something else");
     let empty = File::open("/dev/net/tun").unwrap().into();
     assert_eq!(refusal(empty), "the descriptor given is no TUN: it holds no link");
+}
+
+#[test]
+fn a_descriptor_whose_packets_carry_more_is_refused() {
+    enter();
+    let refusal = |flags| Tun::from_fd(open(flags)).unwrap_err().to_string();
+    assert!(refusal(libc::IFF_TAP | libc::IFF_NO_PI).contains("TAP"));
+    assert!(refusal(libc::IFF_TUN | libc::IFF_NO_PI | libc::IFF_VNET_HDR).contains("IFF_VNET_HDR"));
+}
+
+/// A descriptor of the driver with those flags.
+fn open(flags: libc::c_int) -> OwnedFd {
+    let fd = File::options().read(true).write(true).open("/dev/net/tun").unwrap();
+    let mut request = [0u8; 40];
+    request[16..18].copy_from_slice(&(flags as libc::c_short).to_ne_bytes());
+    // SAFETY: TUNSETIFF reads and writes a `struct ifreq`, at most 40 octets.
+    let result = unsafe { libc::ioctl(std::os::fd::AsRawFd::as_raw_fd(&fd), libc::TUNSETIFF, request.as_mut_ptr()) };
+    assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
+    fd.into()
 }
 
 #[test]

@@ -132,3 +132,22 @@ impl Inbox {
 fn endpoint(address: &Address, control: &Control) -> Option<Endpoint> {
     Some(Endpoint { remote: address.parse()?, local: control.parse_local() })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Family, Sockets};
+    use super::*;
+    use std::net::UdpSocket;
+
+    #[test]
+    fn what_was_cut_off_is_dropped() {
+        let sockets = Sockets::bind(0, 0).unwrap();
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+        for len in [100, 101, 99] {
+            sender.send_to(&vec![7; len], ("127.0.0.1", sockets.port())).unwrap();
+        }
+        let mut inbox = Inbox::with_slots(100);
+        assert_eq!(inbox.receive(sockets.of(Family::V4).unwrap()).unwrap(), 3);
+        assert_eq!(inbox.datagrams().map(|(_, datagram)| datagram.len()).collect::<Vec<_>>(), [100, 99]);
+    }
+}

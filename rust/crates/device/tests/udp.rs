@@ -1,0 +1,364 @@
+//! Datagrams through real sockets, each test in a network namespace of its own.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "what cannot be set up is a failure of its own"
+)]
+
+#[path = "../../hostnet/tests/namespace/mod.rs"]
+mod namespace;
+
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::time::Duration;
+
+use device::tun::{Tun, TunStop};
+use device::udp::{BATCH, BindError, Family, Inbox, Outbox, Sockets, Source};
+use namespace::{enter, ip};
+use proto::endpoint::{Endpoint, Local};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::thread::{CapabilitySet, CapabilitySets};
+
+const DEADLINE: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
+
+fn bind() -> Sockets {
+    Sockets::bind(0, 0).unwrap()
+}
+
+/// A plain socket, as any other program has it.
+fn far(address: &str) -> UdpSocket {
+    let socket = UdpSocket::bind(address).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    socket
+}
+
+fn to(address: &str, port: u16) -> Endpoint {
+    SocketAddr::new(address.parse().unwrap(), port).into()
+}
+
+/// Waits for datagrams of a family and returns copies.
+fn receive(sockets: &Sockets, family: Family, count: usize) -> Vec<(Endpoint, Vec<u8>)> {
+    let socket = sockets.of(family).unwrap();
+    let (mut inbox, mut all) = (Inbox::new(), Vec::new());
+    while all.len() < count {
+        assert_eq!(poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&DEADLINE)), Ok(1), "nothing came");
+        inbox.receive(socket).unwrap();
+        all.extend(inbox.datagrams().map(|(from, datagram)| (from, datagram.to_vec())));
+    }
+    all
+}
+
+/// Writes a datagram into the next slot.
+fn queue(outbox: &mut Outbox, endpoint: Endpoint, datagram: &[u8]) -> usize {
+    outbox.slot().unwrap()[..datagram.len()].copy_from_slice(datagram);
+    outbox.push(endpoint, datagram.len()).unwrap()
+}
+
+fn heard(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
+    let mut buffer = vec![0; 65_536];
+    let (len, from) = socket.recv_from(&mut buffer).unwrap();
+    (buffer[..len].to_vec(), from)
+}
+
+#[test]
+fn both_families_speak_on_one_port() {
+    enter();
+    let sockets = bind();
+    for (family, address) in [(Family::V4, "127.0.0.1"), (Family::V6, "::1")] {
+        let peer = far(&SocketAddr::new(address.parse().unwrap(), 0).to_string());
+        peer.send_to(b"hello", (address, sockets.port())).unwrap();
+        let (from, datagram) = receive(&sockets, family, 1).remove(0);
+        assert_eq!((datagram.as_slice(), from.remote), (&b"hello"[..], peer.local_addr().unwrap()));
+        assert_eq!(from.local, Some(Local { address: address.parse().unwrap(), interface: 1 }));
+        assert_eq!(sockets.send_one(from, b"answer").unwrap(), Source::Kept);
+        assert_eq!(heard(&peer), (b"answer".to_vec(), SocketAddr::new(address.parse().unwrap(), sockets.port())));
+    }
+}
+
+#[test]
+fn an_answer_leaves_from_the_address_that_was_written_to() {
+    enter();
+    for (family, one, two, three) in
+        [(Family::V4, "10.7.0.1", "10.7.0.2", "10.7.0.3"), (Family::V6, "fd00::1", "fd00::2", "fd00::3")]
+    {
+        let prefix = if family == Family::V4 { 24 } else { 64 };
+        for address in [one, two, three] {
+            let nodad = if family == Family::V6 { " nodad" } else { "" };
+            ip(&format!("address add {address}/{prefix} dev lo{nodad}"));
+        }
+        let sockets = bind();
+        let peer = far(&SocketAddr::new(one.parse().unwrap(), 0).to_string());
+        let mut outbox = Outbox::new();
+        for address in [two, three, two] {
+            peer.send_to(b"hello", (address, sockets.port())).unwrap();
+            let (from, _) = receive(&sockets, family, 1).remove(0);
+            queue(&mut outbox, from, b"answer");
+        }
+        let report = outbox.flush(&sockets);
+        assert_eq!((report.sent, report.failed, report.lost_source.is_empty()), (3, 0, true));
+        let sources: Vec<_> = (0..3).map(|_| heard(&peer).1.ip().to_string()).collect();
+        assert_eq!(sources, [two, three, two]);
+    }
+}
+
+#[test]
+fn a_source_that_went_is_told_and_done_without() {
+    enter();
+    for (family, near, leaving) in
+        [(Family::V4, "10.7.0.1/32", "10.7.0.2/32"), (Family::V6, "fd00::1/128", "fd00::2/128")]
+    {
+        ip(&format!("address add {near} dev lo"));
+        ip(&format!("address add {leaving} dev lo"));
+        let sockets = bind();
+        let peer = far(&SocketAddr::new(host(near), 0).to_string());
+        peer.send_to(b"hello", (host(leaving), sockets.port())).unwrap();
+        let (stale, _) = receive(&sockets, family, 1).remove(0);
+        ip(&format!("address delete {leaving} dev lo"));
+        let mut outbox = Outbox::new();
+        for (datagram, endpoint) in
+            [(b"a", stale.remote.into()), (b"b", stale), (b"c", stale.remote.into()), (b"d", stale)]
+        {
+            queue(&mut outbox, endpoint, datagram);
+        }
+        let report = outbox.flush(&sockets);
+        assert_eq!((report.sent, report.failed), (4, 0), "{:?}", report.first_error);
+        assert_eq!(report.lost_source.iter().collect::<Vec<_>>(), [1, 3]);
+        let order: Vec<_> = (0..4).flat_map(|_| heard(&peer).0).collect();
+        assert_eq!(order, b"abcd");
+        assert_eq!(sockets.send_one(stale, b"e").unwrap(), Source::Lost);
+        assert_eq!(heard(&peer).0, b"e");
+    }
+}
+
+/// The address before the slash.
+fn host(address: &str) -> IpAddr {
+    address.split('/').next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_link_local_peer_is_answered_on_its_link() {
+    enter();
+    ip("link add v0 type veth peer name v1");
+    ip("link set v1 up");
+    ip("link set v0 up");
+    ip("address add fe80::7/64 dev v0 nodad");
+    let index: u32 = ip("-o link show v0").split(':').next().unwrap().parse().unwrap();
+    let sockets = bind();
+    let peer = far("[::]:0");
+    peer.send_to(b"hello", format!("[fe80::7%{index}]:{}", sockets.port())).unwrap();
+    let (from, _) = receive(&sockets, Family::V6, 1).remove(0);
+    let near = "fe80::7".parse().unwrap();
+    assert_eq!(from.local, Some(Local { address: near, interface: index }));
+    assert_eq!(sockets.send_one(from, b"answer").unwrap(), Source::Kept);
+    assert_eq!(heard(&peer).1.ip(), near);
+}
+
+#[test]
+fn a_batch_keeps_its_order_and_its_bounds() {
+    enter();
+    let (near, other) = (bind(), bind());
+    let mut outbox = Outbox::new();
+    for number in 0..BATCH {
+        let address = if number % 5 == 0 { "::1" } else { "127.0.0.1" };
+        assert_eq!(queue(&mut outbox, to(address, other.port()), &[number as u8]), number);
+    }
+    assert_eq!((outbox.len(), outbox.slot().is_none(), outbox.push(to("::1", 1), 1)), (BATCH, true, None));
+    let report = outbox.flush(&near);
+    assert_eq!((report.sent, report.failed, outbox.is_empty()), (BATCH, 0, true));
+    for (family, fifth) in [(Family::V6, true), (Family::V4, false)] {
+        let sent: Vec<u8> = (0..BATCH as u8).filter(|number| (number % 5 == 0) == fifth).collect();
+        let came: Vec<u8> =
+            receive(&other, family, sent.len()).into_iter().flat_map(|(_, datagram)| datagram).collect();
+        assert_eq!(came, sent);
+    }
+}
+
+#[test]
+fn a_batch_can_be_filled_again_and_again() {
+    enter();
+    let (near, other) = (bind(), bind());
+    let (mut outbox, mut inbox) = (Outbox::new(), Inbox::new());
+    for round in 0..5u8 {
+        for number in 0..BATCH as u8 {
+            queue(&mut outbox, to("127.0.0.1", other.port()), &vec![number; 100 * usize::from(round) + 1]);
+        }
+        assert_eq!(outbox.flush(&near).sent, BATCH);
+        assert_eq!(inbox.receive(other.of(Family::V4).unwrap()).unwrap(), BATCH);
+        for (number, (_, datagram)) in inbox.datagrams().enumerate() {
+            assert_eq!(datagram, vec![number as u8; 100 * usize::from(round) + 1]);
+        }
+    }
+    assert_eq!(inbox.receive(other.of(Family::V4).unwrap()).unwrap(), 0);
+    assert_eq!(inbox.datagrams().count(), 0, "the last batch is not given twice");
+}
+
+#[test]
+fn the_largest_datagrams_pass_in_fragments() {
+    enter();
+    ip("link set lo mtu 1280");
+    let (near, other) = (bind(), bind());
+    let mut outbox = Outbox::new();
+    // 65,535 less the headers: IPv4 counts its own 20 octets, IPv6 only UDP's 8.
+    for (family, address, len) in [(Family::V4, "127.0.0.1", 65_507), (Family::V6, "::1", 65_527)] {
+        let datagram: Vec<u8> = (0..len).map(|number| number as u8).collect();
+        queue(&mut outbox, to(address, other.port()), &datagram);
+        assert_eq!(outbox.flush(&near).sent, 1);
+        assert!(receive(&other, family, 1)[0].1 == datagram);
+    }
+}
+
+#[test]
+fn outer_packets_may_be_fragmented_on_their_way() {
+    enter();
+    let wan = Tun::create("wan").unwrap();
+    ip("address add 192.0.2.1/24 dev wan");
+    ip("link set wan up");
+    bind().send_one(to("192.0.2.2", 51820), b"hello").unwrap();
+    let mut packet = [0; 1500];
+    loop {
+        match wan.read(&mut packet) {
+            Ok(_) if packet[0] >> 4 == 4 => break,
+            Ok(_) => {}
+            Err(TunStop::Wait) => assert_eq!(poll(&mut [PollFd::new(&wan, PollFlags::IN)], Some(&DEADLINE)), Ok(1)),
+            Err(stop) => panic!("{stop}"),
+        }
+    }
+    assert_eq!(packet[6] & 0x40, 0, "DF is set");
+}
+
+#[test]
+fn a_refused_datagram_does_not_hold_up_the_rest() {
+    enter();
+    let (near, other) = (bind(), bind());
+    let mut outbox = Outbox::new();
+    for (address, datagram) in [("127.0.0.1", b"a"), ("203.0.113.1", b"b"), ("127.0.0.1", b"c")] {
+        queue(&mut outbox, to(address, other.port()), datagram);
+    }
+    let report = outbox.flush(&near);
+    assert_eq!((report.sent, report.failed), (2, 1));
+    assert_eq!(report.first_error.unwrap().raw_os_error(), Some(Errno::NETUNREACH.raw_os_error()));
+    let came: Vec<u8> = receive(&other, Family::V4, 2).into_iter().flat_map(|(_, datagram)| datagram).collect();
+    assert_eq!(came, b"ac");
+    assert!(outbox.flush(&near).first_error.is_none(), "an error is told once");
+}
+
+#[test]
+fn a_datagram_that_nobody_takes_ends_nothing() {
+    enter();
+    let sockets = bind();
+    for address in ["127.0.0.1", "::1"] {
+        // Port 9 is closed: the answer is an ICMP error.
+        sockets.send_one(to(address, 9), b"hello").unwrap();
+    }
+    for family in [Family::V4, Family::V6] {
+        assert_eq!(Inbox::new().receive(sockets.of(family).unwrap()).unwrap(), 0);
+    }
+    sockets.send_one(to("127.0.0.1", sockets.port()), b"hello").unwrap();
+    assert_eq!(receive(&sockets, Family::V4, 1).len(), 1);
+}
+
+#[test]
+fn a_full_socket_drops_what_it_cannot_take_and_says_so() {
+    enter();
+    // Nobody answers ARP on the far side, so that everything waits in the neighbour's queue and fills the socket.
+    ip("link add v0 type veth peer name v1");
+    ip("address add 192.0.2.1/24 dev v0");
+    ip("link set v1 up");
+    ip("link set v0 mtu 65535 up");
+    std::fs::write("/proc/sys/net/ipv4/neigh/v0/unres_qlen_bytes", "200000000").unwrap();
+    let sockets = bind();
+    let mut outbox = Outbox::new();
+    let reports = std::iter::repeat_with(|| {
+        while outbox.slot().is_some() {
+            outbox.push(to("192.0.2.2", 9), 65_507).unwrap();
+        }
+        outbox.flush(&sockets)
+    });
+    let report = reports.take(20).find(|report| report.failed > 0).expect("20 batches of 4 MB fit into 7 MiB");
+    assert_eq!(report.first_error.unwrap().raw_os_error(), Some(Errno::AGAIN.raw_os_error()));
+    assert_eq!(report.sent + report.failed, BATCH);
+    assert!(outbox.is_empty());
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    enter();
+    let taken = far("0.0.0.0:0").local_addr().unwrap().port();
+    let holder = Sockets::bind(taken, 0).unwrap();
+    let error = Sockets::bind(taken, 0).unwrap_err();
+    assert_eq!(error.to_string(), format!("UDP port {taken}: Address already in use (os error 98)"));
+    drop(holder);
+    let _only_v6 = far(&format!("[::1]:{taken}"));
+    assert!(matches!(Sockets::bind(taken, 0), Err(BindError::Port { .. })));
+    assert!(UdpSocket::bind(("0.0.0.0", taken)).is_ok(), "no socket is left behind");
+}
+
+#[test]
+fn a_port_chosen_is_free_in_both_families() {
+    enter();
+    std::fs::write("/proc/sys/net/ipv4/ip_local_port_range", "40000 40001").unwrap();
+    let _taken = far("[::1]:40000");
+    for _ in 0..20 {
+        assert_eq!(bind().port(), 40001);
+    }
+    let _other = far("[::1]:40001");
+    let error = Sockets::bind(0, 0).unwrap_err();
+    assert_eq!(error.to_string(), "UDP port 0: Address already in use (os error 98)");
+}
+
+#[test]
+fn the_mark_decides_the_route_and_can_be_changed() {
+    enter();
+    let _wan = Tun::create("wan").unwrap();
+    ip("address add 192.0.2.1/24 dev wan");
+    ip("address add 2001:db8::1/64 dev wan");
+    ip("link set wan up");
+    for family in ["-4", "-6"] {
+        ip(&format!("{family} rule add fwmark 0x80000007 table 9 priority 1"));
+        ip(&format!("{family} route add unreachable default table 9"));
+    }
+    let marked = Sockets::bind(0, 0x8000_0007).unwrap();
+    let plain = bind();
+    let passes = |sockets: &Sockets| {
+        ["192.0.2.2", "2001:db8::2"].map(|address| sockets.send_one(to(address, 9), b"hello").is_ok())
+    };
+    assert_eq!((passes(&marked), passes(&plain)), ([false; 2], [true; 2]));
+    marked.set_fwmark(0).unwrap();
+    plain.set_fwmark(0x8000_0007).unwrap();
+    assert_eq!((passes(&marked), passes(&plain)), ([true; 2], [false; 2]));
+}
+
+#[test]
+fn without_privilege_all_but_the_mark_works() {
+    enter();
+    let none = CapabilitySet::empty();
+    let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
+    rustix::thread::set_capabilities(None, sets).unwrap();
+    let sockets = bind();
+    sockets.send_one(to("::1", sockets.port()), b"hello").unwrap();
+    assert_eq!(receive(&sockets, Family::V6, 1)[0].1, b"hello");
+    let error = Sockets::bind(0, 7).unwrap_err();
+    assert_eq!(error.to_string(), "fwmark 0x7: Operation not permitted (os error 1)");
+}
+
+#[test]
+fn sockets_stay_in_the_namespace_where_they_were_bound() {
+    enter();
+    let sockets = bind();
+    enter();
+    ip("link set lo down");
+    sockets.send_one(to("127.0.0.1", sockets.port()), b"hello").unwrap();
+    assert_eq!(receive(&sockets, Family::V4, 1)[0].1, b"hello");
+}
+
+#[test]
+fn a_source_of_the_other_family_is_passed_over() {
+    enter();
+    let sockets = bind();
+    let odd = Local { address: IpAddr::from([127, 0, 0, 1]), interface: 1 };
+    let endpoint = Endpoint { local: Some(odd), ..to("::1", sockets.port()) };
+    assert_eq!(sockets.send_one(endpoint, b"hello").unwrap(), Source::Kept);
+    assert_eq!(receive(&sockets, Family::V6, 1)[0].1, b"hello");
+}
