@@ -82,7 +82,7 @@ impl Interface {
             return None;
         };
         let session = Session::new(keys, index, remote_index, false, now.boot);
-        peer.keypairs.add(session, &mut |index| indices.release(index));
+        peer.keypairs.add_as_responder(session, &mut |index| indices.release(index));
         peer.timers.session_derived(now.boot);
         peer.timers.response_sent(now.boot);
         let mut datagram = response.encode();
@@ -101,7 +101,8 @@ impl Interface {
         let keys = initiated.finish(us, &peer.preshared_key, &response)?;
         let session = Session::new(keys, *index, response.sender, true, now.boot);
         peer.initiated = None;
-        peer.keypairs.add(session, &mut |index| indices.release(index));
+        let yielding = us.public < peer.public_key;
+        peer.keypairs.add_as_initiator(session, yielding, &mut |index| indices.release(index));
         peer.timers.session_derived(now.boot);
         peer.rx_bytes += RESPONSE_BYTES as u64;
         self.heard(id, from, now);

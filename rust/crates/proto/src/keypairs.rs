@@ -7,33 +7,43 @@ use std::time::Duration;
 
 use crate::session::Session;
 
-/// At most three sessions.
+/// Sessions kept that were in use before the current one. Three, for when both sides start at the same moment: then each
+/// sends under a session of its own, two new ones displace these two, and packets of all are still under way.
+const PREVIOUS: usize = 3;
+
+/// At most five sessions; two in the usual case.
 #[derive(Default)]
 pub(crate) struct Keypairs {
     current: Option<Box<Session>>,
-    previous: Option<Box<Session>>,
+    /// Newest first.
+    previous: [Option<Box<Session>>; PREVIOUS],
     /// Ours as a responder, unconfirmed.
     next: Option<Box<Session>>,
 }
 
 impl Keypairs {
-    /// Takes in a session just derived. Local indices that are no longer in use go to `retired`.
-    pub(crate) fn add(&mut self, session: Session, retired: &mut impl FnMut(u32)) {
-        let new = Some(Box::new(session));
-        if new.as_ref().is_some_and(|session| session.initiator) {
-            // A pending one as responder is fresher than the current one: the far end may be using it already.
-            let displaced = match self.next.take() {
-                Some(next) => {
-                    retire(self.current.take(), retired);
-                    Some(next)
-                }
-                None => self.current.take(),
-            };
-            retire(std::mem::replace(&mut self.previous, displaced), retired);
-            self.current = new;
-        } else {
-            retire(std::mem::replace(&mut self.next, new), retired);
-            retire(self.previous.take(), retired);
+    /// Takes in a session that we began: it is used from now on. If both sides began at once, one as responder is still
+    /// pending: it is kept to take over when it is confirmed if `yielding`, which must be true on one side only, and so
+    /// both settle on one session. Local indices that are no longer in use go to `retired`.
+    pub(crate) fn add_as_initiator(&mut self, session: Session, yielding: bool, retired: &mut impl FnMut(u32)) {
+        let old = self.current.replace(Box::new(session));
+        self.demote(old, retired);
+        if !yielding {
+            let pending = self.next.take();
+            self.demote(pending, retired);
+        }
+    }
+
+    /// Takes in a session that the far end began: it is used once confirmed.
+    pub(crate) fn add_as_responder(&mut self, session: Session, retired: &mut impl FnMut(u32)) {
+        retire(self.next.replace(Box::new(session)), retired);
+        retire(self.previous[PREVIOUS - 1].take(), retired);
+    }
+
+    fn demote(&mut self, session: Option<Box<Session>>, retired: &mut impl FnMut(u32)) {
+        if session.is_some() {
+            self.previous.rotate_right(1);
+            retire(std::mem::replace(&mut self.previous[0], session), retired);
         }
     }
 
@@ -49,8 +59,9 @@ impl Keypairs {
 
     /// The session that a packet with this index is of.
     pub(crate) fn by_index(&mut self, index: u32) -> Option<&mut Session> {
-        [&mut self.current, &mut self.previous, &mut self.next]
+        [&mut self.current, &mut self.next]
             .into_iter()
+            .chain(&mut self.previous)
             .filter_map(Option::as_deref_mut)
             .find(|session| session.local_index == index)
     }
@@ -62,7 +73,7 @@ impl Keypairs {
             return false;
         }
         let old = std::mem::replace(&mut self.current, self.next.take());
-        retire(std::mem::replace(&mut self.previous, old), retired);
+        self.demote(old, retired);
         true
     }
 
@@ -75,7 +86,8 @@ impl Keypairs {
 
     /// Wipes all.
     pub(crate) fn clear(&mut self, retired: &mut impl FnMut(u32)) {
-        for session in [self.current.take(), self.previous.take(), self.next.take()] {
+        let Self { current, previous: [a, b, c], next } = std::mem::take(self);
+        for session in [current, a, b, c, next] {
             retire(session, retired);
         }
     }
@@ -98,38 +110,53 @@ mod tests {
         Session::new(keys, index, 0, initiator, Duration::ZERO)
     }
 
-    fn indices(keypairs: &Keypairs) -> [u32; 3] {
-        [&keypairs.previous, &keypairs.current, &keypairs.next].map(|s| s.as_ref().map_or(0, |s| s.local_index))
+    /// The previous ones, oldest first; the current; the next.
+    fn indices(keypairs: &Keypairs) -> [u32; 5] {
+        let [a, b, c] = &keypairs.previous;
+        [c, b, a, &keypairs.current, &keypairs.next].map(|s| s.as_ref().map_or(0, |s| s.local_index))
     }
 
     #[test]
     fn a_responder_waits_for_the_first_packet() {
         let (mut keypairs, mut retired) = (Keypairs::default(), Vec::new());
         let mut retire = |index| retired.push(index);
-        keypairs.add(session(1, false), &mut retire);
+        keypairs.add_as_responder(session(1, false), &mut retire);
         assert!(keypairs.sending(Duration::ZERO).is_none());
         assert!(keypairs.confirm(1, &mut retire));
         assert!(!keypairs.confirm(1, &mut retire));
-        keypairs.add(session(2, false), &mut retire);
-        assert_eq!(indices(&keypairs), [0, 1, 2]);
-        keypairs.confirm(2, &mut retire);
-        assert_eq!(indices(&keypairs), [1, 2, 0]);
+        keypairs.add_as_responder(session(2, false), &mut retire);
+        assert_eq!(indices(&keypairs), [0, 0, 0, 1, 2]);
+        keypairs.add_as_responder(session(3, false), &mut retire);
+        keypairs.confirm(3, &mut retire);
+        assert_eq!(indices(&keypairs), [0, 0, 1, 3, 0]);
         assert!(keypairs.by_index(1).is_some(), "late packets still open");
-        keypairs.add(session(3, false), &mut retire);
-        assert_eq!((indices(&keypairs), retired), ([0, 2, 3], vec![1]));
+        for index in 4..7 {
+            keypairs.add_as_responder(session(index, false), &mut retire);
+            keypairs.confirm(index, &mut retire);
+        }
+        assert_eq!((indices(&keypairs), retired), ([3, 4, 5, 6, 0], vec![2, 1]));
     }
 
     #[test]
     fn an_initiator_sends_at_once_and_keeps_what_may_be_in_use() {
         let (mut keypairs, mut retired) = (Keypairs::default(), Vec::new());
         let mut retire = |index| retired.push(index);
-        keypairs.add(session(1, true), &mut retire);
-        keypairs.add(session(2, true), &mut retire);
-        assert_eq!(indices(&keypairs), [1, 2, 0]);
-        keypairs.add(session(3, false), &mut retire);
-        keypairs.add(session(4, true), &mut retire);
-        assert_eq!(indices(&keypairs), [3, 4, 0]);
+        keypairs.add_as_initiator(session(1, true), false, &mut retire);
+        keypairs.add_as_initiator(session(2, true), false, &mut retire);
+        keypairs.add_as_responder(session(3, false), &mut retire);
+        keypairs.add_as_initiator(session(4, true), false, &mut retire);
+        assert_eq!(indices(&keypairs), [1, 2, 3, 4, 0]);
         keypairs.clear(&mut retire);
-        assert_eq!(retired, [1, 2, 4, 3]);
+        assert_eq!(retired, [4, 3, 2, 1]);
+    }
+
+    #[test]
+    fn of_two_sessions_begun_at_once_one_side_takes_the_others() {
+        let mut keypairs = Keypairs::default();
+        keypairs.add_as_responder(session(1, false), &mut |_| {});
+        keypairs.add_as_initiator(session(2, true), true, &mut |_| {});
+        assert_eq!(indices(&keypairs), [0, 0, 0, 2, 1]);
+        assert!(keypairs.confirm(1, &mut |_| {}));
+        assert_eq!(indices(&keypairs), [0, 0, 2, 1, 0]);
     }
 }
