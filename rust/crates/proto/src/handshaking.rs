@@ -101,8 +101,7 @@ impl Interface {
         let keys = initiated.finish(us, &peer.preshared_key, &response)?;
         let session = Session::new(keys, *index, response.sender, true, now.boot);
         peer.initiated = None;
-        let yielding = us.public < peer.public_key;
-        peer.keypairs.add_as_initiator(session, yielding, &mut |index| indices.release(index));
+        peer.keypairs.add_as_initiator(session, &mut |index| indices.release(index));
         peer.timers.session_derived(now.boot);
         peer.rx_bytes += RESPONSE_BYTES as u64;
         self.heard(id, from, now);

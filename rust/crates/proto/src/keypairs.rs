@@ -22,16 +22,13 @@ pub(crate) struct Keypairs {
 }
 
 impl Keypairs {
-    /// Takes in a session that we began: it is used from now on. If both sides began at once, one as responder is still
-    /// pending: it is kept to take over when it is confirmed if `yielding`, which must be true on one side only, and so
-    /// both settle on one session. Local indices that are no longer in use go to `retired`.
-    pub(crate) fn add_as_initiator(&mut self, session: Session, yielding: bool, retired: &mut impl FnMut(u32)) {
+    /// Takes in a session that we began: it is used from now on. Local indices that are no longer in use go to `retired`.
+    pub(crate) fn add_as_initiator(&mut self, session: Session, retired: &mut impl FnMut(u32)) {
         let old = self.current.replace(Box::new(session));
         self.demote(old, retired);
-        if !yielding {
-            let pending = self.next.take();
-            self.demote(pending, retired);
-        }
+        // Both sides began at once: the far end sends under the one that it began.
+        let pending = self.next.take();
+        self.demote(pending, retired);
     }
 
     /// Takes in a session that the far end began: it is used once confirmed.
@@ -141,22 +138,12 @@ mod tests {
     fn an_initiator_sends_at_once_and_keeps_what_may_be_in_use() {
         let (mut keypairs, mut retired) = (Keypairs::default(), Vec::new());
         let mut retire = |index| retired.push(index);
-        keypairs.add_as_initiator(session(1, true), false, &mut retire);
-        keypairs.add_as_initiator(session(2, true), false, &mut retire);
+        keypairs.add_as_initiator(session(1, true), &mut retire);
+        keypairs.add_as_initiator(session(2, true), &mut retire);
         keypairs.add_as_responder(session(3, false), &mut retire);
-        keypairs.add_as_initiator(session(4, true), false, &mut retire);
+        keypairs.add_as_initiator(session(4, true), &mut retire);
         assert_eq!(indices(&keypairs), [1, 2, 3, 4, 0]);
         keypairs.clear(&mut retire);
         assert_eq!(retired, [4, 3, 2, 1]);
-    }
-
-    #[test]
-    fn of_two_sessions_begun_at_once_one_side_takes_the_others() {
-        let mut keypairs = Keypairs::default();
-        keypairs.add_as_responder(session(1, false), &mut |_| {});
-        keypairs.add_as_initiator(session(2, true), true, &mut |_| {});
-        assert_eq!(indices(&keypairs), [0, 0, 0, 2, 1]);
-        assert!(keypairs.confirm(1, &mut |_| {}));
-        assert_eq!(indices(&keypairs), [0, 0, 2, 1, 0]);
     }
 }
