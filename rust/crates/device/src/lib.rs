@@ -4,6 +4,7 @@ mod clock;
 pub mod control;
 mod device;
 pub mod events;
+pub mod inherited;
 mod link;
 mod poller;
 pub mod tun;

@@ -47,12 +47,10 @@ impl Server {
     /// When the file cannot be watched (gone already, or fs.inotify.max_user_instances is too low) or no pipe or
     /// thread can be made. The file is then removed.
     pub fn start(listener: Listener, control: Arc<dyn Control>, observer: Arc<Observer>) -> io::Result<Self> {
+        let listener = NamedListener(listener);
         let (stopped, stop) = pipe_with(PipeFlags::CLOEXEC)?;
         let (ended, end) = pipe_with(PipeFlags::CLOEXEC)?;
-        let watch = Watch::on(listener.path()).inspect_err(|_| {
-            // The first error is the one to tell.
-            let _ = listener.unlink();
-        })?;
+        let watch = Watch::on(listener.0.path())?;
         let accepting = Accepting { listener, watch, stopped, _end: end, control, observer };
         let thread = thread::Builder::new().name("uapi".to_owned()).spawn(move || accepting.run())?;
         Ok(Self { stop: Some(stop), ended, thread: Some(thread) })
@@ -84,9 +82,19 @@ impl Drop for Server {
     }
 }
 
-/// What the accepting thread owns.
+/// A listener whose file goes with it.
+struct NamedListener(Listener);
+
+impl Drop for NamedListener {
+    fn drop(&mut self) {
+        // A file that cannot be removed is found stale by the next server.
+        let _ = self.0.unlink();
+    }
+}
+
+/// What the accepting thread owns, in the order in which it is given up.
 struct Accepting {
-    listener: Listener,
+    listener: NamedListener,
     watch: Watch,
     stopped: OwnedFd,
     /// Closed with the thread; the other end is [`Server::ended`].
@@ -100,7 +108,7 @@ impl Accepting {
         let mut clients = Clients::default();
         let mut rested = true;
         // Looked at first, for the file may have gone before it was watched.
-        while self.listener.owns_path() {
+        while self.listener.0.owns_path() {
             match self.wait(rested) {
                 Ok(false) => {}
                 Ok(true) => break,
@@ -111,12 +119,9 @@ impl Accepting {
             }
             rested = self.accept(&mut clients);
         }
-        if !self.listener.owns_path() {
+        if !self.listener.0.owns_path() {
             (self.observer)(Notice::SocketGone);
         }
-        drop(clients);
-        // A file that cannot be removed is found stale by the next server.
-        let _ = self.listener.unlink();
     }
 
     /// Waits for a connection, a change of the file, or the stop, which is `true`.
@@ -124,7 +129,7 @@ impl Accepting {
         let mut sources = [
             PollFd::new(&self.stopped, PollFlags::empty()),
             PollFd::new(&self.watch, PollFlags::IN),
-            PollFd::new(&self.listener, if rested { PollFlags::IN } else { PollFlags::empty() }),
+            PollFd::new(&self.listener.0, if rested { PollFlags::IN } else { PollFlags::empty() }),
         ];
         let rest = Timespec { tv_sec: 0, tv_nsec: i64::from(REST.subsec_nanos()) };
         match poll(&mut sources, (!rested).then_some(&rest)) {
@@ -140,7 +145,7 @@ impl Accepting {
     /// Takes the connections that wait; `false` when the system had no room for one.
     fn accept(&self, clients: &mut Clients) -> bool {
         loop {
-            let taken = self.listener.socket().accept().and_then(|(stream, _)| {
+            let taken = self.listener.0.socket().accept().and_then(|(stream, _)| {
                 stream.set_nonblocking(false)?;
                 let (control, observer) = (Arc::clone(&self.control), Arc::clone(&self.observer));
                 clients.admit(stream, move |stream, answered| {

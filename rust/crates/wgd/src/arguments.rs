@@ -1,0 +1,96 @@
+//! The command line and the environment, both as wireguard-go has them.
+
+use std::env;
+use std::ffi::OsString;
+
+use crate::log::Threshold;
+
+/// What `--help` prints.
+pub(crate) const HELP: &str = "\
+usage: warren-wg [-f|--foreground] IFNAME
+
+Makes the link IFNAME and serves it as a WireGuard interface: wg(8) and wg-quick(8) configure it through
+/var/run/wireguard/IFNAME.sock. Goes to the background once that answers; ends when the link or the socket is deleted.
+
+  -f, --foreground   stay in the foreground
+  --help, --version
+
+environment:
+  LOG_LEVEL                verbose or debug; error (what a person should know or must act on, the default); silent
+  WG_PROCESS_FOREGROUND=1  like --foreground
+  WG_TUN_FD, WG_UAPI_FD    descriptors of a TUN and of a listening UAPI socket to take instead of making them
+";
+
+/// What is asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Request {
+    Serve { ifname: String, foreground: bool },
+    Help,
+    Version,
+}
+
+impl Request {
+    /// Reads the arguments after the program's name; `None` for those that mean nothing.
+    pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Option<Self> {
+        let arguments: Option<Vec<String>> =
+            arguments.into_iter().map(|argument| argument.into_string().ok()).collect();
+        let arguments = arguments?;
+        match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            ["-h" | "--help"] => Some(Self::Help),
+            ["--version"] => Some(Self::Version),
+            ["-f" | "--foreground", ifname] => Self::serve(ifname, true),
+            [ifname] => Self::serve(ifname, false),
+            _ => None,
+        }
+    }
+
+    /// A link may be named `-x`; here that is a mistyped option.
+    fn serve(ifname: &str, foreground: bool) -> Option<Self> {
+        (!ifname.starts_with('-')).then(|| Self::Serve { ifname: ifname.to_owned(), foreground })
+    }
+}
+
+/// Whether the environment asks to stay in the foreground.
+pub(crate) fn foreground_by_environment() -> bool {
+    env::var_os("WG_PROCESS_FOREGROUND").is_some_and(|value| value == "1")
+}
+
+/// The least level that is logged.
+pub(crate) fn log_threshold() -> Threshold {
+    match env::var("LOG_LEVEL").as_deref() {
+        Ok("verbose" | "debug") => Threshold::Verbose,
+        Ok("silent") => Threshold::Silent,
+        _ => Threshold::Error,
+    }
+}
+
+/// A daemon keeps its standard error only for whoever asked for a log.
+pub(crate) fn log_wanted() -> bool {
+    env::var_os("LOG_LEVEL").is_some_and(|level| !level.is_empty() && level != "silent")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Option<Request> {
+        Request::parse(line.split_whitespace().map(OsString::from))
+    }
+
+    #[test]
+    fn the_command_lines_of_wireguard_go() {
+        let serve = |foreground| Some(Request::Serve { ifname: "wg0".to_owned(), foreground });
+        assert_eq!(parse("wg0"), serve(false));
+        assert_eq!(parse("-f wg0"), serve(true));
+        assert_eq!(parse("--foreground wg0"), serve(true));
+        assert_eq!(parse("--version"), Some(Request::Version));
+        assert_eq!(parse("--help"), Some(Request::Help));
+    }
+
+    #[test]
+    fn what_means_nothing() {
+        for line in ["", "wg0 wg1", "-f", "--foregruond", "-f -f", "wg0 -f", "-f wg0 wg1"] {
+            assert_eq!(parse(line), None, "{line}");
+        }
+    }
+}

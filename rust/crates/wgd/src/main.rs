@@ -1,0 +1,126 @@
+//! `warren-wg IFNAME`: the engine alone. It stands in for wireguard-go wherever that is started by name.
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod daemon;
+mod interface;
+mod log;
+mod record;
+mod signals;
+
+use std::env;
+use std::error::Error;
+use std::path::Path;
+use std::process::ExitCode;
+
+use device::inherited;
+use device::tun::Tun;
+use device::uapi::{DEFAULT_DIRECTORY, Listener};
+use hostnet::Netlink;
+
+use crate::arguments::{HELP, Request};
+use crate::daemon::{Starter, TUN_FD, UAPI_FD};
+use crate::interface::Interface;
+use crate::log::Log;
+use crate::record::{Level, Record};
+
+/// Octets. An Ethernet of 1500 less 40 of IPv6, 8 of UDP and 32 of WireGuard; as wireguard-go has it.
+const DEFAULT_MTU: u32 = 1420;
+
+fn main() -> ExitCode {
+    let outcome = match Request::parse(env::args_os().skip(1)) {
+        Some(Request::Serve { ifname, foreground }) => {
+            serve(&ifname, foreground || arguments::foreground_by_environment())
+        }
+        Some(Request::Help) => {
+            print!("{HELP}");
+            Ok(())
+        }
+        Some(Request::Version) => {
+            println!("warren-wg {}", env!("CARGO_PKG_VERSION"));
+            Ok(())
+        }
+        None => {
+            eprint!("{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("warren-wg: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Makes link and socket, so that what is wrong with them is told here, and works in this process or in a daemon.
+fn serve(ifname: &str, foreground: bool) -> Result<(), Box<dyn Error>> {
+    let Some(starter) = Starter::inherited()? else {
+        let (tun, ifname) = link(ifname)?;
+        let listener = socket(&ifname)?;
+        return if foreground {
+            work(tun, listener, &ifname, |_| Ok(()))
+        } else {
+            daemon::start(&ifname, &tun, &listener, arguments::log_wanted())
+        };
+    };
+    serve_as_daemon(ifname, starter)
+}
+
+/// What the daemon does, told to the one that started it.
+fn serve_as_daemon(ifname: &str, starter: Starter) -> Result<(), Box<dyn Error>> {
+    let mut starter = Some(starter);
+    let worked = starter.iter().try_for_each(Starter::leave).map_err(Box::from).and_then(|()| {
+        let (tun, ifname) = link(ifname)?;
+        let listener = socket(&ifname)?;
+        work(tun, listener, &ifname, |interface| {
+            interface.answers()?;
+            starter.take().map_or(Ok(()), Starter::tell_ready)?;
+            Ok(())
+        })
+    });
+    match (worked, starter) {
+        (Err(failure), Some(starter)) => {
+            starter.tell_failure(&*failure);
+            Ok(())
+        }
+        (worked, _) => worked,
+    }
+}
+
+/// The TUN that was passed on, or a new one; and its name, which the kernel knows best.
+fn link(ifname: &str) -> Result<(Tun, String), Box<dyn Error>> {
+    if let Some(descriptor) = inherited::take(TUN_FD)? {
+        let tun = Tun::from_fd(descriptor)?;
+        let ifname = tun.name()?;
+        return Ok((tun, ifname));
+    }
+    let tun = Tun::create(ifname)?;
+    let mut netlink = Netlink::open()?;
+    let index = netlink.link(ifname)?.index;
+    netlink.set_mtu(index, DEFAULT_MTU)?;
+    Ok((tun, ifname.to_owned()))
+}
+
+/// The listening socket that was passed on, or a new one.
+fn socket(ifname: &str) -> Result<Listener, Box<dyn Error>> {
+    match inherited::take(UAPI_FD)? {
+        Some(descriptor) => Ok(Listener::inherit(descriptor)?),
+        None => Ok(Listener::open(Path::new(DEFAULT_DIRECTORY), ifname)?),
+    }
+}
+
+/// Serves the interface until it ends; `started` is called once it can be asked.
+fn work(
+    tun: Tun,
+    listener: Listener,
+    ifname: &str,
+    started: impl FnOnce(&Interface) -> Result<(), Box<dyn Error>>,
+) -> Result<(), Box<dyn Error>> {
+    let log = Log::new(arguments::log_threshold(), ifname);
+    log.write(&Record::new(Level::Info, "interface.start").with("version", env!("CARGO_PKG_VERSION")));
+    let interface = Interface::start(tun, listener, log)?;
+    started(&interface)?;
+    interface.run()
+}

@@ -1,0 +1,80 @@
+//! What a person is told about: events of the device and of its socket, as records of the log.
+
+use device::events::{EndReason, Event};
+use device::uapi::Notice;
+
+/// How much a record matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Level {
+    /// Why something happened.
+    Debug,
+    /// A change of state.
+    Info,
+    /// A person should know.
+    Warning,
+    /// A person must act.
+    Error,
+}
+
+impl Level {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// One line of the log.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Record {
+    pub(crate) level: Level,
+    pub(crate) event: &'static str,
+    pub(crate) fields: Vec<(&'static str, String)>,
+}
+
+impl Record {
+    pub(crate) fn new(level: Level, event: &'static str) -> Self {
+        Self { level, event, fields: Vec::new() }
+    }
+
+    pub(crate) fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+        self.fields.push((name, value.to_string()));
+        self
+    }
+}
+
+impl From<&Event> for Record {
+    fn from(event: &Event) -> Self {
+        match event {
+            Event::LinkUp => Self::new(Level::Info, "link.up"),
+            Event::LinkDown => Self::new(Level::Info, "link.down"),
+            Event::PortBound { port } => Self::new(Level::Info, "port.bind").with("port", port),
+            Event::PortRefused { port, reason } => {
+                Self::new(Level::Error, "port.refuse").with("port", port).with("reason", reason)
+            }
+            Event::HandshakeCompleted { peer } => Self::new(Level::Debug, "handshake.complete").with("peer", peer),
+            Event::HandshakeGaveUp { peer } => Self::new(Level::Info, "handshake.give_up").with("peer", peer),
+            Event::EndpointMoved { peer, from, to } => {
+                let moved = Self::new(Level::Info, "endpoint.move").with("peer", peer);
+                from.iter().fold(moved, |moved, from| moved.with("from", from)).with("to", to)
+            }
+            Event::Ended { reason } => {
+                let level = if matches!(reason, EndReason::Failed(_)) { Level::Error } else { Level::Info };
+                Self::new(level, "interface.end").with("reason", reason)
+            }
+        }
+    }
+}
+
+impl From<&Notice> for Record {
+    fn from(notice: &Notice) -> Self {
+        match notice {
+            Notice::Refused(reason) => Self::new(Level::Warning, "request.refuse").with("reason", reason),
+            Notice::Accept(error) => Self::new(Level::Warning, "client.refuse").with("reason", error),
+            Notice::SocketGone => Self::new(Level::Info, "socket.delete"),
+        }
+    }
+}
