@@ -38,6 +38,8 @@ pub mod status;
 mod timers;
 mod timestamp;
 mod transport;
+#[cfg(test)]
+mod vectors;
 
 pub use interface::{Event, Interface, Outgoing};
 pub use peers::PeerId;
