@@ -7,10 +7,35 @@ expected, and says what to do. None holds a secret. `str()` is the problem alone
 from __future__ import annotations
 
 import enum
-import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
+
+REMEDIES = {
+    "config.invalid": "nothing was changed; mend the configuration and try again",
+    "config.unreadable": "check the path and who may read it",
+    "config.writable": "nothing was changed; whoever may write the file could take all traffic",
+    "endpoint.unresolved": "nothing was changed; check the name and this host's resolver",
+    "engine.failed": "run `warren-wg -f NAME` to see what it says",
+    "engine.missing": "install Warren whole: warren-wg belongs beside it, or on the PATH",
+    "host.no_tun": "without it there is no interface",
+    "host.not_permitted": "run it as root, or with CAP_NET_ADMIN",
+    "host.output": "nobody has read the output to its end",
+    "host.port_in_use": "choose another ListenPort; `ss -ulpn` shows who has this one",
+    "host.refused": "see the system's own words above",
+    "interface.closed": "open it again",
+    "interface.exists": "take it down first, or choose another name",
+    "interface.missing": "`warren status` shows what is there",
+    "interface.not_served": "`warren status` shows what is there",
+    "key.malformed": "make one with: warren genkey, warren pubkey or warren genpsk",
+    "key_file.exists": "choose another path: a key that is written over is lost",
+    "key_file.invalid": "write one with: warren genkey --output FILE",
+    "key_file.readable": "whoever could read it has the key: make a new one, or close the file",
+    "uapi.malformed": "the program that serves the interface speaks another language",
+    "uapi.refused": "its own log may say more",
+    "value.invalid": "",
+}
+"""Every code, and what to do where the error itself does not say better."""
 
 
 class Fault(enum.StrEnum):
@@ -22,14 +47,18 @@ class Fault(enum.StrEnum):
 
 
 class WarrenError(Exception):
-    """The base of all; raised only as one of the classes below."""
+    """The base of all; raised only as one of the classes below.
+
+    `errno` is the system's number for it, where there is one.
+    """
 
     fault: ClassVar[Fault]
 
-    def __init__(self, problem: str, *, code: str, remedy: str) -> None:
+    def __init__(self, problem: str, *, code: str, errno: int | None = None, remedy: str | None = None) -> None:
         super().__init__(problem)
         self.code = code
-        self.remedy = remedy
+        self.errno = errno
+        self.remedy = REMEDIES[code] if remedy is None else remedy
 
 
 class InputError(WarrenError):
@@ -41,8 +70,9 @@ class InputError(WarrenError):
 class KeyTextError(InputError):
     """A text that is no key; it holds nothing of the text but its length."""
 
-    def __init__(self, problem: str) -> None:
-        super().__init__(problem, code="key.malformed", remedy="make one with: warren genkey (or pubkey, genpsk)")
+
+class KeyFileError(InputError):
+    """A key file that is no key, or that others can read, or that is there already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,21 +90,23 @@ class Finding:
 
 
 class ConfigError(InputError):
-    """A configuration with one finding or more, every one of them listed."""
+    """A configuration with one finding or more; `source` says where it came from."""
 
     def __init__(self, findings: Sequence[Finding], *, source: str = "") -> None:
         self.findings = tuple(findings)
-        self.source = source
         prefix = f"{source}: " if source else ""
-        super().__init__(
-            "\n".join(f"{prefix}{finding}" for finding in self.findings),
-            code="config.invalid",
-            remedy="nothing was changed; mend the configuration and try again",
-        )
+        problem = "\n".join(f"{prefix}{finding}" for finding in self.findings)
+        super().__init__(problem, code="config.invalid")
 
 
 class InterfaceError(WarrenError):
     """An interface is not in the state that the call needs; nothing was changed."""
+
+    fault = Fault.CALLER
+
+
+class HostError(WarrenError):
+    """This host refused: not permitted, in use, not there, full."""
 
     fault = Fault.CALLER
 
@@ -89,24 +121,3 @@ class EngineError(WarrenError):
     """Our own engine did not do what it should."""
 
     fault = Fault.OURS
-
-
-REMEDIES = {
-    errno.EPERM: "run it as root, or with CAP_NET_ADMIN",
-    errno.EACCES: "run it as root, or with CAP_NET_ADMIN",
-    errno.EADDRINUSE: "choose another listen port; `ss -ulpn` shows who has this one",
-    errno.ENOENT: "check the name; `warren status` shows what is there",
-    errno.ENODEV: "check the name; `warren status` shows what is there",
-    errno.EEXIST: "choose another name, or remove what has it",
-    errno.ENOSPC: "free some space and try again",
-}
-
-
-class HostError(WarrenError):
-    """This host refused; `errno` says why where the system gave a number, else 0."""
-
-    fault = Fault.CALLER
-
-    def __init__(self, problem: str, *, code: str = "host.refused", errno: int = 0, remedy: str = "") -> None:
-        super().__init__(problem, code=code, remedy=remedy or REMEDIES.get(errno, "see the system's own words above"))
-        self.errno = errno

@@ -1,13 +1,140 @@
-//! Errors of Rust as the exceptions of `warren.errors`, which adds whose fault it is and what to do.
+//! Errors of Rust as the exceptions of `warren.errors`: here the sentence and a stable code, there whose fault it is
+//! and what to do.
 
+use std::io;
+
+use device::control::ControlError;
+use device::tun::TunError;
+use device::uapi::{ClientError, ListenError, PathError};
+use hostnet::NetError;
 use proto::key::KeyError;
-use pyo3::PyErr;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
-mod raised {
-    pyo3::import_exception!(warren.errors, KeyTextError);
+/// Numbers of the kernel's that have a code of their own.
+const EPERM: i32 = 1;
+const EACCES: i32 = 13;
+const EADDRINUSE: i32 = 98;
+
+/// Raises `warren.errors.CLASS(problem, code=code, errno=errno)`.
+fn raise(py: Python<'_>, class: &str, code: &str, problem: String, errno: Option<i32>) -> PyErr {
+    let exception = || {
+        let values = PyDict::new(py);
+        values.set_item("code", code)?;
+        values.set_item("errno", errno)?;
+        py.import("warren.errors")?.getattr(class)?.call((problem,), Some(&values))
+    };
+    exception().map_or_else(|error| error, PyErr::from_value)
 }
 
 /// A text that is no key.
-pub(crate) fn key_text(error: KeyError) -> PyErr {
-    raised::KeyTextError::new_err(error.to_string())
+pub(crate) fn key_text(py: Python<'_>, error: KeyError) -> PyErr {
+    raise(py, "KeyTextError", "key.malformed", error.to_string(), None)
+}
+
+/// A value that has the right type and cannot be used.
+pub(crate) fn value(py: Python<'_>, problem: String) -> PyErr {
+    raise(py, "InputError", "value.invalid", problem, None)
+}
+
+/// What this host refused.
+fn host(py: Python<'_>, problem: String, errno: Option<i32>) -> PyErr {
+    let code = match errno {
+        Some(EPERM | EACCES) => "host.not_permitted",
+        Some(EADDRINUSE) => "host.port_in_use",
+        _ => "host.refused",
+    };
+    raise(py, "HostError", code, problem, errno)
+}
+
+fn interface(py: Python<'_>, code: &str, problem: String) -> PyErr {
+    raise(py, "InterfaceError", code, problem, None)
+}
+
+pub(crate) fn control(py: Python<'_>, error: &ControlError) -> PyErr {
+    match error {
+        ControlError::Port { source, .. } | ControlError::Fwmark { source, .. } => {
+            host(py, error.to_string(), source.raw_os_error())
+        }
+        ControlError::Closed => interface(py, "interface.closed", error.to_string()),
+    }
+}
+
+pub(crate) fn client(py: Python<'_>, error: &ClientError) -> PyErr {
+    match error {
+        ClientError::Path(_) => value(py, error.to_string()),
+        ClientError::NotServed { .. } => interface(py, "interface.not_served", error.to_string()),
+        ClientError::System { source, .. } => host(py, error.to_string(), source.raw_os_error()),
+        ClientError::Refused { source, .. } => {
+            raise(py, "FarSideError", "uapi.refused", error.to_string(), source.raw_os_error())
+        }
+        ClientError::Answer { .. } | ClientError::Cut { .. } => {
+            raise(py, "FarSideError", "uapi.malformed", error.to_string(), None)
+        }
+    }
+}
+
+pub(crate) fn net(py: Python<'_>, error: &NetError) -> PyErr {
+    match error {
+        NetError::NoSuchLink { .. } => interface(py, "interface.missing", error.to_string()),
+        NetError::NotPermitted { .. } | NetError::Refused { .. } => host(py, error.to_string(), error.errno()),
+    }
+}
+
+/// Why a device did not start.
+pub(crate) enum Start {
+    Tun(TunError),
+    Listen(ListenError),
+    System(io::Error),
+}
+
+impl Start {
+    pub(crate) fn raise(&self, py: Python<'_>) -> PyErr {
+        match self {
+            Self::Tun(error) => tun(py, error),
+            Self::Listen(error) => listen(py, error),
+            Self::System(error) => host(py, format!("the device did not start: {error}"), error.raw_os_error()),
+        }
+    }
+}
+
+fn tun(py: Python<'_>, error: &TunError) -> PyErr {
+    let problem = error.to_string();
+    match error {
+        TunError::NoDriver => raise(py, "HostError", "host.no_tun", problem, None),
+        TunError::NoAccess => host(py, problem, Some(EACCES)),
+        TunError::NotPermitted { .. } => host(py, problem, Some(EPERM)),
+        TunError::Busy { .. } | TunError::OtherKind { .. } => interface(py, "interface.exists", problem),
+        TunError::Name { .. } => value(py, problem),
+        TunError::NotTun(_) => host(py, problem, None),
+        TunError::Refused { source, .. } => host(py, problem, source.raw_os_error()),
+    }
+}
+
+fn listen(py: Python<'_>, error: &ListenError) -> PyErr {
+    let problem = error.to_string();
+    match error {
+        ListenError::Path(PathError::Name(_) | PathError::TooLong { .. }) => value(py, problem),
+        ListenError::Taken { .. } => interface(py, "interface.exists", problem),
+        ListenError::NotASocket(_) => host(py, problem, None),
+        ListenError::System { source, .. } | ListenError::Inherited(source) => host(py, problem, source.raw_os_error()),
+    }
+}
+
+impl From<TunError> for Start {
+    fn from(error: TunError) -> Self {
+        Self::Tun(error)
+    }
+}
+
+impl From<ListenError> for Start {
+    fn from(error: ListenError) -> Self {
+        Self::Listen(error)
+    }
+}
+
+impl From<io::Error> for Start {
+    fn from(error: io::Error) -> Self {
+        Self::System(error)
+    }
 }

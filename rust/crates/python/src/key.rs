@@ -16,8 +16,8 @@ use crate::failure;
 pub(crate) struct PrivateKey(pub(crate) key::PrivateKey);
 
 /// A Curve25519 public key: who a peer is. `str()` is its base64.
-#[pyclass(frozen, eq, hash, module = "warren._core")]
-#[derive(PartialEq, Eq, Hash)]
+#[pyclass(frozen, eq, hash, from_py_object, module = "warren._core")]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct PublicKey(pub(crate) key::PublicKey);
 
 /// The symmetric key mixed into a handshake. Wiped, compared and hidden as a private key is.
@@ -49,7 +49,7 @@ impl KeyText {
             }
             Self::Octets(octets) => Err(key::KeyError::Length(octets.item_count())),
         }
-        .map_err(failure::key_text)
+        .map_err(|error| failure::key_text(py, error))
     }
 }
 

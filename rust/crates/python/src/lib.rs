@@ -1,20 +1,39 @@
 //! `warren._core`: what Rust does for Python. Converts arguments, results and errors, and decides nothing.
 //!
 //! Every call that may wait is made detached from the interpreter, and no thread of the engine ever attaches to it: a
-//! Python that hangs stops no packet. Classes are frozen, so the module needs no lock of the interpreter's
-//! (PEP 703). `src/warren/_core.pyi` is its description; stubtest compares the two.
+//! Python that hangs stops no packet. Classes are frozen, and what changes behind them has its own lock, so the module
+//! needs none of the interpreter's (PEP 703). `src/warren/_core.pyi` has the types; stubtest compares the two.
 #![forbid(unsafe_code)]
 
+mod change;
+mod device;
 mod failure;
+mod host;
 mod key;
+mod net;
+mod status;
+mod uapi;
 
+/// The engine, the UAPI client and netlink.
 #[pyo3::pymodule(gil_used = false)]
 mod _core {
     #[pymodule_export]
+    use crate::device::{Device, Event, Events};
+    #[pymodule_export]
+    use crate::host::{Link, LinkRoute, Netlink};
+    #[pymodule_export]
     use crate::key::{PresharedKey, PrivateKey, PublicKey};
+    #[pymodule_export]
+    use crate::status::{DevicePeer, DeviceStatus};
+    #[pymodule_export]
+    use crate::uapi::{uapi_get, uapi_set};
 
     /// The version of the workspace, and so of the program.
     #[pymodule_export]
     #[allow(non_upper_case_globals)]
     const __version__: &str = env!("CARGO_PKG_VERSION");
+
+    /// Where userspace interfaces have their sockets.
+    #[pymodule_export]
+    const UAPI_DIRECTORY: &str = device::uapi::DEFAULT_DIRECTORY;
 }

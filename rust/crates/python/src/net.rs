@@ -1,0 +1,74 @@
+//! Prefixes and addresses as the classes of Python's `ipaddress`.
+
+use std::net::SocketAddr;
+
+use ipnet::IpNet;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyType;
+
+use crate::failure;
+
+/// A prefix or an address with the length of its prefix, from any object whose `str()` is that.
+pub(crate) struct FromPrefix(pub(crate) IpNet);
+
+/// An endpoint, from any object whose `str()` is that.
+pub(crate) struct FromEndpoint(pub(crate) SocketAddr);
+
+/// An `IPv4Network` or `IPv6Network`.
+pub(crate) struct ToNetwork(pub(crate) IpNet);
+
+/// An `IPv4Interface` or `IPv6Interface`.
+pub(crate) struct ToInterface(pub(crate) IpNet);
+
+static NETWORK4: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+static NETWORK6: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+static INTERFACE4: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+static INTERFACE6: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+
+impl<'py> FromPyObject<'_, 'py> for FromPrefix {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let text = object.str()?.to_string();
+        text.parse().map(Self).map_err(|_| failure::value(object.py(), format!("{text:?} is no prefix")))
+    }
+}
+
+impl<'py> FromPyObject<'_, 'py> for FromEndpoint {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let text = object.str()?.to_string();
+        let refused = |_| failure::value(object.py(), format!("the endpoint {text:?} is no address: resolve it first"));
+        text.parse().map(Self).map_err(refused)
+    }
+}
+
+impl<'py> IntoPyObject<'py> for ToNetwork {
+    type Target = PyAny;
+    type Output = Bound<'py, PyAny>;
+    type Error = PyErr;
+
+    fn into_pyobject(self, py: Python<'py>) -> PyResult<Self::Output> {
+        let class = match self.0 {
+            IpNet::V4(_) => NETWORK4.import(py, "ipaddress", "IPv4Network"),
+            IpNet::V6(_) => NETWORK6.import(py, "ipaddress", "IPv6Network"),
+        };
+        class?.call1((self.0.to_string(),))
+    }
+}
+
+impl<'py> IntoPyObject<'py> for ToInterface {
+    type Target = PyAny;
+    type Output = Bound<'py, PyAny>;
+    type Error = PyErr;
+
+    fn into_pyobject(self, py: Python<'py>) -> PyResult<Self::Output> {
+        let class = match self.0 {
+            IpNet::V4(_) => INTERFACE4.import(py, "ipaddress", "IPv4Interface"),
+            IpNet::V6(_) => INTERFACE6.import(py, "ipaddress", "IPv6Interface"),
+        };
+        class?.call1((self.0.to_string(),))
+    }
+}

@@ -1,0 +1,115 @@
+//! What an engine says of itself. The private key stays here; Python gets the public one.
+
+use proto::status::{Drops, InterfaceStatus, PeerStatus};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+
+use crate::key::{PresharedKey, PublicKey};
+use crate::net::ToNetwork;
+
+/// The engine's part of an interface.
+#[pyclass(frozen, get_all, module = "warren._core")]
+pub(crate) struct DeviceStatus {
+    /// None while it has no private key.
+    public_key: Option<Py<PublicKey>>,
+    /// 0 while none is bound or asked for.
+    listen_port: u16,
+    /// SO_MARK of outgoing datagrams; 0 is none.
+    fwmark: u32,
+    /// In the order in which they were made.
+    peers: Py<PyTuple>,
+    /// What was not passed on, by reason; None when asked over a socket, which does not carry it.
+    drops: Option<Py<PyDict>>,
+}
+
+/// The engine's part of a peer.
+#[pyclass(frozen, get_all, module = "warren._core")]
+pub(crate) struct DevicePeer {
+    /// Who.
+    public_key: Py<PublicKey>,
+    /// None for the all-zero key.
+    preshared_key: Option<Py<PresharedKey>>,
+    /// `address:port` or `[address]:port`.
+    endpoint: Option<String>,
+    /// In the order in which they were added.
+    allowed_ips: Py<PyTuple>,
+    /// 0 is off.
+    persistent_keepalive_seconds: u16,
+    /// Seconds since the Unix epoch; None is never.
+    latest_handshake: Option<f64>,
+    /// Octets of authenticated datagrams from it.
+    rx_bytes: u64,
+    /// Octets of datagrams to it.
+    tx_bytes: u64,
+}
+
+/// Counts of the process itself are told; over the UAPI they are all zero and mean nothing.
+pub(crate) fn of_device(py: Python<'_>, status: &InterfaceStatus) -> PyResult<DeviceStatus> {
+    Ok(DeviceStatus { drops: Some(drops(py, &status.drops)?), ..of_interface(py, status)? })
+}
+
+/// What came over the UAPI.
+pub(crate) fn of_interface(py: Python<'_>, status: &InterfaceStatus) -> PyResult<DeviceStatus> {
+    let peers = status.peers.iter().map(|peer| of_peer(py, peer)).collect::<PyResult<Vec<_>>>()?;
+    let public_key = status.private_key.as_ref().map(|key| Py::new(py, PublicKey(key.public_key())));
+    Ok(DeviceStatus {
+        public_key: public_key.transpose()?,
+        listen_port: status.listen_port,
+        fwmark: status.fwmark,
+        peers: PyTuple::new(py, peers)?.unbind(),
+        drops: None,
+    })
+}
+
+fn of_peer(py: Python<'_>, peer: &PeerStatus) -> PyResult<DevicePeer> {
+    let preshared_key = Some(&peer.preshared_key).filter(|key| !key.is_none());
+    let allowed_ips = peer.allowed_ips.iter().map(|prefix| ToNetwork(*prefix));
+    Ok(DevicePeer {
+        public_key: Py::new(py, PublicKey(peer.public_key))?,
+        preshared_key: preshared_key.map(|key| Py::new(py, PresharedKey(key.clone()))).transpose()?,
+        endpoint: peer.endpoint.map(|endpoint| endpoint.to_string()),
+        allowed_ips: PyTuple::new(py, allowed_ips.collect::<Vec<_>>())?.unbind(),
+        persistent_keepalive_seconds: peer.persistent_keepalive_interval,
+        latest_handshake: Some(peer.last_handshake.as_secs_f64()).filter(|seconds| *seconds > 0.0),
+        rx_bytes: peer.rx_bytes,
+        tx_bytes: peer.tx_bytes,
+    })
+}
+
+fn drops(py: Python<'_>, drops: &Drops) -> PyResult<Py<PyDict>> {
+    let counts = PyDict::new(py);
+    // Taken apart whole, so that a new reason cannot be forgotten here.
+    let Drops {
+        malformed,
+        invalid_mac,
+        invalid_handshake,
+        rate_limited,
+        no_session,
+        not_authentic,
+        replayed,
+        not_ip,
+        source_not_allowed,
+        no_peer,
+        no_endpoint,
+        send_refused,
+        tun_refused,
+    } = *drops;
+    for (reason, count) in [
+        ("malformed", malformed),
+        ("invalid_mac", invalid_mac),
+        ("invalid_handshake", invalid_handshake),
+        ("rate_limited", rate_limited),
+        ("no_session", no_session),
+        ("not_authentic", not_authentic),
+        ("replayed", replayed),
+        ("not_ip", not_ip),
+        ("source_not_allowed", source_not_allowed),
+        ("no_peer", no_peer),
+        ("no_endpoint", no_endpoint),
+        ("send_refused", send_refused),
+        ("tun_refused", tun_refused),
+    ] {
+        counts.set_item(reason, count)?;
+    }
+    Ok(counts.unbind())
+}

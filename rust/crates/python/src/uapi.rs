@@ -1,0 +1,27 @@
+//! Asks interfaces of other processes over their sockets.
+
+use std::path::PathBuf;
+
+use device::uapi::{self, client};
+use proto::change::InterfaceChange;
+use pyo3::prelude::*;
+
+use crate::change::Change;
+use crate::failure;
+use crate::status::{self, DeviceStatus};
+
+/// The state of the interface `name`, whoever serves it.
+#[pyfunction]
+#[pyo3(signature = (name, *, directory = PathBuf::from(uapi::DEFAULT_DIRECTORY)))]
+pub(crate) fn uapi_get(py: Python<'_>, name: &str, directory: PathBuf) -> PyResult<DeviceStatus> {
+    let status = py.detach(|| client::get(&directory, name)).map_err(|error| failure::client(py, &error))?;
+    status::of_interface(py, &status)
+}
+
+/// Carries out an InterfaceChange at the interface `name`; Warren's engine does it whole or not at all.
+#[pyfunction]
+#[pyo3(signature = (name, change, *, directory = PathBuf::from(uapi::DEFAULT_DIRECTORY)))]
+pub(crate) fn uapi_set(py: Python<'_>, name: &str, change: Change<'_>, directory: PathBuf) -> PyResult<()> {
+    let change = InterfaceChange::from(change);
+    py.detach(|| client::set(&directory, name, &change)).map_err(|error| failure::client(py, &error))
+}
