@@ -1,4 +1,4 @@
-"""Waiting for what must come: by looking until it is there, with ten times the time that it takes on an idle machine."""
+"""Waiting for what must come: looking until it is there, for ten times as long as it takes on an idle machine."""
 
 from __future__ import annotations
 

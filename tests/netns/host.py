@@ -14,12 +14,15 @@ import ctypes
 import os
 import socket
 import subprocess
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
 
+import pytest
+
 from .deadline import COMMAND_SECONDS
 
+IN_NAMESPACES = [pytest.mark.integration, pytest.mark.root, pytest.mark.needs("nsenter", "ip", "wg", "ping")]
 CLONE_NEWNET = 0x40000000
 # The shell reports its pid as the outside sees it, read before /proc becomes the namespace's own. A pid 1 that
 # ignores SIGCHLD has its orphans reaped by the kernel.
@@ -136,17 +139,15 @@ class Host:
 
     def socket(self, family: socket.AddressFamily, kind: socket.SocketKind) -> socket.socket:
         """A socket of this process that lives in the host's network."""
-        made: list[socket.socket] = []
 
-        def enter_and_make() -> None:  # setns moves one thread; this one ends with the call
+        def enter_and_make() -> socket.socket:
             with Path(f"/proc/{self.pid}/ns/net").open() as namespace:
-                if _libc.setns(namespace.fileno(), CLONE_NEWNET) == 0:
-                    made.append(socket.socket(family, kind))
+                if _libc.setns(namespace.fileno(), CLONE_NEWNET) != 0:
+                    raise OSError(ctypes.get_errno(), "setns")
+                return socket.socket(family, kind)
 
-        thread = threading.Thread(target=enter_and_make)
-        thread.start()
-        thread.join()
-        return made[0]
+        with ThreadPoolExecutor(1) as thread:  # setns moves one thread, and this one ends with the call
+            return thread.submit(enter_and_make).result()
 
     def links(self) -> list[str]:
         """Names of all its network links."""
@@ -155,7 +156,9 @@ class Host:
 
 def join(left: Host, right: Host, *, name: str = "eth0", mtu: int = 1500) -> None:
     """A cable between two hosts: a veth pair, `name` on both ends, up."""
-    left.ip("link", "add", name, "mtu", str(mtu), "type", "veth", "peer", name, "mtu", str(mtu), "netns", str(right.pid))
+    left.ip(
+        "link", "add", name, "mtu", str(mtu), "type", "veth", "peer", name, "mtu", str(mtu), "netns", str(right.pid)
+    )
     for host in (left, right):
         host.ip("link", "set", name, "up")
 

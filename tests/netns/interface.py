@@ -37,7 +37,7 @@ class KeyPair:
 
 
 class Interface:
-    """Starts the engine and waits until its socket answers; `keys` and a free UDP port are set unless told otherwise."""
+    """Starts the engine, waits until its socket answers and gives it a private key; the system picks the UDP port."""
 
     def __init__(self, host: Host, engine: Engine, *, name: str = "wg0", keys: KeyPair | None = None) -> None:
         self.host, self.engine, self.name = host, engine, name
@@ -107,6 +107,10 @@ class Interface:
     @property
     def listen_port(self) -> int:
         return int(self.show("listen-port"))
+
+    def packets_in(self) -> int:
+        """How many packets the engine has given to the kernel."""
+        return int(self.host.run("cat", "/proc/self/net/dev").split(f"{self.name}:")[1].split()[1])
 
     def up(self, *prefixes: str, mtu: int = 1420) -> None:
         """Inner addresses, MTU, up."""

@@ -1,8 +1,8 @@
 """Two hosts, one cable, one tunnel; `near` runs the engine under test, `far` a peer implementation.
 
-    near                                                     far
-    eth0  192.0.2.1/24  2001:db8::1/64  ─── cable ───  eth0  192.0.2.2/24  2001:db8::2/64
-    wg0   10.9.0.1/24   fd09::1/64      ═══ tunnel ══  wg0   10.9.0.2/24   fd09::2/64
+near                                                     far
+eth0  192.0.2.1/24  2001:db8::1/64  ─── cable ───  eth0  192.0.2.2/24  2001:db8::2/64
+wg0   10.9.0.1/24   fd09::1/64      ═══ tunnel ══  wg0   10.9.0.2/24   fd09::2/64
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from .engine import Engine
 from .host import Host, address, join
 from .interface import Interface, endpoint
+from .traffic import reach
 
 OUTER = {"near": ("192.0.2.1", "2001:db8::1"), "far": ("192.0.2.2", "2001:db8::2")}
 INNER = {"near": ("10.9.0.1", "fd09::1"), "far": ("10.9.0.2", "fd09::2")}
@@ -47,6 +48,20 @@ class Pair:
             knows = {"Endpoint": self.outer(theirs, version)} if initiator != theirs else {}
             here.peer(other.keys, *single(INNER[theirs]), **knows, **secret)
 
+    def open(self, *, initiator: str = "near", version: int = 4, psk: str = "") -> None:
+        """Introduces them and lets the initiator reach the other."""
+        self.introduce(initiator=initiator, version=version, psk=psk)
+        if initiator == "near":
+            reach(self.near.host, FAR_INNER[0])
+        else:
+            reach(self.far.host, NEAR_INNER[0])
+
+    def both_ways(self) -> None:
+        """Waits until each reaches the other, over IPv4 and IPv6 inside."""
+        for host, others in ((self.near.host, FAR_INNER), (self.far.host, NEAR_INNER)):
+            for other in others:
+                reach(host, other)
+
 
 def cabled(near: Host, far: Host, mtu: int = 1500) -> None:
     """The hosts with their cable and outer addresses."""
@@ -55,9 +70,9 @@ def cabled(near: Host, far: Host, mtu: int = 1500) -> None:
         address(host, "eth0", *prefixes(OUTER[host.name]))
 
 
-def pair_of(near: Host, near_engine: Engine, far: Host, far_engine: Engine) -> Pair:
+def pair_of(near: Host, near_engine: Engine, far: Host, far_engine: Engine, mtu: int = 1420) -> Pair:
     """Both interfaces on cabled hosts, up, with their inner addresses."""
     ends = [Interface(near, near_engine), Interface(far, far_engine)]
     for end in ends:
-        end.up(*prefixes(INNER[end.host.name]))
+        end.up(*prefixes(INNER[end.host.name]), mtu=mtu)
     return Pair(*ends)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from .host import IN_NAMESPACES
 from .pair import FAR_INNER, NEAR_INNER, Pair
 from .traffic import ping, reach, tcp_copy, udp_exchange
 
-pytestmark = [pytest.mark.integration, pytest.mark.root, pytest.mark.needs("nsenter", "ip", "wg", "ping")]
+pytestmark = IN_NAMESPACES
 
 VERSIONS = pytest.mark.parametrize("outer", [4, 6])
 ROLES = pytest.mark.parametrize("initiator", ["near", "far"])

@@ -1,0 +1,62 @@
+"""Load for a responder: handshake initiations with a valid mac1 and nothing behind it, from someone with no cookie."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import threading
+import time
+from contextlib import suppress
+from typing import Self
+
+from .cookie import with_macs
+from .host import Host
+from .noise import COOKIE_REPLY, INITIATION, INITIATION_BYTES
+
+BURST = 512
+PAUSE_SECONDS = 0.05
+MOST_SENT = 400_000
+
+
+class Flood:
+    """Use as a context manager: sends bursts in a thread until closed or `MOST_SENT`, and counts the cookie replies."""
+
+    def __init__(self, host: Host, responder_public: bytes, address: tuple[str, int]) -> None:
+        body = INITIATION_BYTES - 8 - 32
+        self._messages = [
+            with_macs(struct.pack("<B3xI", INITIATION, number) + os.urandom(body), responder_public)
+            for number in range(BURST)
+        ]
+        self._socket = host.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.connect(address)
+        self._socket.setblocking(False)
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._send)
+        self.sent, self.cookie_replies, self.other_replies = 0, 0, 0
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closing.set()
+        self._thread.join()
+        self._socket.close()
+
+    def _send(self) -> None:
+        while not self._closing.is_set() and self.sent < MOST_SENT:
+            for message in self._messages:
+                with suppress(BlockingIOError):
+                    self._socket.send(message)
+                    self.sent += 1
+            time.sleep(PAUSE_SECONDS)
+            self._drain()
+
+    def _drain(self) -> None:
+        with suppress(BlockingIOError):
+            while reply := self._socket.recv(2048):
+                if reply[0] == COOKIE_REPLY:
+                    self.cookie_replies += 1
+                else:
+                    self.other_replies += 1

@@ -1,0 +1,39 @@
+"""Under load a responder asks for cookies, and an honest peer still gets through (paper, section 5.3).
+
+crowd ── eth1 ── near ── eth0 ── far      and then      near ── eth0 ── far ── eth1 ── crowd
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from .conftest import MakeHost
+from .deadline import until
+from .flood import Flood
+from .host import IN_NAMESPACES, address, join
+from .noise import COOKIE_REPLY
+from .pair import FAR_INNER, NEAR_INNER, Pair
+from .traffic import reach
+from .wire import Wire
+
+pytestmark = [*IN_NAMESPACES, pytest.mark.security]
+
+
+@pytest.mark.parametrize("loaded", ["near", "far"])
+def test_an_honest_peer_gets_through(pair: Pair, make_host: MakeHost, loaded: str) -> None:
+    crowd = make_host("crowd")
+    victim, honest, inner = (pair.near, pair.far, NEAR_INNER) if loaded == "near" else (pair.far, pair.near, FAR_INNER)
+    join(victim.host, crowd, name="eth1")
+    address(victim.host, "eth1", "203.0.113.1/24")
+    address(crowd, "eth1", "203.0.113.2/24")
+    pair.introduce(initiator="far" if loaded == "near" else "near")
+    with (
+        Flood(crowd, victim.keys.public, ("203.0.113.1", victim.listen_port)) as flood,
+        Wire(honest.host) as wire,
+    ):
+        until(lambda: flood.cookie_replies, "cookie replies")
+        reach(honest.host, inner[0], seconds=90)
+        until(lambda: wire.count(lambda datagram: datagram.kind == COOKIE_REPLY), "a cookie for the honest peer")
+    assert flood.cookie_replies <= flood.sent
+    assert flood.other_replies == 0
+    pair.both_ways()
