@@ -1,1 +1,51 @@
-"""Warren keeps a machine on an encrypted network: a WireGuard engine in Rust, operated from Python."""
+"""Warren keeps a machine on an encrypted network: a WireGuard engine in Rust, operated from Python.
+
+import warren
+
+with warren.up("wg0.conf") as tunnel:
+    print(tunnel.status())
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from warren._core import PresharedKey, PrivateKey, PublicKey, __version__
+    from warren.errors import WarrenError
+    from warren.tunnel.config import Endpoint, InterfaceConfig, PeerConfig
+    from warren.tunnel.io.inprocess import Tunnel, up
+
+__all__ = [
+    "Endpoint",
+    "InterfaceConfig",
+    "PeerConfig",
+    "PresharedKey",
+    "PrivateKey",
+    "PublicKey",
+    "Tunnel",
+    "WarrenError",
+    "__version__",
+    "up",
+]
+
+HOMES = {
+    "Endpoint": "warren.tunnel.config",
+    "InterfaceConfig": "warren.tunnel.config",
+    "PeerConfig": "warren.tunnel.config",
+    "PresharedKey": "warren._core",
+    "PrivateKey": "warren._core",
+    "PublicKey": "warren._core",
+    "Tunnel": "warren.tunnel.io.inprocess",
+    "WarrenError": "warren.errors",
+    "__version__": "warren._core",
+    "up": "warren.tunnel.io.inprocess",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Imports a name when it is first asked for: every module imports this one, and few need all of them."""
+    if name not in HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(HOMES[name]), name)

@@ -127,7 +127,9 @@ def _difference(desired: InterfaceConfig, observed: InterfaceStatus) -> Iterator
     routes, present = routes_for(desired), set(link.routes)
     unwanted = present.difference(routes)
     yield from (RemoveRoute(route) for route in link.routes if route in unwanted)
-    yield from (RemoveAddress(address) for address in link.addresses if address not in desired.addresses)
+    unwanted_addresses = (address for address in link.addresses if address not in desired.addresses)
+    # Every link that speaks IPv6 has an address of its own making (RFC 4862, section 5.3): the kernel's, not ours.
+    yield from (RemoveAddress(address) for address in unwanted_addresses if not address.is_link_local)
     change = _engine_change(desired, observed)
     if change != InterfaceChange():
         yield change

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from warren._core import PresharedKey, PublicKey
-from warren.tunnel.config import Endpoint, IPInterface, IPNetwork
+from warren._core import DevicePeer, DeviceStatus, PresharedKey, PublicKey
+from warren.tunnel.config import Endpoint, IPInterface, IPNetwork, parse_endpoint
 from warren.tunnel.routes import Route
 
 SESSION_SECONDS = 180  # REJECT_AFTER_TIME (paper, section 6.1): no session lives longer
@@ -61,3 +61,29 @@ class InterfaceStatus:
     def is_up(self) -> bool:
         """True if packets can pass as far as this host is concerned."""
         return self.link is not None and self.link.up
+
+
+def interface_status(name: str, device: DeviceStatus, link: LinkStatus | None) -> InterfaceStatus:
+    """What an engine says of itself, joined with its link."""
+    return InterfaceStatus(
+        name,
+        public_key=device.public_key,
+        listen_port=device.listen_port,
+        fwmark=device.fwmark,
+        peers=tuple(map(peer_status, device.peers)),
+        link=link,
+    )
+
+
+def peer_status(peer: DevicePeer) -> PeerStatus:
+    """What an engine says of a peer."""
+    return PeerStatus(
+        peer.public_key,
+        preshared_key=peer.preshared_key,
+        endpoint=None if peer.endpoint is None else parse_endpoint(peer.endpoint),
+        allowed_ips=peer.allowed_ips,
+        persistent_keepalive_seconds=peer.persistent_keepalive_seconds,
+        latest_handshake=peer.latest_handshake,
+        rx_bytes=peer.rx_bytes,
+        tx_bytes=peer.tx_bytes,
+    )

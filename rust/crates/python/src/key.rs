@@ -30,7 +30,7 @@ pub(crate) struct PresharedKey(pub(crate) key::PresharedKey);
 enum KeyText {
     #[pyo3(transparent, annotation = "str")]
     Text(PyBackedStr),
-    #[pyo3(transparent, annotation = "bytes | bytearray")]
+    #[pyo3(transparent, annotation = "bytes | bytearray | memoryview")]
     Octets(PyBuffer<u8>),
 }
 

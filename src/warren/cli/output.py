@@ -1,0 +1,33 @@
+"""What people and pipes see."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from warren.errors import HostError
+
+INDENT = " " * len("warren: ")
+
+
+def write(text: str) -> None:
+    """To standard output, at once. Raises HostError if it does not take it: a full disk, a reader that has gone."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        # What is still buffered would fail again when the interpreter ends, and would be told a second time.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise HostError(f"standard output: {error.strerror}", code="host.output", errno=error.errno) from error
+
+
+def tell(problem: str, remedy: str = "") -> None:
+    """To standard error: each line of the problem with our name, then what to do."""
+    lines = [f"warren: {line}" for line in problem.splitlines()]
+    lines += [f"{INDENT}{line}" for line in remedy.splitlines()]
+    sys.stderr.write("\n".join(lines) + "\n")
+
+
+def warn(text: str) -> None:
+    """To standard error, and on."""
+    tell(f"warning: {text}")

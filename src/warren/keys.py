@@ -1,0 +1,98 @@
+"""Private keys in files: 44 characters of base64 and a newline, as `wg genkey` writes them, for their owner alone."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from warren._core import PrivateKey
+from warren.errors import KeyFileError, KeyTextError
+
+KEY_CHARACTERS = 44
+MAX_BYTES = KEY_CHARACTERS + 2  # a line may end as on Windows
+BLANKS = b" \t\r\n"
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
+# No link that leads elsewhere, and no wait for the far end of a pipe. Windows has neither flag.
+OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
+def read_private_key(path: Path) -> PrivateKey:
+    """Reads a key file, with or without its newline. What was read is wiped.
+
+    Raises KeyFileError for a file that others can open (it names the chmod that mends it), that is a symbolic link, or
+    that holds no key.
+    """
+    buffer = bytearray(MAX_BYTES + 1)
+    try:
+        with open(os.open(path, OPEN_FLAGS), "rb", buffering=0) as file:  # noqa: PTH123, from a descriptor
+            _check(path, os.fstat(file.fileno()))
+            length = file.readinto(buffer)
+        return _parse(path, buffer, length)
+    except OSError as error:
+        raise _unusable(path, error) from error
+    finally:
+        buffer[:] = bytes(len(buffer))
+
+
+def _check(path: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise KeyFileError(f"{path} is not a regular file", code="key_file.invalid")
+    if status.st_mode & OTHERS:
+        problem = f"{path} is open to others (mode {stat.S_IMODE(status.st_mode):04o}), expected 0600"
+        remedy = f"chmod 600 {path}; if somebody may have read it, make a new key"
+        raise KeyFileError(problem, code="key_file.readable", remedy=remedy)
+
+
+def _parse(path: Path, buffer: bytearray, length: int) -> PrivateKey:
+    while length and buffer[length - 1] in BLANKS:
+        length -= 1
+    try:
+        with memoryview(buffer) as whole, whole[:length] as key:
+            return PrivateKey.from_base64(key)
+    except KeyTextError as error:
+        raise KeyFileError(f"{path} holds no private key: {error}", code="key_file.invalid") from error
+
+
+def write_private_key(path: Path, key: PrivateKey) -> None:
+    """Makes a key file with mode 0600: whole, on the disk when this returns, or not at all.
+
+    Raises KeyFileError if there is anything at `path` already: a key that is written over is lost.
+    """
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with open(descriptor, "wb") as file:  # noqa: PTH123, from a descriptor
+                file.write(f"{key.to_base64()}\n".encode())
+                file.flush()
+                os.fsync(file.fileno())
+            os.link(temporary, path)
+        finally:
+            with suppress(FileNotFoundError):
+                Path(temporary).unlink()
+        _sync_directory(path.parent)
+    except OSError as error:
+        raise _unusable(path, error) from error
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _unusable(path: Path, error: OSError) -> KeyFileError:
+    match error:
+        case FileExistsError():
+            return KeyFileError(f"{path} is there already", code="key_file.exists", errno=error.errno)
+        case _ if path.is_symlink():
+            problem = f"{path} is a symbolic link"
+            return KeyFileError(
+                problem, code="key_file.link", errno=error.errno, remedy=f"name its target: {path.resolve()}"
+            )
+        case _:
+            return KeyFileError(f"{path}: {error.strerror}", code="key_file.unusable", errno=error.errno)

@@ -1,0 +1,1 @@
+"""What touches the system: files, names, the engine, netlink. Decides nothing that `warren.tunnel` can decide."""

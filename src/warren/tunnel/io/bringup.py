@@ -1,0 +1,38 @@
+"""Up, whole or not at all."""
+
+from __future__ import annotations
+
+from warren._core import Netlink
+from warren.errors import InterfaceError
+from warren.tunnel.config import InterfaceConfig
+from warren.tunnel.io.apply import Engine, apply_steps
+from warren.tunnel.io.observe import find_link, socket_path
+from warren.tunnel.plan import plan
+
+
+def bring_up(config: InterfaceConfig, engine: Engine, netlink: Netlink) -> None:
+    """Makes the interface; what was made before an error is taken away again. Endpoints must be addresses.
+
+    Raises InterfaceError if there is such an interface already, as wg-quick does: a second `up` is more often a slip
+    than a wish to change what runs.
+    """
+    check_free(config.name, netlink)
+    create, *rest = plan(config, None)
+    apply_steps([create], engine, netlink)
+    try:
+        apply_steps(rest, engine, netlink)
+    except BaseException:
+        engine.remove()
+        raise
+
+
+def check_free(name: str, netlink: Netlink) -> None:
+    """Raises InterfaceError if there is a link of that name, whoever made it."""
+    link = find_link(name, netlink)
+    if link is None:
+        return
+    if socket_path(name).exists():
+        remedy = f"take it down first: warren down {name}"
+        raise InterfaceError(f"{name} is up already", code="interface.exists", remedy=remedy)
+    problem = f"there is a link {name} already, which no userspace WireGuard serves"
+    raise InterfaceError(problem, code="interface.exists", remedy="choose another name for the file")

@@ -1,0 +1,80 @@
+"""Reads the files of wg-quick(8) from the disk."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from warren.errors import ConfigError, Finding, HostError, InputError
+from warren.tunnel.wgquick import WgQuickFile, parse_wgquick, unsupported
+
+SUFFIX = ".conf"
+MAX_BYTES = 64 << 20  # what the engine takes in one message; 10,000 peers need some 5 MB
+
+
+@dataclass(frozen=True, slots=True)
+class ConfFile:
+    """A file as it was read. `warnings` are for a person."""
+
+    content: WgQuickFile
+    warnings: tuple[str, ...]
+
+
+def interface_name(path: Path) -> str:
+    """The interface that a file is for: its name without `.conf`, as wg-quick has it. Raises ConfigError."""
+    if path.suffix != SUFFIX:
+        raise ConfigError(
+            [Finding("the file's name", "does not end with .conf", "expected INTERFACE.conf")], source=str(path)
+        )
+    return path.stem
+
+
+def read_conf(path: Path) -> ConfFile:
+    """Reads and parses a file. Raises ConfigError, or InputError if others may write it.
+
+    One that others may only read is warned of, as wg-quick does: it is often so where the file was made by an umask,
+    and refusing would take a working tunnel away.
+    """
+    name = interface_name(path)
+    try:
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            _check_writers(path, status)
+            octets = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise HostError(f"{path}: {error.strerror}", code="config.unreadable", errno=error.errno) from error
+    if len(octets) > MAX_BYTES:
+        raise InputError(f"{path} has more than {MAX_BYTES} octets", code="config.invalid")
+    return ConfFile(parse_wgquick(_decode(path, octets), name=name, source=str(path)), _warnings(path, status))
+
+
+def read_supported(path: Path) -> ConfFile:
+    """Reads a file that asks for nothing but what Warren does. Raises ConfigError with every line that does."""
+    file = read_conf(path)
+    if findings := unsupported(file.content):
+        raise ConfigError(findings, source=str(path))
+    return file
+
+
+def _check_writers(path: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise InputError(f"{path} is not a regular file", code="config.invalid")
+    if status.st_mode & stat.S_IWOTH:
+        problem = f"{path} can be written by everybody (mode {stat.S_IMODE(status.st_mode):04o})"
+        raise InputError(problem, code="config.writable", remedy=f"see who did, then: chmod 600 {path}")
+
+
+def _warnings(path: Path, status: os.stat_result) -> tuple[str, ...]:
+    if status.st_mode & (stat.S_IROTH | stat.S_IXOTH):
+        return (f"{path} is world accessible, and has a private key in it; close it with: chmod 600 {path}",)
+    return ()
+
+
+def _decode(path: Path, octets: bytes) -> str:
+    try:
+        return octets.decode("utf-8-sig")  # editors on Windows put a mark before the first line
+    except UnicodeDecodeError as error:
+        line = octets.count(b"\n", 0, error.start) + 1
+        raise ConfigError([Finding("this line", "is not UTF-8", "expected text", line)], source=str(path)) from error

@@ -1,0 +1,102 @@
+"""What is: the engine asked over its socket, the link over netlink."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from warren._core import UAPI_DIRECTORY, DeviceStatus, Link, Netlink, uapi_get
+from warren.clock import monotonic_seconds
+from warren.errors import HostError, InterfaceError, WarrenError
+from warren.tunnel.routes import Route
+from warren.tunnel.status import InterfaceStatus, LinkStatus, interface_status
+
+SUFFIX = ".sock"
+BOUND_WITHIN_SECONDS = 2.0
+GLANCE_SECONDS = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What was found of several interfaces, and why the others could not be asked."""
+
+    interfaces: tuple[InterfaceStatus, ...]
+    failures: dict[str, WarrenError]
+
+
+def observe(name: str, netlink: Netlink) -> InterfaceStatus:
+    """One interface, whoever serves it. Raises WarrenError if nobody does."""
+    try:
+        device = uapi_get(name)
+    except InterfaceError as error:
+        if not socket_path(name).exists():
+            raise
+        problem = f"{name} is gone: {socket_path(name)} was left behind by a program that ended without its leave"
+        raise InterfaceError(problem, code="interface.stale") from error
+    return merged(name, device, netlink)
+
+
+def observe_bound(name: str, netlink: Netlink) -> InterfaceStatus:
+    """One interface that was just set up: its engine hears of that within milliseconds and then takes a port."""
+    deadline = monotonic_seconds() + BOUND_WITHIN_SECONDS
+    while True:
+        status = observe(name, netlink)
+        if status.listen_port or monotonic_seconds() > deadline:
+            return status
+        time.sleep(GLANCE_SECONDS)
+
+
+def merged(name: str, device: DeviceStatus, netlink: Netlink) -> InterfaceStatus:
+    """An engine's status with that of its link."""
+    link = find_link(name, netlink)
+    return interface_status(name, device, None if link is None else link_status(link, netlink))
+
+
+def find_link(name: str, netlink: Netlink) -> Link | None:
+    """The link of that name in this network namespace."""
+    try:
+        return netlink.link(name)
+    except InterfaceError:
+        return None
+
+
+def link_status(link: Link, netlink: Netlink) -> LinkStatus:
+    """A link with its addresses and the routes that the kernel did not make from them."""
+    routes = (route for route in netlink.routes(link.index) if not (route.by_kernel or route.has_gateway))
+    return LinkStatus(
+        up=link.up,
+        mtu=link.mtu,
+        addresses=tuple(netlink.addresses(link.index)),
+        routes=tuple(Route(route.destination, route.table) for route in routes),
+    )
+
+
+def socket_path(name: str) -> Path:
+    """Where an interface is served."""
+    return Path(UAPI_DIRECTORY) / f"{name}{SUFFIX}"
+
+
+def survey(names: Sequence[str]) -> Survey:
+    """Asks every one of `names`."""
+    netlink = Netlink.open()
+    interfaces: list[InterfaceStatus] = []
+    failures: dict[str, WarrenError] = {}
+    for name in names:
+        try:
+            interfaces.append(observe(name, netlink))
+        except WarrenError as error:
+            failures[name] = error
+    return Survey(tuple(interfaces), failures)
+
+
+def served() -> tuple[str, ...]:
+    """The interfaces that have a socket, live or left behind. Raises HostError if their directory cannot be read."""
+    try:
+        return tuple(sorted(path.stem for path in Path(UAPI_DIRECTORY).iterdir() if path.suffix == SUFFIX))
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        problem = f"{UAPI_DIRECTORY}: {error.strerror}"
+        raise HostError(problem, code="host.not_permitted", errno=error.errno) from error

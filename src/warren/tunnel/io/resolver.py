@@ -1,0 +1,38 @@
+"""Turns endpoints with a name into endpoints with an address, by this host's resolver."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import replace
+
+from warren.errors import FarSideError
+from warren.tunnel.config import Endpoint, InterfaceConfig, PeerConfig
+
+
+def resolve_endpoints(config: InterfaceConfig) -> InterfaceConfig:
+    """`config` with addresses for names; each name is asked once. Raises FarSideError with every name that failed."""
+    named = {peer.endpoint for peer in config.peers if peer.endpoint and not peer.endpoint.is_address}
+    found: dict[Endpoint, Endpoint] = {}
+    failures: list[str] = []
+    for endpoint in sorted(named, key=str):
+        try:
+            found[endpoint] = resolve(endpoint)
+        except OSError as error:
+            failures.append(f"the endpoint {endpoint} does not resolve: {error.strerror}")
+    if failures:
+        raise FarSideError("\n".join(failures), code="endpoint.unresolved")
+    return replace(config, peers=tuple(_with_address(peer, found) for peer in config.peers))
+
+
+def resolve(endpoint: Endpoint) -> Endpoint:
+    """The first address that the resolver gives, which is the one that this host can reach best (RFC 6724)."""
+    _, _, _, _, address = socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_DGRAM)[0]
+    host, port, *rest = address
+    # A link-local address with the name of its zone; the engine knows zones by number.
+    zone = rest[1] if len(rest) > 1 else 0
+    host = str(host).partition("%")[0]
+    return Endpoint(f"{host}%{zone}" if zone else host, int(port))
+
+
+def _with_address(peer: PeerConfig, found: dict[Endpoint, Endpoint]) -> PeerConfig:
+    return peer if peer.endpoint is None else replace(peer, endpoint=found.get(peer.endpoint, peer.endpoint))
