@@ -106,7 +106,7 @@ impl<'a> Connection<'a> {
         match connect_patiently(&path) {
             Ok(stream) => Ok(Self { ifname, path, stream }),
             Err(Errno::NOENT | Errno::CONNREFUSED) => Err(ClientError::NotServed { ifname: ifname.to_owned(), path }),
-            Err(errno) => Err(ClientError::System { path, source: errno.into() }),
+            Err(errno) => Err(ClientError::System { path, source: told(errno.into()) }),
         }
     }
 
@@ -140,7 +140,17 @@ impl<'a> Connection<'a> {
     }
 
     fn system(&self, source: io::Error) -> ClientError {
-        ClientError::System { path: self.path.clone(), source }
+        ClientError::System { path: self.path.clone(), source: told(source) }
+    }
+}
+
+/// A socket with a time limit says EAGAIN when it is over.
+fn told(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::WouldBlock => {
+            io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {} seconds", PATIENCE.as_secs()))
+        }
+        _ => error,
     }
 }
 
