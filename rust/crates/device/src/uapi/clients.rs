@@ -55,12 +55,11 @@ impl Clients {
         Ok(())
     }
 
-    /// Ends the client that has been silent for longest, after the request that it may be at.
-    pub(super) fn end_idlest(&mut self) {
+    /// Ends the client that has been silent for longest, after the request that it may be at; `false` when there is none.
+    pub(super) fn end_idlest(&mut self) -> bool {
         let silence = |(_, client): &(usize, &Client)| client.last_answer.load(Ordering::Relaxed);
-        if let Some((index, _)) = self.clients.iter().enumerate().min_by_key(silence) {
-            self.clients.swap_remove(index).end();
-        }
+        let idlest = self.clients.iter().enumerate().min_by_key(silence).map(|(index, _)| index);
+        idlest.map(|index| self.clients.swap_remove(index).end()).is_some()
     }
 
     /// Frees what those that have ended hold.

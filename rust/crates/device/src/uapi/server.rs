@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -10,7 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use super::clients::Clients;
+use super::clients::{Clients, MAX_CLIENTS};
 use super::conversation::converse;
 use super::listener::Listener;
 use super::watch::Watch;
@@ -25,7 +26,7 @@ const REST: Duration = Duration::from_millis(100);
 pub enum Notice {
     /// A request was answered with an error. The text holds no value of the request.
     Refused(String),
-    /// A connection could not be taken; it is tried again.
+    /// Connections cannot be taken; they are tried again ten times a second, and this is told once.
     Accept(io::Error),
     /// The socket's file is no longer there or no longer ours; the server has ended.
     SocketGone,
@@ -108,16 +109,17 @@ impl Accepting {
         let mut clients = Clients::default();
         let mut rested = true;
         // Looked at first, for the file may have gone before it was watched.
-        while self.listener.0.owns_path() {
-            match self.wait(rested) {
-                Ok(false) => {}
-                Ok(true) => break,
+        while self.listener.0.owns_path() && !self.wait(rested) {
+            match self.accept(&mut clients) {
+                Ok(()) => rested = true,
                 Err(error) => {
-                    (self.observer)(Notice::Accept(error));
-                    thread::sleep(REST);
+                    // Told once, not ten times a second.
+                    if rested {
+                        (self.observer)(Notice::Accept(error));
+                    }
+                    rested = false;
                 }
             }
-            rested = self.accept(&mut clients);
         }
         if !self.listener.0.owns_path() {
             (self.observer)(Notice::SocketGone);
@@ -125,7 +127,7 @@ impl Accepting {
     }
 
     /// Waits for a connection, a change of the file, or the stop, which is `true`.
-    fn wait(&self, rested: bool) -> io::Result<bool> {
+    fn wait(&self, rested: bool) -> bool {
         let mut sources = [
             PollFd::new(&self.stopped, PollFlags::empty()),
             PollFd::new(&self.watch, PollFlags::IN),
@@ -133,36 +135,47 @@ impl Accepting {
         ];
         let rest = Timespec { tv_sec: 0, tv_nsec: i64::from(REST.subsec_nanos()) };
         match poll(&mut sources, (!rested).then_some(&rest)) {
-            Err(Errno::INTR) => Ok(false),
-            Err(errno) => Err(errno.into()),
             Ok(_) => {
-                self.watch.drain()?;
-                Ok(!sources[0].revents().is_empty())
+                self.watch.drain();
+                !sources[0].revents().is_empty()
+            }
+            // Interrupted, or no memory for a moment: asked again after what waits has been served.
+            Err(errno) => {
+                if errno != Errno::INTR {
+                    thread::sleep(REST);
+                }
+                false
             }
         }
     }
 
-    /// Takes the connections that wait; `false` when the system had no room for one.
-    fn accept(&self, clients: &mut Clients) -> bool {
-        loop {
-            let taken = self.listener.0.socket().accept().and_then(|(stream, _)| {
-                stream.set_nonblocking(false)?;
-                let (control, observer) = (Arc::clone(&self.control), Arc::clone(&self.observer));
-                clients.admit(stream, move |stream, answered| {
-                    // A client that went away before its answer is none of our concern.
-                    let _ = converse(stream, &*control, &*observer, answered);
-                })
-            });
-            match taken {
+    /// Takes connections that wait, not so many that a stop would have to. Where the system has no room for one, the
+    /// idlest clients make it.
+    ///
+    /// # Errors
+    /// When there is no room and no client left.
+    fn accept(&self, clients: &mut Clients) -> io::Result<()> {
+        for _ in 0..MAX_CLIENTS {
+            match self.listener.0.socket().accept().and_then(|(stream, _)| self.admit(stream, clients)) {
                 Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
-                    (self.observer)(Notice::Accept(error));
-                    clients.end_idlest();
-                    return false;
+                    if !clients.end_idlest() {
+                        return Err(error);
+                    }
                 }
             }
         }
+        Ok(())
+    }
+
+    fn admit(&self, stream: UnixStream, clients: &mut Clients) -> io::Result<()> {
+        stream.set_nonblocking(false)?;
+        let (control, observer) = (Arc::clone(&self.control), Arc::clone(&self.observer));
+        clients.admit(stream, move |stream, answered| {
+            // A client that went away before its answer is none of our concern.
+            let _ = converse(stream, &*control, &*observer, answered);
+        })
     }
 }

@@ -6,7 +6,6 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use rustix::fs::inotify::{self, CreateFlags, Reader, WatchFlags};
-use rustix::io::Errno;
 
 /// Octets for events. They carry no names here, so 16 each; what does not fit comes with the next read.
 const EVENT_BYTES: usize = 512;
@@ -23,17 +22,11 @@ impl Watch {
         Ok(Self(watch))
     }
 
-    /// Takes what has happened, so that the descriptor is quiet until more does.
-    pub(super) fn drain(&self) -> io::Result<()> {
+    /// Takes what has happened, so that the descriptor is quiet until more does. What it was is seen at the path.
+    pub(super) fn drain(&self) {
         let mut space = [MaybeUninit::uninit(); EVENT_BYTES];
         let mut events = Reader::new(&self.0, &mut space);
-        loop {
-            match events.next() {
-                Ok(_) => {}
-                Err(Errno::AGAIN) => return Ok(()),
-                Err(errno) => return Err(errno.into()),
-            }
-        }
+        while events.next().is_ok() {}
     }
 }
 
