@@ -14,17 +14,19 @@ from typing import ClassVar
 REMEDIES = {
     "config.invalid": "nothing was changed; mend the configuration and try again",
     "config.unreadable": "check the path and who may read it",
+    "config.unsupported": "nothing was changed; wg-quick(8) can do it today, Warren's agent will",
     "config.writable": "nothing was changed; whoever may write the file could take all traffic",
     "endpoint.unresolved": "nothing was changed; check the name and this host's resolver",
     "engine.failed": "`warren-wg -f NAME` shows what it does, with LOG_LEVEL=verbose in the environment",
     "engine.missing": "install Warren whole: warren-wg belongs beside it, or on the PATH",
-    "engine.refused": "nothing was left behind; it needs root, or CAP_NET_ADMIN and /dev/net/tun",
+    "engine.refused": "nothing was left behind",
     "host.no_tun": "without it there is no interface",
-    "host.not_permitted": "run it as root, or with CAP_NET_ADMIN",
-    "host.output": "nobody has read the output to its end",
+    "host.not_permitted": "run it as root",
+    "host.output": "the reader has gone, or the disk is full: nothing else was lost",
     "host.port_in_use": "choose another ListenPort; `ss -ulpn` shows who has this one",
     "host.refused": "see the system's own words above",
     "interface.closed": "open it again",
+    "interface.ended": "close it there, or end that program",
     "interface.exists": "take it down first, or choose another name",
     "interface.foreign": "whoever made it can take it down",
     "interface.missing": "`warren status` shows what is there",
@@ -97,11 +99,12 @@ class Finding:
 class ConfigError(InputError):
     """A configuration with one finding or more; `source` says where it came from."""
 
-    def __init__(self, findings: Sequence[Finding], *, source: str = "") -> None:
+    def __init__(
+        self, findings: Sequence[Finding], *, source: str = "", code: str = "config.invalid", remedy: str | None = None
+    ) -> None:
         self.findings = tuple(findings)
         prefix = f"{source}: " if source else ""
-        problem = "\n".join(f"{prefix}{finding}" for finding in self.findings)
-        super().__init__(problem, code="config.invalid")
+        super().__init__("\n".join(f"{prefix}{finding}" for finding in self.findings), code=code, remedy=remedy)
 
 
 class InterfaceError(WarrenError):

@@ -20,7 +20,7 @@ from warren.tunnel.status import InterfaceStatus
 
 
 @click.command()
-@click.argument("file", metavar="FILE.conf", type=click.Path(path_type=Path))
+@click.argument("file", metavar="FILE.conf", type=click.Path(path_type=Path, readable=False))
 def up(file: Path) -> None:
     """Bring up the interface that FILE.conf describes.
 

@@ -12,7 +12,7 @@ import sys
 import click
 
 from warren._core import __version__
-from warren.cli.output import tell, write
+from warren.cli.output import abandon_output, tell, write
 from warren.errors import WarrenError
 
 HOMES = {
@@ -69,7 +69,12 @@ def main() -> int:
         tell(_as_clause(error.format_message()), f"see: {where} --help")
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
+        tell("interrupted")
         return INTERRUPTED
+    except OSError as error:  # click's own output: its help
+        abandon_output()
+        tell(f"standard output: {error.strerror}")
+        return 1
 
 
 def _as_clause(sentence: str) -> str:

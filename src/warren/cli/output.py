@@ -16,9 +16,13 @@ def write(text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
     except OSError as error:
-        # What is still buffered would fail again when the interpreter ends, and would be told a second time.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        abandon_output()
         raise HostError(f"standard output: {error.strerror}", code="host.output", errno=error.errno) from error
+
+
+def abandon_output() -> None:
+    """Lets go of what standard output did not take: at the interpreter's end it would fail, and be told, again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def tell(problem: str, remedy: str = "") -> None:

@@ -35,7 +35,7 @@ def status(name: str | None, as_json: bool) -> int:
 
 def exit_status(found: Survey) -> int:
     """As the help has it."""
-    if any(error.code != "interface.stale" for error in found.failures.values()):
+    if any(error.code not in {"interface.stale", "interface.ended"} for error in found.failures.values()):
         return 1
     all_up = all(interface.is_up for interface in found.interfaces)
     return 0 if found.interfaces and all_up and not found.failures else NOT_UP

@@ -1,4 +1,4 @@
-"""Ages and sizes in the words of wg(8)."""
+"""Ages and sizes for people."""
 
 from __future__ import annotations
 
@@ -8,19 +8,17 @@ STEP = 1024
 
 
 def ago(seconds: float | None) -> str:
-    """`12 seconds ago`, `2 hours, 5 minutes ago`, `never`: the two largest units that are not zero."""
+    """`12 seconds ago`, `2 hours ago`, `now`, `never`: the largest unit, not rounded up."""
     if seconds is None:
         return "never"
-    rest, parts = int(seconds), []
     for noun, length in AGES:
-        count, rest = divmod(rest, length)
-        if count:
-            parts.append(f"{count} {noun}" + ("" if count == 1 else "s"))
-    return f"{', '.join(parts[:2])} ago" if parts else "now"
+        if count := int(seconds // length):
+            return f"{count} {noun}{'' if count == 1 else 's'} ago"
+    return "now"
 
 
 def octets(count: int) -> str:
-    """`148 B`, `1.21 MiB`."""
+    """`148 B`, `1.2 MiB`."""
     if count < STEP:
         return f"{count} B"
     size = float(count)
@@ -28,4 +26,4 @@ def octets(count: int) -> str:
         size /= STEP
         if size < STEP or unit == SIZES[-1]:
             break
-    return f"{size:.2f} {unit}"
+    return f"{size:.1f} {unit}"

@@ -19,6 +19,7 @@ from warren.tunnel.config import (
     PORT,
     InterfaceConfig,
     IPInterface,
+    IPNetwork,
     PeerConfig,
     Table,
     address_findings,
@@ -59,7 +60,7 @@ class WgQuickFile:
     """(`PreUp` to `PostDown`, command), in that order of keys."""
     save_config: bool = False
     lines: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
-    """Where each key of [Interface] stands first, for what is said of it later."""
+    """Where each key of [Interface] stands first, and each default route: for what is said of them later."""
 
 
 def parse_wgquick(text: str, *, name: str, source: str = "") -> WgQuickFile:
@@ -91,6 +92,7 @@ def parse_wgquick(text: str, *, name: str, source: str = "") -> WgQuickFile:
     )
     hooks = tuple((key, entry.text) for key in HOOKS for entry in section.entries.get(key, ()))
     lines = {key: entries[0].line for key, entries in section.entries.items()}
+    lines |= {str(prefix): line for peer in peers for prefix, line in peer.default_routes()}
     return WgQuickFile(interface, tuple(value for value, _ in dns), hooks, save_config, lines)
 
 
@@ -122,6 +124,11 @@ class _Peer:
     config: PeerConfig
     public_key_line: int
     allowed_ips_lines: tuple[int, ...]
+
+    def default_routes(self) -> Iterator[tuple[IPNetwork, int]]:
+        """Those among the allowed IPs, with their lines."""
+        with_lines = zip(self.config.allowed_ips, self.allowed_ips_lines, strict=True)
+        return ((prefix, line) for prefix, line in with_lines if prefix.prefixlen == 0)
 
 
 def _read_peer(section: Section, findings: list[Finding]) -> _Peer:
@@ -157,28 +164,18 @@ def _between(own: PublicKey, addresses: Sequence[tuple[IPInterface, int]], peers
 
 def unsupported(file: WgQuickFile) -> tuple[Finding, ...]:
     """What the file asks for and Warren does not do; whoever finds any changes nothing."""
-    interface = file.interface
-    findings = [
-        Finding(key, "runs a command", _elsewhere("run commands"), file.lines.get(key)) for key, _ in file.hooks
+    asked = {key: "`warren up` runs no commands" for key, _ in file.hooks}
+    asked |= {"DNS": "`warren up` sets no resolvers"} if file.dns else {}
+    asked |= {"SaveConfig": "`warren up` writes no files"} if file.save_config else {}
+    found = [
+        Finding(key, problem, "take it out, or use wg-quick", file.lines.get(key)) for key, problem in asked.items()
     ]
-    if file.dns:
-        findings.append(Finding("DNS", "sets resolvers", _elsewhere("set resolvers"), file.lines.get("DNS")))
-    if file.save_config:
-        expected = _elsewhere("write configuration files")
-        findings.append(Finding("SaveConfig", "rewrites this file", expected, file.lines.get("SaveConfig")))
-    if interface.table != "off":
-        findings += (
-            Finding("AllowedIPs", f"{prefix} takes the default route", _elsewhere("set a default route"))
-            for prefix in default_routes(interface)
-        )
-    return tuple(findings)
-
-
-def _elsewhere(what: str) -> str:
-    return (
-        f"`warren up` does not {what}, the agent will; until then use "
-        "WG_QUICK_USERSPACE_IMPLEMENTATION=warren-wg wg-quick up, or take it out"
-    )
+    if file.interface.table != "off":
+        expected = "name what is to be reached, or set Table = off and the routes yourself, or use wg-quick"
+        for prefix in default_routes(file.interface):
+            problem = f"`warren up` sets no default route ({prefix})"
+            found.append(Finding("AllowedIPs", problem, expected, file.lines.get(str(prefix))))
+    return tuple(sorted(found, key=lambda finding: finding.line or 0))
 
 
 def encode_wgquick(file: WgQuickFile) -> str:

@@ -37,6 +37,7 @@ pub(crate) struct Events(Arc<EventQueue>);
 
 /// One thing that happened.
 #[pyclass(frozen, module = "warren._core")]
+#[derive(Debug)]
 pub(crate) enum Event {
     /// The link was set up; packets pass once a port is bound.
     LinkUp {},
@@ -111,6 +112,13 @@ impl Device {
         let server = Server::start(listener, Arc::new(handle.clone()), Arc::new(|_| {}))?;
         let events = Arc::clone(engine.events());
         Ok(Self { name, handle, events, running: Mutex::new(Some(Running { _server: server, _engine: engine })) })
+    }
+}
+
+#[pymethods]
+impl Event {
+    fn __repr__(&self) -> String {
+        format!("{self:?}")
     }
 }
 

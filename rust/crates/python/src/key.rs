@@ -1,5 +1,7 @@
 //! Keys. Secrets are wiped when Python lets go of them, compared in constant time, never hashed and never shown.
 
+use std::fmt;
+
 use proto::key::{self, KEY_BASE64, KEY_BYTES};
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::PyOSError;
@@ -58,6 +60,12 @@ fn random() -> PyResult<Zeroizing<[u8; KEY_BYTES]>> {
     let mut bytes = Zeroizing::new([0; KEY_BYTES]);
     SystemRandom::new().fill(&mut *bytes).map_err(|_| PyOSError::new_err("the system has no randomness to give"))?;
     Ok(bytes)
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 #[pymethods]

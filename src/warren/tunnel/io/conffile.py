@@ -51,10 +51,12 @@ def read_conf(path: Path) -> ConfFile:
 
 
 def read_supported(path: Path) -> ConfFile:
-    """Reads a file that asks for nothing but what Warren does. Raises ConfigError with every line that does."""
+    """Reads a file that asks only for what Warren does. Raises ConfigError with every line that asks for more."""
     file = read_conf(path)
     if findings := unsupported(file.content):
-        raise ConfigError(findings, source=str(path))
+        wgquick = f"WG_QUICK_USERSPACE_IMPLEMENTATION=warren-wg wg-quick up {path}"
+        remedy = f"nothing was changed; Warren's agent will do this, and wg-quick does it today:\n{wgquick}"
+        raise ConfigError(findings, source=str(path), code="config.unsupported", remedy=remedy)
     return file
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from warren._core import UAPI_DIRECTORY, DeviceStatus, Link, Netlink, uapi_get
 from warren.clock import monotonic_seconds
-from warren.errors import HostError, InterfaceError, WarrenError
+from warren.errors import FarSideError, HostError, InterfaceError, WarrenError
 from warren.tunnel.routes import Route
 from warren.tunnel.status import InterfaceStatus, LinkStatus, interface_status
 
@@ -28,14 +29,23 @@ class Survey:
 
 def observe(name: str, netlink: Netlink) -> InterfaceStatus:
     """One interface, whoever serves it. Raises WarrenError if nobody does."""
+    return merged(name, ask(name), netlink)
+
+
+def ask(name: str) -> DeviceStatus:
+    """The engine's part, over its socket. Raises InterfaceError if nobody answers there, or for a link that is gone."""
     try:
-        device = uapi_get(name)
+        return uapi_get(name)
     except InterfaceError as error:
         if not socket_path(name).exists():
-            raise
-        problem = f"{name} is gone: {socket_path(name)} was left behind by a program that ended without its leave"
+            raise InterfaceError(f"no userspace WireGuard serves {name}", code="interface.not_served") from error
+        problem = f"{name} is not up: its engine was killed, and left {socket_path(name)} behind"
         raise InterfaceError(problem, code="interface.stale") from error
-    return merged(name, device, netlink)
+    except FarSideError as error:
+        if error.errno != errno.ENODEV:
+            raise
+        problem = f"{name} is not up: its link was deleted under the program that has it open"
+        raise InterfaceError(problem, code="interface.ended") from error
 
 
 def observe_bound(name: str, netlink: Netlink) -> InterfaceStatus:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 
-from warren._core import Netlink, uapi_get
+from warren._core import Netlink
 from warren.clock import monotonic_seconds
 from warren.errors import EngineError, InterfaceError
-from warren.tunnel.io.observe import find_link, socket_path
+from warren.tunnel.io.observe import ask, find_link, socket_path
 
 PATIENCE_SECONDS = 10  # the kernel tells the engine of its link at once, and it ends within milliseconds
+OTHERS_SECONDS = 1  # by then only a program that does not listen for the end of its link still has the socket
 GLANCE_SECONDS = 0.01
 
 
@@ -26,7 +27,7 @@ def check_ours(name: str, netlink: Netlink) -> None:
     """Raises WarrenError if `name` is not ours to remove."""
     link = find_link(name, netlink)
     try:
-        uapi_get(name)
+        ask(name)
     except InterfaceError as error:
         if link is None:
             raise
@@ -48,10 +49,21 @@ def remove(name: str, netlink: Netlink) -> None:
 
 
 def _wait_until_gone(name: str) -> None:
-    """An engine that ends takes its socket along."""
-    deadline = monotonic_seconds() + PATIENCE_SECONDS
+    """An engine that ends takes its socket along; one inside another program keeps it until that program closes it."""
+    start = monotonic_seconds()
     while socket_path(name).exists():
-        if monotonic_seconds() > deadline:
-            problem = f"the link {name} is gone, but its engine still holds {socket_path(name)}"
+        waited = monotonic_seconds() - start
+        if waited > OTHERS_SECONDS and _has_no_link(name):
+            return
+        if waited > PATIENCE_SECONDS:
+            problem = f"the engine of {name} still serves {socket_path(name)}"
             raise EngineError(problem, code="engine.failed")
         time.sleep(GLANCE_SECONDS)
+
+
+def _has_no_link(name: str) -> bool:
+    try:
+        ask(name)
+    except InterfaceError:
+        return True
+    return False
