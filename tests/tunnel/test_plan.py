@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import ip_network
+from ipaddress import IPv6Interface, ip_interface, ip_network
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from warren._core import PresharedKey
-from warren.tunnel.config import InterfaceConfig, PeerConfig
-from warren.tunnel.plan import CreateInterface, InterfaceChange, PeerChange, RemoveInterface, plan
+from warren.tunnel.config import InterfaceConfig, IPInterface, PeerConfig
+from warren.tunnel.plan import (
+    AddAddress,
+    CreateInterface,
+    InterfaceChange,
+    PeerChange,
+    RemoveAddress,
+    RemoveInterface,
+    plan,
+)
 from warren.tunnel.routes import routes_for
 from warren.tunnel.status import InterfaceStatus
 
@@ -19,6 +27,11 @@ from .host import SimulatedHost
 from .strategies import PRIVATE_KEYS, PUBLIC_KEYS, interface_configs, interface_statuses
 
 pytestmark = pytest.mark.unit
+
+
+def is_kernels(address: IPInterface) -> bool:
+    """What a link that speaks IPv6 gives itself."""
+    return isinstance(address, IPv6Interface) and address.is_link_local
 
 
 def facts(interface: InterfaceStatus) -> dict[str, object]:
@@ -29,7 +42,7 @@ def facts(interface: InterfaceStatus) -> dict[str, object]:
         "fwmark": interface.fwmark,
         "up": interface.link.up,
         "mtu": interface.link.mtu,
-        "addresses": set(interface.link.addresses),
+        "addresses": {address for address in interface.link.addresses if not is_kernels(address)},
         "routes": set(interface.link.routes),
         "peers": {
             peer.public_key: (
@@ -49,7 +62,7 @@ def wanted(config: InterfaceConfig) -> dict[str, object]:
         "fwmark": config.fwmark,
         "up": True,
         "mtu": config.mtu,
-        "addresses": set(config.addresses),
+        "addresses": {address for address in config.addresses if not is_kernels(address)},
         "routes": set(routes_for(config)),
         "peers": {
             peer.public_key: (
@@ -96,6 +109,16 @@ def test_a_prefix_moves_between_peers() -> None:
     host.run(plan(before, None))
     host.run(plan(after, host.present))
     assert facts(host.present) == wanted(after)
+
+
+def test_the_address_that_the_kernel_gave_stays() -> None:
+    config = InterfaceConfig("wg0", PRIVATE_KEYS[0])
+    host = SimulatedHost()
+    host.run(plan(config, None))
+    host.step(AddAddress(ip_interface("fe80::1/64")))
+    assert plan(config, host.present) == ()
+    host.step(AddAddress(ip_interface("169.254.0.1/16")))
+    assert plan(config, host.present) == (RemoveAddress(ip_interface("169.254.0.1/16")),)
 
 
 def test_nothing_from_nothing() -> None:

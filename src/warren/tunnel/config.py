@@ -62,8 +62,8 @@ class Endpoint:
 
     @property
     def is_address(self) -> bool:
-        """True if `host` needs no resolver."""
-        return canonical_address(self.host) is not None
+        """True if `host` needs no resolver; an address with a zone (`%eth0`) does, for engines know zones by number."""
+        return "%" not in self.host and canonical_address(self.host) is not None
 
 
 def canonical_address(text: str) -> str | None:

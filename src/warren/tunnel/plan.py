@@ -127,9 +127,7 @@ def _difference(desired: InterfaceConfig, observed: InterfaceStatus) -> Iterator
     routes, present = routes_for(desired), set(link.routes)
     unwanted = present.difference(routes)
     yield from (RemoveRoute(route) for route in link.routes if route in unwanted)
-    unwanted_addresses = (address for address in link.addresses if address not in desired.addresses)
-    # Every link that speaks IPv6 has an address of its own making (RFC 4862, section 5.3): the kernel's, not ours.
-    yield from (RemoveAddress(address) for address in unwanted_addresses if not address.is_link_local)
+    yield from (RemoveAddress(address) for address in link.addresses if _is_to_go(address, desired))
     change = _engine_change(desired, observed)
     if change != InterfaceChange():
         yield change
@@ -139,6 +137,12 @@ def _difference(desired: InterfaceConfig, observed: InterfaceStatus) -> Iterator
     if not link.up:
         yield SetUp()
     yield from (AddRoute(route) for route in routes if route not in present)
+
+
+def _is_to_go(address: IPInterface, desired: InterfaceConfig) -> bool:
+    # A link that speaks IPv6 has an address of its own making (RFC 4862, section 5.3): the kernel's, not ours.
+    made_by_the_kernel = address.version == 6 and address.is_link_local
+    return address not in desired.addresses and not made_by_the_kernel
 
 
 def _engine_change(desired: InterfaceConfig, observed: InterfaceStatus) -> InterfaceChange:

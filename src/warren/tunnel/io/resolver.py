@@ -28,7 +28,7 @@ def resolve(endpoint: Endpoint) -> Endpoint:
     """The first address that the resolver gives, which is the one that this host can reach best (RFC 6724)."""
     _, _, _, _, address = socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_DGRAM)[0]
     host, port, *rest = address
-    # A link-local address with the name of its zone; the engine knows zones by number.
+    # For IPv6 what follows is the flow label and the number of the zone.
     zone = rest[1] if len(rest) > 1 else 0
     host = str(host).partition("%")[0]
     return Endpoint(f"{host}%{zone}" if zone else host, int(port))

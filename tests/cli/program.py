@@ -1,0 +1,31 @@
+"""Runs the command as people do: a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+WARREN = (sys.executable, "-m", "warren.cli.main")
+PATIENCE_SECONDS = 120
+
+
+def warren(*arguments: str, stdin: str = "", env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """The command to its end."""
+    return subprocess.run(
+        [*WARREN, *arguments],
+        input=stdin,
+        env=os.environ | (env or {}),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+
+
+def shell(line: str) -> subprocess.CompletedProcess[str]:
+    """A line of sh in which `warren` is the command; for redirections and pipes."""
+    function = f'warren() {{ {" ".join(WARREN)} "$@"; }}\n'
+    return subprocess.run(
+        ["sh", "-c", function + line], capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+    )

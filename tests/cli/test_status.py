@@ -1,0 +1,176 @@
+"""What status says, of values made here; tests/cli/test_interface.py asks real interfaces."""
+
+from __future__ import annotations
+
+import json
+from ipaddress import ip_interface, ip_network
+
+import pytest
+
+from tests.tunnel.strategies import PRESHARED_KEYS, PRIVATE_KEYS, PUBLIC_KEYS
+from warren.cli.status import exit_status
+from warren.cli.status_json import document
+from warren.cli.status_table import show
+from warren.errors import HostError, InterfaceError, WarrenError
+from warren.tunnel.config import Endpoint
+from warren.tunnel.io.observe import Survey
+from warren.tunnel.routes import Route
+from warren.tunnel.status import InterfaceStatus, LinkStatus, PeerStatus
+
+pytestmark = pytest.mark.unit
+
+NOW = 1_700_000_000.0
+HOME = PeerStatus(
+    PUBLIC_KEYS[0],
+    preshared_key=PRESHARED_KEYS[0],
+    endpoint=Endpoint("2001:db8::2", 51820),
+    allowed_ips=(ip_network("10.0.0.2/32"), ip_network("fd00::2/128")),
+    persistent_keepalive_seconds=25,
+    latest_handshake=NOW - 12,
+    rx_bytes=1536,
+    tx_bytes=148,
+)
+SILENT = PeerStatus(PUBLIC_KEYS[1], allowed_ips=tuple(ip_network(f"10.1.{n}.0/24") for n in range(6)))
+LINK = LinkStatus(
+    up=True,
+    mtu=1420,
+    addresses=(ip_interface("10.0.0.1/24"), ip_interface("fe80::1/64")),
+    routes=(Route(ip_network("10.0.0.2/32")),),
+)
+UP = InterfaceStatus("wg0", PRIVATE_KEYS[0].public_key(), 51820, 0xCA6C, (HOME, SILENT), LINK)
+DOWN = InterfaceStatus("wg1", link=LinkStatus(up=False, mtu=1420))
+ELSEWHERE = InterfaceStatus("wg2", PRIVATE_KEYS[0].public_key(), 51821)
+KILLED = InterfaceError("wg3 is not up", code="interface.stale")
+FORBIDDEN = HostError("wg4: Permission denied", code="host.not_permitted")
+SECRETS = [PRIVATE_KEYS[0].to_base64(), PRESHARED_KEYS[0].to_base64()]
+
+
+def shown(found: Survey, capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:
+    """Standard output and standard error of the table."""
+    show(found, NOW)
+    return capsys.readouterr()
+
+
+def test_an_interface_and_its_peers(capsys: pytest.CaptureFixture[str]) -> None:
+    out, err = shown(Survey((UP,), {}), capsys)
+    heading, key, _, home, silent = out.splitlines()
+    assert heading == "wg0  up  port 51820  fwmark 0xca6c  mtu 1420  10.0.0.1/24"
+    assert key == f"public key {UP.public_key}"
+    assert home.split() == [
+        str(HOME.public_key), "[2001:db8::2]:51820", "10.0.0.2/32,", "fd00::2/128", "12", "seconds", "ago",
+        "1.5", "KiB", "148", "B", "25", "s",
+    ]  # fmt: skip
+    assert "10.1.3.0/24 and 2 more" in silent
+    assert "unknown" in silent
+    assert "never" in silent
+    assert err == ""
+
+
+def test_states_are_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    out, err = shown(Survey((DOWN, ELSEWHERE), {"wg3": KILLED}), capsys)
+    assert "wg1  down  port none  mtu 1420  no address  no peers\npublic key none yet\n" in out
+    assert "wg2  elsewhere  port 51821  (this network namespace has no such link)  no peers\n" in out
+    assert err.startswith("warren: wg3 is not up\n")
+
+
+def test_no_interface_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    assert shown(Survey((), {}), capsys)[0] == "no interface is up\nbring one up with: warren up FILE.conf\n"
+
+
+@pytest.mark.parametrize("columns", [80, 100, 140, 200])
+def test_a_terminal_of_any_width_shows_every_peer(
+    columns: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    out, _ = shown(Survey((UP,), {}), capsys)
+    assert all(str(peer.public_key)[:10] in out for peer in UP.peers)
+    assert "[2001:db8::2]:51820" in out
+    assert "12 seconds ago" in out
+
+
+@pytest.mark.security
+def test_no_secret_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    out, err = shown(Survey((UP, DOWN, ELSEWHERE), {"wg3": KILLED, "wg4": FORBIDDEN}), capsys)
+    text = out + err + json.dumps(document(Survey((UP,), {}), NOW))
+    assert not any(secret in text for secret in SECRETS)
+
+
+def test_json_has_every_fact() -> None:
+    found = document(Survey((UP, ELSEWHERE), {"wg4": FORBIDDEN}), NOW)
+    assert json.loads(json.dumps(found)) == {
+        "interfaces": [
+            {
+                "name": "wg0",
+                "up": True,
+                "public_key": str(UP.public_key),
+                "listen_port": 51820,
+                "fwmark": 0xCA6C,
+                "link": {
+                    "up": True,
+                    "mtu": 1420,
+                    "addresses": ["10.0.0.1/24", "fe80::1/64"],
+                    "routes": [{"destination": "10.0.0.2/32", "table": 254}],
+                },
+                "peers": [
+                    {
+                        "public_key": str(HOME.public_key),
+                        "has_preshared_key": True,
+                        "endpoint": "[2001:db8::2]:51820",
+                        "allowed_ips": ["10.0.0.2/32", "fd00::2/128"],
+                        "up": True,
+                        "latest_handshake": NOW - 12,
+                        "handshake_age_seconds": 12.0,
+                        "rx_bytes": 1536,
+                        "tx_bytes": 148,
+                        "persistent_keepalive_seconds": 25,
+                    },
+                    {
+                        "public_key": str(SILENT.public_key),
+                        "has_preshared_key": False,
+                        "endpoint": None,
+                        "allowed_ips": [str(prefix) for prefix in SILENT.allowed_ips],
+                        "up": False,
+                        "latest_handshake": None,
+                        "handshake_age_seconds": None,
+                        "rx_bytes": 0,
+                        "tx_bytes": 0,
+                        "persistent_keepalive_seconds": None,
+                    },
+                ],
+            },
+            {
+                "name": "wg2",
+                "up": False,
+                "public_key": str(ELSEWHERE.public_key),
+                "listen_port": 51821,
+                "fwmark": None,
+                "link": None,
+                "peers": [],
+            },
+        ],
+        "failures": [
+            {
+                "name": "wg4",
+                "code": "host.not_permitted",
+                "problem": "wg4: Permission denied",
+                "remedy": FORBIDDEN.remedy,
+            }
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("interfaces", "failures", "status"),
+    [
+        ((UP,), {}, 0),
+        ((UP, DOWN), {}, 3),
+        ((ELSEWHERE,), {}, 3),
+        ((), {}, 3),
+        ((UP,), {"wg3": KILLED}, 3),
+        ((UP,), {"wg4": FORBIDDEN}, 1),
+        ((DOWN,), {"wg3": KILLED, "wg4": FORBIDDEN}, 1),
+    ],
+)
+def test_exit_status(interfaces: tuple[InterfaceStatus, ...], failures: dict[str, WarrenError], status: int) -> None:
+    assert exit_status(Survey(interfaces, failures)) == status

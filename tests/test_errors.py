@@ -1,0 +1,39 @@
+"""Errors say whose fault they are and what to do."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from warren import errors
+from warren.errors import ConfigError, Fault, Finding, HostError, WarrenError
+
+pytestmark = pytest.mark.unit
+
+TREE = Path(__file__).parent.parent
+
+
+def test_every_kind_says_whose_fault_it_is() -> None:
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, WarrenError)]
+    assert {kind.fault for kind in kinds if kind is not WarrenError} == set(Fault)
+
+
+def test_every_code_in_use_is_in_the_table_and_every_one_there_in_use() -> None:
+    python = "".join(path.read_text() for path in (TREE / "src/warren").rglob("*.py"))
+    rust = (TREE / "rust/crates/python/src/failure.rs").read_text()
+    used = set(re.findall(r'code(?:: str)? ?= ?"([a-z_.]+)"', python))
+    used |= set(re.findall(r'"([a-z_]+\.[a-z_]+)"', rust)) - {"warren.errors"}
+    assert used == errors.REMEDIES.keys()
+
+
+def test_an_error_carries_what_to_do() -> None:
+    error = HostError("UDP port 1", code="host.port_in_use", errno=98)
+    assert (str(error), error.errno, error.remedy) == ("UDP port 1", 98, errors.REMEDIES["host.port_in_use"])
+    assert HostError("no", code="host.refused", remedy="go home").remedy == "go home"
+
+
+def test_a_configuration_error_lists_every_finding() -> None:
+    error = ConfigError([Finding("MTU", "is 3", "expected more", 7), Finding("name", "is long", "cut it")], source="f")
+    assert str(error) == "f: line 7: MTU: is 3; expected more\nf: name: is long; cut it"

@@ -1,0 +1,143 @@
+"""Key files: for their owner alone, whole or not there."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from warren._core import PrivateKey
+from warren.errors import KeyFileError
+from warren.keys import read_private_key, write_private_key
+
+pytestmark = [pytest.mark.integration, pytest.mark.security]
+
+KEY = PrivateKey.generate()
+TEXT = KEY.to_base64()
+
+
+def key_file(directory: Path, text: str, mode: int = 0o600) -> Path:
+    """A file with that text and mode."""
+    path = directory / "private.key"
+    path.write_text(text, newline="")
+    path.chmod(mode)
+    return path
+
+
+def refused(path: Path) -> KeyFileError:
+    """Why it was not read."""
+    with pytest.raises(KeyFileError) as error:
+        read_private_key(path)
+    assert TEXT[:20] not in f"{error.value} {error.value.remedy}"
+    return error.value
+
+
+@pytest.mark.parametrize("end", ["\n", "", "\r\n", " \n"])
+def test_a_key_is_read_with_any_end_of_line(end: str, tmp_path: Path) -> None:
+    assert read_private_key(key_file(tmp_path, TEXT + end)) == KEY
+
+
+@pytest.mark.needs("wg")
+def test_what_wg_writes_is_read(tmp_path: Path) -> None:
+    """Row H-23: 45 octets."""
+    made = subprocess.run(["wg", "genkey"], capture_output=True, text=True, check=True).stdout
+    assert len(made) == 45
+    assert read_private_key(key_file(tmp_path, made)).to_base64() == made.strip()
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o620, 0o601, 0o666])
+def test_a_file_that_others_can_open_is_refused_with_the_line_that_mends_it(mode: int, tmp_path: Path) -> None:
+    path = key_file(tmp_path, TEXT, mode)
+    error = refused(path)
+    assert error.code == "key_file.readable"
+    assert f"(mode 0{mode:o}), expected 0600" in str(error)
+    assert error.remedy.startswith(f"chmod 600 {path};")
+
+
+@pytest.mark.parametrize("mode", [0o400, 0o600, 0o700])
+def test_modes_that_are_the_owners_alone(mode: int, tmp_path: Path) -> None:
+    assert read_private_key(key_file(tmp_path, TEXT, mode)) == KEY
+
+
+@pytest.mark.parametrize(
+    "text", ["", "\n", TEXT[:-1], TEXT + "x", f"{TEXT}\n{TEXT}\n", f"# {TEXT}", "é" * 22, "x" * 10**6]
+)
+def test_a_file_that_holds_no_key(text: str, tmp_path: Path) -> None:
+    assert refused(key_file(tmp_path, text)).code == "key_file.invalid"
+
+
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(key_file(tmp_path, TEXT))
+    error = refused(link)
+    assert error.code == "key_file.link"
+    assert str(tmp_path / "private.key") in error.remedy
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    assert refused(tmp_path / "pipe").code == "key_file.invalid"
+
+
+def test_what_is_no_file(tmp_path: Path) -> None:
+    assert refused(tmp_path).code == "key_file.unusable"
+    assert refused(tmp_path / "absent").code == "key_file.unusable"
+
+
+def test_a_key_is_written_for_its_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "private.key"
+    before = os.umask(0)
+    try:
+        write_private_key(path, KEY)
+    finally:
+        os.umask(before)
+    assert path.read_text() == f"{TEXT}\n"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert read_private_key(path) == KEY
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_key_that_is_there_is_never_written_over(tmp_path: Path) -> None:
+    path = key_file(tmp_path, "another key")
+    with pytest.raises(KeyFileError) as error:
+        write_private_key(path, KEY)
+    assert error.value.code == "key_file.exists"
+    assert path.read_text() == "another key"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_dangling_link_is_not_followed_either(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(KeyFileError):
+        write_private_key(link, KEY)
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@contextmanager
+def room_for(octets: int) -> Iterator[None]:
+    """Files of this process can have that many octets, as on a disk that is nearly full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (octets, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_without_room_nothing_is_left(tmp_path: Path) -> None:
+    with room_for(10), pytest.raises(KeyFileError) as error:
+        write_private_key(tmp_path / "private.key", KEY)
+    assert error.value.code == "key_file.unusable"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(KeyFileError) as error:
+        write_private_key(tmp_path / "absent" / "private.key", KEY)
+    assert error.value.code == "key_file.unusable"
