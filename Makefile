@@ -36,7 +36,7 @@ check: $(VENV)/.warren $(VENV)/.dev
 	mypy
 	mypy --platform darwin src
 	mypy --platform win32 src
-	lint-imports
+	lint-imports --no-logo
 	python -m mypy.stubtest warren._core
 	python -m checks.licences
 	python -m checks.contents
@@ -92,4 +92,4 @@ $(VENV)/.go: requirements/go.txt | $(VENV)/bin/pip
 	@touch $@
 
 $(VENV)/bin/cargo-fuzz: | $(VENV)/bin/pip
-	cargo install --quiet --locked --root $(VENV) --version 0.13.1 cargo-fuzz
+	cargo install --quiet --locked --root $(VENV) --version 0.13.2 cargo-fuzz
