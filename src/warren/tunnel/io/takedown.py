@@ -15,7 +15,7 @@ GLANCE_SECONDS = 0.01
 
 
 def take_down(name: str, netlink: Netlink) -> None:
-    """Takes the interface down and returns when its engine has ended.
+    """Takes the interface down and returns when its engine has let go of its socket, which it does last.
 
     Raises InterfaceError, with nothing changed, if no engine answers for it, or if its link is none that one makes.
     """

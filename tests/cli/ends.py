@@ -1,0 +1,103 @@
+"""Two hosts, and the file that each brings its end up with."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from tests.netns.deadline import until
+from tests.netns.host import Host
+from tests.netns.pair import FAR_INNER, INNER, OUTER
+from warren._core import PresharedKey, PrivateKey
+
+from .program import WARREN
+
+PORT = 51820
+Traces = tuple[list[str], list[str], int]
+
+
+class Ends:
+    """`near` and `far`, with keys of their own and one preshared key."""
+
+    def __init__(self, near: Host, far: Host, directory: Path) -> None:
+        self.near, self.far = near, far
+        self._directory = directory
+        self._keys = {host.name: PrivateKey.generate() for host in (near, far)}
+        self._preshared_key = PresharedKey.generate()
+
+    @property
+    def secrets(self) -> list[str]:
+        """What nothing may ever show."""
+        return [self._preshared_key.to_base64(), *(key.to_base64() for key in self._keys.values())]
+
+    def public_key(self, host: Host) -> str:
+        """Whom the other end knows."""
+        return str(self._keys[host.name].public_key())
+
+    def conf(
+        self, host: Host, *, interface: str = "", peer: str = "", name: str = "wg0", mode: int = 0o600, **values: str
+    ) -> Path:
+        """A file for `host`; `interface` and `peer` are lines more, `values` replaces some."""
+        other = self.far if host is self.near else self.near
+        default = {
+            "address": f"{INNER[host.name][0]}/24, {INNER[host.name][1]}/64",
+            "endpoint": f"{OUTER[other.name][0]}:{PORT}",
+            "allowed_ips": f"{INNER[other.name][0]}/32, {INNER[other.name][1]}/128",
+        }
+        chosen = default | values
+        path = self._directory / host.name / f"{name}.conf"
+        path.parent.mkdir(exist_ok=True)
+        path.touch(0o600)
+        path.write_text(
+            f"[Interface]\nPrivateKey = {self._keys[host.name].to_base64()}\nListenPort = {PORT}\n"
+            f"Address = {chosen['address']}\n{interface}\n"
+            f"[Peer]\nPublicKey = {self.public_key(other)}\nPresharedKey = {self._preshared_key.to_base64()}\n"
+            f"AllowedIPs = {chosen['allowed_ips']}\nEndpoint = {chosen['endpoint']}\n{peer}\n"
+        )
+        path.chmod(mode)
+        return path
+
+    def warren(self, host: Host, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        """The command in a host. Whatever it says, it says no secret."""
+        done = host.attempt(*WARREN, *arguments)
+        assert not any(secret in done.stdout + done.stderr for secret in self.secrets)
+        return done
+
+    def done(self, host: Host, *arguments: str | Path) -> str:
+        """What the command wrote; it must end well."""
+        done = self.warren(host, *arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def refused(self, host: Host, *arguments: str | Path) -> str:
+        """What the command said instead; it must end with 1 and leave the host as it was."""
+        before = self.traces(host)
+        done = self.warren(host, *arguments)
+        assert (done.returncode, done.stdout) == (1, ""), done.stdout
+        assert "Traceback" not in done.stderr
+        self.expect_traces(host, before)
+        return done.stderr
+
+    def up(self) -> None:
+        """Both."""
+        for host in (self.near, self.far):
+            self.done(host, "up", self.conf(host))
+
+    def expect_traces(self, host: Host, wanted: Traces) -> None:
+        """An engine lets go of its link and socket at once, and ends a moment later."""
+        links, sockets, _ = self.traces(host)
+        assert (links, sockets) == wanted[:2]
+        until(lambda: self.traces(host) == wanted, "no more engines run than before")
+
+    def traces(self, host: Host) -> Traces:
+        """What an interface leaves on a host while it is there: links, sockets, engines."""
+        directory = host.path("/run/wireguard")
+        sockets = sorted(path.name for path in directory.iterdir()) if directory.exists() else []
+        states = [stat.read_bytes() for stat in host.path("/proc").glob("[0-9]*/stat")]
+        engines = sum(b"(warren-wg) " in state and b"(warren-wg) Z" not in state for state in states)  # Z: it has ended
+        return host.links(), sockets, engines
+
+
+def reachable(ends: Ends) -> bool:
+    """Whether a packet of each version comes back from far."""
+    return all(ends.near.attempt("ping", "-c1", "-W5", address).returncode == 0 for address in FAR_INNER)

@@ -1,0 +1,259 @@
+"""`warren up`, `down` and `status` with real links in two hosts: what people meet."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.netns.deadline import until
+from tests.netns.host import IN_NAMESPACES
+from tests.netns.pair import FAR_INNER, OUTER
+
+from .ends import PORT, Ends, reachable
+from .program import WARREN
+
+pytestmark = IN_NAMESPACES
+
+ROUTES = 20_000  # so many that up is still at it when a signal comes
+
+
+def test_up_status_down(ends: Ends) -> None:
+    """Rows H-44 to H-46."""
+    untouched = ends.traces(ends.near)
+    said = ends.done(ends.near, "up", ends.conf(ends.near, allowed_ips="10.9.0.2/32, fd09::2/128, 10.42.0.0/16"))
+    assert said == f"wg0 is up: 10.9.0.1/24, fd09::1/64; port {PORT}; mtu 1420; 1 peer; 3 routes\n"
+    ends.done(ends.far, "up", ends.conf(ends.far))
+    assert reachable(ends)
+
+    assert "mtu 1420" in ends.near.ip("link", "show", "wg0")
+    assert "10.42.0.0/16 dev wg0" in ends.near.ip("route", "show")
+    assert "fd09::2 dev wg0" in ends.near.ip("-6", "route", "show")
+
+    status = json.loads(ends.done(ends.near, "status", "--json"))
+    assert status["failures"] == []
+    (interface,) = status["interfaces"]
+    (peer,) = interface["peers"]
+    assert (interface["up"], peer["up"], peer["public_key"]) == (True, True, ends.public_key(ends.far))
+    assert ends.done(ends.near, "status").startswith(f"wg0  up  port {PORT}  mtu 1420  10.9.0.1/24, fd09::1/64\n")
+    seen_by_wg = ends.near.run("wg", "show", "wg0", "latest-handshakes").split()[-1]
+    assert int(seen_by_wg) == int(peer["latest_handshake"])
+
+    assert ends.done(ends.near, "down", "wg0") == "wg0 is down\n"
+    ends.expect_traces(ends.near, untouched)
+    assert "wg0" not in ends.near.ip("route", "show", "table", "all")
+
+
+def test_1392_octets_of_echo_fit_into_an_mtu_of_1420(ends: Ends) -> None:
+    """Row H-47: 8 of ICMP and 20 of IPv4 come to it."""
+    ends.up()
+    assert ends.near.attempt("ping", "-c1", "-W5", "-M", "do", "-s", "1392", FAR_INNER[0]).returncode == 0
+    refused = ends.near.attempt("ping", "-c1", "-W5", "-M", "do", "-s", "1400", FAR_INNER[0])
+    assert refused.returncode == 1
+    assert "mtu=1420" in refused.stderr
+
+
+def test_mtu_mark_and_table_are_those_of_the_file(ends: Ends) -> None:
+    settings = "MTU = 1300\nFwMark = 0x77\nTable = 4242"
+    assert "mtu 1300; 1 peer; 2 routes" in ends.done(ends.near, "up", ends.conf(ends.near, interface=settings))
+    assert "mtu 1300" in ends.near.ip("link", "show", "wg0")
+    assert ends.near.run("wg", "show", "wg0", "fwmark").strip() == "0x77"
+    assert "10.9.0.2 dev wg0" in ends.near.ip("route", "show", "table", "4242")
+    assert "10.9.0.2 " not in ends.near.ip("route", "show")
+
+
+def test_without_a_table_no_route_is_made_not_even_a_default_one(ends: Ends) -> None:
+    conf = ends.conf(ends.near, interface="Table = off", allowed_ips="0.0.0.0/0")
+    assert "1 peer; 0 routes" in ends.done(ends.near, "up", conf)
+    assert "default" not in ends.near.ip("route", "show", "table", "all")
+
+
+def test_a_name_as_endpoint_is_resolved(ends: Ends) -> None:
+    ends.done(ends.near, "up", ends.conf(ends.near, endpoint=f"localhost:{PORT}"))
+    assert ends.near.run("wg", "show", "wg0", "endpoints").split()[-1] in {f"127.0.0.1:{PORT}", f"[::1]:{PORT}"}
+
+
+def test_a_link_local_endpoint_may_name_its_zone(ends: Ends) -> None:
+    index = ends.near.ip("-o", "link", "show", "eth0").partition(":")[0]
+    ends.done(ends.near, "up", ends.conf(ends.near, endpoint=f"[fe80::2%eth0]:{PORT}"))
+    shown = ends.near.run("wg", "show", "wg0", "endpoints").split()[-1]
+    assert shown in {f"[fe80::2%eth0]:{PORT}", f"[fe80::2%{index}]:{PORT}"}
+
+
+def test_up_a_second_time_changes_nothing(ends: Ends) -> None:
+    ends.up()
+    said = ends.refused(ends.near, "up", ends.conf(ends.near, interface="MTU = 1300"))
+    assert said == "warren: wg0 is up already\n        take it down first: warren down wg0\n"
+    assert reachable(ends)
+
+
+def test_a_port_in_use_is_named(ends: Ends) -> None:
+    """Row H-52."""
+    with ends.near.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("", PORT))
+        said = ends.refused(ends.near, "up", ends.conf(ends.near))
+    assert said.startswith(f"warren: UDP port {PORT} is in use by another program\n")
+
+
+def test_what_the_kernel_refuses_takes_all_down_again(ends: Ends) -> None:
+    """No link may have a group's address; by then the engine runs."""
+    said = ends.refused(ends.near, "up", ends.conf(ends.near, address="10.9.0.1/24, ff02::1/64"))
+    assert "ff02::1/64" in said
+
+
+@pytest.mark.parametrize(
+    ("lines", "where"),
+    [
+        ({"interface": "DNS = 10.9.0.2"}, "line 5: DNS"),
+        ({"interface": "PostUp = touch /run/ran"}, "line 5: PostUp"),
+        ({"interface": "PreUp = touch /run/ran"}, "line 5: PreUp"),
+        ({"interface": "SaveConfig = true"}, "line 5: SaveConfig"),
+        ({"allowed_ips": "10.9.0.2/32, 0.0.0.0/0"}, "line 9: AllowedIPs"),
+        ({"allowed_ips": "::/0"}, "line 9: AllowedIPs"),
+        ({"interface": "Adress = 10.9.0.1/24"}, "line 5: Adress"),
+        ({"endpoint": "no-such-host.invalid:51820"}, "the endpoint no-such-host.invalid:51820 does not resolve"),
+        ({"mode": 0o602}, "can be written by everybody (mode 0602)"),
+    ],
+)
+def test_a_file_that_is_refused_makes_nothing(lines: dict[str, str], where: str, ends: Ends) -> None:
+    assert where in ends.refused(ends.near, "up", ends.conf(ends.near, **lines))  # type: ignore[arg-type]
+    assert not ends.near.path("/run/ran").exists()
+
+
+@pytest.mark.security
+def test_a_file_that_others_can_read_is_warned_of(ends: Ends) -> None:
+    conf = ends.conf(ends.near, mode=0o644)
+    done = ends.warren(ends.near, "up", conf)
+    assert done.returncode == 0
+    assert done.stderr == (
+        f"warren: warning: {conf} is world accessible, and has a private key in it; close it with: chmod 600 {conf}\n"
+    )
+
+
+@pytest.mark.parametrize("file", ["absent.conf", "wg0.txt", "a name that is too long.conf"])
+def test_what_is_no_file(file: str, ends: Ends, tmp_path: Path) -> None:
+    if not file.startswith("absent"):
+        (tmp_path / file).write_text("[Interface]\n")
+    assert ends.refused(ends.near, "up", tmp_path / file).startswith(f"warren: {tmp_path / file}: ")
+
+
+@pytest.mark.security
+def test_another_programs_link_is_never_touched(ends: Ends) -> None:
+    ends.near.ip("link", "add", "wg0", "type", "veth", "peer", "name", "other")
+    assert "there is a link wg0 already" in ends.refused(ends.near, "up", ends.conf(ends.near))
+    assert "it was left alone" in ends.refused(ends.near, "down", "wg0")
+
+
+def test_down_by_name_or_file_and_only_once(ends: Ends) -> None:
+    conf = ends.conf(ends.near)
+    for name in (conf, "wg0"):
+        ends.done(ends.near, "up", conf)
+        ends.done(ends.near, "down", name)
+        assert ends.refused(ends.near, "down", name).startswith("warren: no userspace WireGuard serves wg0\n")
+
+
+def test_after_a_kill_the_status_says_so_and_up_works(ends: Ends) -> None:
+    ends.up()
+    ends.near.run("pkill", "-KILL", "-x", "warren-wg")
+    until(lambda: "wg0" not in ends.near.links(), "the link is gone with its engine")
+    done = ends.warren(ends.near, "status")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith("warren: wg0 is not up: its engine was killed")
+    ends.done(ends.near, "up", ends.conf(ends.near))
+    until(lambda: reachable(ends), "the tunnel is back", 10 * 60)
+
+
+def test_a_link_that_was_set_down(ends: Ends) -> None:
+    ends.up()
+    ends.near.ip("link", "set", "wg0", "down")
+    done = ends.warren(ends.near, "status", "wg0")
+    assert done.returncode == 3
+    assert done.stdout.startswith("wg0  down  ")
+
+
+def test_a_link_in_another_namespace_is_told_and_taken_down(ends: Ends) -> None:
+    ends.done(ends.near, "up", ends.conf(ends.near))
+    untouched = ends.traces(ends.far)
+    ends.near.ip("link", "set", "wg0", "netns", str(ends.far.pid))
+    assert "wg0  elsewhere  " in ends.warren(ends.near, "status").stdout
+    ends.done(ends.near, "down", "wg0")
+    ends.expect_traces(ends.far, untouched)
+
+
+def test_status_of_nothing(ends: Ends) -> None:
+    done = ends.warren(ends.near, "status")
+    assert (done.returncode, done.stderr) == (3, "")
+    assert "warren up FILE.conf" in done.stdout
+    assert "no userspace WireGuard serves wg9" in ends.refused(ends.near, "status", "wg9")
+
+
+@pytest.mark.needs("setpriv")
+def test_without_the_capability(ends: Ends) -> None:
+    ends.up()
+    before = ends.traces(ends.near)
+    for words in (("down", "wg0"), ("up", str(ends.conf(ends.near, name="wg1")))):
+        done = ends.near.attempt("setpriv", "--bounding-set=-net_admin", *WARREN, *words)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "CAP_NET_ADMIN" in done.stderr
+        assert "Traceback" not in done.stderr
+        ends.expect_traces(ends.near, before)
+    assert reachable(ends)
+
+
+def test_without_the_tun_driver(ends: Ends) -> None:
+    command = f"mount -t tmpfs tmpfs /dev/net && exec {' '.join(WARREN)} up {ends.conf(ends.near)}"
+    done = ends.near.attempt("unshare", "--mount", "sh", "-c", command)
+    assert done.returncode == 1
+    assert done.stderr.startswith("warren: no /dev/net/tun")
+
+
+def test_without_the_engine_it_says_where_it_looked(ends: Ends, tmp_path: Path) -> None:
+    code = (
+        "import sys, sysconfig\n"
+        f"sysconfig.get_path = lambda name: {str(tmp_path)!r}\n"
+        "from warren.cli.main import main\nsys.exit(main())"
+    )
+    done = ends.near.attempt("env", "PATH=/nowhere", WARREN[0], "-c", code, "up", ends.conf(ends.near))
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"warren: warren-wg is neither in {tmp_path} nor on the PATH\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_half_way_it_leaves_nothing(number: signal.Signals, ends: Ends) -> None:
+    prefixes = ", ".join(f"10.{64 + n // 256}.{n % 256}.0/24" for n in range(ROUTES))
+    conf = ends.conf(ends.near, allowed_ips=prefixes)
+    untouched = ends.traces(ends.near)
+    process = ends.near.start(*WARREN, "up", conf)
+    until(lambda: "dev wg0 scope link" in ends.near.ip("route", "show"), "the first route is there")
+    (pid,) = ends.near.processes(WARREN[0])
+    ends.near.kill(pid, number.name.removeprefix("SIG"))
+    assert process.wait(120) == 130
+    ends.expect_traces(ends.near, untouched)
+    assert "interrupted" in ends.near.log()
+
+
+@pytest.mark.needs("wg")
+def test_wg_takes_what_we_bring_up_for_its_own(ends: Ends) -> None:
+    """`wg showconf` gives the file back in wg's words."""
+    ends.done(ends.near, "up", ends.conf(ends.near))
+    shown = ends.near.run("wg", "showconf", "wg0")
+    for line in (
+        f"ListenPort = {PORT}",
+        f"Endpoint = {OUTER['far'][0]}:{PORT}",
+        "AllowedIPs = 10.9.0.2/32, fd09::2/128",
+    ):
+        assert line in shown
+    file = Path(ends.conf(ends.near)).parent / "showconf"
+    file.write_text(shown)
+    ends.near.run("wg", "syncconf", "wg0", file)
+
+
+def test_the_environment_of_an_engine_does_not_leak_in(ends: Ends) -> None:
+    """With these `warren-wg` would stay in the foreground, and up would wait for it."""
+    env = {"WG_PROCESS_FOREGROUND": "1", "LOG_LEVEL": "verbose", "WG_TUN_FD": "0"}
+    done: subprocess.CompletedProcess[str] = ends.near.attempt(*WARREN, "up", ends.conf(ends.near), env=env)
+    assert done.returncode == 0, done.stderr
