@@ -1,4 +1,4 @@
-//! One TUN descriptor: IP packets in and out of the host, without headers of the driver's own.
+//! One TUN descriptor: IP packets in and out of the host, many of a flow as one where the kernel can (IFF_VNET_HDR).
 //!
 //! All is asked of the descriptor, nothing of netlink: a TUN may be moved to another network namespace, where the
 //! sockets of this process no longer see it.
@@ -10,7 +10,11 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
+use crate::packet::virtio::{self, Virtio};
+
 const DEVICE: &str = "/dev/net/tun";
+/// Parts of one write at most: both headers and the segments of one flow.
+const PARTS: usize = 66;
 /// Octets of a link's name with its closing zero (IFNAMSIZ).
 const NAME_ROOM: usize = libc::IFNAMSIZ;
 
@@ -18,7 +22,23 @@ const NAME_ROOM: usize = libc::IFNAMSIZ;
 #[derive(Debug)]
 pub struct Tun {
     fd: OwnedFd,
+    /// A virtio header stands before each packet.
+    virtio: bool,
+    offloads: Offloads,
 }
+
+/// What the kernel cuts and joins for the TUN; an error says why it does not.
+#[derive(Debug, Clone)]
+pub struct Offloads {
+    /// TCP segments (TUN_F_TSO4, TUN_F_TSO6).
+    pub tcp: Result<(), String>,
+    /// UDP datagrams (TUN_F_USO4, TUN_F_USO6); Linux 6.2 and later.
+    pub udp: Result<(), String>,
+}
+
+const CSUM: libc::c_ulong = 0x01;
+const TSO: libc::c_ulong = 0x02 | 0x04;
+const USO: libc::c_ulong = 0x20 | 0x40;
 
 /// What the link behind the descriptor is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,11 +136,13 @@ impl Tun {
         }
         let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let fd = rustix::fs::open(DEVICE, flags, Mode::empty()).map_err(|errno| open_error(errno, name))?;
-        let mut request =
-            LinkRequest { flags: (libc::IFF_TUN | libc::IFF_NO_PI) as libc::c_short, ..Default::default() };
-        request.name[..name.len()].copy_from_slice(name.as_bytes());
-        link_request(fd.as_fd(), libc::TUNSETIFF, &mut request).map_err(|source| create_error(source, name))?;
-        Ok(Self { fd })
+        let plain = libc::IFF_TUN | libc::IFF_NO_PI;
+        // A persistent TUN made without the header is taken over without it.
+        let virtio = set_link(fd.as_fd(), name, plain | libc::IFF_VNET_HDR).is_ok();
+        if !virtio {
+            set_link(fd.as_fd(), name, plain).map_err(|source| create_error(source, name))?;
+        }
+        Ok(Self::prepared(fd, virtio))
     }
 
     /// Takes a TUN opened by someone else (`WG_TUN_FD`) and makes it non-blocking and closed on exec.
@@ -136,14 +158,39 @@ impl Tun {
         if flags & libc::IFF_TUN == 0 {
             return Err(TunError::NotTun("it is a TAP (IFF_TAP)"));
         }
-        if flags & libc::IFF_VNET_HDR != 0 {
-            return Err(TunError::NotTun("its packets carry a header (IFF_VNET_HDR)"));
-        }
         let refused = |errno: Errno| TunError::Refused { name: request.name(), source: errno.into() };
         let status = rustix::fs::fcntl_getfl(&fd).map_err(refused)?;
         rustix::fs::fcntl_setfl(&fd, status | OFlags::NONBLOCK).map_err(refused)?;
         rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::CLOEXEC).map_err(refused)?;
-        Ok(Self { fd })
+        Ok(Self::prepared(fd, flags & libc::IFF_VNET_HDR != 0))
+    }
+
+    /// Asks the kernel for all that it can cut and join.
+    fn prepared(fd: OwnedFd, virtio: bool) -> Self {
+        let off = |why: &str| Err(why.to_owned());
+        let offloads = if !virtio {
+            let why = "the TUN was made without IFF_VNET_HDR";
+            Offloads { tcp: off(why), udp: off(why) }
+        } else if offload(fd.as_fd(), CSUM | TSO | USO).is_ok() {
+            Offloads { tcp: Ok(()), udp: Ok(()) }
+        } else {
+            match offload(fd.as_fd(), CSUM | TSO) {
+                Ok(()) => {
+                    Offloads { tcp: Ok(()), udp: off("the kernel cuts no UDP for a TUN (Linux 6.2 and later do)") }
+                }
+                Err(error) => {
+                    let why = format!("TUNSETOFFLOAD: {error}");
+                    Offloads { tcp: off(&why), udp: off(&why) }
+                }
+            }
+        };
+        Self { fd, virtio, offloads }
+    }
+
+    /// What the kernel cuts and joins for this TUN.
+    #[must_use]
+    pub fn offloads(&self) -> &Offloads {
+        &self.offloads
     }
 
     /// The link's name of this moment: true after a rename and from any network namespace.
@@ -173,21 +220,57 @@ impl Tun {
         }
     }
 
-    /// Reads one packet and returns its octets. What does not fit into `buffer` is cut off.
+    /// Reads what the kernel gives as one packet, be it many of a flow. Its octets stand in `buffer` behind
+    /// [`virtio::HEADER_BYTES`] octets of room; returned are its header and its length. What does not fit is cut off.
     ///
     /// # Errors
     /// [`TunStop`]; never [`TunStop::Down`], for a link that is down is merely silent.
-    pub fn read(&self, buffer: &mut [u8]) -> Result<usize, TunStop> {
-        rustix::io::read(&self.fd, buffer).map_err(TunStop::from)
+    pub fn read(&self, buffer: &mut [u8]) -> Result<(Virtio, usize), TunStop> {
+        if !self.virtio {
+            let packet = buffer.get_mut(virtio::HEADER_BYTES..).ok_or_else(malformed)?;
+            return Ok((Virtio::PLAIN, rustix::io::read(&self.fd, packet).map_err(TunStop::from)?));
+        }
+        let octets = rustix::io::read(&self.fd, &mut *buffer).map_err(TunStop::from)?;
+        let (header, _) = buffer.split_first_chunk().ok_or_else(malformed)?;
+        let length = octets.checked_sub(virtio::HEADER_BYTES).ok_or_else(malformed)?;
+        Ok((Virtio::parse(*header).ok_or_else(malformed)?, length))
     }
 
-    /// Writes one packet.
+    /// Writes one packet, in parts; the first is its encoded virtio header, which must be of [`Virtio::PLAIN`] on a TUN
+    /// without offloads.
     ///
     /// # Errors
     /// [`TunStop`].
-    pub fn write(&self, packet: &[u8]) -> Result<(), TunStop> {
-        rustix::io::write(&self.fd, packet).map(|_| ()).map_err(TunStop::from)
+    pub fn write(&self, parts: &[&[u8]]) -> Result<(), TunStop> {
+        let mut slices = [io::IoSlice::new(&[]); PARTS];
+        let parts = if self.virtio { parts } else { parts.get(1..).unwrap_or_default() };
+        let slices = slices.get_mut(..parts.len()).ok_or_else(malformed)?;
+        for (slice, part) in slices.iter_mut().zip(parts) {
+            *slice = io::IoSlice::new(part);
+        }
+        rustix::io::writev(&self.fd, slices).map(|_| ()).map_err(TunStop::from)
     }
+}
+
+fn malformed() -> TunStop {
+    TunStop::Refused(Errno::INVAL.into())
+}
+
+fn offload(fd: BorrowedFd<'_>, kinds: libc::c_ulong) -> io::Result<()> {
+    let size = virtio::HEADER_BYTES as libc::c_int;
+    // SAFETY: TUNSETVNETHDRSZ reads one int, which lives through the call.
+    let sized = unsafe { libc::ioctl(fd.as_raw_fd(), libc::TUNSETVNETHDRSZ, std::ptr::from_ref(&size)) };
+    // SAFETY: TUNSETOFFLOAD takes its flags as the argument itself and touches no memory of ours.
+    if sized < 0 || unsafe { libc::ioctl(fd.as_raw_fd(), libc::TUNSETOFFLOAD, kinds) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+fn set_link(fd: BorrowedFd<'_>, name: &str, flags: libc::c_int) -> io::Result<()> {
+    let mut request = LinkRequest { flags: flags as libc::c_short, ..Default::default() };
+    request.name[..name.len()].copy_from_slice(name.as_bytes());
+    link_request(fd, libc::TUNSETIFF, &mut request)
 }
 
 impl AsFd for Tun {

@@ -7,23 +7,22 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use proto::Interface;
 use proto::change::InterfaceChange;
 use proto::clock::Now;
-use proto::message::DATA_HEADER_BYTES;
 use proto::status::InterfaceStatus;
-use proto::{Interface, PeerId};
 
 use crate::clock::{self, SystemRandom};
 use crate::control::ControlError;
 use crate::device::Request;
 use crate::events::{EndReason, Event, EventQueue};
+use crate::inbound::Inbound;
 use crate::link::Link;
+use crate::outbound::Outbound;
 use crate::poller::{Poller, Source};
-use crate::tun::{Tun, TunState, TunStop};
-use crate::udp::{self, BATCH, BindError, Family, Inbox, Outbox, Sockets};
+use crate::tun::{Tun, TunState};
+use crate::udp::{self, BindError, Family, Sockets};
 
-/// Largest packet that a TUN gives.
-const PACKET_BYTES: usize = 65_535;
 /// Handshake messages worked off in one turn: some milliseconds at the most, between two batches of packets.
 const HANDSHAKES_A_TURN: usize = 8;
 /// How often the link is looked at, as a TUN in another namespace sends no word of going up or down.
@@ -44,12 +43,8 @@ pub(crate) struct Worker {
     port_refused: bool,
     up: bool,
     next_look: Duration,
-    inbox: Inbox,
-    outbox: Outbox,
-    /// Whom each datagram of the outbox is for.
-    addressees: Vec<PeerId>,
-    send_refused: u64,
-    tun_refused: u64,
+    outbound: Outbound,
+    inbound: Inbound,
 }
 
 impl Worker {
@@ -59,6 +54,7 @@ impl Worker {
         bell: Arc<OwnedFd>,
         events: Arc<EventQueue>,
     ) -> std::io::Result<Self> {
+        let offloads = tun.offloads().clone();
         let link = Link::new(tun)?;
         let poller = Poller::new()?;
         poller.add(Source::Tun, &link.tun)?;
@@ -77,11 +73,8 @@ impl Worker {
             port_refused: false,
             up: false,
             next_look: Duration::ZERO,
-            inbox: Inbox::new(),
-            outbox: Outbox::new(),
-            addressees: Vec::with_capacity(BATCH),
-            send_refused: 0,
-            tun_refused: 0,
+            outbound: Outbound::new(),
+            inbound: Inbound::new(offloads),
         })
     }
 
@@ -130,51 +123,16 @@ impl Worker {
         deadline.saturating_sub(boot)
     }
 
-    /// One batch from the TUN to the network.
     fn send_packets(&mut self, now: Now) {
-        for _ in 0..BATCH {
-            let Some(slot) = self.outbox.slot() else { break };
-            let length = match self.link.tun.read(&mut slot[DATA_HEADER_BYTES..][..PACKET_BYTES]) {
-                Ok(length) => length,
-                Err(TunStop::Wait) => break,
-                Err(TunStop::Refused(_)) => {
-                    self.tun_refused += 1;
-                    break;
-                }
-                Err(TunStop::Down | TunStop::Gone) => {
-                    self.next_look = Duration::ZERO;
-                    break;
-                }
-            };
-            if let Some(sealed) = self.interface.seal(slot, length, now).filter(|_| self.sockets.is_some()) {
-                self.outbox.push(sealed.endpoint, sealed.length);
-                self.addressees.push(sealed.peer);
-            }
+        let Self { outbound, link, interface, sockets, .. } = self;
+        if !outbound.turn(&link.tun, interface, sockets.as_ref(), now) {
+            self.next_look = Duration::ZERO;
         }
-        self.flush();
     }
 
-    fn flush(&mut self) {
-        if let Some(sockets) = self.sockets.as_ref().filter(|_| !self.outbox.is_empty()) {
-            let report = self.outbox.flush(sockets);
-            self.send_refused += report.failed as u64;
-            for slot in report.lost_source.iter() {
-                self.interface.forget_source(self.addressees[slot]);
-            }
-        }
-        self.addressees.clear();
-    }
-
-    /// One batch from the network to the TUN.
     fn receive_datagrams(&mut self, family: Family, now: Now) -> std::io::Result<()> {
-        let Some(socket) = self.sockets.as_ref().and_then(|sockets| sockets.of(family)) else { return Ok(()) };
-        self.inbox.receive(socket)?;
-        for (from, datagram) in self.inbox.datagrams() {
-            if let Some(packet) = self.interface.receive(from, datagram, now) {
-                self.tun_refused += u64::from(self.link.tun.write(&datagram[packet]).is_err());
-            }
-        }
-        Ok(())
+        let socket = self.sockets.as_ref().and_then(|sockets| sockets.of(family));
+        socket.map_or(Ok(()), |socket| self.inbound.turn(socket, &mut self.interface, &self.link.tun, now))
     }
 
     /// Sends what the machine itself wants sent, and tells what it has to tell.
@@ -184,7 +142,7 @@ impl Worker {
             match (sockets.send_one(outgoing.endpoint, &outgoing.datagram), outgoing.peer) {
                 (Ok(udp::Source::Lost), Some(peer)) => self.interface.forget_source(peer),
                 (Ok(_), _) => {}
-                (Err(_), _) => self.send_refused += 1,
+                (Err(_), _) => self.outbound.refused += 1,
             }
         }
         while let Some(event) = self.interface.take_event() {
@@ -255,6 +213,7 @@ impl Worker {
         }
         self.listen_port = sockets.port();
         self.port_refused = false;
+        self.outbound.outbox.set_segmentation(sockets.trains().send.clone());
         self.sockets = Some(sockets);
         self.events.push(Event::PortBound { port: self.listen_port });
         Ok(())
@@ -312,8 +271,8 @@ impl Worker {
         let mut status = self.interface.status();
         status.listen_port = self.listen_port;
         status.fwmark = self.fwmark;
-        status.drops.send_refused = self.send_refused;
-        status.drops.tun_refused = self.tun_refused;
+        status.drops.send_refused = self.outbound.refused;
+        status.drops.tun_refused = self.outbound.tun_refused + self.inbound.tun_refused;
         status
     }
 }

@@ -13,6 +13,7 @@ mod namespace;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 
+use device::packet::virtio::{HEADER_BYTES, Virtio};
 use device::tun::{Tun, TunError, TunState, TunStop};
 use namespace::{enter, ip};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -20,10 +21,10 @@ use rustix::thread::{CapabilitySet, CapabilitySets};
 
 /// Waits for a packet that `wanted` accepts; others are the kernel's own, such as IPv6 router solicitations.
 fn read_until(tun: &Tun, wanted: impl Fn(&[u8]) -> bool) -> Vec<u8> {
-    let mut buffer = vec![0; 65_535];
+    let mut buffer = vec![0; HEADER_BYTES + 65_535];
     loop {
         match tun.read(&mut buffer) {
-            Ok(len) if wanted(&buffer[..len]) => return buffer[..len].to_vec(),
+            Ok((_, len)) if wanted(&buffer[HEADER_BYTES..][..len]) => return buffer[HEADER_BYTES..][..len].to_vec(),
             Ok(_) => {}
             Err(TunStop::Wait) => {
                 let deadline = Timespec { tv_sec: 10, tv_nsec: 0 };
@@ -32,6 +33,10 @@ fn read_until(tun: &Tun, wanted: impl Fn(&[u8]) -> bool) -> Vec<u8> {
             Err(stop) => panic!("{stop}"),
         }
     }
+}
+
+fn write(tun: &Tun, packet: &[u8]) -> Result<(), TunStop> {
+    tun.write(&[&Virtio::PLAIN.encode(), packet])
 }
 
 /// An ICMP echo request from 10.7.0.2 to 10.7.0.1.
@@ -57,7 +62,7 @@ fn packets_pass_both_ways() {
     let tun = Tun::create("wg0").unwrap();
     ip("address add 10.7.0.1/24 dev wg0");
     ip("link set wg0 up");
-    tun.write(&echo_request()).unwrap();
+    write(&tun, &echo_request()).unwrap();
     let answer = read_until(&tun, |packet| packet[0] >> 4 == 4);
     assert_eq!(answer.len(), 28);
     assert_eq!((&answer[12..20], answer[20]), (&[10, 7, 0, 1, 10, 7, 0, 2][..], 0), "an echo reply");
@@ -87,14 +92,14 @@ fn the_state_follows_the_link() {
         ip("link set wg0 down");
         assert_eq!(tun.state(), TunState::Down);
     }
-    assert!(matches!(tun.write(&echo_request()), Err(TunStop::Down)));
+    assert!(matches!(write(&tun, &echo_request()), Err(TunStop::Down)));
     // What the kernel sent while it was up can still be read.
     let mut buffer = [0; 1500];
     let end = std::iter::repeat_with(|| tun.read(&mut buffer)).find_map(Result::err);
     assert!(matches!(end, Some(TunStop::Wait)));
     ip("link delete wg0");
     assert_eq!(tun.state(), TunState::Gone);
-    assert!(matches!(tun.write(&echo_request()), Err(TunStop::Gone)));
+    assert!(matches!(write(&tun, &echo_request()), Err(TunStop::Gone)));
     assert!(matches!(tun.read(&mut [0; 100]), Err(TunStop::Gone)));
     assert!(tun.name().is_err());
 }
@@ -104,7 +109,7 @@ fn what_is_no_packet_is_refused_alone() {
     enter();
     let tun = Tun::create("wg0").unwrap();
     ip("link set wg0 up");
-    assert!(matches!(tun.write(&[0; 40]), Err(TunStop::Refused(_))));
+    assert!(matches!(write(&tun, &[0; 40]), Err(TunStop::Refused(_))));
     assert_eq!(tun.state(), TunState::Up);
 }
 
@@ -213,7 +218,28 @@ fn a_descriptor_whose_packets_carry_more_is_refused() {
     enter();
     let refusal = |flags| Tun::from_fd(open(flags)).unwrap_err().to_string();
     assert!(refusal(libc::IFF_TAP | libc::IFF_NO_PI).contains("TAP"));
-    assert!(refusal(libc::IFF_TUN | libc::IFF_NO_PI | libc::IFF_VNET_HDR).contains("IFF_VNET_HDR"));
+}
+
+#[test]
+fn a_descriptor_without_the_virtio_header_works_without_offloads() {
+    enter();
+    let tun = Tun::from_fd(open(libc::IFF_TUN | libc::IFF_NO_PI)).unwrap();
+    assert!(tun.offloads().tcp.is_err() && tun.offloads().udp.is_err());
+    let name = tun.name().unwrap();
+    ip(&format!("address add 10.7.0.1/24 dev {name}"));
+    ip(&format!("link set {name} up"));
+    write(&tun, &echo_request()).unwrap();
+    assert_eq!(read_until(&tun, |packet| packet[0] >> 4 == 4).len(), 28);
+}
+
+#[test]
+fn a_tun_of_ours_has_every_offload_and_keeps_it_when_passed_on() {
+    enter();
+    let tun = Tun::create("wg0").unwrap();
+    let given = Tun::from_fd(tun.as_fd().try_clone_to_owned().unwrap()).unwrap();
+    for tun in [&tun, &given] {
+        assert_eq!((&tun.offloads().tcp, &tun.offloads().udp), (&Ok(()), &Ok(())));
+    }
 }
 
 /// A descriptor of the driver with those flags.

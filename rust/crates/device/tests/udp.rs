@@ -13,8 +13,9 @@ mod namespace;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
+use device::packet::virtio::HEADER_BYTES;
 use device::tun::{Tun, TunStop};
-use device::udp::{BATCH, BindError, Family, Inbox, Outbox, Sockets, Source};
+use device::udp::{BindError, Family, Inbox, Outbox, SendReport, Sockets, Source};
 use namespace::{enter, ip};
 use proto::endpoint::{Endpoint, Local};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -50,10 +51,16 @@ fn receive(sockets: &Sockets, family: Family, count: usize) -> Vec<(Endpoint, Ve
     all
 }
 
-/// Writes a datagram into the next slot.
-fn queue(outbox: &mut Outbox, endpoint: Endpoint, datagram: &[u8]) -> usize {
-    outbox.slot().unwrap()[..datagram.len()].copy_from_slice(datagram);
-    outbox.push(endpoint, datagram.len()).unwrap()
+/// Queues a datagram of an owner.
+fn queue(outbox: &mut Outbox<usize>, owner: usize, endpoint: Endpoint, datagram: &[u8]) {
+    outbox.room(owner, endpoint, datagram.len()).unwrap().copy_from_slice(datagram);
+}
+
+/// Sends the batch; the owners who lost their source address come with the report.
+fn flush(outbox: &mut Outbox<usize>, sockets: &Sockets) -> (SendReport, Vec<usize>) {
+    let mut lost = Vec::new();
+    let report = outbox.flush(sockets, |owner| lost.push(owner));
+    (report, lost)
 }
 
 fn heard(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
@@ -94,10 +101,10 @@ fn an_answer_leaves_from_the_address_that_was_written_to() {
         for address in [two, three, two] {
             peer.send_to(b"hello", (address, sockets.port())).unwrap();
             let (from, _) = receive(&sockets, family, 1).remove(0);
-            queue(&mut outbox, from, b"answer");
+            queue(&mut outbox, 0, from, b"answer");
         }
-        let report = outbox.flush(&sockets);
-        assert_eq!((report.sent, report.failed, report.lost_source.is_empty()), (3, 0, true));
+        let (report, lost) = flush(&mut outbox, &sockets);
+        assert_eq!((report.sent, report.failed, lost), (3, 0, vec![]));
         let sources: Vec<_> = (0..3).map(|_| heard(&peer).1.ip().to_string()).collect();
         assert_eq!(sources, [two, three, two]);
     }
@@ -117,16 +124,17 @@ fn a_source_that_went_is_told_and_done_without() {
         let (stale, _) = receive(&sockets, family, 1).remove(0);
         ip(&format!("address delete {leaving} dev lo"));
         let mut outbox = Outbox::new();
-        for (datagram, endpoint) in
-            [(b"a", stale.remote.into()), (b"b", stale), (b"c", stale.remote.into()), (b"d", stale)]
+        let fresh = stale.remote.into();
+        for (owner, endpoint, datagram) in
+            [(0, fresh, b"a"), (1, stale, b"b"), (2, fresh, b"c"), (3, stale, b"d"), (3, stale, b"e")]
         {
-            queue(&mut outbox, endpoint, datagram);
+            queue(&mut outbox, owner, endpoint, datagram);
         }
-        let report = outbox.flush(&sockets);
-        assert_eq!((report.sent, report.failed), (4, 0), "{:?}", report.first_error);
-        assert_eq!(report.lost_source.iter().collect::<Vec<_>>(), [1, 3]);
-        let order: Vec<_> = (0..4).flat_map(|_| heard(&peer).0).collect();
-        assert_eq!(order, b"abcd");
+        let (report, lost) = flush(&mut outbox, &sockets);
+        assert_eq!((report.sent, report.failed), (5, 0), "{:?}", report.first_error);
+        assert_eq!(lost, [1, 3]);
+        let order: Vec<_> = (0..5).flat_map(|_| heard(&peer).0).collect();
+        assert_eq!(order, b"abcde");
         assert_eq!(sockets.send_one(stale, b"e").unwrap(), Source::Lost);
         assert_eq!(heard(&peer).0, b"e");
     }
@@ -156,19 +164,18 @@ fn a_link_local_peer_is_answered_on_its_link() {
 }
 
 #[test]
-fn a_batch_keeps_its_order_and_its_bounds() {
+fn a_batch_keeps_its_order_across_families_and_owners() {
     enter();
     let (near, other) = (bind(), bind());
     let mut outbox = Outbox::new();
-    for number in 0..BATCH {
+    for number in 0..60u8 {
         let address = if number % 5 == 0 { "::1" } else { "127.0.0.1" };
-        assert_eq!(queue(&mut outbox, to(address, other.port()), &[number as u8]), number);
+        queue(&mut outbox, usize::from(number / 7), to(address, other.port()), &[number]);
     }
-    assert_eq!((outbox.len(), outbox.slot().is_none(), outbox.push(to("::1", 1), 1)), (BATCH, true, None));
-    let report = outbox.flush(&near);
-    assert_eq!((report.sent, report.failed, outbox.is_empty()), (BATCH, 0, true));
+    let (report, _) = flush(&mut outbox, &near);
+    assert_eq!((report.sent, report.failed, outbox.is_empty()), (60, 0, true));
     for (family, fifth) in [(Family::V6, true), (Family::V4, false)] {
-        let sent: Vec<u8> = (0..BATCH as u8).filter(|number| (number % 5 == 0) == fifth).collect();
+        let sent: Vec<u8> = (0..60).filter(|number| (number % 5 == 0) == fifth).collect();
         let came: Vec<u8> =
             receive(&other, family, sent.len()).into_iter().flat_map(|(_, datagram)| datagram).collect();
         assert_eq!(came, sent);
@@ -176,22 +183,61 @@ fn a_batch_keeps_its_order_and_its_bounds() {
 }
 
 #[test]
-fn a_batch_can_be_filled_again_and_again() {
+fn trains_of_any_shape_arrive_as_the_datagrams_that_were_queued() {
     enter();
     let (near, other) = (bind(), bind());
-    let (mut outbox, mut inbox) = (Outbox::new(), Inbox::new());
-    for round in 0..5u8 {
-        for number in 0..BATCH as u8 {
-            queue(&mut outbox, to("127.0.0.1", other.port()), &vec![number; 100 * usize::from(round) + 1]);
+    for segmentation in [Ok(()), Err("off".to_owned())] {
+        let mut outbox = Outbox::new();
+        outbox.set_segmentation(segmentation);
+        // Long and short ones, more than 64 of a kind, a train that ends with a short one, one past 64 KiB.
+        let lengths = [vec![1452; 50], vec![300], vec![64; 150], vec![1452, 100, 1452, 1452], vec![9000; 8]].concat();
+        let mut sent = Vec::new();
+        let mut came = Vec::new();
+        for (number, length) in lengths.iter().enumerate() {
+            let datagram: Vec<u8> = (0..*length).map(|at| (at + number) as u8).collect();
+            queue(&mut outbox, 7, to("127.0.0.1", other.port()), &datagram);
+            sent.push(datagram);
         }
-        assert_eq!(outbox.flush(&near).sent, BATCH);
-        assert_eq!(inbox.receive(other.of(Family::V4).unwrap()).unwrap(), BATCH);
-        for (number, (_, datagram)) in inbox.datagrams().enumerate() {
-            assert_eq!(datagram, vec![number as u8; 100 * usize::from(round) + 1]);
-        }
+        let (report, _) = flush(&mut outbox, &near);
+        assert_eq!((report.sent, report.failed), (lengths.len(), 0), "{:?}", report.first_error);
+        came.extend(receive(&other, Family::V4, lengths.len()).into_iter().map(|(_, datagram)| datagram));
+        assert!(came == sent);
     }
-    assert_eq!(inbox.receive(other.of(Family::V4).unwrap()).unwrap(), 0);
-    assert_eq!(inbox.datagrams().count(), 0, "the last batch is not given twice");
+}
+
+#[test]
+fn a_full_batch_says_so_and_can_be_filled_again() {
+    enter();
+    let (near, other) = (bind(), bind());
+    let mut outbox = Outbox::new();
+    for _ in 0..3 {
+        let mut count = 0;
+        while outbox.room(1, to("127.0.0.1", other.port()), 60_000).is_some() {
+            count += 1;
+        }
+        assert_eq!(count, 4, "256 KiB");
+        assert_eq!(flush(&mut outbox, &near).0.sent, 4);
+        assert_eq!(receive(&other, Family::V4, 4).len(), 4);
+    }
+    assert_eq!(Inbox::new().receive(other.of(Family::V4).unwrap()).unwrap(), 0);
+}
+
+#[test]
+fn a_train_too_long_for_its_route_goes_in_fragments() {
+    enter();
+    ip("link set lo mtu 1280");
+    let (near, other) = (bind(), bind());
+    let mut outbox = Outbox::new();
+    for _ in 0..3 {
+        for number in 0..20u8 {
+            queue(&mut outbox, 1, to("127.0.0.1", other.port()), &[number; 1452]);
+        }
+        let (report, lost) = flush(&mut outbox, &near);
+        assert_eq!((report.sent, report.failed, lost), (20, 0, vec![]), "{:?}", report.first_error);
+        let came = receive(&other, Family::V4, 20);
+        assert!(came.iter().enumerate().all(|(number, (_, datagram))| *datagram == [number as u8; 1452]));
+    }
+    assert!(outbox.segmentation().is_ok(), "shorter ones may still go as trains");
 }
 
 #[test]
@@ -203,8 +249,8 @@ fn the_largest_datagrams_pass_in_fragments() {
     // 65,535 less the headers: IPv4 counts its own 20 octets, IPv6 only UDP's 8.
     for (family, address, len) in [(Family::V4, "127.0.0.1", 65_507), (Family::V6, "::1", 65_527)] {
         let datagram: Vec<u8> = (0..len).map(|number| number as u8).collect();
-        queue(&mut outbox, to(address, other.port()), &datagram);
-        assert_eq!(outbox.flush(&near).sent, 1);
+        queue(&mut outbox, 0, to(address, other.port()), &datagram);
+        assert_eq!(flush(&mut outbox, &near).0.sent, 1);
         assert!(receive(&other, family, 1)[0].1 == datagram);
     }
 }
@@ -216,16 +262,16 @@ fn outer_packets_may_be_fragmented_on_their_way() {
     ip("address add 192.0.2.1/24 dev wan");
     ip("link set wan up");
     bind().send_one(to("192.0.2.2", 51820), b"hello").unwrap();
-    let mut packet = [0; 1500];
+    let mut buffer = [0; 1500];
     loop {
-        match wan.read(&mut packet) {
-            Ok(_) if packet[0] >> 4 == 4 => break,
+        match wan.read(&mut buffer) {
+            Ok(_) if buffer[HEADER_BYTES] >> 4 == 4 => break,
             Ok(_) => {}
             Err(TunStop::Wait) => assert_eq!(poll(&mut [PollFd::new(&wan, PollFlags::IN)], Some(&DEADLINE)), Ok(1)),
             Err(stop) => panic!("{stop}"),
         }
     }
-    assert_eq!(packet[6] & 0x40, 0, "DF is set");
+    assert_eq!(buffer[HEADER_BYTES + 6] & 0x40, 0, "DF is set");
 }
 
 #[test]
@@ -234,14 +280,14 @@ fn a_refused_datagram_does_not_hold_up_the_rest() {
     let (near, other) = (bind(), bind());
     let mut outbox = Outbox::new();
     for (address, datagram) in [("127.0.0.1", b"a"), ("203.0.113.1", b"b"), ("127.0.0.1", b"c")] {
-        queue(&mut outbox, to(address, other.port()), datagram);
+        queue(&mut outbox, 0, to(address, other.port()), datagram);
     }
-    let report = outbox.flush(&near);
+    let (report, _) = flush(&mut outbox, &near);
     assert_eq!((report.sent, report.failed), (2, 1));
     assert_eq!(report.first_error.unwrap().raw_os_error(), Some(Errno::NETUNREACH.raw_os_error()));
     let came: Vec<u8> = receive(&other, Family::V4, 2).into_iter().flat_map(|(_, datagram)| datagram).collect();
     assert_eq!(came, b"ac");
-    assert!(outbox.flush(&near).first_error.is_none(), "an error is told once");
+    assert!(flush(&mut outbox, &near).0.first_error.is_none(), "an error is told once");
 }
 
 #[test]
@@ -271,14 +317,12 @@ fn a_full_socket_drops_what_it_cannot_take_and_says_so() {
     let sockets = bind();
     let mut outbox = Outbox::new();
     let reports = std::iter::repeat_with(|| {
-        while outbox.slot().is_some() {
-            outbox.push(to("192.0.2.2", 9), 65_507).unwrap();
-        }
-        outbox.flush(&sockets)
+        while outbox.room(0, to("192.0.2.2", 9), 65_507).is_some() {}
+        flush(&mut outbox, &sockets).0
     });
-    let report = reports.take(20).find(|report| report.failed > 0).expect("20 batches of 4 MB fit into 7 MiB");
+    let report = reports.take(400).find(|report| report.failed > 0).expect("400 batches of 256 kB fit into 7 MiB");
     assert_eq!(report.first_error.unwrap().raw_os_error(), Some(Errno::AGAIN.raw_os_error()));
-    assert_eq!(report.sent + report.failed, BATCH);
+    assert_eq!(report.sent + report.failed, 4);
     assert!(outbox.is_empty());
 }
 

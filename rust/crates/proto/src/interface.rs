@@ -4,14 +4,15 @@
 //!
 //! | the shell has | it calls | and then |
 //! |---|---|---|
-//! | a packet from the TUN | [`Interface::seal`] | sends the sealed datagram |
-//! | a datagram from the socket | [`Interface::receive`] | writes the packet in it to the TUN |
+//! | a packet from the TUN | [`Interface::route`], [`Interface::seal`] | sends the sealed datagrams |
+//! | datagrams from the socket | [`Interface::receive_train`] | writes the packets in them to the TUN |
 //! | a turn to spare | [`Interface::work_off_handshakes`] | |
 //! | a passed deadline | [`Interface::on_deadline`] | |
 //! | done any of these | [`Interface::take_outgoing`], [`Interface::take_event`] | asks [`Interface::next_deadline`] |
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::time::Duration;
 
 use crate::allowedips::AllowedIps;
@@ -74,6 +75,8 @@ pub struct Interface {
     pub(crate) outgoing: VecDeque<Outgoing>,
     pub(crate) events: VecDeque<Event>,
     pub(crate) drops: Drops,
+    /// Where the packets of the train received last are; kept for its room.
+    pub(crate) delivered: Vec<Range<usize>>,
     pub(crate) up: bool,
     pub(crate) mtu: usize,
 }
@@ -93,6 +96,7 @@ impl Interface {
             outgoing: VecDeque::new(),
             events: VecDeque::new(),
             drops: Drops::default(),
+            delivered: Vec::new(),
             up: false,
             mtu: 0,
         }

@@ -44,9 +44,9 @@ impl Keypairs {
         }
     }
 
-    /// The session to send with at `boot`.
-    pub(crate) fn sending(&mut self, boot: Duration) -> Option<&mut Session> {
-        self.current.as_deref_mut().filter(|session| session.may_send(boot))
+    /// The session to send `packets` with at `boot`.
+    pub(crate) fn sending(&mut self, packets: u64, boot: Duration) -> Option<&mut Session> {
+        self.current.as_deref_mut().filter(|session| session.may_send(packets, boot))
     }
 
     /// The session that is sent with, be it still good or not.
@@ -118,7 +118,7 @@ mod tests {
         let (mut keypairs, mut retired) = (Keypairs::default(), Vec::new());
         let mut retire = |index| retired.push(index);
         keypairs.add_as_responder(session(1, false), &mut retire);
-        assert!(keypairs.sending(Duration::ZERO).is_none());
+        assert!(keypairs.sending(1, Duration::ZERO).is_none());
         assert!(keypairs.confirm(1, &mut retire));
         assert!(!keypairs.confirm(1, &mut retire));
         keypairs.add_as_responder(session(2, false), &mut retire);

@@ -43,4 +43,3 @@ mod vectors;
 
 pub use interface::{Event, Interface, Outgoing};
 pub use peers::PeerId;
-pub use transport::{SEAL_ROOM, Sealed};

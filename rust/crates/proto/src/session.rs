@@ -1,5 +1,6 @@
 //! A session: the two keys of a handshake, their counters and their limits (sections 5.4.6 and 6.2).
 
+use std::ops::Range;
 use std::time::Duration;
 
 use crate::hash::{TAG_BYTES, open_in_place, seal_in_place};
@@ -46,9 +47,9 @@ impl Session {
         self.may_send = false;
     }
 
-    /// Whether a packet may be sent at `boot` (section 6.2).
-    pub(crate) fn may_send(&self, boot: Duration) -> bool {
-        self.may_send && !self.expired(boot) && self.next_counter < REJECT_AFTER_MESSAGES
+    /// Whether `packets` may be sent at `boot` (section 6.2).
+    pub(crate) fn may_send(&self, packets: u64, boot: Duration) -> bool {
+        self.may_send && !self.expired(boot) && packets <= REJECT_AFTER_MESSAGES.saturating_sub(self.next_counter)
     }
 
     /// Whether a new session should be made because of what was sent (section 6.2).
@@ -65,32 +66,49 @@ impl Session {
         self.age(boot) >= REJECT_AFTER_TIME
     }
 
-    /// Seals `packet` in place: 16 octets of room, the padded plaintext, 16 octets of room for the tag.
-    /// Each call uses up a counter, whatever becomes of the packet. Call it only if [`Session::may_send`].
-    pub(crate) fn seal(&mut self, packet: &mut [u8]) {
-        let counter = self.next_counter;
-        self.next_counter += 1;
-        let (header, text) = packet.split_at_mut(DATA_HEADER_BYTES);
-        header.copy_from_slice(&DataHeader { receiver: self.remote_index, counter }.encode());
-        seal_in_place(&self.keys.sending, counter, &[], text);
+    /// Seals datagrams in place, each of `stride` octets but the last, which may be shorter: 16 octets of room, the padded
+    /// plaintext, 16 octets of room for the tag. Each uses up a counter, whatever becomes of it. Call it only if
+    /// [`Session::may_send`].
+    pub(crate) fn seal_train(&mut self, train: &mut [u8], stride: usize) {
+        for datagram in train.chunks_mut(stride) {
+            let counter = self.next_counter;
+            self.next_counter += 1;
+            let (header, text) = datagram.split_at_mut(DATA_HEADER_BYTES);
+            header.copy_from_slice(&DataHeader { receiver: self.remote_index, counter }.encode());
+            seal_in_place(&self.keys.sending, counter, &[], text);
+        }
     }
 
-    /// Opens a datagram in place and gives its plaintext; `Err` says why not. No counter is taken twice.
-    pub(crate) fn open<'a>(&mut self, datagram: &'a mut [u8], boot: Duration) -> Result<&'a mut [u8], Refused> {
-        let header = DataHeader::parse(datagram).ok_or(Refused::Malformed)?;
-        if self.expired(boot) || header.counter >= REJECT_AFTER_MESSAGES {
-            return Err(Refused::Expired);
+    /// Opens data messages of this session in place, each of `stride` octets but the last, which may be shorter, and tells
+    /// of each where in `train` its plaintext is, or why there is none. No counter is taken twice.
+    pub(crate) fn open_train(
+        &mut self,
+        train: &mut [u8],
+        stride: usize,
+        boot: Duration,
+        mut tell: impl FnMut(Result<Range<usize>, Refused>),
+    ) {
+        let expired = self.expired(boot);
+        for (number, datagram) in train.chunks_mut(stride).enumerate() {
+            let start = number * stride + DATA_HEADER_BYTES;
+            let counter = DataHeader::parse(datagram).map_or(u64::MAX, |header| header.counter);
+            if expired || counter >= REJECT_AFTER_MESSAGES {
+                tell(Err(Refused::Expired));
+                continue;
+            }
+            let text = &mut datagram[DATA_HEADER_BYTES..];
+            tell(match open_in_place(&self.keys.receiving, counter, &[], text) {
+                None => Err(Refused::NotAuthentic),
+                Some(_) if !self.window.accept(counter) => Err(Refused::Replayed),
+                Some(plaintext) => Ok(start..start + plaintext.len()),
+            });
         }
-        let text = &mut datagram[DATA_HEADER_BYTES..];
-        let plaintext = open_in_place(&self.keys.receiving, header.counter, &[], text).ok_or(Refused::NotAuthentic)?;
-        if self.window.accept(header.counter) { Ok(plaintext) } else { Err(Refused::Replayed) }
     }
 }
 
 /// Why a datagram is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refused {
-    Malformed,
     Expired,
     NotAuthentic,
     Replayed,
@@ -123,8 +141,17 @@ mod tests {
     fn sealed_by(session: &mut Session, text: &[u8]) -> Vec<u8> {
         let mut packet = vec![0; sealed(text.len())];
         packet[16..16 + text.len()].copy_from_slice(text);
-        session.seal(&mut packet);
+        let stride = packet.len();
+        session.seal_train(&mut packet, stride);
         packet
+    }
+
+    fn open(session: &mut Session, packet: &[u8], boot: Duration) -> Result<Vec<u8>, Refused> {
+        let (mut packet, mut told) = (packet.to_vec(), Vec::new());
+        let stride = packet.len();
+        session.open_train(&mut packet, stride, boot, |opened| told.push(opened));
+        assert_eq!(told.len(), 1);
+        told.remove(0).map(|text| packet[text].to_vec())
     }
 
     #[test]
@@ -132,11 +159,11 @@ mod tests {
         let (mut alice, mut bob) = pair();
         let packet = sealed_by(&mut alice, b"hello");
         assert_eq!(&packet[..16], [4, 0, 0, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-        assert_eq!(bob.open(&mut packet.clone(), Duration::ZERO).unwrap(), b"hello");
-        assert_eq!(bob.open(&mut packet.clone(), Duration::ZERO), Err(Refused::Replayed));
+        assert_eq!(open(&mut bob, &packet, Duration::ZERO).unwrap(), b"hello");
+        assert_eq!(open(&mut bob, &packet, Duration::ZERO), Err(Refused::Replayed));
         let mut forged = packet.clone();
         forged[20] ^= 1;
-        assert_eq!(bob.open(&mut forged, Duration::ZERO), Err(Refused::NotAuthentic));
+        assert_eq!(open(&mut bob, &forged, Duration::ZERO), Err(Refused::NotAuthentic));
     }
 
     #[test]
@@ -145,18 +172,18 @@ mod tests {
         let packet = sealed_by(&mut alice, b"late");
         assert!(!alice.is_worn(Duration::from_secs(119)) && alice.is_worn(Duration::from_secs(120)));
         assert!(!bob.is_worn(Duration::from_secs(170)), "only the initiator renews by age");
-        assert!(alice.may_send(Duration::from_secs(179)) && !alice.may_send(Duration::from_secs(180)));
-        assert_eq!(bob.open(&mut packet.clone(), Duration::from_secs(180)), Err(Refused::Expired));
+        assert!(alice.may_send(1, Duration::from_secs(179)) && !alice.may_send(1, Duration::from_secs(180)));
+        assert_eq!(open(&mut bob, &packet, Duration::from_secs(180)), Err(Refused::Expired));
         bob.next_counter = REKEY_AFTER_MESSAGES + 1;
         assert!(bob.is_worn(Duration::ZERO));
         bob.next_counter = REJECT_AFTER_MESSAGES;
-        assert!(!bob.may_send(Duration::ZERO));
+        assert!(!bob.may_send(1, Duration::ZERO));
         bob.next_counter = REJECT_AFTER_MESSAGES - 1;
         let packet = sealed_by(&mut bob, b"last");
-        assert!(alice.open(&mut packet.clone(), Duration::ZERO).is_ok());
+        assert!(open(&mut alice, &packet, Duration::ZERO).is_ok());
         bob.next_counter = REJECT_AFTER_MESSAGES;
         let packet = sealed_by(&mut bob, b"beyond");
-        assert_eq!(alice.open(&mut packet.clone(), Duration::ZERO), Err(Refused::Expired));
+        assert_eq!(open(&mut alice, &packet, Duration::ZERO), Err(Refused::Expired));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::key::{PresharedKey, PrivateKey, PublicKey};
+use crate::session::Refused;
 
 /// One `get` of the UAPI.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -72,4 +73,14 @@ pub struct Drops {
     pub send_refused: u64,
     /// Packets that the TUN would not take or give.
     pub tun_refused: u64,
+}
+
+impl Drops {
+    pub(crate) fn refuse(&mut self, why: Refused) {
+        match why {
+            Refused::Expired => self.no_session += 1,
+            Refused::NotAuthentic => self.not_authentic += 1,
+            Refused::Replayed => self.replayed += 1,
+        }
+    }
 }

@@ -5,32 +5,17 @@ use std::ops::Range;
 
 use crate::clock::{Now, octets};
 use crate::endpoint::Endpoint;
+use crate::hash::TAG_BYTES;
 use crate::interface::{Interface, Outgoing};
 use crate::ip;
-use crate::message::{DATA_HEADER_BYTES, DataHeader, Kind, kind};
+use crate::message::{DATA_HEADER_BYTES, DATA_OVERHEAD_BYTES, DataHeader, Kind, kind};
 use crate::peers::PeerId;
-use crate::session::{Refused, padded, sealed};
+use crate::session::{padded, sealed};
 use crate::timers::RENEW_ON_RECEIPT;
 
-/// A packet that was sealed in place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sealed {
-    /// Whom it is for.
-    pub peer: PeerId,
-    /// Where to.
-    pub endpoint: Endpoint,
-    /// Octets of the datagram, from the start of the buffer.
-    pub length: usize,
-}
-
-/// Octets that a buffer for [`Interface::seal`] must have besides the packet: header, padding, tag.
-pub const SEAL_ROOM: usize = DATA_HEADER_BYTES + 15 + 16;
-
 impl Interface {
-    /// Seals the packet at `buffer[16..16 + length]` in place. `None` if it cannot go now: it is dropped and counted, or
-    /// kept until a handshake is done. `buffer` has at least `length` + [`SEAL_ROOM`] octets.
-    pub fn seal(&mut self, buffer: &mut [u8], length: usize, now: Now) -> Option<Sealed> {
-        let packet = &buffer[DATA_HEADER_BYTES..DATA_HEADER_BYTES + length];
+    /// Whom a packet from the TUN is for, by its destination, and where they are. `None` if nobody: it is counted.
+    pub fn route(&mut self, packet: &[u8]) -> Option<(PeerId, Endpoint)> {
         let Some(destination) = ip::destination(packet) else {
             self.drops.not_ip += 1;
             return None;
@@ -39,78 +24,116 @@ impl Interface {
             self.drops.no_peer += 1;
             return None;
         };
-        let peer = self.peers.get_mut(id)?;
-        let Some(endpoint) = peer.endpoint else {
-            self.drops.no_endpoint += 1;
-            return None;
-        };
-        let Some(session) = peer.keypairs.sending(now.boot).filter(|_| peer.staged.is_empty()) else {
-            peer.stage(packet);
-            self.send_staged(id, now);
-            return None;
-        };
-        let text = padded(length, self.mtu);
-        let datagram = &mut buffer[..sealed(text)];
-        datagram[DATA_HEADER_BYTES + length..DATA_HEADER_BYTES + text].fill(0);
-        session.seal(datagram);
-        let length = datagram.len();
-        self.sent(id, length, true, now);
-        Some(Sealed { peer: id, endpoint, length })
+        let endpoint = self.peers.get(id)?.endpoint;
+        self.drops.no_endpoint += u64::from(endpoint.is_none());
+        endpoint.map(|endpoint| (id, endpoint))
     }
 
-    /// Takes a datagram from the network. The packet in it, if there is one to deliver, is at the range given.
-    pub fn receive(&mut self, from: Endpoint, datagram: &mut [u8], now: Now) -> Option<Range<usize>> {
-        match kind(datagram) {
-            Some(Kind::Data) => return self.receive_data(from, datagram, now),
-            Some(Kind::Initiation | Kind::Response) => self.receive_handshake(from, datagram, now),
-            Some(Kind::CookieReply) => self.receive_cookie(datagram, now),
-            None => self.drops.malformed += 1,
-        }
-        None
+    /// Octets of the datagram of a packet of `packet_bytes`: header, packet, padding and tag.
+    #[must_use]
+    pub fn datagram_bytes(&self, packet_bytes: usize) -> usize {
+        sealed(padded(packet_bytes, self.mtu))
     }
 
-    fn receive_data(&mut self, from: Endpoint, datagram: &mut [u8], now: Now) -> Option<Range<usize>> {
-        let index = DataHeader::parse(datagram)?.receiver;
-        let id = self.peers.indices.owner(index);
-        let Some((id, peer)) = id.and_then(|id| Some((id, self.peers.get_mut(id)?))) else {
-            self.drops.no_session += 1;
-            return None;
-        };
-        let Some(session) = peer.keypairs.by_index(index) else {
-            self.drops.no_session += 1;
-            return None;
-        };
-        let octets = datagram.len() as u64;
-        let plaintext = match session.open(datagram, now.boot) {
-            Ok(plaintext) => plaintext,
-            Err(why) => {
-                self.drop_refused(why);
-                return None;
+    /// Seals in place a train of datagrams for one peer: each of `stride` octets but the last, which may be shorter; in
+    /// each 16 octets of room, a packet padded with zeros, 16 octets of room. False if they cannot go now: they are kept
+    /// until a handshake is done.
+    pub fn seal(&mut self, id: PeerId, train: &mut [u8], stride: usize, now: Now) -> bool {
+        let Some(peer) = self.peers.get_mut(id) else { return false };
+        let datagrams = train.len().div_ceil(stride) as u64;
+        let Some(session) = peer.keypairs.sending(datagrams, now.boot).filter(|_| peer.staged.is_empty()) else {
+            for datagram in train.chunks(stride) {
+                peer.stage(&datagram[DATA_HEADER_BYTES..datagram.len() - TAG_BYTES]);
             }
+            self.send_staged(id, now);
+            return false;
         };
-        peer.rx_bytes += octets;
-        let inner = ip::source_and_length(plaintext);
-        let empty = plaintext.is_empty();
-        self.opened(id, index, from, empty, now);
-        if empty {
-            return None;
-        }
-        let Some((source, length)) = inner else {
-            self.drops.not_ip += 1;
-            return None;
-        };
-        if self.allowed_ips.lookup(source) != Some(id) {
-            self.drops.source_not_allowed += 1;
-            return None;
-        }
-        Some(DATA_HEADER_BYTES..DATA_HEADER_BYTES + length)
+        session.seal_train(train, stride);
+        self.sent(id, train.len(), true, now);
+        true
     }
 
-    /// An authentic packet came under the session of `index`.
-    fn opened(&mut self, id: PeerId, index: u32, from: Endpoint, empty: bool, now: Now) {
+    /// Takes a train of datagrams from one sender, each of `stride` octets but the last, which may be shorter. The packets
+    /// to deliver are at the ranges of `train` given.
+    pub fn receive_train(&mut self, from: Endpoint, train: &mut [u8], stride: usize, now: Now) -> &[Range<usize>] {
+        self.delivered.clear();
+        let mut rest = 0..train.len();
+        while !rest.is_empty() {
+            let run = rest.start..rest.start + run_bytes(&train[rest.clone()], stride);
+            match kind(&train[rest.start..run.end.min(rest.start + stride)]) {
+                Some(Kind::Data) => self.receive_data(from, train, run.clone(), stride, now),
+                Some(Kind::Initiation | Kind::Response) => self.receive_handshake(from, &train[run.clone()], now),
+                Some(Kind::CookieReply) => self.receive_cookie(&train[run.clone()], now),
+                None => self.drops.malformed += 1,
+            }
+            rest.start = run.end;
+        }
+        &self.delivered
+    }
+
+    /// Takes one datagram. The packet in it, if there is one to deliver, is at the range given.
+    pub fn receive(&mut self, from: Endpoint, datagram: &mut [u8], now: Now) -> Option<Range<usize>> {
+        let length = datagram.len();
+        self.receive_train(from, datagram, length.max(1), now).first().cloned()
+    }
+
+    /// The data messages of one session at `run` of `train`.
+    fn receive_data(&mut self, from: Endpoint, train: &mut [u8], run: Range<usize>, stride: usize, now: Now) {
+        let count = run.len().div_ceil(stride) as u64;
+        let Some(index) = DataHeader::parse(&train[run.clone()]).map(|header| header.receiver) else { return };
+        let peer = self.peers.indices.owner(index).and_then(|id| Some((id, self.peers.get_mut(id)?)));
+        let Some((id, session)) = peer.and_then(|(id, peer)| Some((id, peer.keypairs.by_index(index)?))) else {
+            self.drops.no_session += count;
+            return;
+        };
+        let before = self.delivered.len();
+        let mut octets = 0;
+        let mut drops = self.drops;
+        session.open_train(&mut train[run.clone()], stride, now.boot, |opened| match opened {
+            Ok(text) => {
+                octets += sealed(text.len()) as u64;
+                self.delivered.push(run.start + text.start..run.start + text.end);
+            }
+            Err(why) => drops.refuse(why),
+        });
+        self.drops = drops;
+        let opened = self.delivered.len() > before;
+        if !opened {
+            return;
+        }
+        let data = self.delivered[before..].iter().any(|text| !text.is_empty());
+        self.opened(id, index, from, octets, data, now);
+        self.keep_deliverable(id, before, train);
+    }
+
+    /// Of the plaintexts delivered since `before`, keeps the packets whose source is among the peer's allowed IPs.
+    fn keep_deliverable(&mut self, id: PeerId, before: usize, train: &[u8]) {
+        let mut kept = before;
+        for at in before..self.delivered.len() {
+            let text = self.delivered[at].clone();
+            if text.is_empty() {
+                continue;
+            }
+            let Some((source, length)) = ip::source_and_length(&train[text.clone()]) else {
+                self.drops.not_ip += 1;
+                continue;
+            };
+            if self.allowed_ips.lookup(source) != Some(id) {
+                self.drops.source_not_allowed += 1;
+                continue;
+            }
+            self.delivered[kept] = text.start..text.start + length;
+            kept += 1;
+        }
+        self.delivered.truncate(kept);
+    }
+
+    /// Authentic packets came under the session of `index`; `data` says that they are not all empty.
+    fn opened(&mut self, id: PeerId, index: u32, from: Endpoint, octets: u64, data: bool, now: Now) {
         let Some((peer, indices)) = self.peers.with_indices(id) else { return };
+        peer.rx_bytes += octets;
         let confirmed = peer.keypairs.confirm(index, &mut |index| indices.release(index));
-        if !empty {
+        if data {
             peer.timers.data_received(now.boot);
         }
         let renew = !peer.timers.renewed_on_receipt
@@ -129,15 +152,6 @@ impl Interface {
         }
     }
 
-    fn drop_refused(&mut self, why: Refused) {
-        match why {
-            Refused::Malformed => self.drops.malformed += 1,
-            Refused::Expired => self.drops.no_session += 1,
-            Refused::NotAuthentic => self.drops.not_authentic += 1,
-            Refused::Replayed => self.drops.replayed += 1,
-        }
-    }
-
     /// Sends what waits for this peer, or else an empty packet.
     pub(crate) fn keep_alive(&mut self, id: PeerId, now: Now) {
         let Some(peer) = self.peers.get_mut(id).filter(|peer| peer.endpoint.is_some()) else { return };
@@ -151,14 +165,15 @@ impl Interface {
     pub(crate) fn send_staged(&mut self, id: PeerId, now: Now) {
         while let Some(peer) = self.peers.get_mut(id) {
             let (Some(endpoint), false) = (peer.endpoint, peer.staged.is_empty()) else { return };
-            let Some(session) = peer.keypairs.sending(now.boot) else {
+            let Some(session) = peer.keypairs.sending(1, now.boot) else {
                 return self.initiate(id, false, now);
             };
             let Some(packet) = peer.staged.pop_front() else { return };
             let text = padded(packet.len(), self.mtu);
             let mut datagram = vec![0; sealed(text)];
             datagram[DATA_HEADER_BYTES..DATA_HEADER_BYTES + packet.len()].copy_from_slice(&packet);
-            session.seal(&mut datagram);
+            let stride = datagram.len();
+            session.seal_train(&mut datagram, stride);
             self.sent(id, datagram.len(), !packet.is_empty(), now);
             self.outgoing.push_back(Outgoing { peer: Some(id), endpoint, datagram });
         }
@@ -179,4 +194,15 @@ impl Interface {
             self.initiate(id, false, now);
         }
     }
+}
+
+/// Octets of the datagrams at the start of `train` that are taken together: those of one session, or a single other one.
+fn run_bytes(train: &[u8], stride: usize) -> usize {
+    let first = stride.min(train.len());
+    let index = train.get(..8);
+    if kind(&train[..first]) != Some(Kind::Data) {
+        return first;
+    }
+    let same = |datagram: &&[u8]| datagram.len() >= DATA_OVERHEAD_BYTES && datagram.get(..8) == index;
+    train.chunks(stride).take_while(same).map(<[u8]>::len).sum()
 }

@@ -1,4 +1,4 @@
-//! A batch of received datagrams.
+//! A batch of received datagrams; those that the kernel joined (UDP_GRO) stay together.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 use super::BATCH;
 use super::address::{ADDRESS_BYTES, Address};
-use super::pktinfo::Control;
+use super::control::Control;
 use super::socket::{Socket, last_errno};
 
 /// Room for one datagram: more than UDP can carry, so that none is cut off.
@@ -18,22 +18,25 @@ const SLOT_BYTES: usize = 1 << 16;
 /// Errors that other datagrams left on the socket (ICMP) and that one call passes over.
 const ERRORS_PASSED: usize = 16;
 
-/// Room for [`BATCH`] datagrams, reserved once. Only pages that were written to count as memory used: 4 KiB per slot
-/// as long as no datagram is larger.
+/// Room for [`BATCH`] trains of datagrams, reserved once. Only pages that were written to count as memory used.
 pub struct Inbox {
     storage: Vec<u8>,
-    slot_bytes: usize,
     addresses: Vec<Address>,
     controls: Vec<Control>,
     arrivals: Vec<Arrival>,
 }
 
-/// What came into one slot.
-#[derive(Clone, Copy)]
-struct Arrival {
-    /// `None` for what is to be dropped: cut off, or from no IP address.
-    from: Option<Endpoint>,
-    len: usize,
+/// Datagrams of one sender that lie one behind the other in [`Inbox::storage`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrival {
+    /// Who sent them.
+    pub from: Endpoint,
+    /// Where the first begins.
+    pub start: usize,
+    /// Octets of all.
+    pub len: usize,
+    /// Octets of each but the last, which may be shorter.
+    pub stride: usize,
 }
 
 impl Default for Inbox {
@@ -46,20 +49,15 @@ impl Inbox {
     /// An empty batch.
     #[must_use]
     pub fn new() -> Self {
-        Self::with_slots(SLOT_BYTES)
-    }
-
-    fn with_slots(slot_bytes: usize) -> Self {
         Self {
-            storage: vec![0; slot_bytes * BATCH],
-            slot_bytes,
+            storage: vec![0; SLOT_BYTES * BATCH],
             addresses: vec![Address::default(); BATCH],
             controls: vec![Control::EMPTY; BATCH],
             arrivals: Vec::with_capacity(BATCH),
         }
     }
 
-    /// Takes up to [`BATCH`] datagrams from the socket without waiting, in place of the last batch. Returns how many
+    /// Takes up to [`BATCH`] trains from the socket without waiting, in place of the last batch. Returns how many
     /// there were: 0 when there are none, [`BATCH`] when there may be more.
     ///
     /// # Errors
@@ -77,18 +75,27 @@ impl Inbox {
         Ok(0)
     }
 
-    /// The datagrams of the batch in the order in which they came.
+    /// The batch in the order in which it came, and the octets that it lies in.
+    pub fn take(&mut self) -> (&[Arrival], &mut [u8]) {
+        (&self.arrivals, &mut self.storage)
+    }
+
+    /// The datagrams of the batch, one by one.
     pub fn datagrams(&mut self) -> impl Iterator<Item = (Endpoint, &mut [u8])> {
-        self.storage
-            .chunks_exact_mut(self.slot_bytes)
-            .zip(&self.arrivals)
-            .filter_map(|(slot, arrival)| Some((arrival.from?, &mut slot[..arrival.len])))
+        let mut storage = self.storage.as_mut_slice();
+        let mut offset = 0;
+        self.arrivals.iter().flat_map(move |arrival| {
+            let (_, rest) = std::mem::take(&mut storage).split_at_mut(arrival.start - offset);
+            let (train, rest) = rest.split_at_mut(arrival.len);
+            (storage, offset) = (rest, arrival.start + arrival.len);
+            train.chunks_mut(arrival.stride.max(1)).map(|datagram| (arrival.from, datagram))
+        })
     }
 
     fn fill(&mut self, socket: &Socket) -> rustix::io::Result<usize> {
         let mut parts = [libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 }; BATCH];
         let mut messages = [const { MaybeUninit::<libc::mmsghdr>::zeroed() }; BATCH];
-        let slots = self.storage.chunks_exact_mut(self.slot_bytes).zip(&mut self.addresses).zip(&mut self.controls);
+        let slots = self.storage.chunks_exact_mut(SLOT_BYTES).zip(&mut self.addresses).zip(&mut self.controls);
         for (((slot, address), control), (part, message)) in slots.zip(parts.iter_mut().zip(&mut messages)) {
             *part = libc::iovec { iov_base: slot.as_mut_ptr().cast(), iov_len: slot.len() };
             // SAFETY: all zero is a valid `mmsghdr`: null pointers and lengths of zero.
@@ -112,9 +119,8 @@ impl Inbox {
             )
         };
         let count = usize::try_from(count).map_err(|_| last_errno())?;
-        for (message, (address, control)) in
-            messages[..count].iter().zip(self.addresses.iter_mut().zip(&mut self.controls))
-        {
+        let slots = self.addresses.iter_mut().zip(&mut self.controls);
+        for (slot, (message, (address, control))) in messages[..count].iter().zip(slots).enumerate() {
             // SAFETY: initialised above.
             let message = unsafe { message.assume_init_ref() };
             address.len = message.msg_hdr.msg_namelen;
@@ -122,8 +128,12 @@ impl Inbox {
             let control_len = message.msg_hdr.msg_controllen as usize;
             control.len = control_len;
             let whole = message.msg_hdr.msg_flags & libc::MSG_TRUNC == 0;
-            let from = if whole { endpoint(address, control) } else { None };
-            self.arrivals.push(Arrival { from, len: message.msg_len as usize });
+            let len = message.msg_len as usize;
+            // What was cut off, or came from no IP address, is passed over.
+            if let Some(from) = endpoint(address, control).filter(|_| whole && len > 0) {
+                let stride = control.parse_stride().unwrap_or(len);
+                self.arrivals.push(Arrival { from, start: slot * SLOT_BYTES, len, stride });
+            }
         }
         Ok(count)
     }
@@ -131,23 +141,4 @@ impl Inbox {
 
 fn endpoint(address: &Address, control: &Control) -> Option<Endpoint> {
     Some(Endpoint { remote: address.parse()?, local: control.parse_local() })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::{Family, Sockets};
-    use super::*;
-    use std::net::UdpSocket;
-
-    #[test]
-    fn what_was_cut_off_is_dropped() {
-        let sockets = Sockets::bind(0, 0).unwrap();
-        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
-        for len in [100, 101, 99] {
-            sender.send_to(&vec![7; len], ("127.0.0.1", sockets.port())).unwrap();
-        }
-        let mut inbox = Inbox::with_slots(100);
-        assert_eq!(inbox.receive(sockets.of(Family::V4).unwrap()).unwrap(), 3);
-        assert_eq!(inbox.datagrams().map(|(_, datagram)| datagram.len()).collect::<Vec<_>>(), [100, 99]);
-    }
 }

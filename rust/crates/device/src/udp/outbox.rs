@@ -1,5 +1,8 @@
-//! A batch of datagrams to be sent.
+//! A batch of datagrams to be sent, in trains: equally long ones to one endpoint, which the kernel takes as one and cuts
+//! (UDP_SEGMENT).
 
+use std::collections::HashMap;
+use std::hash::Hash;
 use std::io;
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -9,32 +12,52 @@ use proto::endpoint::Endpoint;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 
-use super::BATCH;
 use super::address::Address;
-use super::pktinfo::Control;
+use super::control::Control;
 use super::socket::{Family, Socket, Sockets, last_errno};
 
-/// Room for one datagram: a data header (16), the largest packet that a TUN gives (65,535), its padding to 16 (1) and
-/// the tag (16), in whole pages, so that no two slots share one for long.
-pub const SLOT_BYTES: usize = 17 * 4096;
+/// Room for all datagrams of a batch: three packets of 64 KiB from the TUN and their overhead stay in the second-level
+/// cache between being written and being sent.
+const STORAGE_BYTES: usize = 256 << 10;
+/// Datagrams that the kernel cuts out of one train at most (UDP_MAX_SEGMENTS).
+const TRAIN_DATAGRAMS: usize = 64;
+/// Octets of a train at most: what one IPv4 datagram could carry.
+const TRAIN_BYTES: usize = 65_507;
+/// Trains handed over in one call.
+const CALL: usize = 64;
 /// How long one flush waits for room in a socket's buffer. Longer would hold up what comes in; what is dropped then
 /// is sent again by those who care, as on any full link.
 const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
 
-/// Room for [`BATCH`] datagrams, reserved once: write into [`Outbox::slot`], [`Outbox::push`] it, and so on, then
-/// [`Outbox::flush`]. What was pushed is sent as it is, at most once more after a refusal, and never changed again.
-pub struct Outbox {
+/// Datagrams by owner, who is told when the source address of their endpoint is of no more use. Write into
+/// [`Outbox::room`], have each train sealed by [`Outbox::prepare`], then [`Outbox::flush`]. What was sealed is sent as
+/// it is, again only after a refusal, and never changed.
+pub struct Outbox<Owner> {
     storage: Vec<u8>,
-    parcels: Vec<Parcel>,
+    used: usize,
+    trains: Vec<Train<Owner>>,
+    segmentation: Result<(), String>,
+    /// The shortest datagram of an owner that the kernel would not cut a train into, as when it needs fragments.
+    limits: HashMap<Owner, usize>,
 }
 
-/// Where the datagram in a slot goes.
+#[derive(Clone, Copy)]
+struct Train<Owner> {
+    owner: Owner,
+    to: Endpoint,
+    start: usize,
+    len: usize,
+    /// Octets of each datagram but the last.
+    stride: usize,
+    /// Nothing may follow: the last one is shorter, or it has all it can have.
+    complete: bool,
+}
+
+/// What a call of the kernel needs of a train.
 #[derive(Clone, Copy)]
 struct Parcel {
-    family: Family,
     address: Address,
-    source: Control,
-    len: usize,
+    control: Control,
 }
 
 /// What became of the source address that an endpoint asked for.
@@ -46,10 +69,6 @@ pub enum Source {
     Lost,
 }
 
-/// A set of slots of one batch.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Slots(u64);
-
 /// What became of one batch.
 #[derive(Debug, Default)]
 pub struct SendReport {
@@ -59,27 +78,6 @@ pub struct SendReport {
     pub failed: usize,
     /// Why the first of them was.
     pub first_error: Option<io::Error>,
-    /// Sent, but without the source address of their endpoint ([`Source::Lost`]).
-    pub lost_source: Slots,
-}
-
-const _: () = assert!(BATCH <= u64::BITS as usize, "Slots has a bit for each slot");
-
-impl Slots {
-    /// True if there is none.
-    #[must_use]
-    pub fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
-    /// Their numbers, as [`Outbox::push`] gave them, ascending.
-    pub fn iter(self) -> impl Iterator<Item = usize> {
-        (0..BATCH).filter(move |slot| self.0 >> slot & 1 == 1)
-    }
-
-    fn insert(&mut self, slot: usize) {
-        self.0 |= 1 << slot;
-    }
 }
 
 impl SendReport {
@@ -89,100 +87,176 @@ impl SendReport {
     }
 }
 
-impl Default for Outbox {
+impl<Owner> Train<Owner> {
+    fn range(&self) -> Range<usize> {
+        self.start..self.start + self.len
+    }
+
+    fn datagrams(&self) -> usize {
+        self.len.div_ceil(self.stride)
+    }
+}
+
+impl<Owner: Copy + Eq + Hash> Default for Outbox<Owner> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Outbox {
+impl<Owner: Copy + Eq + Hash> Outbox<Owner> {
     /// An empty batch.
     #[must_use]
     pub fn new() -> Self {
-        Self { storage: vec![0; SLOT_BYTES * BATCH], parcels: Vec::with_capacity(BATCH) }
+        Self {
+            storage: vec![0; STORAGE_BYTES],
+            used: 0,
+            trains: Vec::with_capacity(STORAGE_BYTES / 64),
+            segmentation: Ok(()),
+            limits: HashMap::new(),
+        }
     }
 
-    /// Datagrams waiting.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.parcels.len()
-    }
-
-    /// True if none waits.
+    /// True if nothing waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.parcels.is_empty()
+        self.trains.is_empty()
     }
 
-    /// The next free slot, [`SLOT_BYTES`] long; `None` when the batch is full and must be flushed.
-    pub fn slot(&mut self) -> Option<&mut [u8]> {
-        self.storage.chunks_exact_mut(SLOT_BYTES).nth(self.parcels.len())
+    /// Whether trains are sent as one; an error says why each datagram is sent by itself.
+    pub fn segmentation(&self) -> &Result<(), String> {
+        &self.segmentation
     }
 
-    /// Queues the first `len` octets of the slot last given by [`Outbox::slot`], and returns the number of that slot;
-    /// `None` when the batch is full.
-    pub fn push(&mut self, to: Endpoint, len: usize) -> Option<usize> {
-        let slot = self.parcels.len();
-        (slot < BATCH).then(|| {
-            self.parcels.push(Parcel::new(to, len.min(SLOT_BYTES)));
-            slot
-        })
+    /// Sends trains as one, or not, as the sockets of now can.
+    pub fn set_segmentation(&mut self, segmentation: Result<(), String>) {
+        self.segmentation = segmentation;
+        self.limits.clear();
     }
 
-    /// Sends the batch in order and empties it. A full socket is waited for once, for at most 10 ms; a datagram that is
-    /// refused is dropped and the rest goes on; one whose source address is refused is sent without it.
-    pub fn flush(&mut self, sockets: &Sockets) -> SendReport {
+    /// Room for one more datagram; `None` when the batch is full and must be flushed.
+    pub fn room(&mut self, owner: Owner, to: Endpoint, len: usize) -> Option<&mut [u8]> {
+        let range = self.used..self.used + len;
+        let room = self.storage.get_mut(range.clone())?;
+        match self.trains.last_mut().filter(|train| !train.complete && train.owner == owner && train.to == to) {
+            Some(train) if len <= train.stride && train.len + len <= TRAIN_BYTES => {
+                train.len += len;
+                train.complete = len < train.stride || train.len / train.stride >= TRAIN_DATAGRAMS;
+            }
+            _ => {
+                let alone = self.segmentation.is_err()
+                    || (!self.limits.is_empty() && self.limits.get(&owner).is_some_and(|limit| len >= *limit));
+                self.trains.push(Train { owner, to, start: range.start, len, stride: len, complete: alone });
+            }
+        }
+        self.used = range.end;
+        Some(room)
+    }
+
+    /// Calls `seal` with each train and the length of its datagrams; trains for which it is false are not sent.
+    pub fn prepare(&mut self, mut seal: impl FnMut(Owner, &mut [u8], usize) -> bool) {
+        let storage = &mut self.storage;
+        self.trains.retain(|train| seal(train.owner, &mut storage[train.range()], train.stride));
+    }
+
+    /// Drops the batch.
+    pub fn clear(&mut self) {
+        self.trains.clear();
+        self.used = 0;
+    }
+
+    /// Sends the batch in order and empties it. A full socket is waited for once, for at most 10 ms; what is refused
+    /// even singly is dropped and the rest goes on; what is refused for its source address is sent without it, and
+    /// `lost_source` is told the owner.
+    pub fn flush(&mut self, sockets: &Sockets, mut lost_source: impl FnMut(Owner)) -> SendReport {
         let mut report = SendReport::default();
         let mut may_wait = true;
-        let mut next = 0;
-        while let Some(first) = self.parcels.get(next) {
-            let family = first.family;
-            let run = self.parcels[next..].iter().take_while(|parcel| parcel.family == family).count();
+        let trains = std::mem::take(&mut self.trains);
+        let mut rest = trains.as_slice();
+        while let Some(first) = rest.first() {
+            let family = Family::of(first.to.remote.ip());
+            let run = rest.iter().take_while(|train| Family::of(train.to.remote.ip()) == family).count();
+            let (now, later) = rest.split_at(run);
             match sockets.of(family) {
-                Some(socket) => self.send_run(socket, next..next + run, &mut may_wait, &mut report),
-                None => report.fail(run, Errno::AFNOSUPPORT),
+                Some(socket) => self.send_run(socket, now, &mut may_wait, &mut report, &mut lost_source),
+                None => report.fail(now.iter().map(Train::datagrams).sum(), Errno::AFNOSUPPORT),
             }
-            next += run;
+            rest = later;
         }
-        self.parcels.clear();
+        self.trains = trains;
+        self.clear();
         report
     }
 
-    fn send_run(&mut self, socket: &Socket, run: Range<usize>, may_wait: &mut bool, report: &mut SendReport) {
-        let Range { start: mut next, end } = run;
-        while next < end {
-            match transmit(socket, self.queued(next..end)) {
+    fn send_run(
+        &mut self,
+        socket: &Socket,
+        mut trains: &[Train<Owner>],
+        may_wait: &mut bool,
+        report: &mut SendReport,
+        lost_source: &mut impl FnMut(Owner),
+    ) {
+        while let Some(first) = trains.first() {
+            let queued = trains.iter().map(|train| (Parcel::of(train), &self.storage[train.range()]));
+            match transmit(socket, queued) {
                 Ok(count) => {
-                    report.sent += count;
-                    next += count;
+                    report.sent += trains[..count].iter().map(Train::datagrams).sum::<usize>();
+                    trains = &trains[count..];
                 }
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) if std::mem::take(may_wait) => wait_for_room(socket),
-                Err(errno @ Errno::AGAIN) => return report.fail(end - next, errno),
+                Err(errno @ Errno::AGAIN) => {
+                    return report.fail(trains.iter().map(Train::datagrams).sum(), errno);
+                }
                 Err(errno) => {
-                    self.send_without_source(socket, next, errno, report);
-                    next += 1;
+                    self.send_refused(socket, first, errno, report, lost_source);
+                    trains = &trains[1..];
                 }
             }
         }
     }
 
-    fn send_without_source(&mut self, socket: &Socket, slot: usize, refusal: Errno, report: &mut SendReport) {
-        if !self.parcels[slot].drop_source() {
-            return report.fail(1, refusal);
+    /// A train was refused: for its source address, for being a train, or for good.
+    fn send_refused(
+        &mut self,
+        socket: &Socket,
+        train: &Train<Owner>,
+        refusal: Errno,
+        report: &mut SendReport,
+        lost_source: &mut impl FnMut(Owner),
+    ) {
+        let mut source = true;
+        let mut taken = 0;
+        for datagram in self.storage[train.range()].chunks(train.stride) {
+            let mut errno = refusal;
+            // Without a source to do without, or a train to take apart, the refusal stands.
+            let tries = [(source && train.len > train.stride, true), (train.to.local.is_some(), false)];
+            let sent = tries.into_iter().any(|(worth, with_source)| {
+                let result = worth.then(|| send_alone(socket, train.to, datagram, with_source));
+                errno = result.and_then(Result::err).unwrap_or(errno);
+                let sent = matches!(result, Some(Ok(())));
+                source &= !sent || with_source;
+                sent
+            });
+            if sent { taken += 1 } else { report.fail(1, errno) }
         }
-        match transmit(socket, self.queued(slot..slot + 1)) {
-            Ok(_) => {
-                report.sent += 1;
-                report.lost_source.insert(slot);
-            }
-            Err(errno) => report.fail(1, errno),
+        report.sent += taken;
+        if taken > 0 && !source {
+            lost_source(train.owner);
+        } else if taken > 0 {
+            self.blame_segmentation(train, refusal);
         }
     }
 
-    fn queued(&self, slots: Range<usize>) -> impl Iterator<Item = (&Parcel, &[u8])> {
-        let contents = self.storage.chunks_exact(SLOT_BYTES).skip(slots.start);
-        self.parcels[slots].iter().zip(contents).map(|(parcel, slot)| (parcel, &slot[..parcel.len]))
+    /// The datagrams of a train went singly: the device cannot checksum them (EIO, for all), or they are too long for
+    /// the route to this owner (EINVAL, EMSGSIZE).
+    fn blame_segmentation(&mut self, train: &Train<Owner>, refusal: Errno) {
+        match refusal {
+            Errno::IO => self.segmentation = Err(format!("UDP_SEGMENT was refused: {refusal}")),
+            Errno::INVAL | Errno::MSGSIZE => {
+                self.limits.insert(train.owner, train.stride);
+            }
+            _ => {}
+        }
     }
 }
 
@@ -192,50 +266,54 @@ impl Sockets {
     /// # Errors
     /// What the kernel refused it for; the datagram is dropped.
     pub fn send_one(&self, to: Endpoint, datagram: &[u8]) -> io::Result<Source> {
-        let mut parcel = Parcel::new(to, datagram.len());
-        let socket = self.of(parcel.family).ok_or(Errno::AFNOSUPPORT)?;
-        match transmit(socket, std::iter::once((&parcel, datagram))) {
-            Ok(_) => Ok(Source::Kept),
-            Err(errno @ Errno::AGAIN) => Err(errno.into()),
-            Err(errno) if !parcel.drop_source() => Err(errno.into()),
-            Err(_) => Ok(transmit(socket, std::iter::once((&parcel, datagram))).map(|_| Source::Lost)?),
+        let socket = self.of(Family::of(to.remote.ip())).ok_or(Errno::AFNOSUPPORT)?;
+        match send_alone(socket, to, datagram, true) {
+            Ok(()) => Ok(Source::Kept),
+            Err(errno) if errno == Errno::AGAIN || to.local.is_none() => Err(errno.into()),
+            Err(_) => Ok(send_alone(socket, to, datagram, false).map(|()| Source::Lost)?),
         }
     }
+}
+
+fn send_alone(socket: &Socket, to: Endpoint, datagram: &[u8], with_source: bool) -> rustix::io::Result<()> {
+    let to = if with_source { to } else { to.remote.into() };
+    transmit(socket, std::iter::once((Parcel::to(to), datagram))).map(|_| ())
 }
 
 impl Parcel {
-    fn new(to: Endpoint, len: usize) -> Self {
+    fn to(to: Endpoint) -> Self {
         let source = to.local.filter(|local| local.address.is_ipv4() == to.remote.is_ipv4());
-        Self {
-            family: Family::of(to.remote.ip()),
-            address: to.remote.into(),
-            source: source.map_or(Control::EMPTY, Control::from_source),
-            len,
-        }
+        Self { address: to.remote.into(), control: source.map_or(Control::EMPTY, Control::from_source) }
     }
 
-    /// False if there was none to drop.
-    fn drop_source(&mut self) -> bool {
-        std::mem::replace(&mut self.source, Control::EMPTY).len > 0
+    fn of<Owner>(train: &Train<Owner>) -> Self {
+        let mut parcel = Self::to(train.to);
+        if train.len > train.stride {
+            parcel.control.segment(train.stride);
+        }
+        parcel
     }
 }
 
-/// Hands datagrams to the kernel, at most [`BATCH`], and returns how many it took; the error is that of the first.
-fn transmit<'a>(socket: &Socket, queued: impl Iterator<Item = (&'a Parcel, &'a [u8])>) -> rustix::io::Result<usize> {
-    let mut parts = [const { MaybeUninit::<libc::iovec>::uninit() }; BATCH];
-    let mut messages = [const { MaybeUninit::<libc::mmsghdr>::uninit() }; BATCH];
+/// Hands trains to the kernel, at most [`CALL`], and returns how many it took; the error is that of the first.
+fn transmit<'a>(socket: &Socket, queued: impl Iterator<Item = (Parcel, &'a [u8])>) -> rustix::io::Result<usize> {
+    let mut parcels = [const { MaybeUninit::<Parcel>::uninit() }; CALL];
+    let mut parts = [const { MaybeUninit::<libc::iovec>::uninit() }; CALL];
+    let mut messages = [const { MaybeUninit::<libc::mmsghdr>::uninit() }; CALL];
     let mut count = 0;
-    for ((part, message), (parcel, datagram)) in parts.iter_mut().zip(&mut messages).zip(queued) {
-        let part = part.write(libc::iovec { iov_base: datagram.as_ptr().cast_mut().cast(), iov_len: datagram.len() });
+    let places = parcels.iter_mut().zip(&mut parts).zip(&mut messages);
+    for (((parcel, part), message), (what, octets)) in places.zip(queued) {
+        let parcel = parcel.write(what);
+        let part = part.write(libc::iovec { iov_base: octets.as_ptr().cast_mut().cast(), iov_len: octets.len() });
         // SAFETY: all zero is a valid `mmsghdr`: null pointers and lengths of zero.
         let header = &mut message.write(unsafe { std::mem::zeroed() }).msg_hdr;
-        header.msg_name = parcel.address.bytes.as_ptr().cast_mut().cast();
+        header.msg_name = parcel.address.bytes.as_mut_ptr().cast();
         header.msg_namelen = parcel.address.len;
         header.msg_iov = part;
         header.msg_iovlen = 1;
-        if parcel.source.len > 0 {
-            header.msg_control = parcel.source.bytes.as_ptr().cast_mut().cast();
-            header.msg_controllen = parcel.source.len as _;
+        if parcel.control.len > 0 {
+            header.msg_control = parcel.control.bytes.as_mut_ptr().cast();
+            header.msg_controllen = parcel.control.len as _;
         }
         count += 1;
     }

@@ -29,12 +29,22 @@ pub struct Socket {
     fd: OwnedFd,
 }
 
+/// What the kernel does with trains of datagrams in one call (udp(7)); an error says why it does not.
+#[derive(Debug, Clone)]
+pub struct Trains {
+    /// Cuts what is sent (UDP_SEGMENT).
+    pub send: Result<(), String>,
+    /// Joins what is received (UDP_GRO).
+    pub receive: Result<(), String>,
+}
+
 /// The sockets of one interface: the same port in every family that the kernel has.
 #[derive(Debug)]
 pub struct Sockets {
     v4: Option<Socket>,
     v6: Option<Socket>,
     port: u16,
+    trains: Trains,
 }
 
 /// Why there are no sockets; none is left open.
@@ -92,6 +102,12 @@ impl Sockets {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// What the kernel does with trains of datagrams.
+    #[must_use]
+    pub fn trains(&self) -> &Trains {
+        &self.trains
     }
 
     /// The socket of a family, if the kernel has that family.
@@ -172,6 +188,15 @@ impl Socket {
         if result < 0 { Err(last_errno()) } else { Ok(()) }
     }
 
+    /// Turns on what the kernel has of trains. It has had both since Linux 5.0.
+    fn join_trains(&self) -> Trains {
+        let said = |result: rustix::io::Result<()>| result.map_err(|errno| errno.to_string());
+        Trains {
+            send: said(self.set_option(libc::SOL_UDP, libc::UDP_SEGMENT, 0)),
+            receive: said(self.set_option(libc::SOL_UDP, libc::UDP_GRO, 1)),
+        }
+    }
+
     fn port(&self) -> rustix::io::Result<u16> {
         let address = SocketAddr::try_from(rustix::net::getsockname(&self.fd)?)?;
         Ok(address.port())
@@ -189,7 +214,12 @@ fn bind_both(port: u16) -> rustix::io::Result<Sockets> {
     let port = v4.as_ref().map_or(Ok(port), Socket::port)?;
     let v6 = Socket::bind(Family::V6, port)?;
     let Some(any) = v6.as_ref().or(v4.as_ref()) else { return Err(Errno::AFNOSUPPORT) };
-    Ok(Sockets { port: any.port()?, v4, v6 })
+    let trains = any.join_trains();
+    if let (Some(v4), Some(_)) = (&v4, &v6) {
+        // The same kernel answers the same.
+        v4.join_trains();
+    }
+    Ok(Sockets { port: any.port()?, v4, v6, trains })
 }
 
 /// The `errno` of the libc call that just failed.

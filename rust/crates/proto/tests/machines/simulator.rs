@@ -10,7 +10,7 @@ use proto::endpoint::Endpoint;
 use proto::key::{PrivateKey, PublicKey};
 use proto::message::DataHeader;
 use proto::status::InterfaceStatus;
-use proto::{Event, Interface, SEAL_ROOM};
+use proto::{Event, Interface};
 
 /// Splitmix64: fast, and the same for the same seed.
 #[derive(Clone)]
@@ -134,12 +134,15 @@ impl World {
     /// The same with an inner source address of choice.
     pub(crate) fn send_as(&mut self, source: Ipv4Addr, from: usize, to: usize, number: u32) {
         let packet = packet(source, self.hosts[to].inner, number);
-        let mut buffer = vec![0; packet.len() + SEAL_ROOM];
-        buffer[16..16 + packet.len()].copy_from_slice(&packet);
         let now = moment(self.now);
-        if let Some(sealed) = self.hosts[from].interface.seal(&mut buffer, packet.len(), now) {
-            buffer.truncate(sealed.length);
-            self.launch(from, sealed.endpoint, buffer);
+        let interface = &mut self.hosts[from].interface;
+        if let Some((peer, endpoint)) = interface.route(&packet) {
+            let mut datagram = vec![0; interface.datagram_bytes(packet.len())];
+            let stride = datagram.len();
+            datagram[16..16 + packet.len()].copy_from_slice(&packet);
+            if interface.seal(peer, &mut datagram, stride, now) {
+                self.launch(from, endpoint, datagram);
+            }
         }
         self.collect(from);
     }

@@ -1,4 +1,5 @@
-//! The near address of a datagram as a control message: IP_PKTINFO (ip(7)) and IPV6_PKTINFO (RFC 3542, section 6).
+//! Control messages of a datagram: its near address, IP_PKTINFO (ip(7)) or IPV6_PKTINFO (RFC 3542, section 6), and the
+//! size of the datagrams in a train, UDP_SEGMENT and UDP_GRO (udp(7)).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -6,7 +7,7 @@ use proto::endpoint::Local;
 
 /// `struct cmsghdr`: a length (size_t), a level and a kind (int), padded to the size of the length.
 const HEADER_BYTES: usize = aligned(size_of::<usize>() + 2 * size_of::<libc::c_int>());
-/// Room for the control messages of one datagram. One IPV6_PKTINFO takes 40 octets on 64-bit machines.
+/// Room for the control messages of one datagram: an IPV6_PKTINFO takes 40 octets on 64-bit machines, a UDP_GRO 24.
 const CONTROL_BYTES: usize = 64;
 
 /// The control messages of one datagram.
@@ -50,30 +51,46 @@ impl Control {
         control
     }
 
+    /// Asks the kernel to cut what is sent into datagrams of `stride` octets.
+    pub(super) fn segment(&mut self, stride: usize) {
+        self.push(libc::SOL_UDP, libc::UDP_SEGMENT, &(stride as u16).to_ne_bytes());
+    }
+
     /// The address that a received datagram was sent to; `None` for groups, which cannot be answered from.
     pub(super) fn parse_local(&self) -> Option<Local> {
-        let mut rest = self.bytes.get(..self.len)?;
-        while rest.len() >= HEADER_BYTES {
+        self.messages().find_map(|(level, kind, data)| match (level, kind) {
+            (libc::IPPROTO_IP, libc::IP_PKTINFO) => Some(parse_v4(data)),
+            (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => Some(parse_v6(data)),
+            _ => None,
+        })?
+    }
+
+    /// Octets of each datagram but the last of a train that the kernel joined.
+    pub(super) fn parse_stride(&self) -> Option<usize> {
+        let size = self.messages().find(|(level, kind, _)| (*level, *kind) == (libc::SOL_UDP, libc::UDP_GRO))?.2;
+        usize::try_from(i32::from_ne_bytes(word(size, 0)?)).ok().filter(|stride| *stride > 0)
+    }
+
+    fn messages(&self) -> impl Iterator<Item = (libc::c_int, libc::c_int, &[u8])> {
+        let mut rest = self.bytes.get(..self.len).unwrap_or_default();
+        std::iter::from_fn(move || {
             let len = word::<{ size_of::<usize>() }>(rest, 0).map(usize::from_ne_bytes)?;
             let level = word(rest, size_of::<usize>()).map(i32::from_ne_bytes)?;
             let kind = word(rest, size_of::<usize>() + 4).map(i32::from_ne_bytes)?;
             let data = rest.get(HEADER_BYTES..len)?;
-            match (level, kind) {
-                (libc::IPPROTO_IP, libc::IP_PKTINFO) => return parse_v4(data),
-                (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => return parse_v6(data),
-                _ => rest = rest.get(aligned(len)..).unwrap_or_default(),
-            }
-        }
-        None
+            rest = rest.get(aligned(len)..).unwrap_or_default();
+            Some((level, kind, data))
+        })
     }
 
     fn push(&mut self, level: libc::c_int, kind: libc::c_int, data: &[u8]) {
         let len = HEADER_BYTES + data.len();
-        self.bytes[..size_of::<usize>()].copy_from_slice(&len.to_ne_bytes());
-        self.bytes[size_of::<usize>()..][..4].copy_from_slice(&level.to_ne_bytes());
-        self.bytes[size_of::<usize>() + 4..][..4].copy_from_slice(&kind.to_ne_bytes());
-        self.bytes[HEADER_BYTES..len].copy_from_slice(data);
-        self.len = aligned(len);
+        let message = &mut self.bytes[self.len..][..aligned(len)];
+        message[..size_of::<usize>()].copy_from_slice(&len.to_ne_bytes());
+        message[size_of::<usize>()..][..4].copy_from_slice(&level.to_ne_bytes());
+        message[size_of::<usize>() + 4..][..4].copy_from_slice(&kind.to_ne_bytes());
+        message[HEADER_BYTES..len].copy_from_slice(data);
+        self.len += aligned(len);
     }
 }
 
@@ -124,13 +141,12 @@ mod tests {
     #[test]
     fn other_messages_before_it_are_passed_over() {
         let near = Local { address: "192.0.2.1".parse().unwrap(), interface: 0 };
-        let info = Control::from_source(near);
         let mut control = Control::EMPTY;
         control.push(libc::SOL_UDP, libc::UDP_GRO, &1420i32.to_ne_bytes());
-        let first = control.len;
-        control.bytes[first..first + info.len].copy_from_slice(&info.bytes[..info.len]);
-        control.len += info.len;
-        assert_eq!(control.parse_local(), Some(near));
+        let source = Control::from_source(near);
+        control.bytes[control.len..][..source.len].copy_from_slice(&source.bytes[..source.len]);
+        control.len += source.len;
+        assert_eq!((control.parse_local(), control.parse_stride()), (Some(near), Some(1420)));
     }
 
     proptest! {

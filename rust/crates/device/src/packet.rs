@@ -1,0 +1,9 @@
+//! Packets as the TUN gives and takes them: many of one flow as one (TSO, USO, GRO), with a virtio header in front.
+//!
+//! All here is pure: octets in, octets out.
+
+pub(crate) mod checksum;
+pub mod coalesce;
+pub(crate) mod headers;
+pub mod split;
+pub mod virtio;

@@ -1,0 +1,165 @@
+//! Cutting what the TUN gives into the packets that it stands for (TSO, USO), each complete with its checksums.
+
+use super::checksum;
+use super::headers::{
+    CWR, FIN, IPV4_BYTES, IPV6_BYTES, PSH, TCP, TCP_FLAGS, UDP, put_short, seal_ipv4, short, transport_bytes, word,
+};
+use super::virtio::{Gso, Virtio};
+
+/// How one packet of the TUN is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Split {
+    whole_bytes: usize,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Not at all, but its checksum may have to be completed: where it begins and where its field is.
+    Whole(Option<(usize, usize)>),
+    Segments(Segments),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Segments {
+    v6: bool,
+    protocol: u8,
+    ip_bytes: usize,
+    header_bytes: usize,
+    segment_bytes: usize,
+    /// Sum of the addresses and the protocol, which all segments share.
+    pseudo: checksum::Sum,
+}
+
+impl Split {
+    /// Plans the cut. `None` if the header does not fit the packet.
+    #[must_use]
+    pub fn plan(virtio: &Virtio, packet: &[u8]) -> Option<Self> {
+        let kind = match virtio.gso {
+            Gso::None => Kind::Whole(match virtio.checksum {
+                Some(checksum) => {
+                    let start = usize::from(checksum.start);
+                    let field = start + usize::from(checksum.offset);
+                    (start <= packet.len() && field + 2 <= packet.len()).then_some(Some((start, field)))?
+                }
+                None => None,
+            }),
+            Gso::Tcp4 | Gso::Tcp6 | Gso::Udp => Kind::Segments(Segments::plan(virtio, packet)?),
+        };
+        Some(Self { whole_bytes: packet.len(), kind })
+    }
+
+    /// How many packets come of it.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        match &self.kind {
+            Kind::Whole(_) => 1,
+            Kind::Segments(cut) => (self.whole_bytes - cut.header_bytes).div_ceil(cut.segment_bytes).max(1),
+        }
+    }
+
+    /// Octets of packet `number`, from 0.
+    #[must_use]
+    pub fn length(&self, number: usize) -> usize {
+        match &self.kind {
+            Kind::Whole(_) => self.whole_bytes,
+            Kind::Segments(cut) => {
+                let start = cut.header_bytes + number * cut.segment_bytes;
+                cut.header_bytes + cut.segment_bytes.min(self.whole_bytes - start)
+            }
+        }
+    }
+
+    /// Writes packet `number` of `packet` to the first [`Split::length`] octets of `out`.
+    pub fn write(&self, number: usize, packet: &[u8], out: &mut [u8]) {
+        match &self.kind {
+            Kind::Whole(checksum) => {
+                let out = &mut out[..packet.len()];
+                out.copy_from_slice(packet);
+                if let Some((start, field)) = *checksum {
+                    let sum = checksum::field(checksum::add(0, &out[start..]));
+                    out[field..field + 2].copy_from_slice(&nonzero(sum));
+                }
+            }
+            Kind::Segments(cut) => cut.write(number, packet, &mut out[..self.length(number)]),
+        }
+    }
+}
+
+impl Segments {
+    fn plan(virtio: &Virtio, packet: &[u8]) -> Option<Self> {
+        let protocol = if virtio.gso == Gso::Udp { UDP } else { TCP };
+        let v6 = packet.first()? >> 4 == 6;
+        // The transport header may stand behind options or extension headers: the checksum's start says where.
+        let ip_bytes = usize::from(virtio.checksum?.start);
+        let least = if v6 { IPV6_BYTES } else { IPV4_BYTES };
+        if ip_bytes < least || ip_bytes > packet.len() {
+            return None;
+        }
+        let header_bytes = ip_bytes + transport_bytes(protocol, &packet[ip_bytes..])?;
+        let addresses = if v6 { &packet[8..IPV6_BYTES] } else { &packet[12..IPV4_BYTES] };
+        (virtio.segment_bytes > 0).then_some(Self {
+            v6,
+            protocol,
+            ip_bytes,
+            header_bytes,
+            segment_bytes: virtio.segment_bytes.into(),
+            pseudo: checksum::pseudo_header(addresses, protocol, 0),
+        })
+    }
+
+    fn write(&self, number: usize, packet: &[u8], out: &mut [u8]) {
+        let offset = number * self.segment_bytes;
+        let (header, payload) = out.split_at_mut(self.header_bytes);
+        header.copy_from_slice(&packet[..self.header_bytes]);
+        payload.copy_from_slice(&packet[self.header_bytes + offset..][..payload.len()]);
+        let last = self.header_bytes + offset + payload.len() == packet.len();
+        let transport_bytes = self.header_bytes - self.ip_bytes + payload.len();
+        let (ip, transport) = header.split_at_mut(self.ip_bytes);
+        self.write_ip(number, ip, transport_bytes);
+        let field = self.write_transport(number, offset, last, transport, transport_bytes);
+        transport[field..field + 2].fill(0);
+        let length = u64::from((transport_bytes as u16).to_be());
+        let sum = checksum::add(checksum::add(self.pseudo + length, transport), payload);
+        transport[field..field + 2].copy_from_slice(&nonzero(checksum::field(sum)));
+    }
+
+    fn write_ip(&self, number: usize, ip: &mut [u8], transport_bytes: usize) {
+        if self.v6 {
+            put_short(ip, 4, ip.len() - IPV6_BYTES + transport_bytes);
+        } else {
+            put_short(ip, 2, ip.len() + transport_bytes);
+            put_short(ip, 4, short(ip, 4).wrapping_add(number));
+            seal_ipv4(ip);
+        }
+    }
+
+    /// Returns where the checksum stands.
+    fn write_transport(
+        &self,
+        number: usize,
+        offset: usize,
+        last: bool,
+        transport: &mut [u8],
+        transport_bytes: usize,
+    ) -> usize {
+        if self.protocol == UDP {
+            put_short(transport, 4, transport_bytes);
+            return 6;
+        }
+        let sequence = word(transport, 4).wrapping_add(offset as u32);
+        transport[4..8].copy_from_slice(&sequence.to_be_bytes());
+        if !last {
+            transport[TCP_FLAGS] &= !(FIN | PSH);
+        }
+        if number > 0 {
+            transport[TCP_FLAGS] &= !CWR;
+        }
+        16
+    }
+}
+
+/// Zero in UDP's field means "none" (RFC 768); all ones is the same sum, for TCP too.
+fn nonzero(field: [u8; 2]) -> [u8; 2] {
+    if field == [0, 0] { [0xff, 0xff] } else { field }
+}
