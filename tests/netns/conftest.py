@@ -11,6 +11,7 @@ import pytest
 from . import engine
 from .engine import Engine
 from .host import Host
+from .interface import Interface
 from .pair import Pair, cabled, pair_of
 
 MakeHost = Callable[[str], Host]
@@ -41,8 +42,20 @@ def peer(request: pytest.FixtureRequest) -> Engine:
 
 
 @pytest.fixture
-def pair(make_host: MakeHost, warren: Engine, peer: Engine) -> Pair:
-    """The topology of `pair.py`, once with each peer implementation."""
+def hosts(make_host: MakeHost) -> tuple[Host, Host]:
+    """`near` and `far` with their cable and outer addresses, and nothing else."""
     near, far = make_host("near"), make_host("far")
     cabled(near, far)
-    return pair_of(near, warren, far, peer)
+    return near, far
+
+
+@pytest.fixture
+def pair(hosts: tuple[Host, Host], warren: Engine, peer: Engine) -> Pair:
+    """The topology of `pair.py`, once with each peer implementation."""
+    return pair_of(hosts[0], warren, hosts[1], peer)
+
+
+@pytest.fixture
+def alone(make_host: MakeHost, warren: Engine) -> Interface:
+    """An interface of the engine under test with nobody to speak to; its link is down."""
+    return Interface(make_host("near"), warren)

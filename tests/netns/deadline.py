@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
-COMMAND_SECONDS = 120.0
-SOON_SECONDS = 20.0
+# How many times slower than a machine this one is; tests/qemu says so for its own.
+SLOWNESS = float(os.environ.get("WARREN_SLOWNESS", "1"))
+COMMAND_SECONDS = 120.0 * SLOWNESS
+SOON_SECONDS = 20.0 * SLOWNESS
 STEP_SECONDS = 0.02
 T = TypeVar("T")
 

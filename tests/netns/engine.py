@@ -75,4 +75,14 @@ def _go_install(home: Path) -> None:
         (Path(fresh) / "wireguard").replace(home / "wireguard")
 
 
-PEERS = {"debian": debian, "newest": newest}
+@cache
+def kernel() -> Engine:
+    """Linux's own WireGuard, no program: `kernel.py` knows how it is made."""
+    module = Path("/sys/module/wireguard")
+    if not module.exists():
+        pytest.skip("WireGuard in this kernel")
+    return Engine("kernel", module)
+
+
+# The kernel of a test machine rarely has WireGuard; the virtual machine of tests/qemu has, and asks for it.
+PEERS = {"kernel": kernel} if os.environ.get("WARREN_PEERS") == "kernel" else {"debian": debian, "newest": newest}

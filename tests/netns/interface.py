@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import os
 import socket
-import subprocess
 from dataclasses import dataclass, field
 
 from .deadline import COMMAND_SECONDS, until
@@ -16,11 +15,16 @@ from .noise import public_key
 SOCKETS = "/run/wireguard"
 
 
+def clamped(octets: bytes) -> bytes:
+    """As X25519 takes them (RFC 7748, section 5), which is how an interface shows its private key."""
+    return bytes([octets[0] & 248, *octets[1:31], octets[31] & 127 | 64])
+
+
 @dataclass(frozen=True, slots=True)
 class KeyPair:
     """A fresh pair; base64 as wg(8) has it."""
 
-    private: bytes = field(default_factory=lambda: os.urandom(32), repr=False)
+    private: bytes = field(default_factory=lambda: clamped(os.urandom(32)), repr=False)
 
     @property
     def public(self) -> bytes:
@@ -42,20 +46,23 @@ class Interface:
     def __init__(self, host: Host, engine: Engine, *, name: str = "wg0", keys: KeyPair | None = None) -> None:
         self.host, self.engine, self.name = host, engine, name
         self.keys = keys or KeyPair()
-        self.process = self._start()
+        self._start()
         self.configure(f"[Interface]\nPrivateKey = {self.keys.private_text}\n")
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    def _start(self) -> None:
         env = {"WG_PROCESS_FOREGROUND": "1", "LOG_LEVEL": "verbose"}
-        process = self.host.start(self.engine.program, self.name, env=env, log=self.engine.name)
+        self.process = process = self.host.start(self.engine.program, self.name, env=env, log=self.engine.name)
         until(lambda: process.poll() is not None or self.answers(), f"{self.engine.name} answers on its socket")
         assert process.poll() is None, f"{self.engine.name} ended: {self.host.log()}"
-        return process
+
+    def kill(self) -> None:
+        """Ends it the hard way; the link goes with it."""
+        self.host.kill(self.pid)
+        until(lambda: self.process.poll() is not None, "the old process is gone")
 
     def restart(self) -> None:
-        """The same program anew, with the same key; peers, addresses and routes are gone."""
-        until(lambda: self.process.poll() is not None, "the old process is gone")
-        self.process = self._start()
+        """The same program anew after it ended, with the same key; peers, addresses and routes are gone."""
+        self._start()
         self.configure(f"[Interface]\nPrivateKey = {self.keys.private_text}\n")
 
     def stop(self) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from .engine import Engine
 from .host import Host, address, join
 from .interface import Interface, endpoint
+from .kernel import interface
 from .traffic import reach
 
 OUTER = {"near": ("192.0.2.1", "2001:db8::1"), "far": ("192.0.2.2", "2001:db8::2")}
@@ -72,7 +73,7 @@ def cabled(near: Host, far: Host, mtu: int = 1500) -> None:
 
 def pair_of(near: Host, near_engine: Engine, far: Host, far_engine: Engine, mtu: int = 1420) -> Pair:
     """Both interfaces on cabled hosts, up, with their inner addresses."""
-    ends = [Interface(near, near_engine), Interface(far, far_engine)]
+    ends = [interface(near, near_engine), interface(far, far_engine)]
     for end in ends:
         end.up(*prefixes(INNER[end.host.name]), mtu=mtu)
     return Pair(*ends)

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
-import pytest
-
-from .conftest import MakeHost
 from .deadline import until
-from .engine import Engine
 from .host import IN_NAMESPACES, address
 from .interface import Interface, KeyPair
 from .pair import FAR_INNER, INNER, Pair
@@ -19,12 +15,6 @@ pytestmark = IN_NAMESPACES
 FOREIGN = "10.99.0.1"
 IPV4_BASE, IPV6_BASE = int(ip_address("10.128.0.0")), int(ip_address("fd00:128::"))
 HALF = 65_280  # of the 130,560 of wireguard-linux's own netns.sh
-
-
-@pytest.fixture
-def near(make_host: MakeHost, warren: Engine) -> Interface:
-    """An interface alone; nothing of it needs a link that is up."""
-    return Interface(make_host("near"), warren)
 
 
 def test_a_source_outside_is_dropped_until_it_is_allowed(pair: Pair) -> None:
@@ -62,16 +52,16 @@ def test_a_prefix_moves_from_peer_to_peer(pair: Pair) -> None:
     reach(near.host, FAR_INNER[0])
 
 
-def test_one_prefix_is_taken_away(near: Interface) -> None:
+def test_one_prefix_is_taken_away(alone: Interface) -> None:
     """`allowed_ip=-…`, which wireguard-go has since 2025; a prefix of another peer stays where it is."""
     first, second = KeyPair(), KeyPair()
-    near.peer(first, "10.1.0.0/16", "10.2.0.0/16", "fd01::/32")
-    near.peer(second, "10.3.0.0/16")
+    alone.peer(first, "10.1.0.0/16", "10.2.0.0/16", "fd01::/32")
+    alone.peer(second, "10.3.0.0/16")
     less = "allowed_ip=-10.1.0.0/16\nallowed_ip=-fd01::/32\nallowed_ip=-10.3.0.0/16\n"
-    answer = near.uapi(f"set=1\npublic_key={first.public.hex()}\nupdate_only=true\n{less}\n")
+    answer = alone.uapi(f"set=1\npublic_key={first.public.hex()}\nupdate_only=true\n{less}\n")
     assert answer == "errno=0\n\n"
-    assert near.of_peer(first, "allowed-ips") == "10.2.0.0/16"
-    assert near.of_peer(second, "allowed-ips") == "10.3.0.0/16"
+    assert alone.of_peer(first, "allowed-ips") == "10.2.0.0/16"
+    assert alone.of_peer(second, "allowed-ips") == "10.3.0.0/16"
 
 
 def many() -> list[str]:
@@ -81,24 +71,24 @@ def many() -> list[str]:
     ]
 
 
-def test_130560_in_one_message(near: Interface) -> None:
+def test_130560_in_one_message(alone: Interface) -> None:
     peer, prefixes = KeyPair(), many()
     lines = "".join(f"allowed_ip={prefix}\n" for prefix in prefixes)
-    assert near.uapi(f"set=1\npublic_key={peer.public.hex()}\n{lines}\n") == "errno=0\n\n"
-    assert set(near.of_peer(peer, "allowed-ips").split(" ")) == set(prefixes)
+    assert alone.uapi(f"set=1\npublic_key={peer.public.hex()}\n{lines}\n") == "errno=0\n\n"
+    assert set(alone.of_peer(peer, "allowed-ips").split(" ")) == set(prefixes)
 
 
-def test_130560_by_setconf(near: Interface) -> None:
+def test_130560_by_setconf(alone: Interface) -> None:
     peer, prefixes = KeyPair(), many()
     text = f"[Peer]\nPublicKey = {peer.text}\nAllowedIPs = {', '.join(prefixes)}\n"
-    near.configure(text, "setconf")
-    assert set(near.of_peer(peer, "allowed-ips").split(" ")) == set(prefixes)
-    near.configure(text, "syncconf")
-    assert set(near.of_peer(peer, "allowed-ips").split(" ")) == set(prefixes)
+    alone.configure(text, "setconf")
+    assert set(alone.of_peer(peer, "allowed-ips").split(" ")) == set(prefixes)
+    alone.configure(text, "syncconf")
+    assert set(alone.of_peer(peer, "allowed-ips").split(" ")) == set(prefixes)
 
 
-def test_host_bits_are_cut(near: Interface) -> None:
+def test_host_bits_are_cut(alone: Interface) -> None:
     peer = KeyPair()
-    near.peer(peer, "10.1.2.3/8", "fd01::5/32", "0.0.0.0/0", "::/0")
-    shown = near.of_peer(peer, "allowed-ips").split(" ")
+    alone.peer(peer, "10.1.2.3/8", "fd01::5/32", "0.0.0.0/0", "::/0")
+    shown = alone.of_peer(peer, "allowed-ips").split(" ")
     assert sorted(shown) == sorted(["10.0.0.0/8", "fd01::/32", "0.0.0.0/0", "::/0"])

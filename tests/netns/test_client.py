@@ -16,7 +16,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from .client import Client, timestamp_now
-from .conftest import MakeHost
 from .cookie import open_cookie
 from .deadline import until
 from .engine import Engine
@@ -25,7 +24,7 @@ from .host import IN_NAMESPACES, Host
 from .inner import ECHO_REPLY, ECHO_REQUEST, answer, echo, echoed
 from .interface import Interface, endpoint
 from .noise import COOKIE_REPLY, INITIATION, NO_PRESHARED_KEY, RESPONSE, TRANSPORT
-from .pair import OUTER, cabled
+from .pair import OUTER
 from .traffic import ping
 
 pytestmark = [*IN_NAMESPACES, pytest.mark.security]
@@ -34,13 +33,6 @@ pytestmark = [*IN_NAMESPACES, pytest.mark.security]
 @pytest.fixture(params=[False, True], ids=["no-psk", "psk"])
 def psk(request: pytest.FixtureRequest) -> bytes:
     return os.urandom(32) if request.param else NO_PRESHARED_KEY
-
-
-@pytest.fixture
-def hosts(make_host: MakeHost) -> tuple[Host, Host]:
-    near, far = make_host("near"), make_host("far")
-    cabled(near, far)
-    return near, far
 
 
 @pytest.fixture

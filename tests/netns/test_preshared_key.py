@@ -47,6 +47,8 @@ def test_taken_away_at_run_time(pair: Pair) -> None:
         here.set("peer", other.keys.text, "preshared-key", "/dev/null")
         assert here.of_peer(other.keys, "preshared-keys") == "(none)"
     pair.both_ways()
-    pair.far.host.ip("link", "set", "wg0", "down")  # forgets its sessions
-    pair.far.host.ip("link", "set", "wg0", "up")
-    reach(pair.far.host, NEAR_INNER[0])
+    with Wire(pair.near.host) as wire:
+        pair.near.host.ip("link", "set", "wg0", "down")  # ends its sessions
+        pair.near.host.ip("link", "set", "wg0", "up")
+        reach(pair.near.host, FAR_INNER[0])
+        until(lambda: wire.count(lambda datagram: datagram.kind == RESPONSE), "a new handshake")

@@ -57,7 +57,7 @@ def test_after_the_peer_was_killed_and_started_again(pair: Pair, speaks: str) ->
     """It has the same key and port, and knows nothing of the session."""
     pair.open()
     port = str(pair.far.listen_port)
-    pair.far.host.kill(pair.far.pid)
+    pair.far.kill()
     cut_for_a_while(pair)
     pair.far.restart()
     pair.far.set("listen-port", port)
@@ -71,7 +71,7 @@ def test_after_the_peer_was_killed_and_started_again(pair: Pair, speaks: str) ->
 
 def test_after_the_engine_under_test_was_killed_and_started_again(pair: Pair) -> None:
     pair.open()
-    pair.near.host.kill(pair.near.pid)
+    pair.near.kill()
     pair.near.restart()
     pair.near.up(*prefixes(INNER["near"]))
     pair.near.peer(pair.far.keys, *single(INNER["far"]), Endpoint=pair.outer("far"))
