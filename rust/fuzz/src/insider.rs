@@ -1,0 +1,197 @@
+//! A peer that holds its keys and keeps to no other rule: timestamps, counters and plaintexts are the fuzzer's.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use proto::Interface;
+use proto::change::{AllowedIpChange, InterfaceChange, PeerChange};
+use proto::clock::Now;
+use proto::endpoint::Endpoint;
+use proto::key::PrivateKey;
+
+use crate::noise::{Initiator, Keys};
+use crate::random::Dice;
+use crate::script::Script;
+
+const OURS: [u8; 32] = [0x77; 32];
+const THEIRS: [u8; 32] = [0x44; 32];
+/// The addresses that the insider may speak for.
+const V4: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+const V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 2);
+/// Counters behind the greatest that are still taken: 127 blocks of 64 (RFC 6479).
+const WINDOW: u64 = 127 * 64;
+/// Counters from here on are never taken (section 6.1).
+const REJECT: u64 = u64::MAX - WINDOW;
+/// A session takes nothing at this age (section 6.1).
+const LIFE: Duration = Duration::from_secs(180);
+const STEPS: usize = 300;
+
+struct Attack {
+    host: Interface,
+    boot: Duration,
+    /// Greatest timestamp taken, and when.
+    taken: ([u8; 12], Duration),
+    session: Option<Session>,
+    handshakes: u32,
+    /// Where the insider was last heard from.
+    place: Option<SocketAddr>,
+}
+
+struct Session {
+    keys: Keys,
+    born: Duration,
+    seen: BTreeSet<u64>,
+}
+
+/// Takes the steps that `octets` name.
+pub fn run(octets: &[u8]) {
+    let (mut script, mut attack) = (Script(octets), Attack::new());
+    for _ in 0..STEPS {
+        if script.is_over() {
+            break;
+        }
+        match script.octet() % 4 {
+            0 => attack.shake_hands(&mut script),
+            1 | 2 => attack.send(&mut script),
+            _ => attack.pass(Duration::from_millis(u64::from(script.short()) * 7)),
+        }
+        let endpoint = attack.host.status().peers[0].endpoint;
+        assert_eq!(endpoint, attack.place, "moved by what is not authentic, or not moved by what is");
+    }
+}
+
+impl Attack {
+    fn new() -> Self {
+        let mut host = Interface::new(Box::new(Dice(1)));
+        let boot = Duration::from_secs(1000);
+        let insider = PeerChange {
+            allowed_ips: [IpAddr::V4(V4), IpAddr::V6(V6)].map(|ip| AllowedIpChange::Add(ip.into())).to_vec(),
+            ..PeerChange::new(PrivateKey::from_bytes(THEIRS).public_key())
+        };
+        let private_key = Some(Some(PrivateKey::from_bytes(OURS)));
+        let change = InterfaceChange { private_key, peers: vec![insider], ..InterfaceChange::default() };
+        let now = Now { boot, unix: boot };
+        host.apply(&change, now);
+        host.set_mtu(1420);
+        host.set_up(now);
+        Self { host, boot, taken: ([0; 12], Duration::ZERO), session: None, handshakes: 0, place: None }
+    }
+
+    fn now(&self) -> Now {
+        Now { boot: self.boot, unix: self.boot }
+    }
+
+    /// What the host answers to a datagram, and the packet that it delivers.
+    fn deliver(&mut self, from: SocketAddr, datagram: &mut [u8]) -> (Option<Vec<u8>>, Vec<Vec<u8>>) {
+        let now = self.now();
+        let packet = self.host.receive(Endpoint::from(from), datagram, now).map(|range| datagram[range].to_vec());
+        self.host.work_off_handshakes(8, now);
+        (packet, self.answers())
+    }
+
+    fn answers(&mut self) -> Vec<Vec<u8>> {
+        while self.host.take_event().is_some() {}
+        std::iter::from_fn(|| self.host.take_outgoing()).map(|outgoing| outgoing.datagram).collect()
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.boot += time;
+        self.host.on_deadline(self.now());
+        assert!(self.host.next_deadline().is_none_or(|next| next > self.boot), "a deadline without effect");
+        self.answers();
+    }
+
+    /// A first message; a timestamp in order, or any.
+    fn shake_hands(&mut self, script: &mut Script<'_>) {
+        self.handshakes += 1;
+        let how = script.octet();
+        let mut timestamp = [0; 12];
+        timestamp[..8].copy_from_slice(&((1 << 62) + u64::from(self.handshakes)).to_be_bytes());
+        if how & 1 == 1 {
+            let chosen = script.take(12);
+            timestamp[..chosen.len()].copy_from_slice(chosen);
+        }
+        let mut ephemeral = [how; 32];
+        ephemeral[4..8].copy_from_slice(&self.handshakes.to_le_bytes());
+        let responder = PrivateKey::from_bytes(OURS).public_key();
+        let (initiator, mut message) = Initiator::start(THEIRS, &responder, ephemeral, timestamp, u32::from(how) << 8);
+        if how & 2 == 2 {
+            let at = usize::from(script.octet()) % message.len();
+            message[at] ^= script.octet() | 1;
+        }
+        let sound = how & 2 == 0;
+        let fresh = timestamp > self.taken.0 && self.boot >= self.taken.1 + Duration::from_millis(20);
+        let from = place(how);
+        let (packet, answers) = self.deliver(from, &mut message);
+        assert_eq!(packet, None);
+        let response = answers.into_iter().find(|answer| answer.len() == 92);
+        // What was garbled may have been mac2, which nobody asked for.
+        assert!(response.is_some() == (fresh && sound) || !sound, "a first message wrongly taken or refused");
+        let Some(response) = response else { return };
+        assert!(fresh, "a timestamp was taken twice");
+        (self.taken, self.place) = ((timestamp, self.boot), Some(from));
+        let keys = initiator.finish(&response).expect("an answer that the initiator can read");
+        self.session = Some(Session { keys, born: self.boot, seen: BTreeSet::new() });
+    }
+
+    /// A data message; the counter is near the greatest one, near the end, or any.
+    fn send(&mut self, script: &mut Script<'_>) {
+        let Some(session) = &mut self.session else { return };
+        let (how, offset) = (script.octet(), u64::from(script.short()));
+        let greatest = session.seen.last().copied();
+        let counter = match how & 3 {
+            0 => greatest.map_or(0, |greatest| greatest.saturating_add(1)),
+            1 => greatest.unwrap_or(0).saturating_sub(offset % 9000),
+            2 => greatest.unwrap_or(0).saturating_add(offset),
+            _ => u64::MAX - offset,
+        };
+        let plaintext = plaintext(how, script);
+        let mut datagram = session.keys.seal(counter, &plaintext);
+        let fresh = self.boot - session.born < LIFE
+            && counter < REJECT
+            && !session.seen.contains(&counter)
+            && greatest.is_none_or(|greatest| counter + WINDOW > greatest);
+        if fresh {
+            session.seen.insert(counter);
+            self.place = Some(place(how));
+        }
+        let (packet, _) = self.deliver(place(how), &mut datagram);
+        let expected = inner(&plaintext).filter(|_| fresh);
+        assert_eq!(packet.as_deref(), expected, "counter {counter} after {greatest:?}");
+    }
+}
+
+fn place(how: u8) -> SocketAddr {
+    SocketAddr::from(([198, 51, 100, how >> 4], 51820))
+}
+
+/// Any octets, or an IP packet from the insider's own address or another, of a length true or not.
+fn plaintext(how: u8, script: &mut Script<'_>) -> Vec<u8> {
+    let length = usize::from(script.octet()) * if how & 4 == 0 { 1 } else { 250 };
+    let mut packet = script.take(length).to_vec();
+    packet.resize(length, how);
+    let (version, at, source): (u8, usize, &[u8]) = match how & 24 {
+        0 | 8 => return packet,
+        16 => (0x45, 12, &V4.octets()),
+        _ => (0x60, 8, &V6.octets()),
+    };
+    if let Some(first) = packet.first_mut() {
+        *first = version;
+    }
+    if let Some(field) = packet.get_mut(at..at + source.len()) {
+        field.copy_from_slice(source);
+    }
+    packet
+}
+
+/// The packet in a plaintext, if it is one from the insider's own addresses and not cut short (RFC 791, RFC 8200).
+fn inner(plaintext: &[u8]) -> Option<&[u8]> {
+    let short = |at: usize| usize::from(plaintext[at]) << 8 | usize::from(plaintext[at + 1]);
+    let (source, length) = match plaintext.len() {
+        20.. if plaintext[0] >> 4 == 4 => (plaintext[12..16] == V4.octets(), short(2)),
+        40.. if plaintext[0] >> 4 == 6 => (plaintext[8..24] == V6.octets(), short(4) + 40),
+        _ => return None,
+    };
+    plaintext.get(..length).filter(|packet| source && packet.len() >= 20)
+}

@@ -1,0 +1,201 @@
+//! A stranger on the path, who sees, drops, changes, repeats and makes datagrams, while the hosts are also changed.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use proto::change::{AllowedIpChange, InterfaceChange, PeerChange};
+use proto::key::{PresharedKey, PublicKey};
+
+use crate::forgery::add_mac1;
+use crate::pair::{Pair, private_key};
+use crate::script::Script;
+
+/// Handshakes of a flood: more than the 512 that mean load.
+const FLOOD: usize = 520;
+/// What the steps of one run may cost: about a tenth of a second.
+const BUDGET: usize = 400;
+
+/// What a step does. Four octets name it: what, to whom and how, and a number; some take more octets after these.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Step {
+    /// A datagram is delivered again; the number counts back from the last one, and says where it is garbled.
+    Repeat,
+    /// All that is under way arrives.
+    Carry,
+    /// All that is under way is lost.
+    Lose,
+    /// Old datagrams are delivered together, as if the kernel had joined them; the number is their length.
+    Train,
+    /// A datagram of the octets that follow.
+    Raw,
+    /// Time passes.
+    Pass,
+    /// A packet goes into the tunnel.
+    Send,
+    /// A host's configuration changes.
+    Change,
+    /// A host's link is set up or down.
+    Link,
+    /// Some handshakes that wait are worked off.
+    Work,
+    /// More handshakes than can be worked off.
+    Flood,
+    /// The wall clocks are set, also back.
+    Clock,
+}
+
+impl Step {
+    const ALL: [Self; 12] = [
+        Self::Repeat,
+        Self::Carry,
+        Self::Lose,
+        Self::Train,
+        Self::Raw,
+        Self::Pass,
+        Self::Send,
+        Self::Change,
+        Self::Link,
+        Self::Work,
+        Self::Flood,
+        Self::Clock,
+    ];
+
+    fn cost(self) -> usize {
+        if matches!(self, Self::Flood) { BUDGET / 2 } else { 1 }
+    }
+
+    /// The octets of this step.
+    pub(crate) fn encode(self, how: u8, number: u16) -> [u8; 4] {
+        let [low, high] = number.to_le_bytes();
+        [self as u8, how, low, high]
+    }
+}
+
+/// Takes the steps that `octets` name, and then asks both hosts to find each other again.
+pub fn run(octets: &[u8]) {
+    let (mut script, mut pair) = (Script(octets), Pair::new());
+    let mut spent = 0;
+    while spent < BUDGET && !script.is_over() {
+        let step = Step::ALL[usize::from(script.octet()) % Step::ALL.len()];
+        let (how, number) = (script.octet(), script.short());
+        spent += step.cost();
+        take(&mut pair, step, how, number, &mut script);
+    }
+    pair.lose();
+    pair.recover();
+}
+
+fn take(pair: &mut Pair, step: Step, how: u8, number: u16, script: &mut Script<'_>) {
+    let host = usize::from(how & 1);
+    match step {
+        Step::Repeat => repeat(pair, how, number, script),
+        Step::Carry => pair.carry(),
+        Step::Lose => pair.lose(),
+        Step::Train => train(pair, how, number),
+        Step::Raw => pair.deliver(host, stranger(how), script.take(number.into()).to_vec()),
+        // Milliseconds or seconds: all timers stand between 5 s and the 18 hours of the longest keepalive.
+        Step::Pass if host == 0 => pair.pass(Duration::from_millis(number.into())),
+        Step::Pass => pair.pass(Duration::from_secs(number.into())),
+        Step::Send => {
+            pair.send(host, usize::from(number) % 3000, usize::from(how >> 1 & 1));
+        }
+        Step::Change => pair.apply(host, &change(pair, host, how >> 1, number)),
+        Step::Link => pair.set_up(host, how & 2 == 0),
+        Step::Work => pair.work(host, number.into()),
+        Step::Flood => flood(pair, host, how, number),
+        Step::Clock => pair.unix = Duration::from_secs(1_700_000_000 + u64::from(number) * 3600),
+    }
+}
+
+fn stranger(how: u8) -> SocketAddr {
+    match how >> 1 & 3 {
+        0 => SocketAddr::from(([198, 51, 100, how], 1)),
+        1 => SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, how.into()], 0)),
+        2 => SocketAddr::from(([192, 0, 2, 1], 51820)),
+        _ => SocketAddr::from(([192, 0, 2, 2], 51820)),
+    }
+}
+
+/// An old datagram again: as it was or changed, to its taker or back, from its sender or another place.
+fn repeat(pair: &mut Pair, how: u8, number: u16, script: &mut Script<'_>) {
+    let count = pair.sent.len();
+    let old = &pair.sent[count - 1 - usize::from(number & 0xff) % count];
+    let (by, mut octets) = (old.by, old.octets.clone());
+    let to = if how & 0x40 == 0 { 1 - by } else { by };
+    let from = if how & 0x80 == 0 { pair.hosts[by].address } else { stranger(how) };
+    garble(&mut octets, how, number >> 8, script);
+    if how & 0x20 != 0 {
+        add_mac1(&private_key(to, 0).public_key(), &mut octets);
+    }
+    pair.deliver(to, from, octets);
+}
+
+/// What the link has carried last, each cut or filled up to one length: the kernel joins by addresses, whoever wrote them.
+fn train(pair: &mut Pair, how: u8, number: u16) {
+    let to = usize::from(how & 1);
+    let stride = 1 + usize::from(number) % 1600;
+    let fitted = pair.sent.iter().rev().filter(|sent| sent.by != to).take(1 + usize::from(how >> 3)).flat_map(|sent| {
+        let mut octets = sent.octets.clone();
+        octets.resize(stride, how);
+        octets
+    });
+    let mut train: Vec<_> = fitted.collect();
+    // The last one may be shorter.
+    train.truncate(train.len().saturating_sub(usize::from(how >> 1 & 3) * stride / 4));
+    let from = pair.hosts[1 - to].address;
+    pair.deliver_train(to, from, train, stride);
+}
+
+fn garble(octets: &mut Vec<u8>, how: u8, place: u16, script: &mut Script<'_>) {
+    let place = usize::from(place) % octets.len();
+    match how & 7 {
+        0 | 1 => {}
+        2 => octets[place] ^= script.octet(),
+        3 => octets.truncate(place),
+        4 => octets.extend(script.take(place)),
+        5 => octets[0] = script.octet(),
+        6 => octets[4..8].copy_from_slice(&[script.octet(), script.octet(), script.octet(), script.octet()]),
+        _ => {
+            let fresh = script.take(octets.len() - place);
+            octets[place..place + fresh.len()].copy_from_slice(fresh);
+        }
+    }
+}
+
+fn change(pair: &Pair, host: usize, kind: u8, number: u16) -> InterfaceChange {
+    let peer = pair.peer_of(host);
+    let named = PeerChange::new(peer.public_key);
+    let which = number as u8;
+    let one = |peer| InterfaceChange { peers: vec![peer], ..InterfaceChange::default() };
+    match kind % 11 {
+        0 => one(peer),
+        1 => one(PeerChange { remove: true, ..named }),
+        2 => InterfaceChange { replace_peers: true, ..one(peer) },
+        3 => InterfaceChange { private_key: Some(Some(private_key(host, which))), ..InterfaceChange::default() },
+        4 => InterfaceChange { private_key: Some(None), ..InterfaceChange::default() },
+        5 => one(PeerChange { preshared_key: Some(PresharedKey::from_bytes([which & 3; 32])), ..named }),
+        6 => one(PeerChange { endpoint: Some(stranger(which)), ..named }),
+        7 => one(PeerChange { persistent_keepalive_interval: Some(number), ..named }),
+        8 => one(PeerChange { replace_allowed_ips: true, ..named }),
+        9 => one(PeerChange { public_key: private_key(host, which).public_key(), ..peer }),
+        // Stays within the prefixes of the other host: the thief has no key that anybody holds, or one of low order.
+        _ => one(PeerChange {
+            public_key: PublicKey::from_bytes([which & 1; 32]),
+            allowed_ips: vec![AllowedIpChange::Add("10.0.0.0/8".parse().expect("a prefix"))],
+            ..peer
+        }),
+    }
+}
+
+/// Second messages with a good mac1 and nothing else that is good, from many places. They fill the queue as first
+/// messages do, and are cheaper to work off.
+fn flood(pair: &mut Pair, host: usize, how: u8, number: u16) {
+    let mut message = [how; 92];
+    message[..4].copy_from_slice(&[2, 0, 0, 0]);
+    for place in 0..FLOOD {
+        message[8..12].copy_from_slice(&(place as u32).to_le_bytes());
+        add_mac1(&private_key(host, 0).public_key(), &mut message);
+        let from = SocketAddr::from(([203, 0, 113, place as u8], number));
+        pair.deliver(host, from, message.to_vec());
+    }
+}

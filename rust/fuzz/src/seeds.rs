@@ -1,0 +1,138 @@
+//! Where fuzzing starts: inputs of every target made from real exchanges, so that nothing has to be guessed.
+
+use device::packet::virtio::{Checksum, Gso, Virtio};
+use device::uapi::format;
+use proto::change::InterfaceChange;
+use proto::key::PrivateKey;
+
+use crate::messages::Step;
+use crate::pair::{Pair, private_key};
+
+/// The names of the targets, each with its inputs.
+#[must_use]
+pub fn all() -> Vec<(&'static str, Vec<Vec<u8>>)> {
+    let (requests, status) = (requests(), status());
+    let conversation = [b"\x00set=1\n", &requests[0][..], b"\nget=1\n\nget=1\n\nset=1\nlisten_port=x\n\n"].concat();
+    vec![
+        ("allowed_ips", prefixes()),
+        ("coalescer", flows()),
+        ("insider", insiders()),
+        ("keys", keys()),
+        ("messages", messages()),
+        ("packets", packets()),
+        ("split", super_packets()),
+        ("uapi_request", requests),
+        ("uapi_server", vec![conversation, b"\x01get=1\n\n".to_vec()]),
+        ("uapi_status", vec![[&status[..], b"errno=0\n"].concat(), b"errno=-22\n".to_vec()]),
+    ]
+}
+
+fn messages() -> Vec<Vec<u8>> {
+    use Step::{Carry, Change, Clock, Flood, Link, Lose, Pass, Raw, Repeat, Send, Train, Work};
+    let steps = |steps: &[(Step, u8, u16)]| steps.iter().flat_map(|(step, how, n)| step.encode(*how, *n)).collect();
+    let exchange = [(Send, 0, 100), (Send, 1, 1400), (Send, 2, 60), (Send, 3, 0), (Carry, 0, 0)];
+    let renewal = [(Pass, 1, 121), (Send, 0, 9), (Carry, 0, 0), (Send, 1, 9), (Carry, 0, 0), (Repeat, 0, 2)];
+    let loss = [(Pass, 1, 121), (Send, 0, 9), (Lose, 0, 0), (Pass, 1, 6), (Carry, 0, 0), (Repeat, 2, 0x1001)];
+    let roaming = [(Send, 0, 9), (Repeat, 0x80, 0), (Send, 1, 9), (Carry, 0, 0), (Repeat, 0x40, 0)];
+    let load = [(Flood, 1, 7), (Pass, 1, 181), (Send, 0, 9), (Carry, 0, 0), (Pass, 1, 6), (Carry, 0, 0), (Work, 1, 9)];
+    let link = [(Link, 2, 0), (Send, 1, 9), (Carry, 0, 0), (Link, 0, 0), (Send, 0, 9), (Clock, 0, 0), (Carry, 0, 0)];
+    let forged = [(Pass, 1, 181), (Send, 0, 9), (Repeat, 0x27, 0x0800), (Repeat, 0x23, 0x4000), (Repeat, 4, 0xff00)];
+    let train = [(Send, 0, 100), (Send, 0, 100), (Send, 0, 90), (Train, 1 | 1 << 3, 159), (Train, 1 | 2 << 3, 159)];
+    let changes = (0..11).flat_map(|kind| [(Change, kind << 1, kind.into()), (Send, 0, 9), (Carry, 0, 0)]);
+    let mut seeds: Vec<Vec<u8>> = vec![
+        steps(&exchange),
+        steps(&renewal),
+        steps(&loss),
+        steps(&roaming),
+        steps(&load),
+        steps(&link),
+        steps(&forged),
+        steps(&train),
+        steps(&changes.collect::<Vec<_>>()),
+    ];
+    let raw = Pair::new().sent.into_iter().flat_map(|sent| {
+        let head = Raw.encode(1, sent.octets.len() as u16);
+        [&head[..], &sent.octets].concat()
+    });
+    seeds.push(raw.collect());
+    seeds
+}
+
+/// Handshakes in and out of order; counters ahead, behind and at the end; plaintexts of every kind.
+fn insiders() -> Vec<Vec<u8>> {
+    let ip = |version: u8| [&[60, version, 0, 0, 40, 0, 20][..], &[0; 53]].concat();
+    let data = |how: u8, offset: u16| [vec![1, how], offset.to_le_bytes().to_vec()].concat();
+    let good = [vec![0, 0], data(16, 0), ip(0x45), data(24, 0), ip(0x60), data(0, 0), vec![0]].concat();
+    let window = [vec![0, 0], data(2, 20_000), vec![0], data(1, 8127), vec![0], data(3, 9000), vec![0]].concat();
+    let again = [vec![0, 0], vec![3, 100, 0], vec![0, 0], vec![0, 1], vec![0x40; 12], vec![0, 2, 60, 1]].concat();
+    vec![good, window, again]
+}
+
+fn packets() -> Vec<Vec<u8>> {
+    let mut v4 = vec![0; 60];
+    (v4[0], v4[3]) = (0x45, 60);
+    let mut v6 = vec![0; 100];
+    (v6[0], v6[5]) = (0x60, 60);
+    [v4, v6].map(|packet| [&[0, 0x8c, 5][..], &packet].concat()).to_vec()
+}
+
+/// Runs of TCP and UDP, short last ones, two flows in turn, packets changed before and after their checksums.
+fn flows() -> Vec<Vec<u8>> {
+    let run = |shape: u8, times: u8, length: u16| [vec![shape, times], length.to_le_bytes().to_vec()].concat();
+    let bulk = [vec![0], run(2, 70, 1368), run(2, 0, 100), run(3, 20, 1368), run(0, 20, 500), run(1, 20, 500)].concat();
+    let turns = (0..20).flat_map(|turn| run(2 | (turn & 3) << 2, 0, 1000));
+    let changed =
+        [vec![4], run(0x52, 9, 900), vec![33, 8], run(0x92, 3, 900), vec![60, 1], run(0xc0, 0, 30), vec![0x45; 30]];
+    vec![bulk, [0].into_iter().chain(turns).collect(), changed.concat()]
+}
+
+/// A TCP packet of three segments and a UDP packet whose checksum is to be completed.
+fn super_packets() -> Vec<Vec<u8>> {
+    let virtio = |gso, segment_bytes, start, offset| {
+        let checksum = Some(Checksum { start, offset });
+        Virtio { checksum, gso, segment_bytes, header_bytes: 40 }.encode()
+    };
+    let mut tcp = vec![0; 40 + 300];
+    (tcp[0], tcp[9], tcp[32]) = (0x45, 6, 0x50);
+    let mut udp = vec![0; 48 + 20];
+    (udp[0], udp[6]) = (0x60, 17);
+    vec![[&virtio(Gso::Tcp4, 120, 20, 16)[..], &tcp].concat(), [&virtio(Gso::None, 0, 40, 6)[..], &udp].concat()]
+}
+
+fn prefixes() -> Vec<Vec<u8>> {
+    let add = |peer: u8, length: u8, high: u8| [0, peer, 0, length, high, 0];
+    let nested =
+        [add(0, 8, 10), add(1, 16, 10), add(2, 32, 10), add(1, 0, 0), [7, 0, 0, 32, 10, 0], [3, 1, 0, 16, 10, 0]];
+    let moved = [add(0, 24, 1), add(1, 24, 1), [4, 1, 1, 64, 0xfd, 1], [5, 0, 0, 0, 0, 0], [6, 3, 0, 0, 0, 0]];
+    vec![nested.concat(), moved.concat()]
+}
+
+fn keys() -> Vec<Vec<u8>> {
+    let key = private_key(0, 0).public_key();
+    vec![key.to_base64().as_bytes().to_vec(), key.to_hex().as_bytes().to_vec()]
+}
+
+/// With every key that a `set` can have.
+fn requests() -> Vec<Vec<u8>> {
+    let pair = Pair::new();
+    let gone = proto::change::PeerChange { remove: true, update_only: true, ..pair.peer_of(1) };
+    let change = InterfaceChange {
+        private_key: Some(Some(PrivateKey::from_bytes([0x11; 32]))),
+        listen_port: Some(51820),
+        fwmark: Some(7),
+        replace_peers: true,
+        peers: vec![pair.peer_of(0), gone],
+    };
+    let named = "public_key=".to_owned() + &"22".repeat(32) + "\nendpoint=[fe80::1%eth0]:5\nprotocol_version=1\n";
+    vec![text(|out| format::change(&change, out)), (named + "allowed_ip=-fd00::/8\n").into_bytes()]
+}
+
+fn status() -> Vec<u8> {
+    text(|out| format::status(&Pair::new().hosts[0].interface.status(), out))
+}
+
+fn text(write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> Vec<u8> {
+    let mut text = Vec::new();
+    write(&mut text).expect("memory takes all");
+    text
+}
