@@ -41,6 +41,7 @@ check: $(VENV)/.warren $(VENV)/.dev
 	python -m checks.licences
 	python -m checks.contents
 	cargo fmt --manifest-path rust/Cargo.toml --all --check
+	cargo fmt --manifest-path rust/fuzz/Cargo.toml --check
 	cargo clippy $(WORKSPACE) --all-targets --quiet -- --deny warnings
 
 # What apt or go cannot bring is not an error here: the tests that need it name it at the end.
@@ -50,11 +51,12 @@ test: $(VENV)/.warren $(VENV)/.dev $(VENV)/.go
 	python -m pytest
 
 soak: $(VENV)/.warren $(VENV)/.dev $(VENV)/.go $(VENV)/bin/cargo-fuzz
-	-@requirements/apt test
+	-@requirements/apt test soak
 	PROPTEST_CASES=100000 cargo test $(WORKSPACE) --release --quiet
 	python -m pytest --hypothesis-profile soak
+	cargo run --manifest-path rust/fuzz/Cargo.toml --locked --release --quiet --example seeds
 	cd rust && for target in $$(cargo fuzz list); do \
-	    cargo +nightly fuzz run $$target -- -max_total_time=$(SOAK_SECONDS) || exit; \
+	    cargo +nightly fuzz run --sanitizer none $$target -- -max_total_time=$(SOAK_SECONDS) || exit; \
 	done
 
 bench-%: bench/%.py $(VENV)/.warren
