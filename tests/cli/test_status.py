@@ -42,7 +42,9 @@ LINK = LinkStatus(
 )
 UP = InterfaceStatus("wg0", PRIVATE_KEYS[0].public_key(), 51820, 0xCA6C, (HOME, SILENT), LINK)
 DOWN = InterfaceStatus("wg1", link=LinkStatus(up=False, mtu=1420))
-ELSEWHERE = InterfaceStatus("wg2", PRIVATE_KEYS[0].public_key(), 51821)
+ELSEWHERE = InterfaceStatus(
+    "wg2", PRIVATE_KEYS[0].public_key(), 51821, offloads_off=(("udp_segment", "the kernel refused it"),)
+)
 KILLED = InterfaceError("wg3 is not up", code="interface.stale")
 FORBIDDEN = HostError("wg4: Permission denied", code="host.not_permitted")
 SECRETS = [PRIVATE_KEYS[0].to_base64(), PRESHARED_KEYS[0].to_base64()]
@@ -77,7 +79,8 @@ def test_states_are_told_apart() -> None:
         "wg1  down  port none  mtu 1420  no address  no peers",
         "public key none yet",
         "",
-        "wg2  elsewhere  port 51821  (this network namespace has no such link)  no peers",
+        "wg2  elsewhere  port 51821  (this network namespace has no such link)  no peers"
+        "  without udp_segment: the kernel refused it",
         f"public key {ELSEWHERE.public_key}",
     ]
 
@@ -121,6 +124,7 @@ def test_json_has_every_fact() -> None:
                 "public_key": str(UP.public_key),
                 "listen_port": 51820,
                 "fwmark": 0xCA6C,
+                "offloads_off": {},
                 "link": {
                     "up": True,
                     "mtu": 1420,
@@ -160,6 +164,7 @@ def test_json_has_every_fact() -> None:
                 "public_key": str(ELSEWHERE.public_key),
                 "listen_port": 51821,
                 "fwmark": None,
+                "offloads_off": {"udp_segment": "the kernel refused it"},
                 "link": None,
                 "peers": [],
             },

@@ -25,6 +25,7 @@ def interface_object(interface: InterfaceStatus, now: float) -> dict[str, object
         "public_key": None if interface.public_key is None else str(interface.public_key),
         "listen_port": interface.listen_port or None,
         "fwmark": interface.fwmark or None,
+        "offloads_off": dict(interface.offloads_off),
         "link": None if interface.link is None else link_object(interface.link),
         "peers": [peer_object(peer, now) for peer in interface.peers],
     }

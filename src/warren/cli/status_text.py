@@ -48,6 +48,8 @@ def facts(interface: InterfaceStatus) -> Iterator[str]:
         yield ", ".join(addresses) or "no address"
     if not interface.peers:
         yield "no peers"
+    for name, reason in interface.offloads_off:
+        yield f"without {name}: {reason}"
 
 
 def cells(peer: PeerStatus, now: float) -> tuple[str, ...]:

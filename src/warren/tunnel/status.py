@@ -56,6 +56,8 @@ class InterfaceStatus:
     fwmark: int = 0
     peers: tuple[PeerStatus, ...] = ()
     link: LinkStatus | None = None
+    offloads_off: tuple[tuple[str, str], ...] = ()
+    """What the engine does without the kernel's help, and why."""
 
     @property
     def is_up(self) -> bool:
@@ -72,6 +74,7 @@ def interface_status(name: str, device: DeviceStatus, link: LinkStatus | None) -
         fwmark=device.fwmark,
         peers=tuple(map(peer_status, device.peers)),
         link=link,
+        offloads_off=tuple(device.offloads_off.items()),
     )
 
 

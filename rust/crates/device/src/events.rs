@@ -32,6 +32,13 @@ pub enum Event {
         /// What the kernel said.
         reason: String,
     },
+    /// Something that the kernel could do is done without it: slower, and as right.
+    OffloadOff {
+        /// `tun_tcp`, `tun_udp`, `udp_segment` or `udp_gro`.
+        name: String,
+        /// Why.
+        reason: String,
+    },
     /// A session stands, and the peer has shown that it holds its keys.
     HandshakeCompleted {
         /// With whom.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use proto::Interface;
 use proto::change::InterfaceChange;
 use proto::clock::Now;
-use proto::status::InterfaceStatus;
+use proto::status::{InterfaceStatus, OffloadOff};
 
 use crate::clock::{self, SystemRandom};
 use crate::control::ControlError;
@@ -20,7 +20,7 @@ use crate::inbound::Inbound;
 use crate::link::Link;
 use crate::outbound::Outbound;
 use crate::poller::{Poller, Source};
-use crate::tun::{Tun, TunState};
+use crate::tun::{Offloads, Tun, TunState};
 use crate::udp::{self, BindError, Family, Sockets};
 
 /// Handshake messages worked off in one turn: some milliseconds at the most, between two batches of packets.
@@ -43,6 +43,8 @@ pub(crate) struct Worker {
     port_refused: bool,
     up: bool,
     next_look: Duration,
+    /// Offloads of which it was told that they are off.
+    told_off: Vec<OffloadOff>,
     outbound: Outbound,
     inbound: Inbound,
 }
@@ -73,6 +75,7 @@ impl Worker {
             port_refused: false,
             up: false,
             next_look: Duration::ZERO,
+            told_off: Vec::new(),
             outbound: Outbound::new(),
             inbound: Inbound::new(offloads),
         })
@@ -174,6 +177,7 @@ impl Worker {
             TunState::Down | TunState::Gone if self.up => self.go_down(),
             TunState::Down | TunState::Gone => {}
         }
+        self.tell_offloads();
         Ok(state)
     }
 
@@ -273,7 +277,27 @@ impl Worker {
         status.fwmark = self.fwmark;
         status.drops.send_refused = self.outbound.refused;
         status.drops.tun_refused = self.outbound.tun_refused + self.inbound.tun_refused;
+        status.offloads_off = self.offloads_off();
         status
+    }
+
+    /// What is done without the kernel's help, and why.
+    fn offloads_off(&self) -> Vec<OffloadOff> {
+        let Offloads { tcp, udp } = &self.inbound.offloads;
+        let receive = self.sockets.as_ref().map_or(&Ok(()), |sockets| &sockets.trains().receive);
+        [("tun_tcp", tcp), ("tun_udp", udp), ("udp_segment", self.outbound.outbox.segmentation()), ("udp_gro", receive)]
+            .into_iter()
+            .filter_map(|(name, state)| Some(OffloadOff { name: name.into(), reason: state.as_ref().err()?.clone() }))
+            .collect()
+    }
+
+    /// Tells of every offload that was lost since the last look.
+    fn tell_offloads(&mut self) {
+        let off = self.offloads_off();
+        for offload in off.iter().filter(|offload| !self.told_off.contains(offload)) {
+            self.events.push(Event::OffloadOff { name: offload.name.clone(), reason: offload.reason.clone() });
+        }
+        self.told_off = off;
     }
 }
 

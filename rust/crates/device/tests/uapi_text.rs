@@ -11,7 +11,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proto::change::{AllowedIpChange, InterfaceChange, PeerChange};
 use proto::key::{PresharedKey, PrivateKey, PublicKey};
-use proto::status::{InterfaceStatus, PeerStatus};
+use proto::status::{InterfaceStatus, OffloadOff, PeerStatus};
 
 fn eth0_is_7(name: &str) -> Option<u32> {
     (name == "eth0").then_some(7)
@@ -270,8 +270,9 @@ prop_compose! {
         private_key in option::of(private_key()),
         (listen_port, fwmark) in any::<(u16, u32)>(),
         peers in vec(peer_status(), 0..6),
+        offloads_off in vec(("[a-z_]{1,12}", "[ -~]{0,60}").prop_map(|(name, reason)| OffloadOff { name, reason }), 0..3),
     ) -> InterfaceStatus {
-        InterfaceStatus { private_key, listen_port, fwmark, peers, ..InterfaceStatus::default() }
+        InterfaceStatus { private_key, listen_port, fwmark, peers, offloads_off, ..InterfaceStatus::default() }
     }
 }
 

@@ -230,6 +230,7 @@ impl Interface {
             fwmark: 0,
             peers: peers.collect(),
             drops: self.drops,
+            offloads_off: Vec::new(),
         }
     }
 

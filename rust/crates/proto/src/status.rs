@@ -21,6 +21,17 @@ pub struct InterfaceStatus {
     pub peers: Vec<PeerStatus>,
     /// What was not passed on. No key of the UAPI: a status that came over it has zeros here.
     pub drops: Drops,
+    /// What the kernel could do for the shell and does not; usually empty. The shell's to fill in.
+    pub offloads_off: Vec<OffloadOff>,
+}
+
+/// Something that the shell does without.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OffloadOff {
+    /// `tun_tcp`, `tun_udp`, `udp_segment` or `udp_gro`.
+    pub name: String,
+    /// Why, in words; one line.
+    pub reason: String,
 }
 
 /// One peer.

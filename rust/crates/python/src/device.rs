@@ -47,6 +47,8 @@ pub(crate) enum Event {
     PortBound { port: u16 },
     /// The UDP port could not be bound; it is tried again every second.
     PortRefused { port: u16, reason: String },
+    /// Something that the kernel could do is done without it: slower, and as right.
+    OffloadOff { name: String, reason: String },
     /// A session stands, and the peer has shown that it holds its keys.
     HandshakeCompleted { peer: PublicKey },
     /// No answer to a handshake for 90 seconds.
@@ -148,6 +150,7 @@ impl From<Happened> for Event {
             Happened::LinkDown => Self::LinkDown {},
             Happened::PortBound { port } => Self::PortBound { port },
             Happened::PortRefused { port, reason } => Self::PortRefused { port, reason },
+            Happened::OffloadOff { name, reason } => Self::OffloadOff { name, reason },
             Happened::HandshakeCompleted { peer } => Self::HandshakeCompleted { peer: PublicKey(peer) },
             Happened::HandshakeGaveUp { peer } => Self::HandshakeGaveUp { peer: PublicKey(peer) },
             Happened::EndpointMoved { peer, from, to } => Self::EndpointMoved {

@@ -1,6 +1,6 @@
 //! What an engine says of itself. The private key stays here; Python gets the public one.
 
-use proto::status::{Drops, InterfaceStatus, PeerStatus};
+use proto::status::{Drops, InterfaceStatus, OffloadOff, PeerStatus};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
@@ -20,6 +20,8 @@ pub(crate) struct DeviceStatus {
     peers: Py<PyTuple>,
     /// What was not passed on, by reason; None when asked over a socket, which does not carry it.
     drops: Option<Py<PyDict>>,
+    /// What the engine does without the kernel's help, and why; usually empty.
+    offloads_off: Py<PyDict>,
 }
 
 /// The engine's part of a peer.
@@ -58,6 +60,7 @@ pub(crate) fn of_interface(py: Python<'_>, status: &InterfaceStatus) -> PyResult
         fwmark: status.fwmark,
         peers: PyTuple::new(py, peers)?.unbind(),
         drops: None,
+        offloads_off: offloads_off(py, &status.offloads_off)?,
     })
 }
 
@@ -74,6 +77,12 @@ fn of_peer(py: Python<'_>, peer: &PeerStatus) -> PyResult<DevicePeer> {
         rx_bytes: peer.rx_bytes,
         tx_bytes: peer.tx_bytes,
     })
+}
+
+fn offloads_off(py: Python<'_>, offloads: &[OffloadOff]) -> PyResult<Py<PyDict>> {
+    let off = PyDict::new(py);
+    offloads.iter().try_for_each(|offload| off.set_item(&offload.name, &offload.reason))?;
+    Ok(off.unbind())
 }
 
 fn drops(py: Python<'_>, drops: &Drops) -> PyResult<Py<PyDict>> {

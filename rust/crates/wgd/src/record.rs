@@ -55,6 +55,9 @@ impl From<&Event> for Record {
             Event::PortRefused { port, reason } => {
                 Self::new(Level::Error, "port.refuse").with("port", port).with("reason", reason)
             }
+            Event::OffloadOff { name, reason } => {
+                Self::new(Level::Warning, "offload.off").with("offload", name).with("reason", reason)
+            }
             Event::HandshakeCompleted { peer } => Self::new(Level::Debug, "handshake.complete").with("peer", peer),
             Event::HandshakeGaveUp { peer } => Self::new(Level::Info, "handshake.give_up").with("peer", peer),
             Event::EndpointMoved { peer, from, to } => {

@@ -6,7 +6,8 @@ use proto::change::{AllowedIpChange, InterfaceChange, PeerChange};
 use proto::key::KEY_BYTES;
 use proto::status::{InterfaceStatus, PeerStatus};
 
-/// Writes the answer to `get=1` in wireguard-go's order.
+/// Writes the answer to `get=1` in wireguard-go's order. `warren_offload_off`, our own key, is there only when something
+/// is off; wg(8) passes over keys that it does not know.
 ///
 /// # Errors
 /// Those of `out`.
@@ -19,6 +20,9 @@ pub fn status(status: &InterfaceStatus, out: &mut impl Write) -> io::Result<()> 
     }
     if status.fwmark != 0 {
         writeln!(out, "fwmark={}", status.fwmark)?;
+    }
+    for offload in &status.offloads_off {
+        writeln!(out, "warren_offload_off={} {}", offload.name, offload.reason)?;
     }
     status.peers.iter().try_for_each(|peer| peer_status(peer, out))
 }

@@ -132,6 +132,7 @@ fn interface_status(status: &mut InterfaceStatus, line: &Line<'_>) -> Result<(),
         "private_key" => status.private_key = line.read(&value::PRIVATE_KEY)?,
         "listen_port" => status.listen_port = line.read(&value::LISTEN_PORT)?,
         "fwmark" => status.fwmark = line.read(&value::FWMARK)?,
+        "warren_offload_off" => status.offloads_off.push(line.read(&value::OFFLOAD_OFF)?),
         _ => {}
     }
     Ok(())

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use ipnet::IpNet;
 use proto::change::AllowedIpChange;
 use proto::key::{PresharedKey, PrivateKey, PublicKey};
+use proto::status::OffloadOff;
 
 use super::line::Field;
 
@@ -53,6 +54,8 @@ pub(super) const ERRNO: Field<i32> =
     Field { key: "errno", expected: "a decimal number", parse: |text| text.parse().ok() };
 
 /// What an endpoint looks like, for its error.
+pub(super) const OFFLOAD_OFF: Field<OffloadOff> =
+    Field { key: "warren_offload_off", expected: "a name, a space and a reason", parse: offload_off };
 pub(super) const ENDPOINT_EXPECTED: &str =
     "address:port, e.g. 192.0.2.1:51820, [2001:db8::1]:51820 or [fe80::1%eth0]:51820 with an interface of this host";
 
@@ -80,6 +83,11 @@ fn private_key(text: &str) -> Option<Option<PrivateKey>> {
 }
 
 /// Masked to its length, as the kernel and wireguard-go do.
+fn offload_off(text: &str) -> Option<OffloadOff> {
+    let (name, reason) = text.split_once(' ')?;
+    Some(OffloadOff { name: name.into(), reason: reason.into() })
+}
+
 fn prefix(text: &str) -> Option<IpNet> {
     let (address, length) = text.split_once('/')?;
     IpNet::new(address.parse::<IpAddr>().ok()?, number(length)?).ok().map(|prefix| prefix.trunc())
