@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-# How many times slower than a machine this one is; tests/qemu says so for its own.
+# How many times slower than hardware this machine is, and so how much less it is given to do: tests/qemu tells its own.
 SLOWNESS = float(os.environ.get("WARREN_SLOWNESS", "1"))
 COMMAND_SECONDS = 120.0 * SLOWNESS
 SOON_SECONDS = 20.0 * SLOWNESS

@@ -11,11 +11,12 @@ from contextlib import suppress
 from typing import Self
 
 from .cookie import with_macs
+from .deadline import SLOWNESS
 from .host import Host
 from .noise import COOKIE_REPLY, INITIATION, INITIATION_BYTES
 
 BURST = 512
-PAUSE_SECONDS = 0.05
+PAUSE_SECONDS = 0.05 * SLOWNESS
 MOST_SENT = 400_000
 
 

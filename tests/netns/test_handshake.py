@@ -6,7 +6,7 @@ import pytest
 
 from .host import IN_NAMESPACES
 from .pair import FAR_INNER, NEAR_INNER, Pair
-from .traffic import ping, reach, tcp_copy, udp_exchange
+from .traffic import BULK_BYTES, ping, reach, tcp_copy, udp_exchange
 
 pytestmark = IN_NAMESPACES
 
@@ -24,8 +24,8 @@ def test_traffic_of_every_kind(pair: Pair, outer: int, initiator: str) -> None:
         reach(first, address)
     assert int(pair.near.of_peer(pair.far.keys, "latest-handshakes")) > 0
     for far_inner, near_inner in zip(FAR_INNER, NEAR_INNER, strict=True):
-        tcp_copy(near, far, far_inner, 3_000_000)
-        tcp_copy(far, near, near_inner, 3_000_000)
+        tcp_copy(near, far, far_inner, BULK_BYTES)
+        tcp_copy(far, near, near_inner, BULK_BYTES)
         udp_exchange(near, far, far_inner, 4000)
         udp_exchange(far, near, near_inner, 4000)
 

@@ -8,14 +8,13 @@ from .conftest import MakeHost
 from .engine import Engine
 from .host import IN_NAMESPACES
 from .pair import FAR_INNER, INNER, NEAR_INNER, Pair, cabled, pair_of
-from .traffic import ping, tcp_copy, udp_exchange
+from .traffic import BULK_BYTES, ping, tcp_copy, udp_exchange
 
 pytestmark = IN_NAMESPACES
 
 WIDEST_CABLE = 65_535
 UDP_LARGEST_BYTES = 65_507
 WIREGUARD_BYTES = 80  # IPv6, UDP and transport headers and the tag: what wg(8) reckons with
-BULK_BYTES = 8_000_000
 
 
 def bulk(pair: Pair, mtu: int, *, far_sends: bool = True) -> None:

@@ -8,7 +8,7 @@ from .conftest import MakeHost
 from .host import IN_NAMESPACES, address
 from .interface import KeyPair
 from .pair import FAR_INNER, INNER, NEAR_INNER, Pair, prefixes, single
-from .traffic import reach, tcp_copy, udp_exchange
+from .traffic import BULK_BYTES, reach, tcp_copy, udp_exchange
 
 pytestmark = IN_NAMESPACES
 
@@ -63,7 +63,7 @@ def test_the_tun_moved_to_another_namespace(pair: Pair, make_host: MakeHost) -> 
     for far_inner, near_inner in zip(FAR_INNER, NEAR_INNER, strict=True):
         reach(inside, far_inner)
         reach(pair.far.host, near_inner)
-        tcp_copy(inside, pair.far.host, far_inner, 3_000_000)
+        tcp_copy(inside, pair.far.host, far_inner, BULK_BYTES)
         udp_exchange(pair.far.host, inside, near_inner, 4000)
     assert inside.run("ss", "-Huln") == ""
     assert f":{pair.near.listen_port} " in pair.near.host.run("ss", "-Huln")

@@ -13,7 +13,7 @@ from .host import IN_NAMESPACES, Host, address, join
 from .interface import endpoint
 from .noise import TRANSPORT
 from .pair import FAR_INNER, INNER, NEAR_INNER, OUTER, Pair, single
-from .traffic import ping, reach, tcp_copy
+from .traffic import BULK_BYTES, ping, reach, tcp_copy
 from .wire import Wire
 
 pytestmark = IN_NAMESPACES
@@ -32,7 +32,7 @@ def test_replies_come_from_the_address_that_was_asked(pair: Pair, version: int) 
     pair.far.set("peer", near.keys.text, "endpoint", endpoint(second, near.listen_port))
     with Wire(pair.far.host) as wire:
         reach(pair.far.host, NEAR_INNER[0])
-        tcp_copy(near.host, pair.far.host, FAR_INNER[0], 1_000_000)
+        tcp_copy(near.host, pair.far.host, FAR_INNER[0], BULK_BYTES)
         assert {datagram.source for datagram in wire.seen if not datagram.outgoing} == {second}
 
     near.host.ip("address", "del", f"{second}/{length}", "dev", "eth0")

@@ -10,10 +10,11 @@ import subprocess
 import threading
 from contextlib import closing
 
-from .deadline import SOON_SECONDS, until
+from .deadline import SLOWNESS, SOON_SECONDS, until
 from .host import Host
 
 CHUNK_BYTES = 1 << 18
+BULK_BYTES = int(8_000_000 / SLOWNESS)
 
 
 def _family(address: str) -> socket.AddressFamily:
