@@ -16,8 +16,8 @@ impl Interface {
 
     /// Does what is due.
     pub fn on_deadline(&mut self, now: Now) {
-        while let Some((deadline, id)) = self.schedule.take_due(now.boot) {
-            let Some(peer) = self.peers.get_mut(id).filter(|peer| peer.scheduled == Some(deadline)) else { continue };
+        while let Some(id) = self.schedule.take_due(now.boot) {
+            let Some(peer) = self.peers.get_mut(id) else { continue };
             peer.scheduled = None;
             while let Some(due) = self.peers.get_mut(id).and_then(|peer| peer.timers.take_due(now.boot)) {
                 self.carry_out(id, due, now);

@@ -179,6 +179,9 @@ impl Interface {
 
     fn remove_peer(&mut self, id: PeerId) {
         self.allowed_ips.remove_all(id, &mut self.peers);
+        if let Some(peer) = self.peers.get_mut(id) {
+            self.schedule.forget(id, peer);
+        }
         self.peers.remove(id);
     }
 
