@@ -82,6 +82,8 @@ impl Timers {
             return Some(Due::NewHandshake);
         }
         if take(&mut self.persistent, boot) {
+            // Sending does this too, but nothing may be sent now: no endpoint, no key of our own.
+            self.traversed(boot);
             return (!self.persistent_keepalive.is_zero()).then_some(Due::PersistentKeepalive);
         }
         take(&mut self.wipe, boot).then_some(Due::Wipe)
