@@ -54,28 +54,24 @@ fn flow(packet: &[u8]) -> Option<Vec<u8>> {
     fits.then(|| [&[protocol], addresses, &transport[..4]].concat())
 }
 
-/// Without what means nothing: the identification of an atomic datagram (RFC 6864, section 4.1) and so its checksum, and
-/// which of its two zeros a transport checksum is.
+/// Without what means nothing: the identification of an atomic datagram (RFC 6864, section 4.1), the urgent pointer of a
+/// segment without URG (RFC 9293, section 3.1), and the checksums over them, where they hold.
 fn comparable(packet: &[u8]) -> Vec<u8> {
     let mut packet = packet.to_vec();
-    if flow(&packet).is_none() {
-        return packet;
-    }
+    let Some(protocol) = flow(&packet).map(|flow| flow[0]) else { return packet };
     let ip = if packet[0] == 0x45 { 20 } else { 40 };
     if packet[0] == 0x45 && packet[6] == 0x40 && sum(&packet[..20]) == 0xffff {
         packet[4..6].fill(0);
         packet[10..12].fill(0);
     }
-    let protocol = packet[if ip == 20 { 9 } else { 6 }];
-    let field = ip + if protocol == 6 { 16 } else { 6 };
-    if packet[field..field + 2] == [0, 0] && (protocol == 6 || transport_holds(&packet, ip, protocol)) {
-        packet[field..field + 2].fill(0xff);
+    if transport_sum(&packet, ip, protocol) == 0xffff {
+        let field = ip + if protocol == 6 { 16 } else { 6 };
+        packet[field..field + 2].fill(0);
+        if protocol == 6 && packet[ip + 13] & 0x20 == 0 {
+            packet[ip + 18..ip + 20].fill(0);
+        }
     }
     packet
-}
-
-fn transport_holds(packet: &[u8], ip: usize, protocol: u8) -> bool {
-    transport_sum(packet, ip, protocol) == 0xffff
 }
 
 fn transport_sum(packet: &[u8], ip: usize, protocol: u8) -> u16 {
