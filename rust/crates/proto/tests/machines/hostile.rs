@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use proto::change::{InterfaceChange, PeerChange};
+use proto::clock::Now;
 use proto::key::PublicKey;
 
-use crate::simulator::World;
+use crate::simulator::{Weather, World};
 
 fn one(peer: PeerChange) -> InterfaceChange {
     InterfaceChange { peers: vec![peer], ..InterfaceChange::default() }
@@ -39,4 +40,40 @@ fn a_keepalive_that_fell_due_before_there_was_an_endpoint_goes_on() {
     world.apply(0, one(PeerChange { endpoint: known.endpoint, ..PeerChange::new(known.public_key) }));
     world.pass(Duration::from_secs(30));
     assert!(world.status(1).peers[0].rx_bytes > 0, "its keepalive was forgotten");
+}
+
+/// The kernel joins datagrams by addresses and lengths, whoever wrote them.
+#[test]
+fn of_a_train_that_others_have_added_to_the_genuine_is_delivered_once() {
+    let mut world = World::new(2, 3);
+    world.send(0, 1, 0);
+    world.pass(Duration::from_secs(1));
+    world.weather.lost = 100;
+    (1..4).for_each(|number| world.send(0, 1, number));
+    let [.., one, two, three] = world.hosts[0].sent.as_slice() else { panic!("three datagrams") };
+    let mut garbled = two.clone();
+    garbled[20] ^= 1;
+    let mut other_index = one.clone();
+    other_index[4] ^= 1;
+    let junk = vec![0xff; one.len()];
+    let mut train = [&garbled, one, &junk, two, one, &other_index, three].map(Vec::as_slice).concat();
+    // The last datagram of a train may be shorter: here it is cut.
+    train.pop();
+    let (from, stride) = (world.hosts[0].address.into(), one.len());
+    let now = Now { boot: world.now, unix: world.now };
+    let delivered = world.hosts[1].interface.receive_train(from, &mut train, stride, now).to_vec();
+    let numbers = delivered.into_iter().map(|range| train[range][23]).collect::<Vec<_>>();
+    assert_eq!(numbers, [1, 2]);
+    let drops = world.status(1).drops;
+    assert_eq!((drops.not_authentic, drops.malformed, drops.replayed, drops.no_session), (2, 1, 1, 1));
+}
+
+#[test]
+fn for_a_peer_that_does_not_answer_the_last_packets_are_kept_and_no_more() {
+    let mut world = World::new(2, 4);
+    world.weather = Weather { lost: 100, ..Weather::default() };
+    (0..1000).for_each(|number| world.send(0, 1, number));
+    world.weather = Weather::default();
+    world.pass(Duration::from_secs(10));
+    assert_eq!(world.hosts[1].delivered, (1000 - 128..1000).collect::<Vec<_>>());
 }
