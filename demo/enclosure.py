@@ -30,7 +30,8 @@ def enter() -> int:
     command = UNSHARE if os.geteuid() == 0 else (*UNSHARE, "--user", "--map-root-user")
     verify_allowed(command)
     words = [*command, sys.executable, "-m", "demo"]
-    inner = subprocess.Popen(words, stdin=subprocess.PIPE, env=os.environ | {INSIDE: "1"})
+    path = f"{os.environ.get('PATH', os.defpath)}:{Path(sys.executable).parent}"  # where warren is installed
+    inner = subprocess.Popen(words, stdin=subprocess.PIPE, env=os.environ | {INSIDE: "1", "PATH": path})
     try:
         return inner.wait()
     except KeyboardInterrupt:
