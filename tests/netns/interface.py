@@ -65,11 +65,6 @@ class Interface:
         self._start()
         self.configure(f"[Interface]\nPrivateKey = {self.keys.private_text}\n")
 
-    def stop(self) -> None:
-        """Ends it the clean way, by its socket."""
-        self.host.path(f"{SOCKETS}/{self.name}.sock").unlink()
-        until(lambda: self.process.poll() is not None, f"{self.engine.name} ends when its socket is deleted")
-
     @property
     def pid(self) -> int:
         """The engine's pid in its host."""

@@ -76,6 +76,17 @@ def test_it_starts_a_handshake_and_carries_an_echo(near: Interface, hosts: tuple
         assert pinging.result().returncode == 0
 
 
+def test_it_sends_each_packet_once_and_nothing_else(near: Interface, client: Client) -> None:
+    """Every datagram opens to a packet that was sent, in order: no octet of another one is under the seal."""
+    session = client.initiate()
+    client.socket.send(session.seal(b""))
+    for size_bytes in (500, 8, 100):
+        ping(near.host, client.inner, "-s", str(size_bytes))
+    requests = [client.packet(session) for _ in range(3)]
+    assert [(packet[0], len(echoed(packet)[2])) for packet in requests] == [(0x45, 500), (0x45, 8), (0x45, 100)]
+    assert client.is_silent(TRANSPORT)
+
+
 def test_no_answer_to_what_is_not_a_handshake_for_it(client: Client) -> None:
     good = client.initiation()
     wrong_mac1 = good[:-17] + bytes([good[-17] ^ 1]) + good[-16:]

@@ -120,10 +120,13 @@ def test_no_permission(host: Host, warren: Engine) -> None:
 
 def test_nobody_at_all(host: Host, warren: Engine) -> None:
     """An ordinary user, to whom the socket directory is closed too."""
+    nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+    if host.attempt(*nobody, "true").returncode != 0:
+        pytest.skip("a second user (this namespace has one)")
     program = host.path("/run/engine")
     program.write_bytes(warren.program.read_bytes())
     program.chmod(0o755)
-    done = host.attempt("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "/run/engine", "wg0")
+    done = host.attempt(*nobody, "/run/engine", "wg0")
     assert done.returncode != 0
     assert "permi" in (done.stderr + done.stdout).lower()
     assert not host.processes("/run/engine")

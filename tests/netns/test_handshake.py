@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from .deadline import until
 from .host import IN_NAMESPACES
+from .noise import TRANSPORT
 from .pair import FAR_INNER, NEAR_INNER, Pair
 from .traffic import BULK_BYTES, ping, reach, tcp_copy, udp_exchange
+from .wire import KEEPALIVE_BYTES, Datagram, Wire
 
 pytestmark = IN_NAMESPACES
 
@@ -52,3 +55,22 @@ def test_an_echo_of_the_mtu_passes_and_a_larger_one_names_the_mtu(pair: Pair) ->
     larger = ping(pair.near.host, FAR_INNER[0], "-M", "do", "-s", "1400")
     assert larger.returncode != 0
     assert "mtu=1420" in larger.stdout + larger.stderr
+
+
+def test_datagrams_are_padded_to_16_but_never_past_the_mtu(pair: Pair) -> None:
+    """Section 5.4.6; echoes of 1 octet, of one less than the MTU and of the MTU, as they are on the wire."""
+    pair.open()
+    with Wire(pair.near.host) as wire:
+        for size_bytes in (1, 1391, 1392):
+            assert ping(pair.near.host, FAR_INNER[0], "-s", str(size_bytes)).returncode == 0
+        until(lambda: wire.count(is_request) == 3, "three requests")
+    assert [len(datagram.payload) - KEEPALIVE_BYTES for datagram in wire.seen if is_request(datagram)] == [
+        32,
+        1420,
+        1420,
+    ]
+
+
+def is_request(datagram: Datagram) -> bool:
+    """A transport message with a packet in it that leaves the watched host."""
+    return datagram.outgoing and datagram.kind == TRANSPORT and len(datagram.payload) > KEEPALIVE_BYTES

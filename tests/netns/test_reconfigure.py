@@ -8,7 +8,8 @@ from .conftest import MakeHost
 from .host import IN_NAMESPACES, address
 from .interface import KeyPair
 from .pair import FAR_INNER, INNER, NEAR_INNER, Pair, prefixes, single
-from .traffic import BULK_BYTES, reach, tcp_copy, udp_exchange
+from .traffic import BULK_BYTES, ping, reach, tcp_copy, udp_exchange
+from .wire import Wire
 
 pytestmark = IN_NAMESPACES
 
@@ -40,6 +41,21 @@ def test_another_private_key(pair: Pair, initiator: str) -> None:
     else:
         reach(pair.far.host, NEAR_INNER[0])
     pair.both_ways()
+
+
+def test_no_private_key_is_silence(pair: Pair) -> None:
+    """Neither a packet nor an answer leaves; the key given back, the tunnel comes back."""
+    pair.open()
+    pair.near.set("private-key", "/dev/null")
+    assert pair.near.show("private-key") == "(none)"
+    with Wire(pair.near.host) as wire:
+        assert ping(pair.near.host, FAR_INNER[0]).returncode != 0
+        pair.far.host.ip("link", "set", "wg0", "down")
+        pair.far.host.ip("link", "set", "wg0", "up")
+        assert ping(pair.far.host, NEAR_INNER[0]).returncode != 0
+        assert wire.count(lambda datagram: datagram.outgoing) == 0
+    pair.near.set("private-key", "/dev/stdin", stdin=pair.near.keys.private_text)
+    reach(pair.near.host, FAR_INNER[0])
 
 
 def test_a_peer_with_our_own_key_is_none(pair: Pair) -> None:

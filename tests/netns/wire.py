@@ -20,7 +20,10 @@ POLL_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Datagram:
-    """One UDP datagram, or the first fragment of one. `kind` is the first octet: WireGuard's message type."""
+    """One UDP datagram, the first fragment of one, or a train of several that the kernel has not cut yet (UDP_SEGMENT).
+
+    `kind` is the first octet: WireGuard's message type.
+    """
 
     outgoing: bool
     source: str
