@@ -15,6 +15,8 @@ use crate::timestamp::Timestamp;
 
 /// First messages of one peer are taken at most 50 times a second.
 const BETWEEN_INITIATIONS: Duration = Duration::from_millis(20);
+/// A move is told at most once in this time: whoever brings packets by two ways in turn moves a peer with each of them.
+const BETWEEN_MOVES_TOLD: Duration = Duration::from_secs(1);
 
 impl Interface {
     /// A first or a second message came in: it waits its turn, or is answered with a cookie (section 5.3).
@@ -157,7 +159,7 @@ impl Interface {
     /// An authentic message came from `from`: that is where the peer is (section 2.1).
     pub(crate) fn heard(&mut self, id: PeerId, from: Endpoint, now: Now) {
         let Some(peer) = self.peers.get_mut(id) else { return };
-        let moved = follow(peer, from);
+        let moved = follow(peer, from, now.boot);
         self.events.extend(moved);
         peer.timers.authenticated_received(now.boot);
         self.schedule.note(id, peer);
@@ -173,8 +175,13 @@ impl Interface {
     }
 }
 
-fn follow(peer: &mut Peer, from: Endpoint) -> Option<Event> {
+/// The event, if the peer was elsewhere and that is to be told.
+fn follow(peer: &mut Peer, from: Endpoint, boot: Duration) -> Option<Event> {
     let before = peer.endpoint.replace(from).map(|endpoint| endpoint.remote);
-    let moved = Event::EndpointMoved { peer: peer.public_key, from: before, to: from.remote };
-    (before != Some(from.remote)).then_some(moved)
+    let quiet = peer.last_move_told.is_none_or(|last| boot >= last + BETWEEN_MOVES_TOLD);
+    if before == Some(from.remote) || !quiet {
+        return None;
+    }
+    peer.last_move_told = Some(boot);
+    Some(Event::EndpointMoved { peer: peer.public_key, from: before, to: from.remote })
 }

@@ -52,7 +52,7 @@ pub enum Event {
         /// From whom.
         peer: PublicKey,
     },
-    /// The peer was heard from another address (section 2.1).
+    /// The peer was heard from another address (section 2.1). Told once a second at most; the status knows the latest.
     EndpointMoved {
         /// Who.
         peer: PublicKey,

@@ -35,6 +35,8 @@ pub(crate) struct Peer {
     pub(crate) last_timestamp: Timestamp,
     /// When its last first message was taken.
     pub(crate) last_consumed: Option<Duration>,
+    /// When the event of a move was last given.
+    pub(crate) last_move_told: Option<Duration>,
     pub(crate) keypairs: Keypairs,
     pub(crate) timers: Timers,
     /// Deadline under which the peer stands in the schedule.
@@ -58,6 +60,7 @@ impl Peer {
             macs: Adder::new(&public_key),
             last_timestamp: Timestamp::default(),
             last_consumed: None,
+            last_move_told: None,
             keypairs: Keypairs::default(),
             timers: Timers::default(),
             scheduled: None,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use proto::Event;
 use proto::change::{InterfaceChange, PeerChange};
 use proto::clock::Now;
 use proto::key::PublicKey;
@@ -76,4 +77,21 @@ fn for_a_peer_that_does_not_answer_the_last_packets_are_kept_and_no_more() {
     world.weather = Weather::default();
     world.pass(Duration::from_secs(10));
     assert_eq!(world.hosts[1].delivered, (1000 - 128..1000).collect::<Vec<_>>());
+}
+
+/// Whoever sits on the path can bring genuine packets by two ways in turn; the log must not grow with each.
+#[test]
+fn a_peer_that_moves_with_each_packet_is_told_of_once_a_second() {
+    let mut world = World::new(2, 5);
+    world.send(0, 1, 0);
+    world.pass(Duration::from_secs(1));
+    let ways = [world.hosts[0].address, "198.51.100.66:666".parse().unwrap()];
+    for number in 0..3000u32 {
+        world.hosts[0].address = ways[number as usize % 2];
+        world.send(0, 1, number + 1);
+        world.pass(Duration::from_millis(1));
+    }
+    let told = world.hosts[1].events.iter().filter(|event| matches!(event, Event::EndpointMoved { .. })).count();
+    assert!((2..=4).contains(&told), "{told} events in three seconds");
+    assert!(ways.contains(&world.status(1).peers[0].endpoint.unwrap()));
 }
