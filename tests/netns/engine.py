@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,8 +13,6 @@ from pathlib import Path
 import pytest
 
 TREE = Path(__file__).parents[2]
-NEWEST_MODULE = "golang.zx2c4.com/wireguard"
-NEWEST_VERSION = "v0.0.0-20260522210424-ecfc5a8d5446"
 BUILD_SECONDS = 600
 
 
@@ -49,30 +46,17 @@ def debian() -> Engine:
 
 @cache
 def newest() -> Engine:
-    """`NEWEST_VERSION`, from build/ or built there by the go client."""
-    home = TREE / "build" / "peers" / f"wireguard-go-{NEWEST_VERSION}"
-    if not (home / "wireguard").exists():
-        _go_install(home)
-    return Engine("newest", home / "wireguard")
-
-
-def _go_install(home: Path) -> None:
-    if shutil.which("go") is None:
-        pytest.skip("the program go, which builds the newest wireguard-go")
-    home.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=home.parent) as fresh:
-        done = subprocess.run(
-            ["go", "install", f"{NEWEST_MODULE}@{NEWEST_VERSION}"],
-            env=os.environ | {"GOBIN": fresh, "GOFLAGS": "-mod=mod", "CGO_ENABLED": "0"},
-            capture_output=True,
-            text=True,
-            timeout=BUILD_SECONDS,
-            check=False,
-        )
-        if done.returncode != 0:
-            pytest.skip(f"{NEWEST_MODULE}, which go could not build: {done.stderr.strip().splitlines()[-1]}")
-        home.mkdir(exist_ok=True)
-        (Path(fresh) / "wireguard").replace(home / "wireguard")
+    """The version that requirements/peer names, from build/ or built there by the go client."""
+    done = subprocess.run(
+        [TREE / "requirements" / "peer", "wireguard-go"],
+        capture_output=True,
+        text=True,
+        timeout=BUILD_SECONDS,
+        check=False,
+    )
+    if done.returncode != 0:
+        pytest.skip(f"the newest wireguard-go: {done.stderr.strip().splitlines()[-1]}")
+    return Engine("newest", Path(done.stdout.rstrip("\n").split(" ", 1)[1]))
 
 
 @cache
