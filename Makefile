@@ -59,7 +59,7 @@ soak: $(VENV)/.warren $(VENV)/.dev $(VENV)/.go $(VENV)/bin/cargo-fuzz
 	    cargo +nightly fuzz run --sanitizer none $$target -- -max_total_time=$(SOAK_SECONDS) || exit; \
 	done
 
-bench-%: bench/%.py $(VENV)/.warren
+bench-%: bench/%.py $(VENV)/.warren $(VENV)/.go
 	@requirements/apt bench
 	@python $<
 

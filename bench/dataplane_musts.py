@@ -1,0 +1,60 @@
+"""What the engine must reach, line by line, with the figures that say whether it does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from figures import Figures, Results
+from throughput import MODES, SINGLE, UDP
+from verdict import Verdict, at_most
+
+# Times Warren's throughput over the other's, in every TCP mode.
+TCP_MUSTS = {"wireguard-go": 1.5, "boringtun-cli": 4.0, "gotatun-cli": 3.0}
+UDP_MUST = 2.0
+AIM, AIM_GIGABITS = 2.0, 8.0
+
+
+def verdicts(results: Results, *, has_avx512: bool) -> Iterator[Verdict]:
+    """Every must of the data plane, then its aims."""
+    tcp = [mode for mode in MODES if mode.is_tcp]
+    for other, times in TCP_MUSTS.items():
+        for mode in tcp:
+            what = f"{mode.name}, at least {times:g} x {other}"
+            yield ratio(what, results.of("Warren", mode), results.of(other, mode), times)
+    what = f"UDP received, at least {UDP_MUST:g} x wireguard-go"
+    yield ratio(what, results.of("Warren", UDP), results.of("wireguard-go", UDP), UDP_MUST)
+    yield _loaded(results)
+    for mode in tcp:
+        what = f"aim: {mode.name}, at least {AIM:g} x wireguard-go"
+        yield ratio(what, results.of("Warren", mode), results.of("wireguard-go", mode), AIM)
+    if has_avx512:
+        yield _absolute(results)
+
+
+def ratio(what: str, ours: Figures | None, other: Figures | None, times: float) -> Verdict:
+    """Whether Warren is that many times as fast."""
+    if not ours or not other or not other.gigabits:
+        return Verdict(what, None, "a figure is absent")
+    reached = ours.gigabits / other.gigabits
+    figures = f"{ours.gigabits:.2f} is {reached:.2f} x {other.gigabits:.2f} Gb/s{_disturbance(ours, other)}"
+    return Verdict(what, reached >= times, figures)
+
+
+def _disturbance(*figures: Figures) -> str:
+    return "".join(f", {each.disturbance or 'undisturbed'}" for each in figures if any(f.disturbance for f in figures))
+
+
+def _loaded(results: Results) -> Verdict:
+    what = "p99 of echoes under load no worse than wireguard-go's"
+    ours, other = (results.latency(name)["loaded p99"] for name in ("Warren", "wireguard-go"))
+    if other is None:
+        return Verdict(what, None, "a figure is absent")
+    return at_most(f"{what} {other:.2f} ms", ours, other, "ms")
+
+
+def _absolute(results: Results) -> Verdict:
+    what = f"aim: {SINGLE.name}, at least {AIM_GIGABITS:g} Gb/s with AVX-512"
+    ours = results.of("Warren", SINGLE)
+    if not ours:
+        return Verdict(what, None, "a figure is absent")
+    return Verdict(what, ours.gigabits >= AIM_GIGABITS, f"{ours.gigabits:.2f} Gb/s{_disturbance(ours)}")

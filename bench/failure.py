@@ -1,0 +1,5 @@
+"""What ends a measurement, in a sentence."""
+
+
+class BenchError(Exception):
+    """Something could not be measured."""
