@@ -22,7 +22,7 @@ help:
 	@echo "make demo        two hosts, one tunnel, shown working"
 	@echo "make test        every test that this machine can run; what it lacks is named at the end"
 	@echo "make check       style, types, contracts, licences"
-	@echo "make bench-NAME  runs bench/NAME.py"
+	@echo "make bench-NAME  runs bench/NAME.py; ARGS=--quick for a trial"
 	@echo "make soak        the full counts, and each fuzz target for SOAK_SECONDS (now $(SOAK_SECONDS))"
 	@echo "make clean       removes what the other jobs made"
 
@@ -61,7 +61,7 @@ soak: $(VENV)/.warren $(VENV)/.dev $(VENV)/.go $(VENV)/bin/cargo-fuzz
 
 bench-%: bench/%.py $(VENV)/.warren $(VENV)/.go
 	@requirements/apt bench
-	@python $<
+	@python $< $(ARGS)
 
 clean:
 	rm -rf .venv build rust/target rust/fuzz/target src/warren/*.so

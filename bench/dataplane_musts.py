@@ -36,12 +36,12 @@ def ratio(what: str, ours: Figures | None, other: Figures | None, times: float) 
     if not ours or not other or not other.gigabits:
         return Verdict(what, None, "a figure is absent")
     reached = ours.gigabits / other.gigabits
-    figures = f"{ours.gigabits:.2f} is {reached:.2f} x {other.gigabits:.2f} Gb/s{_disturbance(ours, other)}"
-    return Verdict(what, reached >= times, figures)
+    return Verdict(what, reached >= times, f"{_told(ours)} is {reached:.2f} x {_told(other)}")
 
 
-def _disturbance(*figures: Figures) -> str:
-    return "".join(f", {each.disturbance or 'undisturbed'}" for each in figures if any(f.disturbance for f in figures))
+def _told(figures: Figures) -> str:
+    note = f" ({figures.disturbance})" if figures.disturbance else ""
+    return f"{figures.gigabits:.2f} Gb/s{note}"
 
 
 def _loaded(results: Results) -> Verdict:
@@ -57,4 +57,4 @@ def _absolute(results: Results) -> Verdict:
     ours = results.of("Warren", SINGLE)
     if not ours:
         return Verdict(what, None, "a figure is absent")
-    return Verdict(what, ours.gigabits >= AIM_GIGABITS, f"{ours.gigabits:.2f} Gb/s{_disturbance(ours)}")
+    return Verdict(what, ours.gigabits >= AIM_GIGABITS, _told(ours))

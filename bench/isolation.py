@@ -14,6 +14,7 @@ from pathlib import Path
 
 AUTOGROUP = Path("/proc/self/autogroup")
 FIRST = -20
+ENDING = (signal.SIGINT, signal.SIGTERM)
 PR_SET_PDEATHSIG = 1
 
 
@@ -24,7 +25,8 @@ def enter() -> None:
         _stand_by(child)
     os.setsid()
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    for number in ENDING:
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     if AUTOGROUP.exists():
         AUTOGROUP.write_text(str(FIRST))
     else:
@@ -32,7 +34,7 @@ def enter() -> None:
 
 
 def _stand_by(child: int) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ENDING:
         signal.signal(number, lambda number, _: os.kill(child, number))
     _, status = os.waitpid(child, 0)
     os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
