@@ -69,7 +69,7 @@ impl Outbound {
         for number in 0..split.count() {
             let bytes = split.length(number);
             let datagram_bytes = interface.datagram_bytes(bytes);
-            if self.outbox.room(peer, endpoint, datagram_bytes).is_none() {
+            if !self.outbox.has_room(datagram_bytes) {
                 self.send(interface, sockets, now);
                 sent = true;
             }

@@ -133,6 +133,16 @@ impl<Owner: Copy + Eq + Hash> Outbox<Owner> {
         self.limits.clear();
     }
 
+    /// Lets long trains be tried again: routes change, and so do owners.
+    pub fn forget_limits(&mut self) {
+        self.limits.clear();
+    }
+
+    /// Whether a datagram of this length still fits into the batch.
+    pub fn has_room(&self, len: usize) -> bool {
+        self.used + len <= self.storage.len()
+    }
+
     /// Room for one more datagram; `None` when the batch is full and must be flushed.
     pub fn room(&mut self, owner: Owner, to: Endpoint, len: usize) -> Option<&mut [u8]> {
         let range = self.used..self.used + len;
@@ -261,6 +271,13 @@ impl<Owner: Copy + Eq + Hash> Outbox<Owner> {
 }
 
 impl Sockets {
+    /// Waits until the socket of `to` has room, at most 10 ms.
+    pub fn wait_for_room(&self, to: Endpoint) {
+        if let Some(socket) = self.of(Family::of(to.remote.ip())) {
+            wait_for_room(socket);
+        }
+    }
+
     /// Sends one datagram at once, without waiting: for handshakes, which are few.
     ///
     /// # Errors
