@@ -79,8 +79,10 @@ def test_states_are_told_apart() -> None:
         "wg1  down  port none  mtu 1420  no address  no peers",
         "public key none yet",
         "",
-        "wg2  elsewhere  port 51821  (this network namespace has no such link)  no peers"
-        "  without udp_segment: the kernel refused it",
+        (
+            "wg2  elsewhere  port 51821  (this network namespace has no such link)  no peers"
+            "  without udp_segment: the kernel refused it"
+        ),
         f"public key {ELSEWHERE.public_key}",
     ]
 

@@ -16,7 +16,7 @@ use std::time::Duration;
 use device::packet::virtio::HEADER_BYTES;
 use device::tun::{Tun, TunStop};
 use device::udp::{BindError, Family, Inbox, Outbox, SendReport, Sockets, Source};
-use namespace::{enter, ip};
+use namespace::{add_address, enter, ip};
 use proto::endpoint::{Endpoint, Local};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -92,8 +92,7 @@ fn an_answer_leaves_from_the_address_that_was_written_to() {
     {
         let prefix = if family == Family::V4 { 24 } else { 64 };
         for address in [one, two, three] {
-            let nodad = if family == Family::V6 { " nodad" } else { "" };
-            ip(&format!("address add {address}/{prefix} dev lo{nodad}"));
+            add_address(&format!("{address}/{prefix}"), "lo");
         }
         let sockets = bind();
         let peer = far(&SocketAddr::new(one.parse().unwrap(), 0).to_string());
@@ -116,8 +115,8 @@ fn a_source_that_went_is_told_and_done_without() {
     for (family, near, leaving) in
         [(Family::V4, "10.7.0.1/32", "10.7.0.2/32"), (Family::V6, "fd00::1/128", "fd00::2/128")]
     {
-        ip(&format!("address add {near} dev lo"));
-        ip(&format!("address add {leaving} dev lo"));
+        add_address(near, "lo");
+        add_address(leaving, "lo");
         let sockets = bind();
         let peer = far(&SocketAddr::new(host(near), 0).to_string());
         peer.send_to(b"hello", (host(leaving), sockets.port())).unwrap();
@@ -151,7 +150,7 @@ fn a_link_local_peer_is_answered_on_its_link() {
     ip("link add v0 type veth peer name v1");
     ip("link set v1 up");
     ip("link set v0 up");
-    ip("address add fe80::7/64 dev v0 nodad");
+    add_address("fe80::7/64", "v0");
     let index: u32 = ip("-o link show v0").split(':').next().unwrap().parse().unwrap();
     let sockets = bind();
     let peer = far("[::]:0");
@@ -357,8 +356,8 @@ fn the_mark_decides_the_route_and_can_be_changed() {
     enter();
     let _wan = Tun::create("wan").unwrap();
     ip("address add 192.0.2.1/24 dev wan");
-    ip("address add 2001:db8::1/64 dev wan");
     ip("link set wan up");
+    add_address("2001:db8::1/64", "wan");
     for family in ["-4", "-6"] {
         ip(&format!("{family} rule add fwmark 0x80000007 table 9 priority 1"));
         ip(&format!("{family} route add unreachable default table 9"));

@@ -24,11 +24,24 @@ pub(crate) fn enter() {
     drop(holder.stdin.take());
     holder.wait().unwrap();
     ip("link set lo up");
+    wait_for_local("::1");
 }
 
-/// Runs `ip` of iproute2 in the thread's namespace and returns what it prints.
-pub(crate) fn ip(arguments: &str) -> String {
-    let output = Command::new("ip").args(arguments.split(' ')).output().expect("ip(8) of iproute2 is needed");
-    assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
+/// Adds an address, and returns when the kernel delivers to it: an IPv6 address is there some time before that.
+#[allow(dead_code, reason = "not every test file adds addresses")]
+pub(crate) fn add_address(address: &str, link: &str) {
+    let nodad = if address.contains(':') { " nodad" } else { "" };
+    ip(&format!("address add {address} dev {link}{nodad}"));
+    if address.contains(':') {
+        wait_for_local(address.split('/').next().unwrap());
+    }
+}
+
+fn wait_for_local(address: &str) {
+    let route = format!("local {address} ");
+    let delivered = (0..1000).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        ip("-6 route show table local").lines().any(|line| line.starts_with(&route))
+    });
+    assert!(delivered, "{address} is not delivered to");
 }
