@@ -15,10 +15,11 @@ use crate::events::{EndReason, Event, EventQueue};
 use crate::tun::Tun;
 use crate::worker::Worker;
 
-/// What another thread asks of the packet thread. An answer that nobody waits for any more is dropped.
+/// What another thread asks of the packet thread. An answer that nobody waits for any more is dropped. Both values hold
+/// secrets: boxed, they leave no copy behind where they were.
 pub(crate) enum Request {
-    Apply(InterfaceChange, mpsc::SyncSender<Result<(), ControlError>>),
-    Status(mpsc::SyncSender<InterfaceStatus>),
+    Apply(Box<InterfaceChange>, mpsc::SyncSender<Result<(), ControlError>>),
+    Status(mpsc::SyncSender<Box<InterfaceStatus>>),
     Close,
 }
 
@@ -102,13 +103,13 @@ impl Handle {
 impl Control for Handle {
     fn apply(&self, change: InterfaceChange) -> Result<(), ControlError> {
         let (answer, answered) = mpsc::sync_channel(1);
-        self.send(Request::Apply(change, answer));
+        self.send(Request::Apply(Box::new(change), answer));
         answered.recv().unwrap_or(Err(ControlError::Closed))
     }
 
     fn status(&self) -> Result<InterfaceStatus, ControlError> {
         let (answer, answered) = mpsc::sync_channel(1);
         self.send(Request::Status(answer));
-        answered.recv().map_err(|_| ControlError::Closed)
+        answered.recv().map(|status| *status).map_err(|_| ControlError::Closed)
     }
 }

@@ -10,8 +10,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use proto::key::PublicKey;
 use rustix::event::{EventfdFlags, eventfd};
 
-/// Events kept: an hour of a busy interface, in 100 kB.
+/// Events kept, in 100 kB.
 const CAPACITY: usize = 1024;
+/// Of these, kept for events of the device itself, which peers cannot crowd out.
+const RESERVED: usize = 64;
 
 /// A change of state of a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +46,7 @@ pub enum Event {
         /// With whom.
         peer: PublicKey,
     },
-    /// No answer to a handshake for 90 seconds.
+    /// No answer to a handshake in 90 seconds of tries.
     HandshakeGaveUp {
         /// From whom.
         peer: PublicKey,
@@ -79,6 +81,23 @@ pub enum EndReason {
     Failed(String),
 }
 
+impl Event {
+    /// How many may wait for this one to be taken in.
+    fn room(&self) -> usize {
+        match self {
+            Self::Ended { .. } => usize::MAX,
+            Self::HandshakeCompleted { .. } | Self::HandshakeGaveUp { .. } | Self::EndpointMoved { .. } => {
+                CAPACITY - RESERVED
+            }
+            Self::LinkUp
+            | Self::LinkDown
+            | Self::PortBound { .. }
+            | Self::PortRefused { .. }
+            | Self::OffloadOff { .. } => CAPACITY,
+        }
+    }
+}
+
 impl From<proto::Event> for Event {
     fn from(event: proto::Event) -> Self {
         match event {
@@ -110,8 +129,7 @@ impl EventQueue {
 
     pub(crate) fn push(&self, event: Event) {
         let mut waiting = self.lock();
-        let last = matches!(event, Event::Ended { .. });
-        if waiting.events.len() >= CAPACITY && !last {
+        if waiting.events.len() >= event.room() {
             waiting.dropped += 1;
             return;
         }
@@ -150,13 +168,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_queue_counts_what_it_drops_but_keeps_the_end() {
+    fn a_full_queue_counts_what_it_drops_but_keeps_room_for_the_device_and_the_end() {
         let queue = EventQueue::new().unwrap();
-        for _ in 0..CAPACITY + 5 {
+        let gave_up = Event::HandshakeGaveUp { peer: PublicKey::from_bytes([1; 32]) };
+        for _ in 0..CAPACITY {
+            queue.push(gave_up.clone());
+        }
+        assert_eq!(queue.dropped(), RESERVED as u64);
+        for _ in 0..RESERVED + 5 {
             queue.push(Event::LinkUp);
         }
         queue.push(Event::Ended { reason: EndReason::Closed });
-        assert_eq!(queue.dropped(), 5);
+        assert_eq!(queue.dropped(), RESERVED as u64 + 5);
         let events = queue.drain();
         assert_eq!((events.len(), events.last()), (CAPACITY + 1, Some(&Event::Ended { reason: EndReason::Closed })));
         assert!(queue.drain().is_empty());

@@ -10,6 +10,7 @@ mod link;
 mod outbound;
 pub mod packet;
 mod poller;
+mod port;
 pub mod tun;
 pub mod uapi;
 pub mod udp;

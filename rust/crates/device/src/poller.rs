@@ -22,7 +22,7 @@ pub(crate) enum Source {
 
 const SOURCES: [Source; 5] = [Source::Tun, Source::V4, Source::V6, Source::Requests, Source::Network];
 
-/// An epoll(7) instance. A descriptor leaves it by being closed.
+/// An epoll(7) instance.
 pub(crate) struct Poller {
     epoll: OwnedFd,
 }
@@ -34,6 +34,12 @@ impl Poller {
 
     pub(crate) fn add(&self, source: Source, fd: impl AsFd) -> io::Result<()> {
         Ok(epoll::add(&self.epoll, fd, EventData::new_u64(source as u64), EventFlags::IN)?)
+    }
+
+    /// Takes a descriptor out. Closing it does so too, but not while a copy of it lives, as in a child that was forked.
+    pub(crate) fn remove(&self, fd: impl AsFd) {
+        // One that is not in it is out already.
+        let _ = epoll::delete(&self.epoll, fd);
     }
 
     /// Waits at most `timeout`, and gives what is ready.

@@ -4,7 +4,7 @@
 //! sockets of this process no longer see it.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{Mode, OFlags};
@@ -36,6 +36,10 @@ pub struct Offloads {
     pub udp: Result<(), String>,
 }
 
+/// The namespace of a TUN's link, as a descriptor (linux/if_tun.h, Linux 5.0).
+const TUNGETDEVNETNS: libc::Ioctl = 0x54e3;
+/// The namespace of a socket, as a descriptor (linux/sockios.h).
+const SIOCGSKNS: libc::Ioctl = 0x894c;
 const CSUM: libc::c_ulong = 0x01;
 const TSO: libc::c_ulong = 0x02 | 0x04;
 const USO: libc::c_ulong = 0x20 | 0x40;
@@ -252,6 +256,33 @@ impl Tun {
     }
 }
 
+/// Whether the TUN's link is in the network namespace of `socket`; false if the kernel does not tell.
+pub(crate) fn is_in_namespace_of(tun: &Tun, socket: &OwnedFd) -> bool {
+    let of_tun = namespace(tun.as_fd(), TUNGETDEVNETNS);
+    let of_socket = namespace(socket.as_fd(), SIOCGSKNS);
+    of_tun.is_some() && of_tun == of_socket
+}
+
+/// Device and inode of the namespace that an ioctl opens.
+fn namespace(fd: BorrowedFd<'_>, number: libc::Ioctl) -> Option<(u64, u64)> {
+    // SAFETY: both ioctls used here take no argument and return a new descriptor or -1.
+    let raw = unsafe { libc::ioctl(fd.as_raw_fd(), number, 0) };
+    // SAFETY: a descriptor that the kernel just made for us is nobody else's.
+    let opened = (raw >= 0).then(|| unsafe { OwnedFd::from_raw_fd(raw) })?;
+    let stat = rustix::fs::fstat(&opened).ok()?;
+    Some((stat.st_dev, stat.st_ino))
+}
+
+/// The MTU of the link `name` in the namespace of `socket`, in octets.
+pub(crate) fn mtu_of(socket: &OwnedFd, name: &str) -> io::Result<usize> {
+    let mut request = LinkRequest::default();
+    request.name[..name.len()].copy_from_slice(name.as_bytes());
+    link_request(socket.as_fd(), libc::SIOCGIFMTU as libc::Ioctl, &mut request)?;
+    let [low, high] = request.flags.to_ne_bytes();
+    let mtu = i32::from_ne_bytes([low, high, request.rest[0], request.rest[1]]);
+    usize::try_from(mtu).map_err(io::Error::other)
+}
+
 fn malformed() -> TunStop {
     TunStop::Refused(Errno::INVAL.into())
 }
@@ -307,7 +338,7 @@ fn is_link_name(name: &str) -> bool {
 }
 
 fn link_request(fd: BorrowedFd<'_>, number: libc::Ioctl, request: &mut LinkRequest) -> io::Result<()> {
-    // SAFETY: both ioctls used here (TUNSETIFF, TUNGETIFF) read and write at most one `struct ifreq`, which
+    // SAFETY: the ioctls used here (TUNSETIFF, TUNGETIFF, SIOCGIFMTU) read and write at most one `struct ifreq`, which
     // `LinkRequest` has room for; a descriptor of another kind answers ENOTTY without touching it.
     let result = unsafe { libc::ioctl(fd.as_raw_fd(), number, std::ptr::from_mut(request)) };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }

@@ -12,6 +12,8 @@ use crate::netlink::messages;
 const GROUPS: [u32; 5] = [1, 5, 7, 9, 11];
 /// More than one notice takes; notices are not gathered as listings are.
 const NOTICE_BYTES: usize = 32 << 10;
+/// Notices read in one call.
+const NOTICES: usize = 64;
 /// The first message type of links, addresses and routes; each has four (new, delete, get, set).
 const RTM_LINK: u16 = 16;
 const RTM_ADDRESS: u16 = 20;
@@ -53,13 +55,14 @@ impl Watch {
         Ok(Self { socket, notice: Vec::with_capacity(NOTICE_BYTES) })
     }
 
-    /// Reads all notices there are. If some were lost, everything counts as changed.
+    /// Reads the notices there are, at most 64, so that a storm of them holds nobody up: the socket stays readable while
+    /// there are more. If some were lost, everything counts as changed.
     ///
     /// # Errors
     /// What makes the socket useless.
     pub fn drain(&mut self) -> io::Result<Changes> {
         let mut changes = Changes::default();
-        loop {
+        for _ in 0..NOTICES {
             self.notice.clear();
             match self.socket.recv(&mut self.notice, 0) {
                 Ok(_) => messages(&self.notice).for_each(|message| changes.note(message.message_type())),
@@ -69,6 +72,7 @@ impl Watch {
                 Err(error) => return Err(error),
             }
         }
+        Ok(changes)
     }
 }
 
@@ -79,7 +83,8 @@ impl AsFd for Watch {
 }
 
 impl Changes {
-    const ALL: Self = Self { links: true, addresses: true, routes: true };
+    /// Everything, as after notices were lost.
+    pub const ALL: Self = Self { links: true, addresses: true, routes: true };
 
     /// True if nothing changed.
     #[must_use]

@@ -61,8 +61,7 @@ impl Checker {
         if !equal(&mac(&self.mac1_key, macs.before_mac1), macs.mac1) {
             return Proof::None;
         }
-        // A secret past its life made cookies that are past theirs.
-        if self.secret_born.is_none_or(|born| boot >= born + COOKIE_LIFE) {
+        if self.secret_is_old(boot) {
             return Proof::Mac1;
         }
         if equal(&mac(&self.cookie_of(source), macs.before_mac2), macs.mac2) { Proof::Mac2 } else { Proof::Mac1 }
@@ -76,7 +75,7 @@ impl Checker {
         boot: Duration,
         random: &mut dyn Random,
     ) -> Option<[u8; COOKIE_REPLY_BYTES]> {
-        if self.secret_born.is_none_or(|born| boot >= born + COOKIE_LIFE) {
+        if self.secret_is_old(boot) {
             random.fill(&mut *self.secret);
             self.secret_born = Some(boot);
         }
@@ -90,6 +89,11 @@ impl Checker {
             .ok()?;
         room.copy_from_slice(&tag);
         Some(CookieReply { receiver: parse_sender(message)?, nonce, cookie }.encode())
+    }
+
+    /// A secret past its life made cookies that are past theirs.
+    fn secret_is_old(&self, boot: Duration) -> bool {
+        self.secret_born.is_none_or(|born| boot >= born + COOKIE_LIFE)
     }
 
     /// The cookie of an address and port: Mac(secret, address).
@@ -110,7 +114,7 @@ pub(crate) struct Adder {
     cookie_key: Hash,
     /// mac1 of the last message, which a cookie for it is bound to.
     last_mac1: Option<Mac>,
-    cookie: Option<(Mac, Duration)>,
+    cookie: Option<(Zeroizing<Mac>, Duration)>,
 }
 
 impl Adder {
@@ -131,8 +135,9 @@ impl Adder {
         let mac1 = mac(&self.mac1_key, &message[..mac1_at]);
         message[mac1_at..mac2_at].copy_from_slice(&mac1);
         self.last_mac1 = Some(mac1);
-        if let Some((cookie, _)) = self.cookie.filter(|(_, born)| boot < *born + COOKIE_LIFE - COOKIE_LATENCY) {
-            let mac2 = mac(&cookie, &message[..mac2_at]);
+        let fresh = |born: &Duration| boot < *born + COOKIE_LIFE - COOKIE_LATENCY;
+        if let Some((cookie, _)) = self.cookie.as_ref().filter(|(_, born)| fresh(born)) {
+            let mac2 = mac(&**cookie, &message[..mac2_at]);
             message[mac2_at..].copy_from_slice(&mac2);
         }
     }
@@ -150,7 +155,7 @@ impl Adder {
         );
         if opened.is_ok() {
             self.last_mac1 = None;
-            self.cookie = Some((cookie, boot));
+            self.cookie = Some((Zeroizing::new(cookie), boot));
         }
         opened.is_ok()
     }
@@ -198,7 +203,7 @@ mod tests {
         assert_eq!(checker.check(&message, other, at(2)), Proof::Mac1);
         assert_eq!(checker.check(&message, source, at(121)), Proof::Mac1, "the secret has changed");
         adder.add(&mut message, at(116));
-        assert!(message[132..].iter().all(|octet| *octet != 0) || message[132..] != [0; 16]);
+        assert_ne!(message[132..], [0; 16]);
         message[132..].fill(0);
         adder.add(&mut message, at(117));
         assert_eq!(message[132..], [0; 16], "an old cookie is not used");

@@ -13,18 +13,19 @@ use crate::peers::{Peer, PeerId};
 use crate::session::Session;
 use crate::timestamp::Timestamp;
 
-/// First messages of one peer are taken at most 50 times a second.
+/// Initiations of one peer are taken at most 50 times a second.
 const BETWEEN_INITIATIONS: Duration = Duration::from_millis(20);
 /// A move is told at most once in this time: whoever brings packets by two ways in turn moves a peer with each of them.
 const BETWEEN_MOVES_TOLD: Duration = Duration::from_secs(1);
 
 impl Interface {
-    /// A first or a second message came in: it waits its turn, or is answered with a cookie (section 5.3).
+    /// An initiation or a response came in: it waits its turn, or is answered with a cookie (section 5.3).
     pub(crate) fn receive_handshake(&mut self, from: Endpoint, message: &[u8], now: Now) {
         let Some((_, checker)) = &mut self.us else { return };
         let high = self.load.is_high(now.boot);
         match checker.check(message, from.remote, now.boot) {
             Proof::None => self.drops.invalid_mac += 1,
+            Proof::Mac1 if high && !self.load.may_send_cookie() => self.drops.rate_limited += 1,
             Proof::Mac1 if high => {
                 let reply = checker.reply(message, from.remote, now.boot, &mut *self.random);
                 self.outgoing.extend(reply.map(|reply| Outgoing {
@@ -38,31 +39,41 @@ impl Interface {
         }
     }
 
-    /// Works off at most `most` waiting handshake messages.
+    /// Works off at most `most` handshake messages of those that wait to be taken, and as many of those to be sent.
     pub fn work_off_handshakes(&mut self, most: usize, now: Now) {
-        for waiting in (0..most).map_while(|_| self.load.pop()).collect::<Vec<_>>() {
-            let taken = match kind(waiting.message()) {
-                Some(Kind::Initiation) => self.receive_initiation(waiting.from, waiting.message(), now),
-                Some(Kind::Response) => self.receive_response(waiting.from, waiting.message(), now),
-                _ => None,
-            };
-            self.drops.invalid_handshake += u64::from(taken.is_none());
+        self.load.renew_budget();
+        for _ in 0..most {
+            let (waiting, peer) = (self.load.pop(), self.to_initiate.pop_front());
+            if waiting.is_none() && peer.is_none() {
+                return;
+            }
+            if let Some(waiting) = waiting {
+                let taken = match kind(waiting.message()) {
+                    Some(Kind::Initiation) => self.receive_initiation(waiting.from, waiting.message(), now),
+                    Some(Kind::Response) => self.receive_response(waiting.from, waiting.message(), now),
+                    _ => None,
+                };
+                self.drops.invalid_handshake += u64::from(taken.is_none());
+            }
+            if let Some(id) = peer {
+                self.send_initiation(id, now);
+            }
         }
     }
 
-    /// Whether handshake messages wait.
+    /// Whether handshake messages wait to be taken or sent.
     #[must_use]
     pub fn handshakes_wait(&self) -> bool {
-        !self.load.is_empty()
+        !self.load.is_empty() || !self.to_initiate.is_empty()
     }
 
-    /// A first message: answered, and the session pending (section 5.4.3). `None` if it is refused.
+    /// An initiation: answered, and the session pending (section 5.4.3). `None` if it is refused.
     fn receive_initiation(&mut self, from: Endpoint, message: &[u8], now: Now) -> Option<()> {
         let (us, _) = self.us.as_ref()?;
         let opened = Opened::new(us, Initiation::parse(message)?)?;
         let id = self.peers.find(&opened.initiator)?;
-        let consumed = opened.prove(us)?;
         let peer = self.peers.get_mut(id)?;
+        let consumed = opened.prove(peer.static_static(us)?)?;
         let flood = peer.last_consumed.is_some_and(|last| now.boot < last + BETWEEN_INITIATIONS);
         if consumed.timestamp <= peer.last_timestamp || flood {
             return None;
@@ -93,7 +104,7 @@ impl Interface {
         Some(())
     }
 
-    /// A second message: the session stands, and is shown to stand by a packet (section 5.4.3). `None` if it is refused.
+    /// A response: the session stands, and is shown to stand by a packet (section 5.4.3). `None` if it is refused.
     fn receive_response(&mut self, from: Endpoint, message: &[u8], now: Now) -> Option<()> {
         let (us, _) = self.us.as_ref()?;
         let response = Response::parse(message)?;
@@ -122,35 +133,50 @@ impl Interface {
         self.drops.invalid_handshake += u64::from(!taken);
     }
 
-    /// Sends a first message unless one was sent within 5 s (section 5.4.2). A retry goes on with the 90 seconds begun.
+    /// Asks for an initiation, unless one was sent within 5 s (section 5.4.2); it is made when handshakes are worked off. A
+    /// retry goes on with the attempts begun.
     pub(crate) fn initiate(&mut self, id: PeerId, retry: bool, now: Now) {
         let Some(peer) = self.peers.get_mut(id).filter(|_| self.up && self.us.is_some()) else { return };
         if !retry {
             peer.timers.begin_attempts();
         }
-        if peer.endpoint.is_none() || !peer.timers.may_initiate(now.boot) {
+        if !peer.awaits_initiation && peer.timers.may_initiate(now.boot) {
+            peer.awaits_initiation = true;
+            self.to_initiate.push_back(id);
+        }
+    }
+
+    /// Sends an initiation (section 5.4.2), if the peer is still there to be called.
+    fn send_initiation(&mut self, id: PeerId, now: Now) {
+        let Some(peer) = self.peers.get_mut(id).filter(|peer| peer.awaits_initiation) else { return };
+        peer.awaits_initiation = false;
+        if !self.up || peer.endpoint.is_none() || !peer.timers.may_initiate(now.boot) {
             return;
         }
-        let timestamp = Timestamp::of(now.unix).after(self.last_timestamp);
         let ephemeral = PrivateKey::from_bytes(octets(&mut *self.random));
         let index = self.peers.indices.claim(id, &mut *self.random);
         let (Some((us, _)), Some((peer, indices))) = (&self.us, self.peers.with_indices(id)) else { return };
-        let Some((initiated, message)) = Initiated::new(us, &peer.public_key, ephemeral, timestamp, index) else {
-            return indices.release(index);
-        };
-        self.last_timestamp = timestamp;
-        if let Some(old) = peer.initiated.replace(Box::new((index, initiated))) {
-            indices.release(old.0);
-        }
+        let timestamp = Timestamp::of(now.unix).after(peer.last_label);
+        let public_key = peer.public_key;
+        let made = peer
+            .static_static(us)
+            .and_then(|shared| Initiated::new(us, &public_key, shared, ephemeral, timestamp, index));
+        let Some((initiated, message)) = made else { return indices.release(index) };
+        peer.last_label = timestamp;
+        self.greatest_label = self.greatest_label.max(timestamp);
+        indices.release_initiated(peer);
+        peer.initiated = Some(Box::new((index, initiated)));
         let mut datagram = message.encode();
         peer.macs.add(&mut datagram, now.boot);
         peer.timers.initiation_sent(now.boot, u64::from_ne_bytes(octets(&mut *self.random)));
         self.dispatch(id, datagram.into());
     }
 
-    /// The far end has shown that it holds the session's keys.
+    /// The far end has shown that it holds the session's keys. An initiation of ours that is still under way is void: its
+    /// answer could come at any time and would move the peer to wherever it came from.
     pub(crate) fn handshake_completed(&mut self, id: PeerId, now: Now) {
-        let Some(peer) = self.peers.get_mut(id) else { return };
+        let Some((peer, indices)) = self.peers.with_indices(id) else { return };
+        indices.release_initiated(peer);
         peer.timers.handshake_completed();
         peer.last_handshake = now.unix;
         self.events.push_back(Event::HandshakeCompleted { peer: peer.public_key });

@@ -47,7 +47,7 @@ pub enum Event {
         /// With whom.
         peer: PublicKey,
     },
-    /// No answer for 90 seconds; packets that waited are lost. The next packet starts anew.
+    /// No answer in 90 seconds of tries; packets that waited are lost. The next packet starts anew.
     HandshakeGaveUp {
         /// From whom.
         peer: PublicKey,
@@ -70,7 +70,12 @@ pub struct Interface {
     pub(crate) allowed_ips: AllowedIps,
     pub(crate) load: Load,
     pub(crate) schedule: Schedule,
-    pub(crate) last_timestamp: Timestamp,
+    /// Peers to whom an initiation is to be sent.
+    pub(crate) to_initiate: VecDeque<PeerId>,
+    /// The greatest timestamp sent to anybody: a peer that is removed and made again gets greater ones.
+    pub(crate) greatest_label: Timestamp,
+    /// Peers whose source address is in doubt.
+    pub(crate) doubted: VecDeque<PeerId>,
     pub(crate) random: Box<dyn Random>,
     pub(crate) outgoing: VecDeque<Outgoing>,
     pub(crate) events: VecDeque<Event>,
@@ -91,7 +96,9 @@ impl Interface {
             allowed_ips: AllowedIps::default(),
             load: Load::default(),
             schedule: Schedule::default(),
-            last_timestamp: Timestamp::default(),
+            to_initiate: VecDeque::new(),
+            greatest_label: Timestamp::default(),
+            doubted: VecDeque::new(),
             random,
             outgoing: VecDeque::new(),
             events: VecDeque::new(),
@@ -129,10 +136,12 @@ impl Interface {
         }
         for id in self.peers.ids() {
             let Some((peer, indices)) = self.peers.with_indices(id) else { continue };
-            if let Some(initiated) = peer.initiated.take() {
-                indices.release(initiated.0);
-            }
+            indices.release_initiated(peer);
+            peer.forget_static_static();
             peer.keypairs.stop_sending();
+            if self.us.is_none() {
+                peer.staged.clear();
+            }
             peer.timers.forget_last_initiation();
         }
     }
@@ -144,24 +153,26 @@ impl Interface {
             Some(id) if change.remove => return self.remove_peer(id),
             Some(id) => id,
             None if change.remove || change.update_only || own => return,
-            None => self.peers.find_or_add(change.public_key),
+            None => self.peers.find_or_add(change.public_key, self.greatest_label),
         };
         self.apply_allowed_ips(id, change);
         let Some(peer) = self.peers.get_mut(id) else { return };
         if let Some(key) = &change.preshared_key {
             peer.preshared_key = key.clone();
         }
+        let was_silent = peer.timers.persistent_keepalive.is_zero() || peer.endpoint.is_none();
         if let Some(remote) = change.endpoint {
             peer.endpoint = Some(remote.into());
         }
-        let was_off = peer.timers.persistent_keepalive.is_zero();
         if let Some(seconds) = change.persistent_keepalive_interval {
             peer.timers.set_persistent_keepalive(Duration::from_secs(seconds.into()), now.boot);
         }
-        let turned_on = was_off && !peer.timers.persistent_keepalive.is_zero();
+        let speaks = !peer.timers.persistent_keepalive.is_zero() && peer.endpoint.is_some();
         self.schedule.note(id, peer);
-        if self.up && turned_on {
+        if self.up && was_silent && speaks {
             self.keep_alive(id, now);
+        } else if self.up {
+            self.send_staged(id, now);
         }
     }
 
@@ -178,10 +189,9 @@ impl Interface {
     }
 
     fn remove_peer(&mut self, id: PeerId) {
+        let Some(peer) = self.peers.get_mut(id) else { return };
+        self.schedule.forget(id, peer);
         self.allowed_ips.remove_all(id, &mut self.peers);
-        if let Some(peer) = self.peers.get_mut(id) {
-            self.schedule.forget(id, peer);
-        }
         self.peers.remove(id);
     }
 
@@ -201,11 +211,13 @@ impl Interface {
         self.up = false;
         self.load.clear();
         self.outgoing.clear();
+        self.to_initiate.clear();
         for id in self.peers.ids() {
             let Some((peer, indices)) = self.peers.with_indices(id) else { continue };
             indices.release_all(peer);
             peer.timers.stop();
             peer.staged.clear();
+            peer.awaits_initiation = false;
         }
     }
 
@@ -254,12 +266,34 @@ impl Interface {
         }
     }
 
-    /// Forgets the source addresses for which `keep` is false, as after a change of routes.
-    pub fn review_sources(&mut self, mut keep: impl FnMut(&Endpoint) -> bool) {
-        for id in self.peers.ids() {
+    /// Lets answers to everybody leave from any address, as after a change of port.
+    pub fn forget_sources(&mut self) {
+        self.peers.ids().for_each(|id| self.forget_source(id));
+    }
+
+    /// Puts every source address in doubt, as after a change of routes.
+    pub fn doubt_sources(&mut self) {
+        self.doubted = self.peers.ids().collect();
+    }
+
+    /// Whether a source address is in doubt.
+    #[must_use]
+    pub fn doubts_sources(&self) -> bool {
+        !self.doubted.is_empty()
+    }
+
+    /// Of the source addresses in doubt, asks `keep` about at most `most` and forgets those for which it is false.
+    pub fn review_sources(&mut self, most: usize, mut keep: impl FnMut(&Endpoint) -> bool) {
+        let mut asked = 0;
+        while asked < most
+            && let Some(id) = self.doubted.pop_front()
+        {
             let endpoint = self.peers.get_mut(id).and_then(|peer| peer.endpoint.as_mut());
-            if let Some(endpoint) = endpoint.filter(|endpoint| endpoint.local.is_some() && !keep(endpoint)) {
-                endpoint.local = None;
+            if let Some(endpoint) = endpoint.filter(|endpoint| endpoint.local.is_some()) {
+                asked += 1;
+                if !keep(endpoint) {
+                    endpoint.local = None;
+                }
             }
         }
     }

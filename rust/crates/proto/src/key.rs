@@ -7,7 +7,7 @@ use std::fmt;
 
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq, ConstantTimeGreater, ConstantTimeLess};
 use x25519_dalek::{PublicKey as X25519Public, StaticSecret};
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::{Zeroize, Zeroizing};
 
 /// Octets in a key of any kind.
 pub const KEY_BYTES: usize = 32;
@@ -29,16 +29,18 @@ pub enum KeyError {
 }
 
 /// A Curve25519 private key, clamped as RFC 7748 section 5 says.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
-pub struct PrivateKey([u8; KEY_BYTES]);
+///
+/// It stays where it is in memory until it is dropped: a move copies a pointer, and leaves nothing behind to wipe.
+#[derive(Clone)]
+pub struct PrivateKey(Box<Zeroizing<[u8; KEY_BYTES]>>);
 
 /// A Curve25519 public key: who a peer is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PublicKey([u8; KEY_BYTES]);
 
 /// The symmetric key mixed into a handshake (paper, section 5.2); all zero means "none".
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
-pub struct PresharedKey([u8; KEY_BYTES]);
+#[derive(Clone)]
+pub struct PresharedKey(Box<Zeroizing<[u8; KEY_BYTES]>>);
 
 impl PrivateKey {
     /// Takes 32 random octets and clamps them.
@@ -46,7 +48,7 @@ impl PrivateKey {
     pub fn from_bytes(mut bytes: [u8; KEY_BYTES]) -> Self {
         bytes[0] &= 248;
         bytes[31] = (bytes[31] & 127) | 64;
-        let key = Self(bytes);
+        let key = Self(Box::new(Zeroizing::new(bytes)));
         bytes.zeroize();
         key
     }
@@ -54,13 +56,13 @@ impl PrivateKey {
     /// The public half.
     #[must_use]
     pub fn public_key(&self) -> PublicKey {
-        PublicKey(X25519Public::from(&StaticSecret::from(self.0)).to_bytes())
+        PublicKey(X25519Public::from(&StaticSecret::from(**self.0)).to_bytes())
     }
 
     /// X25519 (RFC 7748). `None` for a low-order point, whose result is all zero.
     #[must_use]
     pub(crate) fn agree(&self, their: &PublicKey) -> Option<Zeroizing<[u8; KEY_BYTES]>> {
-        let shared = StaticSecret::from(self.0).diffie_hellman(&X25519Public::from(their.0));
+        let shared = StaticSecret::from(**self.0).diffie_hellman(&X25519Public::from(their.0));
         shared.was_contributory().then(|| Zeroizing::new(shared.to_bytes()))
     }
 }
@@ -119,33 +121,35 @@ impl PublicKey {
 impl PresharedKey {
     /// Any 32 octets.
     #[must_use]
-    pub fn from_bytes(bytes: [u8; KEY_BYTES]) -> Self {
-        Self(bytes)
+    pub fn from_bytes(mut bytes: [u8; KEY_BYTES]) -> Self {
+        let key = Self(Box::new(Zeroizing::new(bytes)));
+        bytes.zeroize();
+        key
     }
 
     /// True for the all-zero key, which means "none".
     #[must_use]
     pub fn is_none(&self) -> bool {
-        self.0.ct_eq(&[0; KEY_BYTES]).into()
+        self.as_bytes().ct_eq(&[0; KEY_BYTES]).into()
     }
 }
 
 impl Default for PresharedKey {
     fn default() -> Self {
-        Self([0; KEY_BYTES])
+        Self::from_bytes([0; KEY_BYTES])
     }
 }
 
 impl PartialEq for PrivateKey {
     fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
+        self.as_bytes().ct_eq(other.as_bytes()).into()
     }
 }
 impl Eq for PrivateKey {}
 
 impl PartialEq for PresharedKey {
     fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
+        self.as_bytes().ct_eq(other.as_bytes()).into()
     }
 }
 impl Eq for PresharedKey {}

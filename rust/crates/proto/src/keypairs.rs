@@ -11,7 +11,7 @@ use crate::session::Session;
 /// sends under a session of its own, two new ones displace these two, and packets of all are still under way.
 const PREVIOUS: usize = 3;
 
-/// At most five sessions; two in the usual case.
+/// At most five sessions; two in the usual case. Expired ones go when others come.
 #[derive(Default)]
 pub(crate) struct Keypairs {
     current: Option<Box<Session>>,
@@ -24,17 +24,29 @@ pub(crate) struct Keypairs {
 impl Keypairs {
     /// Takes in a session that we began: it is used from now on. Local indices that are no longer in use go to `retired`.
     pub(crate) fn add_as_initiator(&mut self, session: Session, retired: &mut impl FnMut(u32)) {
+        let boot = session.born();
         let old = self.current.replace(Box::new(session));
         self.demote(old, retired);
         // Both sides began at once: the far end sends under the one that it began.
         let pending = self.next.take();
         self.demote(pending, retired);
+        self.retire_expired(boot, retired);
     }
 
     /// Takes in a session that the far end began: it is used once confirmed.
     pub(crate) fn add_as_responder(&mut self, session: Session, retired: &mut impl FnMut(u32)) {
+        let boot = session.born();
         retire(self.next.replace(Box::new(session)), retired);
-        retire(self.previous[PREVIOUS - 1].take(), retired);
+        self.retire_expired(boot, retired);
+    }
+
+    /// A previous session that can open nothing any more has no reason to keep its keys.
+    fn retire_expired(&mut self, boot: Duration, retired: &mut impl FnMut(u32)) {
+        for slot in &mut self.previous {
+            if slot.as_ref().is_some_and(|session| session.expired(boot)) {
+                retire(slot.take(), retired);
+            }
+        }
     }
 
     fn demote(&mut self, session: Option<Box<Session>>, retired: &mut impl FnMut(u32)) {

@@ -1,4 +1,4 @@
-//! The WireGuard protocol as a pure state machine: no socket, no clock, no randomness of its own.
+//! The WireGuard protocol as a pure state machine: no socket, no clock; randomness is passed in.
 //!
 //! Section numbers are those of the paper (J. A. Donenfeld, "WireGuard: Next Generation Kernel Network Tunnel").
 //!

@@ -14,6 +14,8 @@ use crate::ratelimit::RateLimit;
 pub(crate) const WAITING: usize = 4096;
 /// This many waiting mean that we are under load.
 const BUSY: usize = WAITING / 8;
+/// Cookies sent between two times that handshakes are worked off: each costs a datagram of its own.
+const COOKIES: usize = 64;
 /// How long we stay under load after the last time that so many waited.
 const CALM_AFTER: Duration = Duration::from_secs(1);
 
@@ -35,6 +37,7 @@ impl Waiting {
 pub(crate) struct Load {
     waiting: VecDeque<Waiting>,
     until: Duration,
+    cookies: usize,
     pub(crate) limit: RateLimit,
 }
 
@@ -56,6 +59,17 @@ impl Load {
         message[..datagram.len()].copy_from_slice(datagram);
         self.waiting.push_back(Waiting { from, message, length: datagram.len() });
         true
+    }
+
+    /// Takes one cookie from the budget; false if it is used up.
+    pub(crate) fn may_send_cookie(&mut self) -> bool {
+        self.cookies += 1;
+        self.cookies <= COOKIES
+    }
+
+    /// Fills the budget of cookies.
+    pub(crate) fn renew_budget(&mut self) {
+        self.cookies = 0;
     }
 
     pub(crate) fn pop(&mut self) -> Option<Waiting> {

@@ -115,6 +115,7 @@ impl Initiated {
     pub(crate) fn new(
         us: &Identity,
         peer: &PublicKey,
+        static_static: &Secret,
         ephemeral: PrivateKey,
         timestamp: Timestamp,
         sender: u32,
@@ -124,7 +125,7 @@ impl Initiated {
         transcript.mix_ephemeral(&ephemeral_public);
         let key = transcript.mix_key_and_derive(&*ephemeral.agree(peer)?);
         let static_key = transcript.seal(&key, us.public.as_bytes());
-        let key = transcript.mix_key_and_derive(&*us.private.agree(peer)?);
+        let key = transcript.mix_key_and_derive(&**static_static);
         let timestamp = transcript.seal(&key, &timestamp.0);
         let message = Initiation { sender, ephemeral: ephemeral_public, static_key, timestamp };
         Some((Self { transcript, ephemeral }, message))
@@ -164,8 +165,8 @@ impl Opened {
     }
 
     /// Checks that the sender holds the static key it names, and reads its timestamp.
-    pub(crate) fn prove(mut self, us: &Identity) -> Option<Consumed> {
-        let key = self.transcript.mix_key_and_derive(&*us.private.agree(&self.initiator)?);
+    pub(crate) fn prove(mut self, static_static: &Secret) -> Option<Consumed> {
+        let key = self.transcript.mix_key_and_derive(&**static_static);
         let timestamp = Timestamp(self.transcript.open(&key, &self.message.timestamp)?);
         Some(Consumed {
             timestamp,
@@ -216,7 +217,8 @@ mod tests {
     }
 
     fn initiate(us: &Identity, them: &Identity) -> (Initiated, Initiation) {
-        Initiated::new(us, &them.public, PrivateKey::from_bytes([3; 32]), Timestamp([5; 12]), 7).unwrap()
+        let shared = us.private.agree(&them.public).unwrap();
+        Initiated::new(us, &them.public, &shared, PrivateKey::from_bytes([3; 32]), Timestamp([5; 12]), 7).unwrap()
     }
 
     #[test]
@@ -225,7 +227,7 @@ mod tests {
         let (initiated, initiation) = initiate(&alice, &bob);
         let opened = Opened::new(&bob, initiation).unwrap();
         assert_eq!(opened.initiator, alice.public);
-        let consumed = opened.prove(&bob).unwrap();
+        let consumed = opened.prove(&bob.private.agree(&alice.public).unwrap()).unwrap();
         assert_eq!(consumed.timestamp, Timestamp([5; 12]));
         let (bobs, response) = consumed.respond(&psk, &PrivateKey::from_bytes([4; 32]), 9).unwrap();
         let alices = initiated.finish(&alice, &psk, &response).unwrap();
@@ -249,7 +251,7 @@ mod tests {
         let (alice, bob) = (identity(1), identity(2));
         let liar = Identity { private: PrivateKey::from_bytes([6; 32]), public: alice.public };
         let opened = Opened::new(&bob, initiate(&liar, &bob).1).unwrap();
-        assert!(opened.prove(&bob).is_none());
+        assert!(opened.prove(&bob.private.agree(&alice.public).unwrap()).is_none());
     }
 
     #[test]

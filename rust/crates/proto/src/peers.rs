@@ -7,9 +7,10 @@ use crate::allowedips::{List, Lists};
 use crate::clock::Random;
 use crate::cookie::Adder;
 use crate::endpoint::Endpoint;
+use crate::hash::Secret;
 use crate::key::{PresharedKey, PublicKey};
 use crate::keypairs::Keypairs;
-use crate::noise::Initiated;
+use crate::noise::{Identity, Initiated};
 use crate::timers::Timers;
 use crate::timestamp::Timestamp;
 
@@ -28,12 +29,18 @@ pub(crate) struct Peer {
     pub(crate) allowed_ips: List,
     /// When it was made, among all.
     pub(crate) order: u64,
-    /// Our first message under way, and the index it carries.
+    /// What our static keys agree on; computed when first needed, for most peers never.
+    static_static: Option<Box<Secret>>,
+    /// It stands in the queue of those to whom an initiation is to be sent.
+    pub(crate) awaits_initiation: bool,
+    /// Our initiation under way, and the index it carries.
     pub(crate) initiated: Option<Box<(u32, Initiated)>>,
+    /// The timestamp of our last initiation, or the greatest that any peer was sent before this one was made.
+    pub(crate) last_label: Timestamp,
     pub(crate) macs: Adder,
     /// The greatest timestamp it has sent us.
     pub(crate) last_timestamp: Timestamp,
-    /// When its last first message was taken.
+    /// When its last initiation was taken.
     pub(crate) last_consumed: Option<Duration>,
     /// When the event of a move was last given.
     pub(crate) last_move_told: Option<Duration>,
@@ -41,7 +48,7 @@ pub(crate) struct Peer {
     pub(crate) timers: Timers,
     /// Deadline under which the peer stands in the schedule.
     pub(crate) scheduled: Option<Duration>,
-    /// Unpadded packets that wait for a session; an empty one is a keepalive.
+    /// Packets that wait for a session, padded or not; an empty one is a keepalive.
     pub(crate) staged: VecDeque<Box<[u8]>>,
     pub(crate) last_handshake: Duration,
     pub(crate) rx_bytes: u64,
@@ -49,14 +56,17 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    fn new(public_key: PublicKey, order: u64) -> Self {
+    fn new(public_key: PublicKey, order: u64, last_label: Timestamp) -> Self {
         Self {
             public_key,
             preshared_key: PresharedKey::default(),
             endpoint: None,
             allowed_ips: List::default(),
             order,
+            static_static: None,
+            awaits_initiation: false,
             initiated: None,
+            last_label,
             macs: Adder::new(&public_key),
             last_timestamp: Timestamp::default(),
             last_consumed: None,
@@ -71,12 +81,24 @@ impl Peer {
         }
     }
 
-    /// Keeps a packet until there is a session.
-    pub(crate) fn stage(&mut self, packet: &[u8]) {
-        if self.staged.len() == STAGED_PACKETS {
-            self.staged.pop_front();
+    /// Keeps packets, at most [`STAGED_PACKETS`], until there is a session; older ones make room for all of them at once.
+    pub(crate) fn stage<'a>(&mut self, packets: impl ExactSizeIterator<Item = &'a [u8]>) {
+        let excess = (self.staged.len() + packets.len()).saturating_sub(STAGED_PACKETS);
+        self.staged.drain(..excess.min(self.staged.len()));
+        self.staged.extend(packets.map(Box::from));
+    }
+
+    /// What our static keys agree on; `None` for a low-order point.
+    pub(crate) fn static_static(&mut self, us: &Identity) -> Option<&Secret> {
+        if self.static_static.is_none() {
+            self.static_static = us.private.agree(&self.public_key).map(Box::new);
         }
-        self.staged.push_back(packet.into());
+        self.static_static.as_deref()
+    }
+
+    /// Our static key is another now.
+    pub(crate) fn forget_static_static(&mut self) {
+        self.static_static = None;
     }
 }
 
@@ -108,13 +130,13 @@ impl Peers {
         Some((self.slots.get_mut(id.0 as usize)?.as_deref_mut()?, &mut self.indices))
     }
 
-    /// The peer of `key`, made if it is not there.
-    pub(crate) fn find_or_add(&mut self, key: PublicKey) -> PeerId {
+    /// The peer of `key`, made if it is not there; its timestamps begin after `label`.
+    pub(crate) fn find_or_add(&mut self, key: PublicKey, label: Timestamp) -> PeerId {
         if let Some(id) = self.find(&key) {
             return id;
         }
         self.made += 1;
-        let peer = Some(Box::new(Peer::new(key, self.made)));
+        let peer = Some(Box::new(Peer::new(key, self.made, label)));
         let id = match self.free.pop() {
             Some(slot) => {
                 self.slots[slot as usize] = peer;
@@ -137,10 +159,9 @@ impl Peers {
         self.free.push(id.0);
     }
 
-    /// All peers, in no order.
+    /// Every place where there may be a peer now.
     pub(crate) fn ids(&self) -> impl Iterator<Item = PeerId> + use<> {
-        let ids: Vec<_> = self.by_key.values().copied().collect();
-        ids.into_iter()
+        (0..self.slots.len() as u32).map(PeerId)
     }
 
     /// All peers, in the order in which they were made.
@@ -186,11 +207,16 @@ impl Indices {
         self.owners.remove(&index);
     }
 
-    /// Wipes the sessions and the handshake of a peer.
-    pub(crate) fn release_all(&mut self, peer: &mut Peer) {
+    /// Wipes the handshake of a peer that we began.
+    pub(crate) fn release_initiated(&mut self, peer: &mut Peer) {
         if let Some(initiated) = peer.initiated.take() {
             self.release(initiated.0);
         }
+    }
+
+    /// Wipes the sessions and the handshake of a peer.
+    pub(crate) fn release_all(&mut self, peer: &mut Peer) {
+        self.release_initiated(peer);
         peer.keypairs.clear(&mut |index| self.release(index));
     }
 }

@@ -2,7 +2,7 @@
 
 const BLOCK_BITS: u64 = u64::BITS as u64;
 const BLOCKS: u64 = 128;
-/// Counters that may still arrive behind the greatest one: all blocks but the one being filled.
+/// How far behind the greatest counter another may still arrive: all blocks but the one being filled.
 pub(crate) const WINDOW: u64 = BLOCKS * BLOCK_BITS - BLOCK_BITS;
 
 /// Which counters of a session have been seen. One counter is accepted once.
@@ -20,7 +20,7 @@ impl ReplayWindow {
 
     /// Marks `counter` and says whether it was new. Call it only for a packet that is authentic.
     pub(crate) fn accept(&mut self, counter: u64) -> bool {
-        if counter.saturating_add(WINDOW) < self.next {
+        if counter.saturating_add(WINDOW) < self.next.saturating_sub(1) {
             return false;
         }
         let block = counter / BLOCK_BITS;
@@ -58,12 +58,13 @@ mod tests {
         assert!(window.accept(WINDOW));
         assert!(!window.accept(0));
         assert!(window.accept(1));
-        assert!(window.accept(WINDOW + 2));
+        assert!(window.accept(WINDOW + 3));
         assert!(!window.accept(2));
         assert!(window.accept(3));
         assert!(window.accept(1 << 40));
         assert!(!window.accept(WINDOW));
-        assert!(window.accept((1 << 40) - WINDOW + 1));
+        assert!(!window.accept((1 << 40) - WINDOW - 1));
+        assert!(window.accept((1 << 40) - WINDOW));
     }
 
     proptest! {
@@ -72,7 +73,7 @@ mod tests {
             let (mut window, mut seen, mut greatest) = (ReplayWindow::new(), HashSet::new(), 0u64);
             for (ahead, behind) in steps {
                 let counter = (greatest + ahead % 700).saturating_sub(behind);
-                let expected = counter + WINDOW > greatest && !seen.contains(&counter);
+                let expected = counter + WINDOW >= greatest && !seen.contains(&counter);
                 prop_assert_eq!(window.accept(counter), expected, "{} after {}", counter, greatest);
                 seen.insert(counter);
                 greatest = greatest.max(counter);

@@ -6,13 +6,13 @@ use std::time::Duration;
 use crate::hash::{TAG_BYTES, open_in_place, seal_in_place};
 use crate::message::{DATA_HEADER_BYTES, DATA_OVERHEAD_BYTES, DataHeader};
 use crate::noise::SessionKeys;
-use crate::replay::{ReplayWindow, WINDOW};
-use crate::timers::{REJECT_AFTER_TIME, REKEY_AFTER_TIME};
+use crate::replay::ReplayWindow;
+use crate::timers::{REJECT_AFTER_TIME, REKEY_AFTER_TIME, RENEW_ON_RECEIPT};
 
 /// Messages after which a new session is made (section 6.1).
 const REKEY_AFTER_MESSAGES: u64 = 1 << 60;
 /// Messages after which a session is dead (section 6.1).
-const REJECT_AFTER_MESSAGES: u64 = u64::MAX - WINDOW;
+const REJECT_AFTER_MESSAGES: u64 = u64::MAX - (1 << 13);
 
 /// Transport keys between two hosts, for one direction each.
 pub(crate) struct Session {
@@ -42,6 +42,11 @@ impl Session {
         }
     }
 
+    /// When its handshake ended.
+    pub(crate) fn born(&self) -> Duration {
+        self.born
+    }
+
     /// Nothing more is sent with these keys, as after a change of our own.
     pub(crate) fn stop_sending(&mut self) {
         self.may_send = false;
@@ -57,12 +62,18 @@ impl Session {
         self.next_counter > REKEY_AFTER_MESSAGES || (self.initiator && self.age(boot) >= REKEY_AFTER_TIME)
     }
 
-    /// How long ago the handshake was.
-    pub(crate) fn age(&self, boot: Duration) -> Duration {
+    /// Whether a new session should be made because something was received: who only receives must begin before the
+    /// session ends (section 6.2).
+    pub(crate) fn is_worn_for_receiver(&self, boot: Duration) -> bool {
+        self.initiator && self.age(boot) >= RENEW_ON_RECEIPT
+    }
+
+    fn age(&self, boot: Duration) -> Duration {
         boot.saturating_sub(self.born)
     }
 
-    fn expired(&self, boot: Duration) -> bool {
+    /// Whether nothing may be sent or received any more (section 6.2).
+    pub(crate) fn expired(&self, boot: Duration) -> bool {
         self.age(boot) >= REJECT_AFTER_TIME
     }
 
@@ -114,9 +125,15 @@ pub(crate) enum Refused {
     Replayed,
 }
 
-/// Length of the plaintext of `length` octets when padded to 16 (section 5.4.6), never beyond `mtu` unless the packet is.
+/// Length of the plaintext of `length` octets when padded to 16 (section 5.4.6), never beyond `mtu` octets. Of a longer
+/// packet, as while the MTU known is an old one, the part past the last multiple of the MTU counts. 0 is unknown.
 pub(crate) fn padded(length: usize, mtu: usize) -> usize {
-    length.next_multiple_of(16).min(mtu.max(length))
+    let (last, limit) = match mtu {
+        0 => (length, usize::MAX),
+        mtu if length > mtu => (length % mtu, mtu),
+        mtu => (length, mtu),
+    };
+    length - last + last.next_multiple_of(16).min(limit)
 }
 
 /// Octets on the wire of a plaintext of `padded` octets.
@@ -192,5 +209,7 @@ mod tests {
         assert_eq!(padded(1, 1420), 16);
         assert_eq!(padded(1419, 1420), 1420);
         assert_eq!(padded(1500, 1420), 1500);
+        assert_eq!(padded(1501, 1420), 1516);
+        assert_eq!(padded(1501, 0), 1504);
     }
 }

@@ -47,7 +47,7 @@ pub struct PeerStatus {
     pub last_handshake: Duration,
     /// Octets of datagrams received from it and authenticated, handshakes and padding included.
     pub rx_bytes: u64,
-    /// Octets of datagrams sent to it, handshakes and padding included.
+    /// Octets of datagrams made for it, handshakes and padding included, be they lost on the way or refused by the host.
     pub tx_bytes: u64,
     /// Seconds; 0 is off.
     pub persistent_keepalive_interval: u16,
@@ -80,6 +80,8 @@ pub struct Drops {
     pub no_peer: u64,
     /// Packets out to a peer of which no endpoint is known.
     pub no_endpoint: u64,
+    /// Packets out while the interface had no port or no private key.
+    pub not_up: u64,
     /// Datagrams that the kernel would not send.
     pub send_refused: u64,
     /// Packets that the TUN would not take or give.

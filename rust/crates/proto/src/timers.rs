@@ -27,7 +27,7 @@ const RETRIES: u32 = (REKEY_ATTEMPT_TIME.as_secs() / REKEY_TIMEOUT.as_secs()) as
 pub(crate) enum Due {
     /// The handshake got no answer: try again (section 6.4).
     RetryHandshake,
-    /// It got none for 90 seconds: stop (section 6.4).
+    /// It got none in 90 seconds of tries: stop (section 6.4).
     GiveUp,
     /// We sent and heard nothing: the session may be gone at the far end (section 6.3).
     NewHandshake,
@@ -82,8 +82,6 @@ impl Timers {
             return Some(Due::NewHandshake);
         }
         if take(&mut self.persistent, boot) {
-            // Sending does this too, but nothing may be sent now: no endpoint, no key of our own.
-            self.traversed(boot);
             return (!self.persistent_keepalive.is_zero()).then_some(Due::PersistentKeepalive);
         }
         take(&mut self.wipe, boot).then_some(Due::Wipe)
@@ -99,19 +97,19 @@ impl Timers {
         self.last_initiation = None;
     }
 
-    /// A handshake is asked for anew, not as a retry: its 90 seconds begin.
+    /// A handshake is asked for anew, not as a retry: its 90 seconds of tries begin.
     pub(crate) fn begin_attempts(&mut self) {
         self.attempts = 0;
     }
 
-    /// A first message was sent; `random` spreads the retry.
+    /// An initiation was sent; `random` spreads the retry.
     pub(crate) fn initiation_sent(&mut self, boot: Duration, random: u64) {
         self.last_initiation = Some(boot);
         self.retry_handshake = Some(boot + REKEY_TIMEOUT + jitter(random));
         self.authenticated_sent(boot);
     }
 
-    /// A second message was sent.
+    /// A response was sent.
     pub(crate) fn response_sent(&mut self, boot: Duration) {
         self.last_initiation = Some(boot);
         self.authenticated_sent(boot);
@@ -146,7 +144,7 @@ impl Timers {
         self.traversed(boot);
     }
 
-    /// A packet with something in it was received: we owe an answer.
+    /// A packet with something in it was received: we owe an answer. Whatever goes out next answers all that came before.
     pub(crate) fn data_received(&mut self, boot: Duration) {
         self.keepalive.get_or_insert(boot + KEEPALIVE_TIMEOUT);
     }
@@ -164,7 +162,8 @@ impl Timers {
         *self = Self { persistent_keepalive: self.persistent_keepalive, ..Self::default() };
     }
 
-    fn traversed(&mut self, boot: Duration) {
+    /// Something authenticated went out or came in: the persistent keepalive is due an interval from now.
+    pub(crate) fn traversed(&mut self, boot: Duration) {
         self.persistent = (!self.persistent_keepalive.is_zero()).then(|| boot + self.persistent_keepalive);
     }
 }

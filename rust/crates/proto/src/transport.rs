@@ -11,7 +11,6 @@ use crate::ip;
 use crate::message::{DATA_HEADER_BYTES, DATA_OVERHEAD_BYTES, DataHeader, Kind, kind};
 use crate::peers::PeerId;
 use crate::session::{padded, sealed};
-use crate::timers::RENEW_ON_RECEIPT;
 
 impl Interface {
     /// Whom a packet from the TUN is for, by its destination, and where they are. `None` if nobody: it is counted.
@@ -39,12 +38,14 @@ impl Interface {
     /// each 16 octets of room, a packet padded with zeros, 16 octets of room. False if they cannot go now: they are kept
     /// until a handshake is done.
     pub fn seal(&mut self, id: PeerId, train: &mut [u8], stride: usize, now: Now) -> bool {
-        let Some(peer) = self.peers.get_mut(id) else { return false };
         let datagrams = train.len().div_ceil(stride) as u64;
+        let ready = self.up && self.us.is_some();
+        let Some(peer) = self.peers.get_mut(id).filter(|_| ready) else {
+            self.drops.not_up += datagrams;
+            return false;
+        };
         let Some(session) = peer.keypairs.sending(datagrams, now.boot).filter(|_| peer.staged.is_empty()) else {
-            for datagram in train.chunks(stride) {
-                peer.stage(&datagram[DATA_HEADER_BYTES..datagram.len() - TAG_BYTES]);
-            }
+            peer.stage(train.chunks(stride).map(|datagram| &datagram[DATA_HEADER_BYTES..datagram.len() - TAG_BYTES]));
             self.send_staged(id, now);
             return false;
         };
@@ -136,11 +137,8 @@ impl Interface {
         if data {
             peer.timers.data_received(now.boot);
         }
-        let renew = !peer.timers.renewed_on_receipt
-            && peer
-                .keypairs
-                .current()
-                .is_some_and(|session| session.initiator && session.age(now.boot) >= RENEW_ON_RECEIPT);
+        let worn = peer.keypairs.current().is_some_and(|session| session.is_worn_for_receiver(now.boot));
+        let renew = worn && !peer.timers.renewed_on_receipt;
         peer.timers.renewed_on_receipt |= renew;
         self.heard(id, from, now);
         if confirmed {
@@ -154,9 +152,15 @@ impl Interface {
 
     /// Sends what waits for this peer, or else an empty packet.
     pub(crate) fn keep_alive(&mut self, id: PeerId, now: Now) {
-        let Some(peer) = self.peers.get_mut(id).filter(|peer| peer.endpoint.is_some()) else { return };
+        let Some(peer) = self.peers.get_mut(id) else { return };
+        // Whatever becomes of this one, the next is due in its time.
+        peer.timers.traversed(now.boot);
+        self.schedule.note(id, peer);
+        if peer.endpoint.is_none() {
+            return;
+        }
         if peer.staged.is_empty() {
-            peer.stage(&[]);
+            peer.stage([[].as_slice()].into_iter());
         }
         self.send_staged(id, now);
     }

@@ -61,14 +61,15 @@ fn both_roles_write_the_octets_of_the_transcript() {
         let timestamp = Timestamp(case.array("timestamp"));
         let (mut to_bob, mut to_alice) = (Adder::new(&bob.public), Adder::new(&alice.public));
 
+        let shared = alice.private.agree(&bob.public).unwrap();
         let ephemeral = case.private("initiator_ephemeral_private");
         let (initiated, message) =
-            Initiated::new(&alice, &bob.public, ephemeral, timestamp, case.index("initiator_index")).unwrap();
+            Initiated::new(&alice, &bob.public, &shared, ephemeral, timestamp, case.index("initiator_index")).unwrap();
         assert_eq!(finished(&message.encode(), &mut to_bob), case.octets("message1"));
 
         let opened = Opened::new(&bob, Initiation::parse(&case.octets("message1")).unwrap()).unwrap();
         assert_eq!(opened.initiator, alice.public);
-        let consumed = opened.prove(&bob).unwrap();
+        let consumed = opened.prove(&shared).unwrap();
         assert_eq!(consumed.timestamp, timestamp);
         let ephemeral = case.private("responder_ephemeral_private");
         let (bobs, message) = consumed.respond(&preshared, &ephemeral, case.index("responder_index")).unwrap();

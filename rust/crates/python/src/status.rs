@@ -100,6 +100,7 @@ fn drops(py: Python<'_>, drops: &Drops) -> PyResult<Py<PyDict>> {
         source_not_allowed,
         no_peer,
         no_endpoint,
+        not_up,
         send_refused,
         tun_refused,
     } = *drops;
@@ -115,6 +116,7 @@ fn drops(py: Python<'_>, drops: &Drops) -> PyResult<Py<PyDict>> {
         ("source_not_allowed", source_not_allowed),
         ("no_peer", no_peer),
         ("no_endpoint", no_endpoint),
+        ("not_up", not_up),
         ("send_refused", send_refused),
         ("tun_refused", tun_refused),
     ] {

@@ -176,7 +176,6 @@ impl World {
 
     /// Works off the handshakes that wait at a host.
     pub(crate) fn work(&mut self, host: usize) {
-        self.hosts[host].interface.work_off_handshakes(usize::MAX, moment(self.now));
         self.collect(host);
     }
 
@@ -195,7 +194,18 @@ impl World {
         }
     }
 
+    /// What a shell does at the end of its turns, with a small budget for handshakes in each.
     fn collect(&mut self, host: usize) {
+        loop {
+            self.hosts[host].interface.work_off_handshakes(3, moment(self.now));
+            self.take(host);
+            if !self.hosts[host].interface.handshakes_wait() {
+                return;
+            }
+        }
+    }
+
+    fn take(&mut self, host: usize) {
         while let Some(outgoing) = self.hosts[host].interface.take_outgoing() {
             self.launch(host, outgoing.endpoint, outgoing.datagram);
         }
