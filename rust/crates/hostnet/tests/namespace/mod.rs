@@ -45,3 +45,10 @@ fn wait_for_local(address: &str) {
     });
     assert!(delivered, "{address} is not delivered to");
 }
+
+/// Runs `ip` of iproute2 in the thread's namespace and returns what it prints.
+pub(crate) fn ip(arguments: &str) -> String {
+    let output = Command::new("ip").args(arguments.split(' ')).output().expect("ip(8) of iproute2 is needed");
+    assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
