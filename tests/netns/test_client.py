@@ -23,7 +23,7 @@ from .flood import Flood
 from .host import IN_NAMESPACES, Host
 from .inner import ECHO_REPLY, ECHO_REQUEST, answer, echo, echoed
 from .interface import Interface, endpoint
-from .noise import COOKIE_REPLY, INITIATION, NO_PRESHARED_KEY, RESPONSE, TRANSPORT
+from .noise import COOKIE_REPLY, NO_PRESHARED_KEY, RESPONSE, TRANSPORT
 from .pair import OUTER
 from .traffic import ping
 
@@ -81,7 +81,7 @@ def test_it_sends_each_packet_once_and_nothing_else(near: Interface, client: Cli
     session = client.initiate()
     client.socket.send(session.seal(b""))
     for size_bytes in (500, 8, 100):
-        ping(near.host, client.inner, "-s", str(size_bytes))
+        ping(near.host, client.inner, "-s", str(size_bytes), "-W", "0.2")
     requests = [client.packet(session) for _ in range(3)]
     assert [(packet[0], len(echoed(packet)[2])) for packet in requests] == [(0x45, 500), (0x45, 8), (0x45, 100)]
     assert client.is_silent(TRANSPORT)
