@@ -1,0 +1,129 @@
+//! The choice of a path, and what is done on it.
+
+use std::str::FromStr;
+
+use crate::batch::Batch;
+use crate::packet::{Nonce, Packet};
+use crate::path::Path;
+use crate::single;
+
+/// ChaCha20-Poly1305 on a path that this processor has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Aead {
+    /// Available, whoever made this.
+    path: Path,
+}
+
+/// What became of a packet.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Opened<'a> {
+    /// The packet's nonce.
+    pub nonce: Nonce,
+    /// The plaintext; `None`, and what lay there is void, if the packet is not authentic.
+    pub text: Option<&'a mut [u8]>,
+}
+
+/// Why no path was chosen.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ChoiceError {
+    /// No name of a path.
+    #[error("the AEAD is one of auto, avx512, avx2, ring; not {0:?}")]
+    Unknown(String),
+    /// A path that this processor does not have.
+    #[error("this processor has no {0}; say auto, and the AEAD is the fastest that it has")]
+    Unavailable(Path),
+}
+
+impl Aead {
+    /// The fastest path of this processor.
+    #[must_use]
+    pub fn fastest() -> Self {
+        Self { path: Path::available().next().unwrap_or(Path::Ring) }
+    }
+
+    /// This path, if this processor has it.
+    ///
+    /// # Errors
+    /// [`ChoiceError::Unavailable`].
+    pub fn on(path: Path) -> Result<Self, ChoiceError> {
+        if path.is_available() { Ok(Self { path }) } else { Err(ChoiceError::Unavailable(path)) }
+    }
+
+    /// The path.
+    #[must_use]
+    pub fn path(self) -> Path {
+        self.path
+    }
+
+    /// Seals packets in place, sixteen at a time, and does not allocate. What they are, except for their texts and keys,
+    /// may show in the time it takes: how many they are and how long.
+    pub fn seal<'a>(self, packets: impl IntoIterator<Item = Packet<'a>>) {
+        let mut packets = packets.into_iter();
+        if self.path == Path::Ring {
+            return packets.for_each(seal);
+        }
+        let mut batch = Batch::new();
+        while batch.fill(&mut packets) {
+            batch.seal(self);
+        }
+    }
+
+    /// Opens packets in place, sixteen at a time, and does not allocate. `opened` gets each in its turn, and its text
+    /// only if its tag is right; a forged packet does not touch the others.
+    pub fn open<'a>(self, packets: impl IntoIterator<Item = Packet<'a>>, mut opened: impl FnMut(Opened<'a>)) {
+        let mut packets = packets.into_iter();
+        if self.path == Path::Ring {
+            return packets.for_each(|packet| opened(Opened { nonce: packet.nonce, text: open(packet) }));
+        }
+        let mut batch = Batch::new();
+        while batch.fill(&mut packets) {
+            batch.open(self, &mut opened);
+        }
+    }
+}
+
+impl FromStr for Aead {
+    type Err = ChoiceError;
+
+    /// `auto`, or the name of a path, as the environment variable `WARREN_AEAD` holds it.
+    fn from_str(name: &str) -> Result<Self, ChoiceError> {
+        if name == "auto" {
+            return Ok(Self::fastest());
+        }
+        let path = Path::ALL.into_iter().find(|path| path.to_string() == name);
+        Self::on(path.ok_or_else(|| ChoiceError::Unknown(name.to_owned()))?)
+    }
+}
+
+/// Seals one packet in place.
+pub fn seal(mut packet: Packet<'_>) {
+    single::seal(&mut packet);
+}
+
+/// Opens one packet in place; `None`, and what lay there is void, if it is not authentic.
+#[must_use]
+pub fn open<'a>(mut packet: Packet<'a>) -> Option<&'a mut [u8]> {
+    single::open(&mut packet).then_some(packet.text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_chooses_the_path() {
+        assert_eq!("auto".parse(), Ok(Aead::fastest()));
+        assert_eq!("ring".parse::<Aead>().unwrap().path(), Path::Ring);
+        for path in Path::ALL {
+            let chosen = path.to_string().parse::<Aead>().map(Aead::path);
+            let expected = if path.is_available() { Ok(path) } else { Err(ChoiceError::Unavailable(path)) };
+            assert_eq!(chosen, expected);
+        }
+    }
+
+    #[test]
+    fn another_name_says_which_there_are() {
+        let error = "AVX2".parse::<Aead>().unwrap_err();
+        assert_eq!(error.to_string(), "the AEAD is one of auto, avx512, avx2, ring; not \"AVX2\"");
+    }
+}

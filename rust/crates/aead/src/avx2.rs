@@ -1,0 +1,50 @@
+//! AVX2: ChaCha20 in eight lanes of 32 bits, Poly1305 in four lanes of 64 bits.
+//!
+//! As in the form for AVX-512, a packet has a lane of its own: eight packets take one block each of a round of eight,
+//! four packets take two.
+
+mod chacha;
+mod poly;
+mod row;
+mod team;
+mod transpose;
+
+use crate::avx2::chacha::Stream;
+use crate::avx2::poly::LANES;
+use crate::avx2::team::Team;
+use crate::lanes::{Lanes, State};
+use crate::packet::TAG_BYTES;
+
+/// Turns the texts of eight packets, in place, and gives the tags of their ciphertexts.
+#[target_feature(enable = "avx2")]
+pub(crate) fn eight<const SEAL: bool>(
+    [first, second]: [Lanes<'_, LANES>; 2],
+    states: &mut [State; 8],
+) -> [[[u8; TAG_BYTES]; LANES]; 2] {
+    let mut stream = Stream::new(states, 1);
+    let [low, high] = stream.next();
+    let (mut first, mut second) = (Team::new(first, &low), Team::new(second, &high));
+    for at in 0..first.chunks.max(second.chunks) {
+        let [low, high] = stream.next();
+        first.turn::<SEAL>(&low, at);
+        second.turn::<SEAL>(&high, at);
+    }
+    stream.wipe();
+    [first.tags(), second.tags()]
+}
+
+/// The same for four packets.
+#[target_feature(enable = "avx2")]
+pub(crate) fn four<const SEAL: bool>(lanes: Lanes<'_, LANES>, states: &mut [State; 8]) -> [[u8; TAG_BYTES]; LANES] {
+    let mut stream = Stream::new(states, 2);
+    let [keys, first] = stream.next();
+    let mut team = Team::new(lanes, &keys);
+    team.turn::<SEAL>(&first, 0);
+    for at in (1..team.chunks).step_by(2) {
+        let [low, high] = stream.next();
+        team.turn::<SEAL>(&low, at);
+        team.turn::<SEAL>(&high, at + 1);
+    }
+    stream.wipe();
+    team.tags()
+}

@@ -1,0 +1,78 @@
+//! Sixty-four octets in two registers.
+
+use core::arch::x86_64::*;
+
+use crate::lanes::{CHUNK, State};
+
+/// The first and the last 32 octets.
+pub(super) type Row = [__m256i; 2];
+
+/// Eight 32-bit words.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn of_words(words: &[u32; 8]) -> __m256i {
+    // SAFETY: the reference covers the 32 octets that are read; no alignment is asked for.
+    unsafe { _mm256_loadu_si256(words.as_ptr().cast()) }
+}
+
+/// Four 64-bit words.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn of_long_words(words: &[u64; 4]) -> __m256i {
+    // SAFETY: as above.
+    unsafe { _mm256_loadu_si256(words.as_ptr().cast()) }
+}
+
+/// A chunk of text.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn of_chunk(chunk: &[u8; CHUNK]) -> Row {
+    let at: *const __m256i = chunk.as_ptr().cast();
+    // SAFETY: the reference covers the 64 octets that are read; no alignment is asked for.
+    unsafe { [_mm256_loadu_si256(at), _mm256_loadu_si256(at.add(1))] }
+}
+
+/// Writes a whole chunk.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn to_chunk([low, high]: Row, chunk: &mut [u8; CHUNK]) {
+    let at: *mut __m256i = chunk.as_mut_ptr().cast();
+    // SAFETY: the reference covers the 64 octets that are written; no alignment is asked for.
+    unsafe {
+        _mm256_storeu_si256(at, low);
+        _mm256_storeu_si256(at.add(1), high);
+    }
+}
+
+/// Nothing but zeros.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn zero() -> Row {
+    [_mm256_setzero_si256(); 2]
+}
+
+/// Turns a row.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn xor(row: Row, stream: Row) -> Row {
+    [_mm256_xor_si256(row[0], stream[0]), _mm256_xor_si256(row[1], stream[1])]
+}
+
+/// Overwrites what was secret.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn wipe(secrets: &mut [__m256i]) {
+    for secret in secrets {
+        // SAFETY: a reference may be written to. Volatile, for nothing reads it any more.
+        unsafe { std::ptr::write_volatile(secret, _mm256_setzero_si256()) };
+    }
+}
+
+/// The same for what a stream starts from.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(super) fn wipe_states(states: &mut [State]) {
+    let length = size_of_val(states) / size_of::<__m256i>();
+    // SAFETY: states have the alignment of registers, a whole number of them has the size, and any bits make numbers.
+    wipe(unsafe { std::slice::from_raw_parts_mut(states.as_mut_ptr().cast(), length) });
+}

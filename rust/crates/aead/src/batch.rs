@@ -1,0 +1,105 @@
+//! Up to sixteen packets, worked together.
+
+use std::cmp::Reverse;
+
+use subtle::ConstantTimeEq;
+
+use crate::aead::{Aead, Opened};
+use crate::lockstep;
+use crate::packet::{Packet, TAG_BYTES};
+use crate::plan::{BATCH, Form, next_group};
+use crate::single;
+
+/// A packet, its place among those that came, and what became of it.
+pub(crate) struct Entry<'a> {
+    pub(crate) packet: Packet<'a>,
+    place: usize,
+    authentic: bool,
+}
+
+/// Up to [`BATCH`] packets.
+pub(crate) struct Batch<'a> {
+    /// The first `count` are there.
+    entries: [Option<Entry<'a>>; BATCH],
+    count: usize,
+    /// Whether they came with none longer than the one before, as a train with its last packet shorter does.
+    falling: bool,
+}
+
+impl<'a> Batch<'a> {
+    /// No packets.
+    pub(crate) fn new() -> Self {
+        Self { entries: [const { None }; BATCH], count: 0, falling: true }
+    }
+
+    /// Takes the next packets in place of those before; false if there are no more.
+    pub(crate) fn fill(&mut self, packets: &mut impl Iterator<Item = Packet<'a>>) -> bool {
+        (self.count, self.falling) = (0, true);
+        let mut before = usize::MAX;
+        for (entry, packet) in self.entries.iter_mut().zip(packets) {
+            self.falling &= packet.text.len() <= before;
+            before = packet.text.len();
+            *entry = Some(Entry { packet, place: self.count, authentic: false });
+            self.count += 1;
+        }
+        self.count > 0
+    }
+
+    /// Seals every packet.
+    pub(crate) fn seal(&mut self, aead: Aead) {
+        self.groups(aead, |form, group| match form {
+            Form::Single => group.iter_mut().flatten().for_each(|entry| single::seal(&mut entry.packet)),
+            _ => {
+                let tags = lockstep::turn::<true>(aead, form, group);
+                for (entry, tag) in group.iter_mut().flatten().zip(tags) {
+                    *entry.packet.tag = tag;
+                }
+            }
+        });
+    }
+
+    /// Opens every packet, and gives each in its turn, with its text if it is authentic.
+    pub(crate) fn open(&mut self, aead: Aead, opened: &mut impl FnMut(Opened<'a>)) {
+        self.groups(aead, |form, group| match form {
+            Form::Single => {
+                group.iter_mut().flatten().for_each(|entry| entry.authentic = single::open(&mut entry.packet));
+            }
+            _ => {
+                let tags = lockstep::turn::<false>(aead, form, group);
+                group.iter_mut().flatten().zip(tags).for_each(|(entry, tag)| entry.judge(&tag));
+            }
+        });
+        if !self.falling {
+            self.entries[..self.count].sort_unstable_by_key(|entry| entry.as_ref().map(|entry| entry.place));
+        }
+        for Entry { packet, authentic, .. } in self.entries[..self.count].iter_mut().filter_map(Option::take) {
+            opened(Opened { nonce: packet.nonce, text: authentic.then_some(packet.text) });
+        }
+    }
+
+    /// The packets in groups, the longest first.
+    fn groups(&mut self, aead: Aead, mut work: impl FnMut(Form, &mut [Option<Entry<'a>>])) {
+        let length = |entry: &Option<Entry<'a>>| entry.as_ref().map(|entry| entry.packet.text.len());
+        if !self.falling {
+            self.entries[..self.count].sort_unstable_by_key(|entry| Reverse(length(entry)));
+        }
+        let mut rest = &mut self.entries[..self.count];
+        while !rest.is_empty() {
+            let (form, count) = next_group(aead.path(), rest.iter().filter_map(length));
+            let (group, later) = rest.split_at_mut(count);
+            work(form, group);
+            rest = later;
+        }
+    }
+}
+
+impl Entry<'_> {
+    /// Compares the tag; a text that is not authentic is lost.
+    fn judge(&mut self, tag: &[u8; TAG_BYTES]) {
+        // As one number: octet by octet, which is what `subtle` does with a slice, takes longer than a short packet.
+        self.authentic = u128::from_ne_bytes(*self.packet.tag).ct_eq(&u128::from_ne_bytes(*tag)).into();
+        if !self.authentic {
+            self.packet.text.fill(0);
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! The key of one direction of a session.
+
+use std::fmt;
+
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+/// Octets in a key.
+pub const KEY_BYTES: usize = 32;
+
+/// A ChaCha20-Poly1305 key: wiped when dropped, never shown.
+#[derive(Zeroize, ZeroizeOnDrop)]
+pub struct Key([u8; KEY_BYTES]);
+
+impl Key {
+    /// Takes 32 octets and wipes the place where they lay.
+    #[must_use]
+    pub fn take(octets: &mut [u8; KEY_BYTES]) -> Self {
+        let key = Self(*octets);
+        octets.zeroize();
+        key
+    }
+
+    pub(crate) const fn octets(&self) -> &[u8; KEY_BYTES] {
+        &self.0
+    }
+}
+
+impl From<[u8; KEY_BYTES]> for Key {
+    fn from(mut octets: [u8; KEY_BYTES]) -> Self {
+        Self::take(&mut octets)
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key(hidden)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_does_not_show_and_leaves_nothing_where_it_lay() {
+        let mut octets = [7; KEY_BYTES];
+        assert_eq!(format!("{:?}", Key::take(&mut octets)), "Key(hidden)");
+        assert_eq!(octets, [0; KEY_BYTES]);
+    }
+}

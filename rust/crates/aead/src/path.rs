@@ -1,0 +1,52 @@
+//! The ways to compute, and which of them this processor has.
+
+use std::fmt;
+
+/// A way to compute. All give the same octets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Path {
+    /// Sixteen packets in lockstep: AVX-512 F, BW and IFMA.
+    Avx512,
+    /// Eight packets in lockstep: AVX2.
+    Avx2,
+    /// One packet after the other, by ring.
+    Ring,
+}
+
+impl Path {
+    /// Every path, the fastest first.
+    pub const ALL: [Self; 3] = [Self::Avx512, Self::Avx2, Self::Ring];
+
+    /// Whether this processor, and the kernel that saves its registers, have what the path needs.
+    #[must_use]
+    pub fn is_available(self) -> bool {
+        match self {
+            Self::Ring => true,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => is_x86_feature_detected!("avx2"),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => {
+                is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512ifma")
+            }
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::Avx2 | Self::Avx512 => false,
+        }
+    }
+
+    /// The paths that [are available](Path::is_available), the fastest first; never none.
+    pub fn available() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|path| path.is_available())
+    }
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Avx512 => "avx512",
+            Self::Avx2 => "avx2",
+            Self::Ring => "ring",
+        })
+    }
+}

@@ -1,0 +1,112 @@
+//! Which packets of a batch go together, by their lengths.
+
+use crate::path::Path;
+
+/// Packets that are looked at together.
+pub(crate) const BATCH: usize = 16;
+/// The longest text that goes in lockstep: no datagram is longer.
+const LONGEST: usize = 65_535;
+
+/// How some packets are worked: so many in lockstep, or one alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    Sixteen,
+    Eight,
+    Four,
+    Single,
+}
+
+/// A form costs the same however few of its places are taken: it is worth its while from some number of packets on.
+type From = (Form, usize);
+
+/// Which forms are worth their while for texts of up to so many octets, the largest first.
+type Rule = (usize, &'static [From]);
+
+/// By measurement against one another and against ring (`examples/speed.rs`). At 1420 octets, in packets of ring's: a
+/// group of sixteen costs 7.4, one of eight 3.8, one of four 2.1.
+const AVX512: &[Rule] = &[
+    (127, &[(Form::Sixteen, 10), (Form::Eight, 3)]),
+    (639, &[(Form::Sixteen, 11), (Form::Eight, 5), (Form::Four, 3)]),
+    (LONGEST, &[(Form::Sixteen, 14), (Form::Eight, 6), (Form::Four, 3)]),
+];
+
+/// By measurement, too. What ring does for a packet before its first block is what is saved here; block for block ring
+/// is as fast, so that beyond a kibibyte nothing is left of it.
+const AVX2: &[Rule] = &[
+    (95, &[(Form::Eight, 6), (Form::Four, 3)]),
+    (383, &[(Form::Eight, 6), (Form::Four, 4)]),
+    (1024, &[(Form::Eight, 8)]),
+];
+
+/// The form for the first packets of the rest of a batch, and how many of them it takes. There are lengths, and none is
+/// greater than the one before.
+pub(crate) fn next_group(path: Path, mut lengths: impl Iterator<Item = usize>) -> (Form, usize) {
+    let longest = lengths.next().unwrap_or_default();
+    let rules = match path {
+        Path::Avx512 => AVX512,
+        Path::Avx2 => AVX2,
+        Path::Ring => &[],
+    };
+    let Some((_, forms)) = rules.iter().find(|(most, _)| longest <= *most) else {
+        return (Form::Single, 1);
+    };
+    let alike = 1 + lengths.take_while(|length| 2 * blocks(*length) >= blocks(longest)).count();
+    let form = forms.iter().find(|(_, least)| alike >= *least).map_or(Form::Single, |(form, _)| *form);
+    (form, alike.min(form.places()))
+}
+
+impl Form {
+    const fn places(self) -> usize {
+        match self {
+            Self::Sixteen => 16,
+            Self::Eight => 8,
+            Self::Four => 4,
+            Self::Single => 1,
+        }
+    }
+}
+
+/// What a packet costs: the blocks of its text, one for the key of its code, and about one for all the rest.
+const fn blocks(length: usize) -> usize {
+    length.div_ceil(64) + 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The groups of a batch.
+    fn groups(path: Path, lengths: &[usize]) -> Vec<(Form, usize)> {
+        let mut groups = Vec::new();
+        let mut rest = lengths;
+        while !rest.is_empty() {
+            let (form, count) = next_group(path, rest.iter().copied());
+            groups.push((form, count));
+            rest = &rest[count..];
+        }
+        groups
+    }
+
+    #[test]
+    fn a_train_and_its_shorter_end_go_together() {
+        let mut train = [1420; 16];
+        train[15] = 900;
+        assert_eq!(groups(Path::Avx512, &train), [(Form::Sixteen, 16)]);
+        assert_eq!(groups(Path::Avx512, &[1420; 13]), [(Form::Eight, 8), (Form::Four, 4), (Form::Single, 1)]);
+    }
+
+    #[test]
+    fn few_long_packets_do_not_make_many_short_ones_wait() {
+        let mut lengths = [60; 16];
+        lengths[0] = 1420;
+        assert_eq!(groups(Path::Avx512, &lengths), [(Form::Single, 1), (Form::Sixteen, 15)]);
+        assert_eq!(groups(Path::Avx2, &lengths), [(Form::Single, 1), (Form::Eight, 8), (Form::Eight, 7)]);
+    }
+
+    #[test]
+    fn what_does_not_go_in_lockstep() {
+        assert_eq!(next_group(Path::Ring, [60; 16].into_iter()), (Form::Single, 1));
+        assert_eq!(next_group(Path::Avx2, [1420; 16].into_iter()), (Form::Single, 1));
+        assert_eq!(next_group(Path::Avx512, [LONGEST + 1; 16].into_iter()), (Form::Single, 1));
+    }
+}

@@ -1,0 +1,162 @@
+//! The paths against ring itself: every length, every shape of a batch, forged packets among good ones.
+//!
+//! The usual count takes seconds. `PROPTEST_CASES` sets another, and from a thousand on every count of packets meets
+//! every length.
+#![allow(clippy::unwrap_used)]
+
+use aead::{Aead, Key, Nonce, Packet, Path, TAG_BYTES};
+use proptest::prelude::*;
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, UnboundKey};
+
+/// What one packet is made of.
+#[derive(Debug, Clone)]
+struct Message {
+    key: u8,
+    nonce: [u8; 12],
+    associated: Vec<u8>,
+    text: Vec<u8>,
+    /// Which octet of ciphertext and tag is changed on the way, and in which bit.
+    forged: Option<(usize, u8)>,
+}
+
+impl Message {
+    /// Plain data: no associated data, WireGuard's nonce, nothing changed.
+    fn numbered(counter: u64, length: usize) -> Self {
+        let text = (0..length).map(|at| (at as u64 ^ counter) as u8).collect();
+        let mut nonce = [0; 12];
+        nonce[4..].copy_from_slice(&counter.to_le_bytes());
+        Self { key: counter as u8, nonce, associated: Vec::new(), text, forged: None }
+    }
+
+    fn key(&self) -> [u8; 32] {
+        std::array::from_fn(|at| self.key.wrapping_mul(31).wrapping_add(at as u8))
+    }
+
+    fn packet<'a>(&'a self, key: &'a Key, room: &'a mut [u8]) -> Packet<'a> {
+        let (text, tag) = room.split_last_chunk_mut().unwrap();
+        Packet { key, nonce: Nonce::from(self.nonce), associated: &self.associated, text, tag }
+    }
+
+    /// What ring makes of it.
+    fn sealed(&self) -> Vec<u8> {
+        let key = LessSafeKey::new(UnboundKey::new(&CHACHA20_POLY1305, &self.key()).unwrap());
+        let nonce = ring::aead::Nonce::assume_unique_for_key(self.nonce);
+        let mut text = self.text.clone();
+        key.seal_in_place_append_tag(nonce, Aad::from(&self.associated), &mut text).unwrap();
+        text
+    }
+
+    /// What arrives.
+    fn arriving(&self) -> Vec<u8> {
+        let mut sealed = self.sealed();
+        if let Some((at, bit)) = self.forged {
+            let length = sealed.len();
+            sealed[at % length] ^= 1 << (bit % 8);
+        }
+        sealed
+    }
+}
+
+/// Seals and opens all, and compares every octet.
+fn verify(aead: Aead, messages: &[Message]) {
+    let path = aead.path();
+    let keys: Vec<Key> = messages.iter().map(|message| Key::from(message.key())).collect();
+    let mut rooms: Vec<Vec<u8>> =
+        messages.iter().map(|message| [&message.text[..], &[0; TAG_BYTES]].concat()).collect();
+    aead.seal(messages.iter().zip(&keys).zip(&mut rooms).map(|((message, key), room)| message.packet(key, room)));
+    for (at, (message, room)) in messages.iter().zip(&rooms).enumerate() {
+        assert!(*room == message.sealed(), "{path} seals packet {at} of {} otherwise", messages.len());
+    }
+
+    let mut rooms: Vec<Vec<u8>> = messages.iter().map(Message::arriving).collect();
+    let mut opened = Vec::new();
+    let packets = messages.iter().zip(&keys).zip(&mut rooms).map(|((message, key), room)| message.packet(key, room));
+    aead.open(packets, |packet| opened.push((packet.nonce, packet.text.map(|text| text.to_vec()))));
+    let expected: Vec<_> = messages
+        .iter()
+        .map(|message| (Nonce::from(message.nonce), message.forged.is_none().then(|| message.text.clone())))
+        .collect();
+    assert!(opened == expected, "{path} opens {} packets otherwise", messages.len());
+    for (message, room) in messages.iter().zip(&rooms) {
+        let kept = message.forged.is_some() && message.text.len() > 8 && room.starts_with(&message.text);
+        assert!(!kept, "{path} leaves the text of a forged packet");
+    }
+}
+
+fn verify_everywhere(messages: &[Message]) {
+    for path in Path::available() {
+        verify(Aead::on(path).unwrap(), messages);
+    }
+}
+
+fn thorough() -> bool {
+    ProptestConfig::default().cases >= 1000
+}
+
+#[test]
+fn every_length_and_every_count() {
+    for length in 0..=4096 {
+        let counts = if thorough() { 1..=40 } else { 1 + length % 40..=1 + length % 40 };
+        for count in counts {
+            let messages: Vec<_> = (0..count as u64).map(|at| Message::numbered(at * 0x1_0000_0003, length)).collect();
+            verify_everywhere(&messages);
+        }
+    }
+}
+
+#[test]
+fn each_form_at_each_length() {
+    let step = if thorough() { 1 } else { 13 };
+    for count in [3, 4, 6, 8, 15, 16] {
+        for length in (0..=1500).step_by(step) {
+            let messages: Vec<_> = (0..count).map(|at| Message::numbered(at, length)).collect();
+            verify_everywhere(&messages);
+        }
+    }
+}
+
+#[test]
+fn the_longest_datagrams_and_longer() {
+    for length in [65_535, 65_536, 100_000] {
+        let messages: Vec<_> = (0..16).map(|at| Message::numbered(at, length - at as usize)).collect();
+        verify_everywhere(&messages);
+    }
+}
+
+#[test]
+fn one_forged_packet_among_sixteen() {
+    for place in 0..16 {
+        for at in [0, 700, 1419, 1420, 1435] {
+            let mut messages: Vec<_> = (0..16).map(|at| Message::numbered(at, 1420)).collect();
+            messages[place].forged = Some((at, place as u8));
+            verify_everywhere(&messages);
+        }
+    }
+}
+
+/// Lengths as they come: trains with a shorter end, padded packets, anything.
+fn length() -> impl Strategy<Value = usize> {
+    prop_oneof![Just(1420), Just(1408), (0usize..20).prop_map(|blocks| 16 * blocks), 0usize..1500, 0usize..300]
+}
+
+fn message(length: impl Strategy<Value = usize>) -> impl Strategy<Value = Message> {
+    let associated = prop_oneof![3 => Just(Vec::new()), 1 => prop::collection::vec(any::<u8>(), 0..100)];
+    let text = length.prop_flat_map(|length| prop::collection::vec(any::<u8>(), length));
+    (any::<u8>(), any::<[u8; 12]>(), associated, text, prop::option::weighted(0.2, any::<(usize, u8)>()))
+        .prop_map(|(key, nonce, associated, text, forged)| Message { key, nonce, associated, text, forged })
+}
+
+proptest! {
+    #[test]
+    fn packets_of_any_kind(messages in prop::collection::vec(message(length()), 1..40)) {
+        verify_everywhere(&messages);
+    }
+
+    #[test]
+    fn trains_of_packets(
+        train in length().prop_flat_map(|length| prop::collection::vec(message(Just(length)), 1..40)),
+        end in message(length()),
+    ) {
+        verify_everywhere(&[train, vec![end]].concat());
+    }
+}
