@@ -46,6 +46,7 @@ mod avx2;
 mod avx512;
 mod batch;
 mod key;
+#[cfg(target_arch = "x86_64")]
 mod lanes;
 mod lockstep;
 mod packet;
