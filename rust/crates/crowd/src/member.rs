@@ -58,7 +58,11 @@ impl Member {
             datagram[HEADER_BYTES..][..PACKET_BYTES].copy_from_slice(&self.packet);
         }
         let Some((peer, _)) = self.interface.route(&self.packet) else { return false };
-        self.interface.seal(peer, train, DATAGRAM_BYTES, now)
+        let sealed = self.interface.seal(peer, train, DATAGRAM_BYTES, now);
+        if !sealed {
+            self.interface.work_off_handshakes(1, now);
+        }
+        sealed
     }
 
     /// Counts the handshakes done since it was last asked.
