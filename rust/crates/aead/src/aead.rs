@@ -15,7 +15,6 @@ pub struct Aead {
 }
 
 /// What became of a packet.
-#[derive(Debug, PartialEq, Eq)]
 pub struct Opened<'a> {
     /// The packet's nonce.
     pub nonce: Nonce,

@@ -48,6 +48,11 @@ impl<'a, const N: usize> Lanes<'a, N> {
         self.texts[..self.present].iter().map(|text| text.len() / CHUNK).min().unwrap_or(0)
     }
 
+    /// Chunks that the longest packet has in full.
+    pub(crate) fn most_full_chunks(&self) -> usize {
+        self.texts.iter().map(|text| text.len() / CHUNK).max().unwrap_or(0)
+    }
+
     /// Chunks, the last perhaps in part, of the longest packet.
     pub(crate) fn chunks(&self) -> usize {
         self.texts.iter().map(|text| text.len().div_ceil(CHUNK)).max().unwrap_or(0)

@@ -38,7 +38,6 @@ impl From<[u8; NONCE_BYTES]> for Nonce {
 }
 
 /// One message and where it lies. Packets of one batch may have different keys and lengths.
-#[derive(Debug)]
 pub struct Packet<'a> {
     /// The key.
     pub key: &'a Key,

@@ -40,7 +40,7 @@ const AVX2: &[Rule] = &[
 
 /// The form for the first packets of the rest of a batch, and how many of them it takes. There are lengths, and none is
 /// greater than the one before.
-pub(crate) fn next_group(path: Path, mut lengths: impl Iterator<Item = usize>) -> (Form, usize) {
+pub(crate) fn next_group(path: Path, mut lengths: impl Iterator<Item = usize> + Clone) -> (Form, usize) {
     let longest = lengths.next().unwrap_or_default();
     let rules = match path {
         Path::Avx512 => AVX512,
@@ -50,9 +50,11 @@ pub(crate) fn next_group(path: Path, mut lengths: impl Iterator<Item = usize>) -
     let Some((_, forms)) = rules.iter().find(|(most, _)| longest <= *most) else {
         return (Form::Single, 1);
     };
-    let alike = 1 + lengths.take_while(|length| 2 * blocks(*length) >= blocks(longest)).count();
+    let count = 1 + lengths.clone().count();
+    let alike = 1 + lengths.take_while(|length| 4 * blocks(*length) >= 3 * blocks(longest)).count();
     let form = forms.iter().find(|(_, least)| alike >= *least).map_or(Form::Single, |(form, _)| *form);
-    (form, alike.min(form.places()))
+    // Shorter packets in the places that are left cost nothing more.
+    (form, count.min(form.places()))
 }
 
 impl Form {
@@ -90,7 +92,7 @@ mod tests {
     #[test]
     fn a_train_and_its_shorter_end_go_together() {
         let mut train = [1420; 16];
-        train[15] = 900;
+        train[15] = 90;
         assert_eq!(groups(Path::Avx512, &train), [(Form::Sixteen, 16)]);
         assert_eq!(groups(Path::Avx512, &[1420; 13]), [(Form::Eight, 8), (Form::Four, 4), (Form::Single, 1)]);
     }
@@ -99,6 +101,7 @@ mod tests {
     fn few_long_packets_do_not_make_many_short_ones_wait() {
         let mut lengths = [60; 16];
         lengths[0] = 1420;
+        assert_eq!(groups(Path::Avx512, &[[1420; 4], [60; 4]].concat()), [(Form::Four, 4), (Form::Eight, 4)]);
         assert_eq!(groups(Path::Avx512, &lengths), [(Form::Single, 1), (Form::Sixteen, 15)]);
         assert_eq!(groups(Path::Avx2, &lengths), [(Form::Single, 1), (Form::Eight, 8), (Form::Eight, 7)]);
     }

@@ -8,6 +8,7 @@ use core::arch::x86_64::*;
 
 use crate::avx2::row::{self, Row};
 use crate::avx2::transpose::long_words;
+use crate::lanes::CHUNK;
 use crate::packet::TAG_BYTES;
 
 /// Lanes, one for each code.
@@ -31,8 +32,9 @@ struct Sum(Number);
 
 /// Four messages' codes in the making.
 pub(super) struct Mac {
-    /// r, r^2, r^3, r^4; only r for short messages.
+    /// r, r^2, r^3, r^4; only r unless `long`.
     powers: [Power; BLOCKS],
+    long: bool,
     sum: Number,
     pad: [__m256i; 2],
 }
@@ -53,7 +55,7 @@ impl Mac {
             powers[2] = powers[1].times(&r);
             powers[3] = powers[1].times(&powers[1]);
         }
-        Self { powers, sum: [_mm256_setzero_si256(); 5], pad: [pad_low, pad_high] }
+        Self { powers, long, sum: [_mm256_setzero_si256(); 5], pad: [pad_low, pad_high] }
     }
 
     /// Overwrites the keys.
@@ -72,6 +74,12 @@ impl Mac {
     #[inline]
     #[target_feature(enable = "avx2")]
     pub(super) fn chunks(&mut self, rows: &[Row; LANES]) {
+        self.sum = self.with_chunks(rows);
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn with_chunks(&self, rows: &[Row; LANES]) -> Number {
         let [third, third_high, fourth, fourth_high] = long_words(rows.map(|[_, row]| row));
         let mut sum = Sum::zero();
         sum.add_product(block(fourth, fourth_high), &self.powers[0]);
@@ -79,7 +87,7 @@ impl Mac {
         let [first, first_high, second, second_high] = long_words(rows.map(|[row, _]| row));
         sum.add_product(block(second, second_high), &self.powers[2]);
         sum.add_product(add(self.sum, block(first, first_high)), &self.powers[3]);
-        self.sum = sum.carried();
+        sum.carried()
     }
 
     /// Adds what each message has from octet `at` on, up to a chunk: `rows`, filled up with zeros, of messages that end
@@ -87,13 +95,17 @@ impl Mac {
     #[inline]
     #[target_feature(enable = "avx2")]
     pub(super) fn rest(&mut self, rows: &[Row; LANES], lengths: __m256i, at: usize) {
+        // Which messages go on is public: it depends on their lengths only.
+        let live = beyond(lengths, at);
+        let ending = _mm256_xor_si256(live, beyond(lengths, at + CHUNK - 1));
+        if self.long && _mm256_testz_si256(ending, ending) == 1 {
+            return self.replace(self.with_chunks(rows), live);
+        }
         for half in 0..2 {
             let words = long_words(rows.map(|row| row[half]));
             for (number, pair) in words.as_chunks().0.iter().enumerate() {
                 let [low, high] = *pair;
-                let before = at + (2 * half + number) * TAG_BYTES;
-                let live = _mm256_cmpgt_epi64(lengths, _mm256_set1_epi64x(before as i64));
-                // Which messages go on is public: it depends on their lengths only.
+                let live = beyond(lengths, at + (2 * half + number) * TAG_BYTES);
                 if _mm256_testz_si256(live, live) == 0 {
                     self.one(low, high, live);
                 }
@@ -107,7 +119,13 @@ impl Mac {
     pub(super) fn one(&mut self, low: __m256i, high: __m256i, live: __m256i) {
         let mut sum = Sum::zero();
         sum.add_product(add(self.sum, block(low, high)), &self.powers[0]);
-        for (limb, next) in self.sum.iter_mut().zip(sum.carried()) {
+        self.replace(sum.carried(), live);
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn replace(&mut self, sum: Number, live: __m256i) {
+        for (limb, next) in self.sum.iter_mut().zip(sum) {
             *limb = _mm256_blendv_epi8(*limb, next, live);
         }
     }
@@ -219,6 +237,13 @@ fn less(a: __m256i, b: __m256i) -> __m256i {
 #[target_feature(enable = "avx2")]
 fn add(a: Number, b: Number) -> Number {
     std::array::from_fn(|limb| _mm256_add_epi64(a[limb], b[limb]))
+}
+
+/// All ones in lanes whose length is greater. Lengths are below 2^63.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn beyond(lengths: __m256i, at: usize) -> __m256i {
+    _mm256_cmpgt_epi64(lengths, _mm256_set1_epi64x(at as i64))
 }
 
 /// 128 bits as limbs.

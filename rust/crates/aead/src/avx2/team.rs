@@ -24,8 +24,9 @@ impl<'a> Team<'a> {
     #[target_feature(enable = "avx2")]
     pub(super) fn new(lanes: Lanes<'a, LANES>, keys: &[Row; LANES]) -> Self {
         let (full, chunks) = (lanes.full_chunks(), lanes.chunks());
+        let long = lanes.most_full_chunks() > 0;
         let lengths = lengths(&lanes.texts.each_ref().map(|text| text.len()));
-        let mut team = Self { lanes, lengths, full, chunks, mac: Mac::new(keys, full > 0) };
+        let mut team = Self { lanes, lengths, full, chunks, mac: Mac::new(keys, long) };
         team.associate();
         team
     }

@@ -8,6 +8,7 @@
 use core::arch::x86_64::*;
 
 use crate::avx512::{row, transpose};
+use crate::lanes::CHUNK;
 use crate::packet::TAG_BYTES;
 
 const LIMB: i64 = (1 << 44) - 1;
@@ -38,8 +39,10 @@ struct Sum {
 
 /// Eight messages' codes in the making.
 pub(super) struct Mac {
-    /// r, r^2, r^3, r^4 and r^8, as far as they are needed.
+    /// r, r^2, r^3, r^4 and r^8.
     powers: [Power; ALL_POWERS],
+    /// How many of them are made.
+    made: usize,
     sum: Number,
     pad: [__m512i; 2],
 }
@@ -53,7 +56,8 @@ impl Mac {
         let low = _mm512_and_si512(low, _mm512_set1_epi64(0x0fff_fffc_0fff_ffff));
         let high = _mm512_and_si512(high, _mm512_set1_epi64(0x0fff_fffc_0fff_fffc));
         let r = Power::new(limbs(low, high));
-        let mut mac = Self { powers: [r; ALL_POWERS], sum: [_mm512_setzero_si512(); 3], pad: [pad_low, pad_high] };
+        let mut mac =
+            Self { powers: [r; ALL_POWERS], made: powers, sum: [_mm512_setzero_si512(); 3], pad: [pad_low, pad_high] };
         if powers > 1 {
             mac.powers[1] = r.times(&r);
             mac.powers[2] = mac.powers[1].times(&r);
@@ -81,10 +85,15 @@ impl Mac {
     #[inline]
     #[target_feature(enable = "avx512f,avx512ifma")]
     pub(super) fn chunks(&mut self, rows: &[__m512i; LANES]) {
-        let words = transpose::long_words(rows);
-        let mut sum = Sum::later_blocks(&words, &self.powers);
+        self.sum = self.with_chunks(&transpose::long_words(rows));
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512ifma")]
+    fn with_chunks(&self, words: &[__m512i; 2 * BLOCKS]) -> Number {
+        let mut sum = Sum::later_blocks(words, &self.powers);
         sum.add_product(add(self.sum, block(words[0], words[1])), &self.powers[3]);
-        self.sum = sum.carried();
+        sum.carried()
     }
 
     /// Adds two chunks of each of four messages: the first in the lanes 0 to 3, the second in the lanes 4 to 7. The sum
@@ -118,10 +127,14 @@ impl Mac {
     #[target_feature(enable = "avx512f,avx512ifma")]
     pub(super) fn rest(&mut self, rows: &[__m512i; LANES], lengths: __m512i, at: usize) {
         let words = transpose::long_words(rows);
+        // Which messages go on is public: it depends on their lengths only.
+        let live = beyond(lengths, at);
+        if self.made >= BLOCKS && live == beyond(lengths, at + CHUNK - 1) {
+            return self.replace(self.with_chunks(&words), live);
+        }
         for (number, pair) in words.as_chunks().0.iter().enumerate() {
             let [low, high] = *pair;
-            let live = _mm512_cmpgt_epu64_mask(lengths, _mm512_set1_epi64((at + number * TAG_BYTES) as i64));
-            // Which messages go on is public: it depends on their lengths only.
+            let live = beyond(lengths, at + number * TAG_BYTES);
             if live != 0 {
                 self.one(low, high, live);
             }
@@ -134,7 +147,13 @@ impl Mac {
     pub(super) fn one(&mut self, low: __m512i, high: __m512i, live: __mmask8) {
         let mut sum = Sum::zero();
         sum.add_product(add(self.sum, block(low, high)), &self.powers[0]);
-        for (limb, next) in self.sum.iter_mut().zip(sum.carried()) {
+        self.replace(sum.carried(), live);
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn replace(&mut self, sum: Number, live: __mmask8) {
+        for (limb, next) in self.sum.iter_mut().zip(sum) {
             *limb = _mm512_mask_mov_epi64(*limb, live, next);
         }
     }
@@ -232,6 +251,13 @@ fn times_five(number: __m512i) -> __m512i {
 #[target_feature(enable = "avx512f")]
 fn add(a: Number, b: Number) -> Number {
     [_mm512_add_epi64(a[0], b[0]), _mm512_add_epi64(a[1], b[1]), _mm512_add_epi64(a[2], b[2])]
+}
+
+/// Lanes whose length is greater.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn beyond(lengths: __m512i, at: usize) -> __mmask8 {
+    _mm512_cmpgt_epu64_mask(lengths, _mm512_set1_epi64(at as i64))
 }
 
 /// 128 bits as limbs.

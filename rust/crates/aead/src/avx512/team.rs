@@ -28,13 +28,11 @@ impl<'a, const N: usize> Team<'a, N> {
     pub(super) fn new(lanes: Lanes<'a, N>, keys: &[__m512i; N]) -> Self {
         let (full, chunks) = (lanes.full_chunks(), lanes.chunks());
         let lengths = lengths(&lanes.texts.each_ref().map(|text| text.len()));
-        // Four packets have the first chunk alone, the next two together.
-        let powers = if N == LANES && full > 0 {
-            BLOCKS
-        } else if full > 2 {
-            ALL_POWERS
-        } else {
-            1
+        let powers = match (N, full, lanes.most_full_chunks()) {
+            // Four packets have the first chunk alone, the next two together.
+            (FEW, 3.., _) => ALL_POWERS,
+            (LANES, _, 1..) | (FEW, _, 2..) => BLOCKS,
+            _ => 1,
         };
         let mac = Mac::new(&std::array::from_fn(|lane| keys[lane % N]), powers);
         let mut team = Self { lanes, lengths, full, chunks, mac, apart: false };
