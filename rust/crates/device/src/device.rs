@@ -6,6 +6,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
+use aead::Aead;
 use proto::change::InterfaceChange;
 use proto::status::InterfaceStatus;
 use rustix::event::{EventfdFlags, eventfd};
@@ -38,16 +39,17 @@ pub struct Handle {
 }
 
 impl Device {
-    /// Starts the packet thread. UDP sockets are opened when the link is up, in the network namespace of the caller.
+    /// Starts the packet thread. It seals and opens on the path that the environment variable `WARREN_AEAD` names (`auto`,
+    /// `avx512`, `avx2`, `ring`), or else on the fastest of this processor. UDP sockets are opened when the link is up, in the network namespace of the caller.
     ///
     /// # Errors
-    /// What the kernel said to eventfd(2), epoll(7), netlink(7) or clone(2).
+    /// `InvalidInput` for a path that there is not, or what the kernel said to eventfd(2), epoll(7), netlink(7) or clone(2).
     pub fn open(tun: Tun) -> io::Result<Self> {
         let events = Arc::new(EventQueue::new()?);
         let bell = Arc::new(eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?);
         let (sender, requests) = mpsc::channel();
         let name = format!("warren-{}", tun.name()?);
-        let worker = Worker::new(tun, requests, Arc::clone(&bell), Arc::clone(&events))?;
+        let worker = Worker::new(tun, aead_by_environment()?, requests, Arc::clone(&bell), Arc::clone(&events))?;
         let watched = Arc::clone(&events);
         let thread = std::thread::Builder::new().name(name).spawn(move || watched.push(run(worker)))?;
         Ok(Self { handle: Handle { requests: sender, bell }, events, thread: Some(thread) })
@@ -83,6 +85,11 @@ impl Drop for Device {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+fn aead_by_environment() -> io::Result<Aead> {
+    let name = std::env::var("WARREN_AEAD").unwrap_or_else(|_| "auto".into());
+    name.parse().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, format!("WARREN_AEAD: {error}")))
 }
 
 fn run(worker: Worker) -> Event {

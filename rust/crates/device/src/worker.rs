@@ -8,6 +8,7 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use aead::Aead;
 use proto::Interface;
 use proto::change::InterfaceChange;
 use proto::clock::Now;
@@ -59,6 +60,7 @@ pub(crate) struct Worker {
 impl Worker {
     pub(crate) fn new(
         tun: Tun,
+        aead: Aead,
         requests: mpsc::Receiver<Request>,
         bell: Arc<OwnedFd>,
         events: Arc<EventQueue>,
@@ -71,8 +73,10 @@ impl Worker {
             poller.add(Source::Network, watch)?;
         }
         poller.add(Source::Requests, &bell)?;
+        let mut interface = Interface::new(Box::new(SystemRandom));
+        interface.set_aead(aead);
         Ok(Self {
-            interface: Interface::new(Box::new(SystemRandom)),
+            interface,
             link,
             poller,
             requests,

@@ -1,10 +1,10 @@
 //! The symbols of section 5.4: HASH, MAC, HMAC and KDF over BLAKE2s (RFC 7693), and AEAD (RFC 8439).
 
+use aead::{Key, Packet};
 use blake2::digest::consts::U16;
 use blake2::digest::{KeyInit, Mac as _};
 use blake2::{Blake2s256, Blake2sMac, Digest};
 use hmac::SimpleHmac;
-use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use zeroize::Zeroizing;
 
 /// Octets of a hash and of a symmetric key.
@@ -50,26 +50,10 @@ pub(crate) fn kdf<const N: usize>(key: &Hash, input: &[u8]) -> [Secret; N] {
     outputs
 }
 
-fn aead(key: &Hash) -> LessSafeKey {
-    match UnboundKey::new(&CHACHA20_POLY1305, key) {
-        Ok(key) => LessSafeKey::new(key),
-        Err(_) => unreachable!("a ChaCha20-Poly1305 key has 32 octets"),
-    }
-}
-
-/// The nonce of section 5.4: four zero octets, then the counter, little-endian.
-fn nonce(counter: u64) -> Nonce {
-    let mut nonce = [0; 12];
-    nonce[4..].copy_from_slice(&counter.to_le_bytes());
-    Nonce::assume_unique_for_key(nonce)
-}
-
 /// Aead(key, counter, plaintext, associated), in place. The last 16 octets of `text` are room for the tag.
 pub(crate) fn seal_in_place(key: &Hash, counter: u64, associated: &[u8], text: &mut [u8]) {
-    let (plaintext, room) = text.split_at_mut(text.len() - TAG_BYTES);
-    match aead(key).seal_in_place_separate_tag(nonce(counter), Aad::from(associated), plaintext) {
-        Ok(tag) => room.copy_from_slice(tag.as_ref()),
-        Err(_) => unreachable!("ring refuses only texts of 256 GiB and more"),
+    if let Some(packet) = Packet::numbered(&Key::from(*key), counter, text) {
+        aead::seal(Packet { associated, ..packet });
     }
 }
 
@@ -80,7 +64,11 @@ pub(crate) fn open_in_place<'a>(
     associated: &[u8],
     text: &'a mut [u8],
 ) -> Option<&'a mut [u8]> {
-    aead(key).open_in_place(nonce(counter), Aad::from(associated), text).ok()
+    let plaintext = text.len().checked_sub(TAG_BYTES)?;
+    let key = Key::from(*key);
+    let packet = Packet::numbered(&key, counter, text)?;
+    aead::open(Packet { associated, ..packet })?;
+    Some(&mut text[..plaintext])
 }
 
 #[cfg(test)]

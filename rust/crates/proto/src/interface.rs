@@ -15,6 +15,8 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::time::Duration;
 
+use aead::Aead;
+
 use crate::allowedips::AllowedIps;
 use crate::change::{AllowedIpChange, InterfaceChange, PeerChange};
 use crate::clock::{Now, Random};
@@ -77,6 +79,7 @@ pub struct Interface {
     /// Peers whose source address is in doubt.
     pub(crate) doubted: VecDeque<PeerId>,
     pub(crate) random: Box<dyn Random>,
+    pub(crate) aead: Aead,
     pub(crate) outgoing: VecDeque<Outgoing>,
     pub(crate) events: VecDeque<Event>,
     pub(crate) drops: Drops,
@@ -100,6 +103,7 @@ impl Interface {
             greatest_label: Timestamp::default(),
             doubted: VecDeque::new(),
             random,
+            aead: Aead::fastest(),
             outgoing: VecDeque::new(),
             events: VecDeque::new(),
             drops: Drops::default(),
@@ -107,6 +111,11 @@ impl Interface {
             up: false,
             mtu: 0,
         }
+    }
+
+    /// Seals and opens data on this path from now on; all give the same octets. The start is the fastest.
+    pub fn set_aead(&mut self, aead: Aead) {
+        self.aead = aead;
     }
 
     /// Carries out a change; `listen_port` and `fwmark` are the shell's. A peer with our own key is passed over.

@@ -3,7 +3,9 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use crate::hash::{TAG_BYTES, open_in_place, seal_in_place};
+use aead::{Aead, Key, Packet};
+
+use crate::hash::TAG_BYTES;
 use crate::message::{DATA_HEADER_BYTES, DATA_OVERHEAD_BYTES, DataHeader};
 use crate::noise::SessionKeys;
 use crate::replay::ReplayWindow;
@@ -16,7 +18,8 @@ const REJECT_AFTER_MESSAGES: u64 = u64::MAX - (1 << 13);
 
 /// Transport keys between two hosts, for one direction each.
 pub(crate) struct Session {
-    keys: SessionKeys,
+    sending: Key,
+    receiving: Key,
     pub(crate) local_index: u32,
     remote_index: u32,
     pub(crate) initiator: bool,
@@ -29,9 +32,16 @@ pub(crate) struct Session {
 
 impl Session {
     /// A session whose handshake ended at `born`.
-    pub(crate) fn new(keys: SessionKeys, local_index: u32, remote_index: u32, initiator: bool, born: Duration) -> Self {
+    pub(crate) fn new(
+        mut keys: SessionKeys,
+        local_index: u32,
+        remote_index: u32,
+        initiator: bool,
+        born: Duration,
+    ) -> Self {
         Self {
-            keys,
+            sending: Key::take(&mut keys.sending),
+            receiving: Key::take(&mut keys.receiving),
             local_index,
             remote_index,
             initiator,
@@ -80,40 +90,47 @@ impl Session {
     /// Seals datagrams in place, each of `stride` octets but the last, which may be shorter: 16 octets of room, the padded
     /// plaintext, 16 octets of room for the tag. Each uses up a counter, whatever becomes of it. Call it only if
     /// [`Session::may_send`].
-    pub(crate) fn seal_train(&mut self, train: &mut [u8], stride: usize) {
-        for datagram in train.chunks_mut(stride) {
-            let counter = self.next_counter;
-            self.next_counter += 1;
+    pub(crate) fn seal_train(&mut self, aead: Aead, train: &mut [u8], stride: usize) {
+        let first = self.next_counter;
+        self.next_counter += train.len().div_ceil(stride) as u64;
+        let (key, receiver) = (&self.sending, self.remote_index);
+        aead.seal(train.chunks_mut(stride).zip(first..).filter_map(|(datagram, counter)| {
             let (header, text) = datagram.split_at_mut(DATA_HEADER_BYTES);
-            header.copy_from_slice(&DataHeader { receiver: self.remote_index, counter }.encode());
-            seal_in_place(&self.keys.sending, counter, &[], text);
-        }
+            header.copy_from_slice(&DataHeader { receiver, counter }.encode());
+            Packet::numbered(key, counter, text)
+        }));
     }
 
     /// Opens data messages of this session in place, each of `stride` octets but the last, which may be shorter, and tells
     /// of each where in `train` its plaintext is, or why there is none. No counter is taken twice.
     pub(crate) fn open_train(
         &mut self,
+        aead: Aead,
         train: &mut [u8],
         stride: usize,
         boot: Duration,
         mut tell: impl FnMut(Result<Range<usize>, Refused>),
     ) {
-        let expired = self.expired(boot);
-        for (number, datagram) in train.chunks_mut(stride).enumerate() {
-            let start = number * stride + DATA_HEADER_BYTES;
-            let counter = DataHeader::parse(datagram).map_or(u64::MAX, |header| header.counter);
-            if expired || counter >= REJECT_AFTER_MESSAGES {
-                tell(Err(Refused::Expired));
-                continue;
-            }
-            let text = &mut datagram[DATA_HEADER_BYTES..];
-            tell(match open_in_place(&self.keys.receiving, counter, &[], text) {
+        let limit = if self.expired(boot) { 0 } else { REJECT_AFTER_MESSAGES };
+        let (key, window, base) = (&self.receiving, &mut self.window, train.as_ptr().addr());
+        let mut beyond = 0;
+        let packets = train.chunks_mut(stride).filter_map(|datagram| {
+            let counter = DataHeader::parse(datagram).map(|header| header.counter).filter(|counter| *counter < limit);
+            let packet = counter.and_then(|counter| Packet::numbered(key, counter, &mut datagram[DATA_HEADER_BYTES..]));
+            beyond += u64::from(packet.is_none());
+            packet
+        });
+        aead.open(packets, |opened| {
+            tell(match opened.text {
                 None => Err(Refused::NotAuthentic),
-                Some(_) if !self.window.accept(counter) => Err(Refused::Replayed),
-                Some(plaintext) => Ok(start..start + plaintext.len()),
+                Some(_) if !window.accept(opened.nonce.counter()) => Err(Refused::Replayed),
+                Some(text) => {
+                    let start = text.as_ptr().addr() - base;
+                    Ok(start..start + text.len())
+                }
             });
-        }
+        });
+        (0..beyond).for_each(|_| tell(Err(Refused::Expired)));
     }
 }
 
@@ -159,14 +176,14 @@ mod tests {
         let mut packet = vec![0; sealed(text.len())];
         packet[16..16 + text.len()].copy_from_slice(text);
         let stride = packet.len();
-        session.seal_train(&mut packet, stride);
+        session.seal_train(Aead::fastest(), &mut packet, stride);
         packet
     }
 
     fn open(session: &mut Session, packet: &[u8], boot: Duration) -> Result<Vec<u8>, Refused> {
         let (mut packet, mut told) = (packet.to_vec(), Vec::new());
         let stride = packet.len();
-        session.open_train(&mut packet, stride, boot, |opened| told.push(opened));
+        session.open_train(Aead::fastest(), &mut packet, stride, boot, |opened| told.push(opened));
         assert_eq!(told.len(), 1);
         told.remove(0).map(|text| packet[text].to_vec())
     }

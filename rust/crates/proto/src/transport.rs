@@ -49,7 +49,7 @@ impl Interface {
             self.send_staged(id, now);
             return false;
         };
-        session.seal_train(train, stride);
+        session.seal_train(self.aead, train, stride);
         self.sent(id, train.len(), true, now);
         true
     }
@@ -90,7 +90,7 @@ impl Interface {
         let before = self.delivered.len();
         let mut octets = 0;
         let mut drops = self.drops;
-        session.open_train(&mut train[run.clone()], stride, now.boot, |opened| match opened {
+        session.open_train(self.aead, &mut train[run.clone()], stride, now.boot, |opened| match opened {
             Ok(text) => {
                 octets += sealed(text.len()) as u64;
                 self.delivered.push(run.start + text.start..run.start + text.end);
@@ -177,7 +177,7 @@ impl Interface {
             let mut datagram = vec![0; sealed(text)];
             datagram[DATA_HEADER_BYTES..DATA_HEADER_BYTES + packet.len()].copy_from_slice(&packet);
             let stride = datagram.len();
-            session.seal_train(&mut datagram, stride);
+            session.seal_train(self.aead, &mut datagram, stride);
             self.sent(id, datagram.len(), !packet.is_empty(), now);
             self.outgoing.push_back(Outgoing { peer: Some(id), endpoint, datagram });
         }

@@ -17,6 +17,7 @@ Makes the link IFNAME and serves it as a WireGuard interface: wg(8) and wg-quick
 
 environment:
   LOG_LEVEL                verbose or debug; error (what a person should know or must act on, the default); silent
+  WARREN_AEAD              auto (the default), avx512, avx2 or ring: how packets are sealed
   WG_PROCESS_FOREGROUND=1  like --foreground
   WG_TUN_FD, WG_UAPI_FD    descriptors of a TUN and of a listening UAPI socket to take instead of making them
 ";
