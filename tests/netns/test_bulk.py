@@ -9,10 +9,11 @@ import pytest
 from .deadline import COMMAND_SECONDS, until
 from .host import IN_NAMESPACES, Host
 from .pair import FAR_INNER, Pair
+from .traffic import BULK_BYTES
 
 pytestmark = [*IN_NAMESPACES, pytest.mark.needs("iperf3")]
 
-SHORT = ("-n", "10M")
+SHORT = ("-n", str(BULK_BYTES))
 UDP = ("-t", "1", "-u", "-b", "0")
 STREAMS = {
     "single": SHORT,
@@ -20,7 +21,7 @@ STREAMS = {
     "both": (*SHORT, "--bidir"),
     "parallel": (*SHORT, "-P", "4"),
     "zero-copy": (*SHORT, "-Z"),
-    "small-segments": ("-n", "1M", "-M", "88"),
+    "small-segments": ("-n", str(BULK_BYTES // 8), "-M", "88"),
     "udp": (*UDP, "-l", "1300"),
     "udp-reverse": (*UDP, "-l", "1300", "-R"),
     "udp-small": (*UDP, "-l", "64"),

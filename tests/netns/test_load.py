@@ -8,15 +8,29 @@ from __future__ import annotations
 import pytest
 
 from .conftest import MakeHost
-from .deadline import until
+from .deadline import SLOWNESS, until
 from .flood import Flood
 from .host import IN_NAMESPACES, address, join
+from .interface import Interface
 from .noise import COOKIE_REPLY
 from .pair import FAR_INNER, NEAR_INNER, Pair
 from .traffic import reach
 from .wire import Wire
 
 pytestmark = [*IN_NAMESPACES, pytest.mark.security]
+
+
+def got_a_cookie(wire: Wire) -> bool:
+    """Whether one was seen."""
+    return wire.count(lambda datagram: datagram.kind == COOKIE_REPLY) > 0
+
+
+def renewed(honest: Interface, inner: str) -> bool:
+    """Another handshake, since the last may have met a moment without load; not yet what is waited for."""
+    for state in ("down", "up"):
+        honest.host.ip("link", "set", honest.name, state)
+    reach(honest.host, inner, seconds=90 * SLOWNESS)
+    return False
 
 
 @pytest.mark.parametrize("loaded", ["near", "far"])
@@ -32,8 +46,8 @@ def test_an_honest_peer_gets_through(pair: Pair, make_host: MakeHost, loaded: st
         Wire(honest.host) as wire,
     ):
         until(lambda: flood.cookie_replies, "cookie replies")
-        reach(honest.host, inner[0], seconds=90)
-        until(lambda: wire.count(lambda datagram: datagram.kind == COOKIE_REPLY), "a cookie for the honest peer")
+        reach(honest.host, inner[0], seconds=90 * SLOWNESS)
+        until(lambda: got_a_cookie(wire) or renewed(honest, inner[0]), "a cookie for the honest peer")
     assert flood.cookie_replies <= flood.sent
     assert flood.other_replies == 0
     pair.both_ways()

@@ -13,7 +13,7 @@ import pytest
 from .conftest import MakeHost
 from .engine import Engine
 from .host import IN_NAMESPACES, Host, address, join
-from .interface import Interface
+from .kernel import interface
 from .pair import FAR_INNER, INNER, NEAR_INNER, Pair, prefixes
 from .traffic import ping, reach
 
@@ -48,7 +48,7 @@ def pair(make_host: MakeHost, router: Host, warren: Engine, peer: Engine) -> Pai
     router.run("nft", "-f", "-", stdin=RULES)
     for setting in SETTINGS:
         router.run("sh", "-c", f"echo {setting.replace('=', ' > /proc/sys/net/')}")
-    ends = [Interface(near, warren), Interface(far, peer)]
+    ends = [interface(near, warren), interface(far, peer)]
     for end in ends:
         end.up(*prefixes(INNER[end.host.name]))
     return Pair(*ends)
