@@ -22,12 +22,27 @@
 //! assert_eq!(authentic, [true, false]);
 //! ```
 //!
+//! # How fast
+//! `make bench-aead` measures it. On an Intel Xeon with AVX-512 (family 6, model 207, shared with others), sixteen
+//! packets, sealed, nanoseconds for each, and how many times as fast as ring:
+//!
+//! | octets | AVX-512     | AVX2        | ring |
+//! |-------:|------------:|------------:|-----:|
+//! |     64 |  54 (3.6 x) | 109 (1.8 x) |  195 |
+//! |    256 | 106 (2.8 x) | 222 (1.3 x) |  298 |
+//! |   1420 | 437 (2.2 x) | as ring     |  953 |
+//! |   4096 | 1165 (1.9 x) | as ring    | 2200 |
+//!
+//! They rise and fall by a tenth, ring's as well, with what others do on the machine; the ratios move by a twentieth.
+//! Opening costs the same. A packet alone costs what ring's costs and some 15 ns for the looking round: who knows that
+//! there is only one calls [`seal`] or [`open`].
+//!
 //! # What shows in the time
 //! Nothing of keys, texts and tags. ChaCha20 adds, turns and mixes whole registers; Poly1305 multiplies, adds and shifts
-//! them, by instructions whose time does not depend on what they work on (VPMADD52 and VPMULUDQ as Intel and AMD document
-//! them). No branch, no index and no address comes from a secret: those there are come from the number and the lengths
-//! of packets, which anyone on the wire sees. The last reduction selects by a mask. Tags are compared whole, by `subtle`;
-//! whether a packet is authentic is public. ring says the same of its code.
+//! them; no processor is known that does so faster for some operands than for others (VPMADD52, VPMULUDQ). No branch, no
+//! index and no address comes from a secret: those there are come from the number and the lengths of packets, which
+//! anyone on the wire sees. The last reduction selects by a mask. Tags are compared whole, by `subtle`; whether a packet
+//! is authentic is public. ring says the same of its code.
 //!
 //! # What stays in memory
 //! A key is wiped when dropped. In lockstep, keys, cipher states and the codes' keys are overwritten before the packets
