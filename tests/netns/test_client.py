@@ -87,6 +87,13 @@ def test_it_sends_each_packet_once_and_nothing_else(near: Interface, client: Cli
     assert client.is_silent(TRANSPORT)
 
 
+def test_data_that_gets_no_answer_gets_a_keepalive(client: Client) -> None:
+    """KEEPALIVE_TIMEOUT, 10 s after data came in (section 6.5): nobody answers an echo reply."""
+    session = client.initiate()
+    client.socket.send(session.seal(echo(ECHO_REPLY, client.inner, client.peer_inner, 1)))
+    assert session.open(client.hear(TRANSPORT, seconds=5 * SOON_SECONDS)) == b""
+
+
 def test_no_answer_to_what_is_not_a_handshake_for_it(client: Client) -> None:
     good = client.initiation()
     wrong_mac1 = good[:-17] + bytes([good[-17] ^ 1]) + good[-16:]

