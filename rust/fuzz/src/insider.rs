@@ -11,6 +11,7 @@ use proto::endpoint::Endpoint;
 use proto::key::PrivateKey;
 
 use crate::noise::{Initiator, Keys};
+use crate::path::chosen;
 use crate::random::Dice;
 use crate::script::Script;
 
@@ -22,7 +23,9 @@ const V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 2);
 /// Counters behind the greatest that are still taken: 127 blocks of 64 (RFC 6479).
 const WINDOW: u64 = 127 * 64;
 /// Counters from here on are never taken (section 6.1).
-const REJECT: u64 = u64::MAX - WINDOW;
+const REJECT: u64 = u64::MAX - (1 << 13);
+/// Data messages that come together at most: two batches of the AEAD and some.
+const TRAIN: u64 = 40;
 /// A session takes nothing at this age (section 6.1).
 const LIFE: Duration = Duration::from_secs(180);
 const STEPS: usize = 200;
@@ -46,9 +49,10 @@ struct Session {
     seen: BTreeSet<u64>,
 }
 
-/// Takes the steps that `octets` name.
+/// Takes a path through the AEAD and the steps that `octets` name.
 pub fn run(octets: &[u8]) {
-    let (mut script, mut attack) = (Script(octets), Attack::new());
+    let mut script = Script(octets);
+    let mut attack = Attack::new(script.octet());
     for _ in 0..STEPS {
         if script.is_over() {
             break;
@@ -64,8 +68,9 @@ pub fn run(octets: &[u8]) {
 }
 
 impl Attack {
-    fn new() -> Self {
+    fn new(path: u8) -> Self {
         let mut host = Interface::new(Box::new(Dice(1)));
+        host.set_aead(chosen(path));
         let boot = Duration::from_secs(1000);
         let insider = PeerChange {
             allowed_ips: [IpAddr::V4(V4), IpAddr::V6(V6)].map(|ip| AllowedIpChange::Add(ip.into())).to_vec(),
@@ -84,12 +89,12 @@ impl Attack {
         Now { boot: self.boot, unix: self.boot }
     }
 
-    /// What the host answers to a datagram, and the packet that it delivers.
-    fn deliver(&mut self, from: SocketAddr, datagram: &mut [u8]) -> (Option<Vec<u8>>, Vec<Vec<u8>>) {
+    /// The packets that the host delivers of datagrams of one length, and what it answers.
+    fn deliver(&mut self, from: SocketAddr, train: &mut [u8], stride: usize) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
         let now = self.now();
-        let packet = self.host.receive(Endpoint::from(from), datagram, now).map(|range| datagram[range].to_vec());
+        let ranges = self.host.receive_train(Endpoint::from(from), train, stride, now).to_vec();
         self.host.work_off_handshakes(8, now);
-        (packet, self.answers())
+        (ranges.into_iter().map(|range| train[range].to_vec()).collect(), self.answers())
     }
 
     fn answers(&mut self) -> Vec<Vec<u8>> {
@@ -125,8 +130,8 @@ impl Attack {
         let sound = how & 2 == 0;
         let fresh = timestamp > self.taken.0 && self.boot >= self.taken.1 + Duration::from_millis(20);
         let from = place(how);
-        let (packet, answers) = self.deliver(from, &mut message);
-        assert_eq!(packet, None);
+        let (packets, answers) = self.deliver(from, &mut message, 148);
+        assert!(packets.is_empty());
         let response = answers.into_iter().find(|answer| answer.len() == 92);
         // What was garbled may have been mac2, which nobody asked for.
         assert!(response.is_some() == (fresh && sound) || !sound, "a first message wrongly taken or refused");
@@ -137,30 +142,45 @@ impl Attack {
         self.session = Some(Session { keys, born: self.boot, seen: BTreeSet::new() });
     }
 
-    /// A data message; the counter is near the greatest one, near the end, or any.
+    /// Data messages that come together, one of them perhaps garbled; the first counter is near the greatest one, near
+    /// the end, or any.
     fn send(&mut self, script: &mut Script<'_>) {
         let Some(session) = &mut self.session else { return };
         let (how, offset) = (script.octet(), u64::from(script.short()));
-        let greatest = session.seen.last().copied();
-        let counter = match how & 3 {
+        let (count, garbled) = (1 + u64::from(script.octet()) % TRAIN, u64::from(script.octet()));
+        let first = session.first_counter(how, offset);
+        let plaintext = plaintext(how, script);
+        let (mut train, mut expected) = (Vec::new(), Vec::new());
+        for counter in (0..count).filter_map(|number| first.checked_add(number)) {
+            let mut datagram = session.keys.seal(counter, &plaintext);
+            if counter - first == garbled {
+                datagram[16 + usize::from(how) % (plaintext.len() + 16)] ^= how | 1;
+            } else if session.takes(counter, self.boot) {
+                self.place = Some(place(how));
+                expected.extend(inner(&plaintext));
+            }
+            train.extend(datagram);
+        }
+        let (packets, _) = self.deliver(place(how), &mut train, plaintext.len() + 32);
+        assert_eq!(packets, expected, "{count} from {first}");
+    }
+}
+
+impl Session {
+    fn first_counter(&self, how: u8, offset: u64) -> u64 {
+        let greatest = self.seen.last().copied();
+        match how & 3 {
             0 => greatest.map_or(0, |greatest| greatest.saturating_add(1)),
             1 => greatest.unwrap_or(0).saturating_sub(offset % 9000),
             2 => greatest.unwrap_or(0).saturating_add(offset),
             _ => u64::MAX - offset,
-        };
-        let plaintext = plaintext(how, script);
-        let mut datagram = session.keys.seal(counter, &plaintext);
-        let fresh = self.boot - session.born < LIFE
-            && counter < REJECT
-            && !session.seen.contains(&counter)
-            && greatest.is_none_or(|greatest| counter + WINDOW > greatest);
-        if fresh {
-            session.seen.insert(counter);
-            self.place = Some(place(how));
         }
-        let (packet, _) = self.deliver(place(how), &mut datagram);
-        let expected = inner(&plaintext).filter(|_| fresh);
-        assert_eq!(packet.as_deref(), expected, "counter {counter} after {greatest:?}");
+    }
+
+    /// Whether an authentic message of this counter must be taken; then no other will be.
+    fn takes(&mut self, counter: u64, boot: Duration) -> bool {
+        let in_window = || self.seen.last().is_none_or(|greatest| counter + WINDOW >= *greatest);
+        boot - self.born < LIFE && counter < REJECT && in_window() && self.seen.insert(counter)
     }
 }
 

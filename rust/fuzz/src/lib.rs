@@ -6,6 +6,7 @@
 //! | `coalescer` | packets of a peer, to be joined for the TUN | cut again they are the same, each flow in its order |
 //! | `insider` | datagrams of a peer that keeps its keys and no other rule | only its own addresses, each counter once, moved only by what is authentic |
 //! | `packets` | packets from the TUN | sealed or counted; opened to the same octets at the far end |
+//! | `aead` | packets of any lengths and keys, some forged | every path gives what ring gives |
 //! | `allowed_ips` | changes of prefixes | the trie agrees with a plain list |
 //! | `keys` | texts of keys | they agree with a plain decoder, and one key has one text |
 //! | `split` | what a TUN gives, to be cut | the packets carry the same octets |
@@ -20,10 +21,12 @@ pub mod coalescer;
 mod forgery;
 pub mod insider;
 pub mod keys;
+pub mod lockstep;
 pub mod messages;
 mod noise;
 pub mod packets;
 mod pair;
+mod path;
 mod random;
 mod script;
 pub mod seeds;

@@ -71,9 +71,10 @@ impl Step {
     }
 }
 
-/// Takes the steps that `octets` name, and then asks both hosts to find each other again.
+/// Takes a path through the AEAD and the steps that `octets` name, and then asks both hosts to find each other again.
 pub fn run(octets: &[u8]) {
-    let (mut script, mut pair) = (Script(octets), Pair::new());
+    let mut script = Script(octets);
+    let mut pair = Pair::new(script.octet());
     let mut spent = 0;
     while spent < BUDGET && !script.is_over() {
         let step = Step::ALL[usize::from(script.octet()) % Step::ALL.len()];

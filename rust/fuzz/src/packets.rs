@@ -10,6 +10,7 @@ use proto::endpoint::Endpoint;
 use proto::key::PrivateKey;
 use proto::status::Drops;
 
+use crate::path::chosen;
 use crate::random::Dice;
 use crate::script::Script;
 
@@ -22,10 +23,12 @@ const OVERHEAD: usize = 32;
 pub fn run(octets: &[u8]) {
     let mut script = Script(octets);
     let (how, mtu) = (script.octet(), usize::from(script.short()));
-    let (everything, count) = (how & 1 == 0, 1 + usize::from(how >> 1 & 3));
+    let (everything, count) = (how & 1 == 0, 1 + usize::from(script.octet() % 40));
     let packet = script.take(usize::MAX);
     let [mut near, mut far] = [0, 1].map(|host| host_with_all(host, everything));
     connect(&mut near, &mut far);
+    near.set_aead(chosen(how >> 1));
+    far.set_aead(chosen(how >> 3));
     near.set_mtu(mtu);
     let Some(train) = seal(&mut near, packet, mtu, count, everything) else { return };
     open(&mut far, packet, train, count, everything);
@@ -67,6 +70,7 @@ fn connect(near: &mut Interface, far: &mut Interface) {
 }
 
 fn pour(from: &mut Interface, to: &mut Interface, place: Endpoint) {
+    from.work_off_handshakes(1, NOW);
     while let Some(mut outgoing) = from.take_outgoing() {
         to.receive(place, &mut outgoing.datagram, NOW);
         to.work_off_handshakes(1, NOW);
@@ -85,14 +89,20 @@ fn seal(near: &mut Interface, packet: &[u8], mtu: usize, count: usize, everythin
     assert_eq!((near.status().drops, routed.is_some()), (expected, expected == before));
     let (peer, _) = routed?;
     let datagram_bytes = near.datagram_bytes(packet.len());
-    let text = packet.len().next_multiple_of(16).min(mtu.max(packet.len()));
-    assert_eq!(datagram_bytes, text + OVERHEAD, "padded beyond the MTU, or not to 16 octets");
+    assert_eq!(datagram_bytes, padded(packet.len(), mtu) + OVERHEAD, "padded otherwise");
     let mut train = vec![0; datagram_bytes * count];
     for datagram in train.chunks_mut(datagram_bytes) {
         datagram[HEADER..HEADER + packet.len()].copy_from_slice(packet);
     }
     assert!(near.seal(peer, &mut train, datagram_bytes, NOW), "not sealed in spite of a session");
     Some(train)
+}
+
+/// To 16 octets, but not past the next multiple of the MTU; 0 is unknown.
+fn padded(length: usize, mtu: usize) -> usize {
+    let last = if mtu == 0 || length <= mtu { length } else { length % mtu };
+    let room = if mtu == 0 { usize::MAX } else { mtu - last };
+    length + ((16 - last % 16) % 16).min(room)
 }
 
 fn open(far: &mut Interface, packet: &[u8], mut train: Vec<u8>, count: usize, everything: bool) {

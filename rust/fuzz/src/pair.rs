@@ -11,10 +11,13 @@ use proto::endpoint::Endpoint;
 use proto::key::{PresharedKey, PrivateKey};
 use proto::message::DataHeader;
 
+use crate::path::chosen;
 use crate::random::Dice;
 
 /// One datagram can make a peer send what waited for it, 128 packets, and a message or two of its own.
 const MOST_ANSWERS: usize = 128 + 2;
+/// As the shell does.
+const HANDSHAKES_A_TURN: usize = 8;
 /// Seconds until two hosts that may speak do: 15 s until silence is noticed, 5 s and jitter for each of two lost tries
 /// and for a cookie.
 const RECOVERY_SECONDS: u64 = 40;
@@ -68,8 +71,8 @@ impl Host {
 }
 
 impl Pair {
-    /// Both up, with a session.
-    pub(crate) fn new() -> Self {
+    /// Both up, with a session; the second one opens on the path that a number names.
+    pub(crate) fn new(path: u8) -> Self {
         let mut pair = Self {
             hosts: [0, 1].map(Host::new),
             sent: Vec::new(),
@@ -79,6 +82,7 @@ impl Pair {
             nonces: HashSet::new(),
             packets: 0,
         };
+        pair.hosts[1].interface.set_aead(chosen(path));
         for host in 0..2 {
             pair.hosts[host].interface.set_mtu(1420);
             pair.restore(host);
@@ -117,7 +121,7 @@ impl Pair {
     pub(crate) fn apply(&mut self, host: usize, change: &InterfaceChange) {
         let now = self.now();
         self.hosts[host].interface.apply(change, now);
-        self.collect(host, usize::MAX);
+        self.turn(host);
         let _ = self.hosts[host].interface.status();
     }
 
@@ -129,7 +133,7 @@ impl Pair {
             (true, false) => self.hosts[host].interface.set_down(),
             _ => {}
         }
-        self.collect(host, usize::MAX);
+        self.turn(host);
     }
 
     /// A packet of `length` octets and more from one host to the other; `family` 0 is IPv4, 1 is IPv6. Tells its number.
@@ -148,7 +152,7 @@ impl Pair {
                 self.launch(from, endpoint, datagram);
             }
         }
-        self.collect(from, MOST_ANSWERS);
+        self.turn(from);
         number
     }
 
@@ -171,6 +175,11 @@ impl Pair {
             assert_eq!(packet, sent, "another packet than was sent");
         }
         self.collect(to, most);
+    }
+
+    /// The end of a turn of the shell: a few handshakes, and what the machine itself wants sent.
+    fn turn(&mut self, host: usize) {
+        self.work(host, HANDSHAKES_A_TURN);
     }
 
     /// Works off handshakes that wait.
@@ -206,7 +215,7 @@ impl Pair {
         let now = self.now();
         for host in 0..2 {
             self.hosts[host].interface.on_deadline(now);
-            self.collect(host, usize::MAX);
+            self.turn(host);
             let next = self.hosts[host].interface.next_deadline();
             assert!(next.is_none_or(|next| next > self.boot), "a deadline that passes without effect");
         }

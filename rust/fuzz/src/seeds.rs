@@ -14,6 +14,7 @@ pub fn all() -> Vec<(&'static str, Vec<Vec<u8>>)> {
     let (requests, status) = (requests(), status());
     let conversation = [b"\x00set=1\n", &requests[0][..], b"\nget=1\n\nget=1\n\nset=1\nlisten_port=x\n\n"].concat();
     vec![
+        ("aead", batches()),
         ("allowed_ips", prefixes()),
         ("coalescer", flows()),
         ("insider", insiders()),
@@ -29,7 +30,9 @@ pub fn all() -> Vec<(&'static str, Vec<Vec<u8>>)> {
 
 fn messages() -> Vec<Vec<u8>> {
     use Step::{Carry, Change, Clock, Flood, Link, Lose, Pass, Raw, Repeat, Send, Train, Work};
-    let steps = |steps: &[(Step, u8, u16)]| steps.iter().flat_map(|(step, how, n)| step.encode(*how, *n)).collect();
+    let steps = |steps: &[(Step, u8, u16)]| {
+        [0].into_iter().chain(steps.iter().flat_map(|(step, how, n)| step.encode(*how, *n))).collect()
+    };
     let exchange = [(Send, 0, 100), (Send, 1, 1400), (Send, 2, 60), (Send, 3, 0), (Carry, 0, 0)];
     let renewal = [(Pass, 1, 121), (Send, 0, 9), (Carry, 0, 0), (Send, 1, 9), (Carry, 0, 0), (Repeat, 0, 2)];
     let loss = [(Pass, 1, 121), (Send, 0, 9), (Lose, 0, 0), (Pass, 1, 6), (Carry, 0, 0), (Repeat, 2, 0x1001)];
@@ -50,22 +53,36 @@ fn messages() -> Vec<Vec<u8>> {
         steps(&train),
         steps(&changes.collect::<Vec<_>>()),
     ];
-    let raw = Pair::new().sent.into_iter().flat_map(|sent| {
+    let raw = Pair::new(0).sent.into_iter().flat_map(|sent| {
         let head = Raw.encode(1, sent.octets.len() as u16);
         [&head[..], &sent.octets].concat()
     });
-    seeds.push(raw.collect());
+    seeds.push([0].into_iter().chain(raw).collect());
     seeds
 }
 
 /// Handshakes in and out of order; counters ahead, behind and at the end; plaintexts of every kind.
 fn insiders() -> Vec<Vec<u8>> {
     let ip = |version: u8| [&[60, version, 0, 0, 40, 0, 20][..], &[0; 53]].concat();
-    let data = |how: u8, offset: u16| [vec![1, how], offset.to_le_bytes().to_vec()].concat();
-    let good = [vec![0, 0], data(16, 0), ip(0x45), data(24, 0), ip(0x60), data(0, 0), vec![0]].concat();
-    let window = [vec![0, 0], data(2, 20_000), vec![0], data(1, 8127), vec![0], data(3, 9000), vec![0]].concat();
-    let again = [vec![0, 0], vec![3, 100, 0], vec![0, 0], vec![0, 1], vec![0x40; 12], vec![0, 2, 60, 1]].concat();
+    let trains = |how: u8, offset: u16, count, garbled| {
+        let [low, high] = offset.to_le_bytes();
+        vec![1, how, low, high, count, garbled]
+    };
+    let data = |how, offset| trains(how, offset, 0, 255);
+    let start = vec![0, 0, 0];
+    let good = [start.clone(), data(16, 0), ip(0x45), data(24, 0), ip(0x60), trains(16, 0, 19, 3), ip(0x45)].concat();
+    let window = [start.clone(), data(2, 20_000), vec![0], data(1, 8127), vec![0], data(3, 9000), vec![0]].concat();
+    let again = [start, vec![3, 100, 0], vec![0, 0], vec![0, 1], vec![0x40; 12], vec![0, 2, 60, 1]].concat();
     vec![good, window, again]
+}
+
+/// A train with its last packet shorter, on each of three paths; lengths as they come; one packet forged.
+fn batches() -> Vec<Vec<u8>> {
+    let message = |how: u8, length: u16| [vec![how], length.to_le_bytes().to_vec()].concat();
+    let train = |path| [vec![path], message(0, 1420).repeat(16), message(0, 100)].concat();
+    let mixed = (0..30).flat_map(|number| message(number << 3, u16::from(number) * 50));
+    let forged = [vec![0], message(0, 64).repeat(7), message(6, 64), vec![3, 0, 1], message(1, 64), vec![20]].concat();
+    vec![train(0), train(1), train(2), [0].into_iter().chain(mixed).collect(), forged]
 }
 
 fn packets() -> Vec<Vec<u8>> {
@@ -73,7 +90,7 @@ fn packets() -> Vec<Vec<u8>> {
     (v4[0], v4[3]) = (0x45, 60);
     let mut v6 = vec![0; 100];
     (v6[0], v6[5]) = (0x60, 60);
-    [v4, v6].map(|packet| [&[0, 0x8c, 5][..], &packet].concat()).to_vec()
+    [v4, v6].map(|packet| [&[0, 0x8c, 5, 19][..], &packet].concat()).to_vec()
 }
 
 /// Runs of TCP and UDP, short last ones, two flows in turn, packets changed before and after their checksums.
@@ -114,7 +131,7 @@ fn keys() -> Vec<Vec<u8>> {
 
 /// With every key that a `set` can have.
 fn requests() -> Vec<Vec<u8>> {
-    let pair = Pair::new();
+    let pair = Pair::new(0);
     let gone = proto::change::PeerChange { remove: true, update_only: true, ..pair.peer_of(1) };
     let change = InterfaceChange {
         private_key: Some(Some(PrivateKey::from_bytes([0x11; 32]))),
@@ -128,7 +145,7 @@ fn requests() -> Vec<Vec<u8>> {
 }
 
 fn status() -> Vec<u8> {
-    text(|out| format::status(&Pair::new().hosts[0].interface.status(), out))
+    text(|out| format::status(&Pair::new(0).hosts[0].interface.status(), out))
 }
 
 fn text(write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> Vec<u8> {

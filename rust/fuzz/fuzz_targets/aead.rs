@@ -1,0 +1,4 @@
+//! See `fuzz::lockstep`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|octets: &[u8]| fuzz::lockstep::run(octets));
