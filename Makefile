@@ -56,7 +56,7 @@ soak: $(VENV)/.warren $(VENV)/.dev $(VENV)/.go $(VENV)/bin/cargo-fuzz
 	python -m pytest --hypothesis-profile soak
 	cargo run --manifest-path rust/fuzz/Cargo.toml --locked --release --quiet --example seeds
 	cd rust && for target in $$(cargo fuzz list); do \
-	    cargo +nightly fuzz run --sanitizer none $$target -- -max_total_time=$(SOAK_SECONDS) || exit; \
+	    cargo +nightly fuzz run $$target -- -max_total_time=$(SOAK_SECONDS) || exit; \
 	done
 
 bench-%: bench/%.py $(VENV)/.warren $(VENV)/.go
