@@ -28,9 +28,9 @@ const REJECT: u64 = u64::MAX - (1 << 13);
 const TRAIN: u64 = 40;
 /// A session takes nothing at this age (section 6.1).
 const LIFE: Duration = Duration::from_secs(180);
-const STEPS: usize = 200;
+const STEPS: usize = 100;
 /// Handshakes of one run, which cost the most.
-const HANDSHAKES: u32 = 8;
+const HANDSHAKES: u32 = 4;
 
 struct Attack {
     host: Interface,
@@ -190,7 +190,7 @@ fn place(how: u8) -> SocketAddr {
 
 /// Any octets, or an IP packet from the insider's own address or another, of a length true or not.
 fn plaintext(how: u8, script: &mut Script<'_>) -> Vec<u8> {
-    let length = usize::from(script.octet()) * if how & 4 == 0 { 1 } else { 40 };
+    let length = usize::from(script.octet()) * if how & 4 == 0 { 1 } else { 10 };
     let mut packet = script.take(length).to_vec();
     packet.resize(length, how);
     let (version, at, source): (u8, usize, &[u8]) = match how & 24 {
