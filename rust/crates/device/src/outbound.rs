@@ -35,7 +35,10 @@ impl Outbound {
         for _ in 0..READS {
             match tun.read(&mut self.buffer) {
                 Ok((virtio, length)) => {
-                    if self.place(&virtio, length, interface, sockets, now) {
+                    let before = self.outbox.len();
+                    let sent = self.place(&virtio, length, interface, sockets, now);
+                    // One more like this would be torn apart, and its end sent by itself.
+                    if sent || !self.outbox.has_room(self.outbox.len() - before) {
                         break;
                     }
                 }

@@ -2,7 +2,7 @@
 
 use super::checksum;
 use super::headers::{
-    CWR, FIN, IPV4_BYTES, IPV6_BYTES, PSH, TCP, TCP_FLAGS, UDP, put_short, seal_ipv4, short, transport_bytes, word,
+    CWR, FIN, IPV4_BYTES, IPV6_BYTES, PSH, TCP, TCP_FLAGS, UDP, put_short, short, transport_bytes, word,
 };
 use super::virtio::{Gso, Virtio};
 
@@ -27,8 +27,9 @@ struct Segments {
     ip_bytes: usize,
     header_bytes: usize,
     segment_bytes: usize,
-    /// Sum of the addresses and the protocol, which all segments share.
-    pseudo: checksum::Sum,
+    /// What all segments share of the sum of the IPv4 header, and of that of the transport header and its pseudo-header.
+    ip_sum: checksum::Sum,
+    transport_sum: checksum::Sum,
 }
 
 impl Split {
@@ -98,13 +99,17 @@ impl Segments {
         }
         let header_bytes = ip_bytes + transport_bytes(protocol, &packet[ip_bytes..])?;
         let addresses = if v6 { &packet[8..IPV6_BYTES] } else { &packet[12..IPV4_BYTES] };
+        let (ip, transport) = packet[..header_bytes].split_at(ip_bytes);
+        let pseudo = checksum::pseudo_header(addresses, protocol, 0);
+        let differing: &[usize] = if protocol == UDP { &[4, 6] } else { &[4, 6, 12, 16] };
         (virtio.segment_bytes > 0).then_some(Self {
             v6,
             protocol,
             ip_bytes,
             header_bytes,
             segment_bytes: virtio.segment_bytes.into(),
-            pseudo: checksum::pseudo_header(addresses, protocol, 0),
+            ip_sum: if v6 { 0 } else { checksum::without(checksum::add(0, ip), ip, &[2, 4, 10]) },
+            transport_sum: checksum::without(checksum::add(pseudo, transport), transport, differing),
         })
     }
 
@@ -112,50 +117,47 @@ impl Segments {
         let offset = number * self.segment_bytes;
         let (header, payload) = out.split_at_mut(self.header_bytes);
         header.copy_from_slice(&packet[..self.header_bytes]);
-        payload.copy_from_slice(&packet[self.header_bytes + offset..][..payload.len()]);
+        let of_payload = checksum::copy(0, &packet[self.header_bytes + offset..][..payload.len()], payload);
         let last = self.header_bytes + offset + payload.len() == packet.len();
-        let transport_bytes = self.header_bytes - self.ip_bytes + payload.len();
         let (ip, transport) = header.split_at_mut(self.ip_bytes);
+        let transport_bytes = transport.len() + payload.len();
         self.write_ip(number, ip, transport_bytes);
-        let field = self.write_transport(number, offset, last, transport, transport_bytes);
-        transport[field..field + 2].fill(0);
-        let length = u64::from((transport_bytes as u16).to_be());
-        let sum = checksum::add(checksum::add(self.pseudo + length, transport), payload);
-        transport[field..field + 2].copy_from_slice(&nonzero(checksum::field(sum)));
+        let sum = self.transport_sum + of_payload + checksum::short(transport_bytes as u16);
+        if self.protocol == UDP {
+            put_short(transport, 4, transport_bytes);
+            let sum = sum + checksum::short(transport_bytes as u16);
+            transport[6..8].copy_from_slice(&nonzero(checksum::field(sum)));
+        } else {
+            let sum = sum + self.write_tcp(number, offset, last, transport);
+            transport[16..18].copy_from_slice(&nonzero(checksum::field(sum)));
+        }
     }
 
     fn write_ip(&self, number: usize, ip: &mut [u8], transport_bytes: usize) {
         if self.v6 {
-            put_short(ip, 4, ip.len() - IPV6_BYTES + transport_bytes);
-        } else {
-            put_short(ip, 2, ip.len() + transport_bytes);
-            put_short(ip, 4, short(ip, 4).wrapping_add(number));
-            seal_ipv4(ip);
+            return put_short(ip, 4, ip.len() - IPV6_BYTES + transport_bytes);
         }
+        let length = (ip.len() + transport_bytes) as u16;
+        let identification = (short(ip, 4) + number) as u16;
+        let sum = self.ip_sum + checksum::short(length) + checksum::short(identification);
+        ip[2..4].copy_from_slice(&length.to_be_bytes());
+        ip[4..6].copy_from_slice(&identification.to_be_bytes());
+        ip[10..12].copy_from_slice(&checksum::field(sum));
     }
 
-    /// Returns where the checksum stands.
-    fn write_transport(
-        &self,
-        number: usize,
-        offset: usize,
-        last: bool,
-        transport: &mut [u8],
-        transport_bytes: usize,
-    ) -> usize {
-        if self.protocol == UDP {
-            put_short(transport, 4, transport_bytes);
-            return 6;
-        }
+    /// Returns what the fields add to the checksum that differ between segments.
+    fn write_tcp(&self, number: usize, offset: usize, last: bool, transport: &mut [u8]) -> checksum::Sum {
         let sequence = word(transport, 4).wrapping_add(offset as u32);
-        transport[4..8].copy_from_slice(&sequence.to_be_bytes());
+        let mut flags = transport[TCP_FLAGS];
         if !last {
-            transport[TCP_FLAGS] &= !(FIN | PSH);
+            flags &= !(FIN | PSH);
         }
         if number > 0 {
-            transport[TCP_FLAGS] &= !CWR;
+            flags &= !CWR;
         }
-        16
+        transport[4..8].copy_from_slice(&sequence.to_be_bytes());
+        transport[TCP_FLAGS] = flags;
+        checksum::word(sequence) + checksum::short(u16::from_be_bytes([transport[TCP_FLAGS - 1], flags]))
     }
 }
 

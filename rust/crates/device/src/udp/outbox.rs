@@ -16,9 +16,9 @@ use super::address::Address;
 use super::control::Control;
 use super::socket::{Family, Socket, Sockets, last_errno};
 
-/// Room for all datagrams of a batch: three packets of 64 KiB from the TUN and their overhead stay in the second-level
+/// Room for all datagrams of a batch: four packets of 64 KiB from the TUN and their overhead stay in the second-level
 /// cache between being written and being sent.
-const STORAGE_BYTES: usize = 256 << 10;
+const STORAGE_BYTES: usize = 288 << 10;
 /// Datagrams that the kernel cuts out of one train at most (UDP_MAX_SEGMENTS).
 const TRAIN_DATAGRAMS: usize = 64;
 /// Octets of a train at most: what one IPv4 datagram could carry.
@@ -138,7 +138,13 @@ impl<Owner: Copy + Eq + Hash> Outbox<Owner> {
         self.limits.clear();
     }
 
-    /// Whether a datagram of this length still fits into the batch.
+    /// Octets of the batch.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.used
+    }
+
+    /// Whether datagrams of this length together still fit into the batch.
     pub fn has_room(&self, len: usize) -> bool {
         self.used + len <= self.storage.len()
     }
