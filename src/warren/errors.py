@@ -38,6 +38,8 @@ REMEDIES = {
     "key_file.link": "name the file that it leads to",
     "key_file.readable": "whoever could read it has the key: make a new one, or close the file",
     "key_file.unusable": "check the path, who may use it, and the room on the disk",
+    "network.state": "`warren status` shows what it is doing",
+    "network.unknown": "`warren list` shows the networks that there are",
     "uapi.malformed": "the program that serves the interface speaks another language",
     "uapi.refused": "its own log may say more",
     "value.invalid": "",
@@ -109,6 +111,12 @@ class ConfigError(InputError):
 
 class InterfaceError(WarrenError):
     """An interface is not in the state that the call needs; nothing was changed."""
+
+    fault = Fault.CALLER
+
+
+class StateError(WarrenError):
+    """A network is not in the state that the request needs, or there is none of that name; nothing was changed."""
 
     fault = Fault.CALLER
 

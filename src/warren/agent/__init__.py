@@ -1,0 +1,1 @@
+"""The daemon: reads the configuration, puts the parts together, runs them."""

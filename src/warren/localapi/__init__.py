@@ -1,0 +1,1 @@
+"""How programs on this host drive the agent: one JSON socket and the local HTTP."""

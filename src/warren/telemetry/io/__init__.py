@@ -1,0 +1,1 @@
+"""Where health and metrics meet the host: echoes, exposition, logs."""
