@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from warren._core import PrivateKey
+from warren._core import PresharedKey, PrivateKey
 from warren.errors import KeyFileError
-from warren.keys import read_private_key, write_private_key
+from warren.keys import read_preshared_key, read_private_key, write_private_key
 
 pytestmark = [pytest.mark.integration, pytest.mark.security]
 
@@ -48,6 +48,15 @@ def test_what_wg_writes_is_read(tmp_path: Path) -> None:
     made = subprocess.run(["wg", "genkey"], capture_output=True, text=True, check=True).stdout
     assert len(made) == 45
     assert read_private_key(key_file(tmp_path, made)).to_base64() == made.strip()
+
+
+def test_a_preshared_key_is_read_as_strictly(tmp_path: Path) -> None:
+    key = PresharedKey.generate()
+    assert read_preshared_key(key_file(tmp_path, f"{key.to_base64()}\n")) == key
+    with pytest.raises(KeyFileError, match="holds no preshared key"):
+        read_preshared_key(key_file(tmp_path, TEXT[:30]))
+    with pytest.raises(KeyFileError, match="expected 0600"):
+        read_preshared_key(key_file(tmp_path, TEXT, 0o640))
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o620, 0o601, 0o666])

@@ -1,19 +1,22 @@
-"""Private keys in files: 44 characters of base64 and a newline, as `wg genkey` writes them, for their owner alone."""
+"""Keys in files: 44 characters of base64 and a newline, as wg(8) writes them, for their owner alone."""
 
 from __future__ import annotations
 
 import os
 import stat
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
-from warren._core import PrivateKey
+from warren._core import PresharedKey, PrivateKey
 from warren.errors import KeyFileError, KeyTextError
 
 KEY_CHARACTERS = 44
 MAX_BYTES = KEY_CHARACTERS + 2  # a line may end as on Windows
 BLANKS = b" \t\r\n"
+Key = TypeVar("Key", PrivateKey, PresharedKey)
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 # No link that leads elsewhere, and no wait for the far end of a pipe. Windows has neither flag.
 OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -25,12 +28,26 @@ def read_private_key(path: Path) -> PrivateKey:
     Raises KeyFileError for a file that others can open (it names the chmod that mends it), that is a symbolic link, or
     that holds no key.
     """
+    return _read(path, PrivateKey.from_base64, "private")
+
+
+def read_preshared_key(path: Path) -> PresharedKey:
+    """The same for a preshared key, and as strict."""
+    return _read(path, PresharedKey.from_base64, "preshared")
+
+
+def _read(path: Path, parse: Callable[[memoryview], Key], kind: str) -> Key:
     buffer = bytearray(MAX_BYTES + 1)
     try:
         with open(os.open(path, OPEN_FLAGS), "rb", buffering=0) as file:  # noqa: PTH123, from a descriptor
             _check(path, os.fstat(file.fileno()))
             length = file.readinto(buffer)
-        return _parse(path, buffer, length)
+        while length and buffer[length - 1] in BLANKS:
+            length -= 1
+        with memoryview(buffer) as whole, whole[:length] as key:
+            return parse(key)
+    except KeyTextError as error:
+        raise KeyFileError(f"{path} holds no {kind} key: {error}", code="key_file.invalid") from error
     except OSError as error:
         raise _unusable(path, error) from error
     finally:
@@ -44,16 +61,6 @@ def _check(path: Path, status: os.stat_result) -> None:
         problem = f"{path} is open to others (mode {stat.S_IMODE(status.st_mode):04o}), expected 0600"
         remedy = f"chmod 600 {path}; if somebody may have read it, make a new key"
         raise KeyFileError(problem, code="key_file.readable", remedy=remedy)
-
-
-def _parse(path: Path, buffer: bytearray, length: int) -> PrivateKey:
-    while length and buffer[length - 1] in BLANKS:
-        length -= 1
-    try:
-        with memoryview(buffer) as whole, whole[:length] as key:
-            return PrivateKey.from_base64(key)
-    except KeyTextError as error:
-        raise KeyFileError(f"{path} holds no private key: {error}", code="key_file.invalid") from error
 
 
 def write_private_key(path: Path, key: PrivateKey) -> None:
