@@ -1,4 +1,4 @@
-"""What the agent knows of its networks at one moment: what health is judged by, metrics are made of, and `status` shows.
+"""What the agent knows of its networks at one moment: what health is judged by, metrics are made of and `status` shows.
 
 Nothing here is secret. Times are seconds since the Unix epoch.
 """

@@ -1,0 +1,96 @@
+"""Families as text: Prometheus's format 0.0.4, and OpenMetrics 1.0.0 for whoever asks for it.
+
+Both give each family one HELP and one TYPE, and whole numbers whole, however large. They differ in what a counter's and
+an info's family is called, in the word for an unknown type, in what is escaped, and in the end.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+
+from warren.telemetry.metrics import Family, Kind, Point
+
+PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+OPENMETRICS_TYPE = "application/openmetrics-text"
+SUFFIX = {Kind.COUNTER: "_total", Kind.INFO: "_info", Kind.GAUGE: "", Kind.UNKNOWN: ""}
+PROMETHEUS_TYPE = {Kind.COUNTER: "counter", Kind.INFO: "gauge", Kind.GAUGE: "gauge", Kind.UNKNOWN: "untyped"}
+IN_HELP = str.maketrans({"\\": r"\\", "\n": r"\n"})
+IN_QUOTES = IN_HELP | str.maketrans({'"': r"\""})
+
+
+def exposition(families: Iterable[Family], accept: str) -> tuple[str, bytes]:
+    """The content type, and the text in it: the one that `accept` (RFC 9110 section 12.5.1) likes better."""
+    if wants_openmetrics(accept):
+        return OPENMETRICS, openmetrics_text(families).encode()
+    return PROMETHEUS, prometheus_text(families).encode()
+
+
+def prometheus_text(families: Iterable[Family]) -> str:
+    """Format 0.0.4."""
+    return "".join(line for family in families for line in _prometheus(family))
+
+
+def openmetrics_text(families: Iterable[Family]) -> str:
+    """OpenMetrics 1.0.0."""
+    return "".join(line for family in families for line in _openmetrics(family)) + "# EOF\n"
+
+
+def wants_openmetrics(accept: str) -> bool:
+    """True only if it is named, and nothing that stands for plain text is liked better."""
+    weights = _weights(accept)
+    plain = max(weights.get(kind, 0.0) for kind in ("text/plain", "text/*", "*/*"))
+    return weights.get(OPENMETRICS_TYPE, 0.0) > 0 and weights[OPENMETRICS_TYPE] >= plain
+
+
+def _weights(accept: str) -> dict[str, float]:
+    """The largest weight that each type is named with; a text that is no weight is 0."""
+    found: dict[str, float] = {}
+    for each in accept.split(","):
+        kind, *parameters = (part.strip().lower() for part in each.split(";"))
+        found[kind] = max(found.get(kind, 0.0), _weight(parameters))
+    return found
+
+
+def _weight(parameters: Iterable[str]) -> float:
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name == "q":
+            try:
+                return float(value)
+            except ValueError:
+                return 0.0
+    return 1.0
+
+
+def _prometheus(family: Family) -> Iterator[str]:
+    yield f"# HELP {family.name} {family.help.translate(IN_HELP)}\n"
+    yield f"# TYPE {family.name} {PROMETHEUS_TYPE[family.kind]}\n"
+    yield from _points(family)
+
+
+def _openmetrics(family: Family) -> Iterator[str]:
+    name = family.name.removesuffix(SUFFIX[family.kind])
+    yield f"# TYPE {name} {family.kind}\n"
+    yield f"# HELP {name} {family.help.translate(IN_QUOTES)}\n"
+    yield from _points(family)
+
+
+def _points(family: Family) -> Iterator[str]:
+    for point in family.points:
+        yield f"{family.name}{_labels(point)} {_number(point.value)}\n"
+
+
+def _labels(point: Point) -> str:
+    if not point.labels:
+        return ""
+    return "{" + ",".join(f'{name}="{value.translate(IN_QUOTES)}"' for name, value in point.labels) + "}"
+
+
+def _number(value: float) -> str:
+    if math.isinf(value):
+        return "+Inf" if value > 0 else "-Inf"
+    if math.isnan(value):
+        return "NaN"
+    return str(int(value)) if value == int(value) else repr(value)

@@ -1,0 +1,186 @@
+"""Health: one judgement of all networks, in three words and one number (H-58 to H-60, X-13).
+
+| a network                                                  | is        |
+|------------------------------------------------------------|-----------|
+| disconnected, failed                                       | unhealthy |
+| connecting, degraded                                       | degraded  |
+| up, with peers and none of them healthy                    | unhealthy |
+| up, with fewer than half of its peers healthy              | degraded  |
+| of 10 handshakes tried or more, under 50 % succeeded       | unhealthy |
+| of 10 handshakes tried or more, under 80 % succeeded       | degraded  |
+
+The worst row that fits counts, and the worst network counts for the whole; none at all is healthy. The number is the
+share of peers that are healthy, less what their echoes lose: 100 where there are no peers, 0 where the network is not
+up.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import assert_never
+
+from warren.telemetry.sample import Connection, NetworkSample, PeerSample
+
+FRESH_SECONDS = 180  # REJECT_AFTER_TIME (paper, section 6.1): no session lives longer
+UP = frozenset((Connection.CONNECTED, Connection.DEGRADED))
+ENOUGH_HANDSHAKES = 10  # of fewer, one that failed says nothing
+
+
+class Status(enum.StrEnum):
+    """The three words, from best to worst."""
+
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    UNHEALTHY = "unhealthy"
+
+    @property
+    def rank(self) -> int:
+        """0 is the best."""
+        return tuple(Status).index(self)
+
+
+class Severity(enum.StrEnum):
+    """What a condition does to the whole."""
+
+    DEGRADED = "degraded"
+    """It is at best degraded."""
+    INFO = "info"
+    """Nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One thing that a person should look at: a name that never changes, and a sentence."""
+
+    name: str
+    sentence: str
+    severity: Severity = Severity.DEGRADED
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkHealth:
+    """One network. Both numbers are percentages, 0 to 100, with one decimal."""
+
+    name: str
+    status: Status
+    connection: Connection
+    peer_health: float
+    handshake_rate: float
+    peers: int
+    peers_healthy: int
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """All of it, as it was at `now`."""
+
+    status: Status
+    now: float
+    networks: tuple[NetworkHealth, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+
+    @property
+    def score(self) -> float:
+        """`peer_health` of all networks together, where a network without peers weighs as one peer (P-55)."""
+        weights = [max(1, network.peers) for network in self.networks]
+        weighed = [weight * network.peer_health for weight, network in zip(weights, self.networks, strict=True)]
+        return round(sum(weighed) / sum(weights), 1) if weights else 100.0
+
+
+def judge(samples: Sequence[NetworkSample], now: float, conditions: Iterable[Condition] = ()) -> Health:
+    """The health of these networks. To `conditions` are added those that the samples show themselves."""
+    networks = tuple(judge_network(sample, now) for sample in samples)
+    found = (*conditions, *(condition for sample in samples for condition in _conditions(sample)))
+    statuses = [network.status for network in networks]
+    statuses += [Status.DEGRADED for condition in found if condition.severity is Severity.DEGRADED]
+    return Health(_worst(statuses), now, networks, found)
+
+
+def judge_network(sample: NetworkSample, now: float) -> NetworkHealth:
+    """The health of one network, by the table above."""
+    up = sample.connection in UP
+    healthy = [peer for peer in sample.peers if up and is_healthy(peer, now)]
+    rate = _handshake_rate(sample)
+    statuses = [_by_connection(sample.connection), _by_handshakes(sample, rate)]
+    if up:
+        statuses.append(_by_peers(len(healthy), len(sample.peers)))
+    return NetworkHealth(
+        sample.name,
+        _worst(statuses),
+        sample.connection,
+        peer_health=_peer_health(healthy, len(sample.peers)) if up else 0.0,
+        handshake_rate=round(rate, 1),
+        peers=len(sample.peers),
+        peers_healthy=len(healthy),
+    )
+
+
+def handshake_age_seconds(peer: PeerSample, now: float) -> float | None:
+    """How long ago its last handshake was; not below zero when the clock was set back. None is never."""
+    return None if peer.latest_handshake is None else max(0.0, now - peer.latest_handshake)
+
+
+def active_peers(sample: NetworkSample, now: float) -> int:
+    """How many of its peers are connected."""
+    return sum(is_connected(peer, now) for peer in sample.peers) if sample.connection in UP else 0
+
+
+def is_connected(peer: PeerSample, now: float) -> bool:
+    """True while a session with it can exist."""
+    age = handshake_age_seconds(peer, now)
+    return age is not None and age < FRESH_SECONDS
+
+
+def is_healthy(peer: PeerSample, now: float) -> bool:
+    """True if it is connected, or if nobody wants anything of it and nothing stands in the way."""
+    return is_connected(peer, now) or (not peer.wanted and peer.pending is None)
+
+
+def _by_connection(connection: Connection) -> Status:
+    match connection:
+        case Connection.CONNECTED:
+            return Status.HEALTHY
+        case Connection.CONNECTING | Connection.DEGRADED:
+            return Status.DEGRADED
+        case Connection.DISCONNECTED | Connection.FAILED:
+            return Status.UNHEALTHY
+        case _:
+            assert_never(connection)
+
+
+def _by_peers(healthy: int, total: int) -> Status:
+    if total and not healthy:
+        return Status.UNHEALTHY
+    return Status.DEGRADED if 2 * healthy < total else Status.HEALTHY
+
+
+def _by_handshakes(sample: NetworkSample, rate: float) -> Status:
+    if sample.handshakes_succeeded + sample.handshakes_failed < ENOUGH_HANDSHAKES or rate >= 80:
+        return Status.HEALTHY
+    return Status.UNHEALTHY if rate < 50 else Status.DEGRADED
+
+
+def _handshake_rate(sample: NetworkSample) -> float:
+    tried = sample.handshakes_succeeded + sample.handshakes_failed
+    return 100.0 * sample.handshakes_succeeded / tried if tried else 100.0
+
+
+def _peer_health(healthy: Sequence[PeerSample], total: int) -> float:
+    reached = sum(1.0 - (peer.loss_rate or 0.0) for peer in healthy)
+    return round(100.0 * reached / total, 1) if total else 100.0
+
+
+def _worst(statuses: Iterable[Status]) -> Status:
+    return max(statuses, key=lambda status: status.rank, default=Status.HEALTHY)
+
+
+def _conditions(sample: NetworkSample) -> Iterator[Condition]:
+    if sample.error is not None:
+        yield Condition("network.failed", f"network {sample.name}: {sample.error}")
+    for warning in sample.warnings:
+        yield Condition("network.warning", f"network {sample.name}: {warning}", Severity.INFO)
+    for peer in sample.peers:
+        if peer.pending is not None:
+            yield Condition("peer.pending", f"network {sample.name}, peer {peer.name}: {peer.pending}")

@@ -1,0 +1,305 @@
+"""The one table of metrics: from samples to families, made when someone asks (X-15).
+
+Three sets of names come out of the same figures: `warren_*`, and as aliases those of document 000 (`harmony_agent_*`,
+`wg_*`) and of document 003 (`privateer_*`). A family has labelled points or one without labels, never both. What is
+not known has no point, and a family without points is not there.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from warren.telemetry.health import UP, Health, Status, active_peers, handshake_age_seconds, is_healthy
+from warren.telemetry.sample import Connection, NetworkSample, PeerSample
+from warren.telemetry.totals import Sums
+
+Labels = tuple[tuple[str, str], ...]
+
+
+class Kind(enum.StrEnum):
+    """What a family's values mean."""
+
+    COUNTER = "counter"
+    """It only goes up; the name ends in `_total`."""
+    GAUGE = "gauge"
+    INFO = "info"
+    """1, with what there is to say in the labels; the name ends in `_info`."""
+    UNKNOWN = "unknown"
+    """A counter whose name, fixed by a document, lacks `_total`: OpenMetrics has no other kind for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One value."""
+
+    value: float
+    labels: Labels = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """All points of one name."""
+
+    name: str
+    kind: Kind
+    help: str
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Scrape:
+    """What metrics are made of."""
+
+    samples: tuple[NetworkSample, ...]
+    sums: Sums
+    health: Health
+    version: str
+
+    @property
+    def now(self) -> float:
+        """Seconds since the Unix epoch."""
+        return self.health.now
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table."""
+
+    name: str
+    kind: Kind
+    help: str
+    points: Callable[[Scrape], Iterable[Point]]
+
+
+def families(scrape: Scrape, *, aliases: bool) -> tuple[Family, ...]:
+    """Every family that has a point; the documents' names only with `aliases`."""
+    rows = (*WARREN, *HARMONY_AGENT, *PRIVATEER) if aliases else WARREN
+    made = (Family(row.name, row.kind, row.help, tuple(row.points(scrape))) for row in rows)
+    return tuple(family for family in made if family.points)
+
+
+def _whole(value: Callable[[Scrape], float]) -> Callable[[Scrape], Iterable[Point]]:
+    return lambda scrape: [Point(value(scrape))]
+
+
+def _per_network(value: Callable[[NetworkSample, float], float | None]) -> Callable[[Scrape], Iterable[Point]]:
+    def points(scrape: Scrape) -> Iterator[Point]:
+        for network in scrape.samples:
+            if (found := value(network, scrape.now)) is not None:
+                yield Point(found, (("network", network.name),))
+
+    return points
+
+
+def _per_peer(value: Callable[[PeerSample, float], float | None]) -> Callable[[Scrape], Iterable[Point]]:
+    def points(scrape: Scrape) -> Iterator[Point]:
+        for network in scrape.samples:
+            for label, peer in peer_labels(network):
+                if (found := value(peer, scrape.now)) is not None:
+                    yield Point(found, (("network", network.name), ("peer", label)))
+
+    return points
+
+
+def peer_labels(network: NetworkSample) -> Iterator[tuple[str, PeerSample]]:
+    """Each peer by its name; by its public key where it has none, or shares it."""
+    names = Counter(peer.name for peer in network.peers)
+    for peer in network.peers:
+        yield (peer.name if peer.name and names[peer.name] == 1 else peer.public_key), peer
+
+
+def _version(scrape: Scrape) -> Iterable[Point]:
+    return [Point(1, (("version", scrape.version),))]
+
+
+def _conditions(scrape: Scrape) -> Iterable[Point]:
+    counted = Counter((condition.name, str(condition.severity)) for condition in scrape.health.conditions)
+    return [Point(count, (("condition", name), ("severity", severity))) for (name, severity), count in counted.items()]
+
+
+def _network_status(scrape: Scrape) -> Iterator[Point]:
+    for network in scrape.health.networks:
+        for status in Status:
+            yield Point(network.status is status, (("network", network.name), ("status", status)))
+
+
+def _network_connection(scrape: Scrape) -> Iterator[Point]:
+    for network in scrape.samples:
+        for connection in Connection:
+            labels = (("network", network.name), ("state", connection.value))
+            yield Point(network.connection is connection, labels)
+
+
+def _peers_healthy(scrape: Scrape) -> Iterator[Point]:
+    for network in scrape.samples:
+        for label, peer in peer_labels(network):
+            healthy = network.connection in UP and is_healthy(peer, scrape.now)
+            yield Point(healthy, (("network", network.name), ("peer", label)))
+
+
+def _handshakes(scrape: Scrape) -> Iterator[Point]:
+    for network in scrape.samples:
+        yield Point(network.handshakes_succeeded, (("network", network.name), ("result", "success")))
+        yield Point(network.handshakes_failed, (("network", network.name), ("result", "failure")))
+
+
+def _uptime(network: NetworkSample, now: float) -> float | None:
+    return None if network.connected_since is None else max(0.0, now - network.connected_since)
+
+
+def _longest_uptime(scrape: Scrape) -> float:
+    return max((_uptime(network, scrape.now) or 0.0 for network in scrape.samples), default=0.0)
+
+
+def _active_everywhere(scrape: Scrape) -> int:
+    return sum(active_peers(network, scrape.now) for network in scrape.samples)
+
+
+def _thousandfold(value: float | None) -> float | None:
+    return None if value is None else 1000 * value
+
+
+K = Kind
+WARREN = (
+    Row("warren_info", K.INFO, "The agent's version", _version),
+    Row(
+        "warren_health_score",
+        K.GAUGE,
+        "Healthy peers in percent, less loss",
+        _whole(lambda scrape: scrape.health.score),
+    ),
+    Row("warren_conditions", K.GAUGE, "Things that a person should look at", _conditions),
+    Row("warren_network_status", K.GAUGE, "1 for the status that the network has", _network_status),
+    Row("warren_network_state", K.GAUGE, "1 for the state that the network is in", _network_connection),
+    Row("warren_network_uptime_seconds", K.GAUGE, "Since the network was connected", _per_network(_uptime)),
+    Row("warren_network_peers", K.GAUGE, "Peers", _per_network(lambda network, _: len(network.peers))),
+    Row(
+        "warren_network_peers_connected",
+        K.GAUGE,
+        "Peers with a handshake in the last 180 s",
+        _per_network(active_peers),
+    ),
+    Row(
+        "warren_network_receive_bytes_total",
+        K.COUNTER,
+        "Octets received from all peers",
+        _per_network(lambda network, _: network.rx_bytes),
+    ),
+    Row(
+        "warren_network_transmit_bytes_total",
+        K.COUNTER,
+        "Octets sent to all peers",
+        _per_network(lambda network, _: network.tx_bytes),
+    ),
+    Row("warren_network_handshakes_total", K.COUNTER, "Handshakes, by how they ended", _handshakes),
+    Row("warren_peer_healthy", K.GAUGE, "1 if the peer is as it should be", _peers_healthy),
+    Row(
+        "warren_peer_last_handshake_timestamp_seconds",
+        K.GAUGE,
+        "When the last handshake was",
+        _per_peer(lambda peer, _: peer.latest_handshake),
+    ),
+    Row("warren_peer_receive_bytes_total", K.COUNTER, "Octets received", _per_peer(lambda peer, _: peer.rx_bytes)),
+    Row("warren_peer_transmit_bytes_total", K.COUNTER, "Octets sent", _per_peer(lambda peer, _: peer.tx_bytes)),
+    Row(
+        "warren_peer_latency_seconds",
+        K.GAUGE,
+        "Round trip of the last echo inside the tunnel",
+        _per_peer(lambda peer, _: peer.latency_seconds),
+    ),
+    Row(
+        "warren_peer_loss_ratio",
+        K.GAUGE,
+        "Share of the last echoes that had no answer",
+        _per_peer(lambda peer, _: peer.loss_rate),
+    ),
+)
+
+HARMONY_AGENT = (
+    Row("harmony_agent_info", K.INFO, "The agent's version", _version),
+    Row(
+        "harmony_agent_bytes_transmitted_total",
+        K.COUNTER,
+        "Octets sent on all networks",
+        _whole(lambda scrape: scrape.sums.tx_bytes),
+    ),
+    Row(
+        "harmony_agent_bytes_received_total",
+        K.COUNTER,
+        "Octets received on all networks",
+        _whole(lambda scrape: scrape.sums.rx_bytes),
+    ),
+    Row("harmony_agent_active_peers", K.GAUGE, "Peers with a handshake in the last 180 s", _whole(_active_everywhere)),
+    Row(
+        "harmony_agent_handshake_success_total",
+        K.COUNTER,
+        "Handshakes that succeeded",
+        _whole(lambda scrape: scrape.sums.handshakes_succeeded),
+    ),
+    Row(
+        "harmony_agent_handshake_failure_total",
+        K.COUNTER,
+        "Handshakes that failed",
+        _whole(lambda scrape: scrape.sums.handshakes_failed),
+    ),
+    Row(
+        "harmony_agent_connection_uptime_seconds",
+        K.GAUGE,
+        "Of the network that is connected longest",
+        _whole(_longest_uptime),
+    ),
+    Row(
+        "harmony_agent_peer_latency_milliseconds",
+        K.GAUGE,
+        "Round trip of the last echo inside the tunnel",
+        _per_peer(lambda peer, _: _thousandfold(peer.latency_seconds)),
+    ),
+    Row(
+        "harmony_agent_packet_loss_rate",
+        K.GAUGE,
+        "Share of the last echoes that had no answer",
+        _per_peer(lambda peer, _: peer.loss_rate),
+    ),
+    Row(
+        "wg_network_state",
+        K.GAUGE,
+        "0 disconnected, 1 connecting, 2 connected, 3 degraded, 4 failed",
+        _per_network(lambda network, _: tuple(Connection).index(network.connection)),
+    ),
+    Row(
+        "wg_bytes_transmitted",
+        K.UNKNOWN,
+        "Octets sent to all peers",
+        _per_network(lambda network, _: network.tx_bytes),
+    ),
+    Row(
+        "wg_bytes_received",
+        K.UNKNOWN,
+        "Octets received from all peers",
+        _per_network(lambda network, _: network.rx_bytes),
+    ),
+    Row("wg_peers_total", K.GAUGE, "Peers", _per_network(lambda network, _: len(network.peers))),
+    Row("wg_peers_active", K.GAUGE, "Peers with a handshake in the last 180 s", _per_network(active_peers)),
+)
+
+PRIVATEER = (
+    Row("privateer_peer_count", K.GAUGE, "Peers with a handshake in the last 180 s", _whole(_active_everywhere)),
+    Row(
+        "privateer_peer_latency_ms",
+        K.GAUGE,
+        "Round trip of the last echo inside the tunnel",
+        _per_peer(lambda peer, _: _thousandfold(peer.latency_seconds)),
+    ),
+    Row(
+        "privateer_packet_loss_ratio",
+        K.GAUGE,
+        "Share of the last echoes that had no answer",
+        _per_peer(lambda peer, _: peer.loss_rate),
+    ),
+    Row("privateer_bytes_sent", K.UNKNOWN, "Octets sent", _per_peer(lambda peer, _: peer.tx_bytes)),
+    Row("privateer_bytes_received", K.UNKNOWN, "Octets received", _per_peer(lambda peer, _: peer.rx_bytes)),
+    Row("privateer_last_handshake_seconds", K.GAUGE, "Since the last handshake", _per_peer(handshake_age_seconds)),
+)

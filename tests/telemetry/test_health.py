@@ -1,0 +1,137 @@
+"""The rules of health, line by line (H-60)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+
+from warren.telemetry.health import Condition, Severity, Status, handshake_age_seconds, is_healthy, judge
+from warren.telemetry.sample import Connection, NetworkSample, PeerSample
+
+from .samples import FRESH, NOW, QUIET, STALE, agents, network
+
+pytestmark = pytest.mark.unit
+
+C = Connection
+HEALTHY, DEGRADED, UNHEALTHY = Status
+
+
+@pytest.mark.parametrize(
+    ("sample", "status"),
+    [
+        (network(C.DISCONNECTED, FRESH), UNHEALTHY),
+        (network(C.FAILED, FRESH), UNHEALTHY),
+        (network(C.CONNECTING), DEGRADED),
+        (network(C.CONNECTING, STALE), DEGRADED),
+        (network(C.DEGRADED, FRESH), DEGRADED),
+        (network(C.CONNECTED, FRESH), HEALTHY),
+        (network(C.CONNECTED), HEALTHY),
+        (network(C.CONNECTED, QUIET), HEALTHY),
+        (network(C.CONNECTED, STALE), UNHEALTHY),
+        (network(C.DEGRADED, STALE), UNHEALTHY),
+        (network(C.CONNECTED, FRESH, STALE, STALE), DEGRADED),
+        (network(C.CONNECTED, FRESH, STALE), HEALTHY),
+        (network(C.CONNECTED, QUIET, STALE), HEALTHY),
+        (network(C.CONNECTED, FRESH, succeeded=0, failed=9), HEALTHY),
+        (network(C.CONNECTED, FRESH, succeeded=0, failed=10), UNHEALTHY),
+        (network(C.CONNECTED, FRESH, succeeded=49, failed=51), UNHEALTHY),
+        (network(C.CONNECTED, FRESH, succeeded=5, failed=5), DEGRADED),
+        (network(C.CONNECTED, FRESH, succeeded=79, failed=21), DEGRADED),
+        (network(C.CONNECTED, FRESH, succeeded=8, failed=2), HEALTHY),
+        (network(C.CONNECTING, succeeded=1, failed=9), UNHEALTHY),
+    ],
+)
+def test_each_rule(sample: NetworkSample, status: Status) -> None:
+    judged = judge([sample], NOW)
+    assert judged.networks[0].status is status
+    assert judged.status is status
+
+
+@pytest.mark.parametrize(
+    ("peer", "healthy"),
+    [
+        (PeerSample("a", "key", latest_handshake=NOW), True),
+        (PeerSample("a", "key", latest_handshake=NOW - 179.9), True),
+        (PeerSample("a", "key", latest_handshake=NOW - 180), False),
+        (PeerSample("a", "key", latest_handshake=NOW + 60), True),  # the clock was set back since
+        (PeerSample("a", "key"), False),
+        (PeerSample("a", "key", wanted=False), True),
+        (PeerSample("a", "key", wanted=False, latest_handshake=NOW - 1000), True),
+        (PeerSample("a", "key", wanted=False, pending="gw.example does not resolve"), False),
+        (PeerSample("a", "key", latest_handshake=NOW - 1, pending="gw.example does not resolve"), True),
+    ],
+)
+def test_a_peer_is_healthy_with_a_session_or_with_nothing_to_do(peer: PeerSample, healthy: bool) -> None:
+    assert is_healthy(peer, NOW) is healthy
+
+
+def test_an_age_is_never_below_zero() -> None:
+    ages = [handshake_age_seconds(replace(FRESH, latest_handshake=at), NOW) for at in (NOW + 60, NOW - 60, None)]
+    assert ages == [0.0, 60.0, None]
+
+
+@pytest.mark.parametrize(
+    ("sample", "peer_health", "handshake_rate"),
+    [
+        (network(C.CONNECTED, FRESH, succeeded=197, failed=3), 100.0, 98.5),
+        (network(C.CONNECTED, FRESH, STALE, STALE, succeeded=2, failed=1), 33.3, 66.7),
+        (network(C.CONNECTED, replace(FRESH, loss_rate=0.25)), 75.0, 100.0),
+        (network(C.CONNECTED, replace(FRESH, loss_rate=0.5), STALE), 25.0, 100.0),
+        (network(C.CONNECTED), 100.0, 100.0),
+        (network(C.CONNECTED, STALE), 0.0, 100.0),
+        (network(C.DISCONNECTED, QUIET), 0.0, 100.0),
+        (network(C.FAILED), 0.0, 100.0),
+    ],
+)
+def test_both_numbers_are_percentages(sample: NetworkSample, peer_health: float, handshake_rate: float) -> None:
+    (judged,) = judge([sample], NOW).networks
+    assert (judged.peer_health, judged.handshake_rate) == (peer_health, handshake_rate)
+
+
+def test_the_worst_network_counts_and_none_is_healthy() -> None:
+    good, weak, bad = network(C.CONNECTED, FRESH), network(C.CONNECTING), network(C.FAILED)
+    assert judge([], NOW).status is HEALTHY
+    assert judge([good, good], NOW).status is HEALTHY
+    assert judge([good, weak], NOW).status is DEGRADED
+    assert judge([bad, weak, good], NOW).status is UNHEALTHY
+
+
+def test_the_score_weighs_networks_by_their_peers() -> None:
+    good, half = network(C.CONNECTED, FRESH), network(C.CONNECTED, FRESH, STALE, STALE)
+    assert judge([], NOW).score == 100.0
+    assert judge([half], NOW).score == judge([half], NOW).networks[0].peer_health
+    assert judge([good, half], NOW).score == 50.0
+    assert judge([good, network(C.FAILED)], NOW).score == 50.0
+
+
+def test_a_condition_degrades_unless_it_only_informs() -> None:
+    good = network(C.CONNECTED, FRESH)
+    expiry = Condition("certificate.expiry", "the certificate ends in 3 days")
+    assert judge([good], NOW, [replace(expiry, severity=Severity.INFO)]).status is HEALTHY
+    judged = judge([good], NOW, [expiry])
+    assert judged.status is DEGRADED
+    assert judged.networks[0].status is HEALTHY
+    assert judged.conditions == (expiry,)
+    assert judge([network(C.FAILED)], NOW, [expiry]).status is UNHEALTHY
+
+
+def test_what_the_samples_show_becomes_a_condition() -> None:
+    waiting = replace(QUIET, pending="gw.example does not resolve")
+    sample = network(C.FAILED, waiting, error="wg0 is there already", warnings=("checksums are made in software",))
+    assert [(found.name, found.severity, found.sentence) for found in judge([sample], NOW).conditions] == [
+        ("network.failed", Severity.DEGRADED, "network default: wg0 is there already"),
+        ("network.warning", Severity.INFO, "network default: checksums are made in software"),
+        ("peer.pending", Severity.DEGRADED, "network default, peer quiet: gw.example does not resolve"),
+    ]
+
+
+@given(agents)
+def test_every_number_is_a_percentage_and_the_whole_is_no_better_than_a_part(samples: Sequence[NetworkSample]) -> None:
+    judged = judge(samples, NOW)
+    numbers = [number for each in judged.networks for number in (each.peer_health, each.handshake_rate)]
+    assert all(0 <= number <= 100 for number in [judged.score, *numbers])
+    assert all(each.status.rank <= judged.status.rank for each in judged.networks)
+    assert [each.name for each in judged.networks] == [sample.name for sample in samples]
