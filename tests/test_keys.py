@@ -13,7 +13,7 @@ import pytest
 
 from warren._core import PresharedKey, PrivateKey
 from warren.errors import KeyFileError
-from warren.keys import read_preshared_key, read_private_key, write_private_key
+from warren.keys import read_preshared_key, read_private_key, write_preshared_key, write_private_key
 
 pytestmark = [pytest.mark.integration, pytest.mark.security]
 
@@ -80,6 +80,15 @@ def test_a_file_that_holds_no_key(text: str, tmp_path: Path) -> None:
     assert refused(key_file(tmp_path, text)).code == "key_file.invalid"
 
 
+def test_a_file_of_a_stranger_is_refused(tmp_path: Path) -> None:
+    """Row H-70: whoever owns it could change it."""
+    path, own = key_file(tmp_path, TEXT), os.geteuid()
+    assert read_private_key(path, (own, 1)) == KEY
+    with pytest.raises(KeyFileError, match=f"belongs to the user {own}") as error:
+        read_private_key(path, (own + 1, own + 2))
+    assert error.value.code == "key_file.owner"
+
+
 def test_a_link_is_not_followed(tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(key_file(tmp_path, TEXT))
@@ -109,6 +118,13 @@ def test_a_key_is_written_for_its_owner_alone(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
     assert read_private_key(path) == KEY
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_preshared_key_is_written_as_closed(tmp_path: Path) -> None:
+    path, key = tmp_path / "home.psk", PresharedKey.generate()
+    write_preshared_key(path, key)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert read_preshared_key(path) == key
 
 
 def test_a_key_that_is_there_is_never_written_over(tmp_path: Path) -> None:

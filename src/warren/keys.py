@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
@@ -17,30 +18,32 @@ KEY_CHARACTERS = 44
 MAX_BYTES = KEY_CHARACTERS + 2  # a line may end as on Windows
 BLANKS = b" \t\r\n"
 Key = TypeVar("Key", PrivateKey, PresharedKey)
+Owners = Collection[int] | None
+"""Users by number to whom a key file may belong; None is everybody."""
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 # No link that leads elsewhere, and no wait for the far end of a pipe. Windows has neither flag.
 OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
-def read_private_key(path: Path) -> PrivateKey:
+def read_private_key(path: Path, owners: Owners = None) -> PrivateKey:
     """Reads a key file, with or without its newline. What was read is wiped.
 
-    Raises KeyFileError for a file that others can open (it names the chmod that mends it), that is a symbolic link, or
-    that holds no key.
+    Raises KeyFileError for a file that others can open (it names the chmod that mends it), that is a symbolic link,
+    that belongs to none of `owners`, or that holds no key.
     """
-    return _read(path, PrivateKey.from_base64, "private")
+    return _read(path, PrivateKey.from_base64, "private", owners)
 
 
-def read_preshared_key(path: Path) -> PresharedKey:
+def read_preshared_key(path: Path, owners: Owners = None) -> PresharedKey:
     """The same for a preshared key, and as strict."""
-    return _read(path, PresharedKey.from_base64, "preshared")
+    return _read(path, PresharedKey.from_base64, "preshared", owners)
 
 
-def _read(path: Path, parse: Callable[[memoryview], Key], kind: str) -> Key:
+def _read(path: Path, parse: Callable[[memoryview], Key], kind: str, owners: Owners) -> Key:
     buffer = bytearray(MAX_BYTES + 1)
     try:
         with open(os.open(path, OPEN_FLAGS), "rb", buffering=0) as file:  # noqa: PTH123, from a descriptor
-            _check(path, os.fstat(file.fileno()))
+            check_key_file(path, os.fstat(file.fileno()), owners)
             length = file.readinto(buffer)
         while length and buffer[length - 1] in BLANKS:
             length -= 1
@@ -48,19 +51,26 @@ def _read(path: Path, parse: Callable[[memoryview], Key], kind: str) -> Key:
             return parse(key)
     except KeyTextError as error:
         raise KeyFileError(f"{path} holds no {kind} key: {error}", code="key_file.invalid") from error
+    except PermissionError as error:
+        remedy = f"read it as its owner, or: chown {_own_user()} {path}"
+        problem = f"{path}: {error.strerror}"
+        raise KeyFileError(problem, code="key_file.unusable", errno=error.errno, remedy=remedy) from error
     except OSError as error:
         raise _unusable(path, error) from error
     finally:
         buffer[:] = bytes(len(buffer))
 
 
-def _check(path: Path, status: os.stat_result) -> None:
+def check_key_file(path: Path, status: os.stat_result, owners: Owners = None) -> None:
+    """Raises KeyFileError if a file of this state is no key file, or not as closed as one must be (H-70)."""
     if not stat.S_ISREG(status.st_mode):
         raise KeyFileError(f"{path} is not a regular file", code="key_file.invalid")
     if status.st_mode & OTHERS:
         problem = f"{path} is open to others (mode {stat.S_IMODE(status.st_mode):04o}), expected 0600"
         remedy = f"chmod 600 {path}; if somebody may have read it, make a new key"
         raise KeyFileError(problem, code="key_file.readable", remedy=remedy)
+    if owners is not None and status.st_uid not in owners:
+        raise KeyFileError(f"{path} belongs to the user {status.st_uid}, who could change it", code="key_file.owner")
 
 
 def write_private_key(path: Path, key: PrivateKey) -> None:
@@ -68,6 +78,15 @@ def write_private_key(path: Path, key: PrivateKey) -> None:
 
     Raises KeyFileError if there is anything at `path` already: a key that is written over is lost.
     """
+    _write(path, key)
+
+
+def write_preshared_key(path: Path, key: PresharedKey) -> None:
+    """The same for a preshared key."""
+    _write(path, key)
+
+
+def _write(path: Path, key: PrivateKey | PresharedKey) -> None:
     try:
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
@@ -96,6 +115,8 @@ def _unusable(path: Path, error: OSError) -> KeyFileError:
     match error:
         case FileExistsError():
             return KeyFileError(f"{path} is there already", code="key_file.exists", errno=error.errno)
+        case PermissionError():  # what it is would be refused as well
+            return KeyFileError(f"{path}: {error.strerror}", code="key_file.unusable", errno=error.errno)
         case _ if path.is_symlink():
             problem = f"{path} is a symbolic link"
             return KeyFileError(
@@ -103,3 +124,10 @@ def _unusable(path: Path, error: OSError) -> KeyFileError:
             )
         case _:
             return KeyFileError(f"{path}: {error.strerror}", code="key_file.unusable", errno=error.errno)
+
+
+def _own_user() -> str:
+    if sys.platform != "win32":
+        return str(os.geteuid())
+    else:  # noqa: RET505, mypy sees by it that Windows comes here
+        return "USER"
