@@ -150,8 +150,11 @@ def address_findings(addresses: Sequence[IPInterface]) -> Iterator[Finding]:
             yield Finding(f"addresses[{number}]", f"{address} names a zone", "expected an address without %zone")
 
 
-def peer_findings(own: PublicKey, peers: Sequence[PeerConfig]) -> Iterator[Finding]:
-    """What is wrong between peers. A finding's key is `peers[N].field`, or `peers[N].allowed_ips[M]`."""
+def peer_findings(own: PublicKey | None, peers: Sequence[PeerConfig]) -> Iterator[Finding]:
+    """What is wrong between peers. A finding's key is `peers[N].field`, or `peers[N].allowed_ips[M]`.
+
+    `own` is None while the interface's own key is unknown.
+    """
     keys: set[PublicKey] = set()
     owners: dict[IPNetwork, PublicKey] = {}
     for number, peer in enumerate(peers):

@@ -1,21 +1,67 @@
 """What a network of the agent should be (document 000): an interface as the configuration names it, before its keys
 are read, its names are resolved and one of redundant peers is chosen.
+
+Values are checked when they are made, as in config.py. What is wrong between networks is in overlap.py.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address
 from typing import Literal
 
 from warren._core import PublicKey
-from warren.tunnel.config import DEFAULT_MTU, Endpoint, IPInterface, IPNetwork, Table
+from warren.errors import ConfigError, Finding
+from warren.tunnel.config import (
+    DEFAULT_MTU,
+    KEEPALIVE,
+    MARK,
+    MTU,
+    PORT,
+    TABLE,
+    Endpoint,
+    IPInterface,
+    IPNetwork,
+    PeerConfig,
+    Table,
+    address_findings,
+    interface_name_findings,
+    out_of_range,
+    peer_findings,
+)
 
 IPAddress = IPv4Address | IPv6Address
 Backend = Literal["auto", "kernel", "userspace"]
 Origin = Literal["file", "control"]
 
+DEFAULT_INTERFACE = "wg0"
 DEFAULT_KEEPALIVE_SECONDS = 25  # H-07
+NETWORK_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # H-10
+RESERVED_NAME = "peers"  # a header of the document: [[network.peers]]
+PEER_NAME_CHARACTERS = 64
+PATH_FORM = "expected an absolute path without '..'"
+
+
+def network_name_findings(name: str) -> Iterator[Finding]:
+    """A finding if `name` cannot name a network."""
+    if not NETWORK_NAME.fullmatch(name):
+        yield Finding("name", f"{name!r} cannot name a network", "expected 1 to 64 of A-Z a-z 0-9 _ -")
+    elif name == RESERVED_NAME:
+        yield Finding("name", "is kept for the peers of a network", "expected [[network.NAME.peers]], or another name")
+
+
+def peer_name_findings(name: str) -> Iterator[Finding]:
+    """A finding if `name` would not be one thing on one line, in tables and as a label of metrics."""
+    if not (0 < len(name) <= PEER_NAME_CHARACTERS and name.isprintable() and name == name.strip()):
+        yield Finding("name", "cannot name a peer", f"expected 1 to {PEER_NAME_CHARACTERS} printable characters")
+
+
+def path_findings(path: str) -> Iterator[Finding]:
+    """A finding if `path` depends on where a program stands, or leads up. It is not repeated: it may be a lost key."""
+    if not path.startswith("/") or ".." in path.split("/") or "\0" in path:
+        yield Finding("", "is no path to a file", PATH_FORM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +77,14 @@ class NetworkPeer:
     probe: IPAddress | None = None
     """Where echoes go that measure latency and loss; None leaves the choice to the agent."""
 
+    def __post_init__(self) -> None:
+        key = "persistent_keepalive_seconds"
+        findings = [*peer_name_findings(self.name), *out_of_range(key, self.persistent_keepalive_seconds, KEEPALIVE)]
+        if self.preshared_key_path is not None:
+            findings += _named("preshared_key_path", path_findings(self.preshared_key_path))
+        if findings:
+            raise ConfigError(findings)
+
 
 @dataclass(frozen=True, slots=True)
 class NetworkConfig:
@@ -40,7 +94,7 @@ class NetworkConfig:
     private_key_path: str
     enabled: bool = False
     """`enable_wireguard`: whether the agent brings it up when it starts."""
-    interface: str = "wg0"
+    interface: str = DEFAULT_INTERFACE
     mtu: int = DEFAULT_MTU
     addresses: tuple[IPInterface, ...] = ()
     listen_port: int = 0
@@ -50,3 +104,46 @@ class NetworkConfig:
     backend: Backend = "auto"
     peers: tuple[NetworkPeer, ...] = ()
     origin: Origin = "file"
+
+    def __post_init__(self) -> None:
+        if findings := [*self._findings()]:
+            raise ConfigError(findings)
+
+    def _findings(self) -> Iterator[Finding]:
+        yield from network_name_findings(self.name)
+        yield from _named("private_key_path", path_findings(self.private_key_path))
+        yield from _named("interface", interface_name_findings(self.interface))
+        yield from out_of_range("mtu", self.mtu, MTU)
+        yield from address_findings(self.addresses)
+        yield from out_of_range("listen_port", self.listen_port, PORT)
+        yield from out_of_range("fwmark", self.fwmark, MARK)
+        if isinstance(self.table, int):
+            yield from out_of_range("table", self.table, TABLE)
+        yield from _between(self.peers)
+
+
+def _named(key: str, findings: Iterator[Finding]) -> Iterator[Finding]:
+    return (replace(finding, key=key) for finding in findings)
+
+
+def _between(peers: Sequence[NetworkPeer]) -> Iterator[Finding]:
+    """What is wrong between peers of one network; the same prefixes at several are not (H-53)."""
+    yield from peer_findings(None, [PeerConfig(peer.public_key) for peer in peers])
+    names: set[str] = set()
+    for number, peer in enumerate(peers):
+        if peer.name in names:
+            yield Finding(f"peers[{number}].name", f"{peer.name!r} stands twice", "expected a name for each peer")
+        names.add(peer.name)
+    yield from _shared_in_part(peers)
+
+
+def _shared_in_part(peers: Sequence[NetworkPeer]) -> Iterator[Finding]:
+    """Prefixes that two peers share and others that they do not: neither can stand in for the other."""
+    owners: dict[IPNetwork, NetworkPeer] = {}
+    for number, peer in enumerate(peers):
+        for position, prefix in enumerate(peer.allowed_ips):
+            owner = owners.setdefault(prefix, peer)
+            if set(owner.allowed_ips) != set(peer.allowed_ips):
+                problem = f"{prefix} is at {owner.name} too, which has others besides or fewer"
+                expected = "expected all the same where peers stand in for each other, else each prefix at one peer"
+                yield Finding(f"peers[{number}].allowed_ips[{position}]", problem, expected)

@@ -38,16 +38,24 @@ def read_conf(path: Path) -> ConfFile:
     and refusing would take a working tunnel away.
     """
     name = interface_name(path)
+    text, status = read_text(path)
+    _check_writers(path, status)
+    return ConfFile(parse_wgquick(text, name=name, source=str(path)), _warnings(path, status))
+
+
+def read_text(path: Path) -> tuple[str, os.stat_result]:
+    """What a file of a configuration says, and the file's own state. Raises HostError, InputError or ConfigError."""
     try:
         with path.open("rb") as file:
             status = os.fstat(file.fileno())
-            _check_writers(path, status)
+            if not stat.S_ISREG(status.st_mode):
+                raise InputError(f"{path} is not a regular file", code="config.invalid")
             octets = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise HostError(f"{path}: {error.strerror}", code="config.unreadable", errno=error.errno) from error
     if len(octets) > MAX_BYTES:
         raise InputError(f"{path} has more than {MAX_BYTES} octets", code="config.invalid")
-    return ConfFile(parse_wgquick(_decode(path, octets), name=name, source=str(path)), _warnings(path, status))
+    return _decode(path, octets), status
 
 
 def read_supported(path: Path) -> ConfFile:
@@ -61,8 +69,6 @@ def read_supported(path: Path) -> ConfFile:
 
 
 def _check_writers(path: Path, status: os.stat_result) -> None:
-    if not stat.S_ISREG(status.st_mode):
-        raise InputError(f"{path} is not a regular file", code="config.invalid")
     if status.st_mode & stat.S_IWOTH:
         problem = f"{path} can be written by everybody (mode {stat.S_IMODE(status.st_mode):04o})"
         raise InputError(problem, code="config.writable", remedy=f"see who did, then: chmod 600 {path}")

@@ -1,0 +1,98 @@
+"""Hypothesis strategies for networks of the agent, and for texts that look like its configuration."""
+
+from __future__ import annotations
+
+import string
+from ipaddress import ip_network
+
+from hypothesis import strategies as st
+
+from tests.tunnel.strategies import PUBLIC_KEYS, addresses, endpoints, names, networks, tables
+from warren.tunnel.network import NetworkConfig, NetworkPeer
+
+network_names = st.text(string.ascii_letters + string.digits + "_-", min_size=1, max_size=64).filter(
+    lambda name: name != "peers"
+)
+peer_names = st.text(st.characters(categories=("L", "N", "P", "S")), min_size=1, max_size=64).filter(str.isprintable)
+paths = st.lists(
+    st.text(st.characters(exclude_characters="/\0", codec="utf-8"), min_size=1, max_size=8), min_size=1
+).map(lambda parts: "/" + "/".join(part if part != ".." else "dots" for part in parts))
+
+
+@st.composite
+def network_peers(draw: st.DrawFn) -> tuple[NetworkPeer, ...]:
+    """Peers of one network: no prefix is shared, but by two that stand in for each other."""
+    keys = draw(st.lists(st.sampled_from(PUBLIC_KEYS), unique=True))
+    own_names = draw(st.lists(peer_names, unique=True, min_size=len(keys), max_size=len(keys)))
+    owned = {prefix: draw(st.sampled_from(keys)) for prefix in draw(st.lists(networks, max_size=6)) if keys}
+    shared = (ip_network("203.0.113.0/24"),)
+    redundant = {key for key in keys if key not in owned.values() and shared[0] not in owned and draw(st.booleans())}
+    return tuple(
+        NetworkPeer(
+            name=name,
+            public_key=key,
+            preshared_key_path=draw(st.none() | paths),
+            endpoint=draw(st.none() | endpoints),
+            allowed_ips=shared if key in redundant else tuple(ip for ip, owner in owned.items() if owner == key),
+            persistent_keepalive_seconds=draw(st.integers(0, 65535)),
+            probe=draw(st.none() | st.ip_addresses()),
+        )
+        for name, key in zip(own_names, keys, strict=True)
+    )
+
+
+network_configs = st.builds(
+    NetworkConfig,
+    name=network_names,
+    private_key_path=paths,
+    enabled=st.booleans(),
+    interface=names,
+    mtu=st.integers(1280, 65535),
+    addresses=st.lists(addresses, unique=True, max_size=3).map(tuple),
+    listen_port=st.integers(0, 65535),
+    dns=st.lists(st.ip_addresses(), max_size=3).map(tuple),
+    fwmark=st.integers(0, 0xFFFF_FFFF),
+    table=tables,
+    backend=st.sampled_from(["auto", "kernel", "userspace"]),
+    peers=network_peers(),
+)
+
+# Pieces of the configuration's own language, right and wrong, so that texts come far enough to be judged.
+FRAGMENTS = (
+    "[network.a]",
+    "[network.b]",
+    "[[network.peers]]",
+    "[[network.a.peers]]",
+    "[network.peers]",
+    "[network]",
+    "[ 'network' . \"a\" . peers ]",
+    "[daemon]",
+    "[http]",
+    "[metrics]",
+    "[mesh]",
+    "[nonsense]",
+    'interface = "wg0"',
+    "mtu = 1",
+    "mtu = 1420 # [[network.peers]]",
+    'private_key_path = "/k"',
+    'private_key = "k"',
+    'name = "p"',
+    f'public_key = "{PUBLIC_KEYS[0]}"',
+    'public_key = "short"',
+    'allowed_ips = ["10.0.0.0/8",',
+    "]",
+    "peers = [{name = 'a'}, 3]",
+    'dns = """',
+    "'''",
+    '"',
+    "[[",
+    "a.b.c = 1",
+    "enabled = {x = [[1]]}",
+    "port = 99999999999999999999",
+    "when = 2026-01-01T00:00:00Z",
+    "bind = nan",
+    "\0",
+    "é = 1",
+)
+likely_texts = st.lists(st.sampled_from(FRAGMENTS), max_size=14).map("\n".join)
+texts = likely_texts | st.text() | st.text("[]=#\n.'\"network,peers{}\\ 01")

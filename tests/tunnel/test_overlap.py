@@ -1,0 +1,103 @@
+"""What networks, and peers of one network, take from each other."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network, ip_interface, ip_network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from warren.tunnel.config import IPNetwork, Table
+from warren.tunnel.network import NetworkConfig, NetworkPeer
+from warren.tunnel.overlap import clash_findings, covered, network_warnings, overlap_warnings
+
+from .strategies import PUBLIC_KEYS, networks
+
+pytestmark = pytest.mark.unit
+
+close_networks = st.builds(
+    lambda octet, bits: ip_network((octet << 24, bits), strict=False), st.integers(0, 7), st.integers(0, 8)
+)
+
+
+def network(name: str, *prefixes: str, interface: str = "", port: int = 0, table: Table = "auto") -> NetworkConfig:
+    """A network with one peer."""
+    peer = NetworkPeer("p", PUBLIC_KEYS[0], allowed_ips=tuple(map(ip_network, prefixes)))
+    return NetworkConfig(name, "/k", interface=interface or name, listen_port=port, table=table, peers=(peer,))
+
+
+def is_within(inner: IPNetwork, outer: IPNetwork) -> bool:
+    """By the standard library's own word."""
+    return isinstance(inner, IPv4Network) == isinstance(outer, IPv4Network) and inner.subnet_of(outer)  # type: ignore[arg-type]
+
+
+@given(st.lists(networks | close_networks, max_size=12))
+def test_every_pair_is_found_once(prefixes: list[IPNetwork]) -> None:
+    claims = list(zip(prefixes, range(len(prefixes)), strict=True))
+    found = [(outer[1], inner[1]) for outer, inner in covered(claims)]
+    expected = {
+        (outer, inner)
+        for outer, inner in ((a, b) for a in range(len(prefixes)) for b in range(len(prefixes)) if a != b)
+        if is_within(prefixes[inner], prefixes[outer]) and (prefixes[inner] != prefixes[outer] or outer < inner)
+    }
+    assert len(found) == len(set(found))
+    assert set(found) == expected
+
+
+def clashes(*found: NetworkConfig) -> list[str]:
+    """The keys of what keeps them apart."""
+    return [finding.key for finding in clash_findings(found)]
+
+
+def test_one_interface_or_port_for_two() -> None:
+    """H-11, X-16: the default of two networks as well."""
+    first, second = NetworkConfig("a", "/k"), NetworkConfig("b", "/k", listen_port=51820)
+    assert clashes(first, second) == ["network.b.interface"]
+    assert clashes(network("a", port=51820), second) == ["network.b.listen_port"]
+    assert clashes(network("a"), network("b")) == []
+
+
+def test_one_prefix_for_two_is_refused_and_a_longer_one_flagged() -> None:
+    """H-16."""
+    first, second = network("a", "10.0.0.0/8", "fd00::/8"), network("b", "192.0.2.0/24", "10.0.0.0/8", "fd00::/8")
+    assert clashes(first, second) == ["network.b.peers[0].allowed_ips[1]"]
+    (warning,) = overlap_warnings([network("a", "10.1.0.0/16"), network("b", "10.0.0.0/8")])
+    assert warning.key == "network.a.peers[0].allowed_ips[0]"
+    assert warning.problem == "10.1.0.0/16 lies within 10.0.0.0/8 of network b"
+    assert clashes(network("a", "10.1.0.0/16"), network("b", "10.0.0.0/8")) == []
+    assert list(overlap_warnings([first, second])) == []
+
+
+def test_a_default_route_gives_way_to_all_but_another() -> None:
+    assert clashes(network("a", "0.0.0.0/0"), network("b", "0.0.0.0/0")) == ["network.b.peers[0].allowed_ips[0]"]
+    wide, narrow = network("a", "0.0.0.0/0", "10.0.0.0/8"), network("b", "10.1.0.0/16")
+    assert [warning.problem for warning in overlap_warnings([wide, narrow])] == [
+        "10.1.0.0/16 lies within 10.0.0.0/8 of network a"
+    ]
+
+
+@pytest.mark.parametrize("tables", [("off", "auto"), ("off", "off"), (1, "auto"), (1, 2)])
+def test_tables_of_their_own_keep_them_apart(tables: tuple[Table, Table]) -> None:
+    first, second = (network(name, "10.0.0.0/8", table=table) for name, table in zip("ab", tables, strict=True))
+    assert clashes(first, second) == []
+
+
+def test_of_one_network() -> None:
+    bare, wide, narrow = (
+        NetworkPeer(name, key, allowed_ips=tuple(map(ip_network, prefixes)))
+        for name, key, prefixes in zip(
+            ("bare", "wide", "narrow"),
+            PUBLIC_KEYS,
+            (("0.0.0.0/0",), ("10.0.0.0/8", "fd00::/8"), ("10.1.0.0/16", "10.2.0.0/16")),
+            strict=False,
+        )
+    )
+    unnumbered = NetworkConfig("a", "/k", peers=(bare, wide, narrow))
+    assert [(warning.key, warning.problem) for warning in network_warnings(unnumbered)] == [
+        ("addresses", "is missing: wg0 comes up without an address"),
+        ("peers[2].allowed_ips[0]", "10.1.0.0/16 lies within 10.0.0.0/8 of peer wide"),
+    ]
+    again = NetworkPeer("again", PUBLIC_KEYS[3], allowed_ips=wide.allowed_ips)
+    numbered = NetworkConfig("a", "/k", addresses=(ip_interface("10.0.0.2/24"),), peers=(wide, again))
+    assert list(network_warnings(numbered)) == []
