@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from warren._core import Device, Events, Netlink
+from warren._core import Device, DeviceStatus, Events, Netlink
 from warren.errors import InterfaceError
 from warren.tunnel.config import InterfaceConfig
 from warren.tunnel.io.apply import apply_steps
@@ -16,12 +16,15 @@ from warren.tunnel.io.bringup import bring_up
 from warren.tunnel.io.conffile import read_supported
 from warren.tunnel.io.observe import merged
 from warren.tunnel.io.resolver import resolve_endpoints
+from warren.tunnel.network import Backend
 from warren.tunnel.plan import InterfaceChange, plan
 from warren.tunnel.status import InterfaceStatus
 
 
 class InProcessEngine:
     """An `Engine` whose packet thread runs beside Python's and never waits for it."""
+
+    backend: Backend = "userspace"
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -41,6 +44,15 @@ class InProcessEngine:
     def configure(self, change: InterfaceChange) -> None:
         """Directly; no socket lies between."""
         self.device.configure(change)
+
+    def status(self) -> DeviceStatus:
+        """The engine's part of this moment. Raises InterfaceError once it has ended."""
+        return self.device.status()
+
+    @property
+    def events(self) -> Events:
+        """What happens to it."""
+        return self.device.events
 
     def remove(self) -> None:
         """Ends the thread; the link goes with it."""
@@ -66,11 +78,11 @@ class Tunnel:
     @property
     def events(self) -> Events:
         """What happened: `drain()` it, or hand `fileno()` to `loop.add_reader`."""
-        return self._engine.device.events
+        return self._engine.events
 
     def status(self) -> InterfaceStatus:
         """The state of this moment. Raises InterfaceError once it is closed or its link was deleted."""
-        return merged(self.name, self._engine.device.status(), self._netlink)
+        return merged(self.name, self._engine.status(), self._netlink)
 
     def change_to(self, config: InterfaceConfig) -> None:
         """Carries out the difference only: sessions of peers in which nothing differs go on without losing a packet.

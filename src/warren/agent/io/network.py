@@ -1,0 +1,228 @@
+"""One network: brings its interface to what it should be, and keeps it there.
+
+A task of its own looks, plans and applies; who wants something else says so and wakes it. What can block (files, the
+resolver, netlink) runs in threads, and a lock keeps the steps of one network apart, so that none waits for another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from contextlib import suppress
+from dataclasses import dataclass
+
+from warren._core import Event, Netlink
+from warren.agent.io.interface import Interface
+from warren.agent.io.keyring import KeyRing
+from warren.agent.io.names import Names
+from warren.agent.io.probes import Probes
+from warren.agent.record import Record
+from warren.agent.sampling import network_sample
+from warren.clock import monotonic_seconds, wall_seconds
+from warren.errors import InterfaceError, WarrenError
+from warren.localapi.networks import NetworkView, Rotation
+from warren.tunnel.desired import NetworkKeys
+from warren.tunnel.lifecycle import State, Step
+from warren.tunnel.network import NetworkConfig
+from warren.tunnel.resolution import Question
+from warren.tunnel.status import interface_status
+from warren.tunnel.upkeep import Upkeep
+
+LOOK_SECONDS = 5.0  # how long it may stay unnoticed what others did to the interface
+LEAST_SECONDS = 0.05  # between two looks, whatever is due
+RETRY_SECONDS = (5.0, 15.0, 30.0, 60.0)  # after a start that failed, and the next
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What all networks share."""
+
+    netlink: Netlink
+    names: Names
+    probes: Probes
+    group: asyncio.TaskGroup
+
+
+class Network:
+    """One network of the agent. Its methods are for one event loop."""
+
+    def __init__(self, config: NetworkConfig, host: Host) -> None:
+        self.config = config
+        self.record = Record(config.name)
+        self._host = host
+        self._interface = Interface(config.backend, host.netlink)
+        self._keys = KeyRing()
+        self._upkeep = Upkeep(config, monotonic_seconds())
+        self._wanted = False
+        self._failures = 0
+        self._retry_at = 0.0
+        self._wake = asyncio.Event()
+        self._lock = asyncio.Lock()
+
+    def view(self) -> NetworkView:
+        """As it is at this moment."""
+        with suppress(InterfaceError):
+            self.record.saw(interface_status(self.config.interface, self._interface.device(), None))
+        self.record.pending = self._upkeep.resolution.pending()
+        figures = self._host.probes.figures(self.config.name)
+        sample = network_sample(self.config, self.record, self._interface.backend, figures)
+        return NetworkView(self.record.state, sample)
+
+    def connect(self, config: NetworkConfig) -> None:
+        """Begins to bring it up as `config` says. Raises StateError unless it is down."""
+        self.record.step(Step.START, wall_seconds())
+        self.config, self._failures, self._wanted = config, 0, True
+        self._begin()
+        self._wake.set()
+
+    async def disconnect(self) -> None:
+        """Takes it down; nothing of it is left when this returns. Raises StateError unless it is up or coming up."""
+        self.record.step(Step.STOP, wall_seconds())
+        self._wanted = False
+        async with self._lock:
+            await self._remove()
+            self.record.step(Step.GONE, wall_seconds())
+        log.info("network.down", extra={"network": self.config.name})
+
+    async def change(self, config: NetworkConfig, keys: NetworkKeys) -> None:
+        """Applies the difference; what fails is undone. Raises WarrenError, with all as it was."""
+        async with self._lock:
+            before, keys_before = self.config, self._keys.held
+            self._become(config, keys)
+            try:
+                await self._apply()
+            except WarrenError:
+                self._become(before, keys_before)
+                await self._apply()
+                raise
+
+    async def rotate(self, step: str) -> Rotation:
+        """Goes one step on with a new private key. Raises WarrenError, with the key in use as it was."""
+        async with self._lock:
+            rotation = await asyncio.to_thread(self._keys.rotate, self.config, step)
+            if self._interface.is_made:
+                await self._apply()
+        log.info("key.rotated", extra={"network": self.config.name, "step": rotation.step})
+        return rotation
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._patience()):
+                    await self._wake.wait()
+            self._wake.clear()
+            async with self._lock:
+                if self._wanted:
+                    await self._keep()
+
+    def _patience(self) -> float:
+        due = self._upkeep.next_deadline() if self._interface.is_made else None
+        if due is None:
+            return LOOK_SECONDS
+        return min(max(due - monotonic_seconds(), LEAST_SECONDS), LOOK_SECONDS)
+
+    def _begin(self) -> None:
+        self._interface = Interface(self.config.backend, self._host.netlink)
+        self._upkeep = Upkeep(self.config, monotonic_seconds())
+        self._keys = KeyRing()
+
+    def _become(self, config: NetworkConfig, keys: NetworkKeys | None) -> None:
+        self.config = config
+        self._keys.held = keys
+        self._upkeep.change(config, monotonic_seconds())
+
+    async def _keep(self) -> None:
+        """Once: starts what is to start, and mends what is not as it should be."""
+        if self.record.state is State.ERROR:
+            if monotonic_seconds() < self._retry_at:
+                return
+            self.record.step(Step.START, wall_seconds())
+        try:
+            if self._interface.is_made:
+                await self._look()
+            await self._apply()
+        except WarrenError as error:
+            await self._suffer(error)
+            return
+        self.record.error = None
+        if self.record.state is State.STARTING:
+            self.record.step(Step.UP, wall_seconds())
+            self._failures = 0
+            log.info("network.up", extra={"network": self.config.name, "backend": self._interface.backend})
+
+    async def _look(self) -> None:
+        status = await asyncio.to_thread(self._interface.observe)
+        self.record.saw(status)
+        answered_at = self._host.probes.answered_at(self.config.name)
+        self._upkeep.observe(status.peers, monotonic_seconds(), wall_seconds(), answered_at)
+        if self._keys.is_confirmed_by(status.peers):
+            await asyncio.to_thread(self._keys.confirm, self.config)
+            log.info("key.confirmed", extra={"network": self.config.name})
+
+    async def _apply(self) -> None:
+        keys = self._keys.held
+        if keys is None:
+            keys = await asyncio.to_thread(self._keys.read, self.config)
+        for question in self._upkeep.take_questions(monotonic_seconds(), random.random()):  # noqa: S311, it only spreads
+            self._host.group.create_task(self._ask(question), name=f"resolve {question.endpoint.host}")
+        desired = self._upkeep.desired(keys)
+        if self._interface.is_made:
+            steps = await asyncio.to_thread(self._interface.change, desired)
+            if steps:
+                log.info("network.changed", extra={"network": self.config.name, "steps": len(steps)})
+        else:
+            await asyncio.to_thread(self._interface.make, desired)
+            self._listen()
+        self._host.probes.aim(self.config, self._upkeep.standing_by())
+
+    async def _ask(self, question: Question) -> None:
+        try:
+            address = await self._host.names.look_up(question.endpoint)
+        except WarrenError as error:
+            log.warning("endpoint.unresolved", extra={"network": self.config.name, "error": str(error)})
+            self._upkeep.resolution.failed(question, str(error))
+        else:
+            self._upkeep.resolution.answered(question, address, monotonic_seconds())
+        self._wake.set()
+
+    async def _suffer(self, error: WarrenError) -> None:
+        """An interface that runs goes on with what it has; one that has ended, or did not come up, is begun anew."""
+        if not self._wanted:
+            return
+        if self.record.error is None or str(self.record.error) != str(error):
+            log.error("network.failed", extra={"network": self.config.name, "code": error.code, "error": str(error)})
+        if self.record.state is State.ACTIVE and not isinstance(error, InterfaceError):
+            self.record.error = error
+            return
+        await self._remove()
+        self._begin()
+        self.record.fail(error, wall_seconds())
+        self._retry_at = monotonic_seconds() + RETRY_SECONDS[min(self._failures, len(RETRY_SECONDS) - 1)]
+        self._failures += 1
+
+    async def _remove(self) -> None:
+        events = self._interface.events
+        if events is not None:
+            asyncio.get_running_loop().remove_reader(events.fileno())
+        self._host.probes.forget(self.config.name)
+        await asyncio.to_thread(self._interface.remove)
+
+    def _listen(self) -> None:
+        events = self._interface.events
+        if events is not None:
+            asyncio.get_running_loop().add_reader(events.fileno(), self._hear)
+
+    def _hear(self) -> None:
+        events = self._interface.events
+        for event in () if events is None else events.drain():
+            self.record.heard(event)
+            match event:
+                case Event.HandshakeGaveUp(peer):
+                    self._upkeep.resolution.send_failed(peer)
+                    self._wake.set()
+                case Event.HandshakeCompleted() | Event.Ended():
+                    self._wake.set()

@@ -1,0 +1,56 @@
+"""Echoes to the peers of all networks, and what they measure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from warren._core import PublicKey
+from warren.telemetry.echo import Figures
+from warren.telemetry.io.echo import Prober, Target
+from warren.tunnel.evidence import SILENCE_SECONDS
+from warren.tunnel.network import NetworkConfig, probe_address
+
+LEAST_ECHOES = 3  # unanswered before a peer counts as down: two may be lost on a bad path
+
+
+class Probes:
+    """What is measured of each peer, by network."""
+
+    def __init__(self, interval_seconds: float) -> None:
+        self.prober = Prober(interval_seconds)
+        # Where echoes come seldom, one that is late would be a peer that is down.
+        self._are_evidence = interval_seconds * LEAST_ECHOES <= SILENCE_SECONDS
+        self._targets: dict[str, dict[PublicKey, Target]] = {}
+
+    def aim(self, network: NetworkConfig, standing_by: frozenset[PublicKey]) -> None:
+        """At those of its peers that have an address to ask, and that packets for it go to."""
+        peers = ((peer.public_key, probe_address(peer)) for peer in network.peers)
+        self._aim(
+            network.name,
+            {
+                key: Target(network.interface, address)
+                for key, address in peers
+                if address is not None and key not in standing_by
+            },
+        )
+
+    def forget(self, network: str) -> None:
+        """It is down."""
+        self._aim(network, {})
+
+    def figures(self, network: str) -> dict[PublicKey, Figures]:
+        """Of the peers of a network that have answered yet."""
+        found = ((key, self.prober.figures(target)) for key, target in self._targets.get(network, {}).items())
+        return {key: figures for key, figures in found if figures is not None}
+
+    def answered_at(self, network: str) -> Mapping[PublicKey, float]:
+        """When peers last answered, in monotonic seconds; none where echoes come too seldom to judge a peer by."""
+        if not self._are_evidence:
+            return {}
+        return {key: figures.answered_at for key, figures in self.figures(network).items()}
+
+    def _aim(self, network: str, targets: dict[PublicKey, Target]) -> None:
+        if self._targets.get(network, {}) == targets:
+            return
+        self._targets[network] = targets
+        self.prober.aim(target for each in self._targets.values() for target in each.values())

@@ -1,0 +1,178 @@
+"""The daemon: reads the configuration, puts the parts together, and runs them until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from warren._core import __version__
+from warren.agent.config import AgentConfig
+from warren.agent.defaults import Defaults
+from warren.agent.io.configfile import read_config
+from warren.agent.io.networks import AgentNetworks
+from warren.agent.io.probes import Probes
+from warren.agent.io.supervisor import Supervisor
+from warren.agent.jsonconfig import network_from_json
+from warren.agent.overrides import Override
+from warren.clock import wall_seconds
+from warren.errors import HostError, WarrenError
+from warren.localapi.access import Access
+from warren.localapi.handler import Handler
+from warren.localapi.io import http, socket
+from warren.localapi.io.listener import Listener, listen
+from warren.localapi.io.listeners import Door, TcpAddress, open_each, open_unix
+from warren.localapi.io.tokenfile import read_or_make_token
+from warren.localapi.io.unix import find_group
+from warren.localapi.pages import Pages
+from warren.localapi.permissions import ADMIN_GROUP, Permissions
+from warren.telemetry.io.logging import set_level, start_logging
+from warren.telemetry.levels import Level
+from warren.tunnel.network import NetworkConfig
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says."""
+
+    config: Path
+    defaults: Defaults
+    above: Sequence[Override] = ()
+
+
+def run(options: Options) -> None:
+    """Until SIGTERM or SIGINT. Raises WarrenError if it cannot start; then nothing is left of it."""
+    config = _load(options)
+    start_logging(Level(config.daemon.log_level))
+    with listen(Path(config.daemon.socket), find_group(config.daemon.group).gid) as listener:
+        asyncio.run(_serve(options, config, listener))
+
+
+def _load(options: Options) -> AgentConfig:
+    config = read_config(options.config, options.defaults, options.above)
+    for warning in config.warnings:
+        log.warning("config.warning", extra={"finding": f"{config.source}: {warning}"})
+    return config
+
+
+async def _serve(options: Options, config: AgentConfig, listener: Listener) -> None:
+    supervisor = Supervisor()
+    async with asyncio.TaskGroup() as group:
+        probes = Probes(config.metrics.probe_interval_seconds)
+        networks = AgentNetworks(config.networks, lambda: _load_again(options, config), probes, group)
+        servers = [
+            group.create_task(socket.serve(listener, _handler(options, config, networks)), name="control"),
+            group.create_task(probes.prober.run(), name="probes"),
+        ]
+        pages = _pages(config, networks)
+        servers += [group.create_task(http.serve(each, pages), name=f"http {each.name}") for each in _doors(config)]
+        servers.append(group.create_task(_reload_on_hangup(networks, supervisor), name="reload"))
+        if supervisor.watchdog_seconds is not None:
+            servers.append(group.create_task(_keep_watchdog(supervisor), name="watchdog"))
+        networks.start()
+        log.info("agent.ready", extra={"version": __version__, "pid": os.getpid(), "config": config.source})
+        supervisor.ready(f"{len(config.networks)} networks")
+        await _told_to_stop()
+        log.info("agent.stopping")
+        supervisor.stopping()
+        await networks.close()
+        for server in servers:
+            server.cancel()
+
+
+def _load_again(options: Options, running: AgentConfig) -> Sequence[NetworkConfig]:
+    config = _load(options)
+    set_level(Level(config.daemon.log_level))
+    if (config.daemon, config.http, config.metrics) != (running.daemon, running.http, running.metrics):
+        log.warning("config.restart", extra={"finding": "[daemon], [http] and [metrics] count at the next start"})
+    return config.networks
+
+
+def _handler(options: Options, config: AgentConfig, networks: AgentNetworks) -> Handler:
+    users = find_group(config.daemon.group)
+    return Handler(
+        networks,
+        lambda name, given: network_from_json(name, given, options.defaults.root),
+        lambda: _info(config),
+        permissions=Permissions(
+            read=users,
+            # The group of document 000 may do all; ours keeps looking and changing apart.
+            admin=users if options.defaults.program != "warren" else find_group(ADMIN_GROUP),
+            owner=os.geteuid() or None,
+        ),
+        key_directories=config.daemon.key_directories,
+    )
+
+
+def _pages(config: AgentConfig, networks: AgentNetworks) -> Pages:
+    addresses = any(not address.is_loopback for address in config.http.bind)
+    token = None
+    try:
+        token = read_or_make_token(Path(config.http.token), find_group(config.daemon.group).gid)
+    except HostError as error:
+        log.error("http.token", extra={"error": str(error), "remedy": error.remedy})  # noqa: TRY400, no traceback
+    return Pages(
+        networks,
+        now=wall_seconds,
+        version=__version__,
+        access=Access(token, addresses=addresses),
+        aliases=bool(config.metrics.aliases),
+        settings=lambda: _info(config),
+    )
+
+
+def _doors(config: AgentConfig) -> list[Door]:
+    """What can be opened; what cannot is told, and the tunnels stay up (H-68)."""
+    if not config.http.enabled:
+        return []
+    doors, refusals = open_each(TcpAddress(address, config.http.port) for address in config.http.bind)
+    try:
+        doors.append(open_unix(Path(config.http.socket), find_group(config.daemon.group).gid))
+    except HostError as error:
+        refusals.append(error)
+    for refusal in refusals:
+        log.error("http.refused", extra={"code": refusal.code, "error": str(refusal), "remedy": refusal.remedy})
+    return doors
+
+
+def _info(config: AgentConfig) -> Mapping[str, object]:
+    return {
+        "version": __version__,
+        "pid": os.getpid(),
+        "config": config.source,
+        "socket": config.daemon.socket,
+        "http": [f"{address}:{config.http.port}" for address in config.http.bind] if config.http.enabled else [],
+    }
+
+
+async def _told_to_stop() -> None:
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    await told.wait()
+
+
+async def _reload_on_hangup(networks: AgentNetworks, supervisor: Supervisor) -> None:
+    hangup = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hangup.set)
+    while True:
+        await hangup.wait()
+        hangup.clear()
+        supervisor.reloading()
+        try:
+            await networks.reload()
+        except WarrenError as error:
+            log.error("config.refused", extra={"code": error.code, "error": str(error)})  # noqa: TRY400, no traceback
+        supervisor.ready("reloaded")
+
+
+async def _keep_watchdog(supervisor: Supervisor) -> None:
+    while True:
+        supervisor.alive()
+        await asyncio.sleep(supervisor.watchdog_seconds or 1)

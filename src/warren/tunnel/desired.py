@@ -1,0 +1,57 @@
+"""From what a network should be to what its interface should be: keys read, names resolved, owners chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from warren._core import PresharedKey, PrivateKey, PublicKey
+from warren.tunnel.config import Endpoint, InterfaceConfig, PeerConfig
+from warren.tunnel.network import NetworkConfig, NetworkPeer
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkKeys:
+    """The keys of a network, as its files hold them."""
+
+    private: PrivateKey
+    preshared: Mapping[PublicKey, PresharedKey] = field(default_factory=dict)
+    """By peer."""
+
+
+def desired_interface(
+    network: NetworkConfig,
+    keys: NetworkKeys,
+    endpoints: Mapping[PublicKey, Endpoint],
+    standing_by: frozenset[PublicKey] = frozenset(),
+) -> InterfaceConfig:
+    """The interface of a network. Raises ConfigError.
+
+    A peer whose endpoint is not in `endpoints` keeps the one it has, if it has one; one that stands by for another has
+    no allowed IPs, and keeps its session warm.
+    """
+    return InterfaceConfig(
+        name=network.interface,
+        private_key=keys.private,
+        listen_port=network.listen_port,
+        fwmark=network.fwmark,
+        mtu=network.mtu,
+        addresses=network.addresses,
+        table=network.table,
+        peers=tuple(_peer(peer, keys, endpoints, standing_by) for peer in network.peers),
+    )
+
+
+def _peer(
+    peer: NetworkPeer,
+    keys: NetworkKeys,
+    endpoints: Mapping[PublicKey, Endpoint],
+    standing_by: frozenset[PublicKey],
+) -> PeerConfig:
+    return PeerConfig(
+        peer.public_key,
+        preshared_key=keys.preshared.get(peer.public_key),
+        endpoint=endpoints.get(peer.public_key),
+        allowed_ips=() if peer.public_key in standing_by else peer.allowed_ips,
+        persistent_keepalive_seconds=peer.persistent_keepalive_seconds,
+    )
