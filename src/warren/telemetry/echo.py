@@ -1,0 +1,143 @@
+"""Echoes: their octets (RFC 792, RFC 4443 section 4), where they go, and what their answers say of latency and loss.
+
+A request carries `TOKEN_BYTES` that nobody off the path can guess; an answer counts if it brings them back.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import Literal
+
+IPAddress = IPv4Address | IPv6Address
+IPNetwork = IPv4Network | IPv6Network
+Version = Literal[4, 6]
+
+REQUEST: dict[Version, int] = {4: 8, 6: 128}
+REPLY: dict[Version, int] = {4: 0, 6: 129}
+HEADER = struct.Struct(">BBHHH")  # type, code, checksum, identifier, sequence
+IPV4_HEADER_BYTES = 20  # at least
+SEQUENCES = 1 << 16
+TOKEN_BYTES = 16
+WINDOW = 20  # echoes that loss is counted over: steps of 5 %
+PATIENCE_SECONDS = 3.0  # what ping(8) calls lost is older than any path that people would stay on
+
+
+@dataclass(frozen=True, slots=True)
+class EchoReply:
+    """What an echo brought back."""
+
+    identifier: int
+    sequence: int
+    data: bytes
+
+
+def encode_request(version: Version, identifier: int, sequence: int, data: bytes) -> bytes:
+    """An echo request. The checksum of ICMPv6 covers addresses too, so the kernel makes it (RFC 3542 section 3.1)."""
+    message = HEADER.pack(REQUEST[version], 0, 0, identifier, sequence) + data
+    if version == 6:
+        return message
+    return HEADER.pack(REQUEST[version], 0, checksum(message), identifier, sequence) + data
+
+
+def parse_reply(version: Version, message: bytes) -> EchoReply | None:
+    """An echo reply; None for any other message, and for what is no message."""
+    if len(message) < HEADER.size:
+        return None
+    kind, code, _, identifier, sequence = HEADER.unpack_from(message)
+    if (kind, code) != (REPLY[version], 0):
+        return None
+    return EchoReply(identifier, sequence, message[HEADER.size :])
+
+
+def ipv4_payload(packet: bytes) -> bytes:
+    """What follows the header of an IPv4 packet (RFC 791); nothing if there is no whole header."""
+    if len(packet) < IPV4_HEADER_BYTES or packet[0] >> 4 != 4:
+        return b""
+    return packet[max(IPV4_HEADER_BYTES, 4 * (packet[0] & 0x0F)) :]
+
+
+def checksum(octets: bytes) -> int:
+    """The Internet checksum (RFC 1071)."""
+    padded = octets + bytes(len(octets) % 2)
+    total = sum(int.from_bytes(padded[at : at + 2], "big") for at in range(0, len(padded), 2))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def probe_address(probe: IPAddress | None, allowed_ips: Iterable[IPNetwork]) -> IPAddress | None:
+    """Where a peer's echoes go: to `probe`, else to its one address; None where it has none, or several."""
+    return probe if probe is not None else only_address(allowed_ips)
+
+
+def only_address(allowed_ips: Iterable[IPNetwork]) -> IPAddress | None:
+    """The one /32 of these, else the one /128."""
+    addresses = [prefix.network_address for prefix in allowed_ips if prefix.prefixlen == prefix.max_prefixlen]
+    for version in (4, 6):
+        match [address for address in addresses if address.version == version]:
+            case [address]:
+                return address
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What the last echoes say."""
+
+    latency_seconds: float | None
+    """Round trip of the last that was answered; None when all were lost."""
+    loss_rate: float
+    """0 to 1."""
+    answered_at: float
+    """When an answer last came, on the clock of the requests."""
+
+
+@dataclass(slots=True)
+class _Echo:
+    sent_at: float
+    round_trip: float | None = None
+
+
+class Echoes:
+    """The echoes to one address. `now` is seconds on a clock that never goes back."""
+
+    def __init__(self, token: bytes) -> None:
+        self.token = token
+        self._next = 0
+        self._sent: dict[int, _Echo] = {}
+        self._answered_at: float | None = None
+
+    def request(self, now: float) -> int:
+        """Counts one more as sent: its sequence."""
+        sequence, self._next = self._next, (self._next + 1) % SEQUENCES
+        self._sent[sequence] = _Echo(now)
+        for old in self._decided(now)[:-WINDOW]:
+            del self._sent[old]
+        return sequence
+
+    def receive(self, sequence: int, now: float) -> None:
+        """Takes the answer to `sequence`; one that came twice, or too late to matter, changes nothing."""
+        echo = self._sent.get(sequence)
+        if echo is not None and echo.round_trip is None:
+            echo.round_trip = now - echo.sent_at
+            self._answered_at = now
+
+    def figures(self, now: float) -> Figures | None:
+        """None before the first answer: until then nobody knows whether that address answers echoes at all."""
+        if self._answered_at is None:
+            return None
+        trips = [self._sent[sequence].round_trip for sequence in self._decided(now)[-WINDOW:]]
+        answered = [trip for trip in trips if trip is not None]
+        loss = 1 - len(answered) / len(trips) if trips else 0.0
+        return Figures(answered[-1] if answered else None, loss, self._answered_at)
+
+    def _decided(self, now: float) -> list[int]:
+        """The sequences of those that were answered or are lost, the oldest first."""
+        return [
+            sequence
+            for sequence, echo in self._sent.items()
+            if echo.round_trip is not None or now - echo.sent_at >= PATIENCE_SECONDS
+        ]
