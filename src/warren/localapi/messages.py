@@ -1,0 +1,153 @@
+"""Requests and answers of the control socket (document 000; H-26, H-29, H-39).
+
+A request is `{"id","action","network","config"}`; an answer `{"id","success":true,"data"}` or
+`{"id","success":false,"error":{"type","message"}}`, on one line. Names in a request's `config` are the document's
+camelCase; those in an answer's `data` are snake_case, as `tx_bytes` of H-34 (X-18).
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from warren.errors import EngineError, FarSideError, HostError, InputError, InterfaceError, StateError, WarrenError
+
+UNKNOWN_ID = "unknown"
+DEFAULT_NETWORK = "default"
+MEMBERS = ("id", "action", "network", "config")
+MAX_ID_CHARACTERS = 256  # it is said again in every answer
+
+
+class ErrorType(enum.StrEnum):
+    """The types that an answer can name."""
+
+    PARSE = "parse_error"
+    SERIALIZATION = "serialization_error"
+    STATE = "invalid_state"
+    NETWORK = "network_not_found"
+    CONFIG = "config_error"
+    PLATFORM = "platform_error"
+    INTERNAL = "internal_error"
+    AUTHENTICATION = "authentication_failed"
+    PERMISSION = "permission_denied"
+
+
+TYPES_OF_CODES = {
+    "network.state": ErrorType.STATE,
+    "network.unknown": ErrorType.NETWORK,
+    "key_file.link": ErrorType.PERMISSION,
+    "key_file.outside": ErrorType.PERMISSION,
+    "key_file.readable": ErrorType.PERMISSION,
+    "request.denied": ErrorType.PERMISSION,
+    "request.malformed": ErrorType.PARSE,
+    "request.unidentified": ErrorType.AUTHENTICATION,
+}
+"""What says more than its class does."""
+TYPES_OF_CLASSES: Mapping[type[WarrenError], ErrorType] = {
+    InputError: ErrorType.CONFIG,
+    InterfaceError: ErrorType.PLATFORM,
+    StateError: ErrorType.STATE,
+    HostError: ErrorType.PLATFORM,
+    FarSideError: ErrorType.PLATFORM,
+    EngineError: ErrorType.INTERNAL,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a client asks."""
+
+    id: str
+    action: str
+    network: str = DEFAULT_NETWORK
+    config: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why it was not done."""
+
+    type: ErrorType
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """The answer: what was asked for, or why not."""
+
+    id: str
+    result: Mapping[str, object] | Failure
+
+
+class MalformedRequestError(InputError):
+    """An object that is no request; `id` is its own, where that can be read."""
+
+    def __init__(self, problem: str, request_id: str) -> None:
+        super().__init__(problem, code="request.malformed")
+        self.id = request_id
+
+
+def parse_request(members: Mapping[str, object], numbers: Iterator[int]) -> Request:
+    """Reads an object; one without an id takes the next of `numbers` for it. Raises MalformedRequestError.
+
+    A member that nobody knows is refused: `netwrok` would else disconnect another network than the one that is meant.
+    """
+    request_id = _text(members, "id", UNKNOWN_ID) or f"req-{next(numbers)}"
+    if len(request_id) > MAX_ID_CHARACTERS:
+        raise MalformedRequestError(f"id: expected at most {MAX_ID_CHARACTERS} characters", UNKNOWN_ID)
+    for name in members:
+        if name not in MEMBERS:
+            problem = f"{name[:MAX_ID_CHARACTERS]!r} is no member of a request; expected {', '.join(MEMBERS)}"
+            raise MalformedRequestError(problem, request_id)
+    action = _text(members, "action", request_id)
+    if not action:
+        raise MalformedRequestError("action: is missing; expected one, as status", request_id)
+    config = members.get("config")
+    if config is not None and not isinstance(config, dict):
+        raise MalformedRequestError("config: expected an object", request_id)
+    return Request(request_id, action, _text(members, "network", request_id) or DEFAULT_NETWORK, config)
+
+
+def _text(members: Mapping[str, object], name: str, request_id: str) -> str:
+    """A member that is a text; empty where it is missing or null."""
+    value = members.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str) or not value:
+        raise MalformedRequestError(f"{name}: expected a text in quotation marks that is not empty", request_id)
+    return value
+
+
+def encode_request(request: Request) -> bytes:
+    """One line."""
+    members = {"id": request.id, "action": request.action, "network": request.network}
+    return _line(members if request.config is None else {**members, "config": request.config})
+
+
+def encode_response(response: Response) -> bytes:
+    """One line. An answer that JSON cannot say, as one with a number that is none, becomes `serialization_error`."""
+    if not isinstance(response.result, Failure):
+        try:
+            return _line({"id": response.id, "success": True, "data": response.result})
+        except (TypeError, ValueError) as error:
+            return encode_response(Response(response.id, Failure(ErrorType.SERIALIZATION, str(error))))
+    failure = {"type": response.result.type.value, "message": response.result.message}
+    return _line({"id": response.id, "success": False, "error": failure})
+
+
+def _line(members: Mapping[str, object]) -> bytes:
+    return json.dumps(members, allow_nan=False, separators=(",", ":")).encode() + b"\n"
+
+
+def failure_of(error: WarrenError) -> Failure:
+    """What an answer says of an error: its type, and the problem with what to do."""
+    message = f"{error}; {error.remedy}" if error.remedy else str(error)
+    return Failure(error_type(error), message)
+
+
+def error_type(error: WarrenError) -> ErrorType:
+    """By its code, else by the nearest of its classes."""
+    by_class = (TYPES_OF_CLASSES[kind] for kind in type(error).__mro__ if kind in TYPES_OF_CLASSES)
+    return TYPES_OF_CODES.get(error.code) or next(by_class, ErrorType.INTERNAL)

@@ -1,0 +1,158 @@
+"""Requests and answers on their lines (H-26, H-29, H-39)."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from warren import errors
+from warren.errors import (
+    REMEDIES,
+    ConfigError,
+    EngineError,
+    FarSideError,
+    Finding,
+    HostError,
+    InputError,
+    InterfaceError,
+    KeyFileError,
+    StateError,
+    WarrenError,
+)
+from warren.localapi.framing import Splitter
+from warren.localapi.messages import (
+    MAX_ID_CHARACTERS,
+    TYPES_OF_CODES,
+    ErrorType,
+    Failure,
+    MalformedRequestError,
+    Request,
+    Response,
+    encode_request,
+    encode_response,
+    error_type,
+    failure_of,
+    parse_request,
+)
+
+from .strategies import members, values
+
+pytestmark = pytest.mark.unit
+
+words = st.text(min_size=1, max_size=MAX_ID_CHARACTERS)
+
+
+def parsed(**given: object) -> Request:
+    """The request of an object with these members."""
+    return parse_request(given, itertools.count(7))
+
+
+def test_what_is_missing() -> None:
+    assert parsed(action="status") == Request("req-7", "status", "default", None)
+    assert parsed(id=None, action="status", network=None, config=None) == parsed(action="status")
+
+
+def test_only_a_request_without_an_id_takes_a_number() -> None:
+    numbers = itertools.count(1)
+    ids = [parse_request(each, numbers).id for each in ({"action": "a"}, {"id": "x", "action": "a"}, {"action": "a"})]
+    assert ids == ["req-1", "x", "req-2"]
+
+
+@given(st.builds(Request, words, words, words, st.none() | members))
+def test_what_a_client_writes_the_agent_reads(request: Request) -> None:
+    line = encode_request(request)
+    assert line.count(b"\n") == 1
+    (frame,) = Splitter().feed(line)
+    assert isinstance(frame, dict)
+    assert parse_request(frame, itertools.count()) == request
+
+
+@pytest.mark.parametrize(
+    ("members", "request_id", "problem"),
+    [
+        ({}, "req-7", "action: is missing"),
+        ({"id": "1"}, "1", "action: is missing"),
+        ({"id": "1", "action": 5}, "1", "action: expected a text"),
+        ({"id": "1", "action": ""}, "1", "action: expected a text"),
+        ({"id": "1", "action": "connect", "network": ["default"]}, "1", "network: expected a text"),
+        ({"id": "1", "action": "connect", "config": "wg0.conf"}, "1", "config: expected an object"),
+        ({"id": 1, "action": "status"}, "unknown", "id: expected a text"),
+        ({"id": "x" * 257, "action": "status"}, "unknown", "id: expected at most 256 characters"),
+        (
+            {"id": "1", "action": "disconnect", "netwrok": "lab"},
+            "1",
+            "'netwrok' is no member of a request; expected id,",
+        ),
+    ],
+)
+def test_what_is_no_request(members: dict[str, object], request_id: str, problem: str) -> None:
+    with pytest.raises(MalformedRequestError, match=f"^{problem}") as error:
+        parse_request(members, itertools.count(7))
+    assert (error.value.id, error_type(error.value)) == (request_id, ErrorType.PARSE)
+
+
+@given(st.dictionaries(st.sampled_from(["id", "action", "network", "config", "x"]), values))
+def test_any_object_is_a_request_or_malformed(members: dict[str, object]) -> None:
+    with suppress(MalformedRequestError):
+        parse_request(members, itertools.count())
+
+
+@given(words, members)
+def test_an_answer_is_one_line(request_id: str, data: dict[str, object]) -> None:
+    line = encode_response(Response(request_id, data))
+    assert (line.count(b"\n"), line[-1:]) == (1, b"\n")
+    assert json.loads(line) == {"id": request_id, "success": True, "data": data}
+
+
+def test_a_refusal() -> None:
+    line = encode_response(Response("1", Failure(ErrorType.STATE, "no\nway")))
+    error = {"type": "invalid_state", "message": "no\nway"}
+    assert json.loads(line) == {"id": "1", "success": False, "error": error}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), object()])
+def test_what_json_cannot_say(value: object) -> None:
+    answer = json.loads(encode_response(Response("1", {"latency": value})))
+    assert (answer["id"], answer["success"], answer["error"]["type"]) == ("1", False, "serialization_error")
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (ConfigError([Finding("mtu", "is 3", "expected more")]), ErrorType.CONFIG),
+        (KeyFileError("", code="key_file.invalid"), ErrorType.CONFIG),
+        (KeyFileError("", code="key_file.outside"), ErrorType.PERMISSION),
+        (KeyFileError("", code="key_file.readable"), ErrorType.PERMISSION),
+        (KeyFileError("", code="key_file.link"), ErrorType.PERMISSION),
+        (InputError("", code="request.malformed"), ErrorType.PARSE),
+        (InterfaceError("", code="interface.exists"), ErrorType.PLATFORM),
+        (StateError("", code="network.state"), ErrorType.STATE),
+        (StateError("", code="network.unknown"), ErrorType.NETWORK),
+        (HostError("", code="host.no_tun"), ErrorType.PLATFORM),
+        (HostError("", code="request.denied"), ErrorType.PERMISSION),
+        (HostError("", code="request.unidentified"), ErrorType.AUTHENTICATION),
+        (FarSideError("", code="uapi.malformed"), ErrorType.PLATFORM),
+        (EngineError("", code="engine.failed"), ErrorType.INTERNAL),
+    ],
+)
+def test_the_type_of_an_error(error: WarrenError, expected: ErrorType) -> None:
+    assert error_type(error) is expected
+
+
+def test_every_kind_of_error_has_a_type_of_its_own_and_every_code_is_one() -> None:
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, WarrenError)]
+    for kind in kinds:
+        if kind not in (WarrenError, ConfigError, EngineError):
+            assert error_type(kind("", code="value.invalid")) is not ErrorType.INTERNAL
+    assert TYPES_OF_CODES.keys() <= REMEDIES.keys()
+
+
+def test_an_error_says_what_to_do() -> None:
+    error = HostError("the port is taken", code="host.refused", remedy="choose another")
+    assert failure_of(error).message == "the port is taken; choose another"
+    assert failure_of(InputError("it is wrong", code="value.invalid")).message == "it is wrong"
