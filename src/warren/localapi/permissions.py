@@ -1,0 +1,65 @@
+"""Who may ask for what on the control socket (H-40).
+
+Members of the reading group may look; members of the group of administrators may do all, as root may. To be an
+administrator is to be root on this host: `connect` sends its traffic where a configuration says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from warren.errors import HostError
+
+READ_GROUP = "warren-read"
+ADMIN_GROUP = "warren-admin"
+READ_ACTIONS = frozenset(("status", "list", "peers", "info", "ping"))
+ROOT = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group by name; `gid` is None where this host has none of that name, so that nobody is in it."""
+
+    name: str
+    gid: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """The process at the other end, as the kernel knew it when it connected."""
+
+    uid: int
+    gid: int
+    pid: int
+    groups: frozenset[int] = frozenset()
+    """The supplementary ones."""
+
+    def is_in(self, group: Group) -> bool:
+        """Whether it is a member."""
+        return group.gid is not None and (group.gid == self.gid or group.gid in self.groups)
+
+
+@dataclass(frozen=True, slots=True)
+class Permissions:
+    """The rules of one socket."""
+
+    read: Group
+    admin: Group
+    owner: int | None = None
+    """The uid of a person whose own agent this is: may do all. None for the agent of a host: what it runs under its own
+    uid is no administrator for that."""
+
+    def verify(self, client: Client, action: str) -> None:
+        """Raises HostError that names the group that is needed. All that is not reading needs an administrator."""
+        reads = action in READ_ACTIONS
+        if client.uid in (ROOT, self.owner) or client.is_in(self.admin) or (reads and client.is_in(self.read)):
+            return
+        group = self.read if reads else self.admin
+        problem = f"uid {client.uid} may not ask for {action}; expected root or a member of {group.name}"
+        raise HostError(problem, code="request.denied", remedy=_remedy(group))
+
+
+def _remedy(group: Group) -> str:
+    if group.gid is None:
+        return f"as root: groupadd --system {group.name}, then start the agent again"
+    return f"as root: usermod --append --groups {group.name} USER; then sign in anew"

@@ -1,0 +1,140 @@
+"""Networks in memory that obey the lifecycle: what the agent's own are to the local API."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from tests.tunnel.strategies import PUBLIC_KEYS
+from warren._core import PrivateKey
+from warren.errors import ConfigError, Finding, StateError
+from warren.localapi.networks import NetworkView, Rotation
+from warren.telemetry.sample import Connection, NetworkSample, PeerSample
+from warren.tunnel.lifecycle import State, Step, after
+from warren.tunnel.network import NetworkConfig, NetworkPeer
+
+NOW = 1_800_000_000.0
+CONNECTIONS = {
+    State.ACTIVE: Connection.CONNECTED,
+    State.STARTING: Connection.CONNECTING,
+    State.ERROR: Connection.FAILED,
+}
+
+
+def config(name: str = "default", peers: Sequence[str] = ("gateway-1", "gateway-2")) -> NetworkConfig:
+    """A network of the file."""
+    keys = zip(peers, PUBLIC_KEYS, strict=False)
+    return NetworkConfig(
+        name,
+        f"/etc/warren/keys/{name}.key",
+        interface="wg0",
+        peers=tuple(NetworkPeer(peer, key) for peer, key in keys),
+    )
+
+
+@dataclass(slots=True)
+class SimulatedNetwork:
+    """One network: its first peer has just shaken hands, no other ever has."""
+
+    config: NetworkConfig
+    state: State = State.UNINITIALIZED
+    key: PrivateKey | None = None
+    next_key: PrivateKey | None = None
+
+    def go(self, step: Step) -> None:
+        """Raises StateError."""
+        self.state = after(self.state, step, self.config.name)
+
+    def view(self) -> NetworkView:
+        """What a client sees."""
+        peers = [
+            PeerSample(peer.name, str(peer.public_key), latest_handshake=None if number else NOW - 10, rx_bytes=7)
+            for number, peer in enumerate(self.config.peers)
+        ]
+        sample = NetworkSample(
+            self.config.name,
+            CONNECTIONS.get(self.state, Connection.DISCONNECTED),
+            self.config.interface,
+            "userspace",
+            self.config.origin,
+            peers=tuple(peers),
+            rx_bytes=7 * len(peers),
+            tx_bytes=5,
+        )
+        return NetworkView(self.state, sample)
+
+
+class SimulatedNetworks:
+    """All of them. What is `stuck` never gets further than accepted: its resolver hangs, or its engine."""
+
+    def __init__(self, *configs: NetworkConfig, stuck: Iterable[str] = ()) -> None:
+        self.file: Sequence[NetworkConfig] | ConfigError = configs
+        """What `reload` reads."""
+        self.networks = {each.name: SimulatedNetwork(each) for each in configs}
+        self.stuck = frozenset(stuck)
+
+    def views(self) -> Sequence[NetworkView]:
+        """In the order in which they became known."""
+        return [network.view() for network in self.networks.values()]
+
+    def view(self, network: str) -> NetworkView:
+        """Raises StateError."""
+        return self._find(network).view()
+
+    async def connect(self, network: str, config: NetworkConfig | None) -> NetworkView:
+        """Waits for ever where it is stuck, so that the caller must not wait for it."""
+        if config is not None:
+            self.networks.setdefault(network, SimulatedNetwork(config)).config = config
+        found = self._find(network)
+        found.go(Step.START)
+        await self._hang(network)
+        found.go(Step.UP)
+        return found.view()
+
+    async def disconnect(self, network: str) -> NetworkView:
+        """The same."""
+        found = self._find(network)
+        found.go(Step.STOP)
+        await self._hang(network)
+        found.go(Step.GONE)
+        return found.view()
+
+    async def reload(self) -> Sequence[NetworkView]:
+        """Takes what `file` is now, and keeps the state of what is in it."""
+        if isinstance(self.file, ConfigError):
+            raise self.file
+        before, self.networks = self.networks, {}
+        for each in self.file:
+            known = before.get(each.name, SimulatedNetwork(each))
+            self.networks[each.name] = replace(known, config=each)
+        return self.views()
+
+    async def rotate(self, network: str, step: str) -> Rotation:
+        """`commit` and `abort` need a `prepare` before them."""
+        found = self._find(network)
+        if step == "prepare":
+            found.key = found.key or PrivateKey.generate()
+            found.next_key = PrivateKey.generate()
+            return Rotation(network, "prepared", str(found.next_key.public_key()))
+        if found.key is None or found.next_key is None:
+            raise StateError(f"network {network} has no new key; expected a prepare before", code="network.state")
+        if step == "commit":
+            found.key = found.next_key
+        return Rotation(network, {"commit": "committed", "abort": "aborted"}[step], str(found.key.public_key()))
+
+    def _find(self, name: str) -> SimulatedNetwork:
+        if name not in self.networks:
+            raise StateError(f"there is no network {name}", code="network.unknown")
+        return self.networks[name]
+
+    async def _hang(self, name: str) -> None:
+        if name in self.stuck:
+            await asyncio.Event().wait()
+
+
+def parse_config(name: str, members: object) -> NetworkConfig:
+    """As much of document 000's object as these tests send. Raises ConfigError."""
+    if not isinstance(members, dict) or not isinstance(path := members.get("privateKeyPath"), str):
+        raise ConfigError([Finding("config.privateKeyPath", "is missing", "expected the path of a key file")])
+    return NetworkConfig(name, path, interface=str(members.get("interface", "wg0")), origin="control")
