@@ -1,0 +1,68 @@
+"""What clients see of networks and peers. Times are seconds since the Unix epoch, null is "none" or "never"."""
+
+from __future__ import annotations
+
+from warren.localapi.networks import NetworkView
+from warren.telemetry.health import is_connected, is_healthy, judge_network
+from warren.telemetry.sample import Connection, PeerSample
+
+UP = (Connection.CONNECTED, Connection.DEGRADED)
+
+
+def status(view: NetworkView, now: float) -> dict[str, object]:
+    """One network, exactly as H-34 has it. A peer is active while a session with it can exist."""
+    sample = view.sample
+    return {
+        "network": sample.name,
+        "state": view.state.value,
+        "interface": sample.interface,
+        "peers": {
+            "total": len(sample.peers),
+            "active": sum(is_connected(peer, now) for peer in sample.peers) if sample.connection in UP else 0,
+            "healthy": judge_network(sample, now).peers_healthy,
+            "names": [peer.name for peer in sample.peers],
+        },
+        "traffic": {"tx_bytes": sample.tx_bytes, "rx_bytes": sample.rx_bytes},
+    }
+
+
+def listed(view: NetworkView, now: float) -> dict[str, object]:
+    """The same with all else that is known of a network; `origin` is `file` or `control` (H-32)."""
+    sample = view.sample
+    health = judge_network(sample, now)
+    return {
+        **status(view, now),
+        "health": health.status.value,
+        "connection": sample.connection.value,
+        "origin": sample.origin,
+        "backend": sample.backend,
+        "mtu": sample.mtu,
+        "listen_port": sample.listen_port or None,
+        "public_key": sample.public_key,
+        "addresses": list(sample.addresses),
+        "connected_since": sample.connected_since,
+        "error": sample.error,
+        "warnings": list(sample.warnings),
+    }
+
+
+def peer_entries(view: NetworkView, now: float) -> list[dict[str, object]]:
+    """The peers of a network, in the order of its configuration."""
+    return [_peer_entry(peer, view.sample.connection in UP, now) for peer in view.sample.peers]
+
+
+def _peer_entry(peer: PeerSample, up: bool, now: float) -> dict[str, object]:
+    return {
+        "name": peer.name,
+        "public_key": peer.public_key,
+        "endpoint": peer.endpoint,
+        "allowed_ips": list(peer.allowed_ips),
+        "active": up and is_connected(peer, now),
+        "healthy": up and is_healthy(peer, now),
+        "pending": peer.pending,
+        "latest_handshake": peer.latest_handshake,
+        "rx_bytes": peer.rx_bytes,
+        "tx_bytes": peer.tx_bytes,
+        "latency_seconds": peer.latency_seconds,
+        "loss_rate": peer.loss_rate,
+    }

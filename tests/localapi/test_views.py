@@ -1,0 +1,58 @@
+"""What clients see of networks (H-32, H-34)."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from warren.localapi.views import listed, peer_entries, status
+from warren.tunnel.lifecycle import State, Step
+
+from .simulator import NOW, SimulatedNetwork, config
+
+pytestmark = pytest.mark.unit
+
+
+def network(*steps: Step) -> SimulatedNetwork:
+    """The network `default` after these steps."""
+    found = SimulatedNetwork(config())
+    for step in steps:
+        found.go(step)
+    return found
+
+
+def test_status_of_a_network_that_is_up() -> None:
+    assert status(network(Step.START, Step.UP).view(), NOW) == {
+        "network": "default",
+        "state": "active",
+        "interface": "wg0",
+        "peers": {"total": 2, "active": 1, "healthy": 1, "names": ["gateway-1", "gateway-2"]},
+        "traffic": {"tx_bytes": 5, "rx_bytes": 14},
+    }
+
+
+def test_no_peer_is_active_when_its_session_is_too_old_or_its_network_is_not_up() -> None:
+    def counts(found: SimulatedNetwork, now: float) -> object:
+        return status(found.view(), now)["peers"]
+
+    none = {"total": 2, "active": 0, "healthy": 0, "names": ["gateway-1", "gateway-2"]}
+    assert counts(network(Step.START, Step.UP), NOW + 180) == none
+    assert counts(network(Step.START), NOW) == none
+    assert counts(network(), NOW) == none
+
+
+def test_a_list_says_where_a_network_comes_from_and_how_it_is() -> None:
+    entry = listed(network(Step.START, Step.UP).view(), NOW)
+    assert entry.items() >= status(network(Step.START, Step.UP).view(), NOW).items()
+    assert (entry["origin"], entry["connection"], entry["health"]) == ("file", "connected", "healthy")
+    assert json.loads(json.dumps(entry)) == entry
+
+
+def test_peers_are_in_the_order_of_their_configuration() -> None:
+    found = network(Step.START, Step.UP)
+    first, second = peer_entries(found.view(), NOW)
+    assert (first["name"], first["active"], first["healthy"]) == ("gateway-1", True, True)
+    assert (second["name"], second["active"], second["latest_handshake"]) == ("gateway-2", False, None)
+    assert not any(entry["active"] or entry["healthy"] for entry in peer_entries(network(Step.START).view(), NOW))
+    assert found.state is State.ACTIVE
