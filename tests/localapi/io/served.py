@@ -1,0 +1,96 @@
+"""A control socket that is served, on networks in memory: the server is the agent's own, in a thread of the test."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Self
+
+from tests.localapi.simulator import SimulatedNetworks, parse_config
+from warren.localapi.handler import Handler
+from warren.localapi.io.listener import Listener, listen
+from warren.localapi.io.socket import Limits, serve
+from warren.localapi.permissions import Group, Permissions
+
+PATIENCE_SECONDS = 10
+OWN = Permissions(Group("warren-read", None), Group("warren-admin", None), owner=os.geteuid())
+Answer = dict[str, object]
+
+
+@contextmanager
+def served(
+    path: Path,
+    networks: SimulatedNetworks,
+    *,
+    limits: Limits | None = None,
+    permissions: Permissions = OWN,
+    listener: Listener | None = None,
+) -> Iterator[None]:
+    """Until the end of the block, when whatever went wrong in the server is raised."""
+    handler = Handler(networks, parse_config, dict, permissions=permissions, key_directories=["/etc/warren/keys"])
+    listener = listener or listen(path)
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(serve(listener, handler, limits))
+
+    def run() -> None:
+        with suppress(asyncio.CancelledError):
+            loop.run_until_complete(task)
+
+    with ThreadPoolExecutor(1) as threads:
+        running = threads.submit(run)
+        try:
+            yield
+        finally:
+            loop.call_soon_threadsafe(task.cancel)
+            running.result(PATIENCE_SECONDS)
+            loop.close()
+
+
+class Conversation:
+    """A client that stays."""
+
+    def __init__(self, path: Path) -> None:
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(PATIENCE_SECONDS)
+        self.socket.connect(str(path))
+        self._answers = self.socket.makefile("rb")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._answers.close()
+        self.socket.close()
+
+    def send(self, *requests: Mapping[str, object] | bytes) -> None:
+        """Each an object, or octets as they are."""
+        for each in requests:
+            self.socket.sendall(each if isinstance(each, bytes) else json.dumps(each).encode() + b"\n")
+
+    def receive(self) -> Answer | None:
+        """The next answer; None at the end."""
+        line = self._answers.readline()
+        return json.loads(line) if line else None
+
+    def ask(self, request: Mapping[str, object] | bytes) -> Answer | None:
+        """Both."""
+        self.send(request)
+        return self.receive()
+
+    def end(self) -> list[Answer]:
+        """Sends no more; all answers that come until the agent ends as well."""
+        self.socket.shutdown(socket.SHUT_WR)
+        return [json.loads(line) for line in self._answers]
+
+
+def outcome(answer: Answer | None) -> object:
+    """The id, and `True` or the type of the error."""
+    assert answer is not None
+    error = answer.get("error")
+    return answer["id"], error["type"] if isinstance(error, dict) else answer["success"]

@@ -1,0 +1,139 @@
+"""Document 000's own commands, with the socat that its readers have (H-27, H-28, H-31, H-40)."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.localapi.simulator import SimulatedNetworks, config
+from warren.localapi.io.listener import listen
+from warren.localapi.permissions import Group, Permissions
+
+from .served import PATIENCE_SECONDS, Answer, outcome, served
+
+pytestmark = [pytest.mark.integration, pytest.mark.needs("socat")]
+
+DOCUMENT = Path(__file__).parents[4] / "shared/seeds/000_636078ee77e3d8e7.txt"
+SOCKET = "/var/run/harmony-agent.sock"
+COMMANDS = """
+# Connect network
+echo '{"id":"1","action":"connect","network":"default"}' | \\
+  socat - UNIX-CONNECT:/var/run/harmony-agent.sock
+
+# Get status
+echo '{"id":"2","action":"status","network":"default"}' | \\
+  socat - UNIX-CONNECT:/var/run/harmony-agent.sock
+
+# Disconnect
+echo '{"id":"3","action":"disconnect","network":"default"}' | \\
+  socat - UNIX-CONNECT:/var/run/harmony-agent.sock
+"""
+SAMPLE = """{
+  "id": "req-123",
+  "action": "connect",
+  "network": "dynamic",
+  "config": {
+    "interface": "wg0",
+    "privateKeyPath": "/etc/warren/keys/private.key",
+    "peers": [
+      {
+        "name": "peer1"
+      }
+    ]
+  }
+}"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the agent of a test listens."""
+    return tmp_path / "agent.sock"
+
+
+def socat(path: Path, octets: str, **options: object) -> list[Answer]:
+    """What socat prints when it is given these on its standard input."""
+    done = subprocess.run(
+        ["socat", "-", f"UNIX-CONNECT:{path}"],
+        input=octets,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        timeout=PATIENCE_SECONDS,
+        **options,  # type: ignore[call-overload] # as they are handed on
+    )
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def shell(path: Path, commands: str) -> list[Answer]:
+    """What these commands of the document print, with the socket where it is here."""
+    script = commands.replace(SOCKET, str(path))
+    done = subprocess.run(["sh", "-ec", script], capture_output=True, text=True, check=True, timeout=PATIENCE_SECONDS)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_the_three_commands(path: Path) -> None:
+    with served(path, SimulatedNetworks(config())):
+        connected, status, disconnected = shell(path, COMMANDS)
+    assert connected == {
+        "id": "1",
+        "success": True,
+        "data": {"network": "default", "state": "active", "interface": "wg0", "peers": 2},
+    }
+    assert outcome(status) == ("2", True)
+    assert disconnected == {"id": "3", "success": True, "data": {"network": "default", "state": "stopped"}}
+
+
+def test_the_three_commands_of_the_document_itself(path: Path) -> None:
+    if not DOCUMENT.exists():
+        pytest.skip("document 000 beside the repository")
+    commands = re.search(r"```bash\n(# Connect network\n.*?)```", DOCUMENT.read_text(), re.DOTALL)
+    assert commands is not None
+    with served(path, SimulatedNetworks(config())):
+        assert [outcome(answer) for answer in shell(path, commands[1])] == [("1", True), ("2", True), ("3", True)]
+
+
+def test_an_object_over_many_lines_that_ends_with_the_input(path: Path) -> None:
+    networks = SimulatedNetworks()
+    with served(path, networks):
+        (answer,) = socat(path, SAMPLE)
+    assert outcome(answer) == ("req-123", True)
+    assert networks.view("dynamic").sample.origin == "control"
+
+
+def test_a_connect_that_hangs_is_answered_before_socat_goes(path: Path) -> None:
+    with served(path, SimulatedNetworks(config(), stuck=["default"])):
+        (connected,) = shell(path, COMMANDS.split("\n\n", maxsplit=1)[0])
+        assert connected["data"] == {"network": "default", "state": "starting", "interface": "wg0", "peers": 2}
+        assert [outcome(answer) for answer in socat(path, '{"id":"2","action":"status"}')] == [("2", True)]
+
+
+def test_several_requests_and_a_broken_one(path: Path) -> None:
+    with served(path, SimulatedNetworks(config())):
+        answers = socat(path, '{"id":"1","action":"ping"}\nnonsense\n\n{"action":"ping"}')
+    assert [outcome(answer) for answer in answers] == [("1", True), ("unknown", "parse_error"), ("req-1", True)]
+
+
+@pytest.mark.root
+@pytest.mark.security
+def test_other_users_by_their_groups(open_directory: Path, other_user: int) -> None:
+    path, read, admin, stranger = open_directory / "agent.sock", 54321, 54322, 54323
+    rules = Permissions(Group("warren-read", read), Group("warren-admin", admin))
+    requests = '{"id":"s","action":"status"}\n{"id":"r","action":"reload"}\n'
+
+    def ask(gid: int, groups: list[int]) -> list[object]:
+        return [outcome(answer) for answer in socat(path, requests, user=other_user, group=gid, extra_groups=groups)]
+
+    listener = listen(path, read)
+    path.chmod(0o666)  # what an administrator may do, and no more than that
+    with served(path, SimulatedNetworks(config()), permissions=rules, listener=listener):
+        assert ask(stranger, []) == [("s", "permission_denied"), ("r", "permission_denied")]
+        assert ask(stranger, [read]) == [("s", True), ("r", "permission_denied")]
+        assert ask(read, []) == [("s", True), ("r", "permission_denied")]
+        assert ask(stranger, [read, admin]) == [("s", True), ("r", True)]
+        assert [outcome(answer) for answer in socat(path, requests)] == [("s", True), ("r", True)]
+    assert os.geteuid() == 0
