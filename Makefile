@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 SOAK_SECONDS ?= 600
+TUNNEL_SECONDS ?= 3600
 
 VENV := $(CURDIR)/.venv
 export PATH := $(VENV)/bin:$(PATH):/usr/sbin:/sbin
@@ -23,7 +24,8 @@ help:
 	@echo "make test        every test that this machine can run; what it lacks is named at the end"
 	@echo "make check       style, types, contracts, licences"
 	@echo "make bench-NAME  runs bench/NAME.py; ARGS=--quick for a trial"
-	@echo "make soak        the full counts, and each fuzz target for SOAK_SECONDS (now $(SOAK_SECONDS))"
+	@echo "make soak        the full counts, each fuzz target for SOAK_SECONDS (now $(SOAK_SECONDS)),"
+	@echo "                 and tunnels on a bad path for TUNNEL_SECONDS (now $(TUNNEL_SECONDS))"
 	@echo "make clean       removes what the other jobs made"
 
 demo: $(VENV)/.warren
@@ -51,13 +53,14 @@ test: $(VENV)/.warren $(VENV)/.dev $(VENV)/.go
 	python -m pytest
 
 soak: $(VENV)/.warren $(VENV)/.dev $(VENV)/.go $(VENV)/bin/cargo-fuzz
-	-@requirements/apt test soak
+	-@requirements/apt test bench soak
 	PROPTEST_CASES=100000 cargo test $(WORKSPACE) --release --quiet
 	python -m pytest --hypothesis-profile soak
 	cargo run --manifest-path rust/fuzz/Cargo.toml --locked --release --quiet --example seeds
 	cd rust && for target in $$(cargo fuzz list); do \
 	    cargo +nightly fuzz run $$target -- -max_total_time=$(SOAK_SECONDS) || exit; \
 	done
+	PYTHONPATH=bench python -m soak --seconds $(TUNNEL_SECONDS) --write
 
 bench-%: bench/%.py $(VENV)/.warren $(VENV)/.go
 	@requirements/apt bench

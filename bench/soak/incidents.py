@@ -1,0 +1,132 @@
+"""What happens to a tunnel while it carries traffic. Each incident ends with the tunnel open, elsewhere or otherwise.
+
+A datagram that lies in a socket when that is closed is counted by nobody. So the path is interrupted for a moment
+before an end closes one, and counts what comes meanwhile.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import count, cycle
+
+from engines import Engine
+from host import until
+from soak.end import End
+from soak.ground import GUEST_INNER, GUESTS_WAY, PORT
+from soak.line import Line
+from tunnel import KeyPair
+
+HUSH_SECONDS = 0.3
+MTUS = (1380, 1280, 1420)  # 1,280 is the least for IPv6
+STRANGERS = 100
+FIRST_OTHER_PORT = 53_000
+
+
+@dataclass(slots=True)
+class Incidents:
+    """Of one tunnel."""
+
+    line: Line
+    outage_seconds: float
+    kinds: tuple[str, ...]
+    guest: End | None = None
+    happened: dict[str, int] = field(default_factory=dict)
+    _mtus: Iterator[int] = field(default_factory=lambda: cycle(MTUS))
+    _ports: Iterator[int] = field(default_factory=lambda: count(FIRST_OTHER_PORT))
+    _strangers: tuple[str, ...] = ()
+    _guest_key: str = ""
+
+    def happen(self, kind: str) -> None:
+        """One of `DEEDS`."""
+        DEEDS[kind](self)
+        self.happened[kind] = self.happened.get(kind, 0) + 1
+
+    def interrupt(self, seconds: float) -> None:
+        """The path, from now on, and excused."""
+        now = time.monotonic()
+        self.line.path.cut(seconds)
+        self.line.watch.excuse(now, now + seconds)
+
+    def outage(self) -> None:
+        """Nothing passes the path for a while."""
+        self.interrupt(self.outage_seconds)
+
+    def flap(self, side: str, link: str) -> None:
+        """A link of an end goes down and up again, which for the tunnel's own is the end of all sessions."""
+        self.interrupt(2 * HUSH_SECONDS + self.outage_seconds / 4)
+        time.sleep(HUSH_SECONDS)
+        host = self.line.ends[side].host
+        host.ip("link", "set", link, "down")
+        time.sleep(self.outage_seconds / 4)
+        host.ip("link", "set", link, "up")
+
+    def port(self, side: str) -> None:
+        """An end listens elsewhere."""
+        self.interrupt(2 * HUSH_SECONDS)
+        time.sleep(HUSH_SECONDS)
+        self.line.ends[side].set("listen-port", str(next(self._ports)))
+
+    def preshared_key(self) -> None:
+        """Another one, which the next handshake needs; the tunnel's links go down and up, so that it comes at once."""
+        key = base64.b64encode(secrets.token_bytes(32)).decode()
+        for here, other in ((self.line.near, self.line.far), (self.line.far, self.line.near)):
+            here.set("peer", other.keys.public, "preshared-key", "/dev/stdin", stdin=key)
+        self.flap("near", "wg0")
+
+    def mtu(self) -> None:
+        """Another one at both ends."""
+        octets = str(next(self._mtus))
+        for end in self.line.ends.values():
+            end.host.ip("link", "set", "wg0", "mtu", octets)
+
+    def strangers(self) -> None:
+        """Peers that nobody hears of come, those of the last time go."""
+        coming = tuple(base64.b64encode(secrets.token_bytes(32)).decode() for _ in range(STRANGERS))
+        words = [word for key in self._strangers for word in ("peer", key, "remove")]
+        for number, key in enumerate(coming):
+            words += ["peer", key, "allowed-ips", f"10.200.{number // 250}.{number % 250}/32"]
+        for end in self.line.ends.values():
+            end.set(*words)
+        self._strangers = coming
+
+    def visit(self) -> None:
+        """A peer with a new key makes a session with the near end; the one before it is removed, session and all."""
+        if self.guest is None:
+            raise ValueError("no guest was asked here")
+        keys, near = KeyPair.generate(), self.line.near
+        if self._guest_key:
+            near.set("peer", self._guest_key, "remove")
+        near.set("peer", keys.public, "allowed-ips", f"{GUEST_INNER}/32")
+        self._guest_key = keys.public
+        self.guest.set("private-key", "/dev/stdin", stdin=keys.private)
+        words = ("allowed-ips", "10.9.0.0/24", "endpoint", f"{GUESTS_WAY}:{PORT}")
+        self.guest.set("peer", near.keys.public, "remove")
+        self.guest.set("peer", near.keys.public, *words)
+        ping = ["ping", "-n", "-c", "1", "-W", "1", "10.9.0.1"]
+        host = self.guest.host
+        until(lambda: host.attempt(*ping).returncode == 0, "the guest reaches the near end")
+
+
+DEEDS: dict[str, Callable[[Incidents], None]] = {
+    "the far end hears the near one from elsewhere": lambda incidents: incidents.line.path.move("far"),
+    "the near end hears the far one from elsewhere": lambda incidents: incidents.line.path.move("near"),
+    "the path is interrupted": Incidents.outage,
+    "another listen port, near": lambda incidents: incidents.port("near"),
+    "another listen port, far": lambda incidents: incidents.port("far"),
+    "another preshared key": Incidents.preshared_key,
+    "another MTU": Incidents.mtu,
+    "the near tunnel link goes down and up": lambda incidents: incidents.flap("near", "wg0"),
+    "the far tunnel link goes down and up": lambda incidents: incidents.flap("far", "wg0"),
+    "the near cable goes down and up": lambda incidents: incidents.flap("near", "eth0"),
+    "a hundred peers come, a hundred go": Incidents.strangers,
+    "a guest comes with a new key, the last one goes": Incidents.visit,
+}
+
+
+def guest_of(line: Line, engine: Engine) -> End:
+    """An end on the host beside the near one."""
+    return End(line.ground.guest, engine, f"{GUEST_INNER}/24")

@@ -1,0 +1,50 @@
+"""The soak for a minute, with all that happens in the hour; and a datagram that its books must not explain away."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+import pytest
+
+from engines import warren
+from failure import BenchError
+from soak import judgement
+from soak.course import ROUGH, Course, Pace, run
+from soak.end import library_engine
+from soak.ground import PORT
+from soak.line import opened
+from tests.netns.host import IN_NAMESPACES
+
+pytestmark = IN_NAMESPACES
+
+SECONDS = 60.0
+
+
+def version() -> str:
+    try:
+        return warren().version
+    except BenchError as error:
+        pytest.skip(str(error))
+
+
+def test_a_minute_of_it() -> None:
+    """The hour's length only gives leaks the time to show."""
+    engine = library_engine(version())
+    outcome = run(Course.telling(engine, engine), Pace.of(SECONDS), print)
+    missed = [str(verdict) for verdict in judgement.verdicts(outcome, SECONDS) if verdict.is_met is False]
+    assert missed == []
+    assert set(outcome.happened) == set(outcome.course.kinds)
+    assert all(ledger.toll.lost.datagrams and ledger.toll.spurious for ledger in outcome.balances[-1])
+    assert all(samples for samples in outcome.samples.values())
+
+
+def test_a_datagram_that_went_past_the_path_is_found() -> None:
+    engine = library_engine(version())
+    with opened("planted", engine, engine, ROUGH) as line:
+        time.sleep(1)  # some traffic to count
+        assert [problem for ledger in line.balanced() for problem in ledger.findings()] == []
+        with line.ground.path.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            stranger.sendto(bytes([4]) + bytes(31), ("10.2.0.1", PORT))
+        (found,) = [problem for ledger in line.balanced() for problem in ledger.findings()]
+    assert "near to far" in found
