@@ -21,7 +21,7 @@ class Outcome(enum.Enum):
     BROKEN = enum.auto()
 
 
-class _Place(enum.Enum):
+class _Place(enum.StrEnum):
     """Where in an object the next octet stands; the value says what is right there."""
 
     START = "an object"

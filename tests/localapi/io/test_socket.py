@@ -8,7 +8,8 @@ import logging
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -140,6 +141,22 @@ def test_who_takes_no_answers_holds_up_nobody_else(path: Path, networks: Simulat
         with pytest.raises(ConnectionError):  # its answers fill the socket, and then the agent ends it
             deaf.send(*itertools.repeat(requests, MAX_OCTETS))
         with Conversation(path) as other:
+            assert other.ask(PING) == PONG
+
+
+@pytest.mark.security
+@pytest.mark.parametrize("octets", [b" ", b"x", b"x\n", b"{}", b'{"a":['], ids=ascii)
+def test_who_never_stops_sending_holds_up_nobody_else(octets: bytes, path: Path, networks: SimulatedNetworks) -> None:
+    def flood() -> None:
+        with Conversation(path) as client, suppress(ConnectionError):
+            while True:
+                client.send(octets * 100_000)
+
+    with ThreadPoolExecutor(2) as threads, served(path, networks), Conversation(path) as other:
+        assert other.ask(PING) == PONG
+        for _ in range(2):
+            threads.submit(flood)
+        for _ in range(100):
             assert other.ask(PING) == PONG
 
 

@@ -33,7 +33,7 @@ from warren.localapi.messages import (
 )
 from warren.localapi.permissions import Client
 
-CHUNK_OCTETS = 64 << 10  # scanned in some 50 ms at worst, then it is the others' turn
+CHUNK_OCTETS = 16 << 10  # scanned in some 30 ms at worst, then it is the others' turn
 ACCEPTED_SECONDS = 0.25  # socat waits for half a second after it has sent all (H-27)
 LINGER_SECONDS = 2
 ACCEPT_PAUSE_SECONDS = 1  # after the process has run out of descriptors
@@ -127,16 +127,22 @@ class _Connection:
             problem = f"no request came for {self._limits.idle_seconds:g} s; expected one"
             frames, ended = [Malformed(problem, is_last=True)], True
         for frame in frames:
+            await asyncio.sleep(0)
             await self._send(await self._answer(frame, client))
             ended = ended or (isinstance(frame, Malformed) and frame.is_last)
         return not ended
 
     async def _receive(self) -> tuple[list[Members | Malformed], bool]:
         """What is complete next, and whether the client has sent all that it will."""
-        while octets := await self._loop.sock_recv(self._socket, CHUNK_OCTETS):
+        while octets := await self._next_octets():
             if frames := self._splitter.feed(octets):
                 return frames, False
         return self._splitter.end(), True
+
+    async def _next_octets(self) -> bytes:
+        """Empty at the end. Others get their turn, and timeouts theirs, however much this client sends."""
+        await asyncio.sleep(0)  # what is there already would be received without one
+        return await self._loop.sock_recv(self._socket, CHUNK_OCTETS)
 
     async def _answer(self, frame: Members | Malformed, client: Client) -> Response:
         if isinstance(frame, Malformed):
@@ -164,5 +170,5 @@ class _Connection:
         """Waits a moment for the client's own end: closed with something unread, a socket gives an error for an end."""
         self._socket.shutdown(SHUT_WR)
         async with asyncio.timeout(LINGER_SECONDS):
-            while await self._loop.sock_recv(self._socket, CHUNK_OCTETS):
+            while await self._next_octets():
                 pass
