@@ -1,0 +1,168 @@
+"""An agent on a host of a test, driven by its commands. Its files lie below a directory of its own (`--root`)."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from tests.cli.program import WARREN
+from tests.netns.deadline import until
+from tests.netns.host import Host
+from warren._core import PrivateKey
+from warren.keys import write_private_key
+
+PORT = 51820
+OF_A_LINK = re.compile(r"\b(fe80|ff00):")
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A peer as the configuration has it."""
+
+    name: str
+    public_key: str
+    allowed_ips: tuple[str, ...]
+    endpoint: str = ""
+    keepalive: int = 25
+    lines: tuple[str, ...] = ()
+
+    def toml(self) -> str:
+        """Its table."""
+        lines = [
+            "[[network.peers]]",
+            f'name = "{self.name}"',
+            f'public_key = "{self.public_key}"',
+            f"allowed_ips = {json.dumps(self.allowed_ips)}",
+            f"persistent_keepalive_secs = {self.keepalive}",
+            *([f'endpoint = "{self.endpoint}"'] if self.endpoint else []),
+            *self.lines,
+        ]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network as the configuration has it."""
+
+    name: str = "default"
+    interface: str = "wg0"
+    address: str = ""
+    port: int = PORT
+    key: str = "private.key"
+    peers: tuple[Peer, ...] = ()
+    lines: tuple[str, ...] = ()
+
+    def toml(self) -> str:
+        """Its tables."""
+        lines = [
+            f"[network.{self.name}]",
+            "enable_wireguard = true",
+            f'interface = "{self.interface}"',
+            f'private_key_path = "/etc/warren/{self.key}"',
+            f"listen_port = {self.port}",
+            *([f'address = "{self.address}"'] if self.address else []),
+            *self.lines,
+            *(peer.toml() for peer in self.peers),
+        ]
+        return "\n".join(lines)
+
+    def but(self, **values: Any) -> Network:
+        """The same with other values."""
+        return replace(self, **values)
+
+
+@dataclass
+class Agent:
+    """The agent of one host; `directory` is its own."""
+
+    host: Host
+    directory: Path
+    keys: dict[str, PrivateKey] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+
+    def __post_init__(self) -> None:
+        for path in ("etc/warren", "run/warren", "var/lib/warren"):
+            (self.directory / path).mkdir(parents=True)
+
+    @property
+    def config(self) -> Path:
+        return self.directory / "etc/warren/agent.toml"
+
+    def key(self, name: str = "private.key") -> str:
+        """The public key of a key file, which is made where there is none."""
+        if name not in self.keys:
+            self.keys[name] = PrivateKey.generate()
+            write_private_key(self.directory / "etc/warren" / name, self.keys[name])
+        return str(self.keys[name].public_key())
+
+    def configure(self, *networks: Network, head: str = "") -> None:
+        """Writes the configuration."""
+        for network in networks:
+            self.key(network.key)
+        self.config.touch(0o600)
+        self.config.write_text("\n".join((head, *(network.toml() for network in networks), "")))
+
+    def start(self) -> None:
+        """Until its socket answers."""
+        command = (*WARREN, "agent", "start", "--root", self.directory, "--verbose")
+        self.process = process = self.host.start(*command, log="agent")
+        until(lambda: process.poll() is not None or self.attempt("info").returncode == 0, "the agent answers")
+        assert process.poll() is None, self.host.log()
+
+    def attempt(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """A command that asks the agent. Whatever it says, it says no secret."""
+        done = self.host.attempt(*WARREN, *arguments, "--root", self.directory)
+        said = done.stdout + done.stderr
+        assert not any(key.to_base64() in said for key in self.keys.values())
+        return done
+
+    def ask(self, *arguments: str) -> Any:
+        """What a command answers with --json; it must end well."""
+        done = self.attempt(*arguments, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def reload(self) -> None:
+        """`warren agent reload`; it must be taken."""
+        done = self.attempt("agent", "reload")
+        assert done.returncode == 0, done.stderr
+
+    def network(self, name: str = "default") -> dict[str, Any]:
+        """What `warren list` says of one network."""
+        found: dict[str, Any] = next(each for each in self.ask("list")["networks"] if each["network"] == name)
+        return found
+
+    def peers(self, name: str = "default") -> dict[str, Any]:
+        """What `warren peers` says, by the peers' names."""
+        return {peer["name"]: peer for peer in self.ask("peers", name)["peers"]}
+
+    def until_state(self, state: str, name: str = "default") -> None:
+        """Waits for it."""
+        until(lambda: self.network(name)["state"] == state, f"{name} is {state}")
+
+    def said(self, event: str) -> list[dict[str, Any]]:
+        """The lines of its log with this event."""
+        lines = (line for line in self.host.log().splitlines() if line.startswith("{"))
+        return [line for line in map(json.loads, lines) if line["event"] == event]
+
+    def pid(self) -> int:
+        """In the host's own counting."""
+        found: int = self.ask("info")["pid"]
+        return found
+
+    def traces(self) -> tuple[list[str], ...]:
+        """What an agent may leave on its host: links, routes, rules. The kernel's own link-local ones come and go."""
+        commands = (
+            ["route", "show", "table", "all"],
+            ["-6", "route", "show", "table", "all"],
+            ["rule"],
+            ["-6", "rule"],
+        )
+        shown = (
+            [line for line in self.host.ip(*words).splitlines() if not OF_A_LINK.search(line)] for words in commands
+        )
+        return (self.host.links(), *shown)

@@ -1,0 +1,58 @@
+"""Two hosts with a cable, and an agent on each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.netns.host import Host
+from tests.netns.pair import FAR_INNER, NEAR_INNER, OUTER, cabled
+
+from .agent import PORT, Agent, Network, Peer
+from .flood import EchoFlood
+
+MakeAgent = Callable[[str], Agent]
+
+
+@pytest.fixture
+def make_agent(tmp_path: Path) -> Iterator[MakeAgent]:
+    """Makes hosts with an agent by name; nothing runs on them yet, and all end with the test."""
+    if not Path("/dev/net/tun").exists():
+        pytest.skip("the device /dev/net/tun")
+    with ExitStack() as hosts:
+        yield lambda name: Agent(hosts.enter_context(Host(name, tmp_path)), tmp_path / name)
+
+
+@pytest.fixture
+def two(make_agent: MakeAgent) -> tuple[Agent, Agent]:
+    """`near` and `far` of tests/netns/pair.py, configured for each other, not started."""
+    near, far = make_agent("near"), make_agent("far")
+    cabled(near.host, far.host)
+    near.configure(network_to(far, NEAR_INNER[0], FAR_INNER[0]))
+    far.configure(network_to(near, FAR_INNER[0], NEAR_INNER[0]))
+    return near, far
+
+
+@pytest.fixture
+def joined(two: tuple[Agent, Agent]) -> tuple[Agent, Agent]:
+    """The same, running, with a session between them."""
+    for agent in two:
+        agent.start()
+        agent.until_state("active")
+    assert two[0].host.attempt("ping", "-c1", "-W10", FAR_INNER[0]).returncode == 0
+    return two
+
+
+@pytest.fixture
+def flood(tmp_path: Path) -> Callable[[Agent, str], EchoFlood]:
+    """Echoes from an agent's host to an address."""
+    return lambda agent, address: EchoFlood(agent.host, address, tmp_path)
+
+
+def network_to(other: Agent, own: str, inner: str) -> Network:
+    """The network of one of two: `own` is its address inside, `inner` the other's."""
+    peer = Peer(other.host.name, other.key(), (f"{inner}/32",), f"{OUTER[other.host.name][0]}:{PORT}")
+    return Network(address=f"{own}/24", peers=(peer,))

@@ -1,0 +1,121 @@
+"""An agent from its start to its end."""
+
+from __future__ import annotations
+
+import json
+
+from tests.netns.deadline import until
+from tests.netns.host import IN_NAMESPACES
+from tests.netns.pair import FAR_INNER
+
+from .agent import Agent
+
+pytestmark = IN_NAMESPACES
+Two = tuple[Agent, Agent]
+
+
+def test_two_agents_reach_each_other_and_say_so(joined: Two) -> None:
+    near, _ = joined
+    network = near.network()
+    assert (network["state"], network["connection"], network["health"]) == ("active", "connected", "healthy")
+    assert network["peers"] == {"total": 1, "active": 1, "healthy": 1, "names": ["far"]}
+    assert network["traffic"]["rx_bytes"] > 0
+    peer = near.peers()["far"]
+    assert peer["healthy"]
+    assert peer["endpoint"] == "192.0.2.2:51820"
+    assert "interface: wg0" in near.host.run("wg", "show", "wg0")
+
+
+def test_latency_is_measured_inside_the_tunnel(joined: Two) -> None:
+    near, _ = joined
+    until(lambda: near.peers()["far"]["latency_seconds"], "an echo came back", 60)
+    assert near.peers()["far"]["loss_rate"] < 1  # the first went out before far was there
+
+
+def test_disconnect_and_stop_leave_the_host_as_it_was(two: Two) -> None:
+    near, _ = two
+    before = near.traces()
+    near.start()
+    near.until_state("active")
+    during = near.traces()
+    assert during != before
+    assert near.attempt("disconnect").stdout == "default is stopped\n"
+    assert near.traces() == before
+    assert near.attempt("connect").stdout == "default is starting on wg0\n"
+    near.until_state("active")
+    assert near.attempt("agent", "stop").returncode == 0
+    assert near.process is not None
+    assert near.process.wait(10) == 0
+    assert near.traces() == before
+    assert near.attempt("list").returncode == 1
+
+
+def test_a_link_that_others_deleted_is_made_anew(joined: Two) -> None:
+    near, _ = joined
+    near.host.ip("link", "delete", "wg0")
+    until(lambda: near.said("network.failed"), "it is noticed")
+    near.until_state("active")
+    until(lambda: near.host.attempt("ping", "-c1", "-W1", FAR_INNER[0]).returncode == 0, "far is reached again", 60)
+    assert "deleted by another program" in near.said("network.failed")[0]["error"]
+
+
+def test_a_route_that_others_took_away_is_put_back(joined: Two) -> None:
+    near, _ = joined
+    near.host.ip("route", "delete", f"{FAR_INNER[0]}/32")
+    until(lambda: FAR_INNER[0] in near.host.ip("route"), "the route is there again")
+    assert near.network()["state"] == "active"
+
+
+def test_killed_and_started_again_it_is_as_before(joined: Two) -> None:
+    near, _ = joined
+    before = near.traces()
+    near.host.kill(near.pid(), "KILL")
+    assert near.process is not None
+    near.process.wait(10)
+    assert "wg0" not in near.host.links()
+    near.start()
+    near.until_state("active")
+    until(lambda: near.host.attempt("ping", "-c1", "-W1", FAR_INNER[0]).returncode == 0, "far is reached again", 60)
+    assert near.traces() == before
+
+
+def test_a_second_agent_is_refused_with_the_pid_of_the_first(joined: Two) -> None:
+    near, _ = joined
+    done = near.attempt("agent", "start")
+    assert done.returncode == 1
+    assert str(near.pid()) in done.stderr
+    assert near.network()["state"] == "active"
+
+
+def test_a_busy_port_is_its_networks_trouble_alone(two: Two) -> None:
+    """Rows H-15 and H-52."""
+    near, _ = two
+    near.host.start("socat", "-u", "UDP-LISTEN:7777", "OPEN:/dev/null")
+    until(lambda: "7777" in near.host.run("ss", "-uln"), "the port is taken")
+    text = near.config.read_text()
+    near.config.write_text(
+        text
+        + text.replace("network.default", "network.other")
+        .replace("wg0", "wg1")
+        .replace("51820", "7777", 1)
+        .replace("10.9.0", "10.8.0")
+    )
+    near.start()
+    near.until_state("active", "default")
+    near.until_state("error", "other")
+    assert "7777" in near.network("other")["error"]
+    assert "in use" in near.network("other")["error"]
+    assert near.attempt("list").returncode == 0
+
+
+def test_health_over_http(joined: Two) -> None:
+    near, _ = joined
+    healthz = json.loads(near.host.run("curl", "-s", "http://localhost:9090/healthz"))
+    assert healthz["status"] == "healthy"
+    assert healthz["networks"]["default"]["state"] == "connected"
+    assert healthz["networks"]["default"]["peerHealth"] == 100.0
+    near.attempt("disconnect")
+    code = near.host.run("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "http://localhost:9090/healthz")
+    assert code == "503"
+    metrics = near.host.run("curl", "-s", "http://localhost:9090/metrics")
+    assert 'warren_network_handshakes_total{network="default",result="success"}' in metrics

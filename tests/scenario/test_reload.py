@@ -1,0 +1,131 @@
+"""A configuration that changes while traffic flows: the difference is applied, and nothing else is disturbed (H-49)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from tests.netns.deadline import until
+from tests.netns.host import IN_NAMESPACES
+from tests.netns.pair import FAR_INNER, NEAR_INNER
+from warren._core import PrivateKey
+
+from .agent import Agent, Peer
+from .conftest import network_to
+from .flood import EchoFlood
+
+pytestmark = IN_NAMESPACES
+Two = tuple[Agent, Agent]
+MakeFlood = Callable[[Agent, str], EchoFlood]
+
+
+def stranger(name: str, prefix: str) -> Peer:
+    """A peer that nobody is."""
+    return Peer(name, str(PrivateKey.generate().public_key()), (prefix,), "192.0.2.9:51820")
+
+
+def reachable(agent: Agent, address: str = FAR_INNER[0]) -> bool:
+    return agent.host.attempt("ping", "-c1", "-W1", address).returncode == 0
+
+
+def test_peers_come_change_and_go_without_the_loss_of_one_echo_of_another(joined: Two, flood: MakeFlood) -> None:
+    """X-21: ten reloads under two hundred echoes a second."""
+    near, far = joined
+    network = network_to(far, NEAR_INNER[0], FAR_INNER[0])
+    handshake = near.peers()["far"]["latest_handshake"]
+    with flood(near, FAR_INNER[0]) as echoes:
+        for number in range(5):
+            more = (stranger("one", f"10.9.1.{number}/32"), stranger("two", "10.9.2.0/24"))
+            near.configure(network.but(peers=(*network.peers, *more), lines=(f"mtu = {1400 + number}",)))
+            near.reload()
+            assert set(near.peers()) == {"far", "one", "two"}
+            near.configure(network)
+            near.reload()
+            assert set(near.peers()) == {"far"}
+    print(f"ten reloads: {echoes.sent} echoes, {echoes.lost} lost")
+    assert echoes.lost == 0
+    assert near.peers()["far"]["latest_handshake"] == handshake
+
+
+def test_sighup_is_a_reload(joined: Two) -> None:
+    near, far = joined
+    network = network_to(far, NEAR_INNER[0], FAR_INNER[0])
+    near.configure(network.but(lines=("mtu = 1300",)))
+    near.host.kill(near.pid(), "HUP")
+    until(lambda: "mtu 1300" in near.host.ip("link", "show", "wg0"), "the new MTU is there")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("mtu = 99", "99 is out of range"),
+        ('privat_key = "x"', "privat_key"),
+        ('backend = "netstack"', "netstack"),
+        ("mtu = = 2", "is no TOML"),
+    ],
+)
+def test_an_invalid_file_changes_nothing_and_says_why(joined: Two, flood: MakeFlood, line: str, said: str) -> None:
+    near, far = joined
+    before = near.network(), near.traces()
+    with flood(near, FAR_INNER[0]) as echoes:
+        near.configure(network_to(far, NEAR_INNER[0], FAR_INNER[0]).but(lines=(line,)))
+        done = near.attempt("agent", "reload")
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert str(near.config) in done.stderr
+    assert echoes.lost == 0
+    after = near.network()
+    assert (after["state"], after["mtu"], near.traces()) == (before[0]["state"], before[0]["mtu"], before[1])
+
+
+def test_a_key_that_others_can_read_is_refused_and_the_old_one_stays(joined: Two) -> None:
+    """Row H-51: under umask 022 `wg genkey > FILE` leaves 0644."""
+    near, far = joined
+    near.key("new.key")
+    (near.directory / "etc/warren/new.key").chmod(0o644)
+    near.configure(network_to(far, NEAR_INNER[0], FAR_INNER[0]).but(key="new.key"))
+    done = near.attempt("agent", "reload")
+    assert done.returncode == 1
+    assert "chmod 600" in done.stderr
+    assert near.network()["public_key"] == near.key()
+    assert reachable(near)
+
+
+def test_a_network_more_and_one_less(joined: Two, flood: MakeFlood) -> None:
+    """Row H-15."""
+    near, far = joined
+    network = network_to(far, NEAR_INNER[0], FAR_INNER[0])
+    other = replace(
+        network,
+        name="other",
+        interface="wg1",
+        port=51999,
+        address="10.8.0.1/24",
+        key="other.key",
+        peers=(stranger("nobody", "10.8.0.2/32"),),
+    )
+    with flood(near, FAR_INNER[0]) as echoes:
+        near.configure(network, other)
+        near.reload()
+        near.until_state("active", "other")
+        assert "wg1" in near.host.links()
+        near.configure(network)
+        near.reload()
+        assert "wg1" not in near.host.links()
+    assert echoes.lost == 0
+    assert [each["network"] for each in near.ask("list")["networks"]] == ["default"]
+
+
+def test_a_private_key_is_changed_by_the_recipe_of_the_guide(joined: Two) -> None:
+    """Row H-50: a new file, `private_key_path` edited, a reload; the far side learns the key by a reload of its own."""
+    near, far = joined
+    network = network_to(far, NEAR_INNER[0], FAR_INNER[0])
+    near.configure(network.but(key="new.key"))
+    peer = replace(network_to(near, FAR_INNER[0], NEAR_INNER[0]).peers[0], public_key=near.key("new.key"))
+    far.configure(network_to(near, FAR_INNER[0], NEAR_INNER[0]).but(peers=(peer,)))
+    far.reload()
+    near.reload()
+    until(lambda: reachable(near), "far is reached with the new key", 60)
+    assert near.network()["public_key"] == near.key("new.key")
