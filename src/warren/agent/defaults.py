@@ -1,0 +1,69 @@
+"""Where a program looks and what it is called, before any file is read (conventions of the program names)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What holds for one program name. Paths begin with `root` already."""
+
+    program: str
+    config: str
+    keys: str
+    """The directory that key files lie in."""
+    socket: str
+    http_socket: str
+    http_token: str
+    state: str
+    log: str
+    user: str
+    """And the group of that name."""
+    aliases: tuple[str, ...] = ()
+    """Families of older metric names that are on."""
+    root: str = ""
+    """What stands before every path, `/`-less at its end: `--root` of a test or a chroot."""
+
+
+WARREN = Defaults(
+    program="warren",
+    config="/etc/warren/agent.toml",
+    keys="/etc/warren",
+    socket="/run/warren/agent.sock",
+    http_socket="/run/warren/http.sock",
+    http_token="/var/lib/warren/http.token",  # noqa: S106, a path
+    state="/var/lib/warren",
+    log="/var/log/warren",
+    user="warren",
+)
+HARMONY_AGENT = Defaults(
+    program="harmony-agent",
+    config="/etc/harmony-agent/config.toml",
+    keys="/etc/harmony-agent",
+    socket="/var/run/harmony-agent.sock",
+    http_socket="/run/harmony-agent/http.sock",
+    http_token="/var/lib/harmony-agent/http.token",  # noqa: S106, a path
+    state="/var/lib/harmony-agent",
+    log="/var/log/harmony-agent",
+    user="harmony-agent",
+    aliases=("harmony_agent",),
+)
+PROGRAMS = {defaults.program: defaults for defaults in (WARREN, HARMONY_AGENT)}
+
+
+def defaults_for(program: str, root: str = "") -> Defaults:
+    """Those of `program`, or of `warren` where it is another name; every path below `root`, which is absolute."""
+    defaults = PROGRAMS.get(program, WARREN)
+    root = root.rstrip("/")
+    return replace(
+        defaults,
+        root=root,
+        config=root + defaults.config,
+        keys=root + defaults.keys,
+        socket=root + defaults.socket,
+        http_socket=root + defaults.http_socket,
+        http_token=root + defaults.http_token,
+        state=root + defaults.state,
+        log=root + defaults.log,
+    )
