@@ -1,0 +1,140 @@
+"""`warren validate`: every problem at once, nothing changed, no rights needed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.agent.documents import BOTH, QUICK_START, with_keys
+from warren._core import PrivateKey
+
+from .program import WARREN, warren
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A root with the document's own directory, and a key in it."""
+    (tmp_path / "etc/harmony-agent").mkdir(parents=True)
+    key = tmp_path / "etc/harmony-agent/private.key"
+    key.touch(0o600)
+    key.write_text(f"{PrivateKey.generate().to_base64()}\n")
+    return tmp_path
+
+
+def file(directory: Path, text: str) -> Path:
+    """A configuration."""
+    path = directory / "agent.toml"
+    path.write_text(text)
+    path.chmod(0o640)
+    return path
+
+
+def test_a_file_that_can_be_used(tree: Path) -> None:
+    path = file(tree, with_keys(QUICK_START))
+    done = warren("validate", "--config", str(path), "--root", "/")
+    assert done.returncode == 0
+    below = warren("validate", "--config", "/agent.toml", "--root", str(tree))
+    warning, summary = below.stdout.splitlines()
+    assert warning.startswith(
+        f"{path}:1: warning: network.default.address: is missing: wg0 comes up without an address; "
+    )
+    assert summary == f"{path} is valid: 1 network, 1 enabled; 1 peer"
+    assert (below.returncode, below.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("text", [text for wordings in BOTH for text in wordings])
+def test_the_documents_blocks_as_they_are(text: str, tmp_path: Path) -> None:
+    """H-01, H-03, H-06: all have something wrong, said with its line, and none ends in a traceback."""
+    path = file(tmp_path, text)
+    done = warren("validate", "--config", str(path))
+    assert done.returncode == 1
+    assert done.stderr == ""
+    *findings, summary = done.stdout.splitlines()
+    assert findings
+    assert all(finding.startswith(f"{path}:") for finding in findings)
+    assert summary.startswith(f"{path} cannot be used: ")
+
+
+def test_every_problem_at_once_for_programs(tmp_path: Path) -> None:
+    path = file(tmp_path, "[network.a]\nmtu = 1\n[http]\nport = true\n")
+    done = warren("validate", "--json", "-c", str(path))
+    assert done.returncode == 1
+    assert json.loads(done.stdout) == {
+        "file": str(path),
+        "valid": False,
+        "findings": [
+            {
+                "key": "network.a.private_key_path",
+                "line": 1,
+                "problem": "is missing",
+                "expected": "expected private_key_path = …",
+            },
+            {
+                "key": "network.a.mtu",
+                "line": 2,
+                "problem": "1 is out of range",
+                "expected": "expected 1280 to 65535",
+            },
+            {
+                "key": "http.port",
+                "line": 4,
+                "problem": "is true or false",
+                "expected": "expected a whole number from 1 to 65535",
+            },
+        ],
+        "warnings": [],
+    }
+
+
+@pytest.mark.security
+@pytest.mark.parametrize(("mode", "status"), [(0o600, 0), (0o400, 0), (0o640, 1), (0o604, 1)])
+def test_modes_of_a_key(mode: int, status: int, tree: Path) -> None:
+    """H-70."""
+    (tree / "etc/harmony-agent/private.key").chmod(mode)
+    file(tree, with_keys(QUICK_START))
+    done = warren("validate", "--config", "/agent.toml", "--root", str(tree))
+    assert done.returncode == status
+    assert ("chmod 600" in done.stdout) == bool(status)
+
+
+@pytest.mark.needs("setpriv")
+@pytest.mark.parametrize(("mode", "status"), [(0o000, 0), (0o040, 1)])
+def test_a_key_that_may_not_be_read_is_not_checked(mode: int, status: int, tree: Path) -> None:
+    """H-21: but for what can be seen of it from outside."""
+    (tree / "etc/harmony-agent/private.key").chmod(mode)
+    path = file(tree, with_keys(QUICK_START).replace("/etc/harmony-agent", f"{tree}/etc/harmony-agent"))
+    # Root opens what it likes by two capabilities; without them it is one user more.
+    plain = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-dac_override,-dac_read_search")
+    words = [*(plain if os.geteuid() == 0 else ()), *WARREN, "validate", "--config", str(path)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (status, "")
+    assert ("not checked" in done.stdout) == (status == 0)
+    (tree / "etc/harmony-agent").chmod(0o000)
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    (tree / "etc/harmony-agent").chmod(0o700)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "not checked" in done.stdout
+
+
+def test_nothing_is_changed(tree: Path) -> None:
+    """H-21."""
+    path = file(tree, with_keys(QUICK_START))
+    before = {each: each.stat() for each in tree.rglob("*") if each.is_file()}
+    warren("validate", "--config", str(path))
+    assert {each: each.stat().st_mtime_ns for each in tree.rglob("*") if each.is_file()} == {
+        each: status.st_mtime_ns for each, status in before.items()
+    }
+
+
+def test_no_such_file(tmp_path: Path) -> None:
+    done = warren("validate", "--config", str(tmp_path / "absent.toml"))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"warren: {tmp_path}/absent.toml: No such file or directory\n")
+    done = warren("validate", "--root", str(tmp_path))
+    assert done.stderr.startswith(f"warren: {tmp_path}/etc/warren/agent.toml: No such file or directory\n")
