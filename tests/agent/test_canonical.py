@@ -46,9 +46,7 @@ persistent_keepalive_secs = 25
 
 
 def test_a_whole_configuration_is_read_as_itself() -> None:
-    text = (
-        with_keys(SEVERAL) + '[http]\nport = 9191\n[metrics]\naliases = ["privateer"]\n[daemon]\nlog_level = "debug"\n'
-    )
+    text = with_keys(SEVERAL) + '[http]\nport = 9191\n[metrics]\naliases = true\n[daemon]\nlog_level = "debug"\n'
     config = load_config(text, "f.toml", WARREN)
     assert load_config(encode_toml([*agent_sections(config)]), "f.toml", WARREN) == config
 

@@ -173,7 +173,7 @@ socket = "/run/t.http"
 token = "/run/t.token"
 
 [metrics]
-aliases = ["harmony_agent", "privateer"]
+aliases = true
 probe_interval_seconds = "5m"
 """
     )
@@ -209,7 +209,7 @@ probe_interval_seconds = "5m"
     assert daemon.log_level == "warning"
     assert (http.enabled, http.bind, http.port) == (False, (ip_address("10.0.0.2"),), 9091)
     assert (http.socket, http.token) == ("/run/t.http", "/run/t.token")
-    assert (metrics.aliases, metrics.probe_interval_seconds) == (("harmony_agent", "privateer"), 300)
+    assert (metrics.aliases, metrics.probe_interval_seconds) == (True, 300)
     assert config.warnings == ()
 
 
@@ -234,8 +234,8 @@ def test_what_is_not_said() -> None:
     )
     assert config.daemon.socket == "/var/run/harmony-agent.sock"
     assert config.daemon.key_directories == ("/etc/harmony-agent",)
-    assert config.metrics.aliases == ("harmony_agent",)
-    assert load_config("", "f.toml", defaults_for("warren")).metrics.aliases == ()
+    assert config.metrics.aliases
+    assert not load_config("", "f.toml", defaults_for("warren")).metrics.aliases
     assert load('[daemon]\nuser = "tunnels"\n').daemon.group == "tunnels"
 
 
@@ -323,7 +323,7 @@ def test_a_value_of_a_peer_that_is_refused(text: str, key: str, problem: str) ->
         ("[http]\nport = 0", "line 2: http.port: 0 is out of range"),
         ('[http]\nbind = ["localhost"]', "line 2: http.bind[0]: 'localhost' is no address"),
         ('[http]\nbnd = ["::1"]', "line 2: http.bnd: is no key; did you mean bind?"),
-        ('[metrics]\naliases = ["wg"]', "line 2: metrics.aliases[0]: 'wg' is no family of names"),
+        ('[metrics]\naliases = ["wg"]', "line 2: metrics.aliases: is a list; expected true or false"),
         ("[metrics]\nprobe_interval_seconds = 0", "0 is out of range; expected 1 to 86400"),
         ("[deamon]", "line 1: deamon: is no table; did you mean daemon?"),
         ("[outbound]", "line 1: outbound: comes with a later version of Warren"),

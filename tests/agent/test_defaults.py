@@ -15,7 +15,7 @@ def test_each_name_has_its_own() -> None:
     warren, harmony = defaults_for("warren"), defaults_for("harmony-agent")
     assert (warren.config, harmony.config) == ("/etc/warren/agent.toml", "/etc/harmony-agent/config.toml")
     assert (warren.socket, harmony.socket) == ("/run/warren/agent.sock", "/var/run/harmony-agent.sock")
-    assert (warren.aliases, harmony.aliases) == ((), ("harmony_agent",))
+    assert (warren.aliases, harmony.aliases) == (False, True)
     assert defaults_for("another") == warren
 
 

@@ -61,7 +61,7 @@ def agent_sections(config: AgentConfig) -> Iterator[Section]:
     yield Section(
         "[metrics]",
         "metrics",
-        {"aliases": [*metrics.aliases], "probe_interval_seconds": metrics.probe_interval_seconds},
+        {"aliases": metrics.aliases, "probe_interval_seconds": metrics.probe_interval_seconds},
     )
     for network in config.networks:
         yield from network_sections(network, whole=True)

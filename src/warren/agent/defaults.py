@@ -20,8 +20,8 @@ class Defaults:
     log: str
     user: str
     """And the group of that name."""
-    aliases: tuple[str, ...] = ()
-    """Families of older metric names that are on."""
+    aliases: bool = False
+    """Whether the documents' own names of metrics come out beside ours."""
     root: str = ""
     """What stands before every path, `/`-less at its end: `--root` of a test or a chroot."""
 
@@ -47,7 +47,7 @@ HARMONY_AGENT = Defaults(
     state="/var/lib/harmony-agent",
     log="/var/log/harmony-agent",
     user="harmony-agent",
-    aliases=("harmony_agent",),
+    aliases=True,
 )
 PROGRAMS = {defaults.program: defaults for defaults in (WARREN, HARMONY_AGENT)}
 

@@ -16,7 +16,6 @@ from warren.tunnel.config import PORT
 from warren.tunnel.network import IPAddress
 
 LogLevel = Literal["error", "warning", "info", "debug"]
-ALIASES = ("harmony_agent", "privateer")  # documents 000 and 003
 LOOPBACK: tuple[IPAddress, ...] = (IPv4Address("127.0.0.1"), IPv6Address("::1"))  # H-67
 DEFAULT_HTTP_PORT = 9090
 DEFAULT_PROBE_SECONDS = 15
@@ -53,8 +52,8 @@ class HttpSettings:
 class MetricsSettings:
     """[metrics]: names of metrics, and how often peers are measured."""
 
-    aliases: tuple[str, ...] = ()
-    """Families of older names that come out beside `warren_*`: of ALIASES."""
+    aliases: bool = False
+    """Whether the documents' own names come out beside `warren_*`."""
     probe_interval_seconds: int = DEFAULT_PROBE_SECONDS
 
 
@@ -71,13 +70,6 @@ def parse_log_level(written: str) -> LogLevel:
             return "debug"
         case _:
             raise ConfigError([Finding("", f"{written!r} is no level", "expected error, warning, info or debug")])
-
-
-def parse_alias(written: str) -> str:
-    """A family of ALIASES."""
-    if written not in ALIASES:
-        raise ConfigError([Finding("", f"{written!r} is no family of names", f"expected {' or '.join(ALIASES)}")])
-    return written
 
 
 def login_findings(name: str) -> Iterator[Finding]:
@@ -120,7 +112,7 @@ def read_http(table: Table, defaults: Defaults) -> HttpSettings:
 def read_metrics(table: Table, defaults: Defaults) -> MetricsSettings:
     """[metrics]."""
     metrics = MetricsSettings(
-        aliases=table.read("aliases", list_of(text_as(parse_alias)), defaults.aliases),
+        aliases=table.read("aliases", flag, defaults.aliases),
         probe_interval_seconds=table.read("probe_interval_seconds", duration_in(PROBE), DEFAULT_PROBE_SECONDS),
     )
     table.close({})
