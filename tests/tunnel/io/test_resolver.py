@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import subprocess
+import sys
+
 import pytest
 
 from tests.tunnel.strategies import PRIVATE_KEYS, PUBLIC_KEYS
 from warren.errors import FarSideError, Fault
 from warren.tunnel.config import Endpoint, InterfaceConfig, PeerConfig
-from warren.tunnel.io.resolver import resolve_endpoints
+from warren.tunnel.io.resolver import resolve_endpoints, resolve_soon
 
 pytestmark = pytest.mark.integration
 
@@ -46,3 +50,52 @@ def test_every_name_that_fails_is_told() -> None:
         "the endpoint a.invalid:1",
         "the endpoint b.invalid:2",
     ]
+
+
+def test_the_loop_goes_on_while_names_are_asked() -> None:
+    async def ask() -> tuple[Endpoint, int]:
+        turns = 0
+        answer = asyncio.ensure_future(resolve_soon(Endpoint("localhost", 51820)))
+        while not answer.done():
+            turns += 1
+            await asyncio.sleep(0)
+        return answer.result(), turns
+
+    found, turns = asyncio.run(ask())
+    assert found.host in HERE
+    assert found.port == 51820
+    assert turns > 0
+
+
+def test_a_name_that_fails_is_told_to_who_asked() -> None:
+    with pytest.raises(FarSideError, match=r"the endpoint a\.invalid:1 does not resolve: ") as error:
+        asyncio.run(resolve_soon(Endpoint("a.invalid", 1)))
+    assert error.value.code == "endpoint.unresolved"
+
+
+STUCK = """
+import asyncio, threading
+from warren.tunnel.config import Endpoint
+from warren.tunnel.io import resolver
+
+asked = threading.Event()
+
+def never(*arguments, **options):
+    asked.set()
+    threading.Event().wait()
+
+resolver.socket.getaddrinfo = never
+
+async def main():
+    asking = asyncio.ensure_future(resolver.resolve_soon(Endpoint("vpn.example.org", 1)))
+    await asyncio.to_thread(asked.wait)
+    asking.cancel()
+
+asyncio.run(main())
+print("ended")
+"""
+
+
+def test_a_resolver_that_never_answers_delays_no_end() -> None:
+    done = subprocess.run([sys.executable, "-c", STUCK], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "ended\n", "")

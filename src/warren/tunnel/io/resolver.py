@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import threading
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 from warren.errors import FarSideError
 from warren.tunnel.config import Endpoint, InterfaceConfig, PeerConfig
@@ -18,7 +22,7 @@ def resolve_endpoints(config: InterfaceConfig) -> InterfaceConfig:
         try:
             found[endpoint] = resolve(endpoint)
         except OSError as error:
-            failures.append(f"the endpoint {endpoint} does not resolve: {error.strerror}")
+            failures.append(_failure(endpoint, error))
     if failures:
         raise FarSideError("\n".join(failures), code="endpoint.unresolved")
     return replace(config, peers=tuple(_with_address(peer, found) for peer in config.peers))
@@ -32,6 +36,43 @@ def resolve(endpoint: Endpoint) -> Endpoint:
     zone = rest[1] if len(rest) > 1 else 0
     host = str(host).partition("%")[0]
     return Endpoint(f"{host}%{zone}" if zone else host, int(port))
+
+
+async def resolve_soon(endpoint: Endpoint) -> Endpoint:
+    """`resolve` while the loop goes on. Raises FarSideError.
+
+    The system's resolver cannot be told to stop, so it is asked in a thread that neither the loop nor the interpreter
+    waits for: a name server that does not answer delays no shutdown.
+    """
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[Endpoint] = loop.create_future()
+
+    def ask() -> None:
+        try:
+            found = resolve(endpoint)
+        except OSError as error:
+            failure = FarSideError(_failure(endpoint, error), code="endpoint.unresolved")
+            tell = partial(_settle, answer, failure)
+        else:
+            tell = partial(_settle, answer, found)
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(tell)
+
+    threading.Thread(target=ask, name=f"resolve {endpoint.host}", daemon=True).start()
+    return await answer
+
+
+def _settle(answer: asyncio.Future[Endpoint], result: Endpoint | FarSideError) -> None:
+    if answer.cancelled():
+        return
+    if isinstance(result, FarSideError):
+        answer.set_exception(result)
+    else:
+        answer.set_result(result)
+
+
+def _failure(endpoint: Endpoint, error: OSError) -> str:
+    return f"the endpoint {endpoint} does not resolve: {error.strerror}"
 
 
 def _with_address(peer: PeerConfig, found: dict[Endpoint, Endpoint]) -> PeerConfig:
