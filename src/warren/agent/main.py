@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,28 +62,30 @@ def _load(options: Options) -> AgentConfig:
 
 
 async def _serve(options: Options, config: AgentConfig, listener: Listener) -> None:
-    supervisor = Supervisor()
+    supervisor, told_to_stop = Supervisor(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told_to_stop.set)
     async with asyncio.TaskGroup() as group:
         probes = Probes(config.metrics.probe_interval_seconds)
         networks = AgentNetworks(config.networks, lambda: _load_again(options, config), probes, group)
-        servers = [
-            group.create_task(socket.serve(listener, _handler(options, config, networks)), name="control"),
-            group.create_task(probes.prober.run(), name="probes"),
-        ]
-        pages = _pages(config, networks)
-        servers += [group.create_task(http.serve(each, pages), name=f"http {each.name}") for each in _doors(config)]
-        servers.append(group.create_task(_reload_on_hangup(networks, supervisor), name="reload"))
-        if supervisor.watchdog_seconds is not None:
-            servers.append(group.create_task(_keep_watchdog(supervisor), name="watchdog"))
+        handler, pages = _handler(options, config, networks, told_to_stop.set), _pages(config, networks)
+        work = {
+            "control": socket.serve(listener, handler),
+            "probes": probes.prober.run(),
+            "hangup": _reload_on_hangup(networks, supervisor),
+            "watchdog": _keep_watchdog(supervisor),
+            **{f"http {door.name}": http.serve(door, pages) for door in _doors(config)},
+        }
+        tasks = [group.create_task(each, name=name) for name, each in work.items()]
         networks.start()
         log.info("agent.ready", extra={"version": __version__, "pid": os.getpid(), "config": config.source})
         supervisor.ready(f"{len(config.networks)} networks")
-        await _told_to_stop()
+        await told_to_stop.wait()
         log.info("agent.stopping")
         supervisor.stopping()
         await networks.close()
-        for server in servers:
-            server.cancel()
+        for task in tasks:
+            task.cancel()
 
 
 def _load_again(options: Options, running: AgentConfig) -> Sequence[NetworkConfig]:
@@ -94,7 +96,7 @@ def _load_again(options: Options, running: AgentConfig) -> Sequence[NetworkConfi
     return config.networks
 
 
-def _handler(options: Options, config: AgentConfig, networks: AgentNetworks) -> Handler:
+def _handler(options: Options, config: AgentConfig, networks: AgentNetworks, stop: Callable[[], None]) -> Handler:
     users = find_group(config.daemon.group)
     return Handler(
         networks,
@@ -107,6 +109,7 @@ def _handler(options: Options, config: AgentConfig, networks: AgentNetworks) -> 
             owner=os.geteuid() or None,
         ),
         key_directories=config.daemon.key_directories,
+        stop=stop,
     )
 
 
@@ -122,7 +125,7 @@ def _pages(config: AgentConfig, networks: AgentNetworks) -> Pages:
         now=wall_seconds,
         version=__version__,
         access=Access(token, addresses=addresses),
-        aliases=bool(config.metrics.aliases),
+        aliases=config.metrics.aliases,
         settings=lambda: _info(config),
     )
 
@@ -151,13 +154,6 @@ def _info(config: AgentConfig) -> Mapping[str, object]:
     }
 
 
-async def _told_to_stop() -> None:
-    told = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, told.set)
-    await told.wait()
-
-
 async def _reload_on_hangup(networks: AgentNetworks, supervisor: Supervisor) -> None:
     hangup = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hangup.set)
@@ -173,6 +169,6 @@ async def _reload_on_hangup(networks: AgentNetworks, supervisor: Supervisor) -> 
 
 
 async def _keep_watchdog(supervisor: Supervisor) -> None:
-    while True:
+    while supervisor.watchdog_seconds is not None:
         supervisor.alive()
-        await asyncio.sleep(supervisor.watchdog_seconds or 1)
+        await asyncio.sleep(supervisor.watchdog_seconds)

@@ -16,12 +16,21 @@ from warren.cli.output import abandon_output, tell, write
 from warren.errors import WarrenError
 
 HOMES = {
-    "up": "warren.cli.interface",
-    "down": "warren.cli.interface",
-    "status": "warren.cli.status",
-    "genkey": "warren.cli.key",
-    "pubkey": "warren.cli.key",
-    "genpsk": "warren.cli.key",
+    "agent": "warren.cli.agent:agent",
+    "status": "warren.cli.status:status",
+    "list": "warren.cli.network:list_networks",
+    "peers": "warren.cli.network:peers",
+    "connect": "warren.cli.network:connect",
+    "disconnect": "warren.cli.network:disconnect",
+    "rotate-keys": "warren.cli.network:rotate_keys",
+    "info": "warren.cli.network:info",
+    "validate": "warren.cli.validate:validate",
+    "config": "warren.cli.config:config",
+    "up": "warren.cli.interface:up",
+    "down": "warren.cli.interface:down",
+    "genkey": "warren.cli.key:genkey",
+    "pubkey": "warren.cli.key:pubkey",
+    "genpsk": "warren.cli.key:genpsk",
 }
 INTERRUPTED = 130  # 128 and SIGINT, as a shell has it
 
@@ -37,7 +46,8 @@ class Program(click.Group):
         """The command of that name."""
         if cmd_name not in HOMES:
             return None
-        command: click.Command = getattr(importlib.import_module(HOMES[cmd_name]), cmd_name)
+        module, _, attribute = HOMES[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
 

@@ -28,6 +28,7 @@ EVENTS = {
     "disconnect": "network.disconnect",
     "reload": "config.reload",
     "rotate_keys": "key.rotate",
+    "stop": "agent.stop",
 }
 """What changes something, and the name of its event."""
 ROTATION_STEPS = ("prepare", "commit", "abort")
@@ -38,10 +39,11 @@ class Handler:
     """All actions, over `networks`.
 
     `parse_config` makes a network of a name and the `config` of a request: it raises ConfigError. `info` is what the
-    agent says of itself. Key files that a client names must stand in one of `key_directories`.
+    agent says of itself. Key files that a client names must stand in one of `key_directories`. `stop` tells the agent
+    to end; without it there is no such action.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, each is said once, in main, by its name
         self,
         networks: Networks,
         parse_config: ParseConfig,
@@ -49,6 +51,7 @@ class Handler:
         *,
         permissions: Permissions,
         key_directories: Sequence[str],
+        stop: Callable[[], None] | None = None,
     ) -> None:
         self._networks = networks
         self._parse_config = parse_config
@@ -66,6 +69,9 @@ class Handler:
             "info": self._tell_info,
             "ping": self._ping,
         }
+        self._tell_to_stop = stop
+        if stop is not None:
+            self._actions["stop"] = self._stop
 
     async def answer(self, request: Request, client: Client, now: float) -> Response:
         """Does it; `now` is in seconds since the Unix epoch. Never raises: what went wrong is the answer."""
@@ -148,6 +154,12 @@ class Handler:
     async def _tell_info(self, _request: Request, _now: float) -> Data:
         """What the agent says of itself."""
         return dict(self._info())
+
+    async def _stop(self, _request: Request, _now: float) -> Data:
+        """`{stopping: true}`: the answer comes first, then all that the agent made goes (H-22)."""
+        if self._tell_to_stop is not None:
+            self._tell_to_stop()
+        return {"stopping": True}
 
     async def _ping(self, _request: Request, _now: float) -> Data:
         """`{pong: true}`: the agent is there, and hears this client."""

@@ -1,0 +1,76 @@
+"""Networks and their peers in words, from what the agent's socket answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from warren.cli.units import ago, octets
+
+NO_NETWORK = "the agent knows no network\n"
+NETWORK_TITLES = ("network", "state", "health", "interface", "backend", "peers", "received", "sent")
+PEER_TITLES = ("peer", "health", "endpoint", "allowed IPs", "handshake", "latency", "loss", "received", "sent")
+
+Answer = Mapping[str, Any]
+
+
+def network_line(answer: Answer) -> str:
+    """What became of a request for one network."""
+    where = f" on {answer['interface']}" if answer.get("interface") else ""
+    return f"{answer['network']} is {answer['state']}{where}"
+
+
+def network_lines(answer: Answer) -> str:
+    """Every network in a line, and under it why it does not work."""
+    networks = answer["networks"]
+    if not networks:
+        return NO_NETWORK
+    lines = columns([NETWORK_TITLES, *map(_network_cells, networks)])
+    troubles = (f"{each['network']}: {each['error']}" for each in networks if each["error"])
+    return "".join(f"{line}\n" for line in (*lines, *troubles))
+
+
+def _network_cells(network: Answer) -> tuple[str, ...]:
+    peers, traffic = network["peers"], network["traffic"]
+    return (
+        network["network"],
+        network["state"],
+        network["health"],
+        network["interface"],
+        network["backend"],
+        f"{peers['healthy']} of {peers['total']}",
+        octets(traffic["rx_bytes"]),
+        octets(traffic["tx_bytes"]),
+    )
+
+
+def peer_lines(answer: Answer, now: float) -> str:
+    """Every peer in a line, and under it why one cannot be reached."""
+    peers = answer["peers"]
+    if not peers:
+        return f"{answer['network']} has no peers\n"
+    lines = columns([PEER_TITLES, *(_peer_cells(peer, now) for peer in peers)])
+    pending = (f"{peer['name']}: {peer['pending']}" for peer in peers if peer["pending"])
+    return "".join(f"{line}\n" for line in (*lines, *pending))
+
+
+def _peer_cells(peer: Answer, now: float) -> tuple[str, ...]:
+    handshake, latency, loss = peer["latest_handshake"], peer["latency_seconds"], peer["loss_rate"]
+    return (
+        peer["name"],
+        "healthy" if peer["healthy"] else "unhealthy",
+        peer["endpoint"] or "unknown",
+        ", ".join(peer["allowed_ips"]) or "none",
+        ago(None if handshake is None else max(0.0, now - handshake)),
+        "unknown" if latency is None else f"{latency * 1000:.1f} ms",
+        "unknown" if loss is None else f"{loss:.0%}",
+        octets(peer["rx_bytes"]),
+        octets(peer["tx_bytes"]),
+    )
+
+
+def columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """Rows in columns that are neither cut nor folded."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
