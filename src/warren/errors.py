@@ -29,6 +29,7 @@ REMEDIES = {
     "endpoint.unresolved": "nothing was changed; check the name and this host's resolver",
     "engine.failed": "`warren-wg -f NAME` shows what it does, with LOG_LEVEL=verbose in the environment",
     "engine.missing": "install Warren whole: warren-wg belongs beside it, or on the PATH",
+    "engine.no_kernel": "use the backend userspace, or auto; or load the module: modprobe wireguard",
     "engine.refused": "nothing was left behind",
     "host.no_tun": "without it there is no interface",
     "host.not_permitted": "run it as root",

@@ -7,8 +7,9 @@ use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, parse_ip};
 use netlink_packet_route::address::{AddressAttribute, AddressHeader, AddressMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
+use crate::conversation::attributes;
 use crate::error::NetError;
-use crate::netlink::{Netlink, attributes};
+use crate::netlink::Netlink;
 
 /// Octets of `struct ifaddrmsg`.
 const HEADER_BYTES: usize = 8;
@@ -24,7 +25,7 @@ impl Netlink {
     pub fn addresses(&mut self, index: u32) -> Result<Vec<IpNet>, NetError> {
         let mut message = AddressMessage::default();
         message.header.index = index;
-        let all = self.list(&RouteNetlinkMessage::GetAddress(message), |body| parse_address(body, index));
+        let all = self.0.list(&RouteNetlinkMessage::GetAddress(message), |body| parse_address(body, index));
         all.map_err(|refusal| self.refused(index, refusal, |link| format!("listing the addresses of {link}")))
     }
 
@@ -34,7 +35,7 @@ impl Netlink {
     /// [`NetError`]; EEXIST if the link has it already.
     pub fn add_address(&mut self, index: u32, address: IpNet) -> Result<(), NetError> {
         let request = RouteNetlinkMessage::NewAddress(message(index, address));
-        let result = self.order(request, NLM_F_CREATE | NLM_F_EXCL);
+        let result = self.0.order(&request, NLM_F_CREATE | NLM_F_EXCL);
         result.map_err(|refusal| self.refused(index, refusal, |link| format!("adding the address {address} to {link}")))
     }
 
@@ -43,7 +44,7 @@ impl Netlink {
     /// # Errors
     /// [`NetError`]; EADDRNOTAVAIL if the link does not have it.
     pub fn remove_address(&mut self, index: u32, address: IpNet) -> Result<(), NetError> {
-        let result = self.order(RouteNetlinkMessage::DelAddress(message(index, address)), 0);
+        let result = self.0.order(&RouteNetlinkMessage::DelAddress(message(index, address)), 0);
         result.map_err(|refusal| {
             self.refused(index, refusal, |link| format!("removing the address {address} from {link}"))
         })

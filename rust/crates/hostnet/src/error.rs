@@ -2,9 +2,13 @@
 
 use std::io;
 
-/// `errno` of "no such device", "operation not permitted": the two that get a sentence of their own.
-const ENODEV: i32 = 19;
+/// Those `errno` that get a sentence of their own, at least somewhere.
 const EPERM: i32 = 1;
+pub(crate) const ENOENT: i32 = 2;
+pub(crate) const EEXIST: i32 = 17;
+const ENODEV: i32 = 19;
+pub(crate) const EOPNOTSUPP: i32 = 95;
+pub(crate) const EAFNOSUPPORT: i32 = 97;
 
 /// Why something was not done to this host, or not told of it.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +19,21 @@ pub enum NetError {
         /// The name in quotation marks, or the number.
         link: String,
     },
+    /// A link is to be made, and there is one of that name.
+    #[error("there is a link {link} already")]
+    LinkExists {
+        /// The name in quotation marks.
+        link: String,
+    },
+    /// What only a link of the kernel's own WireGuard can do is asked of another.
+    #[error("the link {link} is none of the kernel's own WireGuard")]
+    NotWireGuard {
+        /// The name in quotation marks.
+        link: String,
+    },
+    /// The kernel was built without WireGuard, or its module is not to be had.
+    #[error("this kernel has no WireGuard: it knows no links of that kind")]
+    NoWireGuard,
     /// The process may not do it.
     #[error("{doing}: not permitted: needs CAP_NET_ADMIN")]
     NotPermitted {
@@ -46,6 +65,8 @@ impl NetError {
     pub fn errno(&self) -> Option<i32> {
         match self {
             Self::NoSuchLink { .. } => Some(ENODEV),
+            Self::LinkExists { .. } => Some(EEXIST),
+            Self::NotWireGuard { .. } | Self::NoWireGuard => Some(EOPNOTSUPP),
             Self::NotPermitted { .. } => Some(EPERM),
             Self::Refused { source, .. } => source.raw_os_error(),
         }
@@ -53,8 +74,12 @@ impl NetError {
 }
 
 impl Refusal {
+    pub(crate) fn is(&self, errno: i32) -> bool {
+        self.source.raw_os_error() == Some(errno)
+    }
+
     pub(crate) fn is_no_device(&self) -> bool {
-        self.source.raw_os_error() == Some(ENODEV)
+        self.is(ENODEV)
     }
 
     /// Names what was refused.

@@ -1,18 +1,24 @@
-//! Links, addresses and routes of this host over netlink (rtnetlink(7)): does what it is told, decides nothing.
+//! Links, addresses, routes, rules (rtnetlink(7)) and the kernel's own WireGuard (generic netlink): does what it is told,
+//! decides nothing.
 //!
 //! Synchronous: a call returns when the kernel has answered, which it does at once. A socket belongs to the network
 //! namespace of the thread that opened it, and stays there.
 #![forbid(unsafe_code)]
 
 mod address;
+mod conversation;
 mod error;
 mod link;
 mod netlink;
 mod route;
+mod rule;
 mod watch;
+mod wireguard;
 
 pub use error::NetError;
 pub use link::Link;
-pub use netlink::Netlink;
+pub use netlink::{Netlink, OURS};
 pub use route::Route;
+pub use rule::{Rule, Version};
 pub use watch::{Changes, Watch};
+pub use wireguard::WireGuard;

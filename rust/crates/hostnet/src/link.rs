@@ -1,10 +1,14 @@
-//! Links: found, listed, set up and down, resized, deleted.
+//! Links: found, listed, made, set up and down, resized, deleted.
 
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkFlags, LinkHeader, LinkMessage};
+use netlink_packet_route::link::{
+    InfoKind, LinkAttribute, LinkExtentMask, LinkFlags, LinkHeader, LinkInfo, LinkMessage,
+};
 
-use crate::error::{NetError, Refusal};
-use crate::netlink::{Netlink, attributes, number, text};
+use crate::conversation::{attributes, number, text};
+use crate::error::{EEXIST, EOPNOTSUPP, NetError, Refusal};
+use crate::netlink::{Netlink, OURS};
 
 /// Octets of `struct ifinfomsg`.
 const HEADER_BYTES: usize = 16;
@@ -12,7 +16,10 @@ const HEADER_BYTES: usize = 16;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
 const IFLA_LINKINFO: u16 = 18;
+const IFLA_GROUP: u16 = 27;
 const IFLA_INFO_KIND: u16 = 1;
+/// The driver's word for the kernel's own WireGuard.
+const WIREGUARD: &str = "wireguard";
 /// Octets of a link's name, without its closing zero (IFNAMSIZ - 1).
 const NAME_BYTES: usize = 15;
 
@@ -29,6 +36,8 @@ pub struct Link {
     pub up: bool,
     /// The driver's word for it, such as `tun`, `veth`, `wireguard`; physical links have none.
     pub kind: Option<String>,
+    /// Whether [`Netlink::create_wireguard`] made it, here or in a process that ended since.
+    pub ours: bool,
 }
 
 impl Netlink {
@@ -43,7 +52,7 @@ impl Netlink {
         }
         let mut message = message(0);
         message.attributes.push(LinkAttribute::IfName(name.into()));
-        match self.query(RouteNetlinkMessage::GetLink(message), parse_link) {
+        match self.0.query(&RouteNetlinkMessage::GetLink(message), parse_link) {
             Ok(found) => found.ok_or_else(missing),
             Err(refusal) if refusal.is_no_device() => Err(missing()),
             Err(refusal) => Err(refusal.to(format!("looking for the link {name:?}"))),
@@ -55,8 +64,29 @@ impl Netlink {
     /// # Errors
     /// [`NetError::Refused`].
     pub fn links(&mut self) -> Result<Vec<Link>, NetError> {
-        let all = self.list(&RouteNetlinkMessage::GetLink(message(0)), parse_link);
+        let all = self.0.list(&RouteNetlinkMessage::GetLink(message(0)), parse_link);
         all.map_err(|refusal| refusal.to("listing the links".into()))
+    }
+
+    /// `ip link add NAME group 119 type wireguard`: the kernel's own WireGuard, down, without keys, peers or addresses.
+    ///
+    /// The group is set by the same request, so no link of ours is ever without it, whenever the process is killed.
+    ///
+    /// # Errors
+    /// [`NetError::NoWireGuard`], [`NetError::LinkExists`].
+    pub fn create_wireguard(&mut self, name: &str) -> Result<(), NetError> {
+        let mut message = LinkMessage::default();
+        message.attributes = vec![
+            LinkAttribute::IfName(name.into()),
+            LinkAttribute::Group(u32::from(OURS)),
+            LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Wireguard)]),
+        ];
+        let result = self.0.order(&RouteNetlinkMessage::NewLink(message), NLM_F_CREATE | NLM_F_EXCL);
+        result.map_err(|refusal| match refusal {
+            refusal if refusal.is(EOPNOTSUPP) => NetError::NoWireGuard,
+            refusal if refusal.is(EEXIST) => NetError::LinkExists { link: format!("{name:?}") },
+            refusal => refusal.to(format!("making the link {name:?}")),
+        })
     }
 
     /// Sets the size of the largest packet, in octets.
@@ -66,7 +96,7 @@ impl Netlink {
     pub fn set_mtu(&mut self, index: u32, mtu: u32) -> Result<(), NetError> {
         let mut message = message(index);
         message.attributes.push(LinkAttribute::Mtu(mtu));
-        let result = self.order(RouteNetlinkMessage::SetLink(message), 0);
+        let result = self.0.order(&RouteNetlinkMessage::SetLink(message), 0);
         result.map_err(|refusal| self.refused(index, refusal, |link| format!("setting the MTU of {link} to {mtu}")))
     }
 
@@ -78,7 +108,7 @@ impl Netlink {
         let mut message = message(index);
         message.header.change_mask = LinkFlags::Up;
         message.header.flags = if up { LinkFlags::Up } else { LinkFlags::empty() };
-        let result = self.order(RouteNetlinkMessage::SetLink(message), 0);
+        let result = self.0.order(&RouteNetlinkMessage::SetLink(message), 0);
         let word = if up { "up" } else { "down" };
         result.map_err(|refusal| self.refused(index, refusal, |link| format!("setting {link} {word}")))
     }
@@ -88,7 +118,7 @@ impl Netlink {
     /// # Errors
     /// [`NetError`].
     pub fn delete_link(&mut self, index: u32) -> Result<(), NetError> {
-        let result = self.order(RouteNetlinkMessage::DelLink(message(index)), 0);
+        let result = self.0.order(&RouteNetlinkMessage::DelLink(message(index)), 0);
         result.map_err(|refusal| self.refused(index, refusal, |link| format!("deleting {link}")))
     }
 
@@ -97,7 +127,7 @@ impl Netlink {
         if refusal.is_no_device() {
             return NetError::NoSuchLink { link: format!("number {index}") };
         }
-        let link = self.query(RouteNetlinkMessage::GetLink(message(index)), parse_link).ok().flatten();
+        let link = self.0.query(&RouteNetlinkMessage::GetLink(message(index)), parse_link).ok().flatten();
         refusal.to(doing(&link.map_or_else(|| format!("link {index}"), |link| format!("link {:?}", link.name))))
     }
 }
@@ -112,16 +142,18 @@ fn message(index: u32) -> LinkMessage {
 
 fn parse_link(body: &[u8]) -> Option<Link> {
     let header = LinkHeader::parse(body).ok()?;
-    let mut link =
-        Link { index: header.index, name: String::new(), mtu: 0, up: header.flags.contains(LinkFlags::Up), kind: None };
+    let up = header.flags.contains(LinkFlags::Up);
+    let mut link = Link { index: header.index, name: String::new(), mtu: 0, up, kind: None, ours: false };
     for attribute in attributes(body, HEADER_BYTES) {
         match attribute.kind() {
             IFLA_IFNAME => link.name = text(attribute.value()),
             IFLA_MTU => link.mtu = number(attribute.value())?,
             IFLA_LINKINFO => link.kind = parse_kind(attribute.value()),
+            IFLA_GROUP => link.ours = number(attribute.value())? == u32::from(OURS),
             _ => {}
         }
     }
+    link.ours &= link.kind.as_deref() == Some(WIREGUARD);
     Some(link)
 }
 

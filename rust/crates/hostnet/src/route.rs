@@ -1,4 +1,4 @@
-//! Routes by a link, as `ip route` adds, deletes and shows them, and the question which link a datagram would take.
+//! Routes by a link or in a table, as `ip route` adds, deletes and shows them, and the question which link a datagram would take.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -10,8 +10,9 @@ use netlink_packet_route::route::{
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use crate::address::family;
-use crate::error::{NetError, Refusal};
-use crate::netlink::{Netlink, attributes, number};
+use crate::conversation::{attributes, number};
+use crate::error::{ENOENT, NetError, Refusal};
+use crate::netlink::{Netlink, OURS};
 
 /// Octets of `struct rtmsg`.
 const HEADER_BYTES: usize = 12;
@@ -25,14 +26,16 @@ const RTA_TABLE: u16 = 15;
 /// `errno` of "network is unreachable", for an answer that names no link.
 const ENETUNREACH: i32 = 101;
 
-/// A unicast route by one link.
+/// A route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
     /// Where it leads; a default route has the length 0.
     pub destination: IpNet,
     /// The table that it is in; 254 is the main one.
     pub table: u32,
-    /// Who made it (RTPROT_*): 2 the kernel, from an address; 3 `ip route` or [`Netlink::add_route`].
+    /// The link by which it leads; None for several, and for one that leads nowhere.
+    pub link: Option<u32>,
+    /// Who made it (RTPROT_*): 2 the kernel, from an address; 3 `ip route`; [`OURS`] [`Netlink::add_route`].
     pub protocol: u8,
     /// The next router, if there is one.
     pub gateway: Option<IpAddr>,
@@ -55,42 +58,63 @@ impl Netlink {
     /// # Errors
     /// [`NetError`].
     pub fn routes(&mut self, index: u32) -> Result<Vec<Route>, NetError> {
+        // Old kernels do not choose, and list all routes.
+        let by_link =
+            |header: &RouteHeader, route: &Route| header.kind == RouteType::Unicast && route.link == Some(index);
+        let all = self.choose_routes(&RouteAttribute::Oif(index), by_link);
+        all.map_err(|refusal| self.refused(index, refusal, |link| format!("listing the routes by {link}")))
+    }
+
+    /// The routes in a table, by whatever link, those that lead nowhere too.
+    ///
+    /// # Errors
+    /// [`NetError`].
+    pub fn table_routes(&mut self, table: u32) -> Result<Vec<Route>, NetError> {
+        let all = self.choose_routes(&RouteAttribute::Table(table), |_, route| route.table == table);
+        all.map_err(|refusal| refusal.to(format!("listing the routes in table {table}")))
+    }
+
+    fn choose_routes(
+        &mut self,
+        by: &RouteAttribute,
+        chosen: impl Fn(&RouteHeader, &Route) -> bool,
+    ) -> Result<Vec<Route>, Refusal> {
         let mut all = Vec::new();
         for family in [AddressFamily::Inet, AddressFamily::Inet6] {
             let mut message = RouteMessage::default();
             message.header.address_family = family;
-            message.attributes.push(RouteAttribute::Oif(index));
-            let some = self.list(&RouteNetlinkMessage::GetRoute(message), |body| parse_route(body, family, index));
-            all.extend(
-                some.map_err(|refusal| self.refused(index, refusal, |link| format!("listing the routes by {link}")))?,
-            );
+            message.attributes.push(by.clone());
+            let some = self.0.list(&RouteNetlinkMessage::GetRoute(message), |body| parse_route(body, family, &chosen));
+            match some {
+                Err(refusal) if refusal.is(ENOENT) => {} // there is no such table
+                some => all.extend(some?),
+            }
         }
         Ok(all)
     }
 
-    /// `ip route add DESTINATION dev LINK [table TABLE]`; without a table, the main one.
+    /// `ip route add DESTINATION dev LINK proto 119 [table TABLE]`; without a table, the main one.
     ///
     /// # Errors
     /// [`NetError`]; EEXIST if there is such a route already, ENETDOWN if the link is down.
     pub fn add_route(&mut self, index: u32, destination: IpNet, table: Option<u32>) -> Result<(), NetError> {
         let mut message = message(index, destination, table);
-        message.header.protocol = RouteProtocol::Boot;
         message.header.kind = RouteType::Unicast;
         message.header.scope = if destination.addr().is_ipv4() { RouteScope::Link } else { RouteScope::Universe };
-        let result = self.order(RouteNetlinkMessage::NewRoute(message), NLM_F_CREATE | NLM_F_EXCL);
+        let result = self.0.order(&RouteNetlinkMessage::NewRoute(message), NLM_F_CREATE | NLM_F_EXCL);
         result.map_err(|refusal| {
             self.refused(index, refusal, |link| format!("adding the route {destination} by {link}{}", in_table(table)))
         })
     }
 
-    /// `ip route delete DESTINATION dev LINK [table TABLE]`.
+    /// `ip route delete DESTINATION dev LINK proto 119 [table TABLE]`: never one that another made.
     ///
     /// # Errors
     /// [`NetError`]; ESRCH if there is none.
     pub fn remove_route(&mut self, index: u32, destination: IpNet, table: Option<u32>) -> Result<(), NetError> {
         let mut message = message(index, destination, table);
         message.header.scope = if destination.addr().is_ipv4() { RouteScope::NoWhere } else { RouteScope::Universe };
-        let result = self.order(RouteNetlinkMessage::DelRoute(message), 0);
+        let result = self.0.order(&RouteNetlinkMessage::DelRoute(message), 0);
         result.map_err(|refusal| {
             self.refused(index, refusal, |link| {
                 format!("removing the route {destination} by {link}{}", in_table(table))
@@ -114,7 +138,7 @@ impl Netlink {
             RouteAttribute::Source(source.into()),
             RouteAttribute::Mark(fwmark),
         ];
-        let found = self.query(RouteNetlinkMessage::GetRoute(message), |body| attribute_number(body, RTA_OIF));
+        let found = self.0.query(&RouteNetlinkMessage::GetRoute(message), |body| attribute_number(body, RTA_OIF));
         found
             .and_then(|index| index.ok_or_else(|| Refusal::from(std::io::Error::from_raw_os_error(ENETUNREACH))))
             .map_err(|refusal| refusal.to(format!("looking for the route to {destination} from {source}")))
@@ -129,6 +153,7 @@ fn message(index: u32, destination: IpNet, table: Option<u32>) -> RouteMessage {
     let mut message = RouteMessage::default();
     message.header.address_family = family(destination.addr());
     message.header.destination_prefix_length = destination.prefix_len();
+    message.header.protocol = RouteProtocol::from(OURS);
     message.attributes = vec![
         RouteAttribute::Destination(RouteAddress::from(destination.network())),
         RouteAttribute::Oif(index),
@@ -141,27 +166,23 @@ fn attribute_number(body: &[u8], kind: u16) -> Option<u32> {
     attributes(body, HEADER_BYTES).find(|attribute| attribute.kind() == kind).and_then(|found| number(found.value()))
 }
 
-/// The route, if it is by that link alone: old kernels list all routes.
-fn parse_route(body: &[u8], family: AddressFamily, index: u32) -> Option<Route> {
-    let header = RouteHeader::parse(body).ok()?;
-    let wanted = header.address_family == family
-        && header.kind == RouteType::Unicast
-        && attribute_number(body, RTA_OIF) == Some(index);
-    if !wanted {
-        return None;
-    }
+/// The route, if it is of that family and chosen.
+fn parse_route(body: &[u8], family: AddressFamily, chosen: impl Fn(&RouteHeader, &Route) -> bool) -> Option<Route> {
+    let header = RouteHeader::parse(body).ok().filter(|header| header.address_family == family)?;
     let address = |kind| {
         let found = attributes(body, HEADER_BYTES).find(|attribute| attribute.kind() == kind)?;
         parse_ip(found.value()).ok()
     };
     let anywhere =
         if family == AddressFamily::Inet { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    Some(Route {
+    let route = Route {
         destination: IpNet::new(address(RTA_DST).unwrap_or(anywhere), header.destination_prefix_length).ok()?,
         table: attribute_number(body, RTA_TABLE).unwrap_or(u32::from(header.table)),
+        link: attribute_number(body, RTA_OIF),
         protocol: header.protocol.into(),
         gateway: address(RTA_GATEWAY),
         source: address(RTA_PREFSRC),
         metric: attribute_number(body, RTA_PRIORITY).unwrap_or(0),
-    })
+    };
+    chosen(&header, &route).then_some(route)
 }

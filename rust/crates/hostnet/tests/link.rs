@@ -61,6 +61,14 @@ fn a_refusal_says_what_was_asked_and_why() {
 }
 
 #[test]
+fn a_link_that_another_made_is_not_ours() {
+    enter();
+    ip("tuntap add wg0 mode tun");
+    ip("link set wg0 group 119");
+    assert!(!Netlink::open().unwrap().link("wg0").unwrap().ours);
+}
+
+#[test]
 fn a_socket_stays_in_the_namespace_where_it_was_opened() {
     enter();
     ip("tuntap add wg0 mode tun");

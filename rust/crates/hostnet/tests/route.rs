@@ -3,7 +3,7 @@
 
 mod namespace;
 
-use hostnet::{Netlink, Route};
+use hostnet::{Netlink, OURS, Route};
 use ipnet::IpNet;
 use namespace::{enter, ip};
 
@@ -33,13 +33,15 @@ fn a_route_is_the_one_that_ip_would_have_made() {
         ("::/0", Some(51820), "-6"),
     ] {
         let table_words = table.map(|table: u32| format!(" table {table}")).unwrap_or_default();
-        ip(&format!("{flag} route add {prefix} dev wg0{table_words}"));
+        ip(&format!("{flag} route add {prefix} dev wg0 proto {OURS}{table_words}"));
         let theirs = ip(&format!("{flag} -d route show table all dev wg0"));
         ip(&format!("{flag} route delete {prefix} dev wg0{table_words}"));
         netlink.add_route(wg0, net(prefix), table).unwrap();
         assert_eq!(ip(&format!("{flag} -d route show table all dev wg0")), theirs);
         assert!(netlink.routes(wg0).unwrap().iter().any(|route| {
-            route.destination == net(prefix) && route.table == table.unwrap_or(Route::MAIN_TABLE) && route.protocol == 3
+            route.destination == net(prefix)
+                && route.table == table.unwrap_or(Route::MAIN_TABLE)
+                && route.protocol == OURS
         }));
         netlink.remove_route(wg0, net(prefix), table).unwrap();
         assert_eq!(netlink.remove_route(wg0, net(prefix), table).unwrap_err().errno(), Some(3));
@@ -56,6 +58,7 @@ fn routes_of_the_kernels_own_say_so() {
         &Route {
             destination: net("10.7.0.0/24"),
             table: Route::MAIN_TABLE,
+            link: Some(wg0),
             protocol: Route::BY_KERNEL,
             gateway: None,
             source: Some("10.7.0.1".parse().unwrap()),
@@ -74,6 +77,40 @@ fn a_gateway_and_a_metric_are_seen() {
     let routes = netlink.routes(wg0).unwrap();
     let route = routes.iter().find(|route| route.destination == net("10.11.0.0/16")).unwrap();
     assert_eq!((route.gateway, route.metric), (Some("10.7.0.9".parse().unwrap()), 42));
+}
+
+#[test]
+fn a_route_of_another_is_not_removed() {
+    let (mut netlink, wg0) = interface();
+    for (prefix, flag) in [("10.9.0.0/16", "-4"), ("fd09::/48", "-6")] {
+        ip(&format!("{flag} route add {prefix} dev wg0"));
+        assert_eq!(netlink.remove_route(wg0, net(prefix), None).unwrap_err().errno(), Some(3));
+        assert!(ip(&format!("{flag} route show dev wg0")).contains(prefix));
+    }
+}
+
+#[test]
+fn a_table_is_listed_by_whatever_link() {
+    let (mut netlink, wg0) = interface();
+    assert_eq!(netlink.table_routes(77).unwrap(), [], "no such table");
+    netlink.add_route(wg0, net("10.9.0.0/16"), Some(77)).unwrap();
+    ip("route add 10.8.0.0/16 dev lo table 77");
+    ip("-6 route add blackhole fd08::/48 table 77");
+    ip("route add 10.7.0.0/16 dev wg0 table 78");
+    let lo = netlink.link("lo").unwrap().index;
+    let mut found: Vec<_> = netlink
+        .table_routes(77)
+        .unwrap()
+        .into_iter()
+        .map(|route| (route.destination, route.link, route.protocol))
+        .collect();
+    found.sort();
+    // IPv6 hangs what leads nowhere on the loopback link.
+    let all = [("10.8.0.0/16", lo, 3), ("10.9.0.0/16", wg0, OURS), ("fd08::/48", lo, 3)];
+    assert_eq!(found, all.map(|(prefix, link, protocol)| (net(prefix), Some(link), protocol)));
+    ip("route flush table 77");
+    ip("-6 route flush table 77");
+    assert_eq!(netlink.table_routes(77).unwrap(), []);
 }
 
 #[test]

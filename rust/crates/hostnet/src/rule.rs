@@ -1,0 +1,153 @@
+//! Rules of policy routing, as `ip rule` adds, deletes and shows them; only those that Warren made.
+
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NlaBuffer};
+use netlink_packet_route::route::RouteProtocol;
+use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleFlags, RuleHeader, RuleMessage};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+
+use crate::conversation::{attributes, number};
+use crate::error::{EAFNOSUPPORT, NetError};
+use crate::netlink::{Netlink, OURS};
+
+/// Octets of `struct fib_rule_hdr`.
+const HEADER_BYTES: usize = 12;
+/// Attributes (enum in linux/fib_rules.h).
+const FRA_PRIORITY: u16 = 6;
+const FRA_FWMARK: u16 = 10;
+const FRA_SUPPRESS_PREFIXLEN: u16 = 14;
+const FRA_TABLE: u16 = 15;
+const FRA_FWMASK: u16 = 16;
+const FRA_PROTOCOL: u16 = 21;
+
+/// The version of IP whose packets a rule is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    /// IPv4
+    V4,
+    /// IPv6
+    V6,
+}
+
+/// `ip rule PRIORITY: [not] from all fwmark FWMARK/FWMASK lookup TABLE [suppress_prefixlength LENGTH]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rule {
+    /// Whose packets it is for.
+    pub version: Version,
+    /// Rules are asked in the order of this number; `main` is asked at 32766.
+    pub priority: u32,
+    /// What the mark of a packet is compared with...
+    pub fwmark: u32,
+    /// ...in these bits; without any, every packet matches.
+    pub fwmask: u32,
+    /// Whether it is for the packets that do not match.
+    pub invert: bool,
+    /// Where the route is looked for.
+    pub table: u32,
+    /// Routes whose prefix is this long or shorter do not count.
+    pub suppress_prefix_length: Option<u32>,
+}
+
+impl Netlink {
+    /// The rules that [`Netlink::add_rule`] made, here or in a process that ended since; those of IPv4 first.
+    ///
+    /// # Errors
+    /// [`NetError`].
+    pub fn rules(&mut self) -> Result<Vec<Rule>, NetError> {
+        let mut all = Vec::new();
+        for version in [Version::V4, Version::V6] {
+            let mut message = RuleMessage::default();
+            message.header.family = version.family();
+            match self.0.list(&RouteNetlinkMessage::GetRule(message), |body| parse_rule(body, version)) {
+                Err(refusal) if refusal.is(EAFNOSUPPORT) => {} // a kernel without IPv6
+                some => all.extend(some.map_err(|refusal| refusal.to("listing the rules".into()))?),
+            }
+        }
+        Ok(all)
+    }
+
+    /// `ip rule add ... protocol 119`.
+    ///
+    /// # Errors
+    /// [`NetError`]; EEXIST if there is the same rule of ours.
+    pub fn add_rule(&mut self, rule: Rule) -> Result<(), NetError> {
+        let result = self.0.order(&RouteNetlinkMessage::NewRule(rule.message()), NLM_F_CREATE | NLM_F_EXCL);
+        result.map_err(|refusal| refusal.to(format!("adding the rule {rule}")))
+    }
+
+    /// `ip rule delete ... protocol 119`: never one that another made.
+    ///
+    /// # Errors
+    /// [`NetError`]; ENOENT if there is none.
+    pub fn remove_rule(&mut self, rule: Rule) -> Result<(), NetError> {
+        let result = self.0.order(&RouteNetlinkMessage::DelRule(rule.message()), 0);
+        result.map_err(|refusal| refusal.to(format!("removing the rule {rule}")))
+    }
+}
+
+impl Version {
+    fn family(self) -> AddressFamily {
+        match self {
+            Self::V4 => AddressFamily::Inet,
+            Self::V6 => AddressFamily::Inet6,
+        }
+    }
+}
+
+impl Rule {
+    fn message(self) -> RuleMessage {
+        let mut message = RuleMessage::default();
+        message.header.family = self.version.family();
+        message.header.action = RuleAction::ToTable;
+        message.header.flags = if self.invert { RuleFlags::Invert } else { RuleFlags::empty() };
+        message.attributes = vec![
+            RuleAttribute::Protocol(RouteProtocol::from(OURS)),
+            RuleAttribute::Priority(self.priority),
+            RuleAttribute::FwMark(self.fwmark),
+            RuleAttribute::FwMask(self.fwmask),
+            RuleAttribute::Table(self.table),
+        ];
+        message.attributes.extend(self.suppress_prefix_length.map(RuleAttribute::SuppressPrefixLen));
+        message
+    }
+}
+
+impl std::fmt::Display for Rule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (flag, not) = (if self.version == Version::V6 { "-6 " } else { "" }, if self.invert { "not " } else { "" });
+        write!(f, "{flag}{}: {not}fwmark {:#x}/{:#x} lookup {}", self.priority, self.fwmark, self.fwmask, self.table)?;
+        self.suppress_prefix_length.map_or(Ok(()), |length| write!(f, " suppress_prefixlength {length}"))
+    }
+}
+
+/// The rule, if it has our protocol, and nothing that we give none.
+fn parse_rule(body: &[u8], version: Version) -> Option<Rule> {
+    let header = RuleHeader::parse(body).ok()?;
+    let plain = (header.dst_len, header.src_len, header.tos) == (0, 0, 0) && header.action == RuleAction::ToTable;
+    let mut protocol = None;
+    let mut rule = Rule {
+        version,
+        priority: 0,
+        fwmark: 0,
+        fwmask: 0,
+        invert: header.flags.contains(RuleFlags::Invert),
+        table: u32::from(header.table),
+        suppress_prefix_length: None,
+    };
+    for attribute in attributes(body, HEADER_BYTES) {
+        match attribute.kind() {
+            FRA_PROTOCOL => protocol = attribute.value().first().copied(),
+            FRA_PRIORITY => rule.priority = number(attribute.value())?,
+            FRA_FWMARK => rule.fwmark = number(attribute.value())?,
+            FRA_FWMASK => rule.fwmask = number(attribute.value())?,
+            FRA_TABLE => rule.table = number(attribute.value())?,
+            FRA_SUPPRESS_PREFIXLEN => rule.suppress_prefix_length = suppressed(&attribute)?,
+            _ => return None,
+        }
+    }
+    (plain && header.family == version.family() && protocol == Some(OURS)).then_some(rule)
+}
+
+/// The kernel writes -1 where nothing is suppressed.
+fn suppressed(attribute: &NlaBuffer<&[u8]>) -> Option<Option<u32>> {
+    number(attribute.value()).map(|length| Some(length).filter(|length| *length != u32::MAX))
+}

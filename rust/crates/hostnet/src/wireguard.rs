@@ -1,0 +1,119 @@
+//! The kernel's own WireGuard, as `wg` speaks to it (linux/wireguard.h), in the engine's own words.
+//!
+//! Keys are in messages that are wiped, which is why they are encoded here: the crates for it keep them in plain arrays.
+
+mod attribute;
+mod constants;
+mod encode;
+mod parse;
+
+use netlink_packet_core::NetlinkSerializable;
+use netlink_sys::protocols::NETLINK_GENERIC;
+use proto::change::InterfaceChange;
+use proto::status::InterfaceStatus;
+
+use crate::conversation::{Conversation, attributes};
+use crate::error::{ENOENT, EOPNOTSUPP, NetError, Refusal};
+use attribute::Writer;
+use constants::{
+    CTRL_ATTR_FAMILY_ID, CTRL_ATTR_FAMILY_NAME, CTRL_CMD_GETFAMILY, GENERIC_HEADER_BYTES, GENL_ID_CTRL,
+    WG_CMD_GET_DEVICE, WG_GENL_NAME, WGDEVICE_A_IFNAME,
+};
+
+/// A socket to the kernel's WireGuard in the network namespace in which it was opened.
+pub struct WireGuard {
+    conversation: Conversation,
+    /// The number of the family, once it was asked for; the same as long as the module is loaded.
+    family: Option<u16>,
+}
+
+/// One message of generic netlink: its body begins with the command and its version (struct genlmsghdr).
+struct Message {
+    family: u16,
+    body: Writer,
+}
+
+impl WireGuard {
+    /// Opens a socket in the network namespace of the calling thread. Needs no privilege, all else does.
+    ///
+    /// # Errors
+    /// [`NetError::Refused`].
+    pub fn open() -> Result<Self, NetError> {
+        let opened = Conversation::open(NETLINK_GENERIC);
+        opened
+            .map(|conversation| Self { conversation, family: None })
+            .map_err(|source| Refusal::from(source).to("opening a generic netlink socket".into()))
+    }
+
+    /// The state of the link `name`. Counts of drops are none of the kernel's.
+    ///
+    /// # Errors
+    /// [`NetError::NoSuchLink`], [`NetError::NotWireGuard`], [`NetError::NoWireGuard`].
+    pub fn get(&mut self, name: &str) -> Result<InterfaceStatus, NetError> {
+        let mut body = Writer::command(WG_CMD_GET_DEVICE);
+        body.put_text(WGDEVICE_A_IFNAME, name);
+        let message = Message { family: self.family()?, body };
+        let status = self.conversation.gather(&message, InterfaceStatus::default, |status, body| {
+            parse::gather(status, body.get(GENERIC_HEADER_BYTES..).unwrap_or_default());
+        });
+        self.conversation.forget();
+        status.map_err(|refusal| named(refusal, name, || format!("asking the WireGuard of link {name:?}")))
+    }
+
+    /// Carries out a change at the link `name`.
+    ///
+    /// A port in use changes nothing: the kernel is asked for the port before all else. What follows it refuses only
+    /// for want of memory, and then what came before stays. A removal of single allowed IPs needs Linux 6.16.
+    ///
+    /// # Errors
+    /// [`NetError`]; EADDRINUSE for the port, if the link is up.
+    pub fn set(&mut self, name: &str, change: &InterfaceChange) -> Result<(), NetError> {
+        let family = self.family()?;
+        for part in encode::parts(name, change) {
+            let result = self.conversation.order(&Message { family, body: part.body }, 0);
+            result.map_err(|refusal| named(refusal, name, || format!("setting {} of link {name:?}", part.what)))?;
+        }
+        Ok(())
+    }
+
+    fn family(&mut self) -> Result<u16, NetError> {
+        if let Some(family) = self.family {
+            return Ok(family);
+        }
+        let mut body = Writer::command(CTRL_CMD_GETFAMILY);
+        body.put_text(CTRL_ATTR_FAMILY_NAME, WG_GENL_NAME);
+        let found = self.conversation.query(&Message { family: GENL_ID_CTRL, body }, parse_family);
+        self.family = found.or_else(|refusal| {
+            if refusal.is(ENOENT) { Ok(None) } else { Err(refusal.to("looking for the kernel's WireGuard".into())) }
+        })?;
+        self.family.ok_or(NetError::NoWireGuard)
+    }
+}
+
+fn parse_family(body: &[u8]) -> Option<u16> {
+    let found = attributes(body, GENERIC_HEADER_BYTES).find(|attribute| attribute.kind() == CTRL_ATTR_FAMILY_ID)?;
+    found.value().try_into().map(u16::from_ne_bytes).ok()
+}
+
+fn named(refusal: Refusal, name: &str, doing: impl Fn() -> String) -> NetError {
+    let link = || format!("{name:?}");
+    match refusal {
+        refusal if refusal.is_no_device() => NetError::NoSuchLink { link: link() },
+        refusal if refusal.is(EOPNOTSUPP) => NetError::NotWireGuard { link: link() },
+        refusal => refusal.to(doing()),
+    }
+}
+
+impl NetlinkSerializable for Message {
+    fn message_type(&self) -> u16 {
+        self.family
+    }
+
+    fn buffer_len(&self) -> usize {
+        self.body.octets().len()
+    }
+
+    fn serialize(&self, buffer: &mut [u8]) {
+        buffer.copy_from_slice(self.body.octets());
+    }
+}
