@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import assert_never
+from typing import TypeVar, assert_never
 
 from warren._core import PresharedKey
 from warren.tunnel.plan import (
     AddAddress,
     AddRoute,
+    AddRule,
     CreateInterface,
     InterfaceChange,
     PeerChange,
     RemoveAddress,
     RemoveInterface,
     RemoveRoute,
+    RemoveRule,
     SetMtu,
     SetUp,
     Step,
 )
+from warren.tunnel.routes import Route, Rule
 from warren.tunnel.status import InterfaceStatus, LinkStatus, PeerStatus
 
 FRESH_MTU = 1500
+T = TypeVar("T")
 
 
 @dataclass
@@ -50,9 +54,19 @@ class SimulatedHost:
                 self.interface = InterfaceStatus(name, link=LinkStatus(up=False, mtu=FRESH_MTU))
             case RemoveInterface(name):
                 assert self.present.name == name
+                assert not self.present.rules, "rules do not go with a link"
                 self.interface = None
             case InterfaceChange():
                 self.interface = changed(self.present, step)
+                owned = all(rule.fwmark == self.interface.fwmark for rule in self.interface.rules)
+                assert step.fwmark is None or owned, "a rule is known by its interface's mark"
+            case AddRoute() | RemoveRoute() | AddRule() | RemoveRule():
+                self._policy(step)
+            case _:
+                self._to_link(step)
+
+    def _to_link(self, step: SetMtu | SetUp | AddAddress | RemoveAddress) -> None:
+        match step:
             case SetMtu(mtu):
                 self._link(mtu=mtu)
             case SetUp():
@@ -62,12 +76,24 @@ class SimulatedHost:
                 self._link(addresses=(*self.link.addresses, address))
             case RemoveAddress(address):
                 self._link(addresses=_without(self.link.addresses, address))
+            case _:
+                assert_never(step)
+
+    def _policy(self, step: AddRoute | RemoveRoute | AddRule | RemoveRule) -> None:
+        match step:
             case AddRoute(route):
                 assert route not in self.link.routes
                 assert self.link.up, "the kernel takes no route over a link that is down"
                 self._link(routes=(*self.link.routes, route))
             case RemoveRoute(route):
+                assert not any(leads_to(rule, route) for rule in self.present.rules)
                 self._link(routes=_without(self.link.routes, route))
+            case AddRule(rule):
+                assert rule not in self.present.rules
+                assert any(leads_to(rule, route) for route in self.link.routes), "another would sweep it away"
+                self.interface = replace(self.present, rules=(*self.present.rules, rule))
+            case RemoveRule(rule):
+                self.interface = replace(self.present, rules=_without(self.present.rules, rule))
             case _:
                 assert_never(step)
 
@@ -75,7 +101,13 @@ class SimulatedHost:
         self.interface = replace(self.present, link=replace(self.link, **values))  # type: ignore[arg-type]
 
 
-def _without(values: tuple[object, ...], value: object) -> tuple[object, ...]:
+def leads_to(rule: Rule, route: Route) -> bool:
+    """Whether it is for that default route that the rule is there."""
+    destination = route.destination
+    return (destination.prefixlen, destination.version, route.table) == (0, rule.version, rule.fwmark)
+
+
+def _without(values: tuple[T, ...], value: T) -> tuple[T, ...]:
     assert value in values
     return tuple(other for other in values if other != value)
 

@@ -8,8 +8,8 @@ from ipaddress import ip_interface, ip_network
 from hypothesis import strategies as st
 
 from warren._core import PresharedKey, PrivateKey
-from warren.tunnel.config import Endpoint, InterfaceConfig, IPInterface, IPNetwork, PeerConfig
-from warren.tunnel.routes import Route
+from warren.tunnel.config import SYSTEM_TABLES, Endpoint, InterfaceConfig, IPInterface, IPNetwork, PeerConfig
+from warren.tunnel.routes import FIRST_POLICY_TABLE, MAIN_FIRST, MAIN_TABLE, OWN_TABLE_NEXT, Route, Rule
 from warren.tunnel.status import InterfaceStatus, LinkStatus, PeerStatus
 
 # A few keys for all examples, so that what should be and what is have peers in common; made anew in each run.
@@ -24,6 +24,7 @@ networks: st.SearchStrategy[IPNetwork] = st.one_of(
     st.builds(lambda ip, bits: ip_network((ip, bits), strict=False), st.ip_addresses(v=4), st.integers(0, 32)),
     st.builds(lambda ip, bits: ip_network((ip, bits), strict=False), st.ip_addresses(v=6), st.integers(0, 128)),
     st.sampled_from([ip_network(text) for text in ("10.0.0.0/24", "10.0.0.1/32", "10.0.0.0/8", "fd00::/64")]),
+    st.sampled_from([ip_network(text) for text in ("0.0.0.0/0", "::/0")]),
 )
 addresses: st.SearchStrategy[IPInterface] = st.one_of(
     st.builds(lambda ip, bits: ip_interface((ip, bits)), st.ip_addresses(v=4), st.integers(0, 32)),
@@ -34,6 +35,10 @@ hosts = st.one_of(st.ip_addresses().map(str), st.sampled_from(["vpn.example.org"
 endpoints = st.builds(Endpoint, hosts, st.integers(1, 65535))
 tables = st.one_of(st.sampled_from(["auto", "off"]), st.integers(1, 0xFFFF_FFFF))
 octets = st.integers(0, 2**64 - 1)
+marks = st.one_of(
+    st.sampled_from([0, 1, FIRST_POLICY_TABLE]),
+    st.integers(0, 0xFFFF_FFFF).filter(lambda mark: mark not in SYSTEM_TABLES),
+)
 
 
 @st.composite
@@ -58,7 +63,7 @@ interface_configs = st.builds(
     st.just("wg0"),
     st.sampled_from(PRIVATE_KEYS),
     listen_port=st.integers(0, 65535),
-    fwmark=st.integers(0, 0xFFFF_FFFF),
+    fwmark=marks,
     mtu=st.integers(1280, 65535),
     addresses=st.lists(addresses, unique=True, max_size=4).map(tuple),
     table=tables,
@@ -84,7 +89,16 @@ def peer_statuses(draw: st.DrawFn) -> tuple[PeerStatus, ...]:
     )
 
 
-routes = st.builds(Route, networks, st.integers(1, 0xFFFF_FFFF))
+routes = st.builds(Route, networks, st.one_of(st.just(FIRST_POLICY_TABLE), st.integers(1, 0xFFFF_FFFF)))
+rules = st.builds(
+    Rule,
+    version=st.sampled_from([4, 6]),
+    fwmark=marks,
+    table=st.sampled_from([MAIN_TABLE, FIRST_POLICY_TABLE, 7]),
+    priority=st.sampled_from([7, MAIN_FIRST, OWN_TABLE_NEXT]),
+    suppress_prefix_length=st.none() | st.integers(0, 128),
+    invert=st.booleans(),
+)
 links = st.builds(
     LinkStatus,
     up=st.booleans(),
@@ -97,7 +111,8 @@ interface_statuses = st.builds(
     st.just("wg0"),
     public_key=st.none() | st.sampled_from([key.public_key() for key in PRIVATE_KEYS]),
     listen_port=st.integers(0, 65535),
-    fwmark=st.integers(0, 0xFFFF_FFFF),
+    fwmark=marks,
     peers=peer_statuses(),
     link=st.none() | links,
+    rules=st.lists(rules, unique=True, max_size=4).map(tuple),
 )

@@ -18,9 +18,10 @@ from warren.tunnel.plan import (
     PeerChange,
     RemoveAddress,
     RemoveInterface,
+    RemoveRule,
     plan,
 )
-from warren.tunnel.routes import routes_for
+from warren.tunnel.routes import MAIN_TABLE, policy_table, routes_for, rules_for
 from warren.tunnel.status import InterfaceStatus
 
 from .host import SimulatedHost
@@ -44,6 +45,7 @@ def facts(interface: InterfaceStatus) -> dict[str, object]:
         "mtu": interface.link.mtu,
         "addresses": {address for address in interface.link.addresses if not is_kernels(address)},
         "routes": set(interface.link.routes),
+        "rules": set(interface.rules),
         "peers": {
             peer.public_key: (
                 PresharedKey.none().to_base64() if peer.preshared_key is None else peer.preshared_key.to_base64(),
@@ -59,11 +61,12 @@ def wanted(config: InterfaceConfig) -> dict[str, object]:
     """The same of a configuration."""
     return {
         "key": config.private_key.public_key(),
-        "fwmark": config.fwmark,
+        "fwmark": policy_table(config) or config.fwmark,
         "up": True,
         "mtu": config.mtu,
         "addresses": {address for address in config.addresses if not is_kernels(address)},
         "routes": set(routes_for(config)),
+        "rules": set(rules_for(config)),
         "peers": {
             peer.public_key: (
                 (peer.preshared_key or PresharedKey.none()).to_base64(),
@@ -96,6 +99,37 @@ def test_a_peer_without_difference_is_not_named(desired: InterfaceConfig, observ
         steps = plan(replace(desired, peers=others), host.present)
         changes = [change for step in steps if isinstance(step, InterfaceChange) for change in step.peers]
         assert changes == [PeerChange(gone.public_key, remove=True)]
+
+
+def takes_too_much(interface: InterfaceStatus) -> bool:
+    """Whether a rule leads into the interface's table before the main one was asked."""
+    first = {(rule.version, rule.fwmark) for rule in interface.rules if rule.table == MAIN_TABLE}
+    own = {(rule.version, rule.fwmark) for rule in interface.rules if rule.table != MAIN_TABLE}
+    return not own <= first
+
+
+@given(before=interface_configs, after=st.none() | interface_configs)
+def test_from_one_to_another_no_step_takes_what_has_a_better_route(
+    before: InterfaceConfig, after: InterfaceConfig | None
+) -> None:
+    host = SimulatedHost()
+    for desired in (before, after):
+        for step in plan(desired, host.interface):
+            host.step(step)
+            assert host.interface is None or not takes_too_much(host.interface)
+
+
+def test_a_default_route_goes_with_its_rules_and_mark() -> None:
+    default = (ip_network("0.0.0.0/0"), ip_network("10.1.0.0/16"))
+    config = InterfaceConfig("wg0", PRIVATE_KEYS[0], peers=(PeerConfig(PUBLIC_KEYS[0], allowed_ips=default),))
+    host = SimulatedHost()
+    host.run(plan(config, None))
+    assert (host.present.fwmark, len(host.present.rules)) == (51820, 2)
+
+    rules = tuple(map(RemoveRule, reversed(host.present.rules)))
+    assert plan(None, host.present) == (*rules, RemoveInterface("wg0"))
+    host.run(plan(replace(config, peers=(PeerConfig(PUBLIC_KEYS[0], allowed_ips=default[1:]),)), host.present))
+    assert (host.present.fwmark, host.present.rules) == (0, ())
 
 
 def test_a_prefix_moves_between_peers() -> None:

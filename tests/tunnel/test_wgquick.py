@@ -155,6 +155,12 @@ def test_the_own_key_as_peer() -> None:
     assert complaints(f"[Interface]\nPrivateKey = {PRIVATE}\n[Peer]\nPublicKey = {own}\n") == [(4, "PublicKey")]
 
 
+def test_a_mark_that_is_no_place_for_a_default_route() -> None:
+    text = f"[Interface]\nPrivateKey = {PRIVATE}\nFwMark = 254\n[Peer]\nPublicKey = {FIRST}\nAllowedIPs = 0.0.0.0/0\n"
+    assert complaints(text) == [(3, "FwMark")]
+    assert parse(text.replace("254", "252")).interface.fwmark == 252
+
+
 @pytest.mark.parametrize("text", ["", "# nothing\n", f"[Peer]\nPublicKey = {FIRST}\n"])
 def test_no_interface_section(text: str) -> None:
     assert (None, "[Interface]") in complaints(text)
@@ -203,14 +209,10 @@ def test_what_warren_up_does_not_do() -> None:
         (4, "PostUp", "`warren up` runs no commands"),
         (5, "PreDown", "`warren up` runs no commands"),
         (6, "SaveConfig", "`warren up` writes no files"),
-        (9, "AllowedIPs", "`warren up` sets no default route (0.0.0.0/0)"),
-        (9, "AllowedIPs", "`warren up` sets no default route (::/0)"),
     ]
 
 
-@pytest.mark.parametrize(
-    "lines", ["Table = off\n[Peer]\nAllowedIPs = ::/0", "SaveConfig = false\n[Peer]", "DNS =\n[Peer]"]
-)
+@pytest.mark.parametrize("lines", ["[Peer]\nAllowedIPs = ::/0", "SaveConfig = false\n[Peer]", "DNS =\n[Peer]"])
 def test_what_it_does(lines: str) -> None:
     assert unsupported(parse(f"[Interface]\nPrivateKey = {PRIVATE}\n{lines}\nPublicKey = {FIRST}\n")) == ()
 

@@ -25,11 +25,11 @@ def up(file: Path) -> None:
     """Bring up the interface that FILE.conf describes.
 
     FILE.conf is a file of wg-quick(8); the interface is named after it. An engine is started for it in the background,
-    addresses, MTU and routes are set, and endpoints with a name are resolved once. After an error all is as before.
-    An interface that is up already is an error, as with wg-quick.
+    addresses, MTU and routes are set, and endpoints with a name are resolved once. A default route goes into a table
+    of its own. After an error all is as before. An interface that is up already is an error, as with wg-quick.
 
-    DNS, commands (PreUp to PostDown), SaveConfig and a default route are refused; wg-quick does them with Warren's
-    engine: WG_QUICK_USERSPACE_IMPLEMENTATION=warren-wg wg-quick up FILE.conf
+    DNS, commands (PreUp to PostDown) and SaveConfig are refused; wg-quick does them with Warren's engine:
+    WG_QUICK_USERSPACE_IMPLEMENTATION=warren-wg wg-quick up FILE.conf
     """
     signal.signal(signal.SIGTERM, _interrupt)
     conf = read_supported(file)
@@ -46,8 +46,8 @@ def up(file: Path) -> None:
 def down(interface: str) -> None:
     """Take an interface down.
 
-    By its name, or by the file that it was brought up with. Its addresses and routes go with it. Only what a userspace
-    WireGuard serves is ever taken down, and only if it answers.
+    By its name, or by the file that it was brought up with. Its addresses, routes and rules go with it. Only what a
+    userspace WireGuard serves is ever taken down, and only if it answers.
     """
     name = interface_name(Path(interface)) if interface.endswith(SUFFIX) else interface
     take_down(name, Netlink.open())

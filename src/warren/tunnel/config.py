@@ -25,6 +25,7 @@ PORT = range(0xFFFF + 1)
 KEEPALIVE = range(0xFFFF + 1)
 MARK = range(0xFFFF_FFFF + 1)
 TABLE = range(1, 0xFFFF_FFFF + 1)  # 0 is "unspecified" to the kernel
+SYSTEM_TABLES = range(253, 256)  # default, main and local, of rtnetlink(7)
 
 # What wg-quick takes, and with it no path, no blank and none of the kernel's own '%' and ':'. 15 is IFNAMSIZ - 1.
 INTERFACE_NAME = re.compile(r"[A-Za-z0-9_=+.-]{1,15}")
@@ -138,6 +139,7 @@ class InterfaceConfig:
         yield from address_findings(self.addresses)
         if isinstance(self.table, int):
             yield from out_of_range("table", self.table, TABLE)
+        yield from policy_findings(self.fwmark, self.table, self.peers)
         yield from peer_findings(self.private_key.public_key(), self.peers)
 
 
@@ -148,6 +150,14 @@ def address_findings(addresses: Sequence[IPInterface]) -> Iterator[Finding]:
             yield Finding(f"addresses[{number}]", f"{address} stands twice", "expected each address once")
         if isinstance(address, IPv6Interface) and address.scope_id:
             yield Finding(f"addresses[{number}]", f"{address} names a zone", "expected an address without %zone")
+
+
+def policy_findings(fwmark: int, table: Table, peers: Sequence[PeerConfig]) -> Iterator[Finding]:
+    """A finding, with the key `fwmark`, if a default route would go into one of the system's own tables."""
+    has_default_route = any(prefix.prefixlen == 0 for peer in peers for prefix in peer.allowed_ips)
+    if table == "auto" and has_default_route and fwmark in SYSTEM_TABLES:
+        problem = f"{fwmark} is the number of a table of the system's own, and a default route goes into that table"
+        yield Finding("fwmark", problem, "expected another mark, or none")
 
 
 def peer_findings(own: PublicKey | None, peers: Sequence[PeerConfig]) -> Iterator[Finding]:

@@ -1,7 +1,8 @@
 """The ordered difference between what an interface should be and what it is.
 
 `plan()` is pure; `tunnel/io/apply.py` carries its steps out. What goes, goes first; routes come last, when all that
-they lead to is ready. A peer in which nothing differs is not named, so its session survives.
+they lead to is ready. A policy rule comes after the default route that it leads to and goes before it, so one whose
+table is empty is one whose interface is gone. A peer in which nothing differs is not named, so its session survives.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 
 from warren._core import PresharedKey, PrivateKey, PublicKey
 from warren.tunnel.config import Endpoint, InterfaceConfig, IPInterface, IPNetwork, PeerConfig
-from warren.tunnel.routes import Route, routes_for
+from warren.tunnel.routes import Route, Rule, policy_table, routes_for, rules_for
 from warren.tunnel.status import InterfaceStatus, LinkStatus, PeerStatus
 
 
@@ -24,7 +25,7 @@ class CreateInterface:
 
 @dataclass(frozen=True, slots=True)
 class RemoveInterface:
-    """End the engine and its link; addresses and routes go with it."""
+    """End the engine and its link; addresses and routes go with it, rules do not."""
 
     name: str
 
@@ -95,6 +96,20 @@ class RemoveRoute:
     route: Route
 
 
+@dataclass(frozen=True, slots=True)
+class AddRule:
+    """Have packets look for a route in another table."""
+
+    rule: Rule
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveRule:
+    """Have them look there no more."""
+
+    rule: Rule
+
+
 Step = (
     CreateInterface
     | RemoveInterface
@@ -105,6 +120,8 @@ Step = (
     | SetUp
     | AddRoute
     | RemoveRoute
+    | AddRule
+    | RemoveRule
 )
 
 
@@ -114,7 +131,7 @@ def plan(desired: InterfaceConfig | None, observed: InterfaceStatus | None) -> t
     Raises ValueError for two names: an interface is not renamed.
     """
     if desired is None:
-        return () if observed is None else (RemoveInterface(observed.name),)
+        return () if observed is None else (*_rules_to_go((), observed), RemoveInterface(observed.name))
     if observed is None:
         return (CreateInterface(desired.name), *_difference(desired, InterfaceStatus(desired.name)))
     if observed.name != desired.name:
@@ -125,7 +142,9 @@ def plan(desired: InterfaceConfig | None, observed: InterfaceStatus | None) -> t
 def _difference(desired: InterfaceConfig, observed: InterfaceStatus) -> Iterator[Step]:
     link = observed.link or LinkStatus(up=False, mtu=0)
     routes, present = routes_for(desired), set(link.routes)
+    rules = rules_for(desired)
     unwanted = present.difference(routes)
+    yield from _rules_to_go(rules, observed)
     yield from (RemoveRoute(route) for route in link.routes if route in unwanted)
     yield from (RemoveAddress(address) for address in link.addresses if _is_to_go(address, desired))
     change = _engine_change(desired, observed)
@@ -137,6 +156,13 @@ def _difference(desired: InterfaceConfig, observed: InterfaceStatus) -> Iterator
     if not link.up:
         yield SetUp()
     yield from (AddRoute(route) for route in routes if route not in present)
+    yield from (AddRule(rule) for rule in rules if rule not in observed.rules)
+
+
+def _rules_to_go(wanted: tuple[Rule, ...], observed: InterfaceStatus) -> Iterator[RemoveRule]:
+    """The last one asked goes first: without the one before it, it would take packets that have a better route."""
+    unwanted = (rule for rule in observed.rules if rule not in wanted)
+    yield from (RemoveRule(rule) for rule in sorted(unwanted, key=lambda rule: -rule.priority))
 
 
 def _is_to_go(address: IPInterface, desired: InterfaceConfig) -> bool:
@@ -148,10 +174,11 @@ def _is_to_go(address: IPInterface, desired: InterfaceConfig) -> bool:
 def _engine_change(desired: InterfaceConfig, observed: InterfaceStatus) -> InterfaceChange:
     new_key = desired.private_key.public_key() != observed.public_key
     new_port = desired.listen_port not in (0, observed.listen_port)
+    mark = policy_table(desired) or desired.fwmark
     return InterfaceChange(
         private_key=desired.private_key if new_key else None,
         listen_port=desired.listen_port if new_port else None,
-        fwmark=desired.fwmark if desired.fwmark != observed.fwmark else None,
+        fwmark=mark if mark != observed.fwmark else None,
         peers=tuple(_peer_changes(desired, observed)),
     )
 

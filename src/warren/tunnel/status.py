@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from warren._core import DevicePeer, DeviceStatus, PresharedKey, PublicKey
 from warren.tunnel.config import Endpoint, IPInterface, IPNetwork, parse_endpoint
-from warren.tunnel.routes import Route
+from warren.tunnel.routes import Route, Rule
 
 SESSION_SECONDS = 180  # REJECT_AFTER_TIME (paper, section 6.1): no session lives longer
 
@@ -56,6 +56,8 @@ class InterfaceStatus:
     fwmark: int = 0
     peers: tuple[PeerStatus, ...] = ()
     link: LinkStatus | None = None
+    rules: tuple[Rule, ...] = ()
+    """Of policy routing, for its default route; those that Warren made."""
     offloads_off: tuple[tuple[str, str], ...] = ()
     """What the engine does without the kernel's help, and why."""
 
@@ -65,8 +67,10 @@ class InterfaceStatus:
         return self.link is not None and self.link.up
 
 
-def interface_status(name: str, device: DeviceStatus, link: LinkStatus | None) -> InterfaceStatus:
-    """What an engine says of itself, joined with its link."""
+def interface_status(
+    name: str, device: DeviceStatus, link: LinkStatus | None, rules: tuple[Rule, ...] = ()
+) -> InterfaceStatus:
+    """What an engine says of itself, joined with its link and rules."""
     return InterfaceStatus(
         name,
         public_key=device.public_key,
@@ -74,6 +78,7 @@ def interface_status(name: str, device: DeviceStatus, link: LinkStatus | None) -
         fwmark=device.fwmark,
         peers=tuple(map(peer_status, device.peers)),
         link=link,
+        rules=rules,
         offloads_off=tuple(device.offloads_off.items()),
     )
 

@@ -19,13 +19,13 @@ from warren.tunnel.config import (
     PORT,
     InterfaceConfig,
     IPInterface,
-    IPNetwork,
     PeerConfig,
     Table,
     address_findings,
     interface_name_findings,
     parse_endpoint,
     peer_findings,
+    policy_findings,
 )
 from warren.tunnel.notation import (
     number_in,
@@ -36,7 +36,6 @@ from warren.tunnel.notation import (
     parse_keepalive,
     parse_table,
 )
-from warren.tunnel.routes import default_routes
 from warren.tunnel.sections import Grammar, Section, read_list, read_one
 
 HOOKS = ("PreUp", "PostUp", "PreDown", "PostDown")
@@ -60,7 +59,7 @@ class WgQuickFile:
     """(`PreUp` to `PostDown`, command), in that order of keys."""
     save_config: bool = False
     lines: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
-    """Where each key of [Interface] stands first, and each default route: for what is said of them later."""
+    """Where each key of [Interface] stands first: for what is said of them later."""
 
 
 def parse_wgquick(text: str, *, name: str, source: str = "") -> WgQuickFile:
@@ -78,6 +77,7 @@ def parse_wgquick(text: str, *, name: str, source: str = "") -> WgQuickFile:
     save_config = read_one(section, "SaveConfig", parse_bool, False, findings)
     peers = [_read_peer(section, findings) for section in sections if section.title == "Peer"]
     findings += _between(private_key.public_key(), addresses, peers)
+    findings += _policy(section, fwmark, table, peers)
     if findings:
         raise ConfigError(sorted(findings, key=lambda finding: finding.line or 0), source=source)
     interface = InterfaceConfig(
@@ -92,7 +92,6 @@ def parse_wgquick(text: str, *, name: str, source: str = "") -> WgQuickFile:
     )
     hooks = tuple((key, entry.text) for key in HOOKS for entry in section.entries.get(key, ()))
     lines = {key: entries[0].line for key, entries in section.entries.items()}
-    lines |= {str(prefix): line for peer in peers for prefix, line in peer.default_routes()}
     return WgQuickFile(interface, tuple(value for value, _ in dns), hooks, save_config, lines)
 
 
@@ -124,11 +123,6 @@ class _Peer:
     config: PeerConfig
     public_key_line: int
     allowed_ips_lines: tuple[int, ...]
-
-    def default_routes(self) -> Iterator[tuple[IPNetwork, int]]:
-        """Those among the allowed IPs, with their lines."""
-        with_lines = zip(self.config.allowed_ips, self.allowed_ips_lines, strict=True)
-        return ((prefix, line) for prefix, line in with_lines if prefix.prefixlen == 0)
 
 
 def _read_peer(section: Section, findings: list[Finding]) -> _Peer:
@@ -162,6 +156,12 @@ def _between(own: PublicKey, addresses: Sequence[tuple[IPInterface, int]], peers
         yield replace(finding, key=key, line=line)
 
 
+def _policy(section: Section, fwmark: int, table: Table, peers: Sequence[_Peer]) -> Iterator[Finding]:
+    """The finding about the mark, in the words and line of the file."""
+    for finding in policy_findings(fwmark, table, [peer.config for peer in peers]):
+        yield replace(finding, key="FwMark", line=section.entries["FwMark"][0].line)
+
+
 def unsupported(file: WgQuickFile) -> tuple[Finding, ...]:
     """What the file asks for and Warren does not do; whoever finds any changes nothing."""
     asked = {key: "`warren up` runs no commands" for key, _ in file.hooks}
@@ -170,11 +170,6 @@ def unsupported(file: WgQuickFile) -> tuple[Finding, ...]:
     found = [
         Finding(key, problem, "take it out, or use wg-quick", file.lines.get(key)) for key, problem in asked.items()
     ]
-    if file.interface.table != "off":
-        expected = "name what is to be reached, or set Table = off and the routes yourself, or use wg-quick"
-        for prefix in default_routes(file.interface):
-            problem = f"`warren up` sets no default route ({prefix})"
-            found.append(Finding("AllowedIPs", problem, expected, file.lines.get(str(prefix))))
     return tuple(sorted(found, key=lambda finding: finding.line or 0))
 
 

@@ -1,16 +1,22 @@
-//! Links, addresses and routes of this host.
+//! Links, addresses, routes and rules of this host, and the kernel's own WireGuard.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hostnet::NetError;
 use pyo3::prelude::*;
 
+use crate::change::Change;
 use crate::failure;
 use crate::net::{FromPrefix, ToInterface, ToNetwork};
+use crate::rule::{FromRule, Rule};
+use crate::status::{self, DeviceStatus};
 
-/// A socket to the network namespace of the thread that opened it.
+/// Sockets to the network namespace of the thread that opened them.
 #[pyclass(frozen, module = "warren._core")]
-pub(crate) struct Netlink(Mutex<hostnet::Netlink>);
+pub(crate) struct Netlink {
+    route: Mutex<hostnet::Netlink>,
+    wireguard: Mutex<hostnet::WireGuard>,
+}
 
 /// A network link as it was when it was asked for.
 #[pyclass(frozen, get_all, module = "warren._core")]
@@ -24,6 +30,8 @@ pub(crate) struct Link {
     up: bool,
     /// The driver's word for it, such as "tun"; physical links have none.
     kind: Option<String>,
+    /// True if `create_wireguard` made it, in this process or in one that ended.
+    ours: bool,
 }
 
 /// A route by one link.
@@ -31,10 +39,10 @@ pub(crate) struct Link {
 pub(crate) struct LinkRoute {
     destination: Py<PyAny>,
     table: u32,
-    /// True if the kernel made it, from an address.
-    by_kernel: bool,
-    /// True if packets go to another router first.
-    has_gateway: bool,
+    /// The link's number; None for several links, and for a route that leads nowhere.
+    link: Option<u32>,
+    /// True if `add_route` made it, in this process or in one that ended.
+    ours: bool,
 }
 
 impl Netlink {
@@ -43,12 +51,25 @@ impl Netlink {
         py: Python<'_>,
         question: impl FnOnce(&mut hostnet::Netlink) -> Result<T, NetError> + Send,
     ) -> PyResult<T> {
-        py.detach(|| question(&mut self.lock())).map_err(|error| failure::net(py, &error))
+        py.detach(|| question(&mut lock(&self.route))).map_err(|error| failure::net(py, &error))
     }
 
-    fn lock(&self) -> MutexGuard<'_, hostnet::Netlink> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn ask_wireguard<T: Send>(
+        &self,
+        py: Python<'_>,
+        question: impl FnOnce(&mut hostnet::WireGuard) -> Result<T, NetError> + Send,
+    ) -> PyResult<T> {
+        py.detach(|| question(&mut lock(&self.wireguard))).map_err(|error| failure::net(py, &error))
     }
+
+    fn connect() -> Result<Self, NetError> {
+        let (route, wireguard) = (hostnet::Netlink::open()?, hostnet::WireGuard::open()?);
+        Ok(Self { route: Mutex::new(route), wireguard: Mutex::new(wireguard) })
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[pymethods]
@@ -56,14 +77,31 @@ impl Netlink {
     /// Needs no privilege; changes do.
     #[staticmethod]
     fn open(py: Python<'_>) -> PyResult<Self> {
-        py.detach(hostnet::Netlink::open)
-            .map(|netlink| Self(Mutex::new(netlink)))
-            .map_err(|error| failure::net(py, &error))
+        py.detach(Self::connect).map_err(|error| failure::net(py, &error))
     }
 
     /// The link of that name. Raises InterfaceError if there is none.
     fn link(&self, py: Python<'_>, name: &str) -> PyResult<Link> {
         self.ask(py, |netlink| netlink.link(name)).map(Link::from)
+    }
+
+    /// Makes a link of the kernel's own WireGuard: down, without keys, peers or addresses.
+    ///
+    /// Raises HostError with the code `engine.no_kernel` where the kernel has none, InterfaceError if there is such a link.
+    fn create_wireguard(&self, py: Python<'_>, name: &str) -> PyResult<()> {
+        self.ask(py, |netlink| netlink.create_wireguard(name))
+    }
+
+    /// The state of a link of the kernel's own WireGuard, whoever made it.
+    fn wireguard_get(&self, py: Python<'_>, name: &str) -> PyResult<DeviceStatus> {
+        let found = self.ask_wireguard(py, |wireguard| wireguard.get(name))?;
+        status::of_interface(py, &found)
+    }
+
+    /// Carries out an InterfaceChange at a link of the kernel's own WireGuard. A port in use changes nothing.
+    fn wireguard_set(&self, py: Python<'_>, name: &str, change: Change<'_>) -> PyResult<()> {
+        let change = change.into();
+        self.ask_wireguard(py, |wireguard| wireguard.set(name, &change))
     }
 
     /// Sets the size of the largest packet, in octets.
@@ -103,20 +141,41 @@ impl Netlink {
         routes.into_iter().map(|route| LinkRoute::new(py, &route)).collect()
     }
 
+    /// The routes in the table of that number, by whatever link.
+    fn table_routes(&self, py: Python<'_>, table: u32) -> PyResult<Vec<LinkRoute>> {
+        let routes = self.ask(py, |netlink| netlink.table_routes(table))?;
+        routes.into_iter().map(|route| LinkRoute::new(py, &route)).collect()
+    }
+
     /// Adds a route by a link, to the routing table of that number.
     fn add_route(&self, py: Python<'_>, index: u32, destination: FromPrefix, table: u32) -> PyResult<()> {
         self.ask(py, |netlink| netlink.add_route(index, destination.0, Some(table)))
     }
 
-    /// Removes a route by a link.
+    /// Removes a route by a link, if `add_route` made it.
     fn remove_route(&self, py: Python<'_>, index: u32, destination: FromPrefix, table: u32) -> PyResult<()> {
         self.ask(py, |netlink| netlink.remove_route(index, destination.0, Some(table)))
+    }
+
+    /// The rules of policy routing that `add_rule` made, in this process or in one that ended.
+    fn rules(&self, py: Python<'_>) -> PyResult<Vec<Rule>> {
+        Ok(self.ask(py, hostnet::Netlink::rules)?.into_iter().map(Rule).collect())
+    }
+
+    /// Adds a rule.
+    fn add_rule(&self, py: Python<'_>, rule: FromRule) -> PyResult<()> {
+        self.ask(py, |netlink| netlink.add_rule(rule.0))
+    }
+
+    /// Removes a rule, if `add_rule` made it.
+    fn remove_rule(&self, py: Python<'_>, rule: FromRule) -> PyResult<()> {
+        self.ask(py, |netlink| netlink.remove_rule(rule.0))
     }
 }
 
 impl From<hostnet::Link> for Link {
     fn from(link: hostnet::Link) -> Self {
-        Self { index: link.index, name: link.name, mtu: link.mtu, up: link.up, kind: link.kind }
+        Self { index: link.index, name: link.name, mtu: link.mtu, up: link.up, kind: link.kind, ours: link.ours }
     }
 }
 
@@ -125,8 +184,8 @@ impl LinkRoute {
         Ok(Self {
             destination: ToNetwork(route.destination).into_pyobject(py)?.unbind(),
             table: route.table,
-            by_kernel: route.protocol == hostnet::Route::BY_KERNEL,
-            has_gateway: route.gateway.is_some(),
+            link: route.link,
+            ours: route.protocol == hostnet::OURS,
         })
     }
 }

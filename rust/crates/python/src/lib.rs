@@ -11,6 +11,7 @@ mod failure;
 mod host;
 mod key;
 mod net;
+mod rule;
 mod status;
 mod uapi;
 
@@ -23,6 +24,8 @@ mod _core {
     use crate::host::{Link, LinkRoute, Netlink};
     #[pymodule_export]
     use crate::key::{PresharedKey, PrivateKey, PublicKey};
+    #[pymodule_export]
+    use crate::rule::Rule;
     #[pymodule_export]
     use crate::status::{DevicePeer, DeviceStatus};
     #[pymodule_export]

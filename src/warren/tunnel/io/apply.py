@@ -9,11 +9,13 @@ from warren._core import Netlink
 from warren.tunnel.plan import (
     AddAddress,
     AddRoute,
+    AddRule,
     CreateInterface,
     InterfaceChange,
     RemoveAddress,
     RemoveInterface,
     RemoveRoute,
+    RemoveRule,
     SetMtu,
     SetUp,
     Step,
@@ -46,6 +48,10 @@ def apply_steps(steps: Sequence[Step], engine: Engine, netlink: Netlink) -> None
                 engine.remove()
             case InterfaceChange():
                 engine.configure(step)
+            case AddRule(rule):
+                netlink.add_rule(rule)
+            case RemoveRule(rule):
+                netlink.remove_rule(rule)
             case _:
                 index = netlink.link(engine.name).index if index is None else index
                 _apply_to_link(step, index, netlink)

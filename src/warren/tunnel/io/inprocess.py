@@ -15,6 +15,7 @@ from warren.tunnel.io.apply import apply_steps
 from warren.tunnel.io.bringup import bring_up
 from warren.tunnel.io.conffile import read_supported
 from warren.tunnel.io.observe import merged
+from warren.tunnel.io.policy import sweep, with_mark
 from warren.tunnel.io.resolver import resolve_endpoints
 from warren.tunnel.network import Backend
 from warren.tunnel.plan import InterfaceChange, plan
@@ -89,12 +90,14 @@ class Tunnel:
 
         Raises WarrenError; what was done before the step that failed stays.
         """
-        desired = resolve_endpoints(config)
-        apply_steps(plan(desired, self.status()), self._engine, self._netlink)
+        status = self.status()
+        desired = with_mark(resolve_endpoints(config), self._netlink, status)
+        apply_steps(plan(desired, status), self._engine, self._netlink)
 
     def close(self) -> None:
         """Takes the interface away; its port is free when this returns. A second time does nothing."""
         self._engine.remove()
+        sweep(self._netlink)
 
     def __enter__(self) -> Self:
         return self

@@ -1,4 +1,4 @@
-"""What is: the engine asked over its socket, the link over netlink."""
+"""What is: the engine asked over its socket or, in the kernel, over netlink; link and rules over netlink."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from warren._core import UAPI_DIRECTORY, DeviceStatus, Link, Netlink, uapi_get
+from warren._core import UAPI_DIRECTORY, DeviceStatus, Link, Netlink, PolicyRule, uapi_get
 from warren.clock import monotonic_seconds
 from warren.errors import FarSideError, HostError, InterfaceError, WarrenError
-from warren.tunnel.routes import Route
+from warren.tunnel.routes import Route, Rule
 from warren.tunnel.status import InterfaceStatus, LinkStatus, interface_status
 
 SUFFIX = ".sock"
+KERNEL_KIND = "wireguard"
 BOUND_WITHIN_SECONDS = 2.0
 GLANCE_SECONDS = 0.01
 
@@ -28,8 +29,10 @@ class Survey:
 
 
 def observe(name: str, netlink: Netlink) -> InterfaceStatus:
-    """One interface, whoever serves it. Raises WarrenError if nobody does."""
-    return merged(name, ask(name), netlink)
+    """One interface, whoever serves it, the kernel too. Raises WarrenError if nobody does."""
+    link = find_link(name, netlink)
+    in_kernel = link is not None and link.kind == KERNEL_KIND
+    return merged(name, netlink.wireguard_get(name) if in_kernel else ask(name), netlink)
 
 
 def ask(name: str) -> DeviceStatus:
@@ -59,9 +62,10 @@ def observe_bound(name: str, netlink: Netlink) -> InterfaceStatus:
 
 
 def merged(name: str, device: DeviceStatus, netlink: Netlink) -> InterfaceStatus:
-    """An engine's status with that of its link."""
+    """An engine's status with that of its link and rules."""
     link = find_link(name, netlink)
-    return interface_status(name, device, None if link is None else link_status(link, netlink))
+    rules = policy_rules(device.fwmark, link, netlink)
+    return interface_status(name, device, None if link is None else link_status(link, netlink), rules)
 
 
 def find_link(name: str, netlink: Netlink) -> Link | None:
@@ -73,13 +77,39 @@ def find_link(name: str, netlink: Netlink) -> Link | None:
 
 
 def link_status(link: Link, netlink: Netlink) -> LinkStatus:
-    """A link with its addresses and the routes that the kernel did not make from them."""
-    routes = (route for route in netlink.routes(link.index) if not (route.by_kernel or route.has_gateway))
+    """A link with its addresses and the routes that Warren made."""
+    routes = (route for route in netlink.routes(link.index) if route.ours)
     return LinkStatus(
         up=link.up,
         mtu=link.mtu,
         addresses=tuple(netlink.addresses(link.index)),
         routes=tuple(Route(route.destination, route.table) for route in routes),
+    )
+
+
+def policy_rules(fwmark: int, link: Link | None, netlink: Netlink) -> tuple[Rule, ...]:
+    """The rules of the interface with that mark, those that Warren made.
+
+    Where two interfaces were given one mark, each has the rules of those IP versions whose default route is its own.
+    """
+    rules = [rule for rule in netlink.rules() if rule.fwmark == fwmark] if fwmark else []
+    if not rules:
+        return ()
+    index = None if link is None else link.index
+    others = {route.destination.version for route in netlink.table_routes(fwmark) if route.ours and route.link != index}
+    return tuple(map(as_rule, (rule for rule in rules if rule.version not in others)))
+
+
+def as_rule(rule: PolicyRule) -> Rule:
+    """A rule of the host in the words of a plan."""
+    return Rule(
+        version=rule.version,
+        fwmark=rule.fwmark,
+        table=rule.table,
+        priority=rule.priority,
+        suppress_prefix_length=rule.suppress_prefix_length,
+        invert=rule.invert,
+        fwmask=rule.fwmask,
     )
 
 

@@ -8,6 +8,7 @@ from warren._core import Netlink
 from warren.clock import monotonic_seconds
 from warren.errors import EngineError, InterfaceError
 from warren.tunnel.io.observe import ask, find_link, socket_path
+from warren.tunnel.io.policy import sweep
 
 PATIENCE_SECONDS = 10  # the kernel tells the engine of its link at once, and it ends within milliseconds
 OTHERS_SECONDS = 1  # by then only a program that does not listen for the end of its link still has the socket
@@ -15,12 +16,13 @@ GLANCE_SECONDS = 0.01
 
 
 def take_down(name: str, netlink: Netlink) -> None:
-    """Takes the interface down and returns when its engine has let go of its socket, which it does last.
+    """Takes the interface down, its rules last, and returns when its engine has let go of its socket.
 
     Raises InterfaceError, with nothing changed, if no engine answers for it, or if its link is none that one makes.
     """
     check_ours(name, netlink)
     remove(name, netlink)
+    sweep(netlink)
 
 
 def check_ours(name: str, netlink: Netlink) -> None:

@@ -1,0 +1,55 @@
+"""Policy routing of this host: a mark that nobody uses, and rules whose interface is gone."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+from dataclasses import replace
+
+from warren._core import Netlink, PolicyRule
+from warren.errors import HostError
+from warren.tunnel.config import InterfaceConfig
+from warren.tunnel.io.observe import as_rule
+from warren.tunnel.routes import FIRST_POLICY_TABLE, policy_table
+from warren.tunnel.status import InterfaceStatus
+
+
+def with_mark(config: InterfaceConfig, netlink: Netlink, observed: InterfaceStatus | None = None) -> InterfaceConfig:
+    """`config` with the mark that its default route takes, where it has such a route and names no mark.
+
+    An interface with such a route keeps the mark that it has; else it is the first from 51820 whose table is empty.
+    """
+    if config.fwmark or policy_table(config) is None:
+        return config
+    if observed is not None and observed.rules:
+        return replace(config, fwmark=observed.fwmark)
+    return replace(config, fwmark=free_mark(netlink))
+
+
+def free_mark(netlink: Netlink) -> int:
+    """The first whose table is empty, and which no rule of ours names."""
+    named = {rule.fwmark for rule in netlink.rules()}
+    marks = itertools.count(FIRST_POLICY_TABLE)
+    return next(mark for mark in marks if mark not in named and not netlink.table_routes(mark))
+
+
+def sweep(netlink: Netlink) -> None:
+    """Removes our rules whose interface is gone: of those alone the table has no default route of ours.
+
+    The kernel takes a link's routes away with it, however it went, and leaves its rules.
+    """
+    for rule in netlink.rules():
+        if not _is_led_to(rule, netlink):
+            _remove(rule, netlink)
+
+
+def _is_led_to(rule: PolicyRule, netlink: Netlink) -> bool:
+    return any(route.ours and route.destination.version == rule.version for route in netlink.table_routes(rule.fwmark))
+
+
+def _remove(rule: PolicyRule, netlink: Netlink) -> None:
+    try:
+        netlink.remove_rule(as_rule(rule))
+    except HostError as error:
+        if error.errno != errno.ENOENT:  # whoever made it was faster
+            raise

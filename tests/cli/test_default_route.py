@@ -1,0 +1,139 @@
+"""`warren up` with a default route: everything goes through the tunnel but the tunnel itself and what is nearer.
+
+near                                                   far
+eth0  192.0.2.1/24  2001:db8::1/64  ─── cable ───  eth0  192.0.2.2/24  2001:db8::2/64
+wg0   10.9.0.1/24   fd09::1/64      ═══ tunnel ══  wg0   10.9.0.2/24   fd09::2/64
+default via far's eth0                             lo    203.0.113.1, where its engine is reached
+                                                         198.51.100.9 and fd99::9, behind the tunnel
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.netns.deadline import until
+from tests.netns.host import IN_NAMESPACES, Host, address
+from tests.netns.pair import FAR_INNER, OUTER
+from tests.netns.traffic import reach
+
+from .ends import PORT, Ends
+
+pytestmark = IN_NAMESPACES
+
+BEYOND = ("198.51.100.9", "fd99::9")
+FAR_ENGINE = "203.0.113.1"
+EVERYTHING = "0.0.0.0/0, ::/0"
+
+
+@pytest.fixture
+def routed(ends: Ends) -> Ends:
+    """The far end is up, and near has default routes of its own by the cable, which the engine needs."""
+    address(ends.far, "lo", f"{FAR_ENGINE}/32", f"{BEYOND[0]}/32", f"{BEYOND[1]}/128")
+    ends.near.ip("route", "add", "default", "via", OUTER["far"][0])
+    ends.near.ip("-6", "route", "add", "default", "via", OUTER["far"][1])
+    ends.done(ends.far, "up", ends.conf(ends.far))
+    settled(ends.near)
+    return ends
+
+
+def everything(ends: Ends, interface: str = "", allowed_ips: str = EVERYTHING) -> Path:
+    """The file for near that leads all traffic into the tunnel."""
+    return ends.conf(ends.near, interface=interface, endpoint=f"{FAR_ENGINE}:{PORT}", allowed_ips=allowed_ips)
+
+
+def settled(host: Host) -> None:
+    """Waits for the routes of the cable's own address, which the kernel first asks others for (RFC 4862)."""
+    until(lambda: "local fe80:" in host.ip("-6", "route", "show", "table", "local"), "eth0 has its link-local address")
+
+
+def state(host: Host) -> list[str]:
+    """What policy routing is made of."""
+    asked = ("-4 rule show", "-6 rule show", "-4 route show table all", "-6 route show table all", "link show")
+    return [host.ip(*words.split()) for words in asked]
+
+
+def by(host: Host, destination: str, *more: str) -> str:
+    """The link by which a packet would leave."""
+    return host.ip("route", "get", destination, *more).partition(" dev ")[2].split()[0]
+
+
+def test_all_but_what_is_nearer_and_the_tunnel_itself(routed: Ends) -> None:
+    """Row H-14."""
+    near, before = routed.near, state(routed.near)
+    assert "1 peer; 2 routes" in routed.done(near, "up", everything(routed))
+    for beyond, inner in zip(BEYOND, FAR_INNER, strict=True):
+        assert (by(near, beyond), by(near, inner)) == ("wg0", "wg0")
+        reach(near, beyond)
+    assert [by(near, OUTER["far"][version]) for version in (0, 1)] == ["eth0", "eth0"]
+    assert by(near, FAR_ENGINE) == "wg0"
+    assert by(near, FAR_ENGINE, "mark", "51820") == "eth0"
+    assert near.run("wg", "show", "wg0", "fwmark").strip() == hex(51820)
+    for version, rules in (("-4", before[0]), ("-6", before[1])):
+        added = [line for line in near.ip(version, "rule", "show").splitlines() if line not in rules.splitlines()]
+        assert added == [
+            "32764:\tnot from all fwmark 0xca6c lookup main suppress_prefixlength 0 proto 119",
+            "32765:\tnot from all fwmark 0xca6c lookup 51820 proto 119",
+        ]
+    assert "default dev wg0" not in near.ip("route", "show")
+
+    assert routed.done(near, "down", "wg0") == "wg0 is down\n"
+    assert state(near) == before
+
+
+def test_a_table_in_use_is_left_alone(routed: Ends) -> None:
+    near = routed.near
+    near.ip("route", "add", "10.66.0.0/16", "dev", "eth0", "table", "51820")
+    near.ip("rule", "add", "not", "fwmark", "51820", "table", "51820", "priority", "32765")
+    before = state(near)
+    routed.done(near, "up", everything(routed))
+    assert near.run("wg", "show", "wg0", "fwmark").strip() == hex(51821)
+    reach(near, BEYOND[0])
+    routed.done(near, "down", "wg0")
+    assert state(near) == before
+
+
+def test_a_mark_of_the_file_whose_table_has_a_default_route(routed: Ends) -> None:
+    near = routed.near
+    near.ip("route", "add", "default", "dev", "eth0", "table", "119")
+    before = state(near)
+    said = routed.refused(near, "up", everything(routed, "FwMark = 119"))
+    assert said.startswith('warren: adding the route 0.0.0.0/0 by link "wg0" in table 119: File exists')
+    assert state(near) == before
+
+
+def test_each_of_two_has_its_own_rules(routed: Ends) -> None:
+    """One takes IPv4, the other IPv6; what one takes down is its own."""
+    near, before = routed.near, state(routed.near)
+    routed.done(near, "up", everything(routed, allowed_ips="0.0.0.0/0"))
+    first = state(near)[:2]
+    other = routed.conf(near, name="wg1", address="10.8.0.1/24, fd08::1/64", allowed_ips="::/0")
+    other.write_text(other.read_text().replace(f"ListenPort = {PORT}\n", ""))
+    routed.done(near, "up", other)
+    assert near.run("wg", "show", "wg1", "fwmark").strip() == hex(51821)
+    assert (by(near, BEYOND[0]), by(near, BEYOND[1])) == ("wg0", "wg1")
+    routed.done(near, "down", "wg1")
+    assert state(near)[:2] == first
+    routed.done(near, "down", "wg0")
+    assert state(near) == before
+
+
+def test_after_a_kill_the_next_start_clears_the_rules_away(routed: Ends) -> None:
+    """Row H-55: the kernel takes the routes away with the link, and leaves the rules."""
+    near, before = routed.near, state(routed.near)
+    routed.done(near, "up", everything(routed))
+    as_up = state(near)
+    near.run("pkill", "-KILL", "-x", "warren-wg")
+    until(lambda: "wg0" not in near.links(), "the link is gone with its engine")
+    assert state(near)[:2] == as_up[:2]
+    reach(near, FAR_ENGINE)  # the rules lead into an empty table, and so past it
+
+    routed.done(near, "up", everything(routed))
+    assert state(near)[:2] == as_up[:2]
+    until(lambda: near.attempt("ping", "-c1", "-W5", BEYOND[0]).returncode == 0, "the tunnel is back", 10 * 60)
+    near.run("pkill", "-KILL", "-x", "warren-wg")
+    until(lambda: "wg0" not in near.links(), "the link is gone with its engine")
+    routed.done(near, "up", routed.conf(near))
+    routed.done(near, "down", "wg0")
+    assert state(near) == before
