@@ -1,0 +1,44 @@
+"""The kernel's own WireGuard: a link that no process serves, and that outlives the one that made it."""
+
+from __future__ import annotations
+
+from warren._core import Netlink
+from warren.errors import InterfaceError
+from warren.tunnel.io.observe import find_link
+from warren.tunnel.plan import InterfaceChange
+
+
+class KernelEngine:
+    """An `Engine`. It serves a link that was left behind as well as one that it makes; `is_left_behind` tells."""
+
+    def __init__(self, name: str, netlink: Netlink) -> None:
+        self.name = name
+        self._netlink = netlink
+
+    def create(self) -> None:
+        """Makes the link.
+
+        Raises HostError with the code `engine.no_kernel` where the kernel has no WireGuard, with nothing changed, and
+        InterfaceError if there is a link of that name.
+        """
+        self._netlink.create_wireguard(self.name)
+
+    def configure(self, change: InterfaceChange) -> None:
+        """Over generic netlink, in parts; the one that can be refused, the port, comes first. Raises WarrenError."""
+        self._netlink.wireguard_set(self.name, change)
+
+    def remove(self) -> None:
+        """Deletes the link; a second time does nothing. Raises InterfaceError if the link is another's."""
+        link = find_link(self.name, self._netlink)
+        if link is None:
+            return
+        if not link.ours:
+            problem = f"{self.name} is a link that Warren did not make; it was left alone"
+            raise InterfaceError(problem, code="interface.foreign")
+        self._netlink.delete_link(link.index)
+
+
+def is_left_behind(name: str, netlink: Netlink) -> bool:
+    """Whether there is a link of that name that a `KernelEngine` made, be it of a process that was killed."""
+    link = find_link(name, netlink)
+    return link is not None and link.ours
