@@ -17,7 +17,7 @@ CODE = """
 import sys
 from warren import WarrenError
 from warren._core import Netlink
-from warren.tunnel.io.kernel import KernelEngine, is_left_behind
+from warren.tunnel.io.kernel import KernelEngine
 from warren.tunnel.plan import InterfaceChange
 
 netlink = Netlink.open()
@@ -28,7 +28,7 @@ for call in (engine.create, lambda: engine.configure(InterfaceChange(fwmark=1)),
         print("done")
     except WarrenError as error:
         print(type(error).__name__, error.code)
-print(is_left_behind("wg0", netlink))
+print(engine.is_left_behind())
 """
 
 

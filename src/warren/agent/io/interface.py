@@ -8,8 +8,9 @@ from warren.tunnel.config import InterfaceConfig
 from warren.tunnel.io.apply import apply_steps
 from warren.tunnel.io.backend import LiveEngine, create_engine
 from warren.tunnel.io.observe import merged
+from warren.tunnel.io.policy import sweep, with_mark
 from warren.tunnel.network import Backend
-from warren.tunnel.plan import CreateInterface, Step, plan
+from warren.tunnel.plan import Step, plan
 from warren.tunnel.status import InterfaceStatus
 
 
@@ -52,11 +53,14 @@ class Interface:
         return status
 
     def make(self, desired: InterfaceConfig) -> None:
-        """Makes it, whole or not at all. Raises WarrenError."""
+        """Makes it, whole or not at all, or what a process that was killed left of it as it should be.
+
+        Raises WarrenError.
+        """
+        sweep(self._netlink)
         self._engine = create_engine(self._wanted, desired.name, self._netlink)
-        steps = (step for step in plan(desired, None) if not isinstance(step, CreateInterface))
         try:
-            apply_steps(tuple(steps), self._engine, self._netlink)
+            self.change(desired)
         except BaseException:
             self.remove()
             raise
@@ -64,15 +68,17 @@ class Interface:
     def change(self, desired: InterfaceConfig) -> tuple[Step, ...]:
         """Makes the difference, and says what that took. Raises WarrenError; what was done before it stays."""
         engine = self._made()
-        steps = plan(desired, self.observe())
+        status = self.observe()
+        steps = plan(with_mark(desired, self._netlink, status), status)
         apply_steps(steps, engine, self._netlink)
         return steps
 
     def remove(self) -> None:
-        """Takes it away, with its addresses and routes; a second time does nothing."""
+        """Takes it away, with its addresses, routes and rules; a second time does nothing."""
         engine, self._engine = self._engine, None
         if engine is not None:
             engine.remove()
+            sweep(self._netlink)
 
     def _made(self) -> LiveEngine:
         if self._engine is None:

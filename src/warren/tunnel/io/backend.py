@@ -1,13 +1,15 @@
-"""Where a network's interface lives: today our engine, in this very process."""
+"""Where a network's interface lives: in the kernel, or with our engine in this very process."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
 from warren._core import DeviceStatus, Events, Netlink
+from warren.errors import HostError
 from warren.tunnel.io.apply import Engine
 from warren.tunnel.io.bringup import check_free
 from warren.tunnel.io.inprocess import InProcessEngine
+from warren.tunnel.io.kernel import KernelEngine
 from warren.tunnel.network import Backend
 
 
@@ -25,8 +27,29 @@ class LiveEngine(Engine, Protocol):
 
 
 def create_engine(backend: Backend, name: str, netlink: Netlink) -> LiveEngine:
-    """Makes the interface `name`. Raises WarrenError, with nothing left; InterfaceError if there is such a link."""
+    """Makes the interface `name`, or takes over what a process that was killed left of it in the kernel.
+
+    "auto" is the kernel, and our engine where the kernel has no WireGuard. Raises WarrenError, with nothing left;
+    InterfaceError if there is such a link of another.
+    """
+    kernel = KernelEngine(name, netlink)
+    if kernel.is_left_behind():
+        if backend != "userspace":
+            return kernel
+        kernel.remove()
     check_free(name, netlink)
+    if backend != "userspace" and _is_made(kernel, must=backend == "kernel"):
+        return kernel
     userspace = InProcessEngine(name)
     userspace.create()
     return userspace
+
+
+def _is_made(kernel: KernelEngine, *, must: bool) -> bool:
+    try:
+        kernel.create()
+    except HostError as error:
+        if must or error.code != "engine.no_kernel":
+            raise
+        return False
+    return True

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from warren._core import Netlink
+from warren._core import DeviceStatus, Netlink
 from warren.errors import InterfaceError
 from warren.tunnel.io.observe import find_link
+from warren.tunnel.network import Backend
 from warren.tunnel.plan import InterfaceChange
 
 
 class KernelEngine:
     """An `Engine`. It serves a link that was left behind as well as one that it makes; `is_left_behind` tells."""
 
+    backend: Backend = "kernel"
+    events = None  # the kernel tells nothing: it can only be asked
+
     def __init__(self, name: str, netlink: Netlink) -> None:
         self.name = name
         self._netlink = netlink
+
+    def is_left_behind(self) -> bool:
+        """Whether there is a link of that name that a `KernelEngine` made, be it of a process that was killed."""
+        link = find_link(self.name, self._netlink)
+        return link is not None and link.ours
 
     def create(self) -> None:
         """Makes the link.
@@ -27,6 +36,10 @@ class KernelEngine:
         """Over generic netlink, in parts; the one that can be refused, the port, comes first. Raises WarrenError."""
         self._netlink.wireguard_set(self.name, change)
 
+    def status(self) -> DeviceStatus:
+        """The engine's part of this moment. Raises InterfaceError if the link is gone, or another's."""
+        return self._netlink.wireguard_get(self.name)
+
     def remove(self) -> None:
         """Deletes the link; a second time does nothing. Raises InterfaceError if the link is another's."""
         link = find_link(self.name, self._netlink)
@@ -36,9 +49,3 @@ class KernelEngine:
             problem = f"{self.name} is a link that Warren did not make; it was left alone"
             raise InterfaceError(problem, code="interface.foreign")
         self._netlink.delete_link(link.index)
-
-
-def is_left_behind(name: str, netlink: Netlink) -> bool:
-    """Whether there is a link of that name that a `KernelEngine` made, be it of a process that was killed."""
-    link = find_link(name, netlink)
-    return link is not None and link.ours
