@@ -1,4 +1,4 @@
-"""Echoes: their octets (RFC 792, RFC 4443 section 4), where they go, and what their answers say of latency and loss.
+"""Echoes: their octets (RFC 792, RFC 4443 section 4), and what their answers say of latency and loss.
 
 A request carries `TOKEN_BYTES` that nobody off the path can guess; an answer counts if it brings them back.
 """
@@ -68,13 +68,8 @@ def checksum(octets: bytes) -> int:
     return ~total & 0xFFFF
 
 
-def probe_address(probe: IPAddress | None, allowed_ips: Iterable[IPNetwork]) -> IPAddress | None:
-    """Where a peer's echoes go: to `probe`, else to its one address; None where it has none, or several."""
-    return probe if probe is not None else only_address(allowed_ips)
-
-
 def only_address(allowed_ips: Iterable[IPNetwork]) -> IPAddress | None:
-    """The one /32 of these, else the one /128."""
+    """The one /32 of these, else the one /128; None where there is none, or several."""
     addresses = [prefix.network_address for prefix in allowed_ips if prefix.prefixlen == prefix.max_prefixlen]
     for version in (4, 6):
         match [address for address in addresses if address.version == version]:

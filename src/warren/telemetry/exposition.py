@@ -16,8 +16,6 @@ OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 OPENMETRICS_TYPE = "application/openmetrics-text"
 SUFFIX = {Kind.COUNTER: "_total", Kind.INFO: "_info", Kind.GAUGE: "", Kind.UNKNOWN: ""}
 PROMETHEUS_TYPE = {Kind.COUNTER: "counter", Kind.INFO: "gauge", Kind.GAUGE: "gauge", Kind.UNKNOWN: "untyped"}
-IN_HELP = str.maketrans({"\\": r"\\", "\n": r"\n"})
-IN_QUOTES = IN_HELP | str.maketrans({'"': r"\""})
 
 
 def exposition(families: Iterable[Family], accept: str) -> tuple[str, bytes]:
@@ -65,7 +63,7 @@ def _weight(parameters: Iterable[str]) -> float:
 
 
 def _prometheus(family: Family) -> Iterator[str]:
-    yield f"# HELP {family.name} {family.help.translate(IN_HELP)}\n"
+    yield f"# HELP {family.name} {_escaped(family.help)}\n"
     yield f"# TYPE {family.name} {PROMETHEUS_TYPE[family.kind]}\n"
     yield from _points(family)
 
@@ -73,7 +71,7 @@ def _prometheus(family: Family) -> Iterator[str]:
 def _openmetrics(family: Family) -> Iterator[str]:
     name = family.name.removesuffix(SUFFIX[family.kind])
     yield f"# TYPE {name} {family.kind}\n"
-    yield f"# HELP {name} {family.help.translate(IN_QUOTES)}\n"
+    yield f"# HELP {name} {_quoted(family.help)}\n"
     yield from _points(family)
 
 
@@ -85,7 +83,15 @@ def _points(family: Family) -> Iterator[str]:
 def _labels(point: Point) -> str:
     if not point.labels:
         return ""
-    return "{" + ",".join(f'{name}="{value.translate(IN_QUOTES)}"' for name, value in point.labels) + "}"
+    return "{" + ",".join(f'{name}="{_quoted(value)}"' for name, value in point.labels) + "}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", r"\\").replace("\n", r"\n")
+
+
+def _quoted(text: str) -> str:
+    return _escaped(text).replace('"', r"\"")
 
 
 def _number(value: float) -> str:
