@@ -17,10 +17,6 @@ from .pair import Pair, cabled, pair_of
 MakeHost = Callable[[str], Host]
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "slow: takes minutes because the protocol's own times are waited for")
-
-
 @pytest.fixture
 def make_host(tmp_path: Path) -> Iterator[MakeHost]:
     """Makes hosts by name; all end with the test."""

@@ -49,7 +49,8 @@ def _disabled(agent: Agent) -> str:
     agent.key()
     return (
         '[network.default]\nenable_wireguard = false\nprivate_key_path = "/etc/warren/private.key"\n'
-        f'address = "10.9.0.1/24"\n[[network.peers]]\nname = "far"\npublic_key = "{peer}"\nallowed_ips = ["10.9.0.2/32"]\n'
+        f'address = "10.9.0.1/24"\n[[network.peers]]\nname = "far"\npublic_key = "{peer}"\n'
+        'allowed_ips = ["10.9.0.2/32"]\n'
     )
 
 

@@ -1,0 +1,79 @@
+"""Endpoints with a name: they may resolve late, or to another address than before (H-12)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.netns.deadline import until
+from tests.netns.host import IN_NAMESPACES, address
+from tests.netns.pair import FAR_INNER, NEAR_INNER
+
+from .agent import Agent, Peer
+from .conftest import network_to
+
+pytestmark = [*IN_NAMESPACES, pytest.mark.slow]
+Two = tuple[Agent, Agent]
+MINUTES = 180.0
+
+
+class Hosts:
+    """/etc/hosts of one host, for it alone."""
+
+    def __init__(self, agent: Agent) -> None:
+        self._file = agent.directory / "hosts"
+        self.say()
+        agent.host.run("mount", "--bind", str(self._file), "/etc/hosts")
+
+    def say(self, *lines: str) -> None:
+        """The whole of it; written in place, for the mount holds the file."""
+        with self._file.open("w" if not self._file.exists() else "r+") as file:
+            file.truncate()
+            file.write("\n".join(("127.0.0.1 localhost", *lines, "")))
+
+
+def named(near: Agent, far: Agent) -> None:
+    """Has `near` know `far` by a name."""
+    network = network_to(far, NEAR_INNER[0], FAR_INNER[0])
+    near.configure(network.but(peers=(replace(network.peers[0], endpoint="far.test:51820", keepalive=5),)))
+
+
+def reached(near: Agent) -> bool:
+    return near.host.attempt("ping", "-c1", "-W1", FAR_INNER[0]).returncode == 0
+
+
+def test_a_name_that_resolves_late_leaves_its_peer_pending_with_the_reason(two: Two) -> None:
+    near, far = two
+    hosts = Hosts(near)
+    named(near, far)
+    far.start()
+    near.start()
+    near.until_state("active")
+    until(lambda: near.peers()["far"]["pending"], "the peer is pending")
+    assert "far.test:51820 does not resolve" in near.peers()["far"]["pending"]
+    assert "far.test:51820 does not resolve" in near.attempt("peers").stdout
+    hosts.say("192.0.2.2 far.test")
+    until(lambda: reached(near), "far is reached", MINUTES)
+    assert near.peers()["far"]["pending"] is None
+
+
+def test_a_peer_that_moved_is_found_by_its_name(two: Two) -> None:
+    near, far = two
+    hosts = Hosts(near)
+    hosts.say("192.0.2.2 far.test")
+    named(near, far)
+    far.configure(network_to(near, FAR_INNER[0], NEAR_INNER[0]).but(peers=(silent_peer(near),)))
+    far.start()
+    near.start()
+    until(lambda: reached(near), "far is reached", MINUTES)
+    far.host.ip("address", "delete", "192.0.2.2/24", "dev", "eth0")
+    address(far.host, "eth0", "192.0.2.77/24")
+    hosts.say("192.0.2.77 far.test")
+    until(lambda: reached(near), "far is reached where it is now", MINUTES)
+    assert near.peers()["far"]["endpoint"] == "192.0.2.77:51820"
+
+
+def silent_peer(near: Agent) -> Peer:
+    """`near` as one whose endpoint `far` does not know, so that only `near` can find the other."""
+    return replace(network_to(near, FAR_INNER[0], NEAR_INNER[0]).peers[0], endpoint="", keepalive=0)
