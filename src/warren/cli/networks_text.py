@@ -25,12 +25,13 @@ def network_lines(answer: Answer) -> str:
     networks = answer["networks"]
     if not networks:
         return NO_NETWORK
-    lines = columns([NETWORK_TITLES, *map(_network_cells, networks)])
+    lines = columns([NETWORK_TITLES, *map(network_cells, networks)])
     troubles = (f"{each['network']}: {each['error']}" for each in networks if each["error"])
     return "".join(f"{line}\n" for line in (*lines, *troubles))
 
 
-def _network_cells(network: Answer) -> tuple[str, ...]:
+def network_cells(network: Answer) -> tuple[str, ...]:
+    """One network, in the order of NETWORK_TITLES."""
     peers, traffic = network["peers"], network["traffic"]
     return (
         network["network"],

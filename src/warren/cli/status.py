@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
+from warren.cli.networks_text import Answer, network_lines
+from warren.cli.options import json_option, socket_option
 from warren.cli.output import tell, write
 from warren.cli.status_json import document
 from warren.cli.status_text import plain
 from warren.clock import wall_seconds
+from warren.errors import HostError, WarrenError
+from warren.localapi.io.client import request
 from warren.tunnel.io.observe import Survey, served, survey
 from warren.tunnel.status import InterfaceStatus
 
@@ -20,34 +25,57 @@ NOT_UP = 3  # what systemctl(1) says of a unit that is not active
 
 @click.command()
 @click.argument("name", required=False)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
-def status(name: str | None, as_json: bool) -> int:
-    """Show NAME, or every interface that a userspace WireGuard serves on this host.
+@socket_option
+@json_option
+def status(name: str | None, socket: Path, as_json: bool) -> int:
+    """Show the agent's networks, and every interface that a userspace WireGuard serves on this host; or NAME alone.
 
     Exit status: 0 every one of them is up; 3 one is not, or there is none; 1 one could not be asked.
     No private or preshared key is ever shown.
     """
+    networks = [] if name else agent_networks(socket)
     found = survey((name,) if name else served())
     now = wall_seconds()
     if as_json:
-        write(json.dumps(document(found, now), indent=2) + "\n")
-        return exit_status(found)
-    if found.interfaces or not found.failures:
-        write(_drawn(found.interfaces, now) if sys.stdout.isatty() else plain(found.interfaces, now))
+        write(json.dumps({"networks": networks} | document(found, now), indent=2) + "\n")
+        return exit_status(found, networks)
+    if found.interfaces or networks or not found.failures:
+        write(_drawn(found.interfaces, networks, now) if sys.stdout.isatty() else _plain(found, networks, now))
     for error in found.failures.values():
         tell(str(error), error.remedy)
-    return exit_status(found)
+    return exit_status(found, networks)
 
 
-def _drawn(interfaces: Sequence[InterfaceStatus], now: float) -> str:
+def agent_networks(socket: Path) -> list[Answer]:
+    """What the agent says of its networks; nothing where there is no agent, or none that this user may ask."""
+    try:
+        networks: list[Answer] = request(socket, "list")["networks"]  # type: ignore[assignment]
+    except HostError as error:
+        tell(str(error), error.remedy)
+    except WarrenError:
+        pass
+    else:
+        return networks
+    return []
+
+
+def _plain(found: Survey, networks: Sequence[Answer], now: float) -> str:
+    if not networks:
+        return plain(found.interfaces, now)
+    parts = [network_lines({"networks": networks}), *([plain(found.interfaces, now)] if found.interfaces else [])]
+    return "\n".join(parts)
+
+
+def _drawn(interfaces: Sequence[InterfaceStatus], networks: Sequence[Answer], now: float) -> str:
     from warren.cli.status_table import drawn  # noqa: PLC0415, rich takes longer to import than all the rest
 
-    return drawn(interfaces, now)
+    return drawn(interfaces, now, networks=networks)
 
 
-def exit_status(found: Survey) -> int:
+def exit_status(found: Survey, networks: Sequence[Answer] = ()) -> int:
     """As the help has it."""
     if any(error.code not in {"interface.stale", "interface.ended"} for error in found.failures.values()):
         return 1
     all_up = all(interface.is_up for interface in found.interfaces)
-    return 0 if found.interfaces and all_up and not found.failures else NOT_UP
+    all_active = all(network["state"] == "active" for network in networks if network["state"] != "uninitialized")
+    return 0 if found.interfaces and all_up and all_active and not found.failures else NOT_UP

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from warren.cli.networks_text import NETWORK_TITLES, Answer, network_cells
 from warren.cli.status_text import NOTHING, TITLES, cells, facts, state
 from warren.tunnel.status import InterfaceStatus, PeerStatus
 
@@ -17,18 +18,38 @@ KEEPALIVE_COLUMNS = 100  # below, there is no room for it
 KEY_CHARACTERS = 10  # tells peers apart
 SHOWN_PEERS = 100  # nobody reads more at a glance
 COLOURS = {"up": "bold green", "down": "bold red", "elsewhere": "bold yellow"}
+NETWORK_COLOURS = {"healthy": "bold green", "degraded": "bold yellow", "unhealthy": "bold red"}
 
 
-def drawn(interfaces: Sequence[InterfaceStatus], now: float, width: int | None = None) -> str:
-    """Every interface, fitted to the terminal or to `width` columns; what does not fit is left to `--json`."""
+def drawn(
+    interfaces: Sequence[InterfaceStatus], now: float, width: int | None = None, networks: Sequence[Answer] = ()
+) -> str:
+    """The agent's networks and every interface, fitted to the terminal or to `width` columns; what does not fit is left
+    to `--json`.
+    """
     # Drawn in memory: what the terminal does not take is our error to tell, not rich's.
     console = Console(file=io.StringIO(), force_terminal=True, width=width or Console().width, highlight=False)
     with console.capture() as capture:
+        if networks:
+            _draw_networks(console, networks)
         for number, interface in enumerate(interfaces):
-            if number:
+            if number or networks:
                 console.print()
             _draw(console, interface, now)
     return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()) or NOTHING
+
+
+def _draw_networks(console: Console, networks: Sequence[Answer]) -> None:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for title in NETWORK_TITLES:
+        table.add_column(title, no_wrap=True)
+    for network in networks:
+        name, state, health, *others = network_cells(network)
+        table.add_row(Text(name, "bold"), state, Text(health, NETWORK_COLOURS.get(health, "")), *others)
+    console.print(table)
+    for network in networks:
+        if network["error"]:
+            console.print(Text.assemble((f"{network['network']}: ", "bold"), (network["error"], "red")), soft_wrap=True)
 
 
 def _draw(console: Console, interface: InterfaceStatus, now: float) -> None:
