@@ -36,6 +36,7 @@ REMEDIES = {
     "host.output": "the reader has gone, or the disk is full: nothing else was lost",
     "host.port_in_use": "choose another ListenPort; `ss -ulpn` shows who has this one",
     "host.refused": "see the system's own words above",
+    "host.reverse_path": "nothing was changed; check it loosely: sysctl -w net.ipv4.conf.all.rp_filter=2",
     "http.port_in_use": "choose another address in the configuration; `ss -ltnp` shows who has this one",
     "http.refused": "choose another address in the configuration",
     "http.token_file": "remove the file, and the next start makes one; or give it a token and mode 0640",

@@ -103,6 +103,17 @@ def test_a_mark_of_the_file_whose_table_has_a_default_route(routed: Ends) -> Non
     assert state(near) == before
 
 
+def test_where_nothing_would_come_back_it_says_so(routed: Ends) -> None:
+    near = routed.near
+    near.run("sh", "-c", "echo 1 > /proc/sys/net/ipv4/conf/all/rp_filter")
+    assert "this host drops what comes from the far side" in routed.refused(near, "up", everything(routed))
+    routed.done(near, "up", everything(routed, allowed_ips="::/0"))
+    routed.done(near, "down", "wg0")
+    near.run("sh", "-c", "echo 2 > /proc/sys/net/ipv4/conf/all/rp_filter")
+    routed.done(near, "up", everything(routed))
+    reach(near, BEYOND[0])
+
+
 def test_each_of_two_has_its_own_rules(routed: Ends) -> None:
     """One takes IPv4, the other IPv6; what one takes down is its own."""
     near, before = routed.near, state(routed.near)
