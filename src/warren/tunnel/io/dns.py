@@ -1,0 +1,222 @@
+"""Gives the host a network's DNS servers, and its own back. What it changes is in the journal on the disk before."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from warren.errors import HostError
+from warren.tunnel.dns import choose_way, commands_to_apply, commands_to_revert, record_name, resolv_conf
+from warren.tunnel.dnsjournal import Entry, FileState, Journal, Kind, Way
+from warren.tunnel.io.dnsjournalfile import JournalFile
+from warren.tunnel.io.dnsprograms import DnsPrograms
+from warren.tunnel.io.filestate import put_state, read_state, write_in_place
+from warren.tunnel.network import IPAddress
+
+UNFINISHED = ".resolv.conf.warren"
+
+
+class Resolver:
+    """The resolver of the host below `root`; `state` is a directory of Warren's own, for the journal.
+
+    One at a time. Every method may block.
+    """
+
+    def __init__(self, state: Path, root: Path = Path("/")) -> None:
+        self._root = root
+        self._file = root / "etc" / "resolv.conf"
+        self._unfinished = self._file.with_name(UNFINISHED)
+        self._kept = state / "resolv.conf.before"
+        self._journal = JournalFile(state)
+        self._programs = DnsPrograms(root)
+
+    def apply(self, network: str, interface: str, servers: Sequence[IPAddress]) -> Way:
+        """Names are asked of `servers` from now on, before those of networks that were applied earlier; says by which
+        way.
+
+        What `network` had applied before is replaced. Raises HostError: `dns.changed` if others have changed what
+        Warren wrote, `dns.refused` if the host refuses; nothing of it stays.
+        """
+        journal = self._journal.load()
+        before = journal.of(network)
+        if before is not None and before.interface != interface:
+            self.revert(network)
+            return self.apply(network, interface, servers)
+        entry = self._entry(network, interface) if before is None else before
+        entry = replace(entry, servers=tuple(servers))
+        if entry.way is Way.FILE:
+            self._apply_in_file(journal, journal.with_entry(entry))
+        else:
+            self._apply_by_program(journal, entry)
+        return entry.way
+
+    def revert(self, network: str) -> None:
+        """The host has back what it had before `network`; without an entry of that network nothing happens.
+
+        Raises HostError: `dns.changed` if others have changed what Warren wrote, which then stays as they made it, and
+        is Warren's no more; `dns.refused` if the host refuses, and then it may be tried again.
+        """
+        journal = self._journal.load()
+        entry = journal.of(network)
+        if entry is None:
+            return
+        if entry.way is Way.FILE:
+            self._revert_in_file(journal, journal.without(network))
+        else:
+            self._forget(entry)
+            self._journal.store(journal.without(network))
+
+    def recover(self) -> tuple[HostError, ...]:
+        """The host has back what it had before a process that was killed, or a power cut; answers what could not be
+        done.
+        """
+        problems: list[HostError] = []
+        try:
+            entries = self._journal.recover().entries
+            if entries:
+                self._unfinished.unlink(missing_ok=True)
+        except HostError as error:
+            return (error,)
+        except OSError as error:
+            return (self._refusal(error),)
+        for entry in reversed(entries):
+            try:
+                self.revert(entry.network)
+            except HostError as error:
+                problems.append(error)
+        return tuple(problems)
+
+    def verify(self, network: str) -> None:
+        """Raises HostError if others have changed what Warren wrote for `network`."""
+        journal = self._journal.load()
+        entry = journal.of(network)
+        if entry is not None and entry.way is Way.FILE and not journal.is_ours(read_state(self._file)):
+            raise self._changed(journal)
+
+    def _entry(self, network: str, interface: str) -> Entry:
+        state = read_state(self._file)
+        nsswitch = _read(self._root / "etc" / "nsswitch.conf")
+        way = choose_way(state, self._text_of(state), nsswitch, self._programs.answering())
+        order = _read(self._root / "etc" / "resolvconf" / "interface-order").decode(errors="replace")
+        return Entry(network, interface, (), way, record_name(way, interface, order))
+
+    def _text_of(self, state: FileState) -> bytes:
+        """What a program reads there."""
+        if state.kind is not Kind.LINK:
+            return state.content
+        target = os.fsdecode(state.content)
+        return _read(self._root / target[1:] if target.startswith("/") else self._file.parent / target)
+
+    def _apply_by_program(self, journal: Journal, entry: Entry) -> None:
+        self._journal.store(journal.with_entry(entry))
+        try:
+            self._programs.run(commands_to_apply(entry))
+        except HostError:
+            with suppress(HostError):
+                self._programs.run(commands_to_revert(entry))
+            self._journal.store(journal.without(entry.network))
+            raise
+
+    def _forget(self, entry: Entry) -> None:
+        try:
+            self._programs.run(commands_to_revert(entry))
+        except HostError:
+            # With the link, resolved has forgotten all that it was told of it.
+            if entry.way is not Way.RESOLVECTL or (self._root / "sys/class/net" / entry.interface).exists():
+                raise
+
+    def _apply_in_file(self, journal: Journal, wanted: Journal) -> None:
+        here = read_state(self._file)
+        if not self._is_known(journal, here):
+            raise self._changed(journal)
+        self._write(journal, wanted, here)
+
+    def _revert_in_file(self, journal: Journal, rest: Journal) -> None:
+        here = read_state(self._file)
+        if not self._is_known(journal, here):
+            self._give_up(journal, rest)
+        elif rest.in_file:
+            self._write(journal, rest, here)
+        else:
+            if journal.original is not None and here != journal.original:
+                self._put(journal, journal.original, journal, here)
+            self._journal.store(_with_nothing_written(rest))
+
+    def _is_known(self, journal: Journal, here: FileState) -> bool:
+        """True for what Warren wrote, and for what was there before: it was killed before the change, or after undoing
+        it.
+        """
+        return not journal.in_file or journal.is_ours(here) or here == journal.original
+
+    def _give_up(self, journal: Journal, rest: Journal) -> None:
+        original = journal.original
+        if rest.in_file:
+            self._journal.store(rest)
+        else:
+            if original is not None and original.kind is Kind.FILE:
+                self._journal.put_beside(self._kept, original)
+            self._journal.store(_with_nothing_written(rest))
+        raise self._changed(journal)
+
+    def _write(self, journal: Journal, wanted: Journal, here: FileState) -> None:
+        """The file says what `wanted` asks for."""
+        original = here if journal.original is None else journal.original
+        content = resolv_conf(wanted.in_file, self._text_of(original))
+        written = (here.content, content) if journal.is_ours(here) else (content,)
+        recorded = replace(wanted, original=original, written=written)
+        state = FileState(Kind.FILE, content, owner=original.owner, group=original.group)
+        self._put(recorded, state, journal, here)
+
+    def _put(self, journal: Journal, state: FileState, before: Journal, here: FileState) -> None:
+        """Puts `state` there once `journal` is on the disk. Raises HostError, with all as it was `before`."""
+        self._journal.store(journal)
+        try:
+            try:
+                put_state(self._file, self._unfinished, state)
+            except OSError as error:
+                # A mount point, as in a container, is not to be renamed over.
+                if error.errno != errno.EBUSY or state.kind is not Kind.FILE:
+                    raise
+                self._journal.store(replace(journal, in_place=True))
+                self._write_in_place(state.content, here.content)
+        except OSError as error:
+            self._journal.store(before)
+            raise self._refusal(error) from error
+
+    def _write_in_place(self, content: bytes, before: bytes) -> None:
+        try:
+            write_in_place(self._file, content)
+        except OSError:
+            with suppress(OSError):
+                write_in_place(self._file, before)
+            raise
+
+    def _refusal(self, error: OSError) -> HostError:
+        return HostError(f"{self._file}: {error.strerror}", code="dns.refused", errno=error.errno)
+
+    def _changed(self, journal: Journal) -> HostError:
+        problem = f"{self._file} was changed by others while a network had its DNS servers there"
+        match journal.original:
+            case FileState(Kind.FILE):
+                remedy = f"nothing was overwritten; when its networks are down, {self._kept} is the file from before"
+            case FileState(Kind.LINK, content):
+                remedy = f"nothing was overwritten; it was a link before: ln -sf {os.fsdecode(content)} {self._file}"
+            case _:
+                remedy = "nothing was overwritten; there was no such file before"
+        return HostError(problem, code="dns.changed", remedy=remedy)
+
+
+def _with_nothing_written(journal: Journal) -> Journal:
+    return replace(journal, original=None, written=(), in_place=False)
+
+
+def _read(path: Path) -> bytes:
+    """What is in a file; nothing, if it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
