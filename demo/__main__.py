@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from demo import echo, enclosure, farewell, secrecy, status, throughput, tunnel, wire
+from demo import agents, echo, enclosure, farewell, secrecy, status, throughput, tunnel, wire
 from demo.failure import StageError
 from demo.host import Host
 from demo.screen import Screen
 
-STAGES = (wire, tunnel, echo, secrecy, throughput, status, farewell)
+STAGES = (wire, tunnel, echo, secrecy, throughput, status, farewell, agents)
 
 ALICE = Host("alice", wire="192.0.2.1", inside="10.77.0.1", inside6="fd77::1")
 BOB = Host("bob", wire="192.0.2.2", inside="10.77.0.2", inside6="fd77::2")

@@ -17,6 +17,7 @@ ETH_P_ALL = 0x0003
 ETHERNET_BYTES = 14
 IPV4, ARP, IPV6 = 0x0800, 0x0806, 0x86DD
 UDP, ICMPV6, HOP_BY_HOP = 17, 58, 0
+UDP_BYTES = 8
 LONGEST_FRAME_BYTES = 1 << 17  # a veth hands over whole segmentation-offload frames
 BUFFER_BYTES = 1 << 24
 EXCERPT_BYTES = 32
@@ -29,7 +30,9 @@ class Sight:
 
     frames: int = 0
     tunnel: int = 0
-    """UDP from the tunnel's port to the tunnel's port."""
+    """UDP from the tunnel's port to the tunnel's port: datagrams, or trains of them that a veth hands over as one."""
+    tunnel_bytes: int = 0
+    """Octets in them."""
     neighbours: int = 0
     """ARP and ICMPv6's neighbour and multicast housekeeping, which every Ethernet has."""
     other: int = 0
@@ -80,7 +83,8 @@ def see(frame: bytes, sight: Sight, marker: bytes, port: int) -> None:
     kind, protocol, payload = dissect(frame)
     if protocol == UDP and payload[:4] == struct.pack(">HH", port, port):
         sight.tunnel += 1
-        sight.tunnel_excerpt = payload[8 : 8 + EXCERPT_BYTES].hex()
+        sight.tunnel_bytes += len(payload) - UDP_BYTES
+        sight.tunnel_excerpt = payload[UDP_BYTES:][:EXCERPT_BYTES].hex()
     elif kind == ARP or (kind == IPV6 and protocol in (ICMPV6, HOP_BY_HOP)):
         sight.neighbours += 1
     else:

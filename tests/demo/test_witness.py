@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from demo.failure import StageError
-from demo.secrecy import ECHOES, dump, verify_secret
+from demo.secrecy import SEALED_BYTES, dump, verify_secret
 from demo.witness import Sight, see
 
 pytestmark = pytest.mark.security
@@ -63,16 +63,16 @@ def test_a_marker_is_found_in_whatever_carries_it() -> None:
 
 
 def test_secret_is_only_what_showed_the_tunnel_alone() -> None:
-    verify_secret(Sight(frames=50, tunnel=2 * ECHOES, neighbours=4))
+    verify_secret(Sight(frames=50, tunnel_bytes=SEALED_BYTES, neighbours=4))
 
 
 @pytest.mark.parametrize(
     ("sight", "sentence"),
     [
-        (Sight(tunnel=2 * ECHOES, marked=1), "were read on the wire"),
-        (Sight(tunnel=2 * ECHOES, other=1), "neither the tunnel's"),
-        (Sight(tunnel=2 * ECHOES - 1), "saw 39 packets"),
-        (Sight(tunnel=2 * ECHOES, missed=1), "missed 1"),
+        (Sight(tunnel_bytes=SEALED_BYTES, marked=1), "were read on the wire"),
+        (Sight(tunnel_bytes=SEALED_BYTES, other=1), "neither the tunnel's"),
+        (Sight(tunnel_bytes=SEALED_BYTES - 1), f"saw {SEALED_BYTES - 1} octets"),
+        (Sight(tunnel_bytes=SEALED_BYTES, missed=1), "missed 1"),
     ],
 )
 def test_anything_else_is_said(sight: Sight, sentence: str) -> None:
