@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from tests.tunnel.strategies import PUBLIC_KEYS
 from warren._core import PrivateKey
-from warren.errors import ConfigError, Finding, StateError
+from warren.errors import ConfigError, StateError
 from warren.localapi.networks import NetworkView, Rotation
 from warren.telemetry.sample import Connection, NetworkSample, PeerSample
 from warren.tunnel.lifecycle import State, Step, after
@@ -131,10 +131,3 @@ class SimulatedNetworks:
     async def _hang(self, name: str) -> None:
         if name in self.stuck:
             await asyncio.Event().wait()
-
-
-def parse_config(name: str, members: object) -> NetworkConfig:
-    """As much of document 000's object as these tests send. Raises ConfigError."""
-    if not isinstance(members, dict) or not isinstance(path := members.get("privateKeyPath"), str):
-        raise ConfigError([Finding("config.privateKeyPath", "is missing", "expected the path of a key file")])
-    return NetworkConfig(name, path, interface=str(members.get("interface", "wg0")), origin="control")

@@ -78,9 +78,10 @@ def test_what_is_bad_says_where_and_what_was_expected() -> None:
     assert problems(b'{"a":"\xff"}\n') == ["it is not UTF-8; expected text"]
 
 
-@given(
-    st.lists(st.tuples(members, st.sampled_from([None, 0, 2]), st.booleans(), st.sampled_from(["", "\n", "\r\n\n"])))
-)
+endings = st.sampled_from(["", "\n", "\r\n\n"])
+
+
+@given(st.lists(st.tuples(members, st.sampled_from([None, 0, 2]), st.booleans(), endings), max_size=4))
 def test_objects_come_through_as_they_were(sent: list[tuple[Members, int | None, bool, str]]) -> None:
     text = b"".join(written(each, indent, ascii_only) + end.encode() for each, indent, ascii_only, end in sent)
     assert split([text]) == [each for each, *_ in sent]
@@ -115,8 +116,7 @@ def test_blanks_are_no_part_of_a_request_and_nothing_is_looked_at_behind_one_tha
     assert splitter.feed(b'"}\n{"a":1}\n') == splitter.end() == []
 
 
-def test_a_request_of_one_mebibyte_octet_by_octet() -> None:
-    text = b'{"a":[' + b'"b",1,' * ((MAX_OCTETS - 20) // 6) + b"null]}"
+def test_a_large_request_octet_by_octet() -> None:
+    text = b'{"a":[' + b'"b",1,' * 20_000 + b"null]}"
     (found,) = split(bytes([octet]) for octet in text)
-    assert isinstance(found, dict)
     assert found == json.loads(text)

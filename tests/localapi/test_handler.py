@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pytest
 
+from warren.agent.jsonconfig import network_from_json
 from warren.errors import ConfigError, Finding
 from warren.localapi.handler import EVENTS, Handler
 from warren.localapi.messages import ErrorType, Failure, Request
 from warren.localapi.permissions import Client, Group, Permissions
 from warren.tunnel.lifecycle import TRANSITIONS, State, Step
 
-from .simulator import NOW, SimulatedNetworks, config, parse_config
+from .simulator import NOW, SimulatedNetworks, config
 
 pytestmark = pytest.mark.unit
 
@@ -25,14 +26,15 @@ RULES = Permissions(Group("warren-read", 901), Group("warren-admin", 902))
 KEY = "/etc/warren/keys/lab.key"
 
 
-def handler(networks: SimulatedNetworks) -> Handler:
+def handler(networks: SimulatedNetworks, stop: Callable[[], None] = lambda: None) -> Handler:
     """A handler as an agent has it."""
     return Handler(
         networks,
-        parse_config,
+        network_from_json,
         lambda: {"version": "1.2.3"},
         permissions=RULES,
         key_directories=["/etc/warren/keys"],
+        stop=stop,
     )
 
 
@@ -106,7 +108,7 @@ def test_a_config_that_is_none() -> None:
     networks = SimulatedNetworks(config())
     kind, message = refused(networks, "connect", "lab", {})
     assert (kind, list(networks.networks)) == (ErrorType.CONFIG, ["default"])
-    assert message.startswith("config.privateKeyPath: is missing; expected the path of a key file; nothing was changed")
+    assert message.startswith("config.privateKeyPath: is missing")
 
 
 def test_an_invalid_file_changes_nothing() -> None:
@@ -154,11 +156,20 @@ def test_what_readers_ask_for() -> None:
     assert ask(networks, "ping", client=READER) == {"pong": True}
 
 
+def test_an_administrator_tells_the_agent_to_stop() -> None:
+    told: list[None] = []
+    found = handler(SimulatedNetworks(), lambda: told.append(None))
+    refusal = asyncio.run(found.answer(Request("1", "stop"), READER, NOW))
+    assert (isinstance(refusal.result, Failure), told) == (True, [])
+    response = asyncio.run(found.answer(Request("2", "stop"), ROOT, NOW))
+    assert (response.result, told) == ({"stopping": True}, [None])
+
+
 @pytest.mark.parametrize("action", ["join", "leave", "CONNECT", "x" * 1000])
 def test_an_unknown_action_names_those_that_are_known(action: str) -> None:
     kind, message = refused(SimulatedNetworks(config()), action)
     assert kind is ErrorType.PARSE
-    assert "connect, disconnect, status, reload, rotate_keys, list, peers, info, ping" in message
+    assert "connect, disconnect, status, reload, rotate_keys, list, peers, info, ping, stop" in message
     assert len(message) < 300
 
 

@@ -12,7 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
-from tests.localapi.simulator import SimulatedNetworks, parse_config
+from tests.localapi.simulator import SimulatedNetworks
+from warren.agent.jsonconfig import network_from_json
 from warren.localapi.handler import Handler
 from warren.localapi.io.listener import Listener, listen
 from warren.localapi.io.socket import Limits, serve
@@ -33,7 +34,13 @@ def served(
     listener: Listener | None = None,
 ) -> Iterator[None]:
     """Until the end of the block, when whatever went wrong in the server is raised."""
-    handler = Handler(networks, parse_config, dict, permissions=permissions, key_directories=["/etc/warren/keys"])
+    handler = Handler(
+        networks,
+        network_from_json,
+        dict,
+        permissions=permissions,
+        key_directories=["/etc/warren/keys", "/etc/harmony-agent"],
+    )
     listener = listener or listen(path)
     loop = asyncio.new_event_loop()
     task = loop.create_task(serve(listener, handler, limits))

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.house.conftest import ROOT
 from tests.localapi.simulator import SimulatedNetworks, config
+from tests.tunnel.strategies import PUBLIC_KEYS
 from warren.localapi.io.listener import listen
 from warren.localapi.permissions import Group, Permissions
 
@@ -18,7 +20,6 @@ from .served import PATIENCE_SECONDS, Answer, outcome, served
 
 pytestmark = [pytest.mark.integration, pytest.mark.needs("socat")]
 
-DOCUMENT = Path(__file__).parents[4] / "shared/seeds/000_636078ee77e3d8e7.txt"
 SOCKET = "/var/run/harmony-agent.sock"
 COMMANDS = """
 # Connect network
@@ -36,17 +37,29 @@ echo '{"id":"3","action":"disconnect","network":"default"}' | \\
 SAMPLE = """{
   "id": "req-123",
   "action": "connect",
-  "network": "dynamic",
+  "network": "default",
   "config": {
     "interface": "wg0",
-    "privateKeyPath": "/etc/warren/keys/private.key",
+    "mtu": 1420,
+    "privateKeyPath": "/etc/harmony-agent/private.key",
+    "dns": ["10.100.0.2"],
     "peers": [
       {
-        "name": "peer1"
+        "name": "peer1",
+        "publicKey": "base64key=",
+        "endpoint": "vpn.example.com:51820",
+        "allowedIps": ["10.42.0.0/16"],
+        "keepaliveSecs": 25
       }
     ]
   }
 }"""
+
+
+def wordings(ours: str, pattern: str) -> list[str]:
+    """What we have of the document, and what it says itself where it is at hand."""
+    found = (ROOT.parent / "shared" / "seeds").glob("000_*.txt")
+    return [ours, *(block for path in found for block in re.findall(pattern, path.read_text(), re.DOTALL))]
 
 
 @pytest.fixture
@@ -76,9 +89,10 @@ def shell(path: Path, commands: str) -> list[Answer]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def test_the_three_commands(path: Path) -> None:
+@pytest.mark.parametrize("commands", wordings(COMMANDS, r"```bash\n(# Connect network\n.*?)```"))
+def test_the_three_commands(commands: str, path: Path) -> None:
     with served(path, SimulatedNetworks(config())):
-        connected, status, disconnected = shell(path, COMMANDS)
+        connected, status, disconnected = shell(path, commands)
     assert connected == {
         "id": "1",
         "success": True,
@@ -88,21 +102,17 @@ def test_the_three_commands(path: Path) -> None:
     assert disconnected == {"id": "3", "success": True, "data": {"network": "default", "state": "stopped"}}
 
 
-def test_the_three_commands_of_the_document_itself(path: Path) -> None:
-    if not DOCUMENT.exists():
-        pytest.skip("document 000 beside the repository")
-    commands = re.search(r"```bash\n(# Connect network\n.*?)```", DOCUMENT.read_text(), re.DOTALL)
-    assert commands is not None
-    with served(path, SimulatedNetworks(config())):
-        assert [outcome(answer) for answer in shell(path, commands[1])] == [("1", True), ("2", True), ("3", True)]
-
-
-def test_an_object_over_many_lines_that_ends_with_the_input(path: Path) -> None:
+@pytest.mark.parametrize("sample", wordings(SAMPLE, r'```json\n(\{\n  "id".*?\n\})\n```'))
+def test_the_sample_over_many_lines_that_ends_with_the_input(sample: str, path: Path) -> None:
     networks = SimulatedNetworks()
     with served(path, networks):
-        (answer,) = socat(path, SAMPLE)
-    assert outcome(answer) == ("req-123", True)
-    assert networks.view("dynamic").sample.origin == "control"
+        (refused,) = socat(path, sample)
+        (connected,) = socat(path, sample.replace("base64key=", str(PUBLIC_KEYS[0])))
+    assert outcome(refused) == ("req-123", "config_error")
+    assert "config.peers[0].publicKey" in str(refused["error"])
+    state = {"network": "default", "state": "active", "interface": "wg0", "peers": 1}
+    assert connected == {"id": "req-123", "success": True, "data": state}
+    assert networks.view("default").sample.origin == "control"
 
 
 def test_a_connect_that_hangs_is_answered_before_socat_goes(path: Path) -> None:
