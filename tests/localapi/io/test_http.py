@@ -6,9 +6,10 @@ import asyncio
 import json
 import socket
 import subprocess
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPResponse
 from ipaddress import ip_address
@@ -288,6 +289,32 @@ def test_one_connection_too_many_is_turned_away(served: Served) -> None:
         assert answer(local).read() == b"OK"
     for connection in held:
         connection.close()
+
+
+@pytest.mark.security
+@pytest.mark.parametrize("sent", [b"\r\n", b"x", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"], ids=ascii)
+def test_who_never_stops_sending_holds_up_nobody_else(served: Served, sent: bytes) -> None:
+    ending = threading.Event()
+
+    def flood() -> None:
+        while not ending.is_set():
+            with served.connect() as connection, suppress(ConnectionError):
+                connection.setblocking(False)
+                while not ending.is_set():
+                    with suppress(BlockingIOError):
+                        connection.send(sent * 1000)
+                    with suppress(BlockingIOError):
+                        connection.recv(1 << 20)
+
+    with ThreadPoolExecutor(2) as threads, closing(served.client()) as client:
+        try:
+            for _ in range(2):
+                threads.submit(flood)
+            for _ in range(20):
+                client.request("GET", "/healthz?format=text")
+                assert client.getresponse().read() == b"OK"
+        finally:
+            ending.set()
 
 
 def test_a_client_that_goes_away_harms_nobody(served: Served) -> None:

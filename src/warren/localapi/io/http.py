@@ -12,23 +12,22 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from socket import SHUT_WR, socket
+from socket import socket
 
 import h11
 
 from warren import clock
 from warren.localapi.exchange import RefusedError, Request, Response
+from warren.localapi.io.connection import accept, end, receive
 from warren.localapi.io.listeners import Door
 from warren.localapi.pages import Pages
 
 HEAD_BYTES = 16 << 10  # what browsers and proxies keep to; a token has 43 characters
 BODY_BYTES = 64 << 10  # no page reads one
-CHUNK_BYTES = 64 << 10
+CHUNK_OCTETS = 16 << 10
 CONNECTIONS = 64  # through one door: a scraper, a probe and a person are three
 REQUEST_SECONDS = 30  # from an answer to the end of the next request
 ANSWER_SECONDS = 30  # for the client to take an answer
-LINGER_SECONDS = 2
-ACCEPT_PAUSE_SECONDS = 1  # after the process has run out of descriptors
 FULL = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\nRetry-After: 1\r\n\r\n"
 
 log = logging.getLogger(__name__)
@@ -40,7 +39,7 @@ async def serve(door: Door, pages: Pages) -> None:
     with closing(door):
         async with asyncio.TaskGroup() as connections:
             while True:
-                accepted = await _accept(door.listener)
+                accepted = await accept(door.listener, door.name)
                 if len(open_now) >= CONNECTIONS:
                     _turn_away(accepted)
                     continue
@@ -48,21 +47,6 @@ async def serve(door: Door, pages: Pages) -> None:
                 task = connections.create_task(connection.run(), name=f"http from {door.name}")
                 open_now.add(task)
                 task.add_done_callback(open_now.discard)
-
-
-async def _accept(listener: socket) -> socket:
-    loop = asyncio.get_running_loop()
-    while True:
-        try:
-            accepted, _ = await loop.sock_accept(listener)
-        except ConnectionError:
-            continue  # it was gone before we came to it
-        except OSError as error:
-            log.warning("http.not_accepted", extra={"reason": error.strerror})
-            await asyncio.sleep(ACCEPT_PAUSE_SECONDS)
-            continue
-        accepted.setblocking(False)
-        return accepted
 
 
 def _turn_away(accepted: socket) -> None:
@@ -96,9 +80,10 @@ class _Connection:
             try:
                 while await self._exchange():
                     self._h11.start_next_cycle()
+                    await asyncio.sleep(0)  # what has come already would be answered without a turn for others
             except h11.LocalProtocolError:  # our mistake, which must not take the tunnels with it
                 log.exception("http.failed")
-            await self._end()
+            await end(self._socket)
 
     async def _exchange(self) -> bool:
         """Whether another may follow."""
@@ -136,7 +121,7 @@ class _Connection:
         while (event := self._h11.next_event()) is h11.NEED_DATA:
             if self._h11.they_are_waiting_for_100_continue:
                 await self._send_event(h11.InformationalResponse(status_code=100, headers=[]))
-            self._h11.receive_data(await self._loop.sock_recv(self._socket, CHUNK_BYTES))
+            self._h11.receive_data(await receive(self._socket, CHUNK_OCTETS))
         return event
 
     async def _answer(self, request: Request) -> Response:
@@ -158,13 +143,6 @@ class _Connection:
     async def _send_event(self, event: h11.Event) -> None:
         if octets := self._h11.send(event):
             await self._loop.sock_sendall(self._socket, octets)
-
-    async def _end(self) -> None:
-        """Waits a moment for the client's own end: what it still sends would make the system throw our answer away."""
-        self._socket.shutdown(SHUT_WR)
-        async with asyncio.timeout(LINGER_SECONDS):
-            while await self._loop.sock_recv(self._socket, CHUNK_BYTES):
-                pass
 
 
 def _request(head: h11.Request, *, trusted: bool) -> Request:

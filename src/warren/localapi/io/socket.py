@@ -18,6 +18,7 @@ from warren.clock import wall_seconds
 from warren.errors import HostError
 from warren.localapi.framing import MAX_OCTETS, Malformed, Members, Splitter
 from warren.localapi.handler import Handler
+from warren.localapi.io.connection import accept, end, receive
 from warren.localapi.io.listener import Listener
 from warren.localapi.io.unix import client_of
 from warren.localapi.messages import (
@@ -35,8 +36,6 @@ from warren.localapi.permissions import Client
 
 CHUNK_OCTETS = 16 << 10  # scanned in some 30 ms at worst, then it is the others' turn
 ACCEPTED_SECONDS = 0.25  # socat waits for half a second after it has sent all (H-27)
-LINGER_SECONDS = 2
-ACCEPT_PAUSE_SECONDS = 1  # after the process has run out of descriptors
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +58,7 @@ async def serve(listener: Listener, handler: Handler, limits: Limits | None = No
     with listener:
         async with asyncio.TaskGroup() as group:
             while True:
-                accepted = await _accept(listener.socket)
+                accepted = await accept(listener.socket, "control")
                 if len(connected) >= limits.clients:
                     _turn_away(accepted, limits)
                     continue
@@ -67,19 +66,6 @@ async def serve(listener: Listener, handler: Handler, limits: Limits | None = No
                 task = group.create_task(connection.run(), name="control client")
                 connected.add(task)
                 task.add_done_callback(connected.discard)
-
-
-async def _accept(listener: socket) -> socket:
-    loop = asyncio.get_running_loop()
-    while True:
-        try:
-            accepted, _ = await loop.sock_accept(listener)
-        except OSError as error:
-            log.warning("control.not_accepted", extra={"reason": error.strerror})
-            await asyncio.sleep(ACCEPT_PAUSE_SECONDS)
-            continue
-        accepted.setblocking(False)
-        return accepted
 
 
 def _turn_away(accepted: socket, limits: Limits) -> None:
@@ -116,7 +102,7 @@ class _Connection:
             else:
                 while await self._exchange(client):
                     pass
-            await self._end()
+            await end(self._socket)
 
     async def _exchange(self, client: Client) -> bool:
         """Whether more may follow."""
@@ -134,15 +120,10 @@ class _Connection:
 
     async def _receive(self) -> tuple[list[Members | Malformed], bool]:
         """What is complete next, and whether the client has sent all that it will."""
-        while octets := await self._next_octets():
+        while octets := await receive(self._socket, CHUNK_OCTETS):
             if frames := self._splitter.feed(octets):
                 return frames, False
         return self._splitter.end(), True
-
-    async def _next_octets(self) -> bytes:
-        """Empty at the end. Others get their turn, and timeouts theirs, however much this client sends."""
-        await asyncio.sleep(0)  # what is there already would be received without one
-        return await self._loop.sock_recv(self._socket, CHUNK_OCTETS)
 
     async def _answer(self, frame: Members | Malformed, client: Client) -> Response:
         if isinstance(frame, Malformed):
@@ -165,10 +146,3 @@ class _Connection:
     async def _send(self, response: Response) -> None:
         async with asyncio.timeout(self._limits.idle_seconds):
             await self._loop.sock_sendall(self._socket, encode_response(response))
-
-    async def _end(self) -> None:
-        """Waits a moment for the client's own end: closed with something unread, a socket gives an error for an end."""
-        self._socket.shutdown(SHUT_WR)
-        async with asyncio.timeout(LINGER_SECONDS):
-            while await self._next_octets():
-                pass
