@@ -424,3 +424,51 @@ def test_a_refusal_to_forget_counts_while_the_link_is_there(resolved: Host, link
         (resolved.root / "sys/class/net/wg0").mkdir(parents=True)
     assert codes(resolved.resolver.recover()) == (["dns.refused"] if link_is_there else [])
     assert resolved.is_clean() is not link_is_there
+
+
+# The real resolvconf
+
+ON_THE_HOST = """
+import sys
+from ipaddress import ip_address
+from pathlib import Path
+from warren.tunnel.io.dns import Resolver
+resolver = Resolver(Path(sys.argv[1]))
+if sys.argv[2] == "apply":
+    print(resolver.apply("production", "wg0", [ip_address("10.100.0.2")]))
+else:
+    assert not getattr(resolver, sys.argv[2])(*sys.argv[3:])
+"""
+IN_ITS_OWN_ETC = """
+mount -t tmpfs tmpfs /run && cp /etc/ld.so.cache "$1" && mount --bind "$1" /etc || exit 9
+shift
+for command in "$@"; do sh -c "$command" || exit 8; done
+"""
+FROM_DHCP = "printf 'nameserver 192.0.2.53\\nsearch example.org\\n' | resolvconf -a eth0.dhcp"
+
+
+@pytest.mark.root
+@pytest.mark.needs("unshare", "mount", "resolvconf")
+@pytest.mark.parametrize("undo", [["revert", "production"], ["recover"]])
+def test_resolvconf_is_told_and_forgets(tmp_path: Path, undo: list[str]) -> None:
+    etc, state = tmp_path / "etc", tmp_path / "state"
+    etc.mkdir()
+
+    def run(*commands: str) -> str:
+        done = subprocess.run(
+            ["unshare", "--mount", "sh", "-c", IN_ITS_OWN_ETC, "-", str(etc), *commands],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    show = "echo =; cat /etc/resolv.conf; echo ="
+    apply, revert = (_quoted(python(ON_THE_HOST, str(state), *words)) for words in (["apply"], undo))
+    _, before, way, applied, _, after, _ = run(FROM_DHCP, show, apply, show, revert, show).split("=\n")
+    assert way == "resolvconf\n"
+    assert "nameserver 192.0.2.53" in before
+    assert [line for line in applied.splitlines() if line.startswith("nameserver")] == ["nameserver 10.100.0.2"]
+    assert after == before
+    assert list(state.iterdir()) == []
