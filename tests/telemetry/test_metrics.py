@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 
+from tests.house.conftest import ROOT
 from warren.telemetry.health import Condition, judge
 from warren.telemetry.metrics import Family, Kind, Scrape, families
 from warren.telemetry.sample import Connection, NetworkSample, PeerSample
@@ -78,6 +80,14 @@ def test_the_names_of_document_000(name: str, points: dict[tuple[str, ...], floa
 )
 def test_the_names_of_document_003(name: str, points: dict[tuple[str, ...], float]) -> None:
     assert scraped(DEFAULT, OTHER)[name] == points
+
+
+def test_every_name_that_the_documents_themselves_hold_is_there() -> None:
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT.parent / "shared" / "seeds").glob("*.txt")]
+    named = {"harmony_agent_active_peers", "privateer_peer_count"}.union(
+        *(re.findall(r"\b(?:harmony_agent|privateer)_[a-z_]+\b", text) for text in texts)
+    )
+    assert named <= scraped(DEFAULT, OTHER).keys()
 
 
 def test_names_of_our_own_say_the_same() -> None:

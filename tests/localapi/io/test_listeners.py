@@ -28,6 +28,15 @@ def test_a_port_in_use_is_named_and_keeps_nothing_else_shut() -> None:
     assert str(error) == f"TCP port {busy.port} of 127.0.0.1 is in use by another program"
 
 
+def test_both_loopbacks_are_open_where_there_are_both() -> None:
+    doors, errors = open_each([ANY_PORT, TcpAddress(ip_address("::1"), 0)])
+    assert not errors
+    assert doors[0].name.startswith("127.0.0.1:")
+    for door in doors:
+        with socket.create_connection(door.listener.getsockname()[:2]):
+            door.close()
+
+
 def test_an_address_that_is_none_of_this_host_is_told() -> None:
     with pytest.raises(HostError, match=r"cannot listen on 192\.0\.2\.1:9090: ") as error:
         open_tcp(TcpAddress(ip_address("192.0.2.1"), 9090))
