@@ -12,6 +12,10 @@ from pathlib import Path
 from warren.errors import HostError
 from warren.localapi.permissions import Client, Group
 
+if sys.platform != "win32":
+    import fcntl
+    import grp
+
 CREDENTIALS = struct.Struct("=iII")  # struct ucred: pid, uid, gid
 NOBODY = 0xFFFF_FFFF  # what the kernel says of an end that is no process of this host
 SO_PEERGROUPS = 59  # since Linux 4.13; Python has no name for it
@@ -61,8 +65,6 @@ def _groups_of(connection: socket.socket) -> frozenset[int]:
 def find_group(name: str) -> Group:
     """The group of that name, as this host has it now."""
     if sys.platform != "win32":
-        import grp  # noqa: PLC0415, Windows has none
-
         try:
             return Group(name, grp.getgrnam(name).gr_gid)
         except KeyError:
@@ -73,8 +75,6 @@ def find_group(name: str) -> Group:
 def group_name(gid: int) -> str:
     """Its name, or its number where it has none."""
     if sys.platform != "win32":
-        import grp  # noqa: PLC0415, Windows has none
-
         try:
             return grp.getgrgid(gid).gr_name
         except KeyError:
@@ -85,8 +85,6 @@ def group_name(gid: int) -> str:
 def take_lock(descriptor: int) -> bool:
     """Locks a file for as long as it is open; False if another process has done so."""
     if sys.platform != "win32":
-        import fcntl  # noqa: PLC0415, Windows has none
-
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
