@@ -14,9 +14,10 @@ import ctypes
 import os
 import socket
 import subprocess
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 import pytest
 
@@ -24,6 +25,7 @@ from .deadline import COMMAND_SECONDS
 
 IN_NAMESPACES = [pytest.mark.integration, pytest.mark.root, pytest.mark.needs("nsenter", "ip", "wg", "ping")]
 CLONE_NEWNET = 0x40000000
+T = TypeVar("T")
 # The shell reports its pid as the outside sees it, read before /proc becomes the namespace's own. A pid 1 that
 # ignores SIGCHLD has its orphans reaped by the kernel.
 HOLDER = """
@@ -139,12 +141,16 @@ class Host:
 
     def socket(self, family: socket.AddressFamily, kind: socket.SocketKind) -> socket.socket:
         """A socket of this process that lives in the host's network."""
+        return self.inside(lambda: socket.socket(family, kind))
 
-        def enter_and_make() -> socket.socket:
+    def inside(self, make: Callable[[], T]) -> T:
+        """What `make` makes in the host's network, which sockets stay in."""
+
+        def enter_and_make() -> T:
             with Path(f"/proc/{self.pid}/ns/net").open() as namespace:
                 if _libc.setns(namespace.fileno(), CLONE_NEWNET) != 0:
                     raise OSError(ctypes.get_errno(), "setns")
-                return socket.socket(family, kind)
+                return make()
 
         with ThreadPoolExecutor(1) as thread:  # setns moves one thread, and this one ends with the call
             return thread.submit(enter_and_make).result()
