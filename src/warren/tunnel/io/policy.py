@@ -42,8 +42,8 @@ def check_reverse_path(config: InterfaceConfig) -> None:
     """
     if all(rule.version != 4 for rule in rules_for(config)) or _setting("all", "src_valid_mark"):
         return
-    links = {path.name for path in CONF.iterdir()} - {"all", "default", "lo"}
-    if all(max(_setting("all", "rp_filter"), _setting(link, "rp_filter")) == STRICT for link in links):
+    links = {path.name for path in CONF.iterdir()} - {"all", "default", "lo", config.name}
+    if {max(_setting("all", "rp_filter"), _setting(link, "rp_filter")) for link in links} == {STRICT}:
         problem = "this host drops what comes from the far side: with a default route, its way back is the tunnel"
         raise HostError(problem, code="host.reverse_path")
 
