@@ -86,12 +86,17 @@ def _peer(network: NetworkSample, peer: PeerSample, now: float) -> Document:
         "wireguard_ip": None if only is None else str(only),
         "allowed_ips": list(peer.allowed_ips),
         "state": _peer_state(peer, now),
-        "last_handshake_seconds": handshake_age_seconds(peer, now),
-        "latency_ms": None if peer.latency_seconds is None else 1000 * peer.latency_seconds,
+        "last_handshake_seconds": _rounded(handshake_age_seconds(peer, now)),
+        "latency_ms": _rounded(peer.latency_seconds, 1000),
         "packet_loss_ratio": peer.loss_rate,
         "bytes_sent": peer.tx_bytes,
         "bytes_received": peer.rx_bytes,
     }
+
+
+def _rounded(value: float | None, times: int = 1) -> float | None:
+    """As many digits as say something: the wire's clocks are no better than microseconds."""
+    return None if value is None else round(times * value, 3)
 
 
 def _peer_state(peer: PeerSample, now: float) -> str:

@@ -147,7 +147,7 @@ def _handshakes(scrape: Scrape) -> Iterator[Point]:
 
 
 def _uptime(network: NetworkSample, now: float) -> float | None:
-    return None if network.connected_since is None else max(0.0, now - network.connected_since)
+    return None if network.connected_since is None else round(max(0.0, now - network.connected_since), 3)
 
 
 def _longest_uptime(scrape: Scrape) -> float:
