@@ -31,7 +31,7 @@ class Rotation:
 
 
 class Networks(Protocol):
-    """The networks of the agent. Every method raises WarrenError; `network.unknown` where there is none of that name."""
+    """The networks of the agent. Every method raises WarrenError; `network.unknown` where there is none."""
 
     def views(self) -> Sequence[NetworkView]:
         """All of them, in the order of the configuration."""
