@@ -21,6 +21,7 @@ journals = st.builds(
     entries=st.lists(entries, max_size=3).map(tuple),
     original=st.none() | states,
     written=st.lists(st.binary(), max_size=2).map(tuple),
+    host_servers=st.lists(st.ip_addresses(), max_size=2).map(tuple),
     in_place=st.booleans(),
 )
 ENTRY = Entry("production", "wg0", (), Way.FILE, "wg0")
@@ -74,6 +75,6 @@ def test_one_entry_for_each_network_the_newest_last() -> None:
 )
 def test_what_is_known_as_ours(content: bytes, in_place: bool, ours: bool) -> None:
     """Half of it only where it could not be made whole beside."""
-    journal = Journal((ENTRY,), FileState(Kind.FILE, b"before"), (b"ours", b"next"), in_place)
+    journal = Journal((ENTRY,), FileState(Kind.FILE, b"before"), (b"ours", b"next"), in_place=in_place)
     assert journal.is_ours(FileState(Kind.FILE, content)) is ours
     assert not journal.is_ours(FileState(Kind.LINK, content))

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import assert_never
 
 from warren.tunnel.dnsjournal import Entry, FileState, Kind, Way
+from warren.tunnel.network import IPAddress
 
 RESOLVED_DIRECTORY = "/run/systemd/resolve/"
 RESOLVED_STUBS = frozenset((b"127.0.0.53", b"127.0.0.54"))  # systemd-resolved.service(8)
@@ -35,7 +38,7 @@ def choose_way(resolv_conf: FileState, text: bytes, nsswitch: bytes, programs: f
 def _asks_resolved(resolv_conf: FileState, text: bytes, nsswitch: bytes) -> bool:
     leads_there = RESOLVED_DIRECTORY.encode() in _absolute(resolv_conf)
     by_name_service = re.search(rb"^\s*hosts:.*\bresolve\b", nsswitch, re.MULTILINE) is not None
-    return leads_there or by_name_service or bool(RESOLVED_STUBS.intersection(nameservers(text)))
+    return leads_there or by_name_service or is_resolveds_stub(text)
 
 
 def _is_resolvconfs(resolv_conf: FileState, text: bytes) -> bool:
@@ -50,6 +53,20 @@ def _absolute(state: FileState) -> bytes:
 def nameservers(text: bytes) -> tuple[bytes, ...]:
     """The servers of a resolv.conf(5)."""
     return tuple(re.findall(rb"^nameserver[ \t]+(\S+)", text, re.MULTILINE))
+
+
+def is_resolveds_stub(text: bytes) -> bool:
+    """True if names are asked of resolved, which asks others in turn."""
+    return bool(RESOLVED_STUBS.intersection(nameservers(text)))
+
+
+def server_addresses(text: bytes) -> tuple[IPAddress, ...]:
+    """The servers of a resolv.conf(5) that have an address, as all of them should."""
+    found: list[IPAddress] = []
+    for server in nameservers(text):
+        with suppress(ValueError):
+            found.append(ip_address(server.decode("ascii", errors="replace")))
+    return tuple(found)
 
 
 def record_name(way: Way, interface: str, interface_order: str) -> str:

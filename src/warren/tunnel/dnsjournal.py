@@ -65,6 +65,8 @@ class Journal:
     """The file before the first entry of way `file`; None without such an entry."""
     written: tuple[bytes, ...] = ()
     """What Warren wrote last in its place, and what it was about to write."""
+    host_servers: tuple[IPAddress, ...] = ()
+    """The host's own name servers, from before the first entry."""
     in_place: bool = False
     """The file is a mount point, so it was written without a rename: a part of what was written may be there."""
 
@@ -119,6 +121,7 @@ def encode_journal(journal: Journal) -> bytes:
             "group": original.group,
         },
         "written": [_text(content) for content in journal.written],
+        "host_servers": [str(server) for server in journal.host_servers],
         "in_place": journal.in_place,
     }
     return json.dumps(document, indent=1).encode() + b"\n"
@@ -135,6 +138,7 @@ def parse_journal(octets: bytes) -> Journal:
             entries=tuple(_parse_entry(entry) for entry in document["entries"]),
             original=None if original is None else _parse_file_state(original),
             written=tuple(_octets(content) for content in document["written"]),
+            host_servers=tuple(ip_address(server) for server in document["host_servers"]),
             in_place=bool(document["in_place"]),
         )
     except (KeyError, TypeError, AttributeError, binascii.Error) as error:

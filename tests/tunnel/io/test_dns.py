@@ -170,6 +170,18 @@ def test_another_interface_of_the_same_network(host: Host) -> None:
     assert host.snapshot() == before
 
 
+def test_the_hosts_own_servers_are_those_of_before(host: Host) -> None:
+    own = (ip_address("192.0.2.53"),)
+    assert host.resolver.host_servers() == own
+    host.resolver.apply("production", "wg0", SERVERS)
+    host.resolver.apply("staging", "wg1", OTHERS)
+    host.resolver.revert("production")
+    assert host.resolver.host_servers() == own
+    host.resolver.revert("staging")
+    host.file.write_text("nameserver 198.51.100.53\nnameserver nonsense\n")
+    assert host.resolver.host_servers() == (ip_address("198.51.100.53"),)
+
+
 def edited(host: Host) -> None:
     with host.file.open("a") as file:
         file.write("nameserver 192.0.2.99\n")
@@ -391,6 +403,15 @@ def test_resolved_is_told_and_the_file_left_alone(resolved: Host) -> None:
     assert told(resolved) == ["dns wg0 10.100.0.2", "domain wg0 ~.", "revert wg0"]
     assert resolved.snapshot() == before
     assert resolved.is_clean()
+
+
+def test_behind_resolved_are_those_that_it_asks(resolved: Host) -> None:
+    uplinks = resolved.root / "run/systemd/resolve/resolv.conf"
+    uplinks.parent.mkdir(parents=True)
+    uplinks.write_text("nameserver 192.0.2.53\n")
+    resolved.resolver.apply("production", "wg0", SERVERS)
+    uplinks.write_text("nameserver 10.100.0.2\nnameserver 192.0.2.53\n")
+    assert resolved.resolver.host_servers() == (ip_address("192.0.2.53"),)
 
 
 def test_after_a_kill_it_is_told_to_forget(resolved: Host) -> None:

@@ -12,6 +12,7 @@ from tests.tunnel.strategies import PRIVATE_KEYS, PUBLIC_KEYS
 from warren.errors import FarSideError, Fault
 from warren.tunnel.config import Endpoint, InterfaceConfig, PeerConfig
 from warren.tunnel.io.resolver import resolve_endpoints, resolve_soon
+from warren.tunnel.outside import Outside
 
 pytestmark = pytest.mark.integration
 
@@ -71,6 +72,13 @@ def test_a_name_that_fails_is_told_to_who_asked() -> None:
     with pytest.raises(FarSideError, match=r"the endpoint a\.invalid:1 does not resolve: ") as error:
         asyncio.run(resolve_soon(Endpoint("a.invalid", 1)))
     assert error.value.code == "endpoint.unresolved"
+
+
+def test_a_network_that_takes_the_way_to_the_resolver_has_servers_outside() -> None:
+    none = Outside(())
+    assert asyncio.run(resolve_soon(Endpoint("192.0.2.1", 51820), none)) == Endpoint("192.0.2.1", 51820)
+    with pytest.raises(FarSideError, match="no name server of this host is reached without the network"):
+        asyncio.run(resolve_soon(Endpoint("a.invalid", 1), none))
 
 
 STUCK = """

@@ -10,7 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from warren.errors import HostError
-from warren.tunnel.dns import choose_way, commands_to_apply, commands_to_revert, record_name, resolv_conf
+from warren.tunnel.dns import (
+    RESOLVED_DIRECTORY,
+    choose_way,
+    commands_to_apply,
+    commands_to_revert,
+    is_resolveds_stub,
+    record_name,
+    resolv_conf,
+    server_addresses,
+)
 from warren.tunnel.dnsjournal import Entry, FileState, Journal, Kind, Way
 from warren.tunnel.io.dnsjournalfile import JournalFile
 from warren.tunnel.io.dnsprograms import DnsPrograms
@@ -48,6 +57,8 @@ class Resolver:
             return self.apply(network, interface, servers)
         entry = self._entry(network, interface) if before is None else before
         entry = replace(entry, servers=tuple(servers))
+        if not journal.entries:
+            journal = replace(journal, host_servers=self._servers_now())
         if entry.way is Way.FILE:
             self._apply_in_file(journal, journal.with_entry(entry))
         else:
@@ -96,6 +107,17 @@ class Resolver:
         entry = journal.of(network)
         if entry is not None and entry.way is Way.FILE and not journal.is_ours(read_state(self._file)):
             raise self._changed(journal)
+
+    def host_servers(self) -> tuple[IPAddress, ...]:
+        """The host's own name servers, without any that a network gave it. Raises HostError."""
+        journal = self._journal.load()
+        return journal.host_servers if journal.entries else self._servers_now()
+
+    def _servers_now(self) -> tuple[IPAddress, ...]:
+        text = self._text_of(read_state(self._file))
+        if is_resolveds_stub(text):
+            text = _read(self._root / RESOLVED_DIRECTORY[1:] / "resolv.conf")
+        return server_addresses(text)
 
     def _entry(self, network: str, interface: str) -> Entry:
         state = read_state(self._file)

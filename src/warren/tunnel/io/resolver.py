@@ -11,6 +11,8 @@ from functools import partial
 
 from warren.errors import FarSideError
 from warren.tunnel.config import Endpoint, InterfaceConfig, PeerConfig
+from warren.tunnel.io.lookup import look_up
+from warren.tunnel.outside import Outside
 
 
 def resolve_endpoints(config: InterfaceConfig) -> InterfaceConfig:
@@ -38,8 +40,10 @@ def resolve(endpoint: Endpoint) -> Endpoint:
     return Endpoint(f"{host}%{zone}" if zone else host, int(port))
 
 
-async def resolve_soon(endpoint: Endpoint) -> Endpoint:
-    """`resolve` while the loop goes on. Raises FarSideError.
+async def resolve_soon(endpoint: Endpoint, outside: Outside | None = None) -> Endpoint:
+    """The address of an endpoint while the loop goes on: by the system's resolver, or by the servers of `outside`.
+
+    Raises FarSideError.
 
     The system's resolver cannot be told to stop, so it is asked in a thread that neither the loop nor the interpreter
     waits for: a name server that does not answer delays no shutdown.
@@ -49,7 +53,9 @@ async def resolve_soon(endpoint: Endpoint) -> Endpoint:
 
     def ask() -> None:
         try:
-            found = resolve(endpoint)
+            found = resolve(endpoint) if outside is None else look_up(endpoint, outside)
+        except FarSideError as error:
+            tell = partial(_settle, answer, error)
         except OSError as error:
             failure = FarSideError(_failure(endpoint, error), code="endpoint.unresolved")
             tell = partial(_settle, answer, failure)
