@@ -53,6 +53,7 @@ def outline(frames: Iterable[Members | Malformed]) -> list[object]:
         ('{\n  "a": oops,\n  "b": {"c": 1}\n}\n{"d":4}\n', [BAD, {"d": 4}]),
         ('{\n  "a": oops,\n  "b": 1\n\n  {"d":4}\n', [BAD, {"d": 4}]),
         ('{\n  "a": oops,\n{"d":4}\n', [BAD, {"d": 4}]),
+        ('{\n  "a": oops\n}\n  {"d":4}\n', [BAD, {"d": 4}]),
         ('{\n  "a": oops,\n  "b": 1', [BAD]),
         ("[1]\n2\n", [BAD, BAD]),
         ('{"a":1', [BAD]),

@@ -36,7 +36,7 @@ class Client:
 
     def is_in(self, group: Group) -> bool:
         """Whether it is a member."""
-        return group.gid is not None and (group.gid == self.gid or group.gid in self.groups)
+        return group.gid == self.gid or group.gid in self.groups
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,7 +146,7 @@ class Scanner:
         return at + 1
 
     def _through_word(self, octets: bytearray, at: int, end: int) -> int:
-        stop = _end(_WORD, octets, at, min(end, at + MAX_WORD_OCTETS + 1 - len(self._word)))
+        stop = _end(_WORD, octets, at, min(end, at + MAX_WORD_OCTETS + 1))
         self._word += octets[at:stop]
         if len(self._word) <= MAX_WORD_OCTETS and stop == end:
             return stop
