@@ -1,0 +1,126 @@
+"""A network with a default route: its rules come and go with it, and with an agent that was killed."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.netns.deadline import until
+from tests.netns.host import IN_NAMESPACES, address
+from tests.netns.pair import FAR_INNER, NEAR_INNER, OUTER
+
+from .agent import Agent, Network
+from .conftest import network_to
+
+pytestmark = IN_NAMESPACES
+Two = tuple[Agent, Agent]
+
+BEYOND = "198.51.100.9"
+RULES = [
+    "0:\tfrom all lookup local",
+    "32764:\tnot from all fwmark 0xca6c lookup main suppress_prefixlength 0 proto 119",
+    "32765:\tnot from all fwmark 0xca6c lookup 51820 proto 119",
+    "32766:\tfrom all lookup main",
+    "32767:\tfrom all lookup default",
+]
+
+
+def network(far: Agent, *allowed_ips: str) -> Network:
+    """Near's network, with those allowed IPs."""
+    network = network_to(far, NEAR_INNER[0], FAR_INNER[0])
+    (peer,) = network.peers
+    return network.but(peers=(type(peer)(peer.name, peer.public_key, allowed_ips, peer.endpoint),))
+
+
+@pytest.fixture
+def routed(two: Two) -> Two:
+    """Near is to lead all IPv4 traffic to far, behind which there is an address; far runs."""
+    near, far = two
+    near.host.ip("route", "add", "default", "via", OUTER["far"][0])
+    address(far.host, "lo", f"{BEYOND}/32")
+    near.configure(network(far, "0.0.0.0/0"))
+    far.start()
+    far.until_state("active")
+    return two
+
+
+@pytest.fixture
+def everything(routed: Two) -> Two:
+    """The same with near running."""
+    near, _ = routed
+    near.start()
+    near.until_state("active")
+    reaches(near, BEYOND)
+    return routed
+
+
+def reaches(agent: Agent, beyond: str) -> None:
+    """Waits until an echo comes back through the tunnel."""
+    assert " dev wg0 " in agent.host.ip("route", "get", beyond)
+    until(lambda: agent.host.attempt("ping", "-c1", "-W1", beyond).returncode == 0, f"{beyond} is reached", 60)
+
+
+def rules(agent: Agent) -> list[str]:
+    return [line.rstrip() for line in agent.host.ip("rule").splitlines()]
+
+
+def test_a_reload_brings_it_and_takes_it_away(everything: Two) -> None:
+    near, far = everything
+    assert rules(near) == RULES
+    handshake = near.peers()["far"]["latest_handshake"]
+    near.configure(network(far, f"{FAR_INNER[0]}/32"))
+    near.reload()
+    assert rules(near) == [RULES[0], *RULES[3:]]
+    assert " dev eth0 " in near.host.ip("route", "get", BEYOND)
+    near.configure(network(far, "0.0.0.0/0", "::/0"))
+    near.reload()
+    assert rules(near) == RULES
+    assert near.host.ip("-6", "rule").count("proto 119") == 2
+    reaches(near, BEYOND)
+    assert near.peers()["far"]["latest_handshake"] == handshake
+
+
+def test_a_rule_that_others_took_away_is_put_back(everything: Two) -> None:
+    near, _ = everything
+    near.host.ip("rule", "delete", "table", "51820")
+    until(lambda: rules(near) == RULES, "the rule is there again")
+    reaches(near, BEYOND)
+
+
+def test_killed_and_started_again_it_is_as_before(everything: Two) -> None:
+    """Row H-55."""
+    near, _ = everything
+    before = near.traces()
+    kill(near)
+    assert rules(near) == RULES
+    near.start()
+    near.until_state("active")
+    assert near.traces() == before
+    reaches(near, BEYOND)
+
+
+def test_killed_and_started_without_it_nothing_is_left(everything: Two) -> None:
+    near, far = everything
+    kill(near)
+    near.configure(network(far, f"{FAR_INNER[0]}/32"))
+    near.start()
+    near.until_state("active")
+    assert rules(near) == [RULES[0], *RULES[3:]]
+
+
+def test_disconnect_leaves_the_host_as_it_was(routed: Two) -> None:
+    """Row H-14."""
+    near, _ = routed
+    before = near.traces()
+    near.start()
+    near.until_state("active")
+    reaches(near, BEYOND)
+    assert near.attempt("disconnect").returncode == 0
+    assert near.traces() == before
+
+
+def kill(agent: Agent) -> None:
+    """By SIGKILL; its engine and link go with it."""
+    agent.host.kill(agent.pid(), "KILL")
+    assert agent.process is not None
+    agent.process.wait(10)
+    until(lambda: "wg0" not in agent.host.links(), "the link is gone")
