@@ -10,10 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from warren._core import __version__
+from warren._core import Netlink, __version__
 from warren.agent.config import AgentConfig
 from warren.agent.defaults import Defaults
 from warren.agent.io.configfile import read_config
+from warren.agent.io.names import Names
+from warren.agent.io.nameservers import NameServers
+from warren.agent.io.network import Host
 from warren.agent.io.networks import AgentNetworks
 from warren.agent.io.probes import Probes
 from warren.agent.io.supervisor import Supervisor
@@ -32,6 +35,7 @@ from warren.localapi.pages import Pages
 from warren.localapi.permissions import ADMIN_GROUP, Permissions
 from warren.telemetry.io.logging import set_level, start_logging
 from warren.telemetry.levels import Level
+from warren.tunnel.io.dns import Resolver
 from warren.tunnel.network import NetworkConfig
 
 log = logging.getLogger(__name__)
@@ -66,12 +70,13 @@ async def _serve(options: Options, config: AgentConfig, listener: Listener) -> N
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, told_to_stop.set)
     async with asyncio.TaskGroup() as group:
-        probes = Probes(config.metrics.probe_interval_seconds)
-        networks = AgentNetworks(config.networks, lambda: _load_again(options, config), probes, group)
+        host = _host(options, config, group)
+        await host.name_servers.recover()
+        networks = AgentNetworks(config.networks, lambda: _load_again(options, config), host)
         handler, pages = _handler(options, config, networks, told_to_stop.set), _pages(config, networks)
         work = {
             "control": socket.serve(listener, handler),
-            "probes": probes.prober.run(),
+            "probes": host.probes.prober.run(),
             "hangup": _reload_on_hangup(networks, supervisor),
             "watchdog": _keep_watchdog(supervisor),
             **{f"http {door.name}": http.serve(door, pages) for door in _doors(config)},
@@ -84,8 +89,15 @@ async def _serve(options: Options, config: AgentConfig, listener: Listener) -> N
         log.info("agent.stopping")
         supervisor.stopping()
         await networks.close()
+        host.names.close()
         for task in tasks:
             task.cancel()
+
+
+def _host(options: Options, config: AgentConfig, group: asyncio.TaskGroup) -> Host:
+    resolver = Resolver(Path(config.daemon.state), Path(options.defaults.root or "/"))
+    probes = Probes(config.metrics.probe_interval_seconds)
+    return Host(Netlink.open(), Names(), probes, NameServers(resolver), group)
 
 
 def _load_again(options: Options, running: AgentConfig) -> Sequence[NetworkConfig]:

@@ -19,6 +19,8 @@ class Record:
         """Why it is in state `error`, or why the last change of it was not taken."""
         self.connected_since: float | None = None
         self.status: InterfaceStatus | None = None
+        self.dns_refusal: str | None = None
+        """Why the host's name servers are not those of the network."""
         self.pending: dict[PublicKey, str] = {}
         """Peers whose endpoint has no address yet, and why."""
         self.counters = Counters()
@@ -41,8 +43,10 @@ class Record:
         self.step(Step.FAILED, now)
         self.error = error
 
-    def saw(self, status: InterfaceStatus) -> None:
-        """What the engine says at this moment."""
+    def saw(self, status: InterfaceStatus, *, tells: bool = True) -> None:
+        """What the engine says at this moment. Of one that tells no events, handshakes are counted by their times."""
+        if not tells:
+            self.handshakes_succeeded += _new_handshakes(self.status, status)
         self.status = status
         self.counters.observe(status.peers)
 
@@ -53,3 +57,8 @@ class Record:
                 self.handshakes_succeeded += 1
             case Event.HandshakeGaveUp():
                 self.handshakes_failed += 1
+
+
+def _new_handshakes(before: InterfaceStatus | None, now: InterfaceStatus) -> int:
+    known = {} if before is None else {peer.public_key: peer.latest_handshake for peer in before.peers}
+    return sum(peer.latest_handshake not in (None, known.get(peer.public_key)) for peer in now.peers)

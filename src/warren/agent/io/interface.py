@@ -53,11 +53,7 @@ class Interface:
         return status
 
     def make(self, desired: InterfaceConfig) -> None:
-        """Makes it, whole or not at all, or what a process that was killed left of it as it should be.
-
-        Raises WarrenError.
-        """
-        sweep(self._netlink)
+        """Makes it, whole or not at all, or takes over what an agent that was killed has left. Raises WarrenError."""
         self._engine = create_engine(self._wanted, desired.name, self._netlink)
         try:
             self.change(desired)

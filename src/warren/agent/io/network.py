@@ -16,6 +16,7 @@ from warren._core import Event, Netlink
 from warren.agent.io.interface import Interface
 from warren.agent.io.keyring import KeyRing
 from warren.agent.io.names import Names
+from warren.agent.io.nameservers import NameServers
 from warren.agent.io.probes import Probes
 from warren.agent.record import Record
 from warren.agent.sampling import network_sample
@@ -26,7 +27,7 @@ from warren.tunnel.desired import NetworkKeys
 from warren.tunnel.lifecycle import State, Step
 from warren.tunnel.network import NetworkConfig
 from warren.tunnel.resolution import Question
-from warren.tunnel.status import interface_status
+from warren.tunnel.status import InterfaceStatus, interface_status
 from warren.tunnel.upkeep import Upkeep
 
 LOOK_SECONDS = 5.0  # how long it may stay unnoticed what others did to the interface
@@ -43,6 +44,7 @@ class Host:
     netlink: Netlink
     names: Names
     probes: Probes
+    name_servers: NameServers
     group: asyncio.TaskGroup
 
 
@@ -65,7 +67,7 @@ class Network:
     def view(self) -> NetworkView:
         """As it is at this moment."""
         with suppress(InterfaceError):
-            self.record.saw(interface_status(self.config.interface, self._interface.device(), None))
+            self._saw(interface_status(self.config.interface, self._interface.device(), None))
         self.record.pending = self._upkeep.resolution.pending()
         figures = self._host.probes.figures(self.config.name)
         sample = network_sample(self.config, self.record, self._interface.backend, figures)
@@ -156,12 +158,15 @@ class Network:
 
     async def _look(self) -> None:
         status = await asyncio.to_thread(self._interface.observe)
-        self.record.saw(status)
+        self._saw(status)
         answered_at = self._host.probes.answered_at(self.config.name)
         self._upkeep.observe(status.peers, monotonic_seconds(), wall_seconds(), answered_at)
         if self._keys.is_confirmed_by(status.peers):
             await asyncio.to_thread(self._keys.confirm, self.config)
             log.info("key.confirmed", extra={"network": self.config.name})
+
+    def _saw(self, status: InterfaceStatus) -> None:
+        self.record.saw(status, tells=self._interface.events is not None)
 
     async def _apply(self) -> None:
         keys = self._keys.held
@@ -178,6 +183,7 @@ class Network:
             await asyncio.to_thread(self._interface.make, desired)
             self._listen()
         self._host.probes.aim(self.config, self._upkeep.standing_by())
+        self.record.dns_refusal = await self._host.name_servers.follow(self.config)
 
     async def _ask(self, question: Question) -> None:
         try:
@@ -209,6 +215,7 @@ class Network:
         if events is not None:
             asyncio.get_running_loop().remove_reader(events.fileno())
         self._host.probes.forget(self.config.name)
+        await self._host.name_servers.leave(self.config.name)
         await asyncio.to_thread(self._interface.remove)
 
     def _listen(self) -> None:

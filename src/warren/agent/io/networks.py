@@ -6,11 +6,8 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
-from warren._core import Netlink
 from warren.agent.io.keyring import read_keys
-from warren.agent.io.names import Names
 from warren.agent.io.network import Host, Network
-from warren.agent.io.probes import Probes
 from warren.errors import ConfigError, StateError, WarrenError
 from warren.localapi.networks import NetworkView, Rotation
 from warren.tunnel.desired import NetworkKeys
@@ -30,9 +27,9 @@ class AgentNetworks:
     `load` reads the configuration anew: it may block, and raises ConfigError.
     """
 
-    def __init__(self, configs: Sequence[NetworkConfig], load: Load, probes: Probes, group: asyncio.TaskGroup) -> None:
+    def __init__(self, configs: Sequence[NetworkConfig], load: Load, host: Host) -> None:
         self._load = load
-        self._host = Host(Netlink.open(), Names(), probes, group)
+        self._host = host
         self._networks: dict[str, Network] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._reloading = asyncio.Lock()
@@ -51,7 +48,6 @@ class AgentNetworks:
         await asyncio.gather(*(network.disconnect() for network in running))
         for task in self._tasks.values():
             task.cancel()
-        self._host.names.close()
 
     def views(self) -> Sequence[NetworkView]:
         """All, in the order in which they became known."""
