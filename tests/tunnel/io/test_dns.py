@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.faults import kills, python
+from tests.powercut import power_cuts
 from warren.errors import HostError
 from warren.tunnel.dns import nameservers
 from warren.tunnel.dnsjournal import Way
@@ -308,6 +309,36 @@ def test_killed_anywhere_it_comes_back(
         assert host.snapshot() == before[place], kill
         assert host.is_clean(), kill
     assert crashes > 5
+
+
+@pytest.mark.needs("strace")
+@pytest.mark.parametrize("original", ORIGINALS)
+@pytest.mark.parametrize(
+    ("networks", "words"),
+    [([], APPLY), (["a"], APPLY_ANOTHER), (["a"], REVERT), (["a", "b"], REVERT), (["a", "b"], RECOVER)],
+    ids=["apply", "apply-another", "revert", "revert-one", "recover"],
+)
+def test_after_a_power_cut_it_comes_back(
+    tmp_path: Path, original: Original, networks: list[str], words: list[str]
+) -> None:
+    before: list[Snapshot] = []
+
+    def prepare(place: Path) -> list[str]:
+        host = Host(place)
+        original(host)
+        before.append(host.snapshot())
+        for network in networks:
+            host.resolver.apply(network, f"wg-{network}", SERVERS)
+        return call(host, *words)
+
+    cuts = 0
+    for cut, place in power_cuts(tmp_path, prepare):
+        cuts += 1
+        host = Host(place)
+        assert host.resolver.recover() == (), cut
+        assert host.snapshot() == before[0], cut
+        assert host.is_clean(), cut
+    assert cuts > 10
 
 
 # Where a rename is not possible

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults import Kill, crash_points, is_killed, kills, python
+from tests.powercut import power_cuts
 from warren._core import PrivateKey
 from warren.errors import KeyFileError, StateError
 from warren.keys import read_private_key, write_private_key
@@ -215,3 +216,30 @@ def test_a_prepared_key_is_the_same_after_a_kill(path: Path) -> None:
     told = read_key_files(path).next
     assert is_killed(python(ROTATE, str(path), Step.COMMIT), Kill("fsync", 1))
     assert recover(path).next == told
+
+
+@pytest.mark.needs("strace")
+@pytest.mark.parametrize(
+    ("before", "step"), [*((steps, step) for step, steps in BEFORE.items()), ([Step.PREPARE, Step.COMMIT], Step.ABORT)]
+)
+def test_after_a_power_cut_there_is_a_key_and_a_way_on(tmp_path: Path, before: list[Step], step: Step) -> None:
+    was: list[KeyFiles] = []
+
+    def prepare(place: Path) -> list[str]:
+        path = key_file(place)
+        for each in before:
+            rotate(path, each)
+        was.append(read_key_files(path))
+        return python(ROTATE, str(path), step)
+
+    found = kept = None
+    for _, place in power_cuts(tmp_path, prepare):
+        path = place / "private.key"
+        found = recover(path)
+        check_no_key_is_lost(was[0], found)
+        assert names(path) == names_of(path, found)
+        if "synced" in place.name:
+            kept = found
+        check_it_goes_on(path, step)
+    assert found is not None
+    assert kept == found == read_key_files(tmp_path / "recorded" / "private.key")  # what was answered stays

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from warren.errors import HostError
 from warren.tunnel.dnsjournal import FileState, Journal, Kind, encode_journal, parse_journal
-from warren.tunnel.io.filestate import put_state, sync_directory
+from warren.tunnel.io.filestate import make_directory, put_state
 
 
 class JournalFile:
@@ -45,9 +45,7 @@ class JournalFile:
     def put_beside(self, path: Path, state: FileState) -> None:
         """Puts a file into the journal's directory, as safely. Raises HostError."""
         try:
-            if not path.parent.exists():
-                path.parent.mkdir(mode=0o700, parents=True)
-                sync_directory(path.parent.parent)
+            make_directory(path.parent)
             put_state(path, self._unfinished, state)
         except OSError as error:
             raise self._unusable(path, error) from error

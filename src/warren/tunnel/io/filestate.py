@@ -81,6 +81,14 @@ def _give(path: Path, state: FileState) -> None:
             os.chown(path, state.owner, state.group, follow_symlinks=False)
 
 
+def make_directory(directory: Path) -> None:
+    """Makes it and what is missing above it, for its owner alone. On the disk when it returns. Raises OSError."""
+    missing = [each for each in (directory, *directory.parents) if not each.exists()]
+    for each in reversed(missing):
+        each.mkdir(mode=0o700)
+        sync_directory(each.parent)
+
+
 def sync_directory(directory: Path) -> None:
     """What was made, renamed or removed in it is on the disk when this returns. Raises OSError."""
     descriptor = os.open(directory, os.O_RDONLY)

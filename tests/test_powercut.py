@@ -1,0 +1,61 @@
+"""After a power cut there is what was synced, and of the rest no octet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.faults import python
+from tests.powercut import power_cuts
+
+pytestmark = [pytest.mark.integration, pytest.mark.needs("strace")]
+
+WRITE = """
+import os, sys
+place = sys.argv[1]
+file = os.open(place + "/new", os.O_WRONLY | os.O_CREAT, 0o600)
+os.write(file, b"a")
+os.fsync(file)
+os.write(file, b"b")
+os.chmod(place + "/new", 0o640)
+directory = os.open(place, os.O_RDONLY)
+os.rename(place + "/new", place + "/old")
+os.symlink("old", place + "/link")
+os.fsync(directory)
+os.fsync(file)
+os.unlink(place + "/link")
+"""
+
+
+def tree(place: Path) -> dict[str, str]:
+    return {path.name: _entry(path) for path in place.iterdir()}
+
+
+def _entry(path: Path) -> str:
+    return f"-> {path.readlink()}" if path.is_symlink() else f"{path.read_text()} {path.stat().st_mode & 0o777:o}"
+
+
+def test_only_what_was_synced_is_there(tmp_path: Path) -> None:
+    def prepare(place: Path) -> list[str]:
+        (place / "old").write_text("before")
+        (place / "old").chmod(0o644)
+        return python(WRITE, str(place))
+
+    left = {cut: tree(place) for cut, place in power_cuts(tmp_path, prepare)}
+    calls = [cut.split("-")[1].removesuffix("at").removesuffix("at2") for cut in left][::2]
+    assert calls == ["open", "write", "fsync", "write", "chmod", "rename", "symlink", "fsync", "fsync", "unlink"]
+    old, link = {"old": "before 644"}, {"link": "-> old"}
+    assert [trees for cut, trees in left.items() if cut.endswith("synced")] == [
+        *[old] * 7,
+        {"old": "a 600", **link},
+        *[{"old": "ab 640", **link}] * 2,
+    ]
+    assert [trees for cut, trees in left.items() if cut.endswith("early")] == [
+        *[old | {"new": " 600"}] * 2,
+        *[old | {"new": "a 600"}] * 3,
+        {"old": "a 600"},
+        *[{"old": "a 600", **link}] * 2,
+        {"old": "ab 640", **link},
+        {"old": "ab 640"},
+    ]
