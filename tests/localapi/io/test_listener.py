@@ -13,8 +13,9 @@ import pytest
 
 from tests.localapi.simulator import SimulatedNetworks, config
 from warren.errors import HostError
-from warren.localapi.io.listener import LOCK_SUFFIX, adopt, listen
+from warren.localapi.io.listener import LOCK_SUFFIX, adopt, handed_over, listen
 
+from .conftest import NOBODY
 from .served import Conversation, served
 
 pytestmark = pytest.mark.integration
@@ -41,7 +42,7 @@ def path(tmp_path: Path) -> Path:
 def test_its_mode_and_group(path: Path) -> None:
     before = os.umask(0)
     try:
-        gid = max((*os.getgroups(), os.getegid()))
+        gid = max({*os.getgroups(), os.getegid()} - {NOBODY})
         with listen(path, gid):
             found = path.lstat()
             assert (stat.S_IMODE(found.st_mode), found.st_gid) == (0o660, gid)
@@ -123,6 +124,29 @@ def test_a_socket_of_the_service_manager_is_taken_over_and_left_behind(path: Pat
         with pytest.raises(OSError, match="Bad file descriptor"):
             os.fstat(descriptor)
     assert path.is_socket()
+
+
+@pytest.mark.parametrize(
+    ("count", "names", "descriptor"),
+    [
+        ("1", None, 3),
+        ("1", "agent.socket", 3),
+        ("2", "http:control", 4),
+        ("2", "http:other", 3),
+        ("1", "http:control", 3),
+        ("0", None, None),
+        ("", None, None),
+        ("-1", None, None),
+        (None, None, None),
+    ],
+)
+def test_which_descriptor_the_service_manager_hands_over(
+    count: str | None, names: str | None, descriptor: int | None
+) -> None:
+    given = {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": count, "LISTEN_FDNAMES": names}
+    environ = {key: value for key, value in given.items() if value is not None}
+    assert handed_over(environ) == descriptor
+    assert handed_over({**environ, "LISTEN_PID": "1"}) is None
 
 
 def test_what_the_service_manager_should_not_hand_over(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,8 @@ LOCK_SUFFIX = ".lock"
 LOCK_MODE = 0o600
 SOCKET_UMASK = 0o117  # from the first moment 0660
 BACKLOG = 64
+FIRST_HANDED_OVER = 3  # SD_LISTEN_FDS_START
+CONTROL_NAME = "control"
 PROBE_SECONDS = 1  # connecting to a live socket takes microseconds
 
 
@@ -58,8 +60,20 @@ def listen(path: Path, gid: int | None = None) -> Listener:
         return Listener(listener, path, undo.pop_all())
 
 
+def handed_over(environ: Mapping[str, str] = os.environ) -> int | None:
+    """The descriptor of a control socket that the service manager holds for this process (sd_listen_fds(3)).
+
+    Of several it is the one with FileDescriptorName=control, else the first. None where there is none.
+    """
+    count = environ.get("LISTEN_FDS", "")
+    if environ.get("LISTEN_PID") != str(os.getpid()) or not count.isdecimal() or not int(count):
+        return None
+    names = environ.get("LISTEN_FDNAMES", "").split(":")[: int(count)]
+    return FIRST_HANDED_OVER + (names.index(CONTROL_NAME) if CONTROL_NAME in names else 0)
+
+
 def adopt(descriptor: int) -> Listener:
-    """Takes over a socket that the service manager listens on (sd_listen_fds(3)); its file is not ours to remove.
+    """Takes over a socket that the service manager listens on ; its file is not ours to remove.
 
     Raises HostError.
     """
