@@ -1,7 +1,7 @@
 """What happens to a tunnel while it carries traffic. Each incident ends with the tunnel open, elsewhere or otherwise.
 
-A datagram that lies in a socket when that is closed is counted by nobody. So the path is interrupted for a moment
-before an end closes one, and counts what comes meanwhile.
+A datagram that lies in a socket when that is closed is counted by nobody. So before an end closes one the path is
+interrupted, which counts what comes meanwhile, until that end has read all it has.
 """
 
 from __future__ import annotations
@@ -10,17 +10,20 @@ import base64
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count, cycle
 
 from engines import Engine
 from host import until
+from soak import sample
 from soak.end import End
 from soak.ground import GUEST_INNER, GUESTS_WAY, PORT
 from soak.line import Line
 from tunnel import KeyPair
 
-HUSH_SECONDS = 0.3
+HUSHED_SECONDS = 60.0  # longer than an incident takes
+CARRIER_SECONDS = 0.5
 MTUS = (1380, 1280, 1420)  # 1,280 is the least for IPv6
 STRANGERS = 100
 FIRST_OTHER_PORT = 53_000
@@ -45,37 +48,52 @@ class Incidents:
         DEEDS[kind](self)
         self.happened[kind] = self.happened.get(kind, 0) + 1
 
-    def interrupt(self, seconds: float) -> None:
-        """The path, from now on, and excused."""
-        now = time.monotonic()
-        self.line.path.cut(seconds)
-        self.line.watch.excuse(now, now + seconds)
-
     def outage(self) -> None:
         """Nothing passes the path for a while."""
-        self.interrupt(self.outage_seconds)
+        now = time.monotonic()
+        self.line.path.cut(self.outage_seconds)
+        self.line.watch.excuse(now, now + self.outage_seconds)
 
-    def flap(self, side: str, link: str) -> None:
-        """A link of an end goes down and up again, which for the tunnel's own is the end of all sessions."""
-        self.interrupt(2 * HUSH_SECONDS + self.outage_seconds / 4)
-        time.sleep(HUSH_SECONDS)
+    @contextmanager
+    def hushed(self, side: str) -> Iterator[None]:
+        """The path is interrupted until the end, and the body begins once this side's host has read all that came."""
+        path, host, begin = self.line.path, self.line.ends[side].host, time.monotonic()
+        path.cut(HUSHED_SECONDS)
+        until(lambda: path.snapshot()[1] == 0 and sample.unread(host) == 0, "the path and the sockets are empty")
+        try:
+            yield
+        finally:
+            self.line.watch.excuse(begin, time.monotonic())
+            path.mend()
+
+    def tunnel_link(self, side: str) -> None:
+        """It goes down and up again, which is the end of all sessions of this side."""
         host = self.line.ends[side].host
-        host.ip("link", "set", link, "down")
-        time.sleep(self.outage_seconds / 4)
-        host.ip("link", "set", link, "up")
+        with self.hushed(side):
+            host.ip("link", "set", "wg0", "down")
+            time.sleep(self.outage_seconds / 4)
+        host.ip("link", "set", "wg0", "up")
+
+    def cable(self, side: str) -> None:
+        """An end's network goes down and up again; what it sends meanwhile its own host refuses."""
+        host = self.line.ends[side].host
+        with self.hushed(side):
+            host.ip("link", "set", "eth0", "down")
+            time.sleep(self.outage_seconds / 4)
+            host.ip("link", "set", "eth0", "up")
+            time.sleep(CARRIER_SECONDS)
 
     def port(self, side: str) -> None:
         """An end listens elsewhere."""
-        self.interrupt(2 * HUSH_SECONDS)
-        time.sleep(HUSH_SECONDS)
-        self.line.ends[side].set("listen-port", str(next(self._ports)))
+        with self.hushed(side):
+            self.line.ends[side].set("listen-port", str(next(self._ports)))
 
     def preshared_key(self) -> None:
         """Another one, which the next handshake needs; the tunnel's links go down and up, so that it comes at once."""
         key = base64.b64encode(secrets.token_bytes(32)).decode()
         for here, other in ((self.line.near, self.line.far), (self.line.far, self.line.near)):
             here.set("peer", other.keys.public, "preshared-key", "/dev/stdin", stdin=key)
-        self.flap("near", "wg0")
+        self.tunnel_link("near")
 
     def mtu(self) -> None:
         """Another one at both ends."""
@@ -119,9 +137,9 @@ DEEDS: dict[str, Callable[[Incidents], None]] = {
     "another listen port, far": lambda incidents: incidents.port("far"),
     "another preshared key": Incidents.preshared_key,
     "another MTU": Incidents.mtu,
-    "the near tunnel link goes down and up": lambda incidents: incidents.flap("near", "wg0"),
-    "the far tunnel link goes down and up": lambda incidents: incidents.flap("far", "wg0"),
-    "the near cable goes down and up": lambda incidents: incidents.flap("near", "eth0"),
+    "the near tunnel link goes down and up": lambda incidents: incidents.tunnel_link("near"),
+    "the far tunnel link goes down and up": lambda incidents: incidents.tunnel_link("far"),
+    "the near cable goes down and up": lambda incidents: incidents.cable("near"),
     "a hundred peers come, a hundred go": Incidents.strangers,
     "a guest comes with a new key, the last one goes": Incidents.visit,
 }

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from enum import Enum
 from itertools import count
 from random import Random, SystemRandom
 from typing import NamedTuple, Self
@@ -45,6 +46,14 @@ class Face:
     """Sockets of earlier places, where datagrams still come in."""
 
 
+class Kind(Enum):
+    """What a datagram on its way is."""
+
+    ORIGINAL = "as an end sent it"
+    DOUBLED = "the same, and a copy follows"
+    SPURIOUS = "a copy, or broken"
+
+
 class Waiting(NamedTuple):
     """A datagram on its way, ordered by when it is due."""
 
@@ -53,7 +62,7 @@ class Waiting(NamedTuple):
     side: str
     """Where it came in."""
     datagram: bytes
-    is_original: bool
+    kind: Kind
 
 
 class Path:
@@ -108,9 +117,14 @@ class Path:
             self.moves += 1
 
     def cut(self, seconds: float) -> None:
-        """Nothing passes for so long."""
+        """Nothing passes for so long, or for what is left of an earlier interruption."""
         with self._lock:
-            self._cut_until = time.monotonic() + seconds
+            self._cut_until = max(self._cut_until, time.monotonic() + seconds)
+
+    def mend(self) -> None:
+        """Ends an interruption."""
+        with self._lock:
+            self._cut_until = 0.0
 
     def snapshot(self) -> tuple[dict[str, Toll], int]:
         """The tolls of this moment, and how many datagrams are on their way."""
@@ -147,7 +161,7 @@ class Path:
                     face.end_port = source[1]
                 if datagram[:1] == bytes([COOKIE]):
                     self.tolls[side].cookies += 1
-                    self._wait(side, datagram, is_original=False)
+                    self._wait(side, datagram, Kind.SPURIOUS)
                 else:
                     self._take(side, datagram, is_stale=is_stale)
 
@@ -165,17 +179,16 @@ class Path:
                 toll.broken.add(octets)
                 # The second MAC of a handshake counts for nothing while no cookie is out.
                 harmless = MAC_BYTES if datagram[0] in HANDSHAKES else 0
-                self._wait(side, broken(datagram, octets - harmless, self._random), is_original=False)
+                self._wait(side, broken(datagram, octets - harmless, self._random), Kind.SPURIOUS)
             case Fate.DOUBLED:
-                self._wait(side, datagram, is_original=True)
-                self._wait(side, datagram, is_original=False)
+                self._wait(side, datagram, Kind.DOUBLED)
             case Fate.PASSED:
-                self._wait(side, datagram, is_original=True)
+                self._wait(side, datagram, Kind.ORIGINAL)
         return None
 
-    def _wait(self, side: str, datagram: bytes, *, is_original: bool) -> None:
+    def _wait(self, side: str, datagram: bytes, kind: Kind) -> None:
         due = time.monotonic() + self.weather.delay(self._random)
-        heapq.heappush(self._waiting, Waiting(due, next(self._serial), side, datagram, is_original))
+        heapq.heappush(self._waiting, Waiting(due, next(self._serial), side, datagram, kind))
 
     def _deliver(self) -> None:
         now = time.monotonic()
@@ -184,9 +197,13 @@ class Path:
             toll, octets = self.tolls[waiting.side], len(waiting.datagram)
             is_cut = now < self._cut_until
             is_sent = not is_cut and self._send(self._opposite(waiting.side), waiting.datagram)
-            if not waiting.is_original:
+            if waiting.kind is Kind.SPURIOUS:
                 toll.spurious += is_sent
                 continue
+            if (
+                waiting.kind is Kind.DOUBLED and is_sent
+            ):  # only now, or the copy could stand in for an original that is cut
+                self._wait(waiting.side, waiting.datagram, Kind.SPURIOUS)
             (toll.cut if is_cut else toll.passed if is_sent else toll.refused).add(octets)
             if is_sent and waiting.datagram[0] in HANDSHAKES:
                 toll.handshakes.add(octets)

@@ -45,6 +45,12 @@ def undelivered(host: Host) -> int:
     return sum(of_v4[name] + of_v6[f"Udp6{name}"] for name in UNDELIVERED)
 
 
+def unread(host: Host) -> int:
+    """Octets that wait in UDP sockets of a host (proc(5), /proc/net/udp)."""
+    tables = (Path(f"/proc/{host.pid}/net/{name}").read_text().splitlines()[1:] for name in ("udp", "udp6"))
+    return sum(int(line.split()[4].partition(":")[2], 16) for lines in tables for line in lines)
+
+
 def _fields(path: Path) -> dict[str, int]:
     words = (line.split() for line in path.read_text().splitlines())
     return {line[0]: int(line[1]) for line in words if len(line) > 1 and line[1].isdecimal()}
