@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from warren._core import Netlink, __version__
 from warren.agent.config import AgentConfig
 from warren.agent.defaults import Defaults
 from warren.agent.io.configfile import read_config
+from warren.agent.io.localhttp import LocalHttp, addresses_of, open_http
 from warren.agent.io.names import Names
 from warren.agent.io.nameservers import NameServers
 from warren.agent.io.network import Host
@@ -23,16 +24,15 @@ from warren.agent.io.supervisor import Supervisor
 from warren.agent.jsonconfig import network_from_json
 from warren.agent.overrides import Override
 from warren.clock import wall_seconds
-from warren.errors import HostError, WarrenError
-from warren.localapi.access import Access
+from warren.errors import WarrenError
 from warren.localapi.handler import Handler
 from warren.localapi.io import http, socket
 from warren.localapi.io.listener import Listener, listen
-from warren.localapi.io.listeners import Door, TcpAddress, open_each, open_unix
-from warren.localapi.io.tokenfile import read_or_make_token
 from warren.localapi.io.unix import find_group
 from warren.localapi.pages import Pages
 from warren.localapi.permissions import ADMIN_GROUP, Permissions
+from warren.telemetry.health import Condition, Severity
+from warren.telemetry.io.echo import Prober
 from warren.telemetry.io.logging import set_level, start_logging
 from warren.telemetry.levels import Level
 from warren.tunnel.io.dns import Resolver
@@ -52,8 +52,9 @@ class Options:
 
 def run(options: Options) -> None:
     """Until SIGTERM or SIGINT. Raises WarrenError if it cannot start; then nothing is left of it."""
+    start_logging(Level.INFO)
     config = _load(options)
-    start_logging(Level(config.daemon.log_level))
+    set_level(Level(config.daemon.log_level))
     with listen(Path(config.daemon.socket), find_group(config.daemon.group).gid) as listener:
         asyncio.run(_serve(options, config, listener))
 
@@ -73,13 +74,15 @@ async def _serve(options: Options, config: AgentConfig, listener: Listener) -> N
         host = _host(options, config, group)
         await host.name_servers.recover()
         networks = AgentNetworks(config.networks, lambda: _load_again(options, config), host)
-        handler, pages = _handler(options, config, networks, told_to_stop.set), _pages(config, networks)
+        local = open_http(config.http, find_group(config.daemon.group).gid)
+        handler = _handler(options, config, networks, told_to_stop.set)
+        pages = _pages(config, networks, local, host.probes.prober)
         work = {
             "control": socket.serve(listener, handler),
             "probes": host.probes.prober.run(),
             "hangup": _reload_on_hangup(networks, supervisor),
             "watchdog": _keep_watchdog(supervisor),
-            **{f"http {door.name}": http.serve(door, pages) for door in _doors(config)},
+            **{f"http {door.name}": http.serve(door, pages) for door in local.doors},
         }
         tasks = [group.create_task(each, name=name) for name, each in work.items()]
         networks.start()
@@ -125,35 +128,21 @@ def _handler(options: Options, config: AgentConfig, networks: AgentNetworks, sto
     )
 
 
-def _pages(config: AgentConfig, networks: AgentNetworks) -> Pages:
-    addresses = any(not address.is_loopback for address in config.http.bind)
-    token = None
-    try:
-        token = read_or_make_token(Path(config.http.token), find_group(config.daemon.group).gid)
-    except HostError as error:
-        log.error("http.token", extra={"error": str(error), "remedy": error.remedy})  # noqa: TRY400, no traceback
+def _pages(config: AgentConfig, networks: AgentNetworks, http: LocalHttp, prober: Prober) -> Pages:
     return Pages(
         networks,
         now=wall_seconds,
         version=__version__,
-        access=Access(token, addresses=addresses),
+        access=http.access,
         aliases=config.metrics.aliases,
+        conditions=lambda: (*http.conditions, *_of_prober(prober)),
         settings=lambda: _info(config),
     )
 
 
-def _doors(config: AgentConfig) -> list[Door]:
-    """What can be opened; what cannot is told, and the tunnels stay up (H-68)."""
-    if not config.http.enabled:
-        return []
-    doors, refusals = open_each(TcpAddress(address, config.http.port) for address in config.http.bind)
-    try:
-        doors.append(open_unix(Path(config.http.socket), find_group(config.daemon.group).gid))
-    except HostError as error:
-        refusals.append(error)
-    for refusal in refusals:
-        log.error("http.refused", extra={"code": refusal.code, "error": str(refusal), "remedy": refusal.remedy})
-    return doors
+def _of_prober(prober: Prober) -> Iterator[Condition]:
+    if prober.unavailable is not None:
+        yield Condition("echo.unavailable", prober.unavailable, Severity.INFO)
 
 
 def _info(config: AgentConfig) -> Mapping[str, object]:
@@ -162,7 +151,7 @@ def _info(config: AgentConfig) -> Mapping[str, object]:
         "pid": os.getpid(),
         "config": config.source,
         "socket": config.daemon.socket,
-        "http": [f"{address}:{config.http.port}" for address in config.http.bind] if config.http.enabled else [],
+        "http": [str(address) for address in addresses_of(config.http)] if config.http.enabled else [],
     }
 
 

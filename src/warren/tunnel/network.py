@@ -147,11 +147,3 @@ def _shared_in_part(peers: Sequence[NetworkPeer]) -> Iterator[Finding]:
                 problem = f"{prefix} is at {owner.name} too, which has others besides or fewer"
                 expected = "expected all the same where peers stand in for each other, else each prefix at one peer"
                 yield Finding(f"peers[{number}].allowed_ips[{position}]", problem, expected)
-
-
-def probe_address(peer: NetworkPeer) -> IPAddress | None:
-    """Where echoes for a peer go: to its `probe`, else to its only single address, else nowhere."""
-    if peer.probe is not None:
-        return peer.probe
-    single = [prefix.network_address for prefix in peer.allowed_ips if prefix.num_addresses == 1]
-    return single[0] if len(single) == 1 else None

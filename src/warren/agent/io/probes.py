@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from warren._core import PublicKey
-from warren.telemetry.echo import Figures
+from warren.telemetry.echo import Figures, only_address
 from warren.telemetry.io.echo import Prober, Target
 from warren.tunnel.evidence import SILENCE_SECONDS
-from warren.tunnel.network import NetworkConfig, probe_address
+from warren.tunnel.network import NetworkConfig
 
 LEAST_ECHOES = 3  # unanswered before a peer counts as down: two may be lost on a bad path
 
@@ -24,7 +24,7 @@ class Probes:
 
     def aim(self, network: NetworkConfig, standing_by: frozenset[PublicKey]) -> None:
         """At those of its peers that have an address to ask, and that packets for it go to."""
-        peers = ((peer.public_key, probe_address(peer)) for peer in network.peers)
+        peers = ((peer.public_key, peer.probe or only_address(peer.allowed_ips)) for peer in network.peers)
         self._aim(
             network.name,
             {

@@ -19,7 +19,7 @@ import h11
 from warren import clock
 from warren.localapi.exchange import RefusedError, Request, Response
 from warren.localapi.io.connection import accept, end, receive
-from warren.localapi.io.listeners import Door
+from warren.localapi.io.doors import Door
 from warren.localapi.pages import Pages
 
 HEAD_BYTES = 16 << 10  # what browsers and proxies keep to; a token has 43 characters

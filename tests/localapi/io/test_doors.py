@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from warren.errors import HostError
-from warren.localapi.io.listeners import TcpAddress, open_each, open_tcp, open_unix
+from warren.localapi.io.doors import TcpAddress, open_each, open_tcp, open_unix
 
 pytestmark = pytest.mark.integration
 
