@@ -11,42 +11,27 @@ import sys
 
 import click
 
-from warren._core import __version__
-from warren.cli.output import abandon_output, tell, write
+from warren.cli.dialects import DIALECTS, program_name
+from warren.cli.output import abandon_output, tell
+from warren.cli.version import say_version
 from warren.errors import WarrenError
 
-HOMES = {
-    "agent": "warren.cli.agent:agent",
-    "status": "warren.cli.status:status",
-    "list": "warren.cli.network:list_networks",
-    "peers": "warren.cli.network:peers",
-    "connect": "warren.cli.network:connect",
-    "disconnect": "warren.cli.network:disconnect",
-    "rotate-keys": "warren.cli.network:rotate_keys",
-    "info": "warren.cli.network:info",
-    "validate": "warren.cli.validate:validate",
-    "config": "warren.cli.config:config",
-    "up": "warren.cli.interface:up",
-    "down": "warren.cli.interface:down",
-    "genkey": "warren.cli.key:genkey",
-    "pubkey": "warren.cli.key:pubkey",
-    "genpsk": "warren.cli.key:genpsk",
-}
 INTERRUPTED = 130  # 128 and SIGINT, as a shell has it
 
 
 class Program(click.Group):
     """Imports a command when it is asked for, so that none waits for what another needs."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002, click's signature
+    def list_commands(self, ctx: click.Context) -> list[str]:
         """In the order of a day's work."""
-        return list(HOMES)
+        return list(DIALECTS[ctx.info_name or ""])
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002, click's signature
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name."""
-        if cmd_name not in HOMES:
+        home = DIALECTS[ctx.info_name or ""].get(cmd_name)
+        if home is None:
             return None
-        module, _, attribute = HOMES[cmd_name].partition(":")
+        module, _, attribute = home.partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
@@ -54,7 +39,7 @@ class Program(click.Group):
 def show_version(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
     """Says which version this is, and ends."""
     if wanted:
-        write(f"warren {__version__}\n")
+        say_version()
         context.exit()
 
 
@@ -67,7 +52,7 @@ def program() -> None:
 def main() -> int:
     """Runs the command line; returns the exit status."""
     try:
-        return program.main(prog_name="warren", standalone_mode=False) or 0
+        return program.main(prog_name=program_name(), standalone_mode=False) or 0
     except WarrenError as error:
         tell(str(error), error.remedy)
         return 1
@@ -75,7 +60,7 @@ def main() -> int:
         sys.stderr.write(f"{error.format_message()}\n")
         return error.exit_code
     except click.UsageError as error:
-        where = error.ctx.command_path if error.ctx else "warren"
+        where = error.ctx.command_path if error.ctx else program_name()
         tell(_as_clause(error.format_message()), f"see: {where} --help")
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):

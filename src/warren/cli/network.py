@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from warren.cli.output import write
 from warren.clock import wall_seconds
 from warren.localapi.io.client import request
 from warren.localapi.messages import DEFAULT_NETWORK
+from warren.tunnel.lifecycle import State
+
+GLANCE_SECONDS = 0.05
 
 NETWORK = click.argument("network", default=DEFAULT_NETWORK)
 
@@ -63,6 +67,9 @@ def connect(network: str, socket: Path, as_json: bool) -> None:
 def disconnect(network: str, socket: Path, as_json: bool) -> None:
     """Take NETWORK down: its interface, routes, rules and DNS are gone when this returns."""
     answer = request(socket, "disconnect", network)
+    while answer["state"] == State.STOPPING:
+        time.sleep(GLANCE_SECONDS)
+        answer = request(socket, "status", network)
     _show(answer, as_json, f"{network_line(answer)}\n")
 
 

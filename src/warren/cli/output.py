@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+from warren.cli.dialects import program_name
 from warren.errors import HostError
-
-INDENT = " " * len("warren: ")
 
 
 def write(text: str) -> None:
@@ -27,8 +26,9 @@ def abandon_output() -> None:
 
 def tell(problem: str, remedy: str = "") -> None:
     """To standard error: each line of the problem with our name, then what to do."""
-    lines = [f"warren: {line}" for line in problem.splitlines()]
-    lines += [f"{INDENT}{line}" for line in remedy.splitlines()]
+    name = f"{program_name()}: "
+    lines = [f"{name}{line}" for line in problem.splitlines()]
+    lines += [f"{' ' * len(name)}{line}" for line in remedy.splitlines()]
     sys.stderr.write("\n".join(lines) + "\n")
 
 

@@ -1,0 +1,20 @@
+"""`version`: which one this is, as a command of its own and as `--version`."""
+
+from __future__ import annotations
+
+import click
+
+from warren._core import __version__
+from warren.cli.dialects import program_name
+from warren.cli.output import write
+
+
+@click.command()
+def version() -> None:
+    """Say which version this is."""
+    say_version()
+
+
+def say_version() -> None:
+    """One line."""
+    write(f"{program_name()} {__version__}\n")
