@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from collections.abc import Mapping
+from contextlib import suppress
 
 from warren.clock import monotonic_seconds
 
@@ -36,14 +38,10 @@ class Supervisor:
         self._send("STOPPING=1")
 
     def _send(self, *lines: str) -> None:
-        if not self._address:
-            return
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
-            try:
-                sender.sendto("\n".join(lines).encode(), self._address)
-            except OSError:
+        if self._address and sys.platform != "win32":
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender, suppress(OSError):
                 # Who does not listen is not told; the work goes on.
-                return
+                sender.sendto("\n".join(lines).encode(), self._address)
 
 
 def _watchdog_seconds(environ: Mapping[str, str]) -> float | None:
