@@ -54,8 +54,8 @@ fn flow(packet: &[u8]) -> Option<Vec<u8>> {
     fits.then(|| [&[protocol], addresses, &transport[..4]].concat())
 }
 
-/// Without what means nothing: the identification of an atomic datagram (RFC 6864, section 4.1), the urgent pointer of a
-/// segment without URG (RFC 9293, section 3.1), and the checksums over them, where they hold.
+/// Without what means nothing: the identification of an atomic datagram (RFC 6864, section 4.1) and which of the two
+/// zeros a checksum is written with, where it holds.
 fn comparable(packet: &[u8]) -> Vec<u8> {
     let mut packet = packet.to_vec();
     let Some(protocol) = flow(&packet).map(|flow| flow[0]) else { return packet };
@@ -67,9 +67,6 @@ fn comparable(packet: &[u8]) -> Vec<u8> {
     if transport_sum(&packet, ip, protocol) == 0xffff {
         let field = ip + if protocol == 6 { 16 } else { 6 };
         packet[field..field + 2].fill(0);
-        if protocol == 6 && packet[ip + 13] & 0x20 == 0 {
-            packet[ip + 18..ip + 20].fill(0);
-        }
     }
     packet
 }

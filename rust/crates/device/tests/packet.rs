@@ -10,7 +10,7 @@
 
 use device::packet::coalesce::{Coalescer, Kinds, Refused, Sink};
 use device::packet::split::Split;
-use device::packet::virtio::{Gso, HEADER_BYTES, Virtio};
+use device::packet::virtio::{Checksum, Gso, HEADER_BYTES, Virtio};
 use proptest::prelude::*;
 
 /// What distinguishes one packet of a stream from the next.
@@ -28,8 +28,11 @@ struct Shape {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Odd {
     Nothing,
+    /// Each marked otherwise than the one before (RFC 3168).
     Congestion,
+    /// Options of IPv4, an extension header of IPv6.
     Options,
+    /// First, middle and last ones.
     Fragment,
     BadChecksum,
     BadIpChecksum,
@@ -37,28 +40,66 @@ enum Odd {
     OutOfOrder,
     OtherTtl,
     OtherWindow,
+    OtherAcknowledgement,
+    OtherTimestamp,
+    SelectiveAcknowledgement,
+    UrgentPointer,
+    OtherLabel,
+    /// The length of UDP says less than is there.
+    ShortLength,
+    /// A TCP header that ends behind the packet.
+    LongHeader,
+    MayFragment,
+    ConstantIdentification,
     Icmp,
+    Esp,
     CutShort,
     AtomicWithoutIdentification,
 }
+
+const ODDITIES: [Odd; 21] = [
+    Odd::Congestion,
+    Odd::Options,
+    Odd::Fragment,
+    Odd::BadChecksum,
+    Odd::BadIpChecksum,
+    Odd::NoUdpChecksum,
+    Odd::OutOfOrder,
+    Odd::OtherTtl,
+    Odd::OtherWindow,
+    Odd::OtherAcknowledgement,
+    Odd::OtherTimestamp,
+    Odd::SelectiveAcknowledgement,
+    Odd::UrgentPointer,
+    Odd::OtherLabel,
+    Odd::ShortLength,
+    Odd::LongHeader,
+    Odd::MayFragment,
+    Odd::ConstantIdentification,
+    Odd::Icmp,
+    Odd::Esp,
+    Odd::CutShort,
+];
 
 fn odd() -> impl Strategy<Value = Odd> {
     prop_oneof![
         30 => Just(Odd::Nothing),
         6 => Just(Odd::AtomicWithoutIdentification),
-        1 => Just(Odd::Congestion), 1 => Just(Odd::Options), 1 => Just(Odd::Fragment), 1 => Just(Odd::BadChecksum),
-        1 => Just(Odd::BadIpChecksum), 1 => Just(Odd::NoUdpChecksum), 1 => Just(Odd::OutOfOrder),
-        1 => Just(Odd::OtherTtl), 1 => Just(Odd::OtherWindow), 1 => Just(Odd::Icmp), 1 => Just(Odd::CutShort),
+        20 => prop::sample::select(&ODDITIES[..]),
     ]
 }
 
 fn shapes() -> impl Strategy<Value = Vec<Shape>> {
     let payload = prop_oneof![8 => Just(1368usize), 2 => Just(500), 2 => 0usize..1400, 1 => Just(9000)];
-    let flags = prop_oneof![12 => Just(0x10u8), 3 => Just(0x18), 1 => any::<u8>()];
+    // ACK, and with PSH, ECE, CWR, FIN or anything.
+    let flags = prop_oneof![
+        12 => Just(0x10u8), 3 => Just(0x18), 1 => Just(0x50), 1 => Just(0x90), 1 => Just(0x11), 1 => any::<u8>()
+    ];
     let shape = (any::<bool>(), any::<bool>(), 0u8..3, payload, flags, odd())
         .prop_map(|(v6, tcp, flow, payload, flags, odd)| Shape { v6, tcp, flow, payload, flags, odd });
     // Runs of one shape, as bulk traffic has them, are what is joined.
-    prop::collection::vec((shape, 1usize..90), 1..12)
+    let length = prop_oneof![3 => 1usize..90, 1 => 1usize..3];
+    prop::collection::vec((shape, length), 1..12)
         .prop_map(|runs| runs.into_iter().flat_map(|(shape, times)| std::iter::repeat_n(shape, times)).collect())
 }
 
@@ -75,15 +116,14 @@ impl Stream {
         self.made += 1;
         let slot = usize::from(shape.flow) * 4 + usize::from(shape.v6) * 2 + usize::from(shape.tcp);
         let mut transport = self.transport(shape, slot);
-        let protocol = if shape.odd == Odd::Icmp {
-            1
-        } else if shape.tcp {
-            6
-        } else {
-            17
+        let protocol = match shape.odd {
+            Odd::Icmp => 1,
+            Odd::Esp => 50,
+            _ if shape.tcp => 6,
+            _ => 17,
         };
         let mut packet = if shape.v6 {
-            ipv6(shape, protocol, transport.len())
+            self.ipv6(shape, protocol, transport.len())
         } else {
             self.ipv4(shape, slot, protocol, transport.len())
         };
@@ -120,13 +160,23 @@ impl Stream {
             }
             transport.extend(self.sequence[slot].to_be_bytes());
             self.sequence[slot] = self.sequence[slot].wrapping_add(shape.payload as u32);
-            transport.extend(5u32.to_be_bytes());
-            transport.extend([0x80, shape.flags]);
+            transport.extend((5 + self.changing(shape, Odd::OtherAcknowledgement)).to_be_bytes());
+            let sack = shape.odd == Odd::SelectiveAcknowledgement;
+            let words = if shape.odd == Odd::LongHeader && shape.payload < 28 { 15 } else { 8 + u8::from(sack) * 3 };
+            transport.extend([words << 4, shape.flags]);
             transport.extend(if shape.odd == Odd::OtherWindow { [1, 1] } else { [2, 2] });
-            transport.extend([0, 0, 0, 0, 1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2]);
-            transport.drain(16 + 16..);
+            transport.extend([0, 0]);
+            transport.extend((self.changing(shape, Odd::UrgentPointer) as u16).to_be_bytes());
+            transport.extend([1, 1, 8, 10]);
+            transport.extend((1 + self.changing(shape, Odd::OtherTimestamp)).to_be_bytes());
+            transport.extend([0, 0, 0, 2]);
+            if sack {
+                transport.extend([1, 1, 5, 10, 0, 0, 0, 1]);
+                transport.extend(self.made.to_be_bytes());
+            }
         } else {
-            transport.extend(((8 + shape.payload) as u16).to_be_bytes());
+            let missing = u16::from(shape.odd == Odd::ShortLength && shape.payload > 0);
+            transport.extend((8 + shape.payload as u16 - missing).to_be_bytes());
             transport.extend([0, 0]);
         }
         // Each payload differs, so that a mix-up shows.
@@ -135,15 +185,35 @@ impl Stream {
         transport
     }
 
+    /// Another value with every second packet of that oddity, else 0.
+    fn changing(&self, shape: &Shape, odd: Odd) -> u32 {
+        u32::from(shape.odd == odd) * (self.made / 2)
+    }
+
+    /// The two bits of ECN.
+    fn congestion(&self, shape: &Shape) -> u8 {
+        (self.changing(shape, Odd::Congestion) % 4) as u8
+    }
+
     fn ipv4(&mut self, shape: &Shape, slot: usize, protocol: u8, transport: usize) -> Vec<u8> {
         let options = if shape.odd == Odd::Options { 4 } else { 0 };
-        let atomic = shape.odd == Odd::AtomicWithoutIdentification;
-        let identification = if atomic { 0 } else { self.identification[slot] };
+        let identification = match shape.odd {
+            Odd::AtomicWithoutIdentification => 0,
+            Odd::ConstantIdentification => 77,
+            _ => self.identification[slot],
+        };
         self.identification[slot] = self.identification[slot].wrapping_add(1);
-        let mut ip = vec![0x45 + options as u8 / 4, u8::from(shape.odd == Odd::Congestion) * 3];
+        let mut ip = vec![0x45 + options as u8 / 4, self.congestion(shape)];
         ip.extend(((20 + options + transport) as u16).to_be_bytes());
         ip.extend(identification.to_be_bytes());
-        ip.extend(if shape.odd == Odd::Fragment { [0x20, 0] } else { [0x40, 0] });
+        ip.extend(match (shape.odd, self.made % 3) {
+            (Odd::Fragment, 0) => [0x20, 0],
+            (Odd::Fragment, 1) => [0x20, 9],
+            (Odd::Fragment, _) => [0, 18],
+            (Odd::MayFragment, _) => [0, 0],
+            (Odd::ConstantIdentification, _) if shape.flow == 0 => [0, 0],
+            _ => [0x40, 0],
+        });
         ip.extend([if shape.odd == Odd::OtherTtl { 9 } else { 64 }, protocol, 0, 0]);
         ip.extend([10, 0, 0, 1, 10, 0, 0, 2]);
         ip.extend(vec![1; options]);
@@ -154,15 +224,27 @@ impl Stream {
         }
         ip
     }
-}
 
-fn ipv6(shape: &Shape, protocol: u8, transport: usize) -> Vec<u8> {
-    let mut ip = vec![0x60, u8::from(shape.odd == Odd::Congestion) * 0x30, 0, 7];
-    ip.extend((transport as u16).to_be_bytes());
-    ip.extend([protocol, if shape.odd == Odd::OtherTtl { 9 } else { 64 }]);
-    ip.extend([0xfd; 16]);
-    ip.extend([0xfc; 16]);
-    ip
+    fn ipv6(&mut self, shape: &Shape, protocol: u8, transport: usize) -> Vec<u8> {
+        // Destination options that are padding, or a fragment header (RFC 8200, sections 4.6 and 4.5).
+        let extension: &[u8] = match shape.odd {
+            Odd::Options => &[protocol, 0, 1, 4, 0, 0, 0, 0],
+            Odd::Fragment => &[protocol, 0, 0, [1, 0x71, 0xd0][self.made as usize % 3], 0, 0, 0, 7],
+            _ => &[],
+        };
+        let first = match shape.odd {
+            Odd::Options => 60,
+            Odd::Fragment => 44,
+            _ => protocol,
+        };
+        let mut ip = vec![0x60, self.congestion(shape) << 4, 0, (7 + self.changing(shape, Odd::OtherLabel)) as u8];
+        ip.extend(((extension.len() + transport) as u16).to_be_bytes());
+        ip.extend([first, if shape.odd == Odd::OtherTtl { 9 } else { 64 }]);
+        ip.extend([0xfd; 16]);
+        ip.extend([0xfc; 16]);
+        ip.extend(extension);
+        ip
+    }
 }
 
 fn checksum(octets: &[u8]) -> u16 {
@@ -216,9 +298,9 @@ fn deliver(packets: &[Vec<u8>], kinds: Kinds, refuses: bool) -> Kernel {
 
 /// What the order is kept of: the addresses and ports of a packet, if it has them.
 fn flow(packet: &[u8]) -> Vec<u8> {
-    if packet[0] == 0x45 && packet[6] & 0x20 == 0 {
+    if packet[0] == 0x45 && (packet[6] & 0xbf, packet[7]) == (0, 0) && [6, 17].contains(&packet[9]) {
         [&packet[9..10], &packet[12..24]].concat()
-    } else if packet[0] >> 4 == 6 {
+    } else if packet[0] >> 4 == 6 && [6, 17].contains(&packet[6]) {
         [&packet[6..7], &packet[8..44]].concat()
     } else {
         Vec::new()
@@ -260,6 +342,34 @@ proptest! {
                 split.write(number, &packet, &mut out);
             }
         }
+    }
+}
+
+/// As hardware that joins gives it: complete, with the checksum of the first segment or any other.
+#[test]
+fn segments_without_a_pending_checksum_are_cut_all_the_same() {
+    for (v6, tcp) in [(false, true), (true, true), (false, false), (true, false)] {
+        let shape = Shape { v6, tcp, flow: 0, payload: 4000, flags: 0x18, odd: Odd::Nothing };
+        let packet = Stream::default().packet(&shape);
+        let ip = if v6 { 40 } else { 20 };
+        let gso = match (tcp, v6) {
+            (true, false) => Gso::Tcp4,
+            (true, true) => Gso::Tcp6,
+            _ => Gso::Udp,
+        };
+        let complete = Virtio { checksum: None, gso, segment_bytes: 1368, header_bytes: 0 };
+        let pending = Checksum { start: ip, offset: if tcp { 16 } else { 6 } };
+        let cut = |header: Virtio| {
+            let split = Split::plan(&header, &packet).unwrap();
+            let packets = (0..split.count()).map(|number| {
+                let mut out = vec![0; split.length(number)];
+                split.write(number, &packet, &mut out);
+                out
+            });
+            packets.collect::<Vec<_>>()
+        };
+        assert_eq!(cut(complete).len(), 3);
+        assert_eq!(cut(complete), cut(Virtio { checksum: Some(pending), ..complete }));
     }
 }
 

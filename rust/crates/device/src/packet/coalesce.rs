@@ -2,7 +2,8 @@
 //! `udp_gro_receive`, `inet_gro_receive`): only what can be cut into the same packets again is joined.
 //!
 //! - Checksums are verified first, or damage from before the tunnel would be hidden by new ones.
-//! - Of TCP, only segments with ACK, or ACK and PSH, in sequence, with the same acknowledgement, window and options.
+//! - Of TCP, only segments with ACK, or ACK and PSH, in sequence, with the same acknowledgement, window, urgent pointer and
+//!   options.
 //! - Of UDP, only datagrams of the same length; a shorter one is the last.
 //! - Addresses, ports, TOS or traffic class (ECN in it), TTL and DF or flow label are the same, IPv4's identification
 //!   counts up.
@@ -207,11 +208,11 @@ impl Flow {
 
     fn same_tcp(&self, first: &[u8], packet: &[u8]) -> bool {
         let at = self.headers.ip_bytes;
-        let options = at + 20..self.headers.bytes;
+        let urgent_and_options = at + 18..self.headers.bytes;
         word(packet, at + 4) == self.next_sequence
             && first[at + 8..at + 12] == packet[at + 8..at + 12]
             && first[at + 14..at + 16] == packet[at + 14..at + 16]
-            && first[options.clone()] == packet[options]
+            && first[urgent_and_options.clone()] == packet[urgent_and_options]
     }
 
     fn write(&mut self, storage: &[u8], sink: &mut impl Sink) {

@@ -85,6 +85,15 @@ pub(crate) fn transport_bytes(protocol: u8, transport: &[u8]) -> Option<usize> {
     }
 }
 
+/// Where the transport header of a packet begins, if it is of that protocol and no extension header is before it.
+pub(crate) fn transport_at(packet: &[u8], protocol: u8) -> Option<usize> {
+    match packet.first()? >> 4 {
+        4 if *packet.get(9)? == protocol => Some(usize::from(packet[0] & 0xf) * 4),
+        6 if *packet.get(6)? == protocol => Some(IPV6_BYTES),
+        _ => None,
+    }
+}
+
 pub(crate) fn short(octets: &[u8], at: usize) -> usize {
     usize::from(u16::from_be_bytes([octets[at], octets[at + 1]]))
 }

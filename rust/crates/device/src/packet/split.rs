@@ -2,7 +2,7 @@
 
 use super::checksum;
 use super::headers::{
-    CWR, FIN, IPV4_BYTES, IPV6_BYTES, PSH, TCP, TCP_FLAGS, UDP, put_short, short, transport_bytes, word,
+    CWR, FIN, IPV4_BYTES, IPV6_BYTES, PSH, TCP, TCP_FLAGS, UDP, put_short, short, transport_at, transport_bytes, word,
 };
 use super::virtio::{Gso, Virtio};
 
@@ -91,8 +91,12 @@ impl Segments {
     fn plan(virtio: &Virtio, packet: &[u8]) -> Option<Self> {
         let protocol = if virtio.gso == Gso::Udp { UDP } else { TCP };
         let v6 = packet.first()? >> 4 == 6;
-        // The transport header may stand behind options or extension headers: the checksum's start says where.
-        let ip_bytes = usize::from(virtio.checksum?.start);
+        // The transport header may stand behind options or extension headers: the checksum's start says where. Segments
+        // that hardware joined and verified come without one (VIRTIO_NET_HDR_F_DATA_VALID).
+        let ip_bytes = match virtio.checksum {
+            Some(checksum) => checksum.start.into(),
+            None => transport_at(packet, protocol)?,
+        };
         let least = if v6 { IPV6_BYTES } else { IPV4_BYTES };
         if ip_bytes < least || ip_bytes > packet.len() {
             return None;
