@@ -5,6 +5,7 @@
 mod address;
 mod control;
 mod inbox;
+mod limits;
 mod outbox;
 mod socket;
 

@@ -211,7 +211,7 @@ impl Worker {
         {
             self.routes_changed = true;
         }
-        self.outbound.outbox.forget_limits();
+        self.outbound.outbox.doubt_limits();
         self.tell_offloads();
         state
     }
@@ -294,8 +294,9 @@ impl Worker {
     /// What is done without the kernel's help, and why.
     fn offloads_off(&self) -> Vec<OffloadOff> {
         let Offloads { tcp, udp } = &self.inbound.offloads;
+        let send = self.outbound.outbox.segmentation();
         let receive = self.port.sockets().map_or(&Ok(()), |sockets| &sockets.trains().receive);
-        [("tun_tcp", tcp), ("tun_udp", udp), ("udp_segment", self.outbound.outbox.segmentation()), ("udp_gro", receive)]
+        [("tun_tcp", tcp), ("tun_udp", udp), ("udp_segment", &send), ("udp_gro", receive)]
             .into_iter()
             .filter_map(|(name, state)| Some(OffloadOff { name: name.into(), reason: state.as_ref().err()?.clone() }))
             .collect()

@@ -1,7 +1,6 @@
 //! A batch of datagrams to be sent, in trains: equally long ones to one endpoint, which the kernel takes as one and cuts
 //! (UDP_SEGMENT).
 
-use std::collections::HashMap;
 use std::hash::Hash;
 use std::io;
 use std::mem::MaybeUninit;
@@ -14,6 +13,7 @@ use rustix::io::Errno;
 
 use super::address::Address;
 use super::control::Control;
+use super::limits::Limits;
 use super::socket::{Family, Socket, Sockets, last_errno};
 
 /// Room for all datagrams of a batch: four packets of 64 KiB from the TUN and their overhead stay in the second-level
@@ -37,8 +37,7 @@ pub struct Outbox<Owner> {
     used: usize,
     trains: Vec<Train<Owner>>,
     segmentation: Result<(), String>,
-    /// The shortest datagram of an owner that the kernel would not cut a train into, as when it needs fragments.
-    limits: HashMap<Owner, usize>,
+    limits: Limits<Owner>,
 }
 
 #[derive(Clone, Copy)]
@@ -95,6 +94,10 @@ impl<Owner> Train<Owner> {
     fn datagrams(&self) -> usize {
         self.len.div_ceil(self.stride)
     }
+
+    fn is_single(&self) -> bool {
+        self.len <= self.stride
+    }
 }
 
 impl<Owner: Copy + Eq + Hash> Default for Outbox<Owner> {
@@ -112,7 +115,7 @@ impl<Owner: Copy + Eq + Hash> Outbox<Owner> {
             used: 0,
             trains: Vec::with_capacity(STORAGE_BYTES / 64),
             segmentation: Ok(()),
-            limits: HashMap::new(),
+            limits: Limits::new(),
         }
     }
 
@@ -122,9 +125,13 @@ impl<Owner: Copy + Eq + Hash> Outbox<Owner> {
         self.trains.is_empty()
     }
 
-    /// Whether trains are sent as one; an error says why each datagram is sent by itself.
-    pub fn segmentation(&self) -> &Result<(), String> {
-        &self.segmentation
+    /// Whether trains are sent as one; an error says why each datagram is sent by itself, be it those of one owner.
+    ///
+    /// # Errors
+    /// What the kernel said.
+    pub fn segmentation(&self) -> Result<(), String> {
+        self.segmentation.clone()?;
+        self.limits.reason().map_or(Ok(()), Err)
     }
 
     /// Sends trains as one, or not, as the sockets of now can.
@@ -133,9 +140,9 @@ impl<Owner: Copy + Eq + Hash> Outbox<Owner> {
         self.limits.clear();
     }
 
-    /// Lets long trains be tried again: routes change, and so do owners.
-    pub fn forget_limits(&mut self) {
-        self.limits.clear();
+    /// Lets long trains be tried again where they were refused: routes change, and so do owners.
+    pub fn doubt_limits(&mut self) {
+        self.limits.doubt();
     }
 
     /// Octets of the batch.
@@ -159,8 +166,7 @@ impl<Owner: Copy + Eq + Hash> Outbox<Owner> {
                 train.complete = len < train.stride || train.len / train.stride >= TRAIN_DATAGRAMS;
             }
             _ => {
-                let alone = self.segmentation.is_err()
-                    || (!self.limits.is_empty() && self.limits.get(&owner).is_some_and(|limit| len >= *limit));
+                let alone = self.segmentation.is_err() || self.limits.forbid(owner, len);
                 self.trains.push(Train { owner, to, start: range.start, len, stride: len, complete: alone });
             }
         }
@@ -215,8 +221,12 @@ impl<Owner: Copy + Eq + Hash> Outbox<Owner> {
             let queued = trains.iter().map(|train| (Parcel::of(train), &self.storage[train.range()]));
             match transmit(socket, queued) {
                 Ok(count) => {
-                    report.sent += trains[..count].iter().map(Train::datagrams).sum::<usize>();
-                    trains = &trains[count..];
+                    let (passed, rest) = trains.split_at(count);
+                    report.sent += passed.iter().map(Train::datagrams).sum::<usize>();
+                    passed.iter().filter(|train| !train.is_single()).for_each(|train| {
+                        self.limits.passed(train.owner, train.stride);
+                    });
+                    trains = rest;
                 }
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) if std::mem::take(may_wait) => wait_for_room(socket),
@@ -245,7 +255,7 @@ impl<Owner: Copy + Eq + Hash> Outbox<Owner> {
         for datagram in self.storage[train.range()].chunks(train.stride) {
             let mut errno = refusal;
             // Without a source to do without, or a train to take apart, the refusal stands.
-            let tries = [(source && train.len > train.stride, true), (train.to.local.is_some(), false)];
+            let tries = [(source && !train.is_single(), true), (train.to.local.is_some(), false)];
             let sent = tries.into_iter().any(|(worth, with_source)| {
                 let result = worth.then(|| send_alone(socket, train.to, datagram, with_source));
                 errno = result.and_then(Result::err).unwrap_or(errno);
@@ -268,9 +278,7 @@ impl<Owner: Copy + Eq + Hash> Outbox<Owner> {
     fn blame_segmentation(&mut self, train: &Train<Owner>, refusal: Errno) {
         match refusal {
             Errno::IO => self.segmentation = Err(format!("UDP_SEGMENT was refused: {refusal}")),
-            Errno::INVAL | Errno::MSGSIZE => {
-                self.limits.insert(train.owner, train.stride);
-            }
+            Errno::INVAL | Errno::MSGSIZE => self.limits.refused(train.owner, train.stride, refusal),
             _ => {}
         }
     }
@@ -311,7 +319,7 @@ impl Parcel {
 
     fn of<Owner>(train: &Train<Owner>) -> Self {
         let mut parcel = Self::to(train.to);
-        if train.len > train.stride {
+        if !train.is_single() {
             parcel.control.segment(train.stride);
         }
         parcel
