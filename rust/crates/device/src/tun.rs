@@ -142,11 +142,11 @@ impl Tun {
         let fd = rustix::fs::open(DEVICE, flags, Mode::empty()).map_err(|errno| open_error(errno, name))?;
         let plain = libc::IFF_TUN | libc::IFF_NO_PI;
         // A persistent TUN made without the header is taken over without it.
-        let virtio = set_link(fd.as_fd(), name, plain | libc::IFF_VNET_HDR).is_ok();
-        if !virtio {
+        let header = set_link(fd.as_fd(), name, plain | libc::IFF_VNET_HDR);
+        if header.is_err() {
             set_link(fd.as_fd(), name, plain).map_err(|source| create_error(source, name))?;
         }
-        Ok(Self::prepared(fd, virtio))
+        Ok(Self::prepared(fd, header.map_err(|error| format!("no IFF_VNET_HDR: {error}"))))
     }
 
     /// Takes a TUN opened by someone else (`WG_TUN_FD`) and makes it non-blocking and closed on exec.
@@ -166,27 +166,16 @@ impl Tun {
         let status = rustix::fs::fcntl_getfl(&fd).map_err(refused)?;
         rustix::fs::fcntl_setfl(&fd, status | OFlags::NONBLOCK).map_err(refused)?;
         rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::CLOEXEC).map_err(refused)?;
-        Ok(Self::prepared(fd, flags & libc::IFF_VNET_HDR != 0))
+        let header = (flags & libc::IFF_VNET_HDR != 0).then_some(());
+        Ok(Self::prepared(fd, header.ok_or_else(|| "the TUN was made without IFF_VNET_HDR".to_owned())))
     }
 
-    /// Asks the kernel for all that it can cut and join.
-    fn prepared(fd: OwnedFd, virtio: bool) -> Self {
-        let off = |why: &str| Err(why.to_owned());
-        let offloads = if !virtio {
-            let why = "the TUN was made without IFF_VNET_HDR";
-            Offloads { tcp: off(why), udp: off(why) }
-        } else if offload(fd.as_fd(), CSUM | TSO | USO).is_ok() {
-            Offloads { tcp: Ok(()), udp: Ok(()) }
-        } else {
-            match offload(fd.as_fd(), CSUM | TSO) {
-                Ok(()) => {
-                    Offloads { tcp: Ok(()), udp: off("the kernel cuts no UDP for a TUN (Linux 6.2 and later do)") }
-                }
-                Err(error) => {
-                    let why = format!("TUNSETOFFLOAD: {error}");
-                    Offloads { tcp: off(&why), udp: off(&why) }
-                }
-            }
+    /// Asks the kernel for all that it can cut and join; `header` says whether a virtio header stands before packets.
+    fn prepared(fd: OwnedFd, header: Result<(), String>) -> Self {
+        let virtio = header.is_ok();
+        let offloads = match header {
+            Ok(()) => Offloads::of(fd.as_fd()),
+            Err(why) => Offloads { tcp: Err(why.clone()), udp: Err(why) },
         };
         Self { fd, virtio, offloads }
     }
@@ -252,7 +241,21 @@ impl Tun {
         for (slice, part) in slices.iter_mut().zip(parts) {
             *slice = io::IoSlice::new(part);
         }
-        rustix::io::writev(&self.fd, slices).map(|_| ()).map_err(TunStop::from)
+        rustix::io::retry_on_intr(|| rustix::io::writev(&self.fd, slices)).map(|_| ()).map_err(TunStop::from)
+    }
+}
+
+impl Offloads {
+    /// All that the kernel has, asked of a TUN with virtio headers.
+    fn of(fd: BorrowedFd<'_>) -> Self {
+        let Err(error) = offload(fd, CSUM | TSO | USO) else { return Self { tcp: Ok(()), udp: Ok(()) } };
+        match offload(fd, CSUM | TSO) {
+            Ok(()) => Self { tcp: Ok(()), udp: Err(format!("TUNSETOFFLOAD: {error}; Linux 6.2 and later cut UDP")) },
+            Err(error) => {
+                let why = format!("TUNSETOFFLOAD: {error}");
+                Self { tcp: Err(why.clone()), udp: Err(why) }
+            }
+        }
     }
 }
 

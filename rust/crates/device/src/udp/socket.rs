@@ -76,6 +76,13 @@ impl Family {
     }
 }
 
+impl Trains {
+    /// What both of two sockets have.
+    fn of_both(self, other: Self) -> Self {
+        Self { send: self.send.and(other.send), receive: self.receive.and(other.receive) }
+    }
+}
+
 impl Sockets {
     /// Binds `port` in IPv4 and IPv6, or a port that is free in both if it is 0. Where the kernel lacks one of the
     /// families, the other serves alone. `fwmark` 0 is none.
@@ -213,12 +220,8 @@ fn bind_both(port: u16) -> rustix::io::Result<Sockets> {
     let v4 = Socket::bind(Family::V4, port)?;
     let port = v4.as_ref().map_or(Ok(port), Socket::port)?;
     let v6 = Socket::bind(Family::V6, port)?;
-    let Some(any) = v6.as_ref().or(v4.as_ref()) else { return Err(Errno::AFNOSUPPORT) };
-    let trains = any.join_trains();
-    if let (Some(v4), Some(_)) = (&v4, &v6) {
-        // The same kernel answers the same.
-        v4.join_trains();
-    }
+    let trains = v4.iter().chain(&v6).map(Socket::join_trains).reduce(Trains::of_both);
+    let (Some(any), Some(trains)) = (v6.as_ref().or(v4.as_ref()), trains) else { return Err(Errno::AFNOSUPPORT) };
     Ok(Sockets { port: any.port()?, v4, v6, trains })
 }
 
