@@ -6,6 +6,7 @@ import os
 import socket
 import struct
 import time
+from collections.abc import Iterator
 from typing import Self
 
 from .cookie import with_macs, without_macs
@@ -15,6 +16,7 @@ from .inner import ECHO_REQUEST, echo
 from .interface import Interface, KeyPair
 from .noise import INITIATION, NO_PRESHARED_KEY, RESPONSE, TRANSPORT, Initiator, Responder, Session
 
+UDP_SEGMENT, TRAIN_DATAGRAMS, TRAIN_BYTES = 103, 64, 65_507  # linux/udp.h
 TAI64_EPOCH = 0x4000000000000000 + 10  # TAI was ten seconds ahead of UTC in 1970
 
 
@@ -22,6 +24,19 @@ def timestamp_now() -> bytes:
     """TAI64N of this moment."""
     seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
     return struct.pack(">QI", TAI64_EPOCH + seconds, nanoseconds)
+
+
+def trains(datagrams: list[bytes]) -> Iterator[list[bytes]]:
+    """Runs of equal length and perhaps a shorter end, as much as the kernel takes at once."""
+    train: list[bytes] = []
+    for datagram in datagrams:
+        full = len(train) == TRAIN_DATAGRAMS or sum(map(len, train)) + len(datagram) > TRAIN_BYTES
+        if train and (full or len(train[-1]) < len(train[0]) or len(datagram) > len(train[0])):
+            yield train
+            train = []
+        train.append(datagram)
+    if train:
+        yield train
 
 
 class Client:
@@ -84,6 +99,12 @@ class Client:
         noise, session = responder.response(os.urandom(32), int.from_bytes(os.urandom(4), "little"))
         self.socket.send(with_macs(noise, responder.initiator))
         return session
+
+    def burst(self, datagrams: list[bytes]) -> None:
+        """Sends datagrams in their order, equally long ones as trains (UDP_SEGMENT), as peers with offloads do."""
+        for train in trains(datagrams):
+            stride = struct.pack("H", len(train[0]))
+            self.socket.sendmsg([b"".join(train)], [(socket.IPPROTO_UDP, UDP_SEGMENT, stride)] if train[1:] else [])
 
     def request(self, session: Session, sequence: int, data: bytes = b"") -> bytes:
         """Sends an echo request through the session; the datagram, for those who would replay it."""
