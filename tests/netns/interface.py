@@ -6,6 +6,7 @@ import base64
 import os
 import socket
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from .deadline import COMMAND_SECONDS, until
 from .engine import Engine
@@ -49,9 +50,13 @@ class Interface:
         self._start()
         self.configure(f"[Interface]\nPrivateKey = {self.keys.private_text}\n")
 
+    def command(self) -> list[str | Path]:
+        """What is run in the host, to its end."""
+        return [self.engine.program, self.name]
+
     def _start(self) -> None:
         env = {"WG_PROCESS_FOREGROUND": "1", "LOG_LEVEL": "verbose"}
-        self.process = process = self.host.start(self.engine.program, self.name, env=env, log=self.engine.name)
+        self.process = process = self.host.start(*self.command(), env=env, log=self.engine.name)
         until(lambda: process.poll() is not None or self.answers(), f"{self.engine.name} answers on its socket")
         assert process.poll() is None, f"{self.engine.name} ended: {self.host.log()}"
 

@@ -8,6 +8,7 @@ import re
 import socket
 import subprocess
 import threading
+from collections.abc import Callable
 from contextlib import closing
 
 from .deadline import SLOWNESS, SOON_SECONDS, until
@@ -15,6 +16,8 @@ from .host import Host
 
 CHUNK_BYTES = 1 << 18
 BULK_BYTES = int(8_000_000 / SLOWNESS)
+UDP_SEGMENT = 103  # linux/udp.h
+TRAINS, TRAIN_DATAGRAMS, TRAIN_STRIDE_BYTES = 10, 40, 1200
 
 
 def _family(address: str) -> socket.AddressFamily:
@@ -39,8 +42,16 @@ def replies(host: Host, address: str, count: int, *options: str) -> int:
     return int(found[1])
 
 
-def tcp_copy(sender: Host, receiver: Host, address: str, size_bytes: int) -> None:
-    """Sends random octets over TCP to `address` of the receiver and compares their hash."""
+def nothing() -> None:
+    """What happens midway unless a test says otherwise."""
+
+
+def tcp_copy(
+    sender: Host, receiver: Host, address: str, size_bytes: int, midway: Callable[[], object] = nothing
+) -> None:
+    """Sends random octets over TCP to `address` of the receiver and compares their hash; `midway` is called when half
+    of them are on their way.
+    """
     content = os.urandom(CHUNK_BYTES) * (size_bytes // CHUNK_BYTES + 1)
     with closing(receiver.socket(_family(address), socket.SOCK_STREAM)) as server:
         server.bind((address, 0))
@@ -50,7 +61,9 @@ def tcp_copy(sender: Host, receiver: Host, address: str, size_bytes: int) -> Non
         with closing(sender.socket(_family(address), socket.SOCK_STREAM)) as client:
             client.settimeout(SOON_SECONDS)
             client.connect(server.getsockname()[:2])
-            client.sendall(content[:size_bytes])
+            client.sendall(content[: size_bytes // 2])
+            midway()
+            client.sendall(content[size_bytes // 2 : size_bytes])
         receiving.join()
     assert receiving.size_bytes == size_bytes
     assert receiving.digest == hashlib.sha256(content[:size_bytes]).digest()
@@ -95,3 +108,23 @@ def udp_exchange(sender: Host, receiver: Host, address: str, size_bytes: int, co
             assert arrived == sent
             server.sendto(arrived, source)
             assert client.recv(1 << 16) == sent
+
+
+def udp_trains(sender: Host, receiver: Host, address: str, midway: Callable[[], object] = nothing) -> None:
+    """Sends bursts of equally long datagrams to `address`, each burst as one (UDP_SEGMENT), which the host cuts, or the
+    tunnel; every datagram must arrive once and in order. `midway` is called after half of the bursts.
+    """
+    with (
+        closing(receiver.socket(_family(address), socket.SOCK_DGRAM)) as server,
+        closing(sender.socket(_family(address), socket.SOCK_DGRAM)) as client,
+    ):
+        server.bind((address, 0))
+        server.settimeout(SOON_SECONDS)
+        client.connect(server.getsockname()[:2])
+        client.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, TRAIN_STRIDE_BYTES)
+        for burst in range(TRAINS):
+            if burst == TRAINS // 2:
+                midway()
+            sent = [os.urandom(TRAIN_STRIDE_BYTES) for _ in range(TRAIN_DATAGRAMS)]
+            client.send(b"".join(sent))
+            assert [server.recv(1 << 16) for _ in sent] == sent
