@@ -16,6 +16,8 @@ from .host import Host
 from .noise import COOKIE_REPLY, INITIATION, INITIATION_BYTES
 
 BURST = 1024  # implementations call 512 waiting handshakes a load, or fewer
+TRAIN = 64  # how many the kernel sends for one call at most (UDP_SEGMENT): Python alone is no load for a slow machine
+UDP_SEGMENT = 103  # linux/udp.h
 PAUSE_SECONDS = 0.05 * SLOWNESS
 MOST_SENT = 400_000
 
@@ -25,11 +27,13 @@ class Flood:
 
     def __init__(self, host: Host, responder_public: bytes, address: tuple[str, int]) -> None:
         body = INITIATION_BYTES - 8 - 32
-        self._messages = [
+        messages = [
             with_macs(struct.pack("<B3xI", INITIATION, number) + os.urandom(body), responder_public)
             for number in range(BURST)
         ]
+        self._trains = [b"".join(messages[first : first + TRAIN]) for first in range(0, BURST, TRAIN)]
         self._socket = host.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, INITIATION_BYTES)
         self._socket.connect(address)
         self._socket.setblocking(False)
         self._closing = threading.Event()
@@ -47,10 +51,10 @@ class Flood:
 
     def _send(self) -> None:
         while not self._closing.is_set() and self.sent < MOST_SENT:
-            for message in self._messages:
+            for train in self._trains:
                 with suppress(BlockingIOError):
-                    self._socket.send(message)
-                    self.sent += 1
+                    self._socket.send(train)
+                    self.sent += TRAIN
             time.sleep(PAUSE_SECONDS)
             self._drain()
 
