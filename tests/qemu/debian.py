@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import re
 import subprocess
@@ -48,8 +49,8 @@ def _fetch(home: Path) -> None:
         _run("dpkg-deb", "--extract", str(_download(Path(fresh))), str(unpacked))
         (image,) = unpacked.glob("boot/vmlinuz-*")
         image.rename(kept / "vmlinuz")
-        for number, module in enumerate(load_order(unpacked)):
-            module.rename(kept / f"{number:02}-{module.name}")
+        for number, (name, content) in enumerate(load_order(unpacked).items()):
+            (kept / f"{number:02}-{name}.ko").write_bytes(content)
         if not home.exists():
             kept.rename(home)
 
@@ -74,23 +75,29 @@ def _run(*command: str, cwd: Path | None = None, check: bool = True) -> str:
     return done.stdout
 
 
-def load_order(root: Path) -> list[Path]:
-    """The files of `MODULES` below a directory, each after those it depends on."""
-    files = {_name(path.stem): path for path in root.rglob("*.ko")}
-    order: list[Path] = []
+def load_order(root: Path) -> dict[str, bytes]:
+    """The files of `MODULES` below a directory by name, each after those it depends on; none for what is built in."""
+    files = {_name(path.name.partition(".")[0]): path for path in root.rglob("*.ko*")}
+    built_in = {_name(Path(line).stem) for path in root.rglob("modules.builtin") for line in path.read_text().split()}
+    order: dict[str, bytes] = {}
 
     def add(name: str) -> None:
-        path = files[name]
-        depends = re.search(rb"\0depends=([^\0]*)\0", path.read_bytes())
-        for other in depends[1].decode().split(",") if depends else []:
-            if other:
-                add(_name(other))
-        if path not in order:
-            order.append(path)
+        if name in order or name in built_in:
+            return
+        content = _content(files[name])
+        depends = re.search(rb"\0depends=([^\0]*)\0", content)
+        for other in filter(None, depends[1].decode().split(",") if depends else []):
+            add(_name(other))
+        order[name] = content
 
     for module in MODULES:
         add(module)
     return order
+
+
+def _content(path: Path) -> bytes:
+    """Debian compresses modules since its version 13."""
+    return lzma.decompress(path.read_bytes()) if path.suffix == ".xz" else path.read_bytes()
 
 
 def _name(written: str) -> str:
