@@ -336,4 +336,5 @@ class Redundancy(RuleBasedStateMachine):
 
 
 TestRedundancy = Redundancy.TestCase
-TestRedundancy.settings = settings(stateful_step_count=12)  # each may be minutes of simulated time
+# Each is up to an hour of simulated time, so a soak has fewer of them than of others.
+TestRedundancy.settings = settings(stateful_step_count=12, max_examples=min(settings().max_examples, 2000))

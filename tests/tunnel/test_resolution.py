@@ -293,4 +293,4 @@ class Renaming(RuleBasedStateMachine):
 
 
 TestRenaming = Renaming.TestCase
-TestRenaming.settings = settings(stateful_step_count=15)
+TestRenaming.settings = settings(stateful_step_count=15, max_examples=min(settings().max_examples, 5000))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -134,6 +135,7 @@ class Interrupted(RuleBasedStateMachine):
 
 
 TestInterrupted = Interrupted.TestCase
+TestInterrupted.settings = settings(max_examples=min(settings().max_examples, 5000))
 
 
 def test_the_first_handshake_after_the_switch_confirms() -> None:
