@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_interface, ip_network
 
 import pytest
@@ -41,6 +42,16 @@ def test_every_value_arrives() -> None:
     assert (first.preshared_key, first.endpoint, first.allowed_ips) == (psk, Endpoint("192.0.2.7", 7), SHARED)
     assert first.persistent_keepalive_seconds == 25
     assert (second.preshared_key, second.endpoint, second.allowed_ips) == (None, None, ())
+
+
+def test_a_redundant_peer_is_kept_warm_whatever_its_keepalive() -> None:
+    cold = replace(NETWORK, peers=tuple(replace(peer, persistent_keepalive_seconds=0) for peer in NETWORK.peers))
+    assert [
+        each.persistent_keepalive_seconds
+        for each in desired_interface(cold, NetworkKeys(OWN), {}, frozenset({SECOND})).peers
+    ] == [25, 25]
+    alone = replace(cold, peers=cold.peers[:1])
+    assert desired_interface(alone, NetworkKeys(OWN), {}).peers[0].persistent_keepalive_seconds == 0
 
 
 def test_at_first_the_preferred_peer_has_the_prefixes_and_addresses_need_no_resolver() -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from warren._core import PresharedKey, PrivateKey, PublicKey
 from warren.tunnel.config import Endpoint, InterfaceConfig, PeerConfig
-from warren.tunnel.network import NetworkConfig, NetworkPeer
+from warren.tunnel.failover import redundant_groups
+from warren.tunnel.network import DEFAULT_KEEPALIVE_SECONDS, NetworkConfig, NetworkPeer
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,9 @@ def desired_interface(
     """The interface of a network. Raises ConfigError.
 
     A peer whose endpoint is not in `endpoints` keeps the one it has, if it has one; one that stands by for another has
-    no allowed IPs, and keeps its session warm.
+    no allowed IPs. Redundant peers have a keepalive in any case, which keeps the session of one that stands by warm.
     """
+    redundant = {key for group in redundant_groups(network.peers) for key in group.members}
     return InterfaceConfig(
         name=network.interface,
         private_key=keys.private,
@@ -38,20 +40,18 @@ def desired_interface(
         mtu=network.mtu,
         addresses=network.addresses,
         table=network.table,
-        peers=tuple(_peer(peer, keys, endpoints, standing_by) for peer in network.peers),
+        peers=tuple(
+            PeerConfig(
+                peer.public_key,
+                preshared_key=keys.preshared.get(peer.public_key),
+                endpoint=endpoints.get(peer.public_key),
+                allowed_ips=() if peer.public_key in standing_by else peer.allowed_ips,
+                persistent_keepalive_seconds=_keepalive(peer, is_redundant=peer.public_key in redundant),
+            )
+            for peer in network.peers
+        ),
     )
 
 
-def _peer(
-    peer: NetworkPeer,
-    keys: NetworkKeys,
-    endpoints: Mapping[PublicKey, Endpoint],
-    standing_by: frozenset[PublicKey],
-) -> PeerConfig:
-    return PeerConfig(
-        peer.public_key,
-        preshared_key=keys.preshared.get(peer.public_key),
-        endpoint=endpoints.get(peer.public_key),
-        allowed_ips=() if peer.public_key in standing_by else peer.allowed_ips,
-        persistent_keepalive_seconds=peer.persistent_keepalive_seconds,
-    )
+def _keepalive(peer: NetworkPeer, *, is_redundant: bool) -> int:
+    return peer.persistent_keepalive_seconds or (DEFAULT_KEEPALIVE_SECONDS if is_redundant else 0)

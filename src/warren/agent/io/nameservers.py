@@ -27,6 +27,15 @@ class NameServers:
             for error in await asyncio.to_thread(self._resolver.recover):
                 log.warning("dns.not_recovered", extra={"error": str(error), "remedy": error.remedy})
 
+    async def of_host(self) -> Sequence[IPAddress]:
+        """The host's own, without any that a network gave it; none where they cannot be read."""
+        async with self._lock:
+            try:
+                return await asyncio.to_thread(self._resolver.host_servers)
+            except HostError as error:
+                log.debug("dns.unknown", extra={"error": str(error)})
+                return ()
+
     async def follow(self, network: NetworkConfig) -> str | None:
         """Names are asked as `network` says, if it says anything; why not, where that cannot be."""
         wanted = (network.interface, network.dns)

@@ -24,8 +24,10 @@ from warren.clock import monotonic_seconds, wall_seconds
 from warren.errors import InterfaceError, WarrenError
 from warren.localapi.networks import NetworkView, Rotation
 from warren.tunnel.desired import NetworkKeys
+from warren.tunnel.io.resolver import resolve_soon
 from warren.tunnel.lifecycle import State, Step
 from warren.tunnel.network import NetworkConfig
+from warren.tunnel.outside import Outside, outside_of
 from warren.tunnel.resolution import Question
 from warren.tunnel.status import InterfaceStatus, interface_status
 from warren.tunnel.upkeep import Upkeep
@@ -107,6 +109,7 @@ class Network:
             rotation = await asyncio.to_thread(self._keys.rotate, self.config, step)
             if self._interface.is_made:
                 await self._apply()
+                await self._look()  # a handshake counts as the new key's if it comes after this look
         log.info("key.rotated", extra={"network": self.config.name, "step": rotation.step})
         return rotation
 
@@ -187,13 +190,19 @@ class Network:
 
     async def _ask(self, question: Question) -> None:
         try:
-            address = await self._host.names.look_up(question.endpoint)
+            address = await resolve_soon(question.endpoint, await self._outside())
         except WarrenError as error:
             log.warning("endpoint.unresolved", extra={"network": self.config.name, "error": str(error)})
             self._upkeep.resolution.failed(question, str(error))
         else:
             self._upkeep.resolution.answered(question, address, monotonic_seconds())
         self._wake.set()
+
+    async def _outside(self) -> Outside | None:
+        """Whom to ask, so that no name is asked for through the network that it is for."""
+        servers = await self._host.name_servers.of_host()
+        status = self.record.status
+        return outside_of(self.config, servers, self.config.fwmark if status is None else status.fwmark)
 
     async def _suffer(self, error: WarrenError) -> None:
         """An interface that runs goes on with what it has; one that has ended, or did not come up, is begun anew."""
