@@ -1,0 +1,60 @@
+"""An agent whose network lives in the kernel: it may be killed, and the tunnel goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.netns.deadline import until
+from tests.netns.engine import Engine
+from tests.netns.host import Host
+from tests.netns.interface import Interface
+from tests.netns.kernel import interface
+from tests.netns.pair import FAR_INNER, INNER, NEAR_INNER, OUTER, prefixes, single
+from tests.netns.traffic import ping, reach
+from tests.scenario.agent import Agent, Network, Peer
+
+
+@pytest.fixture
+def far(hosts: tuple[Host, Host], peer: Engine) -> Interface:
+    """The far end, up."""
+    far = interface(hosts[1], peer)
+    far.up(*prefixes(INNER["far"]))
+    return far
+
+
+@pytest.fixture
+def agent(hosts: tuple[Host, Host], far: Interface, tmp_path: Path) -> Agent:
+    """Near's agent, not started; it and far know each other."""
+    agent = Agent(hosts[0], tmp_path / "near")
+    allowed_ips = ", ".join(single(NEAR_INNER))
+    far.configure(f"[Peer]\nPublicKey = {agent.key()}\nAllowedIPs = {allowed_ips}\n")
+    endpoint = f"{OUTER['far'][0]}:{far.listen_port}"
+    agent.configure(
+        Network(address=f"{NEAR_INNER[0]}/24", peers=(Peer("far", far.keys.text, ("0.0.0.0/0",), endpoint),))
+    )
+    return agent
+
+
+def test_killed_and_started_again_it_takes_over_what_it_left(agent: Agent) -> None:
+    """Row H-55: the session outlives the agent, and the host is as before when it is stopped."""
+    near, before = agent.host, agent.traces()
+    agent.start()
+    agent.until_state("active")
+    assert "wireguard" in near.ip("-d", "link", "show", "wg0")
+    reach(near, FAR_INNER[0])
+    handshake, as_up = agent.peers()["far"]["latest_handshake"], agent.traces()
+
+    near.kill(agent.pid())
+    assert agent.process is not None
+    until(lambda: agent.process is None or agent.process.poll() is not None, "the agent is gone")
+    assert ping(near, FAR_INNER[0], "-W", "10").returncode == 0
+    assert agent.traces() == as_up
+
+    agent.start()
+    agent.until_state("active")
+    assert agent.peers()["far"]["latest_handshake"] == handshake
+    assert agent.traces() == as_up
+    assert agent.attempt("agent", "stop").returncode == 0
+    until(lambda: agent.traces() == before, "the host is as it was")
