@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 
 from tests.localapi.simulator import NOW, SimulatedNetworks, config
 from warren.localapi.access import Access
-from warren.localapi.io.http import BODY_BYTES, CONNECTIONS, HEAD_BYTES, serve
 from warren.localapi.io.doors import Door, TcpAddress, open_tcp, open_unix
+from warren.localapi.io.http import BODY_BYTES, CONNECTIONS, HEAD_BYTES, serve
 from warren.localapi.pages import Pages
 
 pytestmark = pytest.mark.integration
