@@ -1,8 +1,8 @@
 """The states of a network, and which may follow which (H-38).
 
-    uninitialized ─┐            ┌─ failed ──> error ──┐
-    stopped ───────┼─ start ─> starting ─ up ─> active │
-    error ─────────┘            └────── stop ─────┴─> stopping ─ gone ─> stopped
+uninitialized ─┐            ┌─ failed ──> error ──┐
+stopped ───────┼─ start ─> starting ─ up ─> active │
+error ─────────┘            └────── stop ─────┴─> stopping ─ gone ─> stopped
 """
 
 from __future__ import annotations
