@@ -1,0 +1,80 @@
+"""A network's name servers, on a host whose resolver is a file (H-13)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.netns.deadline import until
+from tests.netns.host import IN_NAMESPACES
+from tests.netns.pair import FAR_INNER, NEAR_INNER
+
+from .agent import Agent
+from .conftest import network_to
+
+pytestmark = IN_NAMESPACES
+Two = tuple[Agent, Agent]
+BEFORE = "# of the administrator\nnameserver 192.0.2.53\noptions timeout:1\n"
+
+
+def resolv_conf(agent: Agent) -> Path:
+    """The host's own, below the agent's directory: nothing of this machine is touched."""
+    path = agent.directory / "etc/resolv.conf"
+    if not path.exists():
+        path.write_text(BEFORE)
+        path.chmod(0o644)
+    return path
+
+
+def with_servers(two: Two, *servers: str) -> None:
+    near, far = two
+    listed = ", ".join(f'"{server}"' for server in servers)
+    near.configure(network_to(far, NEAR_INNER[0], FAR_INNER[0]).but(lines=(f"dns = [{listed}]",)))
+
+
+def test_they_come_change_and_go_with_the_network(two: Two) -> None:
+    near, _ = two
+    file = resolv_conf(near)
+    with_servers(two, "10.100.0.2")
+    near.start()
+    near.until_state("active")
+    until(lambda: "nameserver 10.100.0.2" in file.read_text(), "the network's server is asked")
+    with_servers(two, "1.1.1.1", "8.8.8.8")
+    near.reload()
+    assert [line for line in file.read_text().splitlines() if line.startswith("nameserver")][:2] == [
+        "nameserver 1.1.1.1",
+        "nameserver 8.8.8.8",
+    ]
+    near.attempt("disconnect")
+    assert file.read_text() == BEFORE
+
+
+@pytest.mark.security
+def test_after_a_kill_the_next_start_gives_them_back(two: Two) -> None:
+    near, far = two
+    file = resolv_conf(near)
+    with_servers(two, "10.100.0.2")
+    near.start()
+    near.until_state("active")
+    until(lambda: "10.100.0.2" in file.read_text(), "the network's server is asked")
+    near.host.kill(near.pid(), "KILL")
+    assert near.process is not None
+    near.process.wait(10)
+    near.configure(network_to(far, NEAR_INNER[0], FAR_INNER[0]))
+    near.start()
+    near.until_state("active")
+    assert file.read_text() == BEFORE
+
+
+def test_what_others_wrote_meanwhile_stays_and_is_told(two: Two) -> None:
+    near, _ = two
+    file = resolv_conf(near)
+    with_servers(two, "10.100.0.2")
+    near.start()
+    near.until_state("active")
+    until(lambda: "10.100.0.2" in file.read_text(), "the network's server is asked")
+    file.write_text("nameserver 203.0.113.9\n")
+    near.attempt("disconnect")
+    assert file.read_text() == "nameserver 203.0.113.9\n"
+    assert near.said("dns.not_reverted")
