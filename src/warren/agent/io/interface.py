@@ -52,11 +52,11 @@ class Interface:
             raise _deleted(engine.name)
         return status
 
-    def make(self, desired: InterfaceConfig) -> None:
+    def make(self, desired: InterfaceConfig) -> tuple[Step, ...]:
         """Makes it, whole or not at all, or takes over what an agent that was killed has left. Raises WarrenError."""
         self._engine = create_engine(self._wanted, desired.name, self._netlink)
         try:
-            self.change(desired)
+            return self.change(desired)
         except BaseException:
             self.remove()
             raise

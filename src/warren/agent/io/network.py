@@ -183,8 +183,11 @@ class Network:
             if steps:
                 log.info("network.changed", extra={"network": self.config.name, "steps": len(steps)})
         else:
-            await asyncio.to_thread(self._interface.make, desired)
+            steps = await asyncio.to_thread(self._interface.make, desired)
             self._listen()
+        if steps:
+            names = [type(step).__name__ for step in steps]
+            log.debug("network.applied", extra={"network": self.config.name, "steps": names})
         self._host.probes.aim(self.config, self._upkeep.standing_by())
         self.record.dns_refusal = await self._host.name_servers.follow(self.config)
 
