@@ -54,6 +54,7 @@ class Interface:
 
     def make(self, desired: InterfaceConfig) -> tuple[Step, ...]:
         """Makes it, whole or not at all, or takes over what an agent that was killed has left. Raises WarrenError."""
+        sweep(self._netlink)
         self._engine = create_engine(self._wanted, desired.name, self._netlink)
         try:
             return self.change(desired)
