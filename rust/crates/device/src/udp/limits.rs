@@ -6,6 +6,9 @@ use std::hash::Hash;
 
 use rustix::io::Errno;
 
+/// Doubts that a limit outlives with no train to try it; one a second, so that a person can still read of it.
+const DOUBTS: u32 = 60;
+
 /// What the kernel would not cut, by owner; empty as a rule.
 pub(super) struct Limits<Owner> {
     of: HashMap<Owner, Limit>,
@@ -16,8 +19,8 @@ struct Limit {
     /// The shortest datagram of which a train was refused.
     bytes: usize,
     errno: Errno,
-    /// The next train goes out and shows whether the limit still holds.
-    on_trial: bool,
+    /// How often it was doubted since. If ever, the next train goes out and shows whether it still holds.
+    doubts: u32,
 }
 
 impl<Owner: Copy + Eq + Hash> Limits<Owner> {
@@ -27,13 +30,13 @@ impl<Owner: Copy + Eq + Hash> Limits<Owner> {
 
     /// Whether a datagram of this length is to go singly.
     pub(super) fn forbid(&self, owner: Owner, bytes: usize) -> bool {
-        !self.of.is_empty() && self.of.get(&owner).is_some_and(|limit| !limit.on_trial && bytes >= limit.bytes)
+        !self.of.is_empty() && self.of.get(&owner).is_some_and(|limit| limit.doubts == 0 && bytes >= limit.bytes)
     }
 
     /// A train of datagrams of this length was refused, and they passed singly.
     pub(super) fn refused(&mut self, owner: Owner, bytes: usize, errno: Errno) {
-        let limit = self.of.entry(owner).or_insert(Limit { bytes, errno, on_trial: false });
-        *limit = Limit { bytes: bytes.min(limit.bytes), errno, on_trial: false };
+        let limit = self.of.entry(owner).or_insert(Limit { bytes, errno, doubts: 0 });
+        *limit = Limit { bytes: bytes.min(limit.bytes), errno, doubts: 0 };
     }
 
     /// A train of datagrams of this length passed.
@@ -43,9 +46,12 @@ impl<Owner: Copy + Eq + Hash> Limits<Owner> {
         }
     }
 
-    /// Puts all on trial. One that nothing tried since the last time is forgotten, as its owner may be gone.
+    /// Puts all on trial. One that nothing tried for long is forgotten, as its owner may be gone.
     pub(super) fn doubt(&mut self) {
-        self.of.retain(|_, limit| !std::mem::replace(&mut limit.on_trial, true));
+        self.of.retain(|_, limit| {
+            limit.doubts += 1;
+            limit.doubts <= DOUBTS
+        });
     }
 
     pub(super) fn clear(&mut self) {
@@ -94,8 +100,10 @@ mod tests {
     fn who_sends_nothing_is_forgotten() {
         let mut limits = Limits::new();
         limits.refused(1, 1400, Errno::MSGSIZE);
-        limits.doubt();
-        assert!(limits.reason().is_some(), "told while it is on trial");
+        for _ in 0..DOUBTS {
+            limits.doubt();
+            assert!(limits.reason().is_some(), "told while it is on trial");
+        }
         limits.doubt();
         assert!(limits.reason().is_none());
     }
