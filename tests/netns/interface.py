@@ -120,11 +120,12 @@ class Interface:
         return int(self.host.run("cat", "/proc/self/net/dev").split(f"{self.name}:")[1].split()[1])
 
     def up(self, *prefixes: str, mtu: int = 1420) -> None:
-        """Inner addresses, MTU, up."""
+        """Inner addresses, MTU, up. Engines bind their port when they hear that the link is up."""
         for prefix in prefixes:
             nodad = ["nodad"] if ":" in prefix else []
             self.host.ip("address", "add", prefix, "dev", self.name, *nodad)
         self.host.ip("link", "set", self.name, "mtu", str(mtu), "up")
+        until(lambda: self.listen_port, "the port is bound")
 
     def peer(self, keys: KeyPair, *allowed_ips: str, **options: str | int) -> None:
         """Adds a peer. `options` are those of wg(8)'s file, such as Endpoint="…", PersistentKeepalive=1."""
