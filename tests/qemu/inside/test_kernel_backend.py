@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -23,6 +24,7 @@ from warren.errors import HostError, InterfaceError
 from warren.tunnel.config import Endpoint, InterfaceConfig, PeerConfig
 from warren.tunnel.io.backend import create_engine
 from warren.tunnel.io.kernel import KernelEngine
+from warren.tunnel.io.owner import own_alias, started_at
 from warren.tunnel.plan import InterfaceChange, PeerChange, plan
 
 PORT = 51820
@@ -227,17 +229,32 @@ def test_what_a_killed_agent_left_is_taken_over(
 
 def test_what_was_left_in_the_kernel_makes_room_for_the_engine(near: Host, netlink: Netlink) -> None:
     KernelEngine("wg0", netlink).create()
-    assert KernelEngine("wg0", netlink).is_left_behind()
+    assert KernelEngine("wg0", netlink).take_over()
     link = near.inside(lambda: create_engine("userspace", "wg0", netlink))
     assert netlink.link("wg0").kind == "tun"
     link.remove()
+
+
+def test_what_another_warren_uses_is_not_taken_over(near: Host, netlink: Netlink, config: InterfaceConfig) -> None:
+    running = made(config, netlink)
+    with subprocess.Popen(["sleep", "3600"]) as other:
+        netlink.set_alias(netlink.link("wg0").index, f"warren {other.pid} {started_at(other.pid)}")
+        before = state(near)
+        for backend in ("auto", "kernel", "userspace"):
+            with pytest.raises(InterfaceError, match=f"which runs as process {other.pid}"):
+                create_engine(backend, "wg0", netlink)
+        assert state(near) == before
+        other.kill()
+    create_engine("auto", "wg0", netlink)
+    assert netlink.link("wg0").alias == own_alias()
+    running.remove()
 
 
 @pytest.mark.security
 def test_a_link_that_another_made_is_left_alone(near: Host, netlink: Netlink) -> None:
     near.ip("link", "add", "wg0", "type", "wireguard")
     before = state(near)
-    assert not KernelEngine("wg0", netlink).is_left_behind()
+    assert not KernelEngine("wg0", netlink).take_over()
     for backend in ("auto", "kernel", "userspace"):
         with pytest.raises(InterfaceError) as error:
             create_engine(backend, "wg0", netlink)

@@ -28,7 +28,7 @@ for call in (engine.create, lambda: engine.configure(InterfaceChange(fwmark=1)),
         print("done")
     except WarrenError as error:
         print(type(error).__name__, error.code)
-print(engine.is_left_behind())
+print(engine.take_over())
 """
 
 

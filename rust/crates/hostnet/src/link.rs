@@ -16,6 +16,7 @@ const HEADER_BYTES: usize = 16;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
 const IFLA_LINKINFO: u16 = 18;
+const IFLA_IFALIAS: u16 = 20;
 const IFLA_GROUP: u16 = 27;
 const IFLA_INFO_KIND: u16 = 1;
 /// The driver's word for the kernel's own WireGuard.
@@ -36,6 +37,8 @@ pub struct Link {
     pub up: bool,
     /// The driver's word for it, such as `tun`, `veth`, `wireguard`; physical links have none.
     pub kind: Option<String>,
+    /// What whoever owns it has written on it, for people and programs.
+    pub alias: Option<String>,
     /// Whether [`Netlink::create_wireguard`] made it, here or in a process that ended since.
     pub ours: bool,
 }
@@ -100,6 +103,17 @@ impl Netlink {
         result.map_err(|refusal| self.refused(index, refusal, |link| format!("setting the MTU of {link} to {mtu}")))
     }
 
+    /// Writes on a link whose it is.
+    ///
+    /// # Errors
+    /// [`NetError`].
+    pub fn set_alias(&mut self, index: u32, alias: &str) -> Result<(), NetError> {
+        let mut message = message(index);
+        message.attributes.push(LinkAttribute::IfAlias(alias.into()));
+        let result = self.0.order(&RouteNetlinkMessage::SetLink(message), 0);
+        result.map_err(|refusal| self.refused(index, refusal, |link| format!("writing {alias:?} on {link}")))
+    }
+
     /// Sets a link up or down.
     ///
     /// # Errors
@@ -143,12 +157,13 @@ fn message(index: u32) -> LinkMessage {
 fn parse_link(body: &[u8]) -> Option<Link> {
     let header = LinkHeader::parse(body).ok()?;
     let up = header.flags.contains(LinkFlags::Up);
-    let mut link = Link { index: header.index, name: String::new(), mtu: 0, up, kind: None, ours: false };
+    let mut link = Link { index: header.index, name: String::new(), mtu: 0, up, kind: None, alias: None, ours: false };
     for attribute in attributes(body, HEADER_BYTES) {
         match attribute.kind() {
             IFLA_IFNAME => link.name = text(attribute.value()),
             IFLA_MTU => link.mtu = number(attribute.value())?,
             IFLA_LINKINFO => link.kind = parse_kind(attribute.value()),
+            IFLA_IFALIAS => link.alias = Some(text(attribute.value())),
             IFLA_GROUP => link.ours = number(attribute.value())? == u32::from(OURS),
             _ => {}
         }

@@ -47,6 +47,18 @@ fn a_link_is_resized_set_up_and_deleted() {
 }
 
 #[test]
+fn a_link_bears_what_was_written_on_it() {
+    enter();
+    ip("tuntap add wg0 mode tun");
+    let mut net = Netlink::open().unwrap();
+    let link = net.link("wg0").unwrap();
+    assert_eq!(link.alias, None);
+    net.set_alias(link.index, "warren 7 1").unwrap();
+    assert_eq!(net.link("wg0").unwrap().alias.as_deref(), Some("warren 7 1"));
+    assert!(ip("link show wg0").contains("alias warren 7 1"));
+}
+
+#[test]
 fn a_refusal_says_what_was_asked_and_why() {
     enter();
     ip("tuntap add wg0 mode tun");

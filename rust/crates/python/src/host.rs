@@ -30,6 +30,8 @@ pub(crate) struct Link {
     up: bool,
     /// The driver's word for it, such as "tun"; physical links have none.
     kind: Option<String>,
+    /// What its owner wrote on it.
+    alias: Option<String>,
     /// True if `create_wireguard` made it, in this process or in one that ended.
     ours: bool,
 }
@@ -109,6 +111,11 @@ impl Netlink {
         self.ask(py, |netlink| netlink.set_mtu(index, mtu))
     }
 
+    /// Writes on a link whose it is.
+    fn set_alias(&self, py: Python<'_>, index: u32, alias: &str) -> PyResult<()> {
+        self.ask(py, |netlink| netlink.set_alias(index, alias))
+    }
+
     /// Sets a link up or down.
     fn set_up(&self, py: Python<'_>, index: u32, up: bool) -> PyResult<()> {
         self.ask(py, |netlink| netlink.set_up(index, up))
@@ -175,7 +182,15 @@ impl Netlink {
 
 impl From<hostnet::Link> for Link {
     fn from(link: hostnet::Link) -> Self {
-        Self { index: link.index, name: link.name, mtu: link.mtu, up: link.up, kind: link.kind, ours: link.ours }
+        Self {
+            index: link.index,
+            name: link.name,
+            mtu: link.mtu,
+            up: link.up,
+            kind: link.kind,
+            alias: link.alias,
+            ours: link.ours,
+        }
     }
 }
 

@@ -30,10 +30,10 @@ def create_engine(backend: Backend, name: str, netlink: Netlink) -> LiveEngine:
     """Makes the interface `name`, or takes over what a process that was killed left of it in the kernel.
 
     "auto" is the kernel, and our engine where the kernel has no WireGuard. Raises WarrenError, with nothing left;
-    InterfaceError if there is such a link of another.
+    InterfaceError if there is such a link of another, be it another Warren.
     """
     kernel = KernelEngine(name, netlink)
-    if kernel.is_left_behind():
+    if kernel.take_over():
         if backend != "userspace":
             return kernel
         kernel.remove()

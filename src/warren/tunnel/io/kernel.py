@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from warren._core import DeviceStatus, Netlink
-from warren.errors import InterfaceError
+from warren.errors import InterfaceError, WarrenError
 from warren.tunnel.io.observe import find_link
+from warren.tunnel.io.owner import living_owner, own_alias
 from warren.tunnel.network import Backend
 from warren.tunnel.plan import InterfaceChange
 
 
 class KernelEngine:
-    """An `Engine`. It serves a link that was left behind as well as one that it makes; `is_left_behind` tells."""
+    """An `Engine`. It serves a link that another process left behind as well as one that it makes."""
 
     backend: Backend = "kernel"
     events = None  # the kernel tells nothing: it can only be asked
@@ -19,10 +20,20 @@ class KernelEngine:
         self.name = name
         self._netlink = netlink
 
-    def is_left_behind(self) -> bool:
-        """Whether there is a link of that name that a `KernelEngine` made, be it of a process that was killed."""
+    def take_over(self) -> bool:
+        """Makes the link its own, if a `KernelEngine` made it whose process has ended; False if there is none such.
+
+        Raises InterfaceError if that process runs.
+        """
         link = find_link(self.name, self._netlink)
-        return link is not None and link.ours
+        if link is None or not link.ours:
+            return False
+        if owner := living_owner(link.alias):
+            remedy = "stop that one, or choose another name"
+            problem = f"{self.name} belongs to another Warren, which runs as process {owner}"
+            raise InterfaceError(problem, code="interface.exists", remedy=remedy)
+        self._netlink.set_alias(link.index, own_alias())
+        return True
 
     def create(self) -> None:
         """Makes the link.
@@ -31,6 +42,11 @@ class KernelEngine:
         InterfaceError if there is a link of that name.
         """
         self._netlink.create_wireguard(self.name)
+        try:
+            self._netlink.set_alias(self._netlink.link(self.name).index, own_alias())
+        except WarrenError:
+            self.remove()
+            raise
 
     def configure(self, change: InterfaceChange) -> None:
         """Over generic netlink, in parts; the one that can be refused, the port, comes first. Raises WarrenError."""
