@@ -20,7 +20,7 @@ DOCUMENT = TREE / "docs" / "measured" / "soak.md"
 def main(arguments: list[str] | None = None) -> int:
     """0 if every verdict is met; 1 if one is missed, 2 if it could not be run."""
     asked = parser().parse_args(arguments)
-    began = machine.today()
+    began = f"{machine.today()}, commit {machine.commit()}"  # the tree may be another one when it ends
     try:
         outcomes = soak(courses(), Pace.of(asked.seconds))
     except BenchError as error:

@@ -26,7 +26,7 @@ def head(seconds: float, began: str) -> Iterator[str]:
     """What was run, where and when."""
     yield "# Soak"
     yield ""
-    yield f"`make soak` on {began} for {seconds:,.0f} s; {machine.description()}; commit {machine.commit()}."
+    yield f"`make soak` on {began}, for {seconds:,.0f} s; {machine.description()}."
     yield "Two tunnels at once, each between network namespaces, with a translator in between that loses, delays,"
     yield "doubles, breaks, reorders and counts datagrams. Traffic flows all the time, some hundred kilobytes a second."
     yield ""
