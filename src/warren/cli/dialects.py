@@ -15,6 +15,7 @@ WARREN: Mapping[str, str] = {
     "disconnect": "warren.cli.network:disconnect",
     "rotate-keys": "warren.cli.network:rotate_keys",
     "info": "warren.cli.network:info",
+    "doctor": "warren.cli.doctor:doctor",
     "validate": "warren.cli.validate:validate",
     "config": "warren.cli.config:config",
     "up": "warren.cli.interface:up",

@@ -1,0 +1,83 @@
+"""`warren doctor` on networks that are well, and on ones that are not."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from tests.netns.deadline import until
+from tests.netns.host import IN_NAMESPACES
+from tests.netns.pair import FAR_INNER, NEAR_INNER
+from warren._core import PrivateKey
+
+from .agent import Agent
+from .conftest import network_to
+
+pytestmark = [*IN_NAMESPACES, pytest.mark.needs("nft")]
+Two = tuple[Agent, Agent]
+
+
+def examined(agent: Agent) -> dict[str, dict[str, str]]:
+    """Its verdicts, by check."""
+    said = json.loads(agent.attempt("doctor", "--json").stdout)
+    return {verdict["check"]: verdict for verdict in said}
+
+
+def test_all_is_well(joined: Two) -> None:
+    near, _ = joined
+    until(lambda: near.peers()["far"]["healthy"], "far is healthy")
+    verdicts = examined(near)
+    assert {check: verdict["result"] for check, verdict in verdicts.items()} == dict.fromkeys(
+        ("state", "interface", "routes", "port", "firewall", "peer far", f"mtu to {FAR_INNER[0]}"), "ok"
+    )
+    assert verdicts[f"mtu to {FAR_INNER[0]}"]["sentence"] == "1420 octets get through"
+    assert near.attempt("doctor").returncode == 0
+
+
+def test_a_path_that_is_narrower_than_the_tunnel(joined: Two) -> None:
+    near, far = joined
+    until(lambda: near.peers()["far"]["healthy"], "far is healthy")
+    far.host.ip("link", "set", "wg0", "mtu", "1300")
+    far.host.run("nft", "-f", "-", stdin=NO_LONGER_THAN_1300)
+    verdict = examined(near)[f"mtu to {FAR_INNER[0]}"]
+    assert verdict["result"] == "warning"
+    assert "only 1300 octets get through" in verdict["sentence"]
+    assert "mtu = 1300" in verdict["remedy"]
+
+
+NO_LONGER_THAN_1300 = """
+table inet path {
+    chain in { type filter hook input priority 0; iifname "wg0" meta length > 1300 drop; }
+}
+"""
+
+
+def test_a_firewall_that_drops_is_only_read_and_told_with_what_would_open_it(joined: Two) -> None:
+    """Row H-94."""
+    near, _ = joined
+    chain = "type filter hook input priority 0; policy drop; ct state established accept;"
+    near.host.run("nft", f"table inet filter {{ chain input {{ {chain} }}; }}")
+    before = near.host.run("nft", "list", "ruleset")
+    verdict = examined(near)["firewall"]
+    assert verdict["result"] == "warning"
+    for firewall in ("nftables", "iptables", "firewalld", "pf"):
+        assert f"{firewall}:" in verdict["remedy"]
+    assert near.host.run("nft", "list", "ruleset") == before
+
+
+def test_a_peer_that_nobody_is_and_a_network_that_is_down(two: Two) -> None:
+    near, far = two
+    network = network_to(far, NEAR_INNER[0], FAR_INNER[0])
+    nobody = replace(network.peers[0], public_key=str(PrivateKey.generate().public_key()))
+    near.configure(network.but(peers=(nobody,)))
+    near.start()
+    near.until_state("active")
+    verdict = examined(near)["peer far"]
+    assert (verdict["result"], verdict["sentence"]) == ("failed", "no handshake with 192.0.2.2:51820 yet")
+    assert near.attempt("doctor").returncode == 1
+    near.attempt("disconnect")
+    verdicts = examined(near)
+    assert (verdicts["state"]["result"], verdicts["interface"]["result"]) == ("failed", "failed")
+    assert near.attempt("doctor", "--network", "nowhere").returncode == 1
