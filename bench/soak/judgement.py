@@ -19,16 +19,27 @@ def verdicts(outcome: Outcome, seconds: float) -> Iterator[Verdict]:
     """Each line of the report's end."""
     name = outcome.course.name
     yield from (judged for side in outcome.samples if (judged := of_memory(outcome, side, seconds)))
+    yield from of_flows(outcome)
+    yield from of_counters(outcome)
+    renewed, least = min(map(len, outcome.handshakes.values())), seconds / RENEWED_SECONDS
+    yield Verdict(f"{name}: sessions are renewed", renewed >= least, f"{renewed}, at least {least:.0f}")
+
+
+def of_flows(outcome: Outcome) -> Iterator[Verdict]:
+    """Standstills; a matter of time, and so of how busy the machine is."""
     for flow, carried in outcome.flows.items():
         moved = carried.received > 0 and not stall.findings(flow, carried.longest_seconds)
-        yield Verdict(f"{name}: no stall, {flow}", moved, f"longest standstill {carried.longest_seconds:.1f} s")
-    found = outcome.failures
+        figures = f"longest standstill {carried.longest_seconds:.1f} s"
+        yield Verdict(f"{outcome.course.name}: no stall, {flow}", moved, figures)
+
+
+def of_counters(outcome: Outcome) -> Iterator[Verdict]:
+    """What arrived, and what the ends and the path say of it."""
+    name, found = outcome.course.name, outcome.failures
     yield Verdict(f"{name}: every octet as it was sent, no datagram twice", not found, "; ".join(found) or "none other")
     found = [problem for ledgers in outcome.balances for ledger in ledgers for problem in ledger.findings()]
     balances = f"{len(outcome.balances)} balances"
     yield Verdict(f"{name}: counters agree at both ends", not found, "; ".join([balances, *found]))
-    renewed, least = min(map(len, outcome.handshakes.values())), seconds / RENEWED_SECONDS
-    yield Verdict(f"{name}: sessions are renewed", renewed >= least, f"{renewed}, at least {least:.0f}")
 
 
 def of_memory(outcome: Outcome, side: str, seconds: float) -> Verdict | None:
