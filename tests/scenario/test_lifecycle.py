@@ -26,6 +26,21 @@ def test_two_agents_reach_each_other_and_say_so(joined: Two) -> None:
     assert "interface: wg0" in near.host.run("wg", "show", "wg0")
 
 
+def test_status_shows_networks_and_interfaces_and_peers_by_their_names(joined: Two) -> None:
+    near, _ = joined
+    done = near.attempt("status")
+    assert done.returncode == 0
+    networks, interfaces = done.stdout.split("\n\n")
+    assert networks.splitlines()[1].split()[:4] == ["default", "active", "healthy", "wg0"]
+    assert interfaces.splitlines()[0].startswith("wg0  up")
+    assert interfaces.splitlines()[3].startswith("far ")
+    shown = near.ask("status")
+    assert [network["network"] for network in shown["networks"]] == ["default"]
+    assert [interface["name"] for interface in shown["interfaces"]] == ["wg0"]
+    near.attempt("disconnect")
+    assert near.attempt("status").returncode == 3
+
+
 def test_latency_is_measured_inside_the_tunnel(joined: Two) -> None:
     near, _ = joined
     until(lambda: near.peers()["far"]["latency_seconds"], "an echo came back", 60)

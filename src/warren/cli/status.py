@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,12 +14,11 @@ from warren.cli.networks_text import Answer, network_lines
 from warren.cli.options import json_option, socket_option
 from warren.cli.output import tell, write
 from warren.cli.status_json import document
-from warren.cli.status_text import plain
+from warren.cli.status_text import Names, plain
 from warren.clock import wall_seconds
 from warren.errors import HostError, WarrenError
 from warren.localapi.io.client import request
 from warren.tunnel.io.observe import Survey, served, survey
-from warren.tunnel.status import InterfaceStatus
 
 NOT_UP = 3  # what systemctl(1) says of a unit that is not active
 
@@ -40,7 +40,8 @@ def status(name: str | None, socket: Path, as_json: bool) -> int:
         write(json.dumps({"networks": networks} | document(found, now), indent=2) + "\n")
         return exit_status(found, networks)
     if found.interfaces or networks or not found.failures:
-        write(_drawn(found.interfaces, networks, now) if sys.stdout.isatty() else _plain(found, networks, now))
+        names = peer_names(socket, networks)
+        write(_drawn(found, networks, names, now) if sys.stdout.isatty() else _plain(found, networks, names, now))
     for error in found.failures.values():
         tell(str(error), error.remedy)
     return exit_status(found, networks)
@@ -59,17 +60,24 @@ def agent_networks(socket: Path) -> list[Answer]:
     return []
 
 
-def _plain(found: Survey, networks: Sequence[Answer], now: float) -> str:
+def peer_names(socket: Path, networks: Sequence[Answer]) -> dict[str, str]:
+    """What the agent calls the peers of its networks, by their public keys."""
+    answers: list[Any] = [request(socket, "peers", network["network"]) for network in networks]
+    peers = (peer for answer in answers for peer in answer["peers"])
+    return {peer["public_key"]: peer["name"] for peer in peers}
+
+
+def _plain(found: Survey, networks: Sequence[Answer], names: Names, now: float) -> str:
     if not networks:
         return plain(found.interfaces, now)
-    parts = [network_lines({"networks": networks}), *([plain(found.interfaces, now)] if found.interfaces else [])]
-    return "\n".join(parts)
+    parts = [network_lines({"networks": networks})]
+    return "\n".join((*parts, *([plain(found.interfaces, now, names)] if found.interfaces else [])))
 
 
-def _drawn(interfaces: Sequence[InterfaceStatus], networks: Sequence[Answer], now: float) -> str:
+def _drawn(found: Survey, networks: Sequence[Answer], names: Names, now: float) -> str:
     from warren.cli.status_table import drawn  # noqa: PLC0415, rich takes longer to import than all the rest
 
-    return drawn(interfaces, now, networks=networks)
+    return drawn(found.interfaces, now, networks=networks, names=names)
 
 
 def exit_status(found: Survey, networks: Sequence[Answer] = ()) -> int:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from warren.cli.networks_text import NETWORK_TITLES, Answer, network_cells
-from warren.cli.status_text import NOTHING, TITLES, cells, facts, state
+from warren.cli.status_text import NAMELESS, NOTHING, TITLES, Names, cells, facts, state
 from warren.tunnel.status import InterfaceStatus, PeerStatus
 
 FULL_KEY_COLUMNS = 140  # below, a key is cut so that a line holds a peer
@@ -22,7 +22,11 @@ NETWORK_COLOURS = {"healthy": "bold green", "degraded": "bold yellow", "unhealth
 
 
 def drawn(
-    interfaces: Sequence[InterfaceStatus], now: float, width: int | None = None, networks: Sequence[Answer] = ()
+    interfaces: Sequence[InterfaceStatus],
+    now: float,
+    width: int | None = None,
+    networks: Sequence[Answer] = (),
+    names: Names = NAMELESS,
 ) -> str:
     """The agent's networks and every interface, fitted to the terminal or to `width` columns; what does not fit is left
     to `--json`.
@@ -35,7 +39,7 @@ def drawn(
         for number, interface in enumerate(interfaces):
             if number or networks:
                 console.print()
-            _draw(console, interface, now)
+            _draw(console, interface, now, names)
     return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()) or NOTHING
 
 
@@ -52,24 +56,25 @@ def _draw_networks(console: Console, networks: Sequence[Answer]) -> None:
             console.print(Text.assemble((f"{network['network']}: ", "bold"), (network["error"], "red")), soft_wrap=True)
 
 
-def _draw(console: Console, interface: InterfaceStatus, now: float) -> None:
+def _draw(console: Console, interface: InterfaceStatus, now: float, names: Names) -> None:
     word = state(interface)
     heading = ((interface.name, "bold"), "  ", (word, COLOURS[word]), "  ", "  ".join(facts(interface)))
     console.print(Text.assemble(*heading), soft_wrap=True)
     console.print(Text.assemble(("public key ", "dim"), str(interface.public_key or "none yet")), soft_wrap=True)
     if interface.peers:
-        console.print(_peer_table(interface.peers[:SHOWN_PEERS], now, console.width))
+        console.print(_peer_table(interface.peers[:SHOWN_PEERS], now, names, console.width))
     if len(interface.peers) > SHOWN_PEERS:
         console.print(f"and {len(interface.peers) - SHOWN_PEERS} more: see --json", style="dim")
 
 
-def _peer_table(peers: Sequence[PeerStatus], now: float, width: int) -> Table:
+def _peer_table(peers: Sequence[PeerStatus], now: float, names: Names, width: int) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for title in TITLES if width >= KEEPALIVE_COLUMNS else TITLES[:-1]:
         table.add_column(title, no_wrap=title != "allowed IPs", overflow="fold")
     for peer in peers:
-        row: list[str | Text] = list(cells(peer, now))
-        row[0] = row[0] if width >= FULL_KEY_COLUMNS else f"{row[0][:KEY_CHARACTERS]}…"
+        row: list[str | Text] = list(cells(peer, now, names))
+        if row[0] == str(peer.public_key) and width < FULL_KEY_COLUMNS:
+            row[0] = f"{row[0][:KEY_CHARACTERS]}…"
         seen = TITLES.index("handshake")
         row[seen] = Text(str(row[seen]), "green" if peer.is_up(now) else "dim")
         table.add_row(*row[: len(table.columns)])

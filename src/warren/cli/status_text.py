@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 from warren.cli.units import ago, octets
 from warren.tunnel.status import InterfaceStatus, PeerStatus
@@ -11,18 +12,22 @@ NOTHING = "no interface is up\nbring one up with: warren up FILE.conf\n"
 TITLES = ("peer", "endpoint", "allowed IPs", "handshake", "received", "sent", "keepalive")
 SHOWN_PREFIXES = 4
 
+Names = Mapping[str, str]
+"""What the agent calls peers, by their public keys."""
+NAMELESS: Names = MappingProxyType({})
 
-def plain(interfaces: Sequence[InterfaceStatus], now: float) -> str:
+
+def plain(interfaces: Sequence[InterfaceStatus], now: float, names: Names = NAMELESS) -> str:
     """Every interface and peer, in columns that are neither cut nor folded."""
-    blocks = ("\n".join(_lines(interface, now)) for interface in interfaces)
+    blocks = ("\n".join(_lines(interface, now, names)) for interface in interfaces)
     return "\n\n".join(blocks) + "\n" if interfaces else NOTHING
 
 
-def _lines(interface: InterfaceStatus, now: float) -> Iterator[str]:
+def _lines(interface: InterfaceStatus, now: float, names: Names) -> Iterator[str]:
     yield "  ".join((interface.name, state(interface), *facts(interface)))
     yield f"public key {interface.public_key or 'none yet'}"
     if interface.peers:
-        rows = [TITLES, *(cells(peer, now) for peer in interface.peers)]
+        rows = [TITLES, *(cells(peer, now, names) for peer in interface.peers)]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for row in rows:
             yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -52,11 +57,11 @@ def facts(interface: InterfaceStatus) -> Iterator[str]:
         yield f"without {name}: {reason}"
 
 
-def cells(peer: PeerStatus, now: float) -> tuple[str, ...]:
-    """One peer, in the order of TITLES."""
+def cells(peer: PeerStatus, now: float, names: Names = NAMELESS) -> tuple[str, ...]:
+    """One peer, in the order of TITLES: by its name, or by its key where it has none."""
     keepalive = peer.persistent_keepalive_seconds
     return (
-        str(peer.public_key),
+        names.get(str(peer.public_key), str(peer.public_key)),
         str(peer.endpoint or "unknown"),
         _prefixes(peer),
         ago(peer.handshake_age_seconds(now)),
