@@ -35,6 +35,6 @@ def findings(samples: Sequence[Sample]) -> list[str]:
     early, late = samples[:third], samples[-third:]
     for name in ("descriptors", "threads"):
         before, after = (min(getattr(sample, name) for sample in part) for part in (early, late))
-        if before != after:
+        if after > before:
             found.append(f"{name}: {before} at first, {after} at last")
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 
 import machine
@@ -26,7 +27,8 @@ def head(seconds: float, began: str) -> Iterator[str]:
     """What was run, where and when."""
     yield "# Soak"
     yield ""
-    yield f"`make soak` on {began}, for {seconds:,.0f} s; {machine.description()}."
+    yield f"The tunnels of `make soak` on {began}, for {seconds:,.0f} s; {machine.description()}; load average of the"
+    yield f"machine at the end {os.getloadavg()[2]:.1f}, which standstills depend on."
     yield "Two tunnels at once, each between network namespaces, with a translator in between that loses, delays,"
     yield "doubles, breaks, reorders and counts datagrams. Traffic flows all the time, some hundred kilobytes a second."
     yield ""
@@ -45,6 +47,8 @@ def course(outcome: Outcome) -> Iterator[str]:
     yield ends(outcome)
     yield ""
     yield directions(outcome.balances[-1])
+    yield ""
+    yield "Sent is what the sending host's kernel took; at the end, a part may wait there for TCP's timer."
     yield ""
     yield flows(outcome)
     yield ""
