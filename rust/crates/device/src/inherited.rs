@@ -42,6 +42,19 @@ pub fn take(variable: &str) -> Result<Option<OwnedFd>, InheritedError> {
     })
 }
 
+/// A descriptor of our own for what `number` stands for in the caller's hands; the caller's stays the caller's.
+///
+/// # Errors
+/// EBADF for a number that is not open.
+pub fn duplicate(number: RawFd) -> io::Result<OwnedFd> {
+    if number < 0 {
+        return Err(Errno::BADF.into());
+    }
+    // SAFETY: the borrow lasts for this one call, which answers EBADF for a number that is not open.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
+    Ok(rustix::io::fcntl_dupfd_cloexec(borrowed, 3)?)
+}
+
 fn own(number: RawFd) -> rustix::io::Result<OwnedFd> {
     // SAFETY: the borrow is used to ask for flags alone, which answers EBADF for a number that is not open.
     let borrowed = unsafe { BorrowedFd::borrow_raw(number) };

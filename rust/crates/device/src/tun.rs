@@ -139,14 +139,28 @@ impl Tun {
             return Err(TunError::Name { name: name.into() });
         }
         let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let fd = rustix::fs::open(DEVICE, flags, Mode::empty()).map_err(|errno| open_error(errno, name))?;
+        let driver = rustix::fs::open(DEVICE, flags, Mode::empty()).map_err(|errno| open_error(errno, name))?;
+        Self::create_on(driver, name)
+    }
+
+    /// The same on a descriptor of the driver that somebody else has opened for a process that may not.
+    ///
+    /// # Errors
+    /// [`TunError`].
+    pub fn create_on(driver: OwnedFd, name: &str) -> Result<Self, TunError> {
+        if !is_link_name(name) {
+            return Err(TunError::Name { name: name.into() });
+        }
+        let refused = |errno: Errno| TunError::Refused { name: name.into(), source: errno.into() };
+        let status = rustix::fs::fcntl_getfl(&driver).map_err(refused)?;
+        rustix::fs::fcntl_setfl(&driver, status | OFlags::NONBLOCK).map_err(refused)?;
         let plain = libc::IFF_TUN | libc::IFF_NO_PI;
         // A persistent TUN made without the header is taken over without it.
-        let header = set_link(fd.as_fd(), name, plain | libc::IFF_VNET_HDR);
+        let header = set_link(driver.as_fd(), name, plain | libc::IFF_VNET_HDR);
         if header.is_err() {
-            set_link(fd.as_fd(), name, plain).map_err(|source| create_error(source, name))?;
+            set_link(driver.as_fd(), name, plain).map_err(|source| create_error(source, name))?;
         }
-        Ok(Self::prepared(fd, header.map_err(|error| format!("no IFF_VNET_HDR: {error}"))))
+        Ok(Self::prepared(driver, header.map_err(|error| format!("no IFF_VNET_HDR: {error}"))))
     }
 
     /// Takes a TUN opened by someone else (`WG_TUN_FD`) and makes it non-blocking and closed on exec.

@@ -1,11 +1,12 @@
 //! A device in this process, and the events that it tells.
 
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use device::control::Control;
 use device::events::{Event as Happened, EventQueue};
+use device::inherited;
 use device::tun::Tun;
 use device::uapi::{self, Listener, Server};
 use device::{Device as Engine, Handle};
@@ -62,9 +63,12 @@ pub(crate) enum Event {
 #[pymethods]
 impl Device {
     /// Makes the link `name` and starts its engine, without keys or peers, and with its link down.
+    ///
+    /// `driver` is a descriptor of /dev/net/tun for a process that may not open it; it stays the caller's.
     #[staticmethod]
-    fn open(py: Python<'_>, name: String) -> PyResult<Self> {
-        py.detach(|| Self::start(name)).map_err(|error| error.raise(py))
+    #[pyo3(signature = (name, driver=None))]
+    fn open(py: Python<'_>, name: String, driver: Option<RawFd>) -> PyResult<Self> {
+        py.detach(|| Self::start(name, driver)).map_err(|error| error.raise(py))
     }
 
     /// The link's name when it was made.
@@ -107,8 +111,12 @@ impl Device {
 }
 
 impl Device {
-    fn start(name: String) -> Result<Self, failure::Start> {
-        let engine = Engine::open(Tun::create(&name)?)?;
+    fn start(name: String, driver: Option<RawFd>) -> Result<Self, failure::Start> {
+        let tun = match driver {
+            None => Tun::create(&name)?,
+            Some(number) => Tun::create_on(inherited::duplicate(number)?, &name)?,
+        };
+        let engine = Engine::open(tun)?;
         let listener = Listener::open(Path::new(uapi::DEFAULT_DIRECTORY), &name)?;
         let handle = engine.handle();
         let server = Server::start(listener, Arc::new(handle.clone()), Arc::new(|_| {}))?;

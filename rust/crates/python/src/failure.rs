@@ -7,6 +7,7 @@ use device::control::ControlError;
 use device::tun::TunError;
 use device::uapi::{ClientError, ListenError, PathError};
 use hostnet::NetError;
+use privilege::DropError;
 use proto::key::KeyError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -82,6 +83,14 @@ pub(crate) fn net(py: Python<'_>, error: &NetError) -> PyErr {
         NetError::NoWireGuard => raise(py, "HostError", "engine.no_kernel", error.to_string(), error.errno()),
         NetError::NotPermitted { .. } | NetError::Refused { .. } => host(py, error.to_string(), error.errno()),
     }
+}
+
+pub(crate) fn privilege(py: Python<'_>, error: &DropError) -> PyErr {
+    let errno = match error {
+        DropError::Threads(_) => None,
+        DropError::Refused { source, .. } => source.raw_os_error(),
+    };
+    host(py, error.to_string(), errno)
 }
 
 /// Why a device did not start.

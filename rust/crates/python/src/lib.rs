@@ -11,6 +11,7 @@ mod failure;
 mod host;
 mod key;
 mod net;
+mod privilege;
 mod rule;
 mod status;
 mod uapi;
@@ -24,6 +25,8 @@ mod _core {
     use crate::host::{Link, LinkRoute, Netlink};
     #[pymodule_export]
     use crate::key::{PresharedKey, PrivateKey, PublicKey};
+    #[pymodule_export]
+    use crate::privilege::drop_privileges;
     #[pymodule_export]
     use crate::rule::Rule;
     #[pymodule_export]

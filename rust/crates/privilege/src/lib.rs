@@ -1,0 +1,118 @@
+//! Gives up what root may do, for good (credentials(7), capabilities(7)).
+//!
+//! Capabilities, the bounding set and `no_new_privs` belong to a thread, and other threads would keep what this one
+//! gives up: so a process of several is refused, and whoever starts threads does so after.
+#![forbid(unsafe_code)]
+
+use std::io;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::process::{DumpableBehavior, Resource, Rlimit};
+pub use rustix::process::{Gid, Uid};
+use rustix::thread::{CapabilitySet, CapabilitySets};
+
+/// Numbers of capabilities that a kernel can have: they are the bits of one word.
+const CAPABILITIES: u32 = u64::BITS;
+
+/// Who a process is to be.
+#[derive(Debug, Clone)]
+pub struct User {
+    /// Its user, real, effective and saved.
+    pub uid: Uid,
+    /// Its group, the same three.
+    pub gid: Gid,
+    /// Its other groups; it has no more.
+    pub groups: Vec<Gid>,
+}
+
+/// Why privileges were not given up. What was done before the step that failed stays: the process is to end.
+#[derive(Debug, thiserror::Error)]
+pub enum DropError {
+    /// Others would keep what this thread gives up.
+    #[error("the process has {0} threads, and privileges belong to each: expected one")]
+    Threads(usize),
+    /// The kernel refused.
+    #[error("{step}: {source}")]
+    Refused {
+        /// The call.
+        step: &'static str,
+        /// What it said.
+        source: io::Error,
+    },
+}
+
+/// This process is `user` from now on, with the capabilities whose bits are set in `keep` and no others, and no program
+/// that it starts ever gains any. It leaves no core file, and no other process of that user may look into it.
+///
+/// A process that is `user` already keeps its groups.
+///
+/// # Errors
+/// [`DropError`].
+pub fn drop_to(user: &User, keep: u64) -> Result<(), DropError> {
+    check_threads()?;
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    told("setrlimit", rustix::process::setrlimit(Resource::Core, none))?;
+    // Before the user changes: that takes the right to.
+    drop_bounding_set()?;
+    if rustix::process::geteuid() != user.uid || rustix::process::getuid() != user.uid {
+        told("prctl(PR_SET_KEEPCAPS)", rustix::thread::set_keep_capabilities(true))?;
+        told("setgroups", rustix::thread::set_thread_groups(&user.groups))?;
+        told("setresgid", rustix::thread::set_thread_res_gid(user.gid, user.gid, user.gid))?;
+        told("setresuid", rustix::thread::set_thread_res_uid(user.uid, user.uid, user.uid))?;
+        told("prctl(PR_SET_KEEPCAPS)", rustix::thread::set_keep_capabilities(false))?;
+    }
+    told("prctl(PR_CAP_AMBIENT)", rustix::thread::clear_ambient_capability_set())?;
+    let kept = CapabilitySet::from_bits_retain(keep);
+    let sets = CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() };
+    told("capset", rustix::thread::set_capabilities(None, sets))?;
+    told("prctl(PR_SET_NO_NEW_PRIVS)", rustix::thread::set_no_new_privs(true))?;
+    told("prctl(PR_SET_DUMPABLE)", rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable))
+}
+
+/// Whoever lacks CAP_SETPCAP cannot; then it is `no_new_privs` that keeps programs from gaining any.
+fn drop_bounding_set() -> Result<(), DropError> {
+    let own = told("capget", rustix::thread::capabilities(None))?;
+    if !own.effective.contains(CapabilitySet::SETPCAP) {
+        return Ok(());
+    }
+    for number in 0..CAPABILITIES {
+        let capability = CapabilitySet::from_bits_retain(1 << number);
+        match rustix::thread::remove_capability_from_bounding_set(capability) {
+            // The kernel knows none of this number, nor of any above it.
+            Err(Errno::INVAL) => break,
+            done => told("prctl(PR_CAPBSET_DROP)", done)?,
+        }
+    }
+    Ok(())
+}
+
+fn check_threads() -> Result<(), DropError> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let tasks = told("/proc/self/task", rustix::fs::open("/proc/self/task", flags, Mode::empty()))?;
+    let entries = told("/proc/self/task", rustix::fs::Dir::new(tasks))?;
+    let threads = entries.flatten().filter(|entry| entry.file_name().to_bytes()[0] != b'.').count();
+    if threads == 1 { Ok(()) } else { Err(DropError::Threads(threads)) }
+}
+
+fn told<T>(step: &'static str, done: rustix::io::Result<T>) -> Result<T, DropError> {
+    done.map_err(|errno| DropError::Refused { step, source: errno.into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What it does to a process is shown by processes: tests/agent/io/test_privileges.py.
+    #[test]
+    fn a_process_of_several_threads_is_refused_before_anything_changes() {
+        let (hold, held) = std::sync::mpsc::channel::<()>();
+        let other = std::thread::spawn(move || held.recv());
+        let user = User { uid: Uid::ROOT, gid: Gid::ROOT, groups: Vec::new() };
+        let refused = drop_to(&user, 0);
+        assert!(matches!(refused, Err(DropError::Threads(2..))), "{refused:?}");
+        assert!(!rustix::thread::no_new_privs().is_ok_and(|set| set));
+        drop(hold);
+        assert!(other.join().is_ok_and(|end| end.is_err()));
+    }
+}
