@@ -13,7 +13,8 @@ import process
 from failure import BenchError
 from host import Host, until
 
-COMMAND = (sys.executable, "-m", "warren.cli.main", "agent", "start", "--root")
+USER = "nobody"  # whom the agent runs as, which root has started
+COMMAND = (sys.executable, "-m", "warren.cli.main", "agent", "start", "--user", USER, "--root")
 ANSWER_SECONDS = 30.0
 GLANCE_SECONDS = 0.001
 
@@ -26,6 +27,7 @@ class Daemon:
         self.socket = root / "run/warren/agent.sock"
         for path in ("etc/warren", "run/warren", "var/lib/warren"):
             (root / path).mkdir(parents=True)
+        root.parent.chmod(0o711)  # its user must find its files
 
     def key(self, private: str, name: str = "private.key") -> None:
         """A key file."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pwd
 import subprocess
 import time
 from collections.abc import Iterator
@@ -15,6 +16,13 @@ from demo.tunnel import FILES
 
 PATIENCE_SECONDS = 20
 GLANCE_SECONDS = 0.1
+
+
+def service_user() -> str:
+    """Whom an agent becomes that root has started; in an enclosure without other users it stays root."""
+    nobody = pwd.getpwnam("nobody").pw_uid
+    mapped = (map(int, line.split()) for line in Path("/proc/self/uid_map").read_text().splitlines())
+    return "nobody" if any(first <= nobody < first + count for first, _, count in mapped) else "root"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +59,7 @@ class Agent:
         """Started until so many networks are up, and told to stop at the end."""
         for place in ("run/warren", "var/lib/warren"):
             (self.root / place).mkdir(parents=True)
-        words = self.host.command("warren", "agent", "start", "--root", str(self.root))
+        words = self.host.command("warren", "agent", "start", "--user", service_user(), "--root", str(self.root))
         with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
             try:
                 self._wait(process, networks)

@@ -20,29 +20,35 @@ BLANKS = b" \t\r\n"
 Key = TypeVar("Key", PrivateKey, PresharedKey)
 Owners = Collection[int] | None
 """Users by number to whom a key file may belong; None is everybody."""
+Opener = Callable[[Path], int]
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 # No link that leads elsewhere, and no wait for the far end of a pipe. Windows has neither flag.
 OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
-def read_private_key(path: Path, owners: Owners = None) -> PrivateKey:
-    """Reads a key file, with or without its newline. What was read is wiped.
+def open_key_file(path: Path) -> int:
+    """A descriptor to read it by. Raises OSError."""
+    return os.open(path, OPEN_FLAGS)
+
+
+def read_private_key(path: Path, owners: Owners = None, opener: Opener = open_key_file) -> PrivateKey:
+    """Reads a key file, with or without its newline. What was read is wiped. `opener` is who opens it.
 
     Raises KeyFileError for a file that others can open (it names the chmod that mends it), that is a symbolic link,
     that belongs to none of `owners`, or that holds no key.
     """
-    return _read(path, PrivateKey.from_base64, "private", owners)
+    return _read(path, PrivateKey.from_base64, "private", owners, opener)
 
 
-def read_preshared_key(path: Path, owners: Owners = None) -> PresharedKey:
+def read_preshared_key(path: Path, owners: Owners = None, opener: Opener = open_key_file) -> PresharedKey:
     """The same for a preshared key, and as strict."""
-    return _read(path, PresharedKey.from_base64, "preshared", owners)
+    return _read(path, PresharedKey.from_base64, "preshared", owners, opener)
 
 
-def _read(path: Path, parse: Callable[[memoryview], Key], kind: str, owners: Owners) -> Key:
+def _read(path: Path, parse: Callable[[memoryview], Key], kind: str, owners: Owners, opener: Opener) -> Key:
     buffer = bytearray(MAX_BYTES + 1)
     try:
-        with open(os.open(path, OPEN_FLAGS), "rb", buffering=0) as file:  # noqa: PTH123, from a descriptor
+        with open(opener(path), "rb", buffering=0) as file:  # noqa: PTH123, from a descriptor
             check_key_file(path, os.fstat(file.fileno()), owners)
             length = file.readinto(buffer)
         while length and buffer[length - 1] in BLANKS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pwd
 import re
 import subprocess
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,16 @@ from warren.keys import write_private_key
 
 PORT = 51820
 OF_A_LINK = re.compile(r"\b(fe80|ff00):")
+
+
+def service_user() -> str:
+    """Whom an agent runs as that root has started; in a user namespace there may be nobody but root."""
+    nobody = pwd.getpwnam("nobody").pw_uid
+    mapped = (map(int, line.split()) for line in Path("/proc/self/uid_map").read_text().splitlines())
+    return "nobody" if any(first <= nobody < first + count for first, _, count in mapped) else "root"
+
+
+USER = service_user()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +117,9 @@ class Agent:
         self.config.touch(0o600)
         self.config.write_text("\n".join((head, *(network.toml() for network in networks), "")))
 
-    def start(self) -> None:
-        """Until its socket answers."""
-        command = (*WARREN, "agent", "start", "--root", self.directory, "--verbose")
+    def start(self, user: str = USER) -> None:
+        """As root, to become `user`, until its socket answers."""
+        command = (*WARREN, "agent", "start", "--root", self.directory, "--user", user, "--verbose")
         self.process = process = self.host.start(*command, log="agent")
         until(lambda: process.poll() is not None or self.attempt("info").returncode == 0, "the agent answers")
         assert process.poll() is None, self.host.log()

@@ -22,8 +22,11 @@ from tests.netns.host import IN_NAMESPACES, Host, address, join
 from tests.netns.interface import Interface
 from tests.netns.kernel import interface
 
+from .agent import USER
+
 pytestmark = [*IN_NAMESPACES, pytest.mark.needs("socat", "curl", "ss")]
 PROGRAM = "import sys; from warren.cli.main import main; sys.exit(main())"
+UID = 650 if USER != "root" else 0  # of the user harmony-agent; in a user namespace there is nobody but root
 LAID_OVER = ("/etc", "/var/lib")
 CONFIG = """
 [network.default]
@@ -99,6 +102,8 @@ def user(core: Interface, tmp_path: Path) -> Iterator[User]:
         address(core.host, "eth0", "192.0.2.2/24")
         user = User(host, tmp_path)
         user.types("mkdir -p /etc/harmony-agent")
+        user.types(f"echo 'harmony-agent:x:{UID}:{UID}::/nonexistent:/usr/sbin/nologin' >> /etc/passwd")
+        user.types(f"echo 'harmony-agent:x:{UID}:' >> /etc/group")
         user.types("echo '192.0.2.2 vpn.example.com' >> /etc/hosts")
         user.types("wg genkey > /etc/harmony-agent/private.key")
         user.types("chmod 600 /etc/harmony-agent/private.key")
@@ -199,5 +204,6 @@ def test_the_key_rotation(started: User, core: Interface) -> None:
 def test_it_stops(started: User) -> None:
     started.types("harmony-agent stop")
     assert started.attempts("ip link show wg0").returncode != 0
+    until(lambda: not started.host.path("/run/harmony-agent.sock").exists(), "its socket has gone")
     assert "10.100.0.2" not in started.attempts("cat /etc/resolv.conf").stdout
     assert started.types("harmony-agent version").startswith("harmony-agent ")

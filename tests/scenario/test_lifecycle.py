@@ -8,7 +8,7 @@ from tests.netns.deadline import until
 from tests.netns.host import IN_NAMESPACES
 from tests.netns.pair import FAR_INNER
 
-from .agent import Agent
+from .agent import USER, Agent
 
 pytestmark = IN_NAMESPACES
 Two = tuple[Agent, Agent]
@@ -96,7 +96,7 @@ def test_killed_and_started_again_it_is_as_before(joined: Two) -> None:
 
 def test_a_second_agent_is_refused_with_the_pid_of_the_first(joined: Two) -> None:
     near, _ = joined
-    done = near.attempt("agent", "start")
+    done = near.attempt("agent", "start", "--user", USER)
     assert done.returncode == 1
     assert str(near.pid()) in done.stderr
     assert near.network()["state"] == "active"

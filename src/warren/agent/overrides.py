@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 LOG_LEVEL = "daemon.log_level"
+USER = "daemon.user"
 VERBOSE_LEVEL = "debug"
 # RUST_LOG has two more words than we have levels.
 RUST_LEVELS = {"error": "error", "warn": "warning", "info": "info", "debug": "debug", "trace": "debug"}

@@ -25,18 +25,22 @@ def agent() -> None:
 
 @agent.command()
 @config_options
+@click.option("--user", metavar="NAME", help="Become this user, not the one of the configuration; root stays root.")
 @click.option("-v", "--verbose", is_flag=True, help="Log why, too.")
-def start(config: Path | None, root: str, verbose: bool) -> None:
+def start(config: Path | None, root: str, user: str | None, verbose: bool) -> None:
     """Run in the foreground until SIGTERM, SIGINT or `warren agent stop`.
+
+    Started as root it becomes another user, who keeps CAP_NET_ADMIN; a helper that stays root opens root's key files
+    and changes the host's name servers for it, and nothing else.
 
     SIGHUP, or `warren agent reload`, reads the configuration again: only the difference is applied, and an invalid one
     changes nothing. Logs go to standard error, as JSON unless that is a terminal.
     """
     from warren.agent.main import Options, run  # noqa: PLC0415, no other command waits for the daemon
-    from warren.agent.overrides import LOG_LEVEL, overrides, verbosity  # noqa: PLC0415
+    from warren.agent.overrides import LOG_LEVEL, USER, overrides, verbosity  # noqa: PLC0415
 
     defaults = own_defaults(root)
-    above = overrides({LOG_LEVEL: verbosity(verbose)}, os.environ)
+    above = overrides({LOG_LEVEL: verbosity(verbose), USER: ("--user", user)}, os.environ)
     run(Options(config_path(config, defaults), defaults, above))
 
 

@@ -12,6 +12,7 @@ from warren.agent.exchange import network_from_wgquick, network_to_wgquick
 from warren.agent.io.configfile import read_config
 from warren.agent.io.importing import write_files
 from warren.agent.io.keyring import read_keys
+from warren.agent.io.rights import OwnKeys
 from warren.agent.overrides import LOG_LEVEL, overrides, verbosity
 from warren.cli.key import warn_of_readers
 from warren.cli.options import config_options, config_path, own_defaults
@@ -82,6 +83,6 @@ def export_conf(network: str, config: Path | None, root: str) -> None:
     if wanted is None:
         known = ", ".join(each.name for each in found.networks) or "none"
         raise StateError(f"{found.source} has no network {network}, only: {known}", code="network.unknown", remedy="")
-    text = encode_wgquick(network_to_wgquick(wanted, read_keys(wanted)))
+    text = encode_wgquick(network_to_wgquick(wanted, read_keys(wanted, OwnKeys())))
     warn_of_readers()
     write(text)

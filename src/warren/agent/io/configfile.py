@@ -15,7 +15,7 @@ from warren.agent.defaults import Defaults
 from warren.agent.overrides import Override
 from warren.errors import ConfigError, Finding, KeyFileError
 from warren.keys import Owners, check_key_file, read_preshared_key, read_private_key
-from warren.tunnel.io.conffile import read_text
+from warren.tunnel.io.conffile import Opener, open_file, read_text
 
 if sys.platform != "win32":
     import pwd
@@ -24,12 +24,14 @@ WRITERS = stat.S_IWGRP | stat.S_IWOTH
 REFUSED = (errno.EACCES, errno.EPERM)
 
 
-def read_config(path: Path, defaults: Defaults, above: Sequence[Override] = ()) -> AgentConfig:
+def read_config(
+    path: Path, defaults: Defaults, above: Sequence[Override] = (), opener: Opener = open_file
+) -> AgentConfig:
     """Reads a configuration. Raises ConfigError with every finding, HostError or InputError if there is no such file.
 
     One that its group or others may write is refused; one that the world may read is warned of (H-72).
     """
-    text, status = read_text(path)
+    text, status = read_text(path, opener)
     mode = stat.S_IMODE(status.st_mode)
     findings = [*_mode_findings(path, mode)]
     try:

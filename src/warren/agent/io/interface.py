@@ -7,6 +7,7 @@ from warren.errors import InterfaceError
 from warren.tunnel.config import InterfaceConfig
 from warren.tunnel.io.apply import apply_steps
 from warren.tunnel.io.backend import LiveEngine, create_engine
+from warren.tunnel.io.inprocess import OpenDriver, open_no_driver
 from warren.tunnel.io.observe import merged
 from warren.tunnel.io.policy import sweep, with_mark
 from warren.tunnel.network import Backend
@@ -17,8 +18,9 @@ from warren.tunnel.status import InterfaceStatus
 class Interface:
     """One link with its engine."""
 
-    def __init__(self, backend: Backend, netlink: Netlink) -> None:
+    def __init__(self, backend: Backend, netlink: Netlink, open_driver: OpenDriver = open_no_driver) -> None:
         self._wanted = backend
+        self._open_driver = open_driver
         self._netlink = netlink
         self._engine: LiveEngine | None = None
 
@@ -55,7 +57,7 @@ class Interface:
     def make(self, desired: InterfaceConfig) -> tuple[Step, ...]:
         """Makes it, whole or not at all, or takes over what an agent that was killed has left. Raises WarrenError."""
         sweep(self._netlink)
-        self._engine = create_engine(self._wanted, desired.name, self._netlink)
+        self._engine = create_engine(self._wanted, desired.name, self._netlink, self._open_driver)
         try:
             return self.change(desired)
         except BaseException:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from warren.agent.io.rights import KeyAccess
 from warren.keys import read_preshared_key, read_private_key
 from warren.localapi.networks import Rotation
 from warren.tunnel.desired import NetworkKeys
-from warren.tunnel.io.keyfile import recover, rotate
 from warren.tunnel.network import NetworkConfig
 from warren.tunnel.rotation import KeyFiles, Stage, Step, is_confirmed
 from warren.tunnel.status import PeerStatus
@@ -16,12 +16,12 @@ from warren.tunnel.status import PeerStatus
 DONE = {Step.PREPARE: "prepared", Step.COMMIT: "committed", Step.ABORT: "aborted"}
 
 
-def read_keys(network: NetworkConfig) -> NetworkKeys:
+def read_keys(network: NetworkConfig, keys: KeyAccess) -> NetworkKeys:
     """Reads every key file of a network. Raises KeyFileError for the first that cannot be used; may block."""
     return NetworkKeys(
-        private=read_private_key(Path(network.private_key_path)),
+        private=read_private_key(Path(network.private_key_path), keys.owners, keys.open),
         preshared={
-            peer.public_key: read_preshared_key(Path(peer.preshared_key_path))
+            peer.public_key: read_preshared_key(Path(peer.preshared_key_path), keys.owners, keys.open)
             for peer in network.peers
             if peer.preshared_key_path is not None
         },
@@ -31,7 +31,8 @@ def read_keys(network: NetworkConfig) -> NetworkKeys:
 class KeyRing:
     """What is in use, and how far a rotation is. Methods that name a network may block."""
 
-    def __init__(self) -> None:
+    def __init__(self, keys: KeyAccess) -> None:
+        self._keys = keys
         self.held: NetworkKeys | None = None
         self._committed = False
         """The key was changed, and no handshake has confirmed it yet."""
@@ -40,16 +41,16 @@ class KeyRing:
 
     def read(self, network: NetworkConfig) -> NetworkKeys:
         """Reads the keys, after mending what a killed process left half done. Raises KeyFileError."""
-        files = recover(Path(network.private_key_path))
-        self.held = read_keys(network)
+        files = self._keys.turn(Path(network.private_key_path), Step.RECOVER)
+        self.held = read_keys(network, self._keys)
         self._note(files)
         return self.held
 
     def rotate(self, network: NetworkConfig, step: str) -> Rotation:
         """Goes one step, and holds the key that is to be used then. Raises StateError, KeyFileError."""
         wanted = Step(step)
-        files = rotate(Path(network.private_key_path), wanted)
-        self.held = read_keys(network)
+        files = self._keys.turn(Path(network.private_key_path), wanted)
+        self.held = read_keys(network, self._keys)
         self._note(files)
         shown = files.next if wanted is Step.PREPARE and files.next is not None else files.current
         return Rotation(network.name, DONE[wanted], shown.to_base64())
@@ -65,7 +66,7 @@ class KeyRing:
 
     def confirm(self, network: NetworkConfig) -> None:
         """The far side knows the new key: the old one goes. Raises KeyFileError."""
-        self._note(rotate(Path(network.private_key_path), Step.CONFIRM))
+        self._note(self._keys.turn(Path(network.private_key_path), Step.CONFIRM))
 
     def _note(self, files: KeyFiles) -> None:
         self._committed = files.stage is Stage.COMMITTED

@@ -6,8 +6,8 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
+from warren.agent.io.rights import HostResolver
 from warren.errors import HostError
-from warren.tunnel.io.dns import Resolver
 from warren.tunnel.network import IPAddress, NetworkConfig
 
 log = logging.getLogger(__name__)
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 class NameServers:
     """For one event loop. What the host refuses is told, and takes no tunnel down."""
 
-    def __init__(self, resolver: Resolver) -> None:
+    def __init__(self, resolver: HostResolver) -> None:
         self._resolver = resolver
         self._applied: dict[str, tuple[str, Sequence[IPAddress]]] = {}
         self._lock = asyncio.Lock()

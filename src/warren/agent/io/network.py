@@ -18,6 +18,7 @@ from warren.agent.io.keyring import KeyRing
 from warren.agent.io.names import Names
 from warren.agent.io.nameservers import NameServers
 from warren.agent.io.probes import Probes
+from warren.agent.io.rights import Rights
 from warren.agent.record import Record
 from warren.agent.sampling import network_sample
 from warren.clock import monotonic_seconds, wall_seconds
@@ -47,6 +48,7 @@ class Host:
     names: Names
     probes: Probes
     name_servers: NameServers
+    rights: Rights
     group: asyncio.TaskGroup
 
 
@@ -57,8 +59,8 @@ class Network:
         self.config = config
         self.record = Record(config.name)
         self._host = host
-        self._interface = Interface(config.backend, host.netlink)
-        self._keys = KeyRing()
+        self._interface = Interface(config.backend, host.netlink, host.rights.open_tun)
+        self._keys = KeyRing(host.rights.keys)
         self._upkeep = Upkeep(config, monotonic_seconds())
         self._wanted = False
         self._failures = 0
@@ -131,9 +133,9 @@ class Network:
         return min(max(due - monotonic_seconds(), LEAST_SECONDS), LOOK_SECONDS)
 
     def _begin(self) -> None:
-        self._interface = Interface(self.config.backend, self._host.netlink)
+        self._interface = Interface(self.config.backend, self._host.netlink, self._host.rights.open_tun)
         self._upkeep = Upkeep(self.config, monotonic_seconds())
-        self._keys = KeyRing()
+        self._keys = KeyRing(self._host.rights.keys)
 
     def _become(self, config: NetworkConfig, keys: NetworkKeys | None) -> None:
         self.config = config

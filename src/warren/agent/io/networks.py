@@ -61,7 +61,9 @@ class AgentNetworks:
         """Begins to bring it up, as the file says or as `config` does. Raises WarrenError."""
         wanted = self._find(network).config if config is None else config
         self._check_beside(wanted)
-        await asyncio.to_thread(read_keys, wanted)  # a key that cannot be used is the caller's to know at once
+        await asyncio.to_thread(
+            read_keys, wanted, self._host.rights.keys
+        )  # a key that cannot be used is the caller's to know at once
         found = self._networks.get(network) or self._add(wanted)
         found.connect(wanted)
         return found.view()
@@ -84,7 +86,8 @@ class AgentNetworks:
         """
         async with self._reloading:
             wanted = await asyncio.to_thread(self._load)
-            keys = {each.name: await asyncio.to_thread(read_keys, each) for each in wanted if each.enabled}
+            access = self._host.rights.keys
+            keys = {each.name: await asyncio.to_thread(read_keys, each, access) for each in wanted if each.enabled}
             named = {each.name for each in wanted}
             of_file = (name for name, each in self._networks.items() if each.config.origin == "file")
             gone = [name for name in of_file if name not in named]

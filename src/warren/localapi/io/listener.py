@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,8 +42,8 @@ class Listener:
         self.undo.close()
 
 
-def listen(path: Path, gid: int | None = None) -> Listener:
-    """Listens at `path`, mode 0660, for the group `gid`; None leaves it the process's own.
+def listen(path: Path, gid: int | None = None, remove: Callable[[Path], None] = Path.unlink) -> Listener:
+    """Listens at `path`, mode 0660, for the group `gid`; None leaves it the process's own. `remove` takes it away.
 
     A socket that an agent left behind is replaced. Raises HostError: `agent.running`, with its pid, where one listens.
     """
@@ -52,7 +52,7 @@ def listen(path: Path, gid: int | None = None) -> Listener:
         _remove_dead(path)
         listener = undo.enter_context(unix_socket())
         _bind(listener, path)
-        undo.callback(_remove, path, path.lstat())
+        undo.callback(_remove, path, path.lstat(), remove)
         if gid is not None:
             give_to_group(path, gid)
         listener.listen(BACKLOG)
@@ -142,11 +142,11 @@ def _bind(listener: socket.socket, path: Path) -> None:
         os.umask(before)
 
 
-def _remove(path: Path, ours: os.stat_result) -> None:
+def _remove(path: Path, ours: os.stat_result, remove: Callable[[Path], None]) -> None:
     with suppress(FileNotFoundError):
         found = path.lstat()
         if (found.st_dev, found.st_ino) == (ours.st_dev, ours.st_ino):
-            path.unlink()
+            remove(path)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from warren._core import DeviceStatus, Events, Netlink
 from warren.errors import HostError
 from warren.tunnel.io.apply import Engine
 from warren.tunnel.io.bringup import check_free
-from warren.tunnel.io.inprocess import InProcessEngine
+from warren.tunnel.io.inprocess import InProcessEngine, OpenDriver, open_no_driver
 from warren.tunnel.io.kernel import KernelEngine
 from warren.tunnel.network import Backend
 
@@ -26,7 +26,9 @@ class LiveEngine(Engine, Protocol):
         """What happens to it; None if it can only be asked."""
 
 
-def create_engine(backend: Backend, name: str, netlink: Netlink) -> LiveEngine:
+def create_engine(
+    backend: Backend, name: str, netlink: Netlink, open_driver: OpenDriver = open_no_driver
+) -> LiveEngine:
     """Makes the interface `name`, or takes over what a process that was killed left of it in the kernel.
 
     "auto" is the kernel, and our engine where the kernel has no WireGuard. Raises WarrenError, with nothing left;
@@ -40,7 +42,7 @@ def create_engine(backend: Backend, name: str, netlink: Netlink) -> LiveEngine:
     check_free(name, netlink)
     if backend != "userspace" and _is_made(kernel, must=backend == "kernel"):
         return kernel
-    userspace = InProcessEngine(name)
+    userspace = InProcessEngine(name, open_driver)
     userspace.create()
     return userspace
 

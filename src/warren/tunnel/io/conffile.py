@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from warren.tunnel.wgquick import WgQuickFile, parse_wgquick, unsupported
 
 SUFFIX = ".conf"
 MAX_BYTES = 64 << 20  # what the engine takes in one message; 10,000 peers need some 5 MB
+
+
+Opener = Callable[[Path], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +47,18 @@ def read_conf(path: Path) -> ConfFile:
     return ConfFile(parse_wgquick(text, name=name, source=str(path)), _warnings(path, status))
 
 
-def read_text(path: Path) -> tuple[str, os.stat_result]:
-    """What a file of a configuration says, and the file's own state. Raises HostError, InputError or ConfigError."""
+def open_file(path: Path) -> int:
+    """A descriptor to read it by. Raises OSError."""
+    return os.open(path, os.O_RDONLY)
+
+
+def read_text(path: Path, opener: Opener = open_file) -> tuple[str, os.stat_result]:
+    """What a file of a configuration says, and the file's own state; `opener` is who opens it.
+
+    Raises HostError, InputError or ConfigError.
+    """
     try:
-        with path.open("rb") as file:
+        with open(opener(path), "rb") as file:  # noqa: PTH123, from a descriptor
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise InputError(f"{path} is not a regular file", code="config.invalid")

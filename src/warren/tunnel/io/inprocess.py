@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import warnings
+from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -21,14 +23,22 @@ from warren.tunnel.network import Backend
 from warren.tunnel.plan import InterfaceChange, plan
 from warren.tunnel.status import InterfaceStatus
 
+OpenDriver = Callable[[], int | None]
+"""Opens the driver of TUN, /dev/net/tun, for a process that may not; None if the process is to do it itself."""
+
+
+def open_no_driver() -> None:
+    """For a process that may."""
+
 
 class InProcessEngine:
     """An `Engine` whose packet thread runs beside Python's and never waits for it."""
 
     backend: Backend = "userspace"
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, open_driver: OpenDriver = open_no_driver) -> None:
         self.name = name
+        self._open_driver = open_driver
         self._device: Device | None = None
 
     @property
@@ -40,7 +50,12 @@ class InProcessEngine:
 
     def create(self) -> None:
         """Makes the link and starts the thread."""
-        self._device = Device.open(self.name)
+        driver = self._open_driver()
+        try:
+            self._device = Device.open(self.name, driver)
+        finally:
+            if driver is not None:
+                os.close(driver)
 
     def configure(self, change: InterfaceChange) -> None:
         """Directly; no socket lies between."""

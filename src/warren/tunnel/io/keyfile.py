@@ -12,7 +12,7 @@ from typing import assert_never
 
 from warren._core import PrivateKey, PublicKey
 from warren.errors import KeyFileError
-from warren.keys import read_private_key, write_private_key
+from warren.keys import Owners, read_private_key, write_private_key
 from warren.tunnel.io.filestate import sync_directory
 from warren.tunnel.rotation import FileStep, KeyFiles, Step, plan_rotation
 
@@ -29,18 +29,24 @@ def previous_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.previous")
 
 
-def read_key_files(path: Path) -> KeyFiles:
+def read_key_files(path: Path, owners: Owners = None) -> KeyFiles:
     """What is there. Raises KeyFileError if `path`, or what lies beside it, cannot be used."""
-    return KeyFiles(_public_key(path), *(_public_key_if_there(of(path)) for of in (next_path, previous_path)))
+    beside = (_public_key_if_there(of(path), owners) for of in (next_path, previous_path))
+    return KeyFiles(_public_key(path, owners), *beside)
 
 
-def rotate(path: Path, step: Step) -> KeyFiles:
-    """Goes one step, and says what is there then.
+def turn(path: Path, step: Step, owners: Owners = None) -> KeyFiles:
+    """`rotate`, or for that step `recover`."""
+    return recover(path, owners) if step is Step.RECOVER else rotate(path, step, owners)
+
+
+def rotate(path: Path, step: Step, owners: Owners = None) -> KeyFiles:
+    """Goes one step, and says what is there then. `owners` are those to whom a key file may belong.
 
     Raises StateError where it cannot be, and KeyFileError for a file that cannot be used, or that nobody may write;
     then `path` is what it was.
     """
-    for file_step in plan_rotation(step, read_key_files(path)):
+    for file_step in plan_rotation(step, read_key_files(path, owners)):
         _check_writable(path)
         try:
             _carry_out(file_step, path)
@@ -52,16 +58,16 @@ def rotate(path: Path, step: Step) -> KeyFiles:
             raise _refusal(path, error.errno) or fallback from error
     # What a step found done may have been done by a process that was killed before its directory was on the disk.
     sync_directory(path.parent)
-    return read_key_files(path)
+    return read_key_files(path, owners)
 
 
-def recover(path: Path) -> KeyFiles:
+def recover(path: Path, owners: Owners = None) -> KeyFiles:
     """After a start: removes what a killed process left half done, and says what is there. Raises KeyFileError."""
     if not path.exists():
-        return read_key_files(path)  # says why
+        return read_key_files(path, owners)  # says why
     for left in _unfinished(path):
         left.unlink(missing_ok=True)
-    return rotate(path, Step.RECOVER)
+    return rotate(path, Step.RECOVER, owners)
 
 
 def _unfinished(path: Path) -> list[Path]:
@@ -112,9 +118,9 @@ def _refusal(path: Path, number: int | None) -> KeyFileError | None:
     return KeyFileError(problem, code="key_file.read_only", errno=number)
 
 
-def _public_key(path: Path) -> PublicKey:
-    return read_private_key(path).public_key()
+def _public_key(path: Path, owners: Owners) -> PublicKey:
+    return read_private_key(path, owners).public_key()
 
 
-def _public_key_if_there(path: Path) -> PublicKey | None:
-    return _public_key(path) if os.path.lexists(path) else None
+def _public_key_if_there(path: Path, owners: Owners) -> PublicKey | None:
+    return _public_key(path, owners) if os.path.lexists(path) else None

@@ -1,0 +1,100 @@
+"""The agent's end of the socket to its helper."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import struct
+import sys
+import threading
+
+from warren.agent.errands import MAX_BYTES, RecoverDns, Request, encode_request, parse_answer, parse_refusal
+from warren.errors import HostError
+from warren.telemetry.health import Condition
+
+DESCRIPTOR = struct.Struct("=i")  # one passes at a time (unix(7), SCM_RIGHTS)
+
+log = logging.getLogger(__name__)
+
+
+class HelperClient:
+    """Asks one thing at a time; any thread may call any method, and may block."""
+
+    def __init__(self, connection: socket.socket, pid: int) -> None:
+        self.pid = pid
+        self._connection = connection
+        self._lock = threading.Lock()
+        self._has_ended = False
+
+    def ask(self, request: Request) -> object:
+        """What it answers. Raises the error that it met, or HostError `helper.ended`."""
+        octets, descriptors = self._exchange(request)
+        _close(descriptors)
+        return parse_answer(octets)
+
+    def ask_descriptor(self, request: Request) -> int:
+        """The descriptor that it passes, which is the caller's to close. Raises as `ask`."""
+        octets, descriptors = self._exchange(request)
+        if len(descriptors) == 1:
+            return descriptors[0]
+        _close(descriptors)
+        parse_answer(octets)
+        raise HostError("the helper passed no descriptor", code="helper.ended")
+
+    def recovered(self, request: RecoverDns) -> tuple[HostError, ...]:
+        """What it could not undo. Raises HostError `helper.ended`."""
+        problems = self.ask(request)
+        found = [parse_refusal(problem) for problem in problems] if isinstance(problems, list) else []
+        return tuple(problem for problem in found if isinstance(problem, HostError))
+
+    def conditions(self) -> tuple[Condition, ...]:
+        """That it has ended, once it has."""
+        if not self._has_ended:
+            return ()
+        error = _ended()
+        return (Condition(error.code, f"{error}; {error.remedy}"),)
+
+    def close(self) -> None:
+        """Lets it end, and waits until it has."""
+        self._connection.close()
+        os.waitpid(self.pid, 0)
+
+    async def watch(self) -> None:
+        """Says so when it ends. Cancelled, it only stops looking."""
+        if sys.platform == "linux":
+            loop, ended = asyncio.get_running_loop(), asyncio.Event()
+            descriptor = os.pidfd_open(self.pid)
+            try:
+                loop.add_reader(descriptor, ended.set)
+                await ended.wait()
+            finally:
+                loop.remove_reader(descriptor)
+                os.close(descriptor)
+        self._has_ended = True
+        log.error("helper.ended", extra={"pid": self.pid, "remedy": _ended().remedy})
+
+    def _exchange(self, request: Request) -> tuple[bytes, list[int]]:
+        if sys.platform == "linux":
+            with self._lock:
+                try:
+                    self._connection.send(encode_request(request))
+                    octets, beside, *_ = self._connection.recvmsg(
+                        MAX_BYTES, socket.CMSG_LEN(DESCRIPTOR.size), socket.MSG_CMSG_CLOEXEC
+                    )
+                except OSError as error:
+                    raise _ended() from error
+            if octets:
+                return octets, [number for *_, data in beside for (number,) in DESCRIPTOR.iter_unpack(data)]
+        raise _ended()
+
+
+def _close(descriptors: list[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
+
+
+def _ended() -> HostError:
+    problem = "the helper has ended: keys of root's and the host's name servers cannot be changed any more"
+    return HostError(problem, code="helper.ended")

@@ -1,0 +1,208 @@
+"""Who the agent is: started as root it becomes its service's user, and what needs root is the helper's from then on.
+
+    root ── directories made ── helper forked ── privileges dropped ── sockets, threads, keys, network
+
+A control socket in a directory that is not the service's, as /var/run, is bound before the drop (H-25).
+
+It keeps CAP_NET_ADMIN for links, routes and rules, CAP_IPC_LOCK so that the limit of locked memory does not count for
+its keys (H-74), and CAP_NET_RAW only where the host lets none of its groups send echoes (icmp(7), ping_group_range).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from warren._core import UAPI_DIRECTORY, drop_privileges
+from warren.agent.config import AgentConfig
+from warren.agent.defaults import Defaults
+from warren.agent.io.helperprocess import Rules, start_helper
+from warren.agent.io.rights import Rights, helped_rights, own_rights
+from warren.errors import HostError
+from warren.localapi.io.unix import find_group
+from warren.tunnel.io.dns import Resolver
+
+if sys.platform != "win32":
+    import pwd
+
+ROOT = 0
+# linux/capability.h
+CAP_NET_ADMIN, CAP_NET_RAW, CAP_IPC_LOCK = 1 << 12, 1 << 13, 1 << 14
+STATUS = Path("/proc/self/status")
+PING_GROUPS = Path("/proc/sys/net/ipv4/ping_group_range")
+# The service's group may make files there; with the sticky bit it cannot touch those of root.
+SHARED, STATE = 0o1775, 0o1770
+OWN, LOG = 0o755, 0o750
+JOURNAL = "helper"
+WRITERS = stat.S_IWGRP | stat.S_IWOTH
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The user that the agent runs as."""
+
+    name: str
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+
+    @property
+    def owners(self) -> frozenset[int]:
+        """To whom a key file of it may belong (H-70)."""
+        return frozenset((ROOT, self.uid))
+
+
+def find_service(user: str, group: str) -> Service:
+    """The user that this process is to be: `user` with its groups and `group` for root, and itself for any other.
+
+    Raises HostError if this host has no such user.
+    """
+    if sys.platform != "win32":
+        if os.geteuid() != ROOT:
+            return Service(str(os.geteuid()), os.geteuid(), os.getegid(), tuple(os.getgroups()))
+        try:
+            found = pwd.getpwnam(user)
+        except KeyError:
+            raise _no_user(user) from None
+        more = find_group(group).gid
+        groups = {*os.getgrouplist(user, found.pw_gid), *(() if more is None else (more,))}
+        return Service(user, found.pw_uid, found.pw_gid, tuple(sorted(groups)))
+    raise HostError("there are no users to run as on this system", code="host.refused")
+
+
+def is_root() -> bool:
+    """Whether this process is."""
+    return sys.platform != "win32" and os.geteuid() == ROOT
+
+
+def separate(service: Service, config: AgentConfig, defaults: Defaults) -> Rights:
+    """What the agent is to work with; root forks a helper for it. To be called before the first thread.
+
+    Raises HostError for a directory that cannot be made, and where CAP_NET_ADMIN is missing (H-78).
+    """
+    _check_capabilities()
+    state, root = Path(config.daemon.state), Path(defaults.root or "/")
+    if service.uid == ROOT:
+        log.warning("privileges.kept", extra={"reason": "it was told to run as root"})
+    if service.uid == ROOT or not is_root():
+        return own_rights(service.owners, Resolver(state, root))
+    try:
+        _make_directories(service, config, defaults)
+        journal = _make_journal(state)
+        directories = tuple(directory.rstrip("/") for directory in config.daemon.key_directories)
+        config_file, socket = _where_it_lies(config.source), _where_it_lies(config.daemon.socket)
+        helper = start_helper(Rules(directories, service.owners, config_file, socket, journal, root))
+    except OSError as error:
+        problem = f"{error.filename or 'the helper'}: {error.strerror}"
+        raise HostError(problem, code="host.refused", errno=error.errno) from error
+    return helped_rights(service.owners, directories, helper)
+
+
+def owns(service: Service, directory: Path) -> bool:
+    """Whether the service can make and remove files there."""
+    with suppress(OSError):
+        return directory.stat().st_uid == service.uid
+    return False
+
+
+def hand_over(socket: Path, service: Service) -> None:
+    """What root has made is the service's."""
+    if sys.platform != "win32" and is_root():
+        os.chown(socket, service.uid, -1, follow_symlinks=False)
+
+
+def give_up(service: Service) -> None:
+    """This process is the service from now on, for good. To be called before the first thread. Raises HostError."""
+    if service.uid == ROOT:
+        return
+    kept = CAP_NET_ADMIN | CAP_IPC_LOCK | (0 if _may_send_echoes(service) else CAP_NET_RAW)
+    drop_privileges(service.uid, service.gid, [*service.groups], kept & _permitted())
+
+
+def _where_it_lies(path: str) -> Path:
+    """Without a link on the way to it, as it is while nobody but root has a say."""
+    return Path(path).parent.resolve() / Path(path).name
+
+
+def _no_user(user: str) -> HostError:
+    make = f"useradd --system --user-group --no-create-home --shell /usr/sbin/nologin {user}"
+    remedy = f"make it: {make}; or name another as [daemon] user"
+    return HostError(f"there is no user {user} on this host", code="privilege.no_user", remedy=remedy)
+
+
+def _check_capabilities() -> None:
+    if not _permitted() & CAP_NET_ADMIN:
+        remedy = (
+            "start it as root: it keeps that one and becomes another user; or give it to the launcher: "
+            "setcap cap_net_admin,cap_ipc_lock=+eip LAUNCHER; or by its unit: AmbientCapabilities=CAP_NET_ADMIN"
+        )
+        raise HostError("this process lacks CAP_NET_ADMIN (cap_net_admin)", code="privilege.missing", remedy=remedy)
+
+
+def _permitted() -> int:
+    lines = STATUS.read_text().splitlines()
+    return next(int(line.split()[1], 16) for line in lines if line.startswith("CapPrm:"))
+
+
+def _may_send_echoes(service: Service) -> bool:
+    """Whether one of its groups is in the range; where there is none to read, none is."""
+    try:
+        lowest, highest = map(int, PING_GROUPS.read_text().split())
+    except OSError:
+        return False
+    return any(lowest <= gid <= highest for gid in (service.gid, *service.groups))
+
+
+def _make_directories(service: Service, config: AgentConfig, defaults: Defaults) -> None:
+    for path, uid, mode in _directories(service, config, defaults):
+        # One that others have made for more than this program stays as it is.
+        if not path.is_dir() or path.name == defaults.program or str(path) == UAPI_DIRECTORY:
+            path.mkdir(parents=True, exist_ok=True)
+            _own(path, uid, service.gid, mode)
+
+
+def _directories(service: Service, config: AgentConfig, defaults: Defaults) -> Iterator[tuple[Path, int, int]]:
+    """With their owner and mode."""
+    yield Path(config.daemon.socket).parent, service.uid, OWN
+    yield Path(config.http.socket).parent, service.uid, OWN
+    yield Path(defaults.log), service.uid, LOG
+    yield Path(config.http.token).parent, ROOT, STATE
+    yield Path(config.daemon.state), ROOT, STATE
+    yield Path(UAPI_DIRECTORY), ROOT, SHARED
+
+
+def _make_journal(state: Path) -> Path:
+    """A directory of root's alone, in one where nobody but root can put another in its place. Raises OSError."""
+    above = state.stat()
+    if above.st_uid != ROOT or (above.st_mode & WRITERS and not above.st_mode & stat.S_ISVTX):
+        problem = f"in {state} others than root can replace what is root's"
+        raise HostError(problem, code="host.refused", remedy=f"chown root {state}; chmod 1770 {state}")
+    journal = state / JOURNAL
+    journal.mkdir(mode=0o700, exist_ok=True)
+    status = journal.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != ROOT or stat.S_IMODE(status.st_mode) != 0o700:
+        raise HostError(f"{journal} is not root's own directory", code="host.refused", remedy=f"remove {journal}")
+    return journal
+
+
+def _own(path: Path, uid: int, gid: int, mode: int) -> None:
+    """By a descriptor, so that no link can lead elsewhere. Raises OSError."""
+    if sys.platform != "win32":
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            if uid != ROOT and os.fstat(descriptor).st_uid == ROOT:
+                # What an agent that stayed root has left there.
+                for name in os.listdir(descriptor):  # noqa: PTH208, a descriptor
+                    os.chown(name, uid, gid, dir_fd=descriptor, follow_symlinks=False)
+            os.fchown(descriptor, uid, gid)
+            os.fchmod(descriptor, mode)
+        finally:
+            os.close(descriptor)
