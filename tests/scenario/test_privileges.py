@@ -241,3 +241,46 @@ def test_to_stay_root_is_said(two: Two) -> None:
     near.until_state("active")
     assert status(near, near.pid())["Uid"].split() == ["0"] * 4
     assert helper(near) == 0
+
+
+# Where the device of TUN is closed to users, as in some containers, a host may give them one that is open.
+OPEN_TUN = "mknod -m 666 /run/tun c 10 200 && mount --bind /run/tun /dev/net/tun"
+WITH_THE_CAPABILITY = ("--inh-caps", "+net_admin", "--ambient-caps", "+net_admin")
+
+
+def test_started_by_another_user_it_needs_the_capability_alone(two: Two) -> None:
+    """H-74, its second half: with files of its own it has no helper, and needs none."""
+    near, far = two
+    near.host.run("sh", "-c", f"{OPEN_TUN} && install -d -o {USER} /run/wireguard")
+    near.host.run("chown", "-R", USER, str(near.directory))
+    as_user = ("setpriv", "--reuid", USER, "--regid", str(pwd.getpwnam(USER).pw_gid), "--clear-groups")
+    far.start()
+    start = (*WARREN, "agent", "start", "--root", near.directory)
+    process = near.host.start(*as_user, *WITH_THE_CAPABILITY, "--", *start, log="agent")
+    until(lambda: process.poll() is not None or near.attempt("info").returncode == 0, "it answers")
+    assert process.poll() is None, near.host.log()
+    near.until_state("active")
+    until(lambda: reaches(near), "far is reached", 60)
+    found = status(near, near.pid())
+    assert int(found["CapEff"], 16) == int(found["CapPrm"], 16) == NET_ADMIN
+    assert (int(found["CapInh"], 16), int(found["CapAmb"], 16), found["NoNewPrivs"]) == (0, 0, "1")
+    assert helper(near) == 0
+    assert near.ask("rotate-keys")["public_key"] != near.key()
+    assert near.attempt("agent", "stop").returncode == 0
+    assert "wg0" not in near.host.links()
+
+
+def test_after_an_agent_that_stayed_root_another_user_finds_nothing_in_its_way(two: Two) -> None:
+    near, far = two
+    resolv_conf(near).write_text(OWN_NAME_SERVERS)
+    near.configure(network_to(far, NEAR_INNER[0], FAR_INNER[0]).but(lines=('dns = ["10.9.0.53"]',)))
+    near.start("root")
+    near.until_state("active")
+    until(lambda: "10.9.0.53" in resolv_conf(near).read_text(), "its name server is there")
+    near.host.kill(near.pid(), "KILL")
+    near.start()
+    near.until_state("active")
+    assert conditions(near) == []
+    assert near.attempt("agent", "stop").returncode == 0
+    assert [path.name for path in (near.directory / "run/warren").iterdir() if path.is_socket()] == []
+    assert resolv_conf(near).read_text() == OWN_NAME_SERVERS

@@ -25,7 +25,7 @@ from warren.agent.defaults import Defaults
 from warren.agent.io.helperprocess import Rules, start_helper
 from warren.agent.io.rights import Rights, helped_rights, own_rights
 from warren.errors import HostError
-from warren.localapi.io.unix import find_group
+from warren.localapi.io.unix import find_group, unix_socket
 from warren.tunnel.io.dns import Resolver
 
 if sys.platform != "win32":
@@ -39,7 +39,7 @@ PING_GROUPS = Path("/proc/sys/net/ipv4/ping_group_range")
 # The service's group may make files there; with the sticky bit it cannot touch those of root.
 SHARED, STATE = 0o1775, 0o1770
 OWN, LOG = 0o755, 0o750
-JOURNAL = "helper"
+JOURNAL, OWN_JOURNAL = "helper", "dns"
 WRITERS = stat.S_IWGRP | stat.S_IWOTH
 
 log = logging.getLogger(__name__)
@@ -93,7 +93,8 @@ def separate(service: Service, config: AgentConfig, defaults: Defaults) -> Right
     if service.uid == ROOT:
         log.warning("privileges.kept", extra={"reason": "it was told to run as root"})
     if service.uid == ROOT or not is_root():
-        return own_rights(service.owners, Resolver(state, root))
+        # Root's is where a helper finds it, should the next start be that of another user.
+        return own_rights(service.owners, Resolver(state / (JOURNAL if is_root() else OWN_JOURNAL), root))
     try:
         _make_directories(service, config, defaults)
         journal = _make_journal(state)
@@ -162,11 +163,35 @@ def _may_send_echoes(service: Service) -> bool:
 
 
 def _make_directories(service: Service, config: AgentConfig, defaults: Defaults) -> None:
+    _hand_on(Path(config.http.token), service)
+    for network in config.networks:
+        _clear(Path(UAPI_DIRECTORY, f"{network.interface}.sock"))
     for path, uid, mode in _directories(service, config, defaults):
         # One that others have made for more than this program stays as it is.
         if not path.is_dir() or path.name == defaults.program or str(path) == UAPI_DIRECTORY:
             path.mkdir(parents=True, exist_ok=True)
             _own(path, uid, service.gid, mode)
+
+
+def _hand_on(path: Path, service: Service) -> None:
+    """A file that an agent that stayed root has left, if nobody else can have put it there. Raises OSError."""
+    with suppress(FileNotFoundError):
+        above = path.parent.stat()
+        if sys.platform != "win32" and above.st_uid == ROOT and not above.st_mode & WRITERS:
+            os.chown(path, service.uid, service.gid, follow_symlinks=False)
+
+
+def _clear(path: Path) -> None:
+    """Removes an engine's socket that nobody listens at; one of root's the service could not. Raises OSError."""
+    with suppress(FileNotFoundError), unix_socket() as probe:
+        if stat.S_ISSOCK(path.lstat().st_mode):
+            probe.setblocking(False)
+            try:
+                probe.connect(str(path))
+            except ConnectionRefusedError:
+                path.unlink()
+            except BlockingIOError:  # so many wait there that there is no room for one more
+                return
 
 
 def _directories(service: Service, config: AgentConfig, defaults: Defaults) -> Iterator[tuple[Path, int, int]]:

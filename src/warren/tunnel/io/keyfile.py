@@ -101,7 +101,12 @@ def _give_to_owner_of(path: Path, made: Path) -> None:
     """Whoever could read the old key must be able to read the new one, or the next start would fail."""
     owner, maker = path.stat(), made.stat()
     if sys.platform != "win32" and (owner.st_uid, owner.st_gid) != (maker.st_uid, maker.st_gid):
-        os.chown(made, owner.st_uid, owner.st_gid, follow_symlinks=False)
+        try:
+            os.chown(made, owner.st_uid, owner.st_gid, follow_symlinks=False)
+        except PermissionError:
+            # A group that its owner is not in can read neither of them.
+            if owner.st_uid != maker.st_uid:
+                raise
 
 
 def _check_writable(path: Path) -> None:
