@@ -10,6 +10,7 @@ its keys (H-74), and CAP_NET_RAW only where the host lets none of its groups sen
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import stat
@@ -41,6 +42,9 @@ SHARED, STATE = 0o1775, 0o1770
 OWN, LOG = 0o755, 0o750
 JOURNAL, OWN_JOURNAL = "helper", "dns"
 WRITERS = stat.S_IWGRP | stat.S_IWOTH
+
+# What Python imports when it is first needed, from a place that another user may not read: getaddrinfo(3)'s encoding.
+IMPORTED_LATE = ("encodings.idna",)
 
 log = logging.getLogger(__name__)
 
@@ -124,6 +128,8 @@ def give_up(service: Service) -> None:
     """This process is the service from now on, for good. To be called before the first thread. Raises HostError."""
     if service.uid == ROOT:
         return
+    for module in IMPORTED_LATE:
+        importlib.import_module(module)
     kept = CAP_NET_ADMIN | CAP_IPC_LOCK | (0 if _may_send_echoes(service) else CAP_NET_RAW)
     drop_privileges(service.uid, service.gid, [*service.groups], kept & _permitted())
 
