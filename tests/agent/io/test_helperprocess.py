@@ -147,9 +147,12 @@ def test_a_key_of_a_stranger(place: Place) -> None:
     assert place.refusal(place.key(owner=STRANGER)) == "key_file.owner"
 
 
-def test_what_is_no_file(place: Place) -> None:
+def test_what_is_no_key(place: Place) -> None:
     (place.keys / "directory.key").mkdir()
     os.mkfifo(place.keys / "pipe.key", 0o600)
+    (place.keys / "tls.key").write_text("-" * 47)
+    (place.keys / "tls.key").chmod(0o600)
+    assert place.refusal(place.keys / "tls.key") == "key_file.invalid"
     assert place.refusal(place.keys / "directory.key") == "key_file.invalid"
     assert place.refusal(place.keys / "pipe.key") == "key_file.invalid"
     assert place.refusal(place.keys / "absent.key") == "key_file.unusable"

@@ -42,6 +42,7 @@ from warren.agent.errands import (
 from warren.agent.io.helperclient import HelperClient
 from warren.clock import monotonic_seconds
 from warren.errors import HostError, InputError, KeyFileError, WarrenError
+from warren.keys import MAX_BYTES as MAX_KEY_BYTES
 from warren.keys import OPEN_FLAGS, check_key_file
 from warren.localapi.io.unix import take_lock
 from warren.tunnel.io.dns import Resolver
@@ -196,7 +197,11 @@ class HelperProcess:
                 at = _open_at(at, name, DIRECTORY_FLAGS, path, opened)
                 _check_directory(at, path)
             found = _open_at(at, names[-1], OPEN_FLAGS, path, opened)
-            check_key_file(Path(path), os.fstat(found), self._rules.owners)
+            status = os.fstat(found)
+            check_key_file(Path(path), status, self._rules.owners)
+            if status.st_size > MAX_KEY_BYTES:  # what else root keeps there is none of the agent's business
+                problem = f"{path} holds no key: it has {status.st_size} octets, a key has {MAX_KEY_BYTES} at most"
+                raise KeyFileError(problem, code="key_file.invalid")
             return os.dup(found)
 
     def _open_config(self) -> int:
