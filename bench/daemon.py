@@ -24,6 +24,7 @@ class Daemon:
 
     def __init__(self, host: Host, root: Path) -> None:
         self._host, self._root = host, root
+        root.parent.chmod(0o711)  # the agent becomes another user, who must find its files
         self.socket = root / "run/warren/agent.sock"
         for path in ("etc/warren", "run/warren", "var/lib/warren"):
             (root / path).mkdir(parents=True)

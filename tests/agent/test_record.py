@@ -85,7 +85,8 @@ def test_handshakes_are_counted_by_events_or_by_their_times() -> None:
 def test_a_sample_has_what_was_seen_and_measured() -> None:
     record = up()
     record.saw(STATUS)
-    record.dns_refusal = "resolv.conf was changed by others"
+    assert record.warn("dns", "resolv.conf was changed by others")
+    assert not record.warn("dns", "resolv.conf was changed by others"), "that is no news"
     sample = network_sample(CONFIG, record, "kernel", {PEER: Figures(0.02, 0.5, 49.0)})
     assert (sample.backend, sample.listen_port, sample.rx_bytes, sample.tx_bytes) == ("kernel", 7, 3, 4)
     assert sample.warnings == ("resolv.conf was changed by others",)

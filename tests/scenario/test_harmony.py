@@ -101,6 +101,7 @@ def user(core: Interface, tmp_path: Path) -> Iterator[User]:
         address(host, "eth0", "192.0.2.1/24")
         address(core.host, "eth0", "192.0.2.2/24")
         user = User(host, tmp_path)
+        user.types("useradd --system harmony-agent")
         user.types("mkdir -p /etc/harmony-agent")
         user.types(f"echo 'harmony-agent:x:{UID}:{UID}::/nonexistent:/usr/sbin/nologin' >> /etc/passwd")
         user.types(f"echo 'harmony-agent:x:{UID}:' >> /etc/group")

@@ -6,7 +6,9 @@ import asyncio
 import logging
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +18,6 @@ from warren.agent.config import AgentConfig
 from warren.agent.defaults import Defaults
 from warren.agent.io.configfile import read_config
 from warren.agent.io.localhttp import LocalHttp, addresses_of, open_http
-from warren.agent.io.names import Names
 from warren.agent.io.nameservers import NameServers
 from warren.agent.io.network import Host
 from warren.agent.io.networks import AgentNetworks
@@ -39,7 +40,10 @@ from warren.telemetry.io.echo import Prober
 from warren.telemetry.io.logging import set_level, start_logging
 from warren.telemetry.levels import Level
 from warren.tunnel.io.conffile import Opener, open_file
+from warren.tunnel.io.policy import sweep
 from warren.tunnel.network import NetworkConfig
+
+ANSWER_SECONDS = 0.1  # who tells the agent to stop has its answer first
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +65,18 @@ def run(options: Options) -> None:
     service = find_service(config.daemon.user, config.daemon.group)
     rights = separate(service, config, options.defaults)
     with closing(rights), _listen(config, service, rights) as listener:
-        asyncio.run(_serve(options, config, listener, rights))
+        try:
+            asyncio.run(_serve(options, config, listener, rights))
+        except BaseExceptionGroup as group:
+            raise _first_of(group) from group
+
+
+def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error that ended the tasks."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def _listen(config: AgentConfig, service: Service, rights: Rights) -> Listener:
@@ -86,20 +101,20 @@ def _load(options: Options, opener: Opener) -> AgentConfig:
 
 
 async def _serve(options: Options, config: AgentConfig, listener: Listener, rights: Rights) -> None:
-    supervisor, told_to_stop = Supervisor(), asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, told_to_stop.set)
+    supervisor, told_to_stop, hangup = Supervisor(), asyncio.Event(), asyncio.Event()
+    _follow_signals(told_to_stop, hangup)
+    # asyncio would import it when it is first needed, and by then this process may not be able to read it.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(thread_name_prefix="work"))
     async with asyncio.TaskGroup() as group:
         host = _host(config, rights, group)
-        await host.name_servers.recover()
+        await _recover(host)
         networks = AgentNetworks(config.networks, lambda: _load_again(options, config, rights.open_config), host)
         local = open_http(config.http, find_group(config.daemon.group).gid)
-        handler = _handler(options, config, networks, told_to_stop.set)
         pages = _pages(config, networks, local, lambda: _conditions(local, host.probes.prober, rights))
         work = {
-            "control": socket.serve(listener, handler),
+            "control": socket.serve(listener, _handler(options, config, networks, told_to_stop.set)),
             "probes": host.probes.prober.run(),
-            "hangup": _reload_on_hangup(networks, supervisor),
+            "hangup": _reload_on_hangup(hangup, networks, supervisor),
             "watchdog": _keep_watchdog(supervisor),
             "rights": rights.watch(),
             **{f"http {door.name}": http.serve(door, pages) for door in local.doors},
@@ -108,18 +123,37 @@ async def _serve(options: Options, config: AgentConfig, listener: Listener, righ
         networks.start()
         log.info("agent.ready", extra={"version": __version__, "pid": os.getpid(), "config": config.source})
         supervisor.ready(f"{len(config.networks)} networks")
-        await told_to_stop.wait()
-        log.info("agent.stopping")
-        supervisor.stopping()
-        await networks.close()
-        host.names.close()
+        try:
+            await told_to_stop.wait()
+        finally:  # also when a task has failed: the host gets back what it had
+            log.info("agent.stopping")
+            supervisor.stopping()
+            await networks.close()
         for task in tasks:
             task.cancel()
 
 
+def _follow_signals(told_to_stop: asyncio.Event, hangup: asyncio.Event) -> None:
+    """From the first moment: a signal that comes early is not lost, and does not kill."""
+    if sys.platform != "win32":
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, told_to_stop.set)
+        loop.add_signal_handler(signal.SIGHUP, hangup.set)
+
+
+async def _recover(host: Host) -> None:
+    """Takes away what an agent that was killed has left of name servers and rules; links go with their networks."""
+    await host.name_servers.recover()
+    try:
+        await asyncio.to_thread(sweep, host.netlink)
+    except WarrenError as error:
+        log.warning("rules.not_recovered", extra={"error": str(error)})
+
+
 def _host(config: AgentConfig, rights: Rights, group: asyncio.TaskGroup) -> Host:
     probes = Probes(config.metrics.probe_interval_seconds)
-    return Host(Netlink.open(), Names(), probes, NameServers(rights.resolver), rights, group)
+    return Host(Netlink.open(), probes, NameServers(rights.resolver), rights, group)
 
 
 def _load_again(options: Options, running: AgentConfig, opener: Opener) -> Sequence[NetworkConfig]:
@@ -131,7 +165,11 @@ def _load_again(options: Options, running: AgentConfig, opener: Opener) -> Seque
 
 
 def _handler(options: Options, config: AgentConfig, networks: AgentNetworks, stop: Callable[[], None]) -> Handler:
-    users = find_group(config.daemon.group)
+    users, loop = find_group(config.daemon.group), asyncio.get_running_loop()
+
+    def stop_soon() -> None:
+        loop.call_later(ANSWER_SECONDS, stop)
+
     return Handler(
         networks,
         lambda name, given: network_from_json(name, given, options.defaults.root),
@@ -140,11 +178,19 @@ def _handler(options: Options, config: AgentConfig, networks: AgentNetworks, sto
             read=users,
             # The group of document 000 may do all; ours keeps looking and changing apart.
             admin=users if options.defaults.program != "warren" else find_group(ADMIN_GROUP),
-            owner=os.geteuid() or None,
+            owner=_owner(),
         ),
         key_directories=config.daemon.key_directories,
-        stop=stop,
+        stop=stop_soon,
     )
+
+
+def _owner() -> int | None:
+    """Who runs an agent of their own, and so may do all with it; None for the agent of a host."""
+    owner: int | None = None
+    if sys.platform != "win32":
+        owner = os.geteuid() or None
+    return owner
 
 
 def _pages(
@@ -178,9 +224,7 @@ def _info(config: AgentConfig) -> Mapping[str, object]:
     }
 
 
-async def _reload_on_hangup(networks: AgentNetworks, supervisor: Supervisor) -> None:
-    hangup = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, hangup.set)
+async def _reload_on_hangup(hangup: asyncio.Event, networks: AgentNetworks, supervisor: Supervisor) -> None:
     while True:
         await hangup.wait()
         hangup.clear()
@@ -189,7 +233,9 @@ async def _reload_on_hangup(networks: AgentNetworks, supervisor: Supervisor) -> 
             await networks.reload()
         except WarrenError as error:
             log.error("config.refused", extra={"code": error.code, "error": str(error)})  # noqa: TRY400, no traceback
-        supervisor.ready("reloaded")
+            supervisor.ready("the configuration was refused")
+        else:
+            supervisor.ready("reloaded")
 
 
 async def _keep_watchdog(supervisor: Supervisor) -> None:

@@ -19,8 +19,8 @@ class Record:
         """Why it is in state `error`, or why the last change of it was not taken."""
         self.connected_since: float | None = None
         self.status: InterfaceStatus | None = None
-        self.dns_refusal: str | None = None
-        """Why the host's name servers are not those of the network."""
+        self.warnings: dict[str, str] = {}
+        """What a person should know though it works, by what it is about."""
         self.pending: dict[PublicKey, str] = {}
         """Peers whose endpoint has no address yet, and why."""
         self.counters = Counters()
@@ -32,11 +32,19 @@ class Record:
         self.state = after(self.state, step, self.network)
         if step is Step.START:
             self.error = None
+            self.warnings.clear()
             self.counters.restart()
         if self.state is State.ACTIVE:
             self.connected_since = now
         elif self.state in (State.STOPPED, State.ERROR):
             self.connected_since, self.status = None, None
+
+    def warn(self, about: str, sentence: str | None) -> bool:
+        """Keeps a warning, or takes it back; true if that is news."""
+        before = self.warnings.pop(about, None)
+        if sentence is not None:
+            self.warnings[about] = sentence
+        return sentence not in (None, before)
 
     def fail(self, error: WarrenError, now: float) -> None:
         """It does not work, for this reason."""

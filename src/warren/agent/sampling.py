@@ -56,7 +56,7 @@ def network_sample(
         handshakes_succeeded=record.handshakes_succeeded,
         handshakes_failed=record.handshakes_failed,
         error=None if error is None else f"{error}; {error.remedy}",
-        warnings=() if record.dns_refusal is None else (record.dns_refusal,),
+        warnings=tuple(record.warnings.values()),
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from warren.cli.dialects import program_name
 from warren.cli.networks_text import network_line, network_lines, peer_lines
 from warren.cli.options import json_option, socket_option
 from warren.cli.output import write
@@ -87,7 +88,7 @@ def rotate_keys(network: str, step: str | None, socket: Path, as_json: bool) -> 
     """
     answer = request(socket, "rotate_keys", network, {"step": step or "prepare"})
     told = {
-        None: "the new key is prepared; give this public key to the peers, then: warren rotate-keys --commit",
+        None: f"prepared: give this public key to the peers, then: {program_name()} rotate-keys {network} --commit",
         "commit": "the new key is in use; the old one is kept until the first handshake",
         "abort": "the key is the old one",
     }[step]

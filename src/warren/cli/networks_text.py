@@ -26,8 +26,15 @@ def network_lines(answer: Answer) -> str:
     if not networks:
         return NO_NETWORK
     lines = columns([NETWORK_TITLES, *map(network_cells, networks)])
-    troubles = (f"{each['network']}: {each['error']}" for each in networks if each["error"])
-    return "".join(f"{line}\n" for line in (*lines, *troubles))
+    return "".join(f"{line}\n" for line in (*lines, *troubles(networks)))
+
+
+def troubles(networks: Sequence[Answer]) -> Iterator[str]:
+    """What a person should know of networks, a line each."""
+    for network in networks:
+        if network["error"]:
+            yield f"{network['network']}: {network['error']}"
+        yield from (f"{network['network']}: {warning}" for warning in network["warnings"])
 
 
 def network_cells(network: Answer) -> tuple[str, ...]:

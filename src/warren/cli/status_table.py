@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from warren.cli.networks_text import NETWORK_TITLES, Answer, network_cells
+from warren.cli.networks_text import NETWORK_TITLES, Answer, network_cells, troubles
 from warren.cli.status_text import NAMELESS, NOTHING, TITLES, Names, cells, facts, state
 from warren.tunnel.status import InterfaceStatus, PeerStatus
 
@@ -51,9 +51,8 @@ def _draw_networks(console: Console, networks: Sequence[Answer]) -> None:
         name, state, health, *others = network_cells(network)
         table.add_row(Text(name, "bold"), state, Text(health, NETWORK_COLOURS.get(health, "")), *others)
     console.print(table)
-    for network in networks:
-        if network["error"]:
-            console.print(Text.assemble((f"{network['network']}: ", "bold"), (network["error"], "red")), soft_wrap=True)
+    for trouble in troubles(networks):
+        console.print(Text(trouble, "red"), soft_wrap=True)
 
 
 def _draw(console: Console, interface: InterfaceStatus, now: float, names: Names) -> None:

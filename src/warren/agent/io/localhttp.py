@@ -38,6 +38,9 @@ def open_http(settings: HttpSettings, gid: int | None) -> LocalHttp:
     token = None
     try:
         token = read_or_make_token(Path(settings.token), gid)
+    except HostError as error:
+        refusals.append(error)
+    try:
         doors.append(open_unix(Path(settings.socket), gid))
     except HostError as error:
         refusals.append(error)

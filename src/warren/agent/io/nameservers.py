@@ -36,7 +36,7 @@ class NameServers:
                 log.debug("dns.unknown", extra={"error": str(error)})
                 return ()
 
-    async def follow(self, network: NetworkConfig) -> str | None:
+    async def follow(self, network: NetworkConfig) -> HostError | None:
         """Names are asked as `network` says, if it says anything; why not, where that cannot be."""
         wanted = (network.interface, network.dns)
         async with self._lock:
@@ -48,8 +48,7 @@ class NameServers:
                 else:
                     await asyncio.to_thread(self._resolver.revert, network.name)
             except HostError as error:
-                log.warning("dns.refused", extra={"network": network.name, "error": str(error)})
-                return f"{error}; {error.remedy}"
+                return error
             self._applied[network.name] = wanted
             log.info("dns.changed", extra={"network": network.name, "servers": [str(each) for each in network.dns]})
             return None
@@ -57,9 +56,12 @@ class NameServers:
     async def leave(self, network: str) -> None:
         """The network goes down: the host has back what it had before."""
         async with self._lock:
-            if self._applied.pop(network, None) is None:
+            if network not in self._applied:
                 return
             try:
                 await asyncio.to_thread(self._resolver.revert, network)
             except HostError as error:
                 log.warning("dns.not_reverted", extra={"network": network, "error": str(error)})
+                if error.code != "dns.changed":
+                    return  # it may be tried again
+            del self._applied[network]

@@ -15,14 +15,13 @@ from dataclasses import dataclass
 from warren._core import Event, Netlink
 from warren.agent.io.interface import Interface
 from warren.agent.io.keyring import KeyRing
-from warren.agent.io.names import Names
 from warren.agent.io.nameservers import NameServers
 from warren.agent.io.probes import Probes
 from warren.agent.io.rights import Rights
 from warren.agent.record import Record
 from warren.agent.sampling import network_sample
 from warren.clock import monotonic_seconds, wall_seconds
-from warren.errors import InterfaceError, WarrenError
+from warren.errors import EngineError, InterfaceError, WarrenError
 from warren.localapi.networks import NetworkView, Rotation
 from warren.tunnel.desired import NetworkKeys
 from warren.tunnel.io.resolver import resolve_soon
@@ -45,7 +44,6 @@ class Host:
     """What all networks share."""
 
     netlink: Netlink
-    names: Names
     probes: Probes
     name_servers: NameServers
     rights: Rights
@@ -65,6 +63,7 @@ class Network:
         self._wanted = False
         self._failures = 0
         self._retry_at = 0.0
+        self._questions: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._lock = asyncio.Lock()
 
@@ -89,9 +88,17 @@ class Network:
         self.record.step(Step.STOP, wall_seconds())
         self._wanted = False
         async with self._lock:
-            await self._remove()
+            try:
+                await self._remove()
+            except WarrenError as error:
+                self.record.fail(error, wall_seconds())
+                raise
             self.record.step(Step.GONE, wall_seconds())
         log.info("network.down", extra={"network": self.config.name})
+
+    def give_up(self) -> None:
+        """One that is down is not tried again."""
+        self._wanted = False
 
     async def change(self, config: NetworkConfig, keys: NetworkKeys) -> None:
         """Applies the difference; what fails is undone. Raises WarrenError, with all as it was."""
@@ -155,6 +162,10 @@ class Network:
         except WarrenError as error:
             await self._suffer(error)
             return
+        except Exception as error:  # a mistake in one network ends neither the others nor the agent
+            log.exception("network.crashed", extra={"network": self.config.name})
+            await self._suffer(EngineError(f"a mistake in the agent itself: {error!r}", code="agent.failed"))
+            return
         self.record.error = None
         if self.record.state is State.STARTING:
             self.record.step(Step.UP, wall_seconds())
@@ -167,8 +178,22 @@ class Network:
         answered_at = self._host.probes.answered_at(self.config.name)
         self._upkeep.observe(status.peers, monotonic_seconds(), wall_seconds(), answered_at)
         if self._keys.is_confirmed_by(status.peers):
+            await self._confirm()
+
+    async def _confirm(self) -> None:
+        """The old key goes. That it cannot be removed is no reason to stop keeping the network."""
+        try:
             await asyncio.to_thread(self._keys.confirm, self.config)
+        except WarrenError as error:
+            self._warn("key", error)
+        else:
+            self._warn("key", None)
             log.info("key.confirmed", extra={"network": self.config.name})
+
+    def _warn(self, about: str, error: WarrenError | None) -> None:
+        sentence = None if error is None else f"{error}; {error.remedy}"
+        if self.record.warn(about, sentence):
+            log.warning("network.warning", extra={"network": self.config.name, "about": about, "error": sentence})
 
     def _saw(self, status: InterfaceStatus) -> None:
         self.record.saw(status, tells=self._interface.events is not None)
@@ -178,7 +203,9 @@ class Network:
         if keys is None:
             keys = await asyncio.to_thread(self._keys.read, self.config)
         for question in self._upkeep.take_questions(monotonic_seconds(), random.random()):  # noqa: S311, it only spreads
-            self._host.group.create_task(self._ask(question), name=f"resolve {question.endpoint.host}")
+            task = self._host.group.create_task(self._ask(question), name=f"resolve {question.endpoint.host}")
+            self._questions.add(task)
+            task.add_done_callback(self._questions.discard)
         desired = self._upkeep.desired(keys)
         if self._interface.is_made:
             steps = await asyncio.to_thread(self._interface.change, desired)
@@ -191,7 +218,7 @@ class Network:
             names = [type(step).__name__ for step in steps]
             log.debug("network.applied", extra={"network": self.config.name, "steps": names})
         self._host.probes.aim(self.config, self._upkeep.standing_by())
-        self.record.dns_refusal = await self._host.name_servers.follow(self.config)
+        self._warn("dns", await self._host.name_servers.follow(self.config))
 
     async def _ask(self, question: Question) -> None:
         try:
@@ -218,7 +245,12 @@ class Network:
         if self.record.state is State.ACTIVE and not isinstance(error, InterfaceError):
             self.record.error = error
             return
-        await self._remove()
+        try:
+            await self._remove()
+        except WarrenError as again:
+            log.error("network.left", extra={"network": self.config.name, "error": str(again)})  # noqa: TRY400
+        if self.record.state is State.STOPPING:  # whoever takes it down goes on from here
+            return
         self._begin()
         self.record.fail(error, wall_seconds())
         self._retry_at = monotonic_seconds() + RETRY_SECONDS[min(self._failures, len(RETRY_SECONDS) - 1)]
@@ -228,6 +260,8 @@ class Network:
         events = self._interface.events
         if events is not None:
             asyncio.get_running_loop().remove_reader(events.fileno())
+        for question in self._questions:
+            question.cancel()
         self._host.probes.forget(self.config.name)
         await self._host.name_servers.leave(self.config.name)
         await asyncio.to_thread(self._interface.remove)

@@ -30,6 +30,7 @@ class AgentNetworks:
     def __init__(self, configs: Sequence[NetworkConfig], load: Load, host: Host) -> None:
         self._load = load
         self._host = host
+        self._of_file = {config.name: config for config in configs}
         self._networks: dict[str, Network] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._reloading = asyncio.Lock()
@@ -44,8 +45,13 @@ class AgentNetworks:
 
     async def close(self) -> None:
         """Takes all down, and ends their tasks."""
+        for network in self._networks.values():
+            network.give_up()
         running = [network for network in self._networks.values() if network.record.state in RUNNING]
-        await asyncio.gather(*(network.disconnect() for network in running))
+        results = await asyncio.gather(*(network.disconnect() for network in running), return_exceptions=True)
+        for network, result in zip(running, results, strict=True):
+            if result is not None:
+                log.error("network.left", extra={"network": network.config.name, "error": str(result)})
         for task in self._tasks.values():
             task.cancel()
 
@@ -59,11 +65,10 @@ class AgentNetworks:
 
     async def connect(self, network: str, config: NetworkConfig | None) -> NetworkView:
         """Begins to bring it up, as the file says or as `config` does. Raises WarrenError."""
-        wanted = self._find(network).config if config is None else config
+        wanted = config or self._of_file.get(network) or self._find(network).config
+        # A key that cannot be used is the caller's to know at once.
+        await asyncio.to_thread(read_keys, wanted, self._host.rights.keys)
         self._check_beside(wanted)
-        await asyncio.to_thread(
-            read_keys, wanted, self._host.rights.keys
-        )  # a key that cannot be used is the caller's to know at once
         found = self._networks.get(network) or self._add(wanted)
         found.connect(wanted)
         return found.view()
@@ -88,15 +93,16 @@ class AgentNetworks:
             wanted = await asyncio.to_thread(self._load)
             access = self._host.rights.keys
             keys = {each.name: await asyncio.to_thread(read_keys, each, access) for each in wanted if each.enabled}
-            named = {each.name for each in wanted}
+            self._of_file = {each.name: each for each in wanted}
             of_file = (name for name, each in self._networks.items() if each.config.origin == "file")
-            gone = [name for name in of_file if name not in named]
+            gone = [name for name in of_file if name not in self._of_file]
             for name in gone:
                 await self._drop(name)
+            cleared = await self._clear_the_way(wanted)
             refusals: list[WarrenError] = []
             for config in wanted:
                 try:
-                    await self._become(config, keys.get(config.name))
+                    await self._become(config, keys.get(config.name), was_cleared=config.name in cleared)
                 except WarrenError as error:
                     refusals.append(error)
             log.info("config.reloaded", extra={"networks": len(wanted), "gone": len(gone), "refused": len(refusals)})
@@ -104,24 +110,35 @@ class AgentNetworks:
                 raise refusals[0]
             return self.views()
 
-    async def _become(self, config: NetworkConfig, keys: NetworkKeys | None) -> None:
+    async def _clear_the_way(self, wanted: Sequence[NetworkConfig]) -> set[str]:
+        """Takes down what must be made anew, and what wants a port that another has now: the two may exchange them."""
+        running = {name: each.config for name, each in self._networks.items() if each.record.state in RUNNING}
+        cleared = set()
+        for config in wanted:
+            before = running.get(config.name)
+            if before is None or before.origin == "control":
+                continue
+            others = {each.listen_port for name, each in running.items() if name != config.name} - {0}
+            if not is_same_link(before, config) or config.listen_port in others:
+                await self._networks[config.name].disconnect()
+                cleared.add(config.name)
+        return cleared
+
+    async def _become(self, config: NetworkConfig, keys: NetworkKeys | None, *, was_cleared: bool) -> None:
         network = self._networks.get(config.name)
-        if network is None:
-            network = self._add(config)
-            before = None
-        elif network.config.origin == "control":
-            return
-        else:
-            before = network.config
-        running = network.record.state in RUNNING
-        if running and keys is not None and before is not None and is_same_link(before, config):
-            await network.change(config, keys)
-            return
-        if running:
+        before = None if network is None else network.config
+        network = network or self._add(config)
+        if network.record.state in RUNNING:
+            if before is not None and before.origin == "control":
+                return
+            if keys is not None:
+                await network.change(config, keys)
+                return
             await network.disconnect()
         network.config = config
         # One that a client has taken down stays down, unless the file asks for it anew.
-        if config.enabled and (running or before is None or not before.enabled or network.record.state is State.ERROR):
+        asked_anew = before is None or not before.enabled or network.record.state is State.ERROR
+        if config.enabled and (was_cleared or asked_anew):
             network.connect(config)
 
     def _check_beside(self, config: NetworkConfig) -> None:

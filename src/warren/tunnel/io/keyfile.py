@@ -37,7 +37,11 @@ def read_key_files(path: Path, owners: Owners = None) -> KeyFiles:
 
 def turn(path: Path, step: Step, owners: Owners = None) -> KeyFiles:
     """`rotate`, or for that step `recover`."""
-    return recover(path, owners) if step is Step.RECOVER else rotate(path, step, owners)
+    try:
+        return recover(path, owners) if step is Step.RECOVER else rotate(path, step, owners)
+    except OSError as error:
+        problem = f"{path}: {error.strerror}"
+        raise KeyFileError(problem, code="key_file.unusable", errno=error.errno) from error
 
 
 def rotate(path: Path, step: Step, owners: Owners = None) -> KeyFiles:
