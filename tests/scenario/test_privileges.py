@@ -172,6 +172,15 @@ def test_a_key_of_a_stranger_is_refused(two: Two) -> None:
     assert "4711" in near.network()["error"]
 
 
+def test_what_else_runs_as_its_user_is_no_administrator(joined: Two) -> None:
+    near, _ = joined
+    as_user = ("setpriv", "--reuid", USER, "--regid", str(pwd.getpwnam(USER).pw_gid), "--clear-groups", "--")
+    done = near.host.attempt(*as_user, *WARREN, "disconnect", "--root", str(near.directory))
+    assert done.returncode == 1
+    assert "may not ask for disconnect" in done.stderr
+    assert near.network()["state"] == "active"
+
+
 def test_name_servers_are_set_and_given_back(with_dns: Agent) -> None:
     assert resolv_conf(with_dns).stat().st_uid == 0
     assert with_dns.attempt("disconnect").returncode == 0

@@ -112,7 +112,7 @@ async def _serve(options: Options, config: AgentConfig, listener: Listener, righ
         local = open_http(config.http, find_group(config.daemon.group).gid)
         pages = _pages(config, networks, local, lambda: _conditions(local, host.probes.prober, rights))
         work = {
-            "control": socket.serve(listener, _handler(options, config, networks, told_to_stop.set)),
+            "control": socket.serve(listener, _handler(options, config, networks, rights, told_to_stop.set)),
             "probes": host.probes.prober.run(),
             "hangup": _reload_on_hangup(hangup, networks, supervisor),
             "watchdog": _keep_watchdog(supervisor),
@@ -164,7 +164,9 @@ def _load_again(options: Options, running: AgentConfig, opener: Opener) -> Seque
     return config.networks
 
 
-def _handler(options: Options, config: AgentConfig, networks: AgentNetworks, stop: Callable[[], None]) -> Handler:
+def _handler(
+    options: Options, config: AgentConfig, networks: AgentNetworks, rights: Rights, stop: Callable[[], None]
+) -> Handler:
     users, loop = find_group(config.daemon.group), asyncio.get_running_loop()
 
     def stop_soon() -> None:
@@ -178,7 +180,7 @@ def _handler(options: Options, config: AgentConfig, networks: AgentNetworks, sto
             read=users,
             # The group of document 000 may do all; ours keeps looking and changing apart.
             admin=users if options.defaults.program != "warren" else find_group(ADMIN_GROUP),
-            owner=_owner(),
+            owner=_owner() if rights.helper is None else None,
         ),
         key_directories=config.daemon.key_directories,
         stop=stop_soon,
@@ -186,7 +188,7 @@ def _handler(options: Options, config: AgentConfig, networks: AgentNetworks, sto
 
 
 def _owner() -> int | None:
-    """Who runs an agent of their own, and so may do all with it; None for the agent of a host."""
+    """Who runs an agent of their own, and so may do all with it; None for the agent of a host, as root starts it."""
     owner: int | None = None
     if sys.platform != "win32":
         owner = os.geteuid() or None
