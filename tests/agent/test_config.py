@@ -236,7 +236,7 @@ def test_what_is_not_said() -> None:
     assert config.daemon.key_directories == ("/etc/harmony-agent",)
     assert config.metrics.aliases
     assert not load_config("", "f.toml", defaults_for("warren")).metrics.aliases
-    assert load('[daemon]\nuser = "tunnels"\n').daemon.group == "tunnels"
+    assert load_config("", "f.toml", defaults_for("warren")).daemon.group == "warren-read"
 
 
 def test_a_root_stands_before_every_path() -> None:

@@ -19,7 +19,8 @@ class Defaults:
     state: str
     log: str
     user: str
-    """And the group of that name."""
+    group: str
+    """Who may connect to the sockets: readers in our words, in those of document 000 whoever may do all."""
     aliases: bool = False
     """Whether the documents' own names of metrics come out beside ours."""
     root: str = ""
@@ -36,6 +37,7 @@ WARREN = Defaults(
     state="/var/lib/warren",
     log="/var/log/warren",
     user="warren",
+    group="warren-read",
 )
 HARMONY_AGENT = Defaults(
     program="harmony-agent",
@@ -47,6 +49,7 @@ HARMONY_AGENT = Defaults(
     state="/var/lib/harmony-agent",
     log="/var/log/harmony-agent",
     user="harmony-agent",
+    group="harmony-agent",
     aliases=True,
 )
 PROGRAMS = {defaults.program: defaults for defaults in (WARREN, HARMONY_AGENT)}

@@ -85,7 +85,7 @@ def read_daemon(table: Table, defaults: Defaults) -> DaemonSettings:
     level: LogLevel = "info"
     daemon = DaemonSettings(
         user=user,
-        group=table.read("group", login, user),
+        group=table.read("group", login, defaults.group),
         socket=table.read("socket", path, defaults.socket),
         state=table.read("state", path, defaults.state),
         key_directories=table.read("key_directories", list_of(path), (defaults.keys,)),

@@ -67,7 +67,7 @@ def test_every_key_is_there_with_its_default() -> None:
     assert said.pop("persistent_keepalive_secs") == 25
     assert said.pop("allowed_ips") == []
     assert {key: shown[key] for key in said} == said
-    assert shown.keys() - said.keys() == {"private_key_path", "daemon.group"}
+    assert shown.keys() - said.keys() == {"private_key_path"}
 
 
 def test_every_key_that_it_names_is_taken() -> None:
