@@ -127,3 +127,26 @@ def test_a_peer_of_nobody_and_no_name_server_delay_no_end(two: Two) -> None:
     assert near.attempt("agent", "stop").returncode == 0
     assert near.process is not None
     assert near.process.wait(10) == 0
+
+
+@pytest.mark.security
+def test_recover_gives_back_what_a_killed_agent_left_and_nothing_of_one_that_runs(two: Two) -> None:
+    near, far = two
+    before = near.traces()
+    resolv_conf = near.directory / "etc/resolv.conf"
+    resolv_conf.write_text("nameserver 192.0.2.53\n")
+    network = network_to(far, NEAR_INNER[0], FAR_INNER[0])
+    everything = replace(network.peers[0], allowed_ips=("0.0.0.0/0",))
+    near.configure(network.but(peers=(everything,), lines=('dns = ["10.100.0.2"]',)))
+    near.start("root")
+    near.until_state("active")
+    until(lambda: "10.100.0.2" in resolv_conf.read_text(), "the network's server is asked")
+    refused = near.attempt("recover")
+    assert refused.returncode == 1
+    assert "agent stop" in refused.stderr
+    near.host.kill(near.pid(), "KILL")
+    assert near.process is not None
+    near.process.wait(10)
+    assert near.attempt("recover").stdout == "nothing of an agent is left\n"
+    assert (near.traces(), resolv_conf.read_text()) == (before, "nameserver 192.0.2.53\n")
+    assert near.attempt("recover").returncode == 0

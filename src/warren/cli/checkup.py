@@ -16,6 +16,7 @@ from typing import Any
 from warren._core import Link, Netlink
 from warren.cli.units import ago
 from warren.tunnel.io.observe import find_link, link_status
+from warren.tunnel.lifecycle import State
 
 IPV4_AND_ICMP_BYTES = 28
 LEAST_ECHO_BYTES = 1280 - 48  # what IPv6 wants of every link (RFC 8200, section 5), less its header and ICMPv6's
@@ -48,8 +49,8 @@ def examine(
     yield state_verdict(network)
     link = find_link(network["interface"], netlink)
     yield link_verdict(network, link)
-    if link is None:
-        return
+    if link is None or network["state"] != State.ACTIVE:
+        return  # a link that is there is another's then
     yield routes_verdict(peers, link, netlink)
     yield port_verdict(network)
     yield firewall_verdict(network)
@@ -61,17 +62,20 @@ def examine(
 
 def state_verdict(network: Mapping[str, Any]) -> Verdict:
     """What the agent makes of it."""
-    if network["state"] == "active":
+    if network["state"] == State.ACTIVE:
         where = f"{network['interface']} ({network['backend']})"
         return Verdict("state", Result.OK, f"{network['network']} is active on {where}")
     reason = f": {network['error']}" if network["error"] else ""
     problem = f"{network['network']} is {network['state']}{reason}"
-    return Verdict("state", Result.FAILED, problem, f"warren connect {network['network']}")
+    remedy = "it is tried again by itself" if network["state"] == State.ERROR else f"connect {network['network']}"
+    return Verdict("state", Result.FAILED, problem, remedy)
 
 
 def link_verdict(network: Mapping[str, Any], link: Link | None) -> Verdict:
     """Whether the interface is there, up, and as wide as it should be."""
     name = network["interface"]
+    if link is not None and network["state"] != State.ACTIVE:
+        return Verdict("interface", Result.SKIPPED, f"{name} is not the network's while it is {network['state']}")
     if link is None:
         return Verdict("interface", Result.FAILED, f"there is no link {name}", "the log of the agent says why")
     if not link.up:
@@ -91,7 +95,8 @@ def routes_verdict(peers: Sequence[Mapping[str, Any]], link: Link, netlink: Netl
     if missing:
         problem = f"no route leads into {link.name} for {', '.join(missing)}"
         return Verdict("routes", Result.WARNING, problem, "right with table = 'off'; else: warren agent reload")
-    return Verdict("routes", Result.OK, f"{len(wanted)} prefixes lead into {link.name}")
+    what = "1 prefix leads" if len(wanted) == 1 else f"{len(wanted)} prefixes lead"
+    return Verdict("routes", Result.OK, f"{what} into {link.name}")
 
 
 def port_verdict(network: Mapping[str, Any]) -> Verdict:

@@ -16,6 +16,7 @@ WARREN: Mapping[str, str] = {
     "rotate-keys": "warren.cli.network:rotate_keys",
     "info": "warren.cli.network:info",
     "doctor": "warren.cli.doctor:doctor",
+    "recover": "warren.cli.recover:recover",
     "validate": "warren.cli.validate:validate",
     "config": "warren.cli.config:config",
     "up": "warren.cli.interface:up",

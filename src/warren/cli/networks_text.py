@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from warren.cli.units import ago, octets
+from warren.tunnel.lifecycle import State
 
 NO_NETWORK = "the agent knows no network\n"
 NETWORK_TITLES = ("network", "state", "health", "interface", "backend", "peers", "received", "sent")
@@ -16,7 +17,7 @@ Answer = Mapping[str, Any]
 
 def network_line(answer: Answer) -> str:
     """What became of a request for one network."""
-    where = f" on {answer['interface']}" if answer.get("interface") else ""
+    where = f" on {answer['interface']}" if answer.get("interface") and answer["state"] != State.STOPPED else ""
     return f"{answer['network']} is {answer['state']}{where}"
 
 

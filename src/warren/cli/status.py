@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ from warren.cli.output import tell, write
 from warren.cli.status_json import document
 from warren.cli.status_text import Names, plain
 from warren.clock import wall_seconds
-from warren.errors import HostError, WarrenError
+from warren.errors import WarrenError
 from warren.localapi.io.client import request
 from warren.tunnel.io.observe import Survey, served, survey
 
+PATIENCE_SECONDS = 3.0  # with an agent that hangs: the interfaces can be shown without it
 NOT_UP = 3  # what systemctl(1) says of a unit that is not active
 
 
@@ -50,11 +52,10 @@ def status(name: str | None, socket: Path, as_json: bool) -> int:
 def agent_networks(socket: Path) -> list[Answer]:
     """What the agent says of its networks; nothing where there is no agent, or none that this user may ask."""
     try:
-        networks: list[Answer] = request(socket, "list")["networks"]  # type: ignore[assignment]
-    except HostError as error:
-        tell(str(error), error.remedy)
-    except WarrenError:
-        pass
+        networks: list[Answer] = request(socket, "list", timeout=PATIENCE_SECONDS)["networks"]  # type: ignore[assignment]
+    except WarrenError as error:
+        if error.code != "agent.absent":
+            tell(str(error), error.remedy)
     else:
         return networks
     return []
@@ -62,7 +63,9 @@ def agent_networks(socket: Path) -> list[Answer]:
 
 def peer_names(socket: Path, networks: Sequence[Answer]) -> dict[str, str]:
     """What the agent calls the peers of its networks, by their public keys."""
-    answers: list[Any] = [request(socket, "peers", network["network"]) for network in networks]
+    answers: list[Any] = []
+    with suppress(WarrenError):  # the agent, or a network, went meanwhile
+        answers += [request(socket, "peers", network["network"]) for network in networks]
     peers = (peer for answer in answers for peer in answer["peers"])
     return {peer["public_key"]: peer["name"] for peer in peers}
 

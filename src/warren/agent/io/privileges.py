@@ -87,6 +87,15 @@ def is_root() -> bool:
     return sys.platform != "win32" and os.geteuid() == ROOT
 
 
+def own_resolver(config: AgentConfig, defaults: Defaults) -> Resolver:
+    """The host's resolver, changed by this process itself.
+
+    Root's journal is where a helper finds it, should the next start be that of another user.
+    """
+    state = Path(config.daemon.state)
+    return Resolver(state / (JOURNAL if is_root() else OWN_JOURNAL), Path(defaults.root or "/"))
+
+
 def separate(service: Service, config: AgentConfig, defaults: Defaults) -> Rights:
     """What the agent is to work with; root forks a helper for it. To be called before the first thread.
 
@@ -97,8 +106,7 @@ def separate(service: Service, config: AgentConfig, defaults: Defaults) -> Right
     if service.uid == ROOT:
         log.warning("privileges.kept", extra={"reason": "it was told to run as root"})
     if service.uid == ROOT or not is_root():
-        # Root's is where a helper finds it, should the next start be that of another user.
-        return own_rights(service.owners, Resolver(state / (JOURNAL if is_root() else OWN_JOURNAL), root))
+        return own_rights(service.owners, own_resolver(config, defaults))
     try:
         _make_directories(service, config, defaults)
         journal = _make_journal(state)

@@ -38,4 +38,4 @@ def check_free(name: str, netlink: Netlink) -> None:
         remedy = f"take it down first: warren down {name}"
         raise InterfaceError(f"{name} is up already", code="interface.exists", remedy=remedy)
     problem = f"there is a link {name} already, which no userspace WireGuard serves"
-    raise InterfaceError(problem, code="interface.exists", remedy="choose another name for the file")
+    raise InterfaceError(problem, code="interface.exists", remedy="choose another name for the interface")

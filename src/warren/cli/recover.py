@@ -1,0 +1,49 @@
+"""`warren recover`: what an agent that was killed has left on the host, taken away without starting another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from warren._core import Netlink
+from warren.agent.io.configfile import read_config
+from warren.agent.io.privileges import own_resolver
+from warren.cli.options import config_options, config_path, own_defaults
+from warren.cli.output import tell, write
+from warren.errors import FarSideError, HostError
+from warren.localapi.io.client import request
+from warren.tunnel.io.policy import sweep
+
+
+@click.command()
+@config_options
+def recover(config: Path | None, root: str) -> int:
+    """Give the host back what an agent that was killed has left: name servers and routing rules.
+
+    Links go with the agent, and their routes with them. The next start does the same by itself; this is for a host
+    that is to stay without an agent, and for ExecStopPost= of a unit. While an agent runs it is refused.
+
+    Exit status: 0 done, or nothing was left; 1 something could not be undone, and was told.
+    """
+    defaults = own_defaults(root)
+    settings = read_config(config_path(config, defaults), defaults)
+    refuse_while_running(Path(settings.daemon.socket))
+    problems = own_resolver(settings, defaults).recover()
+    sweep(Netlink.open())
+    for problem in problems:
+        tell(str(problem), problem.remedy)
+    if not problems:
+        write("nothing of an agent is left\n")
+    return int(bool(problems))
+
+
+def refuse_while_running(socket: Path) -> None:
+    """Raises HostError if an agent answers: what it has done is wanted."""
+    try:
+        request(socket, "ping")
+    except FarSideError as error:
+        if error.code == "agent.absent":
+            return
+        raise
+    raise HostError(f"an agent serves {socket}", code="agent.running", remedy="stop it: warren agent stop")
