@@ -17,6 +17,7 @@ from warren.agent.io.interface import Interface
 from warren.agent.io.keyring import KeyRing
 from warren.agent.io.nameservers import NameServers
 from warren.agent.io.probes import Probes
+from warren.agent.io.questions import Questions
 from warren.agent.io.rights import Rights
 from warren.agent.record import Record
 from warren.agent.sampling import network_sample
@@ -24,11 +25,8 @@ from warren.clock import monotonic_seconds, wall_seconds
 from warren.errors import EngineError, InterfaceError, WarrenError
 from warren.localapi.networks import NetworkView, Rotation
 from warren.tunnel.desired import NetworkKeys
-from warren.tunnel.io.resolver import resolve_soon
 from warren.tunnel.lifecycle import State, Step
 from warren.tunnel.network import NetworkConfig
-from warren.tunnel.outside import Outside, outside_of
-from warren.tunnel.resolution import Question
 from warren.tunnel.status import InterfaceStatus, interface_status
 from warren.tunnel.upkeep import Upkeep
 
@@ -57,15 +55,12 @@ class Network:
         self.config = config
         self.record = Record(config.name)
         self._host = host
-        self._interface = Interface(config.backend, host.netlink, host.rights.open_tun)
-        self._keys = KeyRing(host.rights.keys)
-        self._upkeep = Upkeep(config, monotonic_seconds())
         self._wanted = False
         self._failures = 0
         self._retry_at = 0.0
-        self._questions: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._lock = asyncio.Lock()
+        self._begin()
 
     def view(self) -> NetworkView:
         """As it is at this moment."""
@@ -140,9 +135,12 @@ class Network:
         return min(max(due - monotonic_seconds(), LEAST_SECONDS), LOOK_SECONDS)
 
     def _begin(self) -> None:
-        self._interface = Interface(self.config.backend, self._host.netlink, self._host.rights.open_tun)
+        """With nothing known and nothing made."""
+        host = self._host
+        self._interface = Interface(self.config.backend, host.netlink, host.rights.open_tun)
         self._upkeep = Upkeep(self.config, monotonic_seconds())
-        self._keys = KeyRing(self._host.rights.keys)
+        self._questions = Questions(self._upkeep, self.record, host.name_servers, host.group, self._wake.set)
+        self._keys = KeyRing(host.rights.keys)
 
     def _become(self, config: NetworkConfig, keys: NetworkKeys | None) -> None:
         self.config = config
@@ -203,9 +201,7 @@ class Network:
         if keys is None:
             keys = await asyncio.to_thread(self._keys.read, self.config)
         for question in self._upkeep.take_questions(monotonic_seconds(), random.random()):  # noqa: S311, it only spreads
-            task = self._host.group.create_task(self._ask(question), name=f"resolve {question.endpoint.host}")
-            self._questions.add(task)
-            task.add_done_callback(self._questions.discard)
+            self._questions.ask(question)
         desired = self._upkeep.desired(keys)
         if self._interface.is_made:
             steps = await asyncio.to_thread(self._interface.change, desired)
@@ -219,22 +215,6 @@ class Network:
             log.debug("network.applied", extra={"network": self.config.name, "steps": names})
         self._host.probes.aim(self.config, self._upkeep.standing_by())
         self._warn("dns", await self._host.name_servers.follow(self.config))
-
-    async def _ask(self, question: Question) -> None:
-        try:
-            address = await resolve_soon(question.endpoint, await self._outside())
-        except WarrenError as error:
-            log.warning("endpoint.unresolved", extra={"network": self.config.name, "error": str(error)})
-            self._upkeep.resolution.failed(question, str(error))
-        else:
-            self._upkeep.resolution.answered(question, address, monotonic_seconds())
-        self._wake.set()
-
-    async def _outside(self) -> Outside | None:
-        """Whom to ask, so that no name is asked for through the network that it is for."""
-        servers = await self._host.name_servers.of_host()
-        status = self.record.status
-        return outside_of(self.config, servers, self.config.fwmark if status is None else status.fwmark)
 
     async def _suffer(self, error: WarrenError) -> None:
         """An interface that runs goes on with what it has; one that has ended, or did not come up, is begun anew."""
@@ -260,8 +240,7 @@ class Network:
         events = self._interface.events
         if events is not None:
             asyncio.get_running_loop().remove_reader(events.fileno())
-        for question in self._questions:
-            question.cancel()
+        self._questions.cancel()
         self._host.probes.forget(self.config.name)
         await self._host.name_servers.leave(self.config.name)
         await asyncio.to_thread(self._interface.remove)
