@@ -6,8 +6,11 @@ import json
 import pwd
 import re
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from tests.cli.program import WARREN
@@ -28,6 +31,14 @@ def service_user() -> str:
 
 
 USER = service_user()
+
+
+@contextmanager
+def open_directory() -> Iterator[Path]:
+    """For the files of agents, which become another user and must find them: pytest's own is closed to all others."""
+    with TemporaryDirectory(prefix="warren-") as directory:
+        Path(directory).chmod(0o711)
+        yield Path(directory)
 
 
 @dataclass(frozen=True, slots=True)

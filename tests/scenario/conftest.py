@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
 from tests.netns.host import Host
 from tests.netns.pair import FAR_INNER, NEAR_INNER, OUTER, cabled
 
-from .agent import PORT, Agent, Network, Peer
+from .agent import PORT, Agent, Network, Peer, open_directory
 from .flood import EchoFlood
 
 MakeAgent = Callable[[str], Agent]
@@ -23,10 +22,8 @@ def make_agent(tmp_path: Path) -> Iterator[MakeAgent]:
     """Makes hosts with an agent by name; nothing runs on them yet, and all end with the test."""
     if not Path("/dev/net/tun").exists():
         pytest.skip("the device /dev/net/tun")
-    with TemporaryDirectory(prefix="warren-") as directory, ExitStack() as hosts:
-        # Not below pytest's own, which is closed to all but the user of the tests: the agent's must find its files.
-        Path(directory).chmod(0o711)
-        yield lambda name: Agent(hosts.enter_context(Host(name, tmp_path)), Path(directory) / name)
+    with open_directory() as directory, ExitStack() as hosts:
+        yield lambda name: Agent(hosts.enter_context(Host(name, tmp_path)), directory / name)
 
 
 @pytest.fixture

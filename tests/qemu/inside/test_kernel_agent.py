@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
@@ -13,7 +13,7 @@ from tests.netns.interface import Interface
 from tests.netns.kernel import interface
 from tests.netns.pair import FAR_INNER, INNER, NEAR_INNER, OUTER, prefixes, single
 from tests.netns.traffic import ping, reach
-from tests.scenario.agent import Agent, Network, Peer
+from tests.scenario.agent import Agent, Network, Peer, open_directory
 
 
 @pytest.fixture
@@ -25,16 +25,22 @@ def far(hosts: tuple[Host, Host], peer: Engine) -> Interface:
 
 
 @pytest.fixture
-def agent(hosts: tuple[Host, Host], far: Interface, tmp_path: Path) -> Agent:
+def agent(hosts: tuple[Host, Host], far: Interface) -> Iterator[Agent]:
     """Near's agent, not started; it and far know each other."""
-    agent = Agent(hosts[0], tmp_path / "near")
+    with open_directory() as directory:
+        agent = Agent(hosts[0], directory / "near")
+        introduce(agent, far)
+        yield agent
+
+
+def introduce(agent: Agent, far: Interface) -> None:
+    """Has each know the other; all that near sends goes through the tunnel."""
     allowed_ips = ", ".join(single(NEAR_INNER))
     far.configure(f"[Peer]\nPublicKey = {agent.key()}\nAllowedIPs = {allowed_ips}\n")
     endpoint = f"{OUTER['far'][0]}:{far.listen_port}"
     agent.configure(
         Network(address=f"{NEAR_INNER[0]}/24", peers=(Peer("far", far.keys.text, ("0.0.0.0/0",), endpoint),))
     )
-    return agent
 
 
 def test_killed_and_started_again_it_takes_over_what_it_left(agent: Agent) -> None:
