@@ -22,6 +22,7 @@ pytestmark = pytest.mark.unit
 WARREN = defaults_for("warren")
 
 
+@pytest.mark.timeout(3600)  # in a soak there are 20,000 of them, at 8 ms or more each
 @given(network_configs, st.booleans())
 def test_what_is_written_is_read(network: NetworkConfig, whole: bool) -> None:
     text = encode_toml([*network_sections(network, whole=whole)])
