@@ -33,13 +33,19 @@ def with_servers(two: Two, *servers: str) -> None:
     near.configure(network_to(far, NEAR_INNER[0], FAR_INNER[0]).but(lines=(f"dns = [{listed}]",)))
 
 
-def test_they_come_change_and_go_with_the_network(two: Two) -> None:
+def started(two: Two) -> tuple[Agent, Path]:
+    """Near's agent, whose network has given the host a name server, and the host's file."""
     near, _ = two
     file = resolv_conf(near)
     with_servers(two, "10.100.0.2")
     near.start()
     near.until_state("active")
     until(lambda: "nameserver 10.100.0.2" in file.read_text(), "the network's server is asked")
+    return near, file
+
+
+def test_they_come_change_and_go_with_the_network(two: Two) -> None:
+    near, file = started(two)
     with_servers(two, "1.1.1.1", "8.8.8.8")
     near.reload()
     assert [line for line in file.read_text().splitlines() if line.startswith("nameserver")][:2] == [
@@ -52,12 +58,8 @@ def test_they_come_change_and_go_with_the_network(two: Two) -> None:
 
 @pytest.mark.security
 def test_after_a_kill_the_next_start_gives_them_back(two: Two) -> None:
-    near, far = two
-    file = resolv_conf(near)
-    with_servers(two, "10.100.0.2")
-    near.start()
-    near.until_state("active")
-    until(lambda: "10.100.0.2" in file.read_text(), "the network's server is asked")
+    near, file = started(two)
+    far = two[1]
     near.host.kill(near.pid(), "KILL")
     assert near.process is not None
     near.process.wait(10)
@@ -68,12 +70,7 @@ def test_after_a_kill_the_next_start_gives_them_back(two: Two) -> None:
 
 
 def test_what_others_wrote_meanwhile_stays_and_is_told(two: Two) -> None:
-    near, _ = two
-    file = resolv_conf(near)
-    with_servers(two, "10.100.0.2")
-    near.start()
-    near.until_state("active")
-    until(lambda: "10.100.0.2" in file.read_text(), "the network's server is asked")
+    near, file = started(two)
     file.write_text("nameserver 203.0.113.9\n")
     near.attempt("disconnect")
     assert file.read_text() == "nameserver 203.0.113.9\n"

@@ -31,6 +31,31 @@ def test_an_agent_without_a_network_stops_when_it_is_told_to(two: Two) -> None:
     assert near.process.wait(10) == 0
 
 
+HAND_OVER = """
+import os, socket, sys
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(sys.argv[1])
+listener.listen()
+os.dup2(listener.fileno(), 3)
+os.set_inheritable(3, True)
+os.environ |= {"LISTEN_FDS": "1", "LISTEN_PID": str(os.getpid())}
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+def test_a_socket_of_the_service_manager_is_taken_over_and_left_to_it(two: Two) -> None:
+    """Row H-25."""
+    near, _ = two
+    path = near.directory / "run/warren/agent.sock"
+    command = (*WARREN, "agent", "start", "--root", near.directory, "--user", USER)
+    near.process = near.host.start(WARREN[0], "-c", HAND_OVER, path, *command, log="agent")
+    until(lambda: near.attempt("info").returncode == 0, "the agent answers")
+    near.until_state("active")
+    assert near.attempt("agent", "stop").returncode == 0
+    assert near.process.wait(10) == 0
+    assert path.exists()
+
+
 def test_a_hangup_at_the_moment_it_is_ready_is_a_reload(two: Two) -> None:
     near, _ = two
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from warren.localapi.permissions import READ_GROUP
+
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
@@ -37,7 +39,7 @@ WARREN = Defaults(
     state="/var/lib/warren",
     log="/var/log/warren",
     user="warren",
-    group="warren-read",
+    group=READ_GROUP,
 )
 HARMONY_AGENT = Defaults(
     program="harmony-agent",

@@ -31,7 +31,7 @@ from warren.clock import wall_seconds
 from warren.errors import WarrenError
 from warren.localapi.handler import Handler
 from warren.localapi.io import http, socket
-from warren.localapi.io.listener import Listener, listen
+from warren.localapi.io.listener import Listener, adopt, handed_over, listen
 from warren.localapi.io.unix import find_group
 from warren.localapi.pages import Pages
 from warren.localapi.permissions import ADMIN_GROUP, Permissions
@@ -80,7 +80,13 @@ def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 
 def _listen(config: AgentConfig, service: Service, rights: Rights) -> Listener:
-    """As the service, which this process is from then on. Raises HostError."""
+    """As the service, which this process is from then on. Raises HostError.
+
+    A socket that the service manager listens on is taken over as it is (H-25).
+    """
+    if (descriptor := handed_over()) is not None:
+        give_up(service)
+        return adopt(descriptor)
     path, gid = Path(config.daemon.socket), find_group(config.daemon.group).gid
     if owned := owns(service, path.parent):
         give_up(service)

@@ -108,18 +108,6 @@ def checked(parse: Parse[T], findings: Callable[[T], Iterable[Finding]]) -> Pars
     return parse_value
 
 
-def one_of(*words: str) -> Parse[str]:
-    """One of some words."""
-
-    def parse(value: object) -> str:
-        if value not in words:
-            problem = f"is {value!r}" if isinstance(value, str) else f"is {kind(value)}"
-            raise ConfigError([Finding("", problem, f"expected one of {', '.join(words)}")])
-        return text(value)
-
-    return parse
-
-
 def list_of(parse: Parse[T]) -> Parse[tuple[T, ...]]:
     """A list; what is wrong with each item comes at once."""
 

@@ -108,7 +108,10 @@ class Network:
                 raise
 
     async def rotate(self, step: str) -> Rotation:
-        """Goes one step on with a new private key. Raises WarrenError, with the key in use as it was."""
+        """Goes one step on with a new private key. Raises WarrenError for a step that cannot be, with nothing changed.
+
+        Where the interface refuses a key that its file has by then, the next look gives it again.
+        """
         async with self._lock:
             rotation = await asyncio.to_thread(self._keys.rotate, self.config, step)
             if self._interface.is_made:

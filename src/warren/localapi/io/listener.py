@@ -73,7 +73,7 @@ def handed_over(environ: Mapping[str, str] = os.environ) -> int | None:
 
 
 def adopt(descriptor: int) -> Listener:
-    """Takes over a socket that the service manager listens on ; its file is not ours to remove.
+    """Takes over a socket that the service manager listens on; its file is not ours to remove.
 
     Raises HostError.
     """
