@@ -31,6 +31,9 @@ CLASSIFIERS = {
     "License :: OSI Approved :: Python Software Foundation License": "PSF-2.0",
 }
 
+# What those say that have neither: the field that both replace.
+FIELDS = {"Apache 2.0": "Apache-2.0", "Apache-2.0": "Apache-2.0", "BSD-3-Clause": "BSD-3-Clause"}
+
 
 def main() -> int:
     """Print what is not allowed; 1 if anything is."""
@@ -77,7 +80,8 @@ def packages(installed: Iterable[Distribution]) -> Iterator[tuple[str, str]]:
     for distribution in installed:
         metadata = distribution.metadata
         named = [CLASSIFIERS[line] for line in metadata.get_all("Classifier", []) if line in CLASSIFIERS]
-        yield metadata["Name"], metadata["License-Expression"] or " AND ".join(named) or "no licence named"
+        field = FIELDS.get(metadata["License"], "no licence named")
+        yield metadata["Name"], metadata["License-Expression"] or " AND ".join(named) or field
 
 
 if __name__ == "__main__":

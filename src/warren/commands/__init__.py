@@ -1,0 +1,1 @@
+"""Signed commands: an operator's word, carried out at most once, and answered."""

@@ -1,0 +1,1 @@
+"""Every verb, one file for each kind of thing that verbs are about."""

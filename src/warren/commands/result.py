@@ -1,0 +1,83 @@
+"""What became of a command: the RESULT of document 004 (V-67 to V-73), and why one is refused (V-69, V-70).
+
+`docs/protocol/errors.md` has a row for each code; `tests/commands/test_result.py` holds the two together.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+NOT_RUN = -1
+"""The `rc` of what no program has run for."""
+
+
+class Status(enum.StrEnum):
+    """V-68."""
+
+    SUCCESS = "SUCCESS"
+    ERROR = "ERROR"
+    DENIED = "DENIED"
+    TIMEOUT = "TIMEOUT"
+
+
+class Code(enum.StrEnum):
+    """The nine of document 004, and ours."""
+
+    NONE = "NONE"
+    SCRIPT_NOT_FOUND = "SCRIPT_NOT_FOUND"
+    VALIDATION_FAILED = "VALIDATION_FAILED"
+    EXEC_TIMEOUT = "EXEC_TIMEOUT"
+    RATE_LIMITED = "RATE_LIMITED"
+    INVALID_SIGNATURE = "INVALID_SIGNATURE"
+    EXPIRED_TOKEN = "EXPIRED_TOKEN"  # noqa: S105, a code
+    REPLAY_DETECTED = "REPLAY_DETECTED"
+    UNKNOWN_VERB = "UNKNOWN_VERB"
+    SCHEMA_MISMATCH = "SCHEMA_MISMATCH"
+    EXEC_FAILED = "EXEC_FAILED"
+    STALE_SESSION = "STALE_SESSION"
+    POLICY_DENIED = "POLICY_DENIED"
+    APPROVAL_REQUIRED = "APPROVAL_REQUIRED"
+    QUEUE_FULL = "QUEUE_FULL"
+    EXEC_DISABLED = "EXEC_DISABLED"
+    CANCELLED = "CANCELLED"
+    INTERRUPTED = "INTERRUPTED"
+    SHUTTING_DOWN = "SHUTTING_DOWN"
+
+
+class CommandError(Exception):
+    """Why a command is refused or has failed: one code, and a sentence for people that holds no secret.
+
+    `status` is DENIED for what was refused before anything ran, else ERROR or TIMEOUT.
+    """
+
+    def __init__(self, code: Code, problem: str, status: Status = Status.DENIED) -> None:
+        super().__init__(problem)
+        self.code = code
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """RESULT, as document 004 writes it, and what ours adds."""
+
+    corr_id: str
+    agent_id: str
+    verb: str
+    status: Status
+    error_code: Code
+    ts: int
+    """When it was known, in seconds since the Unix epoch; RFC 3339 on the wire."""
+    rc: int = NOT_RUN
+    duration_ms: int = 0
+    stdout: str = ""
+    """Text with secrets masked, cut at a limit with a mark (V-73)."""
+    stderr_hash: str = EMPTY_SHA256
+    data: Mapping[str, object] = field(default_factory=dict)
+    """What the verb answers; fields that its schema marks secret are ciphertext to the operator."""
+    problem: str = ""
+    """For people, where it is no SUCCESS."""
+    level: str = "L0"
+    """The weakest sandbox that a program of it ran in; L0 also where none ran."""

@@ -1,0 +1,184 @@
+"""Signed bytes: JWS Compact Serialization (RFC 7515 section 7.1) with Ed25519 (RFC 8037, RFC 9864), and nothing else.
+
+The rules, in the order in which `read` and `verify` keep them:
+
+1. size and shape: three parts of strict base64url, without padding, without spare bits (RFC 7515 section 2)
+2. header: `alg`, `typ` and `kid`, each once, and no other member; so no `crit`, `jwk`, `jku`, `x5u`, `b64`
+3. `alg` is `Ed25519`; `typ` is the expected one, so that nothing passes for another thing (RFC 8725 section 3.11)
+4. `kid` is the RFC 7638 thumbprint of a key that the caller trusts for this `typ`
+5. the signature, over the octets as received; only then is the payload anything at all
+
+Every rule that is broken raises `JwsError` with the number of the rule's stage. A key is 32 octets; its `kid` is never
+chosen by anybody.
+"""
+
+from __future__ import annotations
+
+import base64
+import enum
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import OKPKey
+
+from warren.strictjson import encode, parse_object
+
+ALGORITHM = "Ed25519"
+KEY_BYTES = 32
+SIGNATURE_CHARACTERS = 86  # of 64 octets
+MAX_BYTES = 65_536  # a command with its intent has about 2,000; a trust bundle of 100 operators 40,000
+MAX_HEADER_CHARACTERS = 512
+MEMBERS = {"alg", "typ", "kid"}
+BASE64URL = re.compile(r"\A[A-Za-z0-9_-]+\Z")
+REGISTRY = jws.JWSRegistry(algorithms=[ALGORITHM])
+
+
+class Stage(enum.IntEnum):
+    """Which rule was broken."""
+
+    SHAPE = 1
+    HEADER = 2
+    TYPE = 3
+    KEY = 4
+    SIGNATURE = 5
+
+
+class JwsError(ValueError):
+    """A token that proves nothing; the text holds nothing of it."""
+
+    def __init__(self, stage: Stage, problem: str) -> None:
+        super().__init__(problem)
+        self.stage = stage
+
+
+@dataclass(frozen=True)
+class VerifyingKey:
+    """An Ed25519 public key."""
+
+    octets: bytes
+    """32 of them."""
+
+    def __post_init__(self) -> None:
+        if len(self.octets) != KEY_BYTES:
+            raise ValueError(f"an Ed25519 public key has {KEY_BYTES} octets, not {len(self.octets)}")
+
+    @cached_property
+    def kid(self) -> str:
+        """RFC 7638 thumbprint, base64url: 43 characters."""
+        return self._key.thumbprint()
+
+    @cached_property
+    def x(self) -> str:
+        """The key as JWK writes it (RFC 8037 section 2)."""
+        return to_base64url(self.octets)
+
+    @cached_property
+    def _key(self) -> OKPKey:
+        return OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": self.x})
+
+    @classmethod
+    def from_x(cls, x: str) -> VerifyingKey:
+        """Raises ValueError."""
+        return cls(from_base64url(x))
+
+
+class SigningKey:
+    """An Ed25519 private key: 32 octets, which no repr shows."""
+
+    def __init__(self, seed: bytes) -> None:
+        if len(seed) != KEY_BYTES:
+            raise ValueError(f"an Ed25519 private key has {KEY_BYTES} octets, not {len(seed)}")
+        # Imported late: who only verifies and who only signs need the same library, but the face needs neither.
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415
+
+        public = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
+        self.public = VerifyingKey(public)
+        private: dict[str, str | list[str]] = {
+            "kty": "OKP",
+            "crv": "Ed25519",
+            "x": self.public.x,
+            "d": to_base64url(seed),
+        }
+        self._key = OKPKey.import_key(private)
+
+    def __repr__(self) -> str:
+        return f"SigningKey(kid={self.public.kid!r})"
+
+    def sign(self, payload: bytes, typ: str) -> str:
+        """The compact token over these octets."""
+        header = {"alg": ALGORITHM, "typ": typ, "kid": self.public.kid}
+        return jws.serialize_compact(header, payload, self._key, registry=REGISTRY)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What is in the right shape; nothing of it is proven."""
+
+    text: str
+    typ: str
+    kid: str
+
+
+def read(text: str, *, max_bytes: int = MAX_BYTES) -> Token:
+    """Rules 1 and 2, and the first half of 3. Raises JwsError."""
+    if len(text) > max_bytes or not text.isascii():
+        raise JwsError(Stage.SHAPE, f"is longer than {max_bytes} octets, or not ASCII")
+    parts = text.split(".")
+    if len(parts) != 3 or len(parts[0]) > MAX_HEADER_CHARACTERS or len(parts[2]) != SIGNATURE_CHARACTERS:
+        raise JwsError(Stage.SHAPE, "is not header, payload and signature of a JWS in its compact form")
+    try:
+        header, *_ = [from_base64url(part) for part in parts]
+    except ValueError as error:
+        raise JwsError(Stage.SHAPE, str(error)) from None
+    return _read_header(text, header)
+
+
+def _read_header(text: str, octets: bytes) -> Token:
+    try:
+        header = parse_object(octets)
+    except ValueError as error:
+        raise JwsError(Stage.HEADER, f"its header {error}") from None
+    match header:
+        case {"alg": str(alg), "typ": str(typ), "kid": str(kid)} if set(header) == MEMBERS:
+            if alg != ALGORITHM:
+                raise JwsError(Stage.TYPE, f"its algorithm is not {ALGORITHM}")
+            return Token(text, typ, kid)
+    raise JwsError(Stage.HEADER, "its header has not exactly alg, typ and kid, each a text")
+
+
+def verify(token: Token, typ: str, keys: Mapping[str, VerifyingKey]) -> bytes:
+    """The payload, proven to be signed as a `typ` by one of `keys`, which are by their `kid`. Raises JwsError."""
+    if token.typ != typ:
+        raise JwsError(Stage.TYPE, f"its type is not {typ}")
+    key = keys.get(token.kid)
+    if key is None or key.kid != token.kid:
+        raise JwsError(Stage.KEY, f"its key is not trusted to sign a {typ}")
+    try:
+        found = jws.deserialize_compact(token.text, key._key, registry=REGISTRY)
+    except (JoseError, ValueError):
+        raise JwsError(Stage.SIGNATURE, "its signature is not of its key over these octets") from None
+    return found.payload
+
+
+def to_base64url(octets: bytes) -> str:
+    """Without padding (RFC 7515 section 2)."""
+    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
+
+
+def from_base64url(text: str) -> bytes:
+    """Only what `to_base64url` writes. Raises ValueError."""
+    if not BASE64URL.match(text) or len(text) % 4 == 1:
+        raise ValueError("is not base64url without padding")
+    octets = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    if to_base64url(octets) != text:
+        raise ValueError("is base64url with spare bits set")
+    return octets
+
+
+def payload_of(members: Mapping[str, object]) -> bytes:
+    """The octets to be signed."""
+    return encode(dict(members))

@@ -1,0 +1,1 @@
+"""Who may say what: keys, the trust bundle, the node's identity."""
