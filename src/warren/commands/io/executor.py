@@ -1,0 +1,151 @@
+"""Carries out a command: drives its verb, performs each effect, keeps the time, and says what became of it.
+
+The only place where a command touches the host. What it does not have a performer for, it does not do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from warren.clock import monotonic_seconds, wall_seconds
+from warren.commands.command import VerifiedCommand
+from warren.commands.effects import Effect, EffectError, Effects, Finished
+from warren.commands.result import EMPTY_SHA256, NOT_RUN, Code, CommandError, Result, Status
+from warren.commands.schema import choose
+from warren.commands.secrets import Unseal, masked, opened
+from warren.commands.settings import CommandSettings
+from warren.commands.verbs import Data, Occasion, Part, Verb
+from warren.strictjson import encode
+
+T = TypeVar("T")
+LEVELS = ("L3", "L2", "L1", "L0")
+"""From the strongest on."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Running:
+    """One command on its way, as performers see it."""
+
+    command: VerifiedCommand
+    occasion: Occasion
+    deadline: float
+    """By the monotonic clock, in seconds."""
+    on_output: Callable[[bytes], None] | None = None
+    secrets: tuple[bytes, ...] = ()
+    """What nothing that leaves may show."""
+    rc: int = NOT_RUN
+    stdout: list[bytes] = field(default_factory=list)
+    truncated: bool = False
+    stderr_hash: str = EMPTY_SHA256
+    level: str | None = None
+
+    def note(self, finished: Finished) -> None:
+        """What a program of it left: the last exit status counts, and the weakest sandbox."""
+        self.rc, self.stderr_hash = finished.rc, finished.stderr_sha256
+        self.stdout.append(finished.stdout)
+        self.truncated |= finished.truncated
+        self.level = max(self.level or LEVELS[0], finished.level, key=LEVELS.index)
+
+
+Performer = Callable[[Any, Running], Awaitable[object]]
+Performers = Mapping[type[Effect[Any]], Performer]
+
+
+class Executor:
+    """Of one process: the agent, or its runner."""
+
+    def __init__(self, agent_id: str, settings: CommandSettings, performers: Performers, unseal: Unseal) -> None:
+        self._agent_id = agent_id
+        self._settings = settings
+        self._performers = performers
+        self._unseal = unseal
+
+    async def run(
+        self, command: VerifiedCommand, verb: Verb, part: Part, on_output: Callable[[bytes], None] | None = None
+    ) -> Result:
+        """Until it is done, or its time is up, or the task is cancelled: then the result says so.
+
+        Never raises but for a cancellation that `cancel` of the intake did not ask for.
+        """
+        seconds = self._settings.sandbox.cmd_timeout_secs
+        occasion = Occasion(self._agent_id, command.corr_id, command.actor.id, self._settings)
+        running = Running(command, occasion, monotonic_seconds() + seconds, on_output)
+        started = monotonic_seconds()
+        data, failure = await self._outcome(running, verb, part, seconds)
+        took = round((monotonic_seconds() - started) * 1000)
+        return _result(running, self._agent_id, data, failure, took)
+
+    async def _outcome(
+        self, running: Running, verb: Verb, part: Part, seconds: int
+    ) -> tuple[Data, CommandError | None]:
+        try:
+            async with asyncio.timeout(seconds):
+                args = opened(running.command, verb, self._unseal)
+                choose(verb.schemas, args)
+                running.secrets = tuple(
+                    str(args[name]).encode() for schema in verb.schemas for name in schema.secrets if name in args
+                )
+                return await self._drive(part(args, running.occasion), running), None
+        except CommandError as error:
+            return {}, error
+        except EffectError as error:
+            return {}, CommandError(Code.EXEC_FAILED, str(error), Status.ERROR)
+        except TimeoutError:
+            problem = f"it was ended after {seconds} seconds"
+            return {}, CommandError(Code.EXEC_TIMEOUT, problem, Status.TIMEOUT)
+        except asyncio.CancelledError as error:
+            return {}, CommandError(Code.CANCELLED, _why(error), Status.ERROR)
+        except Exception:  # a mistake of ours in one verb ends no other command
+            log.exception("command.crashed", extra={"verb": running.command.verb, "corr_id": running.command.corr_id})
+            return {}, CommandError(Code.EXEC_FAILED, "a mistake in the agent itself; its log says more", Status.ERROR)
+
+    async def _drive(self, effects: Effects[T], running: Running) -> T:
+        """What the verb returns. An effect that failed is raised where the verb asked for it."""
+        outcome: object = None
+        failure: EffectError | CommandError | None = None
+        while True:
+            try:
+                effect = effects.throw(failure) if failure else effects.send(outcome)
+            except StopIteration as end:
+                done: T = end.value
+                return done
+            try:
+                outcome, failure = await self._perform(effect, running), None
+            except (EffectError, CommandError) as error:
+                failure = error
+
+    async def _perform(self, effect: Effect[object], running: Running) -> object:
+        performer = self._performers.get(type(effect))
+        if performer is None:
+            raise EffectError(f"nothing on this host may do {type(effect).__name__}")
+        return await performer(effect, running)
+
+
+def _why(error: asyncio.CancelledError) -> str:
+    return str(error.args[0]) if error.args else "the agent stopped"
+
+
+def _result(running: Running, agent_id: str, data: Data, failure: CommandError | None, took: int) -> Result:
+    command = running.command
+    stdout = b"".join(running.stdout) if running.stdout else encode(dict(data)) if data and not failure else b""
+    return Result(
+        corr_id=command.corr_id,
+        agent_id=agent_id,
+        verb=command.verb,
+        status=failure.status if failure else Status.SUCCESS,
+        error_code=failure.code if failure else Code.NONE,
+        ts=int(wall_seconds()),
+        rc=0 if running.rc == NOT_RUN and failure is None else running.rc,
+        duration_ms=took,
+        stdout=masked(stdout.decode(errors="replace"), running.secrets, cut=running.truncated),
+        stderr_hash=running.stderr_hash,
+        data=data,
+        problem=masked(str(failure), running.secrets) if failure else "",
+        level=running.level or LEVELS[-1],
+    )

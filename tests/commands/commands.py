@@ -1,0 +1,39 @@
+"""Commands as the verifier makes them, for tests of what comes after it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from warren.commands.command import Actor, VerifiedCommand
+from warren.commands.settings import CommandSettings, SandboxSettings, SecuritySettings
+
+COMMAND = VerifiedCommand(
+    envelope="",
+    kid="kid",
+    nonce="nonce",
+    corr_id="corr-1",
+    verb="list_users",
+    args={},
+    args_sha256="0" * 64,
+    actor=Actor("ada", "ADMIN"),
+    policy_id="policy-1",
+    door="local",
+    sid="sid",
+    iat=1_700_000_000,
+    exp=1_700_000_060,
+    has_intent=True,
+)
+
+
+def command(verb: str, args: Mapping[str, object] | None = None, **others: object) -> VerifiedCommand:
+    """One of this verb."""
+    return replace(COMMAND, verb=verb, args=args or {}, **others)  # type: ignore[arg-type]
+
+
+def settings(directory: str = "/nowhere", *, sandbox: SandboxSettings | None = None) -> CommandSettings:
+    """All of it at its defaults but the sandbox."""
+    security = SecuritySettings(f"{directory}/trust.jws", f"{directory}/identity", exec_enable=True)
+    return CommandSettings(
+        security, f"{directory}/audit", f"{directory}/commands", sandbox=sandbox or SandboxSettings()
+    )

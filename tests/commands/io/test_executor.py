@@ -1,0 +1,134 @@
+"""The executor, with verbs made for it and effects on real files."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.commands.commands import command, settings
+from warren.commands.effects import Effect, EffectError, Effects, Finished, ReadFile, RunProgram, Secret, WriteFile, do
+from warren.commands.io.executor import Executor, Performers, Running
+from warren.commands.io.files import file_performers
+from warren.commands.result import Code, CommandError, Result, Status
+from warren.commands.schema import Schema, Text
+from warren.commands.settings import SandboxSettings
+from warren.commands.verbs import Data, Occasion, Part, Verb
+
+pytestmark = pytest.mark.integration
+
+NAME = Schema({"name": Text("[a-z]{1,8}", "1 to 8 of a-z")}, {"password": Text(".{8,}", "8 or more", secret=True)})
+
+
+def unseal(sealed: str, corr_id: str, name: str) -> bytes:
+    if sealed != "opens":
+        raise ValueError
+    return f"{corr_id}/{name}".encode()
+
+
+async def speak(effect: RunProgram, running: Running) -> Finished:
+    """Says what its standard input holds, as a script may."""
+    finished = Finished(3, effect.stdin.open(), "a" * 64, "b" * 64, truncated=effect.argv[0] == "/much", level="L1")
+    running.note(finished)
+    return finished
+
+
+async def wait(_: WriteFile, __: Running) -> None:
+    await asyncio.sleep(600)
+
+
+def run(part: Part, args: Mapping[str, object], performers: Performers | None = None, seconds: int = 45) -> Result:
+    executor = Executor(
+        "node-1",
+        settings(sandbox=SandboxSettings(cmd_timeout_secs=seconds)),
+        performers or {**file_performers(), RunProgram: speak},
+        unseal,
+    )
+    verb = Verb("probe", "", (NAME,), run=part)
+    return asyncio.run(executor.run(command("probe", args), verb, part))
+
+
+def test_what_a_verb_returns_is_the_answer(tmp_path: Path) -> None:
+    path = str(tmp_path / "kept")
+
+    def part(args: Mapping[str, Any], _: Occasion) -> Effects[Data]:
+        yield from do(WriteFile(path, Secret(args["name"].encode())))
+        return {"kept": ((yield from do(ReadFile(path))) or b"").decode()}
+
+    result = run(part, {"name": "ada"})
+    assert (result.status, result.error_code, result.rc, result.data) == (Status.SUCCESS, Code.NONE, 0, {"kept": "ada"})
+    assert result.stdout == '{"kept":"ada"}'
+    assert Path(path).stat().st_mode & 0o777 == 0o600
+
+
+def test_an_effect_that_fails_is_raised_into_the_verb(tmp_path: Path) -> None:
+    def part(_: Mapping[str, Any], __: Occasion) -> Effects[Data]:
+        try:
+            yield from do(ReadFile(str(tmp_path)))
+        except EffectError as error:
+            return {"problem": str(error)}
+        return {}
+
+    assert "Is a directory" in str(run(part, {"name": "ada"}).data["problem"])
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "code"),
+    [
+        (EffectError("no"), Status.ERROR, Code.EXEC_FAILED),
+        (CommandError(Code.SCRIPT_NOT_FOUND, "no", Status.ERROR), Status.ERROR, Code.SCRIPT_NOT_FOUND),
+        (RuntimeError("a mistake"), Status.ERROR, Code.EXEC_FAILED),
+    ],
+)
+def test_how_a_verb_fails(raised: Exception, status: Status, code: Code) -> None:
+    def part(_: Mapping[str, Any], __: Occasion) -> Effects[Data]:
+        yield from do(ReadFile("/nowhere/at/all"))
+        raise raised
+
+    result = run(part, {"name": "ada"})
+    assert (result.status, result.error_code, result.rc) == (status, code, -1)
+    assert "a mistake in the agent" in result.problem or result.problem == "no"
+
+
+def test_what_has_no_performer_is_not_done() -> None:
+    def part(_: Mapping[str, Any], __: Occasion) -> Effects[Data]:
+        yield from do(Effect())
+        return {}
+
+    assert run(part, {"name": "ada"}).problem == "nothing on this host may do Effect"
+
+
+def test_the_time_of_a_verb_ends() -> None:
+    def part(_: Mapping[str, Any], __: Occasion) -> Effects[Data]:
+        yield from do(WriteFile("", Secret(b"")))
+        return {}
+
+    result = run(part, {"name": "ada"}, {WriteFile: wait}, seconds=1)
+    assert (result.status, result.error_code) == (Status.TIMEOUT, Code.EXEC_TIMEOUT)
+
+
+def test_a_sealed_argument_is_opened_checked_and_masked() -> None:
+    def part(args: Mapping[str, Any], _: Occasion) -> Effects[Data]:
+        yield from do(RunProgram(("/much",), Secret(args["password"].encode())))
+        return {"hidden": "data"}
+
+    result = run(part, {"name": "ada", "password": {"sealed": "opens"}})
+    assert result.stdout == "***\n[cut]"
+    assert (result.rc, result.level, result.stderr_hash) == (3, "L1", "b" * 64)
+
+
+@pytest.mark.parametrize("password", [{"sealed": "foreign"}, "short"])
+def test_a_secret_that_is_none(password: object) -> None:
+    played = []
+
+    def part(_: Mapping[str, Any], __: Occasion) -> Effects[Data]:
+        played.append((yield from do(ReadFile("/nowhere"))))
+        return {}
+
+    result = run(part, {"name": "ada", "password": password})
+    assert played == []
+    assert result.error_code == Code.VALIDATION_FAILED
+    assert "short" not in result.problem

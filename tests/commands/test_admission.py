@@ -1,0 +1,66 @@
+"""Rates and places."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+import pytest
+
+from warren.commands.admission import MAX_BUCKETS, Admission, Rate
+from warren.commands.result import Code, CommandError
+
+pytestmark = pytest.mark.unit
+
+
+def refusal(admission: Admission, actor: str, verb: str, now: float) -> Code:
+    try:
+        with admission.hold(actor, verb, now):
+            return Code.NONE
+    except CommandError as error:
+        return error.code
+
+
+def test_a_rate_fills_evenly() -> None:
+    admission = Admission(Rate(2), Rate(100), 10)
+    assert [refusal(admission, "ada", "v", at) for at in (0, 0, 0, 29, 30, 30)] == [
+        Code.NONE,
+        Code.NONE,
+        Code.RATE_LIMITED,
+        Code.RATE_LIMITED,
+        Code.NONE,
+        Code.RATE_LIMITED,
+    ]
+    assert refusal(admission, "bob", "v", 30) == Code.NONE
+
+
+def test_a_verb_has_its_own_rate() -> None:
+    admission = Admission(Rate(100), Rate(100, {"rare": 1}), 10)
+    assert [refusal(admission, "ada", "rare", 0) for _ in range(2)] == [Code.NONE, Code.RATE_LIMITED]
+    assert refusal(admission, "ada", "other", 0) == Code.NONE
+
+
+def test_what_is_refused_takes_nothing() -> None:
+    admission = Admission(Rate(2), Rate(100, {"rare": 1}), 1)
+    assert refusal(admission, "ada", "rare", 0) == Code.NONE
+    assert refusal(admission, "ada", "rare", 0) == Code.RATE_LIMITED
+    with admission.hold("ada", "v", 0):
+        assert admission.taken == 1
+    assert admission.taken == 0
+
+
+def test_places_are_held_until_it_is_done() -> None:
+    admission = Admission(Rate(100), Rate(100), 2)
+    with ExitStack() as held:
+        for _ in range(2):
+            held.enter_context(admission.hold("ada", "v", 0))
+        assert refusal(admission, "ada", "v", 0) == Code.QUEUE_FULL
+    assert refusal(admission, "ada", "v", 0) == Code.NONE
+    admission.closed = True
+    assert refusal(admission, "ada", "v", 0) == Code.SHUTTING_DOWN
+
+
+def test_actors_without_number_take_no_room_without_bound() -> None:
+    rate = Rate(1)
+    for number in range(3 * MAX_BUCKETS):
+        rate.spend(str(number), 0)
+    assert len(rate._buckets) == MAX_BUCKETS
