@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -40,6 +40,8 @@ from warren.telemetry.io.echo import Prober
 from warren.telemetry.io.logging import set_level, start_logging
 from warren.telemetry.levels import Level
 from warren.tunnel.io.conffile import Opener, open_file
+from warren.tunnel.io.orphans import remove_orphans
+from warren.tunnel.io.owner import home_of
 from warren.tunnel.io.policy import sweep
 from warren.tunnel.network import NetworkConfig
 
@@ -113,7 +115,7 @@ async def _serve(options: Options, config: AgentConfig, listener: Listener, righ
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(thread_name_prefix="work"))
     async with asyncio.TaskGroup() as group:
         host = _host(config, rights, group)
-        await _recover(host)
+        await _recover(host, {network.interface for network in config.networks if network.enabled})
         networks = AgentNetworks(config.networks, lambda: _load_again(options, config, rights.open_config), host)
         local = open_http(config.http, find_group(config.daemon.group).gid)
         pages = _pages(config, networks, local, lambda: _conditions(local, host.probes.prober, rights))
@@ -148,18 +150,21 @@ def _follow_signals(told_to_stop: asyncio.Event, hangup: asyncio.Event) -> None:
         loop.add_signal_handler(signal.SIGHUP, hangup.set)
 
 
-async def _recover(host: Host) -> None:
-    """Takes away what an agent that was killed has left of name servers and rules; links go with their networks."""
+async def _recover(host: Host, wanted: Collection[str]) -> None:
+    """Takes away what an agent that was killed has left: name servers, links that are none of `wanted`, and rules."""
     await host.name_servers.recover()
     try:
+        for name in await asyncio.to_thread(remove_orphans, host.home, host.netlink, wanted):
+            log.info("link.removed", extra={"interface": name, "reason": "an agent that was killed left it"})
         await asyncio.to_thread(sweep, host.netlink)
     except WarrenError as error:
-        log.warning("rules.not_recovered", extra={"error": str(error)})
+        log.warning("links.not_recovered", extra={"error": str(error)})
 
 
 def _host(config: AgentConfig, rights: Rights, group: asyncio.TaskGroup) -> Host:
     probes = Probes(config.metrics.probe_interval_seconds)
-    return Host(Netlink.open(), probes, NameServers(rights.resolver), rights, group)
+    home = home_of(Path(config.daemon.state))
+    return Host(Netlink.open(), probes, NameServers(rights.resolver), rights, group, home)
 
 
 def _load_again(options: Options, running: AgentConfig, opener: Opener) -> Sequence[NetworkConfig]:

@@ -13,16 +13,19 @@ from warren.cli.options import config_options, config_path, own_defaults
 from warren.cli.output import tell, write
 from warren.errors import FarSideError, HostError
 from warren.localapi.io.client import request
+from warren.tunnel.io.orphans import remove_orphans
+from warren.tunnel.io.owner import home_of
 from warren.tunnel.io.policy import sweep
 
 
 @click.command()
 @config_options
 def recover(config: Path | None, root: str) -> int:
-    """Give the host back what an agent that was killed has left: name servers and routing rules.
+    """Give the host back what an agent that was killed has left: name servers, links in the kernel, routing rules.
 
-    Links go with the agent, and their routes with them. The next start does the same by itself; this is for a host
-    that is to stay without an agent, and for ExecStopPost= of a unit. While an agent runs it is refused.
+    Routes go with their link, and other links with the agent. The next start does the same by itself, but for links of
+    networks that it brings up; this is for a host that is to stay without an agent, and for ExecStopPost= of a unit.
+    While an agent runs it is refused.
 
     Exit status: 0 done, or nothing was left; 1 something could not be undone, and was told.
     """
@@ -30,7 +33,9 @@ def recover(config: Path | None, root: str) -> int:
     settings = read_config(config_path(config, defaults), defaults)
     refuse_while_running(Path(settings.daemon.socket))
     problems = own_resolver(settings, defaults).recover()
-    sweep(Netlink.open())
+    netlink = Netlink.open()
+    remove_orphans(home_of(Path(settings.daemon.state)), netlink)
+    sweep(netlink)
     for problem in problems:
         tell(str(problem), problem.remedy)
     if not problems:

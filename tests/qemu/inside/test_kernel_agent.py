@@ -64,3 +64,36 @@ def test_killed_and_started_again_it_takes_over_what_it_left(agent: Agent) -> No
     assert agent.traces() == as_up
     assert agent.attempt("agent", "stop").returncode == 0
     until(lambda: agent.traces() == before, "the host is as it was")
+
+
+def killed(agent: Agent) -> None:
+    """Up, and then killed: its link is there."""
+    agent.start()
+    agent.until_state("active")
+    agent.host.kill(agent.pid())
+    process = agent.process
+    until(lambda: process is None or process.poll() is not None, "the agent is gone")
+    assert "wg0" in agent.host.links()
+
+
+def test_a_link_whose_network_left_the_file_goes_at_the_next_start(agent: Agent) -> None:
+    """Those of others, of an agent with another home too, stay."""
+    before = agent.traces()
+    killed(agent)
+    for name, alias in (("wg7", "warren 1 1 1-1"), ("wg8", "warren 1 1"), ("wg9", "of the administrator")):
+        agent.host.ip("link", "add", name, "group", "119", "type", "wireguard")
+        agent.host.ip("link", "set", name, "alias", alias)
+    agent.configure()
+    agent.start()
+    assert [each["interface"] for each in agent.said("link.removed")] == ["wg0"]
+    assert {"wg7", "wg8", "wg9"} == set(agent.host.links()) - {"lo", "eth0"}
+    for name in ("wg7", "wg8", "wg9"):
+        agent.host.ip("link", "delete", name)
+    until(lambda: agent.traces() == before, "the host is as it was")
+
+
+def test_recover_removes_the_link_of_an_agent_that_was_killed(agent: Agent) -> None:
+    before = agent.traces()
+    killed(agent)
+    assert agent.attempt("recover").returncode == 0
+    until(lambda: agent.traces() == before, "the host is as it was")

@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use device::control::{Control, ControlError};
 use device::uapi::{
@@ -82,6 +82,15 @@ impl Served {
         Self { directory, interface, notices, server }
     }
 
+    /// One that outlives its file.
+    fn lasting() -> Self {
+        let directory = TempDir::new().unwrap();
+        let listener = Listener::open(&directory.path().join("below"), "wg0").unwrap();
+        let (interface, notices) = (Arc::new(Interface::default()), Arc::new(Mutex::new(Vec::new())));
+        let server = Server::keep(listener, interface.clone(), Arc::new(|_| {})).unwrap();
+        Self { directory, interface, notices, server }
+    }
+
     fn path(&self) -> PathBuf {
         self.directory.path().join("wg0.sock")
     }
@@ -115,6 +124,14 @@ impl Served {
 
     fn works(&self) -> bool {
         client::get(self.directory.path(), "wg0").unwrap() == *self.interface.status.lock().unwrap()
+    }
+}
+
+fn until(done: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < PATIENCE, "it did not happen");
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 
@@ -364,6 +381,32 @@ fn it_ends_when_its_file_is_deleted() {
     fs::remove_file(served.path()).unwrap();
     assert!(served.ended(PATIENCE));
     assert_eq!(*served.notices.lock().unwrap(), ["SocketGone"]);
+}
+
+#[test]
+fn one_that_lasts_comes_back_with_its_directory() {
+    let served = Served::lasting();
+    let below = served.directory.path().join("below");
+    let path = below.join("wg0.sock");
+    for _ in 0..2 {
+        fs::remove_dir_all(&below).unwrap();
+        until(|| client::get(&below, "wg0").is_ok());
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    assert!(!served.ended(Duration::ZERO));
+    served.server.close();
+    assert!(!path.exists());
+}
+
+#[test]
+fn one_that_lasts_is_stopped_while_it_cannot_come_back() {
+    let served = Served::lasting();
+    let below = served.directory.path().join("below");
+    fs::remove_dir_all(&below).unwrap();
+    fs::write(&below, "").unwrap();
+    std::thread::sleep(Duration::from_millis(1500));
+    served.server.close();
+    assert_eq!(fs::read_to_string(below).unwrap(), "");
 }
 
 #[test]

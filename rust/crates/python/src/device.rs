@@ -17,7 +17,8 @@ use crate::failure;
 use crate::key::PublicKey;
 use crate::status::{self, DeviceStatus};
 
-/// A WireGuard interface whose packet thread runs in this process. It serves the socket that `wg show` asks.
+/// A WireGuard interface whose packet thread runs in this process. It serves the socket that `wg show` asks, and makes it
+/// again where others have removed it.
 #[pyclass(frozen, module = "warren._core")]
 pub(crate) struct Device {
     name: String,
@@ -119,7 +120,7 @@ impl Device {
         let engine = Engine::open(tun)?;
         let listener = Listener::open(Path::new(uapi::DEFAULT_DIRECTORY), &name)?;
         let handle = engine.handle();
-        let server = Server::start(listener, Arc::new(handle.clone()), Arc::new(|_| {}))?;
+        let server = Server::keep(listener, Arc::new(handle.clone()), Arc::new(|_| {}))?;
         let events = Arc::clone(engine.events());
         Ok(Self { name, handle, events, running: Mutex::new(Some(Running { _server: server, _engine: engine })) })
     }

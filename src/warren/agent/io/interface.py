@@ -18,9 +18,12 @@ from warren.tunnel.status import InterfaceStatus
 class Interface:
     """One link with its engine."""
 
-    def __init__(self, backend: Backend, netlink: Netlink, open_driver: OpenDriver = open_no_driver) -> None:
+    def __init__(
+        self, backend: Backend, netlink: Netlink, open_driver: OpenDriver = open_no_driver, home: str = ""
+    ) -> None:
         self._wanted = backend
         self._open_driver = open_driver
+        self._home = home
         self._netlink = netlink
         self._engine: LiveEngine | None = None
 
@@ -57,7 +60,7 @@ class Interface:
     def make(self, desired: InterfaceConfig) -> tuple[Step, ...]:
         """Makes it, whole or not at all, or takes over what an agent that was killed has left. Raises WarrenError."""
         sweep(self._netlink)
-        self._engine = create_engine(self._wanted, desired.name, self._netlink, self._open_driver)
+        self._engine = create_engine(self._wanted, desired.name, self._netlink, self._open_driver, self._home)
         try:
             return self.change(desired)
         except BaseException:

@@ -46,6 +46,8 @@ class Host:
     name_servers: NameServers
     rights: Rights
     group: asyncio.TaskGroup
+    home: str = ""
+    """What its links are known by, should it be killed (tunnel/io/owner.py)."""
 
 
 class Network:
@@ -140,7 +142,7 @@ class Network:
     def _begin(self) -> None:
         """With nothing known and nothing made."""
         host = self._host
-        self._interface = Interface(self.config.backend, host.netlink, host.rights.open_tun)
+        self._interface = Interface(self.config.backend, host.netlink, host.rights.open_tun, host.home)
         self._upkeep = Upkeep(self.config, monotonic_seconds())
         self._questions = Questions(self._upkeep, self.record, host.name_servers, host.group, self._wake.set)
         self._keys = KeyRing(host.rights.keys)

@@ -27,14 +27,14 @@ class LiveEngine(Engine, Protocol):
 
 
 def create_engine(
-    backend: Backend, name: str, netlink: Netlink, open_driver: OpenDriver = open_no_driver
+    backend: Backend, name: str, netlink: Netlink, open_driver: OpenDriver = open_no_driver, home: str = ""
 ) -> LiveEngine:
     """Makes the interface `name`, or takes over what a process that was killed left of it in the kernel.
 
-    "auto" is the kernel, and our engine where the kernel has no WireGuard. Raises WarrenError, with nothing left;
-    InterfaceError if there is such a link of another, be it another Warren.
+    `home` tells links of one agent from those of others (owner.py). "auto" is the kernel, and our engine where the
+    kernel has no WireGuard. Raises WarrenError, with nothing left; InterfaceError if there is such a link of another, be it another Warren.
     """
-    kernel = KernelEngine(name, netlink)
+    kernel = KernelEngine(name, netlink, home)
     if kernel.take_over():
         if backend != "userspace":
             return kernel

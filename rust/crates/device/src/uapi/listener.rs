@@ -120,6 +120,15 @@ impl Listener {
         Ok(Self { socket, path, file })
     }
 
+    /// Listens anew where its file was, which has gone.
+    ///
+    /// # Errors
+    /// Those of [`Listener::open`].
+    pub(super) fn reopen(&self) -> Result<Self, ListenError> {
+        let ifname = self.path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+        Self::open(self.path.parent().unwrap_or(Path::new("/")), ifname)
+    }
+
     /// The socket's path.
     #[must_use]
     pub fn path(&self) -> &Path {

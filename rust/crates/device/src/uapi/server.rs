@@ -21,6 +21,9 @@ use crate::control::Control;
 /// waiting in the queue, so polling at once would spin.
 const REST: Duration = Duration::from_millis(100);
 
+/// How long a file that has gone is left alone: who replaces it, or clears a directory away, is done by then.
+const AWAY: Duration = Duration::from_secs(1);
+
 /// What happened to a server; for the log.
 #[derive(Debug)]
 pub enum Notice {
@@ -28,7 +31,7 @@ pub enum Notice {
     Refused(String),
     /// Connections cannot be taken; they are tried again ten times a second, and this is told once.
     Accept(io::Error),
-    /// The socket's file is no longer there or no longer ours; the server has ended.
+    /// The socket's file is no longer there or no longer ours; the server has ended, or makes another within seconds.
     SocketGone,
 }
 
@@ -48,11 +51,23 @@ impl Server {
     /// When the file cannot be watched (gone already, or fs.inotify.max_user_instances is too low) or no pipe or
     /// thread can be made. The file is then removed.
     pub fn start(listener: Listener, control: Arc<dyn Control>, observer: Arc<Observer>) -> io::Result<Self> {
+        Self::spawn(listener, control, observer, false)
+    }
+
+    /// The same for a program that does more than this: a file that has gone is made again, and the server goes on.
+    ///
+    /// # Errors
+    /// Those of [`Server::start`].
+    pub fn keep(listener: Listener, control: Arc<dyn Control>, observer: Arc<Observer>) -> io::Result<Self> {
+        Self::spawn(listener, control, observer, true)
+    }
+
+    fn spawn(listener: Listener, control: Arc<dyn Control>, observer: Arc<Observer>, lasts: bool) -> io::Result<Self> {
         let listener = NamedListener(listener);
         let (stopped, stop) = pipe_with(PipeFlags::CLOEXEC)?;
         let (ended, end) = pipe_with(PipeFlags::CLOEXEC)?;
         let watch = Watch::on(listener.0.path())?;
-        let accepting = Accepting { listener, watch, stopped, _end: end, control, observer };
+        let accepting = Accepting { listener, watch, stopped, _end: end, control, observer, lasts };
         let thread = thread::Builder::new().name("uapi".to_owned()).spawn(move || accepting.run())?;
         Ok(Self { stop: Some(stop), ended, thread: Some(thread) })
     }
@@ -102,15 +117,25 @@ struct Accepting {
     _end: OwnedFd,
     control: Arc<dyn Control>,
     observer: Arc<Observer>,
+    /// Whether it outlives its file.
+    lasts: bool,
 }
 
 impl Accepting {
-    fn run(self) {
+    fn run(mut self) {
         let mut clients = Clients::default();
+        self.serve(&mut clients);
+        while self.lasts && !self.listener.0.owns_path() && self.comes_back() {
+            self.serve(&mut clients);
+        }
+    }
+
+    /// Until it is told to stop, or its file has gone.
+    fn serve(&self, clients: &mut Clients) {
         let mut rested = true;
         // Looked at first, for the file may have gone before it was watched.
         while self.listener.0.owns_path() && !self.wait(rested) {
-            match self.accept(&mut clients) {
+            match self.accept(clients) {
                 Ok(()) => rested = true,
                 Err(error) => {
                     // Told once, not ten times a second.
@@ -124,6 +149,29 @@ impl Accepting {
         if !self.listener.0.owns_path() {
             (self.observer)(Notice::SocketGone);
         }
+    }
+
+    /// Makes another file; `false` if it is told to stop before it can.
+    fn comes_back(&mut self) -> bool {
+        while !self.is_stopped_within(AWAY) {
+            // Not permitted, or another's: asked again until it can be.
+            let Ok(listener) = self.listener.0.reopen() else { continue };
+            let listener = NamedListener(listener);
+            if let Ok(watch) = Watch::on(listener.0.path()) {
+                (self.listener, self.watch) = (listener, watch);
+                return true;
+            }
+        }
+        false
+    }
+
+    fn is_stopped_within(&self, patience: Duration) -> bool {
+        let mut sources = [PollFd::new(&self.stopped, PollFlags::empty())];
+        let wait = Timespec { tv_sec: patience.as_secs().try_into().unwrap_or_default(), tv_nsec: 0 };
+        if poll(&mut sources, Some(&wait)).is_err() {
+            thread::sleep(REST);
+        }
+        !sources[0].revents().is_empty()
     }
 
     /// Waits for a connection, a change of the file, or the stop, which is `true`.
