@@ -11,7 +11,7 @@ from warren.agent.record import Record
 from warren.agent.sampling import connection_of, network_sample
 from warren.errors import HostError, StateError
 from warren.telemetry.echo import Figures
-from warren.telemetry.sample import Connection
+from warren.telemetry.sample import Connection, Notice
 from warren.tunnel.lifecycle import State, Step
 from warren.tunnel.network import NetworkConfig, NetworkPeer
 from warren.tunnel.status import InterfaceStatus, PeerStatus
@@ -85,11 +85,13 @@ def test_handshakes_are_counted_by_events_or_by_their_times() -> None:
 def test_a_sample_has_what_was_seen_and_measured() -> None:
     record = up()
     record.saw(STATUS)
-    assert record.warn("dns", "resolv.conf was changed by others")
-    assert not record.warn("dns", "resolv.conf was changed by others"), "that is no news"
+    record.advice = (Notice("config.warning", "address: is missing"),)
+    notice = Notice("dns.changed", "resolv.conf was changed by others")
+    assert record.warn("dns", notice)
+    assert not record.warn("dns", notice), "that is no news"
     sample = network_sample(CONFIG, record, "kernel", {PEER: Figures(0.02, 0.5, 49.0)})
     assert (sample.backend, sample.listen_port, sample.rx_bytes, sample.tx_bytes) == ("kernel", 7, 3, 4)
-    assert sample.warnings == ("resolv.conf was changed by others",)
+    assert sample.warnings == (*record.advice, notice)
     (peer,) = sample.peers
     assert (peer.name, peer.latest_handshake, peer.latency_seconds, peer.loss_rate) == ("far", 10.0, 0.02, 0.5)
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 from warren.telemetry.health import Condition, Severity, Status, handshake_age_seconds, is_healthy, judge
-from warren.telemetry.sample import Connection, NetworkSample, PeerSample
+from warren.telemetry.sample import Connection, NetworkSample, Notice, PeerSample
 
 from .samples import FRESH, NOW, QUIET, STALE, agents, network
 
@@ -119,11 +119,12 @@ def test_a_condition_degrades_unless_it_only_informs() -> None:
 
 
 def test_what_the_samples_show_becomes_a_condition() -> None:
+    notice = Notice("offload.lost", "checksums are made in software")
     waiting = replace(QUIET, pending="gw.example does not resolve")
-    sample = network(C.FAILED, waiting, error="wg0 is there already", warnings=("checksums are made in software",))
+    sample = network(C.FAILED, waiting, error="wg0 is there already", warnings=(notice,))
     assert [(found.name, found.severity, found.sentence) for found in judge([sample], NOW).conditions] == [
         ("network.failed", Severity.DEGRADED, "network default: wg0 is there already"),
-        ("network.warning", Severity.INFO, "network default: checksums are made in software"),
+        ("offload.lost", Severity.INFO, "network default: checksums are made in software"),
         ("peer.pending", Severity.DEGRADED, "network default, peer quiet: gw.example does not resolve"),
     ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from warren._core import Event, PublicKey
 from warren.errors import WarrenError
+from warren.telemetry.sample import Notice
 from warren.tunnel.counters import Counters
 from warren.tunnel.lifecycle import State, Step, after
 from warren.tunnel.status import InterfaceStatus
@@ -19,7 +20,9 @@ class Record:
         """Why it is in state `error`, or why the last change of it was not taken."""
         self.connected_since: float | None = None
         self.status: InterfaceStatus | None = None
-        self.warnings: dict[str, str] = {}
+        self.advice: tuple[Notice, ...] = ()
+        """What a person should know of its configuration."""
+        self.warnings: dict[str, Notice] = {}
         """What a person should know though it works, by what it is about."""
         self.pending: dict[PublicKey, str] = {}
         """Peers whose endpoint has no address yet, and why."""
@@ -39,12 +42,12 @@ class Record:
         elif self.state in (State.STOPPED, State.ERROR):
             self.connected_since, self.status = None, None
 
-    def warn(self, about: str, sentence: str | None) -> bool:
+    def warn(self, about: str, notice: Notice | None) -> bool:
         """Keeps a warning, or takes it back; true if that is news."""
         before = self.warnings.pop(about, None)
-        if sentence is not None:
-            self.warnings[about] = sentence
-        return sentence not in (None, before)
+        if notice is not None:
+            self.warnings[about] = notice
+        return notice not in (None, before)
 
     def fail(self, error: WarrenError, now: float) -> None:
         """It does not work, for this reason."""

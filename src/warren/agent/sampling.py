@@ -56,7 +56,7 @@ def network_sample(
         handshakes_succeeded=record.handshakes_succeeded,
         handshakes_failed=record.handshakes_failed,
         error=None if error is None else f"{error}; {error.remedy}",
-        warnings=tuple(record.warnings.values()),
+        warnings=(*record.advice, *record.warnings.values()),
     )
 
 

@@ -42,7 +42,7 @@ def listed(view: NetworkView, now: float) -> dict[str, object]:
         "addresses": list(sample.addresses),
         "connected_since": sample.connected_since,
         "error": sample.error,
-        "warnings": list(sample.warnings),
+        "warnings": [warning.sentence for warning in sample.warnings],
     }
 
 

@@ -180,7 +180,7 @@ def _conditions(sample: NetworkSample) -> Iterator[Condition]:
     if sample.error is not None:
         yield Condition("network.failed", f"network {sample.name}: {sample.error}")
     for warning in sample.warnings:
-        yield Condition("network.warning", f"network {sample.name}: {warning}", Severity.INFO)
+        yield Condition(warning.name, f"network {sample.name}: {warning.sentence}", Severity.INFO)
     for peer in sample.peers:
         if peer.pending is not None:
             yield Condition("peer.pending", f"network {sample.name}, peer {peer.name}: {peer.pending}")

@@ -20,6 +20,14 @@ class Connection(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """What a person should know though the network works: a name that never changes, and a sentence."""
+
+    name: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
 class PeerSample:
     """One peer."""
 
@@ -61,4 +69,4 @@ class NetworkSample:
     handshakes_succeeded: int = 0
     handshakes_failed: int = 0
     error: str | None = None
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Notice, ...] = ()
