@@ -46,6 +46,7 @@ ELSEWHERE = InterfaceStatus(
     "wg2", PRIVATE_KEYS[0].public_key(), 51821, offloads_off=(("udp_segment", "the kernel refused it"),)
 )
 KILLED = InterfaceError("wg3 is not up", code="interface.stale")
+DELETED = InterfaceError("wg5 is not up", code="interface.ended")
 FORBIDDEN = HostError("wg4: Permission denied", code="host.not_permitted")
 SECRETS = [PRIVATE_KEYS[0].to_base64(), PRESHARED_KEYS[0].to_base64()]
 
@@ -189,7 +190,9 @@ def test_json_has_every_fact() -> None:
         ((UP, DOWN), {}, 3),
         ((ELSEWHERE,), {}, 3),
         ((), {}, 3),
-        ((UP,), {"wg3": KILLED}, 3),
+        ((UP,), {"wg3": KILLED}, 0),
+        ((), {"wg3": KILLED}, 3),
+        ((UP,), {"wg5": DELETED}, 3),
         ((UP,), {"wg4": FORBIDDEN}, 1),
         ((DOWN,), {"wg3": KILLED, "wg4": FORBIDDEN}, 1),
     ],

@@ -32,11 +32,13 @@ NOT_UP = 3  # what systemctl(1) says of a unit that is not active
 def status(name: str | None, socket: Path, as_json: bool) -> int:
     """Show the agent's networks, and every interface that a userspace WireGuard serves on this host; or NAME alone.
 
-    Exit status: 0 every one of them is up; 3 one is not, or there is none; 1 one could not be asked.
-    No private or preshared key is ever shown.
+    NAME is that of a network of the agent or of an interface.
+
+    Exit status: 0 every one of them is up; 3 one is not, or there is none; 1 one could not be asked. A socket that a
+    killed engine left behind is told, and is none of them. No private or preshared key is ever shown.
     """
-    networks = [] if name else agent_networks(socket)
-    found = survey((name,) if name else served())
+    networks = [network for network in agent_networks(socket) if name in (None, network["network"])]
+    found = survey(interfaces_to_ask(name, networks))
     now = wall_seconds()
     if as_json:
         write(json.dumps({"networks": networks} | document(found, now), indent=2) + "\n")
@@ -47,6 +49,14 @@ def status(name: str | None, socket: Path, as_json: bool) -> int:
     for error in found.failures.values():
         tell(str(error), error.remedy)
     return exit_status(found, networks)
+
+
+def interfaces_to_ask(name: str | None, networks: Sequence[Answer]) -> list[str]:
+    """Those of the networks that are up, in the kernel or not; without a name those that have a socket, too."""
+    if name is not None and not networks:
+        return [name]
+    up = {network["interface"] for network in networks if network["state"] == "active"}
+    return sorted(up.union(served() if name is None else ()))
 
 
 def agent_networks(socket: Path) -> list[Answer]:
@@ -85,8 +95,9 @@ def _drawn(found: Survey, networks: Sequence[Answer], names: Names, now: float) 
 
 def exit_status(found: Survey, networks: Sequence[Answer] = ()) -> int:
     """As the help has it."""
-    if any(error.code not in {"interface.stale", "interface.ended"} for error in found.failures.values()):
+    codes = {error.code for error in found.failures.values()} - {"interface.stale"}
+    if codes - {"interface.ended"}:
         return 1
     all_up = all(interface.is_up for interface in found.interfaces)
     all_active = all(network["state"] == "active" for network in networks if network["state"] != "uninitialized")
-    return 0 if found.interfaces and all_up and all_active and not found.failures else NOT_UP
+    return 0 if found.interfaces and all_up and all_active and not codes else NOT_UP

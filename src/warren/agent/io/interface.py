@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from warren._core import DeviceStatus, Events, Netlink
-from warren.errors import InterfaceError
+from warren.errors import HostError, InterfaceError
 from warren.tunnel.config import InterfaceConfig
 from warren.tunnel.io.apply import apply_steps
 from warren.tunnel.io.backend import LiveEngine, create_engine
 from warren.tunnel.io.inprocess import OpenDriver, open_no_driver
-from warren.tunnel.io.observe import merged
+from warren.tunnel.io.observe import merged, socket_path
 from warren.tunnel.io.policy import sweep, with_mark
 from warren.tunnel.network import Backend
 from warren.tunnel.plan import Step, plan
@@ -56,6 +56,14 @@ class Interface:
         if status.link is None:
             raise _deleted(engine.name)
         return status
+
+    def socket_problem(self) -> HostError | None:
+        """That others have removed the socket by which `wg` and `warren status` see an engine of our own."""
+        engine = self._made()
+        path = socket_path(engine.name)
+        if engine.backend != "userspace" or path.exists():
+            return None
+        return HostError(f"{path} was removed by others", code="uapi.gone")
 
     def make(self, desired: InterfaceConfig) -> tuple[Step, ...]:
         """Makes it, whole or not at all, or takes over what an agent that was killed has left. Raises WarrenError."""

@@ -19,14 +19,17 @@ from warren.agent.io.nameservers import NameServers
 from warren.agent.io.probes import Probes
 from warren.agent.io.questions import Questions
 from warren.agent.io.rights import Rights
+from warren.agent.keypaths import toml_word, written
 from warren.agent.record import Record
 from warren.agent.sampling import network_sample
 from warren.clock import monotonic_seconds, wall_seconds
 from warren.errors import EngineError, InterfaceError, WarrenError
 from warren.localapi.networks import NetworkView, Rotation
+from warren.telemetry.sample import Notice
 from warren.tunnel.desired import NetworkKeys
 from warren.tunnel.lifecycle import State, Step
 from warren.tunnel.network import NetworkConfig
+from warren.tunnel.overlap import network_warnings
 from warren.tunnel.status import InterfaceStatus, interface_status
 from warren.tunnel.upkeep import Upkeep
 
@@ -146,11 +149,13 @@ class Network:
         self._upkeep = Upkeep(self.config, monotonic_seconds())
         self._questions = Questions(self._upkeep, self.record, host.name_servers, host.group, self._wake.set)
         self._keys = KeyRing(host.rights.keys)
+        self._advise()
 
     def _become(self, config: NetworkConfig, keys: NetworkKeys | None) -> None:
         self.config = config
         self._keys.held = keys
         self._upkeep.change(config, monotonic_seconds())
+        self._advise()
 
     async def _keep(self) -> None:
         """Once: starts what is to start, and mends what is not as it should be."""
@@ -182,6 +187,7 @@ class Network:
         self._upkeep.observe(status.peers, monotonic_seconds(), wall_seconds(), answered_at)
         if self._keys.is_confirmed_by(status.peers):
             await self._confirm()
+        self._warn("uapi", await asyncio.to_thread(self._interface.socket_problem))
 
     async def _confirm(self) -> None:
         """The old key goes. That it cannot be removed is no reason to stop keeping the network."""
@@ -194,9 +200,17 @@ class Network:
             log.info("key.confirmed", extra={"network": self.config.name})
 
     def _warn(self, about: str, error: WarrenError | None) -> None:
-        sentence = None if error is None else f"{error}; {error.remedy}"
-        if self.record.warn(about, sentence):
-            log.warning("network.warning", extra={"network": self.config.name, "about": about, "error": sentence})
+        notice = None if error is None else Notice(error.code, f"{error}; {error.remedy}")
+        if self.record.warn(about, notice) and notice is not None:
+            about_it = {"network": self.config.name, "code": notice.name, "error": notice.sentence}
+            log.warning("network.warning", extra=about_it)
+
+    def _advise(self) -> None:
+        """What `warren validate` warns of, for those who never ran it."""
+        self.record.advice = tuple(
+            Notice("config.warning", f"{written(finding.key, toml_word)}: {finding.problem}; {finding.expected}")
+            for finding in network_warnings(self.config)
+        )
 
     def _saw(self, status: InterfaceStatus) -> None:
         self.record.saw(status, tells=self._interface.events is not None)

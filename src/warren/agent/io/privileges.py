@@ -105,6 +105,7 @@ def separate(service: Service, config: AgentConfig, defaults: Defaults) -> Right
     state, root = Path(config.daemon.state), Path(defaults.root or "/")
     if service.uid == ROOT:
         log.warning("privileges.kept", extra={"reason": "it was told to run as root"})
+    _clear_dead_sockets(service, config)
     if service.uid == ROOT or not is_root():
         return own_rights(service.owners, own_resolver(config, defaults))
     try:
@@ -178,8 +179,6 @@ def _may_send_echoes(service: Service) -> bool:
 
 def _make_directories(service: Service, config: AgentConfig, defaults: Defaults) -> None:
     _hand_on(Path(config.http.token), service)
-    for network in config.networks:
-        _clear(Path(UAPI_DIRECTORY, f"{network.interface}.sock"))
     for path, uid, mode in _directories(service, config, defaults):
         # One that others have made for more than this program stays as it is.
         if not path.is_dir() or path.name == defaults.program or str(path) == UAPI_DIRECTORY:
@@ -195,9 +194,19 @@ def _hand_on(path: Path, service: Service) -> None:
             os.chown(path, service.uid, service.gid, follow_symlinks=False)
 
 
+def _clear_dead_sockets(service: Service, config: AgentConfig) -> None:
+    """Those of engines of an agent that was killed: its own ones, and of its networks root's too."""
+    named = {f"{network.interface}.sock" for network in config.networks}
+    with suppress(OSError):
+        for path in (*Path(UAPI_DIRECTORY).iterdir(),):
+            with suppress(OSError):
+                if path.suffix == ".sock" and (path.name in named or path.lstat().st_uid == service.uid):
+                    _clear(path)
+
+
 def _clear(path: Path) -> None:
-    """Removes an engine's socket that nobody listens at; one of root's the service could not. Raises OSError."""
-    with suppress(FileNotFoundError), unix_socket() as probe:
+    """Removes an engine's socket that nobody listens at. Raises OSError."""
+    with unix_socket() as probe:
         if stat.S_ISSOCK(path.lstat().st_mode):
             probe.setblocking(False)
             try:

@@ -32,7 +32,8 @@ def create_engine(
     """Makes the interface `name`, or takes over what a process that was killed left of it in the kernel.
 
     `home` tells links of one agent from those of others (owner.py). "auto" is the kernel, and our engine where the
-    kernel has no WireGuard. Raises WarrenError, with nothing left; InterfaceError if there is such a link of another, be it another Warren.
+    kernel has no WireGuard. Raises WarrenError, with nothing left; InterfaceError if there is such a link of another,
+    be it another Warren.
     """
     kernel = KernelEngine(name, netlink, home)
     if kernel.take_over():

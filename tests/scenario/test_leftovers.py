@@ -1,0 +1,80 @@
+"""What an agent that was killed has left, and what others take away while one runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.netns.deadline import until
+from tests.netns.host import IN_NAMESPACES
+from tests.netns.pair import FAR_INNER, NEAR_INNER
+
+from .agent import Agent
+from .conftest import network_to
+
+pytestmark = IN_NAMESPACES
+Two = tuple[Agent, Agent]
+SOCKET = "/run/wireguard/wg0.sock"
+
+
+def kill(agent: Agent) -> None:
+    agent.host.kill(agent.pid(), "KILL")
+    assert agent.process is not None
+    agent.process.wait(10)
+
+
+def test_a_dead_socket_is_no_interface_and_goes_at_the_next_start(joined: Two) -> None:
+    near, far = joined
+    kill(near)
+    assert near.host.path(SOCKET).exists()
+    done = near.attempt("status")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert SOCKET in done.stderr
+    near.configure(network_to(far, NEAR_INNER[0], FAR_INNER[0]).but(interface="wg1"))
+    near.start()
+    near.until_state("active")
+    assert not near.host.path(SOCKET).exists()
+    done = near.attempt("status")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_dead_socket_of_another_is_told_and_left(joined: Two) -> None:
+    near, _ = joined
+    leave = "import socket; socket.socket(socket.AF_UNIX).bind('/run/wireguard/other.sock')"
+    near.host.run("python3", "-c", leave)
+    done = near.attempt("status")
+    assert done.returncode == 0
+    assert "other is not up" in done.stderr
+    assert near.attempt("status", "other").returncode == 3
+    kill(near)
+    near.start()
+    assert near.host.path("/run/wireguard/other.sock").exists()
+
+
+def test_a_socket_that_others_removed_comes_back(joined: Two) -> None:
+    near, _ = joined
+    near.host.run("rm", SOCKET)
+    until(lambda: near.host.attempt("wg", "show", "wg0").returncode == 0, "wg finds it again")
+    until(lambda: near.network()["warnings"] == [], "and nobody has to do anything")
+    assert near.attempt("status").returncode == 0
+
+
+@pytest.mark.needs("curl")
+def test_without_its_directory_it_is_a_named_condition(joined: Two) -> None:
+    near, _ = joined
+    near.host.run("mv", "/run/wireguard", "/run/elsewhere")
+    until(lambda: "uapi.gone" in near.host.run("curl", "-s", "http://localhost:9090/healthz"), "it is a condition")
+    assert any(SOCKET in each for each in near.network()["warnings"])
+    assert near.host.attempt("ping", "-c1", "-W9", FAR_INNER[0]).returncode == 0
+    near.host.run("mv", "/run/elsewhere", "/run/wireguard")
+    until(lambda: near.network()["warnings"] == [], "it is there again")
+
+
+def test_status_takes_the_name_of_a_network_or_of_an_interface(joined: Two) -> None:
+    near, _ = joined
+    assert near.attempt("status", "default").stdout == near.attempt("status").stdout
+    assert near.attempt("status", "wg0").stdout.startswith("wg0  up")
+    near.attempt("disconnect")
+    done = near.attempt("status", "default")
+    assert done.returncode == 3
+    assert "default  stopped" in done.stdout
+    assert near.attempt("status", "nobody").returncode == 1
