@@ -85,7 +85,7 @@ def pytest_in(guest: Guest, files: Sequence[str]) -> Job:
         "WARREN_PEERS": "kernel",
         "WARREN_SLOWNESS": str(SLOWNESS),
         "WARREN_WG": str(warren().program),
-        "PYTHONPATH": str(TREE),
+        "PYTHONPATH": f"{TREE}:{TREE / 'src'}",  # this tree's, whichever one is installed
     }
     options = ["-c", str(TREE / "pyproject.toml"), "--confcutdir", str(TREE / NETNS)]
     plugins = ["-p", "pytest_timeout", "-p", "no:cacheprovider", "-p", "tests.qemu.verdict", "-k", WANTED]

@@ -69,6 +69,25 @@ def test_after_a_kill_the_next_start_gives_them_back(two: Two) -> None:
     assert file.read_text() == BEFORE
 
 
+@pytest.mark.needs("curl")
+def test_an_edit_while_it_is_up_is_a_condition_until_it_is_undone(two: Two) -> None:
+    near, file = started(two)
+    ours = file.read_bytes()
+    file.write_text("nameserver 203.0.113.9\n")
+
+    def is_told() -> bool:
+        return "dns.changed" in near.host.run("curl", "-s", "http://localhost:9090/healthz")
+
+    until(is_told, "it is a condition", 200)
+    (warning,) = near.network()["warnings"]
+    assert str(file) in warning
+    assert "resolv.conf.before" in warning
+    assert near.network()["state"] == "active"
+    assert file.read_text() == "nameserver 203.0.113.9\n"
+    file.write_bytes(ours)
+    until(lambda: not is_told(), "all is well", 200)
+
+
 def test_what_others_wrote_meanwhile_stays_and_is_told(two: Two) -> None:
     near, file = started(two)
     file.write_text("nameserver 203.0.113.9\n")

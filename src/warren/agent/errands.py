@@ -52,6 +52,13 @@ class ApplyDns:
 
 
 @dataclass(frozen=True, slots=True)
+class VerifyDns:
+    """Whether names still go where this network has them go."""
+
+    network: str
+
+
+@dataclass(frozen=True, slots=True)
 class RevertDns:
     """The host's own name servers again, as far as this network goes."""
 
@@ -78,7 +85,9 @@ class RemoveSocket:
     """The agent's control socket is to go: it lies in a directory of root's."""
 
 
-Request = OpenKey | TurnKey | OpenTun | OpenConfig | RemoveSocket | ApplyDns | RevertDns | RecoverDns | HostDns
+Request = (
+    OpenKey | TurnKey | OpenTun | OpenConfig | RemoveSocket | ApplyDns | VerifyDns | RevertDns | RecoverDns | HostDns
+)
 WITHOUT_FIELDS = {kind.__name__: kind for kind in (OpenTun, OpenConfig, RemoveSocket, RecoverDns, HostDns)}
 ERRORS = {kind.__name__: kind for kind in (HostError, InputError, InterfaceError, KeyFileError, StateError)}
 
@@ -92,7 +101,7 @@ def encode_request(request: Request) -> bytes:
             fields = {"path": path, "step": step.value}
         case ApplyDns(network, interface, servers):
             fields = {"network": network, "interface": interface, "servers": [str(server) for server in servers]}
-        case RevertDns(network):
+        case VerifyDns(network) | RevertDns(network):
             fields = {"network": network}
         case OpenTun() | OpenConfig() | RemoveSocket() | RecoverDns() | HostDns():
             fields = {}
@@ -124,9 +133,9 @@ def _request(found: Mapping[str, object]) -> Request:
             if not 0 < len(servers) <= MAX_SERVERS:
                 raise ValueError
             return ApplyDns(network, interface, tuple(ip_address(str(server)) for server in servers))
-        case {"ask": "RevertDns", "network": str(network)}:
+        case {"ask": "VerifyDns" | "RevertDns" as name, "network": str(network)}:
             _check([*network_name_findings(network)])
-            return RevertDns(network)
+            return VerifyDns(network) if name == "VerifyDns" else RevertDns(network)
         case {"ask": str(name)}:
             return WITHOUT_FIELDS[name]()
     raise ValueError

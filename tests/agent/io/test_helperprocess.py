@@ -22,6 +22,7 @@ from warren.agent.errands import (
     RemoveSocket,
     RevertDns,
     TurnKey,
+    VerifyDns,
     parse_key_files,
 )
 from warren.agent.io.helperclient import HelperClient
@@ -222,6 +223,7 @@ def test_name_servers(place: Place) -> None:
     assert place.helper.ask(ApplyDns("home", "wg0", SERVERS)) == "file"
     assert "nameserver 192.0.2.1\n" in place.resolv_conf.read_text()
     assert place.helper.ask(HostDns()) == ["192.0.2.53"]
+    place.helper.ask(VerifyDns("home"))
     place.helper.ask(RevertDns("home"))
     assert place.resolv_conf.read_text() == OWN_NAME_SERVERS
 
@@ -243,8 +245,10 @@ def test_one_that_was_never_asked_for_name_servers_gives_none_back(place: Place)
 def test_what_others_changed_is_said(place: Place) -> None:
     place.helper.ask(ApplyDns("home", "wg0", SERVERS))
     place.resolv_conf.write_text("nameserver 192.0.2.99\n")
+    with pytest.raises(HostError) as error:
+        place.helper.ask(VerifyDns("home"))
     (problem,) = place.helper.recovered(RecoverDns())
-    assert problem.code == "dns.changed"
+    assert error.value.code == problem.code == "dns.changed"
 
 
 class Meddler(HelperClient):

@@ -436,6 +436,16 @@ def test_resolved_is_told_and_the_file_left_alone(resolved: Host) -> None:
     assert resolved.is_clean()
 
 
+def test_a_file_that_no_longer_leads_to_resolved_is_told(resolved: Host) -> None:
+    resolved.resolver.apply("production", "wg0", SERVERS)
+    resolved.file.write_text(PLAIN)
+    with pytest.raises(HostError, match="names no longer go the way of resolvectl") as error:
+        resolved.resolver.verify("production")
+    assert error.value.code == "dns.changed"
+    resolved.file.write_text("nameserver 127.0.0.53\n")
+    resolved.resolver.verify("production")
+
+
 def test_behind_resolved_are_those_that_it_asks(resolved: Host) -> None:
     uplinks = resolved.root / "run/systemd/resolve/resolv.conf"
     uplinks.parent.mkdir(parents=True)

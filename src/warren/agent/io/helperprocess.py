@@ -32,6 +32,7 @@ from warren.agent.errands import (
     Request,
     RevertDns,
     TurnKey,
+    VerifyDns,
     encode_answer,
     encode_refusal,
     key_files_fields,
@@ -175,14 +176,8 @@ class HelperProcess:
                 descriptors.append(self._open_config())
             case RemoveSocket():
                 self._remove_socket()
-            case ApplyDns(network, interface, servers):
-                return self._locked().apply(network, interface, servers).value
-            case RevertDns(network):
-                self._locked().revert(network)
-            case RecoverDns():
-                return [refusal_fields(problem) for problem in self._locked().recover()]
-            case HostDns():
-                return [str(server) for server in self._locked().host_servers()]
+            case ApplyDns() | VerifyDns() | RevertDns() | RecoverDns() | HostDns():
+                return _done_with(self._locked(), request)
             case _:
                 assert_never(request)
         return None
@@ -235,6 +230,24 @@ class HelperProcess:
                 raise HostError(problem, code="dns.refused", remedy=remedy)
             self._lock = lock
         return self._resolver
+
+
+def _done_with(resolver: Resolver, request: ApplyDns | VerifyDns | RevertDns | RecoverDns | HostDns) -> object:
+    """What there is to answer. Raises HostError."""
+    match request:
+        case ApplyDns(network, interface, servers):
+            return resolver.apply(network, interface, servers).value
+        case VerifyDns(network):
+            resolver.verify(network)
+        case RevertDns(network):
+            resolver.revert(network)
+        case RecoverDns():
+            return [refusal_fields(problem) for problem in resolver.recover()]
+        case HostDns():
+            return [str(server) for server in resolver.host_servers()]
+        case _:
+            assert_never(request)
+    return None
 
 
 def _is_locked(descriptor: int, until: float) -> bool:

@@ -5,12 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from warren.agent.io.rights import HostResolver
+from warren.clock import monotonic_seconds
 from warren.errors import HostError
 from warren.tunnel.network import IPAddress, NetworkConfig
 
+VERIFY_SECONDS = 15.0  # a look costs a file's reading, and by the helper two messages
+
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    at: float
+    error: HostError | None = None
 
 
 class NameServers:
@@ -19,6 +29,7 @@ class NameServers:
     def __init__(self, resolver: HostResolver) -> None:
         self._resolver = resolver
         self._applied: dict[str, tuple[str, Sequence[IPAddress]]] = {}
+        self._verified: dict[str, _Verdict] = {}
         self._lock = asyncio.Lock()
 
     async def recover(self) -> None:
@@ -41,7 +52,7 @@ class NameServers:
         wanted = (network.interface, network.dns)
         async with self._lock:
             if self._applied.get(network.name, (network.interface, ())) == wanted:
-                return None
+                return await self._verify(network.name) if network.dns else None
             try:
                 if network.dns:
                     await asyncio.to_thread(self._resolver.apply, network.name, network.interface, network.dns)
@@ -50,8 +61,22 @@ class NameServers:
             except HostError as error:
                 return error
             self._applied[network.name] = wanted
+            self._verified[network.name] = _Verdict(monotonic_seconds())
             log.info("dns.changed", extra={"network": network.name, "servers": [str(each) for each in network.dns]})
             return None
+
+    async def _verify(self, network: str) -> HostError | None:
+        """What others have changed stays as they made it, and is told: two programs that each put it back fight."""
+        before, now = self._verified[network], monotonic_seconds()
+        if now - before.at < VERIFY_SECONDS:
+            return before.error
+        error = None
+        try:
+            await asyncio.to_thread(self._resolver.verify, network)
+        except HostError as found:
+            error = None if found.code == "helper.ended" else found  # which is a condition of its own
+        self._verified[network] = _Verdict(now, error)
+        return error
 
     async def leave(self, network: str) -> None:
         """The network goes down: the host has back what it had before."""

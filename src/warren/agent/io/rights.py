@@ -24,6 +24,7 @@ from warren.agent.errands import (
     RemoveSocket,
     RevertDns,
     TurnKey,
+    VerifyDns,
     parse_key_files,
 )
 from warren.agent.io.helperclient import HelperClient
@@ -60,6 +61,9 @@ class HostResolver(Protocol):
 
     def apply(self, network: str, interface: str, servers: Sequence[IPAddress]) -> Way:
         """Raises HostError."""
+
+    def verify(self, network: str) -> None:
+        """Raises HostError, as where others have changed it."""
 
     def revert(self, network: str) -> None:
         """Raises HostError."""
@@ -174,6 +178,10 @@ class HelpedResolver:
     def apply(self, network: str, interface: str, servers: Sequence[IPAddress]) -> Way:
         """Raises HostError."""
         return Way(str(self.helper.ask(ApplyDns(network, interface, tuple(servers)))))
+
+    def verify(self, network: str) -> None:
+        """Raises HostError."""
+        self.helper.ask(VerifyDns(network))
 
     def revert(self, network: str) -> None:
         """Raises HostError."""

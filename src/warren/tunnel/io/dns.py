@@ -102,11 +102,18 @@ class Resolver:
         return tuple(problems)
 
     def verify(self, network: str) -> None:
-        """Raises HostError if others have changed what Warren wrote for `network`."""
+        """Raises HostError `dns.changed` if others have since changed where names of this host go."""
         journal = self._journal.load()
         entry = journal.of(network)
-        if entry is not None and entry.way is Way.FILE and not journal.is_ours(read_state(self._file)):
-            raise self._changed(journal)
+        if entry is None:
+            return
+        if entry.way is Way.FILE:
+            if not journal.is_ours(read_state(self._file)):
+                raise self._changed(journal)
+        elif self._way_of(frozenset((entry.way,))) is not entry.way:
+            problem = f"{self._file} was changed by others: names no longer go the way of {entry.way}"
+            remedy = "nothing was overwritten; put it back, or disconnect and connect the network"
+            raise HostError(problem, code="dns.changed", remedy=remedy)
 
     def host_servers(self) -> tuple[IPAddress, ...]:
         """The host's own name servers, without any that a network gave it. Raises HostError."""
@@ -120,11 +127,14 @@ class Resolver:
         return server_addresses(text)
 
     def _entry(self, network: str, interface: str) -> Entry:
-        state = read_state(self._file)
-        nsswitch = _read(self._root / "etc" / "nsswitch.conf")
-        way = choose_way(state, self._text_of(state), nsswitch, self._programs.answering())
+        way = self._way_of(self._programs.answering())
         order = _read(self._root / "etc" / "resolvconf" / "interface-order").decode(errors="replace")
         return Entry(network, interface, (), way, record_name(way, interface, order))
+
+    def _way_of(self, programs: frozenset[Way]) -> Way:
+        state = read_state(self._file)
+        nsswitch = _read(self._root / "etc" / "nsswitch.conf")
+        return choose_way(state, self._text_of(state), nsswitch, programs)
 
     def _text_of(self, state: FileState) -> bytes:
         """What a program reads there."""
