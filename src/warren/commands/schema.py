@@ -5,6 +5,7 @@ A schema names each field once, with its rule. The same schema is published by `
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -72,7 +73,23 @@ class Choice:
         return {"enum": [*self.values]}
 
 
-Rule = Text | Number | Choice
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An IPv4 or IPv6 address, without a length and without a zone."""
+
+    about: str
+    secret: bool = False
+
+    def problem(self, value: object) -> str | None:
+        """What is wrong."""
+        return None if isinstance(value, str) and _is_address(value) else f"expected {self.about}"
+
+    def document(self) -> dict[str, object]:
+        """As JSON Schema."""
+        return {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}], "description": self.about}
+
+
+Rule = Text | Number | Choice | Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +128,14 @@ class Schema:
             "required": [*self.required],
             "additionalProperties": False,
         }
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return text.isascii() and "%" not in text
 
 
 def choose(schemas: Sequence[Schema], args: Mapping[str, object]) -> Schema:

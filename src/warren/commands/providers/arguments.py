@@ -1,0 +1,28 @@
+"""The rules of arguments that more than one verb has (V-47, V-48, V-50).
+
+Every pattern is ASCII but a password's, and matches whole: no Unicode digit and no newline at the end gets by. What
+may be a word of a script begins with a letter or a digit, so no script reads it as an option.
+"""
+
+from __future__ import annotations
+
+from warren.commands.schema import Address, Number, Text
+
+USERNAME = Text("[A-Za-z0-9][A-Za-z0-9_-]{2,63}", "3 to 64 of A-Z a-z 0-9 _ -, the first a letter or a digit")
+SESSION_ID = Text("[A-Za-z0-9][A-Za-z0-9_-]{0,63}", "1 to 64 of A-Z a-z 0-9 _ -, the first a letter or a digit")
+# C0, DEL and C1 would end a line of standard input; a lone surrogate is in no UTF-8.
+PASSWORD = Text(
+    "[^\\x00-\\x1f\\x7f-\\x9f\\ud800-\\udfff]{8,128}",
+    "8 to 128 characters, none of them a control character",
+    secret=True,
+)
+# A subset of RFC 5322's addr-spec that needs no quotes; RFC 5321 section 4.5.3.1 for the lengths.
+EMAIL = Text(
+    "(?=.{3,254}$)[A-Za-z0-9][A-Za-z0-9.!#$%&'*+/=?^_{|}~-]{0,63}"
+    "@[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})(?:[.][A-Za-z0-9][A-Za-z0-9-]{0,62})*",
+    "an e-mail address as name@example.org",
+)
+VPN_TIMEOUT = Number(60, 86_400, unit="seconds")
+SOURCE_IP = Address("an IPv4 or IPv6 address")
+# fwknop takes keys of up to 128 octets; below 12 a key is a password that can be guessed.
+SPA_KEY = Text("[A-Za-z0-9+/]{16,171}={0,2}", "12 to 128 octets in base64", secret=True)
