@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from warren.agent.commandtables import read_commands
 from warren.agent.defaults import Defaults
 from warren.agent.headers import NETWORK, lay_out
 from warren.agent.keypaths import joined, line_of, toml_word, written
@@ -25,24 +26,14 @@ from warren.agent.settings import (
     read_metrics,
 )
 from warren.agent.tables import Report, Table
+from warren.commands.settings import CommandSettings
 from warren.errors import ConfigError, Finding
 from warren.tunnel.network import RESERVED_NAME, NetworkConfig, network_name_findings
 from warren.tunnel.overlap import clash_findings, network_warnings, overlap_warnings
 
 FILE = "the file"
-IN_THIS_VERSION = "expected [network.NAME], [daemon], [http] and [metrics] in this version"
-LATER_TABLES = (
-    "agent",
-    "containers",
-    "device",
-    "mesh",
-    "monitoring",
-    "outbound",
-    "sandbox",
-    "scripts",
-    "security",
-    "services",
-)
+IN_THIS_VERSION = "expected [network.NAME], [daemon], [http], [metrics] or a table of commands in this version"
+LATER_TABLES = ("agent", "device", "mesh", "outbound")
 LATER = dict.fromkeys(LATER_TABLES, ("comes with a later version of Warren", IN_THIS_VERSION))
 OWNED = "expected [network.NAME] above it, or [[network.NAME.peers]] in its place"
 PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")  # of tomllib's messages
@@ -58,6 +49,7 @@ class AgentConfig:
     daemon: DaemonSettings
     http: HttpSettings
     metrics: MetricsSettings
+    commands: CommandSettings
     warnings: tuple[Finding, ...] = field(default=(), compare=False)
     """For a person: the agent starts all the same."""
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
@@ -97,12 +89,14 @@ def _read(root: Table, source: str, defaults: Defaults) -> AgentConfig:
     def table(name: str) -> Table:
         return root.table(name) or Table({}, name, root.report)
 
+    daemon = read_daemon(table("daemon"), defaults)
     config = AgentConfig(
         source=source,
         networks=tuple(_networks(table(NETWORK), defaults)),
-        daemon=read_daemon(table("daemon"), defaults),
+        daemon=daemon,
         http=read_http(table("http"), defaults),
         metrics=read_metrics(table("metrics"), defaults),
+        commands=read_commands(table, defaults, daemon.state),
     )
     root.close(LATER)
     return config

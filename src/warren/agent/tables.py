@@ -84,6 +84,10 @@ class Table:
         """Whether a list stands there."""
         return isinstance(self._values.get(name), list)
 
+    def is_table(self, name: str) -> bool:
+        """Whether a table stands there."""
+        return isinstance(self._values.get(name), dict)
+
     def close(self, refusals: Refusals) -> None:
         """Refuses every key that was not asked for: by its own words, or with the nearest that could be meant."""
         own_words = {self._words(name): words for name, words in refusals.items()}

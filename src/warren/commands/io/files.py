@@ -6,6 +6,7 @@ import asyncio
 import os
 import secrets
 import stat
+import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -114,7 +115,7 @@ def _status(path: Path) -> os.stat_result | None:
 
 def _keep(descriptor: int, before: os.stat_result | None, mode: int) -> None:
     """Owner, group and mode of the file that was there."""
-    if hasattr(os, "fchown"):
+    if sys.platform != "win32":
         if before is not None and stat.S_ISREG(before.st_mode):
             os.fchown(descriptor, before.st_uid, before.st_gid)
             mode = stat.S_IMODE(before.st_mode)
