@@ -8,7 +8,7 @@ from tests.netns.deadline import until
 from tests.netns.host import IN_NAMESPACES
 from tests.netns.pair import FAR_INNER, NEAR_INNER
 
-from .agent import Agent
+from .agent import USER, Agent
 from .conftest import network_to
 
 pytestmark = IN_NAMESPACES
@@ -78,3 +78,25 @@ def test_status_takes_the_name_of_a_network_or_of_an_interface(joined: Two) -> N
     assert done.returncode == 3
     assert "default  stopped" in done.stdout
     assert near.attempt("status", "nobody").returncode == 1
+
+
+def test_a_second_agent_with_its_state_directory_is_refused_and_undoes_nothing(two: Two) -> None:
+    """Row H-42: it has a socket of its own, and would take the first one's name servers for those of a killed one."""
+    near, far = two
+    resolv_conf = near.directory / "etc/resolv.conf"
+    resolv_conf.write_text("nameserver 192.0.2.53\n")
+    near.configure(network_to(far, NEAR_INNER[0], FAR_INNER[0]).but(lines=('dns = ["10.100.0.2"]',)))
+    near.start()
+    until(lambda: "10.100.0.2" in resolv_conf.read_text(), "the network's server is asked")
+    other = near.directory / "etc/warren/other.toml"
+    other.touch(0o600)
+    other.write_text(f'[daemon]\nsocket = "/run/warren/other.sock"\nuser = "{USER}"\n[http]\nenabled = false\n')
+    for words in (("agent", "start"), ("recover",)):
+        done = near.attempt(*words, "--config", "/etc/warren/other.toml")
+        assert done.returncode == 1
+        assert f"pid {near.pid()}, which serves {near.directory}/run/warren/agent.sock" in done.stderr
+        assert "[daemon] state" in done.stderr
+    assert "10.100.0.2" in resolv_conf.read_text()
+    kill(near)
+    assert near.attempt("recover", "--config", "/etc/warren/other.toml").returncode == 0
+    assert resolv_conf.read_text() == "nameserver 192.0.2.53\n"

@@ -16,12 +16,13 @@ from pathlib import Path
 from warren._core import Netlink, __version__
 from warren.agent.config import AgentConfig
 from warren.agent.defaults import Defaults
+from warren.agent.io.claim import claim
 from warren.agent.io.configfile import read_config
 from warren.agent.io.localhttp import LocalHttp, addresses_of, open_http
 from warren.agent.io.nameservers import NameServers
 from warren.agent.io.network import Host
 from warren.agent.io.networks import AgentNetworks
-from warren.agent.io.privileges import Service, find_service, give_up, hand_over, owns, separate
+from warren.agent.io.privileges import Service, find_service, give_up, hand_over, journal_of, owns, separate
 from warren.agent.io.probes import Probes
 from warren.agent.io.rights import Rights
 from warren.agent.io.supervisor import Supervisor
@@ -66,7 +67,8 @@ def run(options: Options) -> None:
     set_level(Level(config.daemon.log_level))
     service = find_service(config.daemon.user, config.daemon.group)
     rights = separate(service, config, options.defaults)
-    with closing(rights), _listen(config, service, rights) as listener:
+    state = claim(journal_of(config), f"which serves {config.daemon.socket}")
+    with closing(rights), state, _listen(config, service, rights) as listener:
         try:
             asyncio.run(_serve(options, config, listener, rights))
         except BaseExceptionGroup as group:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
 
 from warren._core import Netlink
+from warren.agent.io.claim import claim
 from warren.agent.io.configfile import read_config
-from warren.agent.io.privileges import own_resolver
+from warren.agent.io.privileges import journal_of, own_resolver
 from warren.cli.options import config_options, config_path, own_defaults
 from warren.cli.output import tell, write
 from warren.errors import FarSideError, HostError
@@ -32,10 +34,12 @@ def recover(config: Path | None, root: str) -> int:
     defaults = own_defaults(root)
     settings = read_config(config_path(config, defaults), defaults)
     refuse_while_running(Path(settings.daemon.socket))
-    problems = own_resolver(settings, defaults).recover()
-    netlink = Netlink.open()
-    remove_orphans(home_of(Path(settings.daemon.state)), netlink)
-    sweep(netlink)
+    journal = journal_of(settings)
+    with claim(journal, "which gives back what it left") if journal.is_dir() else nullcontext():
+        problems = own_resolver(settings, defaults).recover()
+        netlink = Netlink.open()
+        remove_orphans(home_of(Path(settings.daemon.state)), netlink)
+        sweep(netlink)
     for problem in problems:
         tell(str(problem), problem.remedy)
     if not problems:

@@ -88,12 +88,13 @@ def is_root() -> bool:
 
 
 def own_resolver(config: AgentConfig, defaults: Defaults) -> Resolver:
-    """The host's resolver, changed by this process itself.
+    """The host's resolver, changed by this process itself."""
+    return Resolver(journal_of(config), Path(defaults.root or "/"))
 
-    Root's journal is where a helper finds it, should the next start be that of another user.
-    """
-    state = Path(config.daemon.state)
-    return Resolver(state / (JOURNAL if is_root() else OWN_JOURNAL), Path(defaults.root or "/"))
+
+def journal_of(config: AgentConfig) -> Path:
+    """Where it is written what must be undone. Root's is where a helper finds it, should the next start be a user's."""
+    return Path(config.daemon.state) / (JOURNAL if is_root() else OWN_JOURNAL)
 
 
 def separate(service: Service, config: AgentConfig, defaults: Defaults) -> Rights:
