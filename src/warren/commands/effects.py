@@ -115,6 +115,29 @@ class ListDirectory(Effect[tuple[str, ...]]):
 
 
 @dataclass(frozen=True, slots=True)
+class Hold(Effect[None]):
+    """From here to this command's end no other one holds the same file: what is read may be changed and written back.
+
+    Effects of different commands overlap otherwise, and of two that add a line to a file one line would be lost. The
+    file is a lock's alone: it is made where it is absent, for its owner only, and stays. Who holds two takes them in
+    the order of their paths. It is let go however the command ends, also with its process.
+    """
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class HashPassword(Effect[str]):
+    """A bcrypt hash with a salt of its own, as crypt(5) and Apache know it: `$2y$`.
+
+    bcrypt regards 72 octets: of a longer password, the first 72.
+    """
+
+    password: Secret
+    cost: int
+
+
+@dataclass(frozen=True, slots=True)
 class RandomBytes(Effect[bytes]):
     """From the system's generator."""
 

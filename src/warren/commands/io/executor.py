@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -44,6 +45,8 @@ class Running:
     truncated: bool = False
     stderr_hash: str = EMPTY_SHA256
     level: str | None = None
+    ends: ExitStack = field(default_factory=ExitStack)
+    """What is let go when the command has ended, however it did."""
 
     def note(self, finished: Finished) -> None:
         """What a program of it left: the last exit status counts, and the weakest sandbox."""
@@ -104,6 +107,8 @@ class Executor:
         except Exception:  # a mistake of ours in one verb ends no other command
             log.exception("command.crashed", extra={"verb": running.command.verb, "corr_id": running.command.corr_id})
             return {}, CommandError(Code.EXEC_FAILED, "a mistake in the agent itself; its log says more", Status.ERROR)
+        finally:
+            running.ends.close()
 
     async def _drive(self, effects: Effects[T], running: Running) -> T:
         """What the verb returns. An effect that failed is raised where the verb asked for it."""

@@ -1,0 +1,31 @@
+"""Performs HashPassword, in a thread: it is meant to take long."""
+
+from __future__ import annotations
+
+import asyncio
+
+import bcrypt
+
+from warren.commands.effects import HashPassword
+from warren.commands.io.executor import Performers, Running
+
+MAX_OCTETS = 72
+"""What bcrypt regards; crypt(3), which nginx asks, cuts there too."""
+
+
+def hash_performers() -> Performers:
+    """bcrypt lets other threads go on meanwhile."""
+    return {HashPassword: _hash}
+
+
+async def _hash(effect: HashPassword, _: Running) -> str:
+    hashed = await asyncio.to_thread(bcrypt.hashpw, effect.password.open()[:MAX_OCTETS], bcrypt.gensalt(effect.cost))
+    return hashed.decode().replace("$2b$", "$2y$", 1)
+
+
+def fits(password: bytes, hashed: str) -> bool:
+    """Whether this is the password of that hash; false for what is no hash. Takes as long as hashing."""
+    try:
+        return bcrypt.checkpw(password[:MAX_OCTETS], hashed.encode())
+    except ValueError:
+        return False
