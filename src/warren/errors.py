@@ -42,6 +42,9 @@ REMEDIES = {
     "http.port_in_use": "choose another address in the configuration; `ss -ltnp` shows who has this one",
     "http.refused": "choose another address in the configuration",
     "http.token_file": "remove the file, and the next start makes one; or give it a token and mode 0640",
+    "identity.absent": "make one with: warren identity init",
+    "identity.exists": "choose another directory: a key that is written over is lost",
+    "identity.invalid": "make a new one with: warren identity init, and have it signed",
     "interface.closed": "open it again",
     "interface.ended": "close it there, or end that program",
     "interface.exists": "take it down first, or choose another name",
@@ -67,6 +70,12 @@ REMEDIES = {
     "request.malformed": "nothing was changed",
     "request.unidentified": "connect from a process of this host that still runs",
     "rotation.stage": "nothing was changed; the steps are prepare, commit, and abort to go back",
+    "trust.absent": "install one: warren trust install FILE",
+    "trust.key": "make one with: warren trust init, or warren operator new NAME",
+    "trust.lower": "the older one stays out: sign the new one with a higher version",
+    "trust.malformed": "nothing was changed; make one with: warren trust sign",
+    "trust.root": "pin the thumbprint of its root as [security] root, or sign it by a root that is pinned",
+    "trust.unusable": "check the path, who may use it, and the room on the disk",
     "uapi.gone": "it is made again where the agent may write; where its directory went too, start the agent again",
     "uapi.malformed": "the program that serves the interface speaks another language",
     "uapi.refused": "its own log may say more",
@@ -110,6 +119,10 @@ class KeyTextError(InputError):
 
 class KeyFileError(InputError):
     """A key file that is no key, or that others can read, or that is there already."""
+
+
+class TrustError(InputError):
+    """A trust bundle, or a node's or an operator's identity, that proves nothing or cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)

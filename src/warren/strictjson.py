@@ -27,6 +27,11 @@ def encode(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
+def encode_sorted(value: object) -> bytes:
+    """The same for equal values, whatever the order of their members: to compare by, never to sign."""
+    return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"), sort_keys=True).encode()
+
+
 def _parse(octets: bytes) -> object:
     try:
         return json.loads(

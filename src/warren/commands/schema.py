@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from warren.commands.result import Code, CommandError
@@ -109,14 +109,14 @@ class Schema:
         """The names of secret arguments."""
         return frozenset(name for name, rule in self.rules.items() if rule.secret)
 
-    def problems(self, args: Mapping[str, object]) -> list[str]:
-        """Each thing that is wrong, with its name; nothing of a value."""
+    def problems(self, args: Mapping[str, object], unread: Collection[str] = ()) -> list[str]:
+        """Each thing that is wrong, with its name; nothing of a value. Of `unread` ones the name alone counts."""
         found = [f"{name}: is missing" for name in self.required if name not in args]
         for name, value in args.items():
             rule = self.rules.get(name)
             if rule is None:
                 found.append(f"{name[:64]!r}: is no argument; expected {', '.join(self.rules) or 'none'}")
-            elif problem := rule.problem(value):
+            elif name not in unread and (problem := rule.problem(value)):
                 found.append(f"{name}: {problem}")
         return found
 
@@ -138,12 +138,12 @@ def _is_address(text: str) -> bool:
     return text.isascii() and "%" not in text
 
 
-def choose(schemas: Sequence[Schema], args: Mapping[str, object]) -> Schema:
+def choose(schemas: Sequence[Schema], args: Mapping[str, object], unread: Collection[str] = ()) -> Schema:
     """The one that these arguments fit. Raises CommandError VALIDATION_FAILED, which names all that is wrong.
 
-    Of several, the one whose names these are nearest to is the one that was meant (X-06).
+    Of several, the one whose names these are nearest to is the one that was meant (X-06). `unread` are sealed still.
     """
     nearest = min(schemas, key=lambda schema: len(set(schema.rules) ^ set(args)))
-    if problems := nearest.problems(args):
+    if problems := nearest.problems(args, unread):
         raise CommandError(Code.VALIDATION_FAILED, "; ".join(problems))
     return nearest

@@ -1,0 +1,78 @@
+"""RESULT as JSON: document 004's members (V-67), then ours; the payload of a `warren-res+jws` (V-74)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+from warren.commands.envelope import CORR_ID, LATEST
+from warren.commands.result import Code, Result, Status
+from warren.shapes import Shape, anything, choice, record, text, whole
+
+TYPE = "warren-res+jws"
+
+SHAPE: Shape = record(
+    {
+        "corr_id": CORR_ID,
+        "agent_id": text(r"[A-Za-z0-9_-]{1,64}", "the name of a node"),
+        "verb": text(r"[a-z][a-z0-9_]{0,63}", "the name of a verb"),
+        "status": choice(*Status),
+        "rc": whole(-1, 255),
+        "duration_ms": whole(0, LATEST),
+        "stdout": text(r".*", "a text"),
+        "stderr_hash": text(r"[0-9a-f]{64}", "a SHA-256 in 64 hexadecimal digits"),
+        "error_code": choice(*Code),
+        "ts": text(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "a time like 2025-01-01T00:00:00Z"),
+        "data": anything,
+        "problem": text(r".*", "a text"),
+        "level": choice("L0", "L1", "L2", "L3"),
+    },
+)
+
+
+def result_members(result: Result) -> dict[str, object]:
+    """What `parse_result` reads, in the document's order."""
+    return {
+        "corr_id": result.corr_id,
+        "agent_id": result.agent_id,
+        "verb": result.verb,
+        "status": result.status.value,
+        "rc": result.rc,
+        "duration_ms": result.duration_ms,
+        "stdout": result.stdout,
+        "stderr_hash": result.stderr_hash,
+        "error_code": result.error_code.value,
+        "ts": _rfc3339(result.ts),
+        "data": dict(result.data),
+        "problem": result.problem,
+        "level": result.level,
+    }
+
+
+def parse_result(members: Mapping[str, Any]) -> Result:
+    """Raises ValueError, which says where, and what would be right."""
+    SHAPE(members, "")
+    return Result(
+        corr_id=members["corr_id"],
+        agent_id=members["agent_id"],
+        verb=members["verb"],
+        status=Status(members["status"]),
+        error_code=Code(members["error_code"]),
+        ts=_seconds(members["ts"]),
+        rc=members["rc"],
+        duration_ms=members["duration_ms"],
+        stdout=members["stdout"],
+        stderr_hash=members["stderr_hash"],
+        data=members["data"],
+        problem=members["problem"],
+        level=members["level"],
+    )
+
+
+def _rfc3339(seconds: int) -> str:
+    return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _seconds(words: str) -> int:
+    return int(dt.datetime.strptime(words, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=dt.UTC).timestamp())

@@ -1,0 +1,114 @@
+"""Everybody who signs: a root, two dispatchers, three operators, two nodes, a thief. Their keys are made of labels, but
+for the dispatcher's, which is the one that RFC 8037 publishes (appendix A.1); none opens anything.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+
+from warren.commands.command import Actor
+from warren.commands.effects import Effects
+from warren.commands.schema import Choice, Schema, Text
+from warren.commands.signing import CommandEnvelope, Sending, sign_command, sign_intent
+from warren.commands.verbs import Data, Occasion, Verb
+from warren.commands.verify import Context
+from warren.jws import SigningKey, from_base64url
+from warren.trust.bundle import TrustBundle
+from warren.trust.identity import NodeIdentity
+from warren.trust.roster import KeyEntry, Operator
+from warren.trust.sealing import SealingKey
+
+NOW = 1_767_225_600  # 2026-01-01
+SID = "session-of-the-local-door"
+CORR_ID = "6f1b2c9e-0f0a-4d0e-9a53-0a6c8f1d2e3b"
+
+
+def seed(label: str) -> bytes:
+    """32 octets for a test, and for nothing else."""
+    return hashlib.sha256(f"warren test key: {label}".encode()).digest()
+
+
+RFC_8037_SEED = from_base64url("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A")
+
+ROOT = SigningKey(seed("root"))
+NEXT_ROOT = SigningKey(seed("next root"))
+DISPATCHER = SigningKey(RFC_8037_SEED)
+NEXT_DISPATCHER = SigningKey(seed("next dispatcher"))
+REGISTRAR = SigningKey(seed("registrar"))
+ALICE = SigningKey(seed("alice"))
+ALICE_SEALING = SealingKey(seed("alice, sealing"))
+BOB = SigningKey(seed("bob"))
+BOB_SEALING = SealingKey(seed("bob, sealing"))
+CAROL = SigningKey(seed("carol, who was removed"))
+THIEF = SigningKey(seed("thief"))
+NODE = NodeIdentity("gateway-001", SigningKey(seed("node, signing")), SealingKey(seed("node, sealing")))
+OTHER_NODE = NodeIdentity("gateway-002", SigningKey(seed("other, signing")), SealingKey(seed("other, sealing")))
+
+BUNDLE = TrustBundle(
+    version=7,
+    policy_id="policy-2026-01",
+    issued=NOW - 86_400,
+    expires=NOW + 90 * 86_400,
+    roots=(ROOT.public,),
+    dispatch=(KeyEntry(DISPATCHER.public), KeyEntry(NEXT_DISPATCHER.public, NOW + 3600)),
+    operators={
+        "alice": Operator("alice", ("ADMIN",), ALICE.public, ALICE_SEALING.public),
+        "bob": Operator("bob", ("VIEWER",), BOB.public, BOB_SEALING.public),
+    },
+    roles={
+        "ADMIN": frozenset({"create_panel_user", "stop_container", "list_users"}),
+        "VIEWER": frozenset({"list_users"}),
+    },
+    registrars=(KeyEntry(REGISTRAR.public),),
+    levels={"create_panel_user": "L1"},
+)
+
+
+def nothing(_: Mapping[str, object], __: Occasion) -> Effects[Data]:
+    """A verb that wants nothing done."""
+    yield from ()
+    return {}
+
+
+USERNAME = Text(r"[A-Za-z0-9][A-Za-z0-9_-]{2,63}", "3 to 64 of A-Z a-z 0-9 _ -, the first a letter or digit")
+PASSWORD = Text(r"[^\x00-\x1f\x7f]{8,128}", "8 to 128 characters", secret=True)
+VERBS = {
+    verb.name: verb
+    for verb in (
+        Verb("list_users", "Lists them.", (Schema(),), read_only=True, run=nothing),
+        Verb(
+            "stop_container", "Stops one.", (Schema({"container_id": Text(r"[0-9a-f]{12,64}", "an id")}),), run=nothing
+        ),
+        Verb(
+            "create_panel_user",
+            "Makes one.",
+            (Schema({"username": USERNAME, "password": PASSWORD}, {"profile": Choice(("default", "strict"))}),),
+            run=nothing,
+        ),
+    )
+}
+"""Three of the shapes that the documents' verbs have: one reads, one changes state, one has a secret."""
+
+CONTEXT = Context(NODE.agent_id, BUNDLE, "local", SID, NOW, exec_enable=True, verbs=VERBS)
+STOP = CommandEnvelope(
+    verb="stop_container",
+    args={"container_id": "0123456789ab"},
+    actor=Actor("alice", "ADMIN"),
+    policy_id=BUNDLE.policy_id,
+    targets=(NODE.agent_id,),
+    corr_id=CORR_ID,
+)
+LIST = replace(STOP, verb="list_users", args={})
+SENDING = Sending("local", SID, NOW, NOW + 60, "nonce-0000000000000001")
+
+
+def with_intent(command: CommandEnvelope, key: SigningKey = ALICE, exp: int = NOW + 3600) -> CommandEnvelope:
+    """The command with its operator's word in it."""
+    return replace(command, intent=sign_intent(command, key, exp=exp))
+
+
+def signed(command: CommandEnvelope = STOP, key: SigningKey = DISPATCHER, sending: Sending = SENDING) -> str:
+    """As it is sent."""
+    return sign_command(command, key, sending)
