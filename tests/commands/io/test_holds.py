@@ -68,10 +68,8 @@ def test_it_is_let_go_by_what_fails(tmp_path: Path) -> None:
 
 def test_another_process_is_waited_for(tmp_path: Path) -> None:
     lock = tmp_path / "number.lock"
-    program = "import fcntl, sys; file = open(sys.argv[1], 'w'); fcntl.flock(file, fcntl.LOCK_EX); print('held', flush=True)"
-        "import fcntl, sys; fcntl.flock(open(sys.argv[1], 'w'), fcntl.LOCK_EX); print('held', flush=True); sys.stdin.read()"
-    )
-    program += "; sys.stdin.read()"
+    program = "import fcntl, sys; file = open(sys.argv[1], 'w'); fcntl.flock(file, fcntl.LOCK_EX)"
+    program += "; print('held', flush=True); sys.stdin.read()"
     with subprocess.Popen(
         [sys.executable, "-c", program, lock], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as other:
