@@ -11,10 +11,14 @@ import pytest
 
 from tests.agent.documents import BOTH, QUICK_START, with_keys
 from warren._core import PrivateKey
+from warren.agent.io.hostfit import FIRST_FREE_PORT
 
 from .program import WARREN, warren
 
 pytestmark = pytest.mark.integration
+
+
+AS_ROOT = '\n[daemon]\nuser = "root"\ngroup = "root"\n'  # whom every host has
 
 
 @pytest.fixture
@@ -36,7 +40,7 @@ def file(directory: Path, text: str) -> Path:
 
 
 def test_a_file_that_can_be_used(tree: Path) -> None:
-    path = file(tree, with_keys(QUICK_START))
+    path = file(tree, f"{with_keys(QUICK_START)}{AS_ROOT}")
     done = warren("validate", "--config", str(path), "--root", "/")
     assert done.returncode == 0
     below = warren("validate", "--config", "/agent.toml", "--root", str(tree))
@@ -46,6 +50,35 @@ def test_a_file_that_can_be_used(tree: Path) -> None:
     )
     assert summary == f"{path} is valid: 1 network, 1 enabled; 1 peer"
     assert (below.returncode, below.stderr) == (0, "")
+
+
+def test_what_this_host_has_not_is_warned_of(tree: Path) -> None:
+    """The agent can start with it elsewhere, or once it is there."""
+    text = with_keys(QUICK_START) + '\n[daemon]\nuser = "not-here"\ngroup = "nor-here"\n'
+    path = file(tree, text)
+    done = warren("validate", "--config", "/agent.toml", "--root", str(tree))
+    warnings = {line.split(": ")[2]: line for line in done.stdout.splitlines()[:-1]}
+    assert done.returncode == 0
+    assert warnings.keys() == {"network.default.address", "daemon.user", "daemon.group"}
+    line = text[: text.index('user = "not-here"')].count("\n") + 1
+    assert warnings["daemon.user"].startswith(f"{path}:{line}: warning: ")
+    assert "useradd --system --user-group" in warnings["daemon.user"]
+    assert "groupadd --system nor-here" in warnings["daemon.group"]
+
+
+@pytest.mark.root
+@pytest.mark.skipif(not FIRST_FREE_PORT.exists(), reason="ports that root alone may bind")
+def test_a_port_that_its_user_may_not_bind_is_warned_of(tree: Path) -> None:
+    """Whoever the agent becomes; root may, and where the host lets everybody."""
+    text = with_keys(QUICK_START).replace("51820", "53", 1).replace("[[", "listen_port = 53\n[[", 1)
+    for user, opened, warned in (("nobody", 1024, True), ("root", 1024, False), ("nobody", 53, False)):
+        file(tree, f'{text}\n[daemon]\nuser = "{user}"\ngroup = "root"\n')
+        words = f'sysctl -qw net.ipv4.ip_unprivileged_port_start={opened} && exec "$@"'
+        command = [*WARREN, "validate", "--config", "/agent.toml", "--root", str(tree)]
+        done = subprocess.run(
+            ["unshare", "--net", "sh", "-c", words, "-", *command], capture_output=True, text=True, check=True
+        )
+        assert ("network.default.listen_port: 53 may be bound by root alone" in done.stdout) == warned
 
 
 @pytest.mark.parametrize("text", [text for wordings in BOTH for text in wordings])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.netns.deadline import until
@@ -100,3 +102,34 @@ def test_a_second_agent_with_its_state_directory_is_refused_and_undoes_nothing(t
     kill(near)
     assert near.attempt("recover", "--config", "/etc/warren/other.toml").returncode == 0
     assert resolv_conf.read_text() == "nameserver 192.0.2.53\n"
+
+
+@pytest.mark.parametrize("asked", ["address", "route"])
+def test_where_ipv6_is_turned_off_the_error_says_so(two: Two, asked: str) -> None:
+    near, far = two
+    network = network_to(far, NEAR_INNER[0], FAR_INNER[0])
+    if asked == "address":
+        network = network.but(address="fd09::1/64")
+    else:
+        network = network.but(peers=(replace(network.peers[0], allowed_ips=("fd55::/64",)),))
+    for which in ("all", "default"):
+        near.host.run("sysctl", "-qw", f"net.ipv6.conf.{which}.disable_ipv6=1")
+    near.configure(network)
+    assert "which this host has turned off" in near.attempt("validate").stdout
+    before = near.traces()
+    near.start()
+    near.until_state("error")
+    assert "this host has IPv6 turned off; take its IPv6 out, or: sysctl -w" in near.network()["error"]
+    assert near.traces() == before
+
+
+@pytest.mark.skipif(USER == "root", reason="a user namespace has no other users")
+def test_a_port_of_root_s_is_an_error_with_what_to_do(two: Two) -> None:
+    near, far = two
+    near.configure(network_to(far, NEAR_INNER[0], FAR_INNER[0]).but(port=53, lines=('backend = "userspace"',)))
+    near.start()
+    near.until_state("error")
+    assert "UDP port 53 may be bound by root alone" in near.network()["error"]
+    assert "ip_unprivileged_port_start" in near.network()["error"]
+    near.host.run("sysctl", "-qw", "net.ipv4.ip_unprivileged_port_start=53")
+    near.until_state("active")

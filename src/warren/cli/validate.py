@@ -9,9 +9,10 @@ from pathlib import Path
 
 import click
 
-from warren.agent.config import AgentConfig
+from warren.agent.config import AgentConfig, in_order
 from warren.agent.defaults import Defaults
 from warren.agent.io.configfile import check_keys, key_owners, read_config
+from warren.agent.io.hostfit import host_warnings
 from warren.cli.options import config_options, config_path, own_defaults
 from warren.cli.output import write
 from warren.errors import ConfigError, Finding
@@ -51,7 +52,8 @@ def judge(path: Path, defaults: Defaults) -> Verdict:
     except ConfigError as error:
         return Verdict(path, None, error.findings)
     keys = check_keys(config, key_owners(config.daemon.user))
-    return Verdict(path, config, keys.findings, (*config.warnings, *keys.unchecked))
+    warnings = (*config.warnings, *keys.unchecked, *host_warnings(config))
+    return Verdict(path, config, keys.findings, in_order(warnings))
 
 
 def in_words(verdict: Verdict) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Protocol, assert_never
 
 from warren._core import Netlink
+from warren.errors import HostError
 from warren.tunnel.plan import (
     AddAddress,
     AddRoute,
@@ -20,6 +23,8 @@ from warren.tunnel.plan import (
     SetUp,
     Step,
 )
+
+IPV6 = Path("/proc/sys/net/ipv6/conf")
 
 
 class Engine(Protocol):
@@ -54,7 +59,12 @@ def apply_steps(steps: Sequence[Step], engine: Engine, netlink: Netlink) -> None
                 netlink.remove_rule(rule)
             case _:
                 index = netlink.link(engine.name).index if index is None else index
-                _apply_to_link(step, index, netlink)
+                try:
+                    _apply_to_link(step, index, netlink)
+                except HostError as error:
+                    if not _is_of_ipv6(step):
+                        raise
+                    raise _without_ipv6(engine.name, error) from error
 
 
 def _apply_to_link(
@@ -75,3 +85,21 @@ def _apply_to_link(
             netlink.remove_route(index, route.destination, route.table)
         case _:
             assert_never(step)
+
+
+def _is_of_ipv6(step: Step) -> bool:
+    match step:
+        case AddAddress(address):
+            return address.version == 6
+        case AddRoute(route):
+            return route.destination.version == 6
+        case _:
+            return False
+
+
+def _without_ipv6(link: str, error: HostError) -> HostError:
+    """The same as what it means where this host has no IPv6, or none for new links; the kernel says that it may not."""
+    with suppress(OSError):
+        if (IPV6 / link / "disable_ipv6").read_text().strip() == "0":
+            return error
+    return HostError(f"{error}: this host has IPv6 turned off", code="host.no_ipv6", errno=error.errno)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import warnings
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from warren._core import Device, DeviceStatus, Events, Netlink
-from warren.errors import InterfaceError
+from warren.errors import HostError, InterfaceError
 from warren.tunnel.config import InterfaceConfig
 from warren.tunnel.io.apply import apply_steps
 from warren.tunnel.io.bringup import bring_up
@@ -58,8 +59,14 @@ class InProcessEngine:
                 os.close(driver)
 
     def configure(self, change: InterfaceChange) -> None:
-        """Directly; no socket lies between."""
-        self.device.configure(change)
+        """Directly; no socket lies between. Raises HostError: `host.port_privileged` for a port that root alone may."""
+        try:
+            self.device.configure(change)
+        except HostError as error:
+            if error.errno != errno.EACCES or change.listen_port is None:
+                raise
+            problem = f"UDP port {change.listen_port} may be bound by root alone, and this process is not root any more"
+            raise HostError(problem, code="host.port_privileged", errno=error.errno) from error
 
     def status(self) -> DeviceStatus:
         """The engine's part of this moment. Raises InterfaceError once it has ended."""
