@@ -1,0 +1,78 @@
+"""create_panel_user, effect by effect (G-28, V-49)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.commands.commands import settings
+from tests.commands.playbook import Playbook
+from tests.commands.providers.hostile import hostile
+from warren.commands.effects import (
+    Emit,
+    Finished,
+    HashPassword,
+    Hold,
+    ReadFile,
+    RunScript,
+    Secret,
+    WriteFile,
+)
+from warren.commands.providers.panel import MAX_FILE_BYTES, VERBS, create_panel_user
+from warren.commands.result import EMPTY_SHA256, Code, CommandError
+from warren.commands.schema import choose
+from warren.commands.settings import PanelSettings, ServiceSettings
+from warren.commands.verbs import Occasion
+
+pytestmark = pytest.mark.unit
+
+ARGS = {"username": "user1", "password": "correct horse"}
+FILE = "/etc/nginx/panel.htpasswd"
+BUILT_IN = replace(settings(), services=ServiceSettings(panel=PanelSettings(FILE)))
+
+
+def play(*, built_in: bool) -> Playbook:
+    occasion = Occasion("node-1", "corr-1", "ada", BUILT_IN if built_in else settings())
+    return Playbook(create_panel_user(ARGS, occasion))
+
+
+def until_read(octets: bytes | None) -> Playbook:
+    playbook = play(built_in=True)
+    playbook.expect(HashPassword(Secret(b"correct horse"), 10)).reply("$2y$10$hash")
+    playbook.expect(Hold(f"{FILE}.lock")).reply()
+    return playbook.expect(ReadFile(FILE, MAX_FILE_BYTES)).reply(octets)
+
+
+def test_a_line_is_added_under_the_lock() -> None:
+    playbook = until_read(b"ada:x\n")
+    playbook.expect(WriteFile(FILE, Secret(b"ada:x\nuser1:$2y$10$hash\n"), 0o640)).reply()
+    playbook.expect(Emit("user.created", {"username": "user1", "system": "panel"})).reply()
+    assert playbook.returned == {"user_created": True}
+
+
+@pytest.mark.parametrize(("octets", "problem"), [(b"user1:x\n", "delete it first"), (None, "install -m 640")])
+def test_what_is_refused_changes_nothing(octets: bytes | None, problem: str) -> None:
+    with pytest.raises(CommandError, match=problem) as refused:
+        until_read(octets)
+    assert refused.value.code == Code.EXEC_FAILED
+
+
+def test_a_script_has_the_password_by_its_standard_input() -> None:
+    playbook = play(built_in=False)
+    playbook.expect(RunScript("panel_create", ("user1",), Secret(b"correct horse\n")))
+    playbook.reply(Finished(0, b"", EMPTY_SHA256, EMPTY_SHA256)).of(Emit)
+    assert playbook.reply().returned == {"user_created": True}
+
+
+def test_a_script_that_fails() -> None:
+    playbook = play(built_in=False)
+    with pytest.raises(CommandError, match="panel_create ended with status 3"):
+        playbook.reply(Finished(3, b"", EMPTY_SHA256, EMPTY_SHA256))
+
+
+@pytest.mark.parametrize("args", [pytest.param(args, id=what[:40]) for what, args in hostile(ARGS, "username")])
+def test_hostile_arguments_are_refused(args: dict[str, object]) -> None:
+    with pytest.raises(CommandError) as refused:
+        choose(VERBS[0].schemas, args)
+    assert refused.value.code == Code.VALIDATION_FAILED
