@@ -17,6 +17,7 @@ REMEDIES = {
     "agent.failed": "its log says more",
     "agent.running": "one agent serves one socket: stop that one, or choose another path",
     "agent.silent": "it may still be done: `warren list` shows; its log says more",
+    "commands.store": "commands are refused until it can be used: check who may use it, and the room on the disk",
     "config.invalid": "nothing was changed; mend the configuration and try again",
     "config.unreadable": "check the path and who may read it",
     "config.unsupported": "nothing was changed; wg-quick(8) can do it today, Warren's agent will",

@@ -1,0 +1,77 @@
+"""A command is run once, whatever comes again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.commands.orders import NOW, ORDER, result
+from warren.commands.command import SKEW_SECONDS, Actor
+from warren.commands.replay import Accepted, InProgress, Known, Memory, State, Stored, interrupted, judge
+from warren.commands.result import Code, CommandError, Status
+
+pytestmark = [pytest.mark.unit, pytest.mark.security]
+
+FRESH = Memory(created=NOW - 3600, nonce_seen=False, known=None, live=0, limit=10)
+RUNNING = Known("c-1", ORDER.verb, "operator", ORDER.kid, "n-0", ORDER.args_sha256, State.ACCEPTED)
+DONE = replace(RUNNING, state=State.DONE, result=result(ORDER))
+
+
+def refusal(memory: Memory) -> Code:
+    with pytest.raises(CommandError) as caught:
+        judge(ORDER, memory)
+    assert caught.value.status is Status.DENIED
+    return caught.value.code
+
+
+def test_what_was_never_seen_is_accepted() -> None:
+    assert judge(ORDER, FRESH) == Accepted()
+
+
+def test_the_same_again_with_a_fresh_nonce_has_the_stored_result() -> None:
+    assert judge(ORDER, replace(FRESH, known=DONE)) == Stored(result(ORDER))
+
+
+def test_the_same_again_while_it_runs_is_in_progress() -> None:
+    assert judge(ORDER, replace(FRESH, known=RUNNING)) == InProgress()
+
+
+@pytest.mark.parametrize("known", [None, RUNNING, DONE])
+def test_a_nonce_that_was_seen_is_always_a_replay(known: Known | None) -> None:
+    assert refusal(replace(FRESH, nonce_seen=True, known=known)) is Code.REPLAY_DETECTED
+
+
+def test_the_nonce_that_bound_a_command_is_one_even_when_its_row_has_expired() -> None:
+    assert refusal(replace(FRESH, known=replace(DONE, nonce=ORDER.nonce))) is Code.REPLAY_DETECTED
+
+
+@pytest.mark.parametrize(
+    "other",
+    [replace(DONE, args_sha256="0" * 64), replace(DONE, verb="list_users"), replace(DONE, actor="another")],
+    ids=["arguments", "verb", "actor"],
+)
+def test_a_corr_id_of_another_command_is_a_replay(other: Known) -> None:
+    assert refusal(replace(FRESH, known=other)) is Code.REPLAY_DETECTED
+
+
+@pytest.mark.parametrize("known", [None, RUNNING, DONE])
+def test_a_full_store_takes_nothing_rather_than_forget(known: Known | None) -> None:
+    assert refusal(replace(FRESH, live=10, known=known)) is Code.QUEUE_FULL
+
+
+@pytest.mark.parametrize(("began", "is_taken"), [(NOW - SKEW_SECONDS - 1, True), (NOW - SKEW_SECONDS, False)])
+def test_what_was_issued_before_the_store_or_in_its_first_minute_is_refused(began: int, is_taken: bool) -> None:
+    memory = replace(FRESH, created=began)
+    if is_taken:
+        assert judge(ORDER, memory) == Accepted()
+    else:
+        assert refusal(memory) is Code.EXPIRED_TOKEN
+
+
+def test_an_interrupted_command_says_so() -> None:
+    said = interrupted(RUNNING, "gateway-001", NOW)
+    assert (said.corr_id, said.verb, said.status, said.error_code) == ("c-1", ORDER.verb, "ERROR", "INTERRUPTED")
+    assert judge(
+        replace(ORDER, actor=Actor("operator", "ADMIN")), replace(FRESH, known=replace(DONE, result=said))
+    ) == Stored(said)
