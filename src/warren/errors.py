@@ -74,7 +74,6 @@ REMEDIES = {
     "request.malformed": "nothing was changed",
     "request.unidentified": "connect from a process of this host that still runs",
     "rotation.stage": "nothing was changed; the steps are prepare, commit, and abort to go back",
-    "trust.absent": "install one: warren trust install FILE",
     "trust.key": "make one with: warren trust init, or warren operator new NAME",
     "trust.lower": "the older one stays out: sign the new one with a higher version",
     "trust.malformed": "nothing was changed; make one with: warren trust sign",
