@@ -138,12 +138,17 @@ def _is_address(text: str) -> bool:
     return text.isascii() and "%" not in text
 
 
-def choose(schemas: Sequence[Schema], args: Mapping[str, object], unread: Collection[str] = ()) -> Schema:
-    """The one that these arguments fit. Raises CommandError VALIDATION_FAILED, which names all that is wrong.
+def nearest(schemas: Sequence[Schema], args: Mapping[str, object]) -> Schema:
+    """Of several the one whose names these are nearest to: it is the one that was meant (X-06)."""
+    return min(schemas, key=lambda schema: len(set(schema.rules) ^ set(args)))
 
-    Of several, the one whose names these are nearest to is the one that was meant (X-06). `unread` are sealed still.
+
+def choose(schemas: Sequence[Schema], args: Mapping[str, object], unread: Collection[str] = ()) -> Schema:
+    """The one that these arguments fit; `unread` are sealed still.
+
+    Raises CommandError VALIDATION_FAILED, which names all that is wrong.
     """
-    nearest = min(schemas, key=lambda schema: len(set(schema.rules) ^ set(args)))
-    if problems := nearest.problems(args, unread):
+    schema = nearest(schemas, args)
+    if problems := schema.problems(args, unread):
         raise CommandError(Code.VALIDATION_FAILED, "; ".join(problems))
-    return nearest
+    return schema

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.commands.commands import command, settings
+from warren.commands.command import Actor
 from warren.commands.effects import Effect, EffectError, Effects, Finished, ReadFile, RunProgram, Secret, WriteFile, do
 from warren.commands.io.executor import Executor, Performers, Running
 from warren.commands.io.files import file_performers
 from warren.commands.result import Code, CommandError, Result, Status
 from warren.commands.schema import Schema, Text
+from warren.commands.sealed import open_data
 from warren.commands.settings import SandboxSettings
-from warren.commands.verbs import Data, Occasion, Part, Verb
+from warren.commands.verbs import Data, Occasion, Part, Verb, carry_out
+from warren.trust.sealing import SealingKey
 
 pytestmark = pytest.mark.integration
 
@@ -40,15 +43,25 @@ async def wait(_: WriteFile, __: Running) -> None:
     await asyncio.sleep(600)
 
 
-def run(part: Part, args: Mapping[str, object], performers: Performers | None = None, seconds: int = 45) -> Result:
-    executor = Executor(
-        "node-1",
-        settings(sandbox=SandboxSettings(cmd_timeout_secs=seconds)),
-        performers or {**file_performers(), RunProgram: speak},
-        unseal,
-    )
-    verb = Verb("probe", "", (NAME,), run=part)
-    return asyncio.run(executor.run(command("probe", args), verb, part))
+OPERATOR = SealingKey(bytes(range(32)))
+
+
+def run(  # noqa: PLR0913, each but the first two by its name
+    part: Part,
+    args: Mapping[str, object],
+    *,
+    performers: Performers | None = None,
+    seconds: int = 45,
+    actor: str = "ada",
+    privileged: Part | None = None,
+    on_output: Callable[[bytes], None] | None = None,
+) -> Result:
+    limits = settings(sandbox=SandboxSettings(cmd_timeout_secs=seconds))
+    performers = performers or {**file_performers(), RunProgram: speak}
+    executor = Executor("node-1", limits, performers, unseal, {"ada": OPERATOR.public}.get)
+    verb = Verb("probe", "", (NAME,), run=part, privileged=privileged, secret_data=frozenset({"key"}))
+    asked = command("probe", args, actor=Actor(actor, "ADMIN"))
+    return asyncio.run(executor.run(asked, verb, part, on_output))
 
 
 def test_what_a_verb_returns_is_the_answer(tmp_path: Path) -> None:
@@ -106,7 +119,7 @@ def test_the_time_of_a_verb_ends() -> None:
         yield from do(WriteFile("", Secret(b"")))
         return {}
 
-    result = run(part, {"name": "ada"}, {WriteFile: wait}, seconds=1)
+    result = run(part, {"name": "ada"}, performers={WriteFile: wait}, seconds=1)
     assert (result.status, result.error_code) == (Status.TIMEOUT, Code.EXEC_TIMEOUT)
 
 
@@ -132,3 +145,41 @@ def test_a_secret_that_is_none(password: object) -> None:
     assert played == []
     assert result.error_code == Code.VALIDATION_FAILED
     assert "short" not in result.problem
+
+
+def test_a_secret_of_the_answer_is_sealed_to_who_asked() -> None:
+    def part(_: Mapping[str, Any], __: Occasion) -> Effects[Data]:
+        yield from do(ReadFile("/nowhere"))
+        return {"key": "12345678", "name": "ada"}
+
+    result = run(part, {"name": "ada"})
+    assert "12345678" not in str(result)
+    assert open_data(result.data, "corr-1", OPERATOR) == {"key": "12345678", "name": "ada"}
+    unsealed = run(part, {"name": "ada"}, actor="nobody")
+    assert (unsealed.error_code, unsealed.data, unsealed.stdout) == (Code.EXEC_FAILED, {}, "")
+
+
+def test_the_privileged_part_is_carried_out_here_where_there_is_no_runner(tmp_path: Path) -> None:
+    def privileged(args: Mapping[str, Any], _: Occasion) -> Effects[Data]:
+        yield from do(WriteFile(str(tmp_path / "a"), Secret(b"a")))
+        return {"name": args["name"]}
+
+    assert run(carry_out, {"name": "ada"}, privileged=privileged).data == {"name": "ada"}
+    assert (tmp_path / "a").exists()
+
+
+def test_live_output_shows_no_secret_in_two_pieces() -> None:
+    said: list[bytes] = []
+
+    async def stutter(effect: RunProgram, running: Running) -> Finished:
+        assert running.on_output
+        for octet in b"<" + effect.stdin.open() + b">":
+            running.on_output(bytes([octet]))
+        return Finished(0, b"", "a" * 64, "b" * 64)
+
+    def part(args: Mapping[str, Any], _: Occasion) -> Effects[Data]:
+        yield from do(RunProgram(("/stutter",), Secret(args["password"].encode())))
+        return {}
+
+    run(part, {"name": "ada", "password": {"sealed": "opens"}}, performers={RunProgram: stutter}, on_output=said.append)
+    assert b"".join(said) == b"<***>"

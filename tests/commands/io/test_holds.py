@@ -27,7 +27,7 @@ pytestmark = pytest.mark.integration
 async def run(part: Part, seconds: int = 60) -> Result:
     performers = {**file_performers(), **hold_performers()}
     table = settings(sandbox=SandboxSettings(cmd_timeout_secs=seconds))
-    executor = Executor("node-1", table, performers, lambda *_: b"")
+    executor = Executor("node-1", table, performers, lambda *_: b"", lambda _: None)
     return await executor.run(command("probe"), Verb("probe", "", (Schema(),)), part)
 
 

@@ -47,7 +47,7 @@ def perform_part(settings: CommandSettings, part: Part) -> Result:
 
 
 async def _run(settings: CommandSettings, verb: Verb, part: Part, args: Mapping[str, object]) -> Result:
-    executor = Executor("node-1", settings, performers(), lambda *_: b"")
+    executor = Executor("node-1", settings, performers(), lambda *_: b"", lambda _: None)
     return await executor.run(command(verb.name, args), verb, part)
 
 

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from warren.clock import monotonic_seconds, wall_seconds
 from warren.commands.command import VerifiedCommand
-from warren.commands.effects import Effect, EffectError, Effects, Finished
+from warren.commands.effects import CarryOut, Effect, EffectError, Effects, Finished
 from warren.commands.result import EMPTY_SHA256, NOT_RUN, Code, CommandError, Result, Status
 from warren.commands.schema import choose
-from warren.commands.secrets import Unseal, masked, opened
+from warren.commands.secrets import Mask, SealingKeyOf, Unseal, masked, opened, sealed
 from warren.commands.settings import CommandSettings
 from warren.commands.verbs import Data, Occasion, Part, Verb
 from warren.strictjson import encode
@@ -34,10 +34,13 @@ class Running:
     """One command on its way, as performers see it."""
 
     command: VerifiedCommand
+    verb: Verb
     occasion: Occasion
     deadline: float
     """By the monotonic clock, in seconds."""
     on_output: Callable[[bytes], None] | None = None
+    args: Mapping[str, object] = field(default_factory=dict)
+    """In plain."""
     secrets: tuple[bytes, ...] = ()
     """What nothing that leaves may show."""
     rc: int = NOT_RUN
@@ -55,6 +58,12 @@ class Running:
         self.truncated |= finished.truncated
         self.level = max(self.level or LEVELS[0], finished.level, key=LEVELS.index)
 
+    def take_over(self, result: Result) -> None:
+        """What the programs of another process left for this command counts as if they had run here."""
+        self.rc, self.stderr_hash, self.level = result.rc, result.stderr_hash, result.level
+        if result.stdout and result.stdout != encode(dict(result.data)).decode():
+            self.stdout.append(result.stdout.encode())
+
 
 Performer = Callable[[Any, Running], Awaitable[object]]
 Performers = Mapping[type[Effect[Any]], Performer]
@@ -63,38 +72,34 @@ Performers = Mapping[type[Effect[Any]], Performer]
 class Executor:
     """Of one process: the agent, or its runner."""
 
-    def __init__(self, agent_id: str, settings: CommandSettings, performers: Performers, unseal: Unseal) -> None:
+    def __init__(
+        self, agent_id: str, settings: CommandSettings, performers: Performers, unseal: Unseal, key_of: SealingKeyOf
+    ) -> None:
         self._agent_id = agent_id
         self._settings = settings
-        self._performers = performers
+        here: Performers = {CarryOut: self._carry_out_here}
+        self._performers = {**here, **performers}
         self._unseal = unseal
+        self._key_of = key_of
 
     async def run(
         self, command: VerifiedCommand, verb: Verb, part: Part, on_output: Callable[[bytes], None] | None = None
     ) -> Result:
-        """Until it is done, or its time is up, or the task is cancelled: then the result says so.
-
-        Never raises but for a cancellation that `cancel` of the intake did not ask for.
-        """
+        """Until it is done, or its time is up, or the task is cancelled: then the result says so. Never raises."""
         seconds = self._settings.sandbox.cmd_timeout_secs
         occasion = Occasion(self._agent_id, command.corr_id, command.actor.id, self._settings)
-        running = Running(command, occasion, monotonic_seconds() + seconds, on_output)
+        running = Running(command, verb, occasion, monotonic_seconds() + seconds, on_output)
         started = monotonic_seconds()
-        data, failure = await self._outcome(running, verb, part, seconds)
+        data, failure = await self._outcome(running, part, seconds)
         took = round((monotonic_seconds() - started) * 1000)
         return _result(running, self._agent_id, data, failure, took)
 
-    async def _outcome(
-        self, running: Running, verb: Verb, part: Part, seconds: int
-    ) -> tuple[Data, CommandError | None]:
+    async def _outcome(self, running: Running, part: Part, seconds: int) -> tuple[Data, CommandError | None]:
         try:
             async with asyncio.timeout(seconds):
-                args = opened(running.command, verb, self._unseal)
-                choose(verb.schemas, args)
-                running.secrets = tuple(
-                    str(args[name]).encode() for schema in verb.schemas for name in schema.secrets if name in args
-                )
-                return await self._drive(part(args, running.occasion), running), None
+                self._open(running)
+                data = await self._drive(part(running.args, running.occasion), running)
+            return sealed(running.command, running.verb, data, self._key_of), None
         except CommandError as error:
             return {}, error
         except EffectError as error:
@@ -103,12 +108,27 @@ class Executor:
             problem = f"it was ended after {seconds} seconds"
             return {}, CommandError(Code.EXEC_TIMEOUT, problem, Status.TIMEOUT)
         except asyncio.CancelledError as error:
-            return {}, CommandError(Code.CANCELLED, _why(error), Status.ERROR)
+            if task := asyncio.current_task():
+                task.uncancel()
+            return {}, reason_of(error)
         except Exception:  # a mistake of ours in one verb ends no other command
             log.exception("command.crashed", extra={"verb": running.command.verb, "corr_id": running.command.corr_id})
             return {}, CommandError(Code.EXEC_FAILED, "a mistake in the agent itself; its log says more", Status.ERROR)
         finally:
             running.ends.close()
+
+    def _open(self, running: Running) -> None:
+        running.args = opened(running.command, running.verb, self._unseal)
+        secrets = choose(running.verb.schemas, running.args).secrets
+        running.secrets = tuple(str(running.args[name]).encode() for name in secrets if name in running.args)
+        if running.on_output:
+            running.on_output = _masking(running.on_output, running.secrets)
+
+    async def _carry_out_here(self, _: CarryOut, running: Running) -> Data:
+        """The privileged part, where this process has the rights itself."""
+        if running.verb.privileged is None:
+            raise EffectError(f"{running.verb.name} has no privileged part")
+        return await self._drive(running.verb.privileged(running.args, running.occasion), running)
 
     async def _drive(self, effects: Effects[T], running: Running) -> T:
         """What the verb returns. An effect that failed is raised where the verb asked for it."""
@@ -132,8 +152,18 @@ class Executor:
         return await performer(effect, running)
 
 
-def _why(error: asyncio.CancelledError) -> str:
-    return str(error.args[0]) if error.args else "the agent stopped"
+def _masking(show: Callable[[bytes], None], secrets: Sequence[bytes]) -> Callable[[bytes], None]:
+    mask = Mask(secrets)
+    return lambda octets: show(mask.feed(octets))
+
+
+def reason_of(cancelled: asyncio.CancelledError) -> CommandError:
+    """Who cancels says why."""
+    match cancelled.args:
+        case (CommandError() as error,):
+            return error
+        case _:
+            return CommandError(Code.INTERRUPTED, "the agent ended while it ran", Status.ERROR)
 
 
 def _result(running: Running, agent_id: str, data: Data, failure: CommandError | None, took: int) -> Result:

@@ -4,8 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::attribute::Writer;
-use crate::wireguard::command;
+use crate::wireguard::attribute::Writer;
 use crate::wireguard::constants::{GENERIC_HEADER_BYTES, WG_CMD_GET_DEVICE, WGALLOWEDIP_A_FAMILY};
 
 fn status() -> InterfaceStatus {
@@ -33,7 +32,7 @@ fn status() -> InterfaceStatus {
 }
 
 fn begin() -> Writer {
-    command(WG_CMD_GET_DEVICE)
+    Writer::command(WG_CMD_GET_DEVICE)
 }
 
 /// As the kernel fills its messages (wg_get_device_dump), with room for `room` allowed IPs in each.

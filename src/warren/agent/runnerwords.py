@@ -1,0 +1,109 @@
+"""What the agent and its runner say to each other: one object of JSON on a line each.
+
+The runner is root and takes nothing on trust: what it is asked is an envelope, which it verifies itself. What it
+answers is believed.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from warren.commands.result import Result
+from warren.commands.result_json import parse_result, result_members
+from warren.errors import InputError
+
+MAX_OCTETS = 1 << 20  # of a line: an envelope has 64 KiB at most, a result twice its output
+
+
+@dataclass(frozen=True, slots=True)
+class CarryOut:
+    """The privileged part of a signed command, which came by a door."""
+
+    number: int
+    envelope: str
+    door: str
+    sid: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """It is to end."""
+
+    corr_id: str
+    code: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a program of it has said just now."""
+
+    corr_id: str
+    octets: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """An event, for the agent to tell."""
+
+    event: str
+    fields: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of it."""
+
+    number: int
+    result: Result
+
+
+Word = CarryOut | Cancel | Said | Happened | Done
+
+
+def encode_word(word: Word) -> bytes:
+    """One line."""
+    match word:
+        case Said(corr_id, octets):
+            members: dict[str, object] = {"corr_id": corr_id, "octets": b64encode(octets).decode()}
+        case Done(number, result):
+            members = {"number": number, "result": result_members(result)}
+        case Happened(event, fields):
+            members = {"event": event, "fields": dict(fields)}
+        case CarryOut(number, envelope, door, sid, source):
+            members = {"number": number, "envelope": envelope, "door": door, "sid": sid, "source": source}
+        case Cancel(corr_id, code, why):
+            members = {"corr_id": corr_id, "code": code, "why": why}
+        case _:
+            assert_never(word)
+    return json.dumps({"word": type(word).__name__, **members}, allow_nan=False).encode() + b"\n"
+
+
+def parse_word(line: bytes) -> Word:
+    """Raises InputError for what is none."""
+    try:
+        found = json.loads(line)
+        word = _word(found)
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise InputError("it is no word between an agent and its runner", code="helper.refused") from error
+    return word
+
+
+def _word(found: object) -> Word:
+    match found:
+        case {"word": "CarryOut", "number": int(number), "envelope": str(text), "door": str(door), **rest}:
+            return CarryOut(number, text, door, str(rest["sid"]), str(rest["source"]))
+        case {"word": "Cancel", "corr_id": str(corr_id), "code": str(code), "why": str(why)}:
+            return Cancel(corr_id, code, why)
+        case {"word": "Said", "corr_id": str(corr_id), "octets": str(text)}:
+            return Said(corr_id, b64decode(text, validate=True))
+        case {"word": "Happened", "event": str(event), "fields": dict(fields)}:
+            return Happened(event, fields)
+        case {"word": "Done", "number": int(number), "result": dict(result)}:
+            return Done(number, parse_result(result))
+    raise ValueError

@@ -1,0 +1,106 @@
+"""Performs what verbs ask of the host's state: psutil's numbers, and services by systemd or the process table."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from warren.clock import monotonic_seconds
+from warren.commands.effects import EffectError
+from warren.commands.io.executor import Performers, Running
+from warren.commands.providers.system import AskServices, ReadHost, Reading
+
+if TYPE_CHECKING:
+    import psutil
+
+SYSTEMD = Path("/run/systemd/system")
+"""There while it is the one that runs the host (sd_booted(3))."""
+SYSTEMCTL = "/usr/bin/systemctl"
+SYSTEMCTL_SECONDS = 10
+MEGABYTE = 1 << 20
+STEADY_SECONDS = 0.5  # a load over less is noise: the last one is told again
+STATES = {"active": "active", "reloading": "active", "activating": "active", "failed": "failed"}
+
+
+class HostState:
+    """Remembers when it last looked, for loads are what happened in between."""
+
+    def __init__(self) -> None:
+        import psutil  # noqa: PLC0415, 4 MB that only who commands needs
+
+        self._psutil = psutil
+        self._self = psutil.Process()
+        self._started = self._looked = monotonic_seconds()
+        self._loads = (psutil.cpu_percent(), self._self.cpu_percent())
+
+    def performers(self) -> Performers:
+        """Of `ReadHost` and `AskServices`."""
+        return {ReadHost: self._read, AskServices: self._ask}
+
+    async def _read(self, _: ReadHost, __: Running) -> Reading:
+        return await asyncio.to_thread(self.read)
+
+    def read(self) -> Reading:
+        """As it is now."""
+        if monotonic_seconds() - self._looked >= STEADY_SECONDS:
+            self._looked = monotonic_seconds()
+            self._loads = (self._psutil.cpu_percent(), self._self.cpu_percent())
+        memory, load = self._psutil.virtual_memory(), self._psutil.getloadavg()
+        return Reading(
+            uptime_seconds=round(monotonic_seconds() - self._started),
+            memory_mb=round(self._self.memory_info().rss / MEGABYTE, 1),
+            cpu_percent=self._loads[1],
+            host_cpu_percent=self._loads[0],
+            host_memory_percent=memory.percent,
+            host_memory_total_mb=memory.total // MEGABYTE,
+            host_memory_used_mb=memory.used // MEGABYTE,
+            load_average=(round(load[0], 2), round(load[1], 2), round(load[2], 2)),
+            disks={each: self._psutil.disk_usage(each).percent for each in self._mounts()},
+        )
+
+    def _mounts(self) -> list[str]:
+        return sorted({"/", *(each.mountpoint for each in self._psutil.disk_partitions())})
+
+    async def _ask(self, effect: AskServices, _: Running) -> Mapping[str, str]:
+        if not await asyncio.to_thread(SYSTEMD.is_dir):
+            return await asyncio.to_thread(self._of_processes, effect.units)
+        return await _of_systemd(effect.units)
+
+    def _of_processes(self, units: tuple[str, ...]) -> Mapping[str, str]:
+        """A service runs if a process has its name."""
+        running = {each.info["name"] for each in self._psutil.process_iter(["name", "status"]) if _lives(each)}
+        return {unit: "active" if _program(unit) in running else "inactive" for unit in units}
+
+
+def _lives(process: psutil.Process) -> bool:
+    return bool(process.info["status"] != "zombie")
+
+
+def _program(unit: str) -> str:
+    """The name that its process has, at 15 octets as the kernel keeps it."""
+    return unit.removesuffix(".service").partition("@")[0][:15]
+
+
+async def _of_systemd(units: tuple[str, ...]) -> Mapping[str, str]:
+    """Of all units in one question; each answers a block of two lines."""
+    process = await asyncio.create_subprocess_exec(
+        SYSTEMCTL, "show", "--property=LoadState,ActiveState", "--", *units, stdout=subprocess.PIPE
+    )
+    try:
+        async with asyncio.timeout(SYSTEMCTL_SECONDS):
+            said, _ = await process.communicate()
+    except TimeoutError as error:
+        process.kill()
+        raise EffectError(f"systemd did not answer in {SYSTEMCTL_SECONDS} s") from error
+    blocks = said.decode(errors="replace").strip().split("\n\n")
+    return {unit: _state(block) for unit, block in zip(units, blocks, strict=False)}
+
+
+def _state(block: str) -> str:
+    found = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+    if found.get("LoadState") != "loaded":
+        return "unknown"
+    return STATES.get(found.get("ActiveState", ""), "inactive")

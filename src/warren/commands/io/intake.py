@@ -1,0 +1,195 @@
+"""Takes commands in: verifies, admits, uses once, carries out, writes down (the order of spec: envelope.md).
+
+One for each process that carries out commands: the agent, which asks the operator's word of everything, and its runner,
+which asks it again. Whoever asked may go away: what was accepted is carried out, and its result kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import assert_never
+
+from warren.clock import monotonic_seconds, wall_seconds
+from warren.commands.admission import Admission
+from warren.commands.auditing import accepted, finished, refused
+from warren.commands.command import VerifiedCommand
+from warren.commands.io.executor import Executor, reason_of
+from warren.commands.io.livetext import LiveText
+from warren.commands.io.singleuse import SingleUse
+from warren.commands.refusal import Facts, Refused
+from warren.commands.replay import Accepted, InProgress, Stored
+from warren.commands.result import Code, CommandError, Result, Status
+from warren.commands.verbs import Part, Verb
+
+UNKNOWN = "unknown"
+"""Stands where nothing is proven."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class _Job:
+    command: VerifiedCommand
+    verb: Verb
+    source: str
+    place: ExitStack
+    done: asyncio.Future[Result]
+    output: LiveText
+    task: asyncio.Task[None] | None = None
+    has_begun: bool = False
+    ending: CommandError | None = None
+    """Why it is to end. A task that is cancelled before its first step would never see to its end."""
+
+
+class Intake:
+    """`verify` proves an envelope that came by a door; `part_of` is which part of a verb is carried out here."""
+
+    def __init__(  # noqa: PLR0913, each is said once, where an intake is put together, by its name
+        self,
+        agent_id: str,
+        *,
+        verify: Callable[[str, str], VerifiedCommand],
+        verbs: Mapping[str, Verb],
+        part_of: Callable[[Verb], Part],
+        admission: Admission,
+        at_once: int,
+        single_use: SingleUse,
+        executor: Executor,
+        group: asyncio.TaskGroup,
+    ) -> None:
+        self._agent_id = agent_id
+        self._verify = verify
+        self._verbs = verbs
+        self._part_of = part_of
+        self._admission = admission
+        self._turn = asyncio.Semaphore(at_once)
+        self._single_use = single_use
+        self._executor = executor
+        self._group = group
+        self._jobs: dict[str, _Job] = {}
+
+    async def submit(self, envelope: str, door: str, source: str) -> Result:
+        """What became of it, or why it is refused. `source` is who brought it."""
+        facts = Facts()
+        try:
+            command = self._verify(envelope, door)
+            facts = _facts(command)
+            job = await self._take(command, source)
+            return job if isinstance(job, Result) else await asyncio.shield(job.done)
+        except CommandError as error:
+            proven = error.facts if isinstance(error, Refused) else facts
+            log.warning("command.refused", extra={"code": error.code.value, "problem": str(error), **_told(proven)})
+            await self._single_use.note(refused(error, source, wall_seconds(), proven))
+            return self._refusal(error, proven)
+
+    def output(self, corr_id: str) -> LiveText | None:
+        """What a command that is under way has said."""
+        job = self._jobs.get(corr_id)
+        return job.output if job else None
+
+    def cancel(self, corr_id: str, code: Code, why: str) -> bool:
+        """Whether it was under way: then its result says so, with all that it had started gone."""
+        job = self._jobs.get(corr_id)
+        if job is None:
+            return False
+        job.ending = CommandError(code, why, Status.ERROR)
+        if job.task is not None and job.has_begun:
+            job.task.cancel(job.ending)
+        return True
+
+    async def close(self) -> None:
+        """Lets nothing in any more, ends what is under way, and keeps its results."""
+        self._admission.closed = True
+        for corr_id in tuple(self._jobs):
+            self.cancel(corr_id, Code.INTERRUPTED, "the agent stopped while it ran")
+        await asyncio.gather(*(job.done for job in self._jobs.values()), return_exceptions=True)
+
+    async def _take(self, command: VerifiedCommand, source: str) -> _Job | Result:
+        verb = self._verbs[command.verb]
+        with ExitStack() as place:
+            place.enter_context(self._admission.hold(command.actor.id, command.verb, monotonic_seconds()))
+            event = accepted(command, verb, source, wall_seconds())
+            verdict = await self._single_use.accept(command, event, read_only=verb.read_only)
+            match verdict:
+                case Stored(result):
+                    return result
+                case InProgress():
+                    return await self._wait_for(command.corr_id)
+                case Accepted():
+                    return self._start(command, verb, source, place.pop_all())
+                case _:
+                    assert_never(verdict)
+
+    def _start(self, command: VerifiedCommand, verb: Verb, source: str, place: ExitStack) -> _Job:
+        done = asyncio.get_running_loop().create_future()
+        job = _Job(command, verb, source, place, done, LiveText())
+        self._jobs[command.corr_id] = job
+        job.task = self._group.create_task(self._carry_out(job), name=f"command {command.verb}")
+        return job
+
+    async def _wait_for(self, corr_id: str) -> _Job | Result:
+        """The one that is under way, or has just ended."""
+        if job := self._jobs.get(corr_id):
+            return job
+        if result := await self._single_use.result_of(corr_id):
+            return result
+        raise CommandError(Code.INTERRUPTED, "it is under way in another process", Status.ERROR)
+
+    async def _carry_out(self, job: _Job) -> None:
+        log.info("command.accepted", extra=_told(_facts(job.command)))
+        try:
+            with job.place:
+                result = await self._run(job)
+            await self._single_use.finish(
+                job.command.corr_id, result, finished(job.command, job.verb, result, job.source)
+            )
+            log.info("command.finished", extra=_told(_facts(job.command)) | {"code": result.error_code.value})
+            job.done.set_result(result)
+        except BaseException as error:
+            job.done.cancel()
+            if isinstance(error, Exception):  # the record failed: the start after this one says INTERRUPTED
+                log.exception("command.not_recorded", extra=_told(_facts(job.command)))
+                return
+            raise
+        finally:
+            job.output.end()
+            del self._jobs[job.command.corr_id]
+
+    async def _run(self, job: _Job) -> Result:
+        job.has_begun = True
+        if job.ending:
+            return self._refusal(job.ending, _facts(job.command))
+        try:
+            async with self._turn:
+                if wall_seconds() >= job.command.exp:
+                    error = CommandError(Code.EXPIRED_TOKEN, "its time was over before its turn came")
+                    return self._refusal(error, _facts(job.command))
+                return await self._executor.run(job.command, job.verb, self._part_of(job.verb), job.output.feed)
+        except asyncio.CancelledError as cancelled:  # before its turn came
+            if task := asyncio.current_task():
+                task.uncancel()
+            return self._refusal(reason_of(cancelled), _facts(job.command))
+
+    def _refusal(self, error: CommandError, facts: Facts) -> Result:
+        return Result(
+            corr_id=facts.corr_id or UNKNOWN,
+            agent_id=self._agent_id,
+            verb=facts.verb or UNKNOWN,
+            status=error.status,
+            error_code=error.code,
+            ts=int(wall_seconds()),
+            problem=str(error),
+        )
+
+
+def _facts(command: VerifiedCommand) -> Facts:
+    return Facts(command.kid, command.corr_id, command.verb, command.actor, command.nonce)
+
+
+def _told(facts: Facts) -> dict[str, object]:
+    """For the log."""
+    return {"corr_id": facts.corr_id, "verb": facts.verb, "actor": facts.actor and facts.actor.id}

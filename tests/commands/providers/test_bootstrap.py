@@ -1,0 +1,167 @@
+"""Bootstrap secrets, over a real store."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from tests.commands.commands import command, settings
+from tests.commands.io.store import Place
+from warren.commands.effects import Effects, Emit, Now, RandomBytes
+from warren.commands.io.executor import Executor, Performers, Running
+from warren.commands.io.files import file_performers
+from warren.commands.io.recordperformers import record_performers
+from warren.commands.providers import bootstrap
+from warren.commands.schema import Schema
+from warren.commands.verbs import Data, Occasion, Part, Verb
+
+pytestmark = pytest.mark.integration
+
+T = TypeVar("T")
+ADA = {"username": "ada", "session_id": "s-1", "ttl_seconds": 60}
+
+
+class Gate:
+    """A node's bootstrap verbs, and a clock that is set by hand."""
+
+    def __init__(self, place: Place) -> None:
+        self.now = 1_800_000_000.0
+        self.place = place
+        place.now = lambda: self.now
+        self.events: list[str] = []
+        self.performers: Performers = {}
+
+    async def play(self, part: Part, args: Mapping[str, object] | None = None) -> Any:
+        async def emit(effect: Emit, _: Running) -> None:
+            self.events.append(f"{effect.event} {json.dumps(dict(effect.fields))}")
+
+        async def now(_: Now, __: Running) -> float:
+            return self.now
+
+        performers: Performers = {**file_performers(), **self.performers, Emit: emit, Now: now}
+        executor = Executor("node-1", settings(), performers, lambda *_: b"", lambda _: None)
+        result = await executor.run(command("probe", args), Verb("probe", "", (Schema(),)), part)
+        assert result.problem == ""
+        return result.data
+
+    async def generate(self, args: Mapping[str, object] = ADA) -> str:
+        return str((await self.play(_with(bootstrap.generate, args)))["bootstrap_token"])
+
+    async def answer(self, effects: Effects[T]) -> T:
+        """Of what is no verb."""
+        found: list[T] = []
+
+        def part(_: Mapping[str, Any], __: Occasion) -> Effects[Data]:
+            found.append((yield from effects))
+            return {}
+
+        await self.play(part)
+        return found[0]
+
+    async def redeem(self, token: str) -> bootstrap.Session | None:
+        return await self.answer(bootstrap.redeem(token))
+
+    async def holder(self, cookie: str) -> Mapping[str, object] | None:
+        return await self.answer(bootstrap.holder(cookie))
+
+    async def revoke(self, token: str) -> bool:
+        return bool((await self.play(_with(bootstrap.revoke, {"bootstrap_token": token})))["revoked"])
+
+
+def _with(part: Part, args: Mapping[str, object]) -> Part:
+    """The executor's own schema has no arguments."""
+    return lambda _, occasion: part(args, occasion)
+
+
+def play(tmp_path: Path, scene: Any) -> Gate:
+    async def whole() -> Gate:
+        gate = Gate(Place(tmp_path))
+        gate.place.begin()
+        async with gate.place.opened() as store:
+            gate.performers = record_performers(store.records)
+            await scene(gate)
+        return gate
+
+    return asyncio.run(whole())
+
+
+def test_it_opens_once(tmp_path: Path) -> None:
+    async def scene(gate: Gate) -> None:
+        token = await gate.generate()
+        opened = [each for each in await asyncio.gather(*(gate.redeem(token) for _ in range(5))) if each]
+        assert [(each.username, each.session_id, each.seconds) for each in opened] == [("ada", "s-1", 60)]
+        assert await gate.redeem(token) is None
+        found = await gate.holder(opened[0].cookie)
+        assert found
+        assert found["username"] == "ada"
+        assert await gate.holder(token) is None
+
+    gate = play(tmp_path, scene)
+    assert [event.split()[0] for event in gate.events] == ["bootstrap.generated", "bootstrap.redeemed"]
+
+
+def test_it_ends_with_its_time_used_or_not(tmp_path: Path) -> None:
+    async def scene(gate: Gate) -> None:
+        unused, used = await gate.generate(), await gate.generate()
+        session = await gate.redeem(used)
+        assert session
+        gate.now += 59
+        assert await gate.holder(session.cookie)
+        gate.now += 2
+        assert await gate.holder(session.cookie) is None
+        assert await gate.redeem(unused) is None
+
+    play(tmp_path, scene)
+
+
+def test_it_can_be_revoked_used_or_not(tmp_path: Path) -> None:
+    async def scene(gate: Gate) -> None:
+        unused, used = await gate.generate(), await gate.generate()
+        session = await gate.redeem(used)
+        assert session
+        assert await gate.revoke(unused)
+        assert await gate.revoke(used)
+        assert not await gate.revoke(used)
+        assert await gate.holder(session.cookie) is None
+        assert await gate.redeem(unused) is None
+
+    play(tmp_path, scene)
+
+
+def test_all_of_a_user_ends_with_the_user(tmp_path: Path) -> None:
+    async def scene(gate: Gate) -> None:
+        unused, used = await gate.generate(), await gate.generate()
+        other = await gate.generate({**ADA, "username": "bob"})
+        session = await gate.redeem(used)
+        assert session
+        assert await gate.answer(bootstrap.end_of("username", "ada")) == 2
+        assert await gate.redeem(unused) is None
+        assert await gate.holder(session.cookie) is None
+        assert await gate.redeem(other)
+
+    play(tmp_path, scene)
+
+
+def test_nothing_that_opens_is_kept_or_told(tmp_path: Path) -> None:
+    secrets: list[str] = []
+
+    async def scene(gate: Gate) -> None:
+        secrets.append(await gate.generate())
+        secrets.append(await gate.generate())
+        session = await gate.redeem(secrets[0])
+        assert session
+        secrets.append(session.cookie)
+
+    gate = play(tmp_path, scene)
+    kept = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert not [secret for secret in secrets if secret.encode() in kept or secret in "".join(gate.events)]
+
+
+def test_random_octets_are_asked_of_the_executor() -> None:
+    effects = bootstrap.generate(ADA, Occasion("n", "c", "a"))
+    assert effects.send(None) == RandomBytes(32)

@@ -1,0 +1,106 @@
+"""The verbs about the host: without one, and with this one."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from tests.commands.commands import command, settings
+from tests.commands.playbook import Playbook
+from warren.commands.effects import CarryOut
+from warren.commands.io.executor import Executor
+from warren.commands.io.hoststate import HostState
+from warren.commands.providers.system import (
+    RECENT,
+    VERBS,
+    AskAgent,
+    AskServices,
+    ReadHost,
+    Reading,
+    RecentCommands,
+    monitoring_data,
+    service_status,
+    system_health,
+)
+from warren.commands.result import Result
+from warren.commands.verbs import Occasion
+
+OCCASION = Occasion("gateway-001", "c-1", "ada", settings())
+READING = Reading(3600, 25.0, 0.5, 15.2, 45.8, 2048, 512, (1.2, 1.1, 0.9), {"/": 23.1, "/srv": 95.0})
+UNITS = ("fwknop-server", "stunnel4", "openvpn", "nginx")
+
+
+@pytest.mark.unit
+def test_the_shape_of_document_001() -> None:
+    play = Playbook(system_health({}, OCCASION)).expect(ReadHost()).reply(READING)
+    assert play.returned == {
+        "health": {"status": "healthy", "uptime_seconds": 3600, "memory_usage_mb": 25.0, "cpu_usage_percent": 0.5},
+        "system": {
+            "cpu_percent": 15.2,
+            "memory_percent": 45.8,
+            "disk_usage_percent": 23.1,
+            "load_average": [1.2, 1.1, 0.9],
+        },
+    }
+
+
+@pytest.mark.unit
+def test_services_by_the_documents_names_and_words() -> None:
+    play = Playbook(service_status({}, OCCASION)).expect(AskServices(UNITS))
+    play.reply({"fwknop-server": "unknown", "stunnel4": "failed", "openvpn": "active", "nginx": "inactive"})
+    assert play.returned == {
+        "services": {"spa": "unknown", "tls_proxy": "failed", "openvpn": "running", "nginx": "stopped"}
+    }
+
+
+@pytest.mark.unit
+def test_what_cannot_be_known_says_why() -> None:
+    play = Playbook(monitoring_data({}, OCCASION)).expect(ReadHost()).reply(READING)
+    play.expect(AskServices(UNITS)).reply(dict.fromkeys(UNITS, "active"))
+    play.expect(AskAgent()).reply({"networks": []})
+    play.expect(RecentCommands(RECENT)).reply(({"verb": "list_users"},))
+    play.expect(CarryOut()).fail("nothing here has the rights")
+    found = play.returned
+    assert found["unavailable"] == {"privileged": "nothing here has the rights"}
+    assert found["recent_commands"] == [{"verb": "list_users"}]
+    assert isinstance(found["telemetry"], dict)
+    assert found["telemetry"]["services"] == dict.fromkeys(("spa", "tls_proxy", "openvpn", "nginx"), "active")
+    assert found["telemetry"]["disk"] == [{"mount": "/", "used_pct": 23.1}, {"mount": "/srv", "used_pct": 95.0}]
+
+
+@pytest.mark.integration
+def test_this_host() -> None:
+    async def ask() -> tuple[Result, Result]:
+        executor = Executor("node-1", settings(), HostState().performers(), lambda *_: b"", lambda _: None)
+        health, services = VERBS[0], VERBS[1]
+        return (
+            await executor.run(command("get_system_health"), health, health.run),
+            await executor.run(command("get_service_status"), services, services.run),
+        )
+
+    health, services = asyncio.run(ask())
+    system, own = health.data["system"], health.data["health"]
+    assert isinstance(system, dict)
+    assert isinstance(own, dict)
+    assert 0 < system["memory_percent"] < 100
+    assert 0 <= system["disk_usage_percent"] <= 100
+    assert own["memory_usage_mb"] > 1
+    assert set(services.data["services"]) == {"spa", "tls_proxy", "openvpn", "nginx"}  # type: ignore[call-overload]
+
+
+@pytest.mark.integration
+def test_a_service_without_systemd_is_a_process_of_its_name() -> None:
+    state = HostState()
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    name = psutil.Process(process.pid).name()
+    try:
+        assert state._of_processes((f"{name}.service", "nowhere@main")) == {
+            f"{name}.service": "active",
+            "nowhere@main": "inactive",
+        }
+    finally:
+        process.communicate(b"\n")

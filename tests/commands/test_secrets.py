@@ -1,0 +1,26 @@
+"""Secrets in what leaves."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from warren.commands.secrets import Mask, masked
+
+pytestmark = pytest.mark.unit
+
+TEXTS = st.text("ab*", max_size=40).map(str.encode)
+
+
+@given(st.lists(TEXTS, max_size=8), st.lists(st.text("ab", min_size=4, max_size=6).map(str.encode), max_size=3))
+def test_no_cut_lets_a_secret_through(pieces: list[bytes], secrets: list[bytes]) -> None:
+    mask = Mask(secrets)
+    shown = b"".join(mask.feed(piece) for piece in pieces) + mask.end()
+    assert not any(secret in shown for secret in secrets)
+
+
+def test_what_is_no_secret_stays() -> None:
+    assert masked("the word is password123.", [b"password123"]) == "the word is ***."
+    assert masked("abc", [b"abc"]) == "abc", "too short to be a secret"
+    assert masked("much", [], cut=True) == "much\n[cut]"
