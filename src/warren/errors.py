@@ -80,6 +80,8 @@ REMEDIES = {
     "trust.root": "pin the thumbprint of its root as [security] root, or sign it by a root that is pinned",
     "trust.unusable": "check the path, who may use it, and the room on the disk",
     "uapi.gone": "it is made again where the agent may write; where its directory went too, start the agent again",
+    "sandbox.missing": "install Warren whole: warren-sandbox belongs beside it, or on the PATH",
+    "sandbox.user": "name one that there is as [sandbox] user, or none; only root can run scripts as another",
     "uapi.malformed": "the program that serves the interface speaks another language",
     "uapi.refused": "its own log may say more",
     "value.invalid": "",
