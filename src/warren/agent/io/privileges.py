@@ -43,8 +43,9 @@ OWN, LOG = 0o755, 0o750
 JOURNAL, OWN_JOURNAL = "helper", "dns"
 WRITERS = stat.S_IWGRP | stat.S_IWOTH
 
-# What Python imports when it is first needed, from a place that another user may not read: getaddrinfo(3)'s encoding.
-IMPORTED_LATE = ("encodings.idna",)
+# What Python imports when it is first needed, from a place that another user may not read: getaddrinfo(3)'s encoding,
+# and that of a configuration, which is not asked for where it was empty at first.
+IMPORTED_LATE = ("encodings.idna", "encodings.utf_8_sig")
 
 log = logging.getLogger(__name__)
 
