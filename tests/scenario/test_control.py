@@ -12,7 +12,7 @@ from tests.netns.host import IN_NAMESPACES
 from tests.netns.pair import FAR_INNER
 from warren._core import PrivateKey
 
-from .agent import Agent
+from .agent import Agent, Network, Peer
 
 pytestmark = [*IN_NAMESPACES, pytest.mark.needs("socat")]
 Two = tuple[Agent, Agent]
@@ -93,6 +93,29 @@ def test_a_network_of_the_document_s_own_request(two: Two) -> None:
     near.attempt("agent", "stop")
     near.start()
     assert near.ask("list") == {"networks": []}
+
+
+def test_a_reload_asks_for_nothing_that_a_client_s_network_has(two: Two) -> None:
+    """Row H-14: two default routes would each lead the other's packets into themselves."""
+    near, far = two
+    near.config.write_text("")
+    near.start()
+    near.key()
+    config = {
+        "interface": "wg7",
+        "privateKeyPath": "/etc/warren/private.key",
+        "peers": [{"name": "far", "publicKey": far.key(), "allowedIps": ["0.0.0.0/0"]}],
+    }
+    assert socat(near, json.dumps({"id": "1", "action": "connect", "network": "lab", "config": config}))["success"]
+    near.until_state("active", "lab")
+    before = near.traces()
+    everything = Peer("far", far.key(), ("10.0.0.0/8", "0.0.0.0/0"))
+    near.configure(Network(peers=(everything,)))
+    done = near.attempt("agent", "reload")
+    assert done.returncode == 1
+    assert "network.default.peers[0].allowed_ips[1]: 0.0.0.0/0 is routed to network lab already" in done.stderr
+    assert near.traces() == before
+    assert [network["network"] for network in near.ask("list")["networks"]] == ["lab"]
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import ip_interface, ip_network
+from typing import Any
 
 import pytest
 from hypothesis import given
 
 from tests.agent.strategies import network_configs
 from warren.errors import ConfigError
+from warren.tunnel.config import SYSTEM_TABLES
 from warren.tunnel.network import NetworkConfig, NetworkPeer
 
 from .strategies import PRIVATE_KEYS, PUBLIC_KEYS
@@ -81,6 +83,24 @@ def test_a_name_that_no_peer_can_have(name: str) -> None:
 def test_the_keepalive_fits_in_its_field() -> None:
     with pytest.raises(ConfigError, match="65536 is out of range"):
         NetworkPeer("a", PUBLIC_KEYS[0], persistent_keepalive_seconds=65536)
+
+
+def test_a_default_route_goes_into_no_table_of_the_system_s() -> None:
+    """Row H-14: nor does it by its mark, which is the table's number."""
+
+    def keys(allowed_ip: str, **values: Any) -> list[str]:
+        peer = NetworkPeer("home", PUBLIC_KEYS[0], allowed_ips=(ip_network(allowed_ip),))
+        try:
+            NetworkConfig("a", "/k", peers=(peer,), **values)
+        except ConfigError as error:
+            return [finding.key for finding in error.findings]
+        return []
+
+    for number in SYSTEM_TABLES:
+        assert keys("::/0", fwmark=number) == ["fwmark"]
+        assert keys("0.0.0.0/0", table=number) == ["table"]
+        assert keys("10.0.0.0/8", table=number) == keys("10.0.0.0/8", fwmark=number) == []
+    assert keys("0.0.0.0/0", table=252) == keys("0.0.0.0/0", fwmark=256) == []
 
 
 def test_redundant_peers_share_all_or_nothing() -> None:

@@ -7,7 +7,7 @@ of a value come at once, in one `ConfigError`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip_address
 from typing import Literal
@@ -139,7 +139,8 @@ class InterfaceConfig:
         yield from address_findings(self.addresses)
         if isinstance(self.table, int):
             yield from out_of_range("table", self.table, TABLE)
-        yield from policy_findings(self.fwmark, self.table, self.peers)
+        prefixes = [prefix for peer in self.peers for prefix in peer.allowed_ips]
+        yield from policy_findings(self.fwmark, self.table, prefixes)
         yield from peer_findings(self.private_key.public_key(), self.peers)
 
 
@@ -152,10 +153,9 @@ def address_findings(addresses: Sequence[IPInterface]) -> Iterator[Finding]:
             yield Finding(f"addresses[{number}]", f"{address} names a zone", "expected an address without %zone")
 
 
-def policy_findings(fwmark: int, table: Table, peers: Sequence[PeerConfig]) -> Iterator[Finding]:
+def policy_findings(fwmark: int, table: Table, prefixes: Iterable[IPNetwork]) -> Iterator[Finding]:
     """A finding, with the key `fwmark`, if a default route would go into one of the system's own tables."""
-    has_default_route = any(prefix.prefixlen == 0 for peer in peers for prefix in peer.allowed_ips)
-    if table == "auto" and has_default_route and fwmark in SYSTEM_TABLES:
+    if table == "auto" and fwmark in SYSTEM_TABLES and any(prefix.prefixlen == 0 for prefix in prefixes):
         problem = f"{fwmark} is the number of a table of the system's own, and a default route goes into that table"
         yield Finding("fwmark", problem, "expected another mark, or none")
 

@@ -20,6 +20,7 @@ from warren.tunnel.config import (
     MARK,
     MTU,
     PORT,
+    SYSTEM_TABLES,
     TABLE,
     Endpoint,
     IPInterface,
@@ -30,6 +31,7 @@ from warren.tunnel.config import (
     interface_name_findings,
     out_of_range,
     peer_findings,
+    policy_findings,
 )
 
 IPAddress = IPv4Address | IPv6Address
@@ -119,7 +121,18 @@ class NetworkConfig:
         yield from out_of_range("fwmark", self.fwmark, MARK)
         if isinstance(self.table, int):
             yield from out_of_range("table", self.table, TABLE)
+        yield from self._default_route_findings()
         yield from _between(self.peers)
+
+    def _default_route_findings(self) -> Iterator[Finding]:
+        """A default route in a table that is asked for the engine's datagrams too leads them into their own tunnel."""
+        prefixes = [prefix for peer in self.peers for prefix in peer.allowed_ips]
+        yield from policy_findings(self.fwmark, self.table, prefixes)
+        if self.table in SYSTEM_TABLES and any(prefix.prefixlen == 0 for prefix in prefixes):
+            problem = (
+                f"{self.table} is a table of the system's own: a default route there takes the tunnel's own packets"
+            )
+            yield Finding("table", problem, "expected auto, or a table that rules of your own lead to")
 
 
 def _named(key: str, findings: Iterator[Finding]) -> Iterator[Finding]:

@@ -158,7 +158,8 @@ def _between(own: PublicKey, addresses: Sequence[tuple[IPInterface, int]], peers
 
 def _policy(section: Section, fwmark: int, table: Table, peers: Sequence[_Peer]) -> Iterator[Finding]:
     """The finding about the mark, in the words and line of the file."""
-    for finding in policy_findings(fwmark, table, [peer.config for peer in peers]):
+    prefixes = [prefix for peer in peers for prefix in peer.config.allowed_ips]
+    for finding in policy_findings(fwmark, table, prefixes):
         yield replace(finding, key="FwMark", line=section.entries["FwMark"][0].line)
 
 

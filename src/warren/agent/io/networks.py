@@ -86,13 +86,15 @@ class AgentNetworks:
     async def reload(self) -> Sequence[NetworkView]:
         """Reads the file again and applies the difference, network by network; those of clients stay as they are.
 
-        Raises WarrenError with nothing changed if the file or a key is invalid. A network that refuses its change stays
+        Raises WarrenError with nothing changed if the file or a key is invalid, or if what it asks for cannot be
+        beside what clients have made. A network that refuses its change stays
         as it was, the others change, and the first refusal is raised.
         """
         async with self._reloading:
             wanted = await asyncio.to_thread(self._load)
             access = self._host.rights.keys
             keys = {each.name: await asyncio.to_thread(read_keys, each, access) for each in wanted if each.enabled}
+            self._check_beside_clients(wanted)
             self._of_file = {each.name: each for each in wanted}
             of_file = (name for name, each in self._networks.items() if each.config.origin == "file")
             gone = [name for name in of_file if name not in self._of_file]
@@ -143,10 +145,21 @@ class AgentNetworks:
 
     def _check_beside(self, config: NetworkConfig) -> None:
         """Raises ConfigError where it cannot be up together with those that are."""
-        running = [each.config for each in self._networks.values() if each.record.state in RUNNING]
-        others = [each for each in running if each.name != config.name]
+        others = [each for each in self._running() if each.name != config.name]
         if findings := [*clash_findings([*others, config])]:
             raise ConfigError(findings)
+
+    def _check_beside_clients(self, wanted: Sequence[NetworkConfig]) -> None:
+        """Raises ConfigError where a network of the file cannot be up together with those that clients have made."""
+        beside = [each for each in self._running() if each.origin == "control"]
+        names = {each.name for each in beside}
+        if findings := [
+            *clash_findings([*beside, *(each for each in wanted if each.enabled and each.name not in names)])
+        ]:
+            raise ConfigError(findings)
+
+    def _running(self) -> list[NetworkConfig]:
+        return [each.config for each in self._networks.values() if each.record.state in RUNNING]
 
     def _add(self, config: NetworkConfig) -> Network:
         network = self._networks[config.name] = Network(config, self._host)
