@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 ROOT = Path(__file__).resolve().parent.parent
-BINARIES = {"warren-wgd": "warren-wg"}  # crate -> the program it makes
+BINARIES = {"warren-sandbox": "warren-sandbox", "warren-wgd": "warren-wg"}  # crate -> the program it makes
 SCRIPTS = ROOT / "build" / "warren.data" / "scripts"
 SCRIPTS.mkdir(parents=True, exist_ok=True)  # while it is absent maturin refuses every hook, metadata too
 

@@ -15,15 +15,34 @@ import pytest
 
 from tests.netns.deadline import until
 from tests.netns.host import IN_NAMESPACES, Host, address
-from tests.netns.pair import FAR_INNER, OUTER
+from tests.netns.pair import FAR_INNER, NEAR_INNER, OUTER
 from tests.netns.traffic import reach
 
 from .ends import PORT, Ends
 
-pytestmark = IN_NAMESPACES
+pytestmark = [*IN_NAMESPACES, pytest.mark.needs("nft")]
 
 BEYOND = ("198.51.100.9", "fd99::9")
 FAR_ENGINE = "203.0.113.1"
+VALID_MARK = "/proc/sys/net/ipv4/conf/all/src_valid_mark"
+GUARD = """table ip warren-wg0 {
+	comment "made by Warren"
+	chain preraw {
+		type filter hook prerouting priority raw; policy accept;
+		iifname != "wg0" ip daddr 10.9.0.1 fib saddr type != local drop
+	}
+
+	chain premangle {
+		type filter hook prerouting priority mangle; policy accept;
+		meta l4proto udp ct mark 0x0000ca6c meta mark set ct mark
+	}
+
+	chain postmangle {
+		type filter hook postrouting priority mangle; policy accept;
+		meta l4proto udp meta mark 0x0000ca6c ct mark set meta mark
+	}
+}
+"""
 EVERYTHING = "0.0.0.0/0, ::/0"
 
 
@@ -49,9 +68,13 @@ def settled(host: Host) -> None:
 
 
 def state(host: Host) -> list[str]:
-    """What policy routing is made of."""
+    """What policy routing is made of, and what guards it."""
     asked = ("-4 rule show", "-6 rule show", "-4 route show table all", "-6 route show table all", "link show")
-    return [host.ip(*words.split()) for words in asked]
+    return [
+        *(host.ip(*words.split()) for words in asked),
+        host.run("nft", "list", "ruleset"),
+        host.run("cat", VALID_MARK),
+    ]
 
 
 def by(host: Host, destination: str, *more: str) -> str:
@@ -103,15 +126,74 @@ def test_a_mark_of_the_file_whose_table_has_a_default_route(routed: Ends) -> Non
     assert state(near) == before
 
 
-def test_where_nothing_would_come_back_it_says_so(routed: Ends) -> None:
+def strict(host: Host, value: int = 1) -> None:
+    """Every link checks the reverse path, as RFC 3704 has it in section 2.2."""
+    host.run("sh", "-c", f"echo {value} > /proc/sys/net/ipv4/conf/all/rp_filter")
+
+
+def test_where_the_reverse_path_is_checked_strictly_answers_come_back(routed: Ends) -> None:
+    """Row H-14: src_valid_mark is set as long as it is needed."""
     near = routed.near
-    near.run("sh", "-c", "echo 1 > /proc/sys/net/ipv4/conf/all/rp_filter")
-    assert "this host drops what comes from the far side" in routed.refused(near, "up", everything(routed))
-    routed.done(near, "up", everything(routed, allowed_ips="::/0"))
+    strict(near)
+    before = state(near)
+    routed.done(near, "up", everything(routed))
+    for beyond in BEYOND:
+        reach(near, beyond)
+    assert near.run("cat", VALID_MARK) == "1\n"
+    assert near.run("nft", "list", "table", "ip", "warren-wg0") == GUARD.replace(
+        "Warren", "Warren, which set src_valid_mark"
+    )
     routed.done(near, "down", "wg0")
-    near.run("sh", "-c", "echo 2 > /proc/sys/net/ipv4/conf/all/rp_filter")
+    assert state(near) == before
+    routed.done(near, "up", everything(routed, allowed_ips="::/0"))
+    assert near.run("cat", VALID_MARK) == "0\n"
+
+
+def test_elsewhere_the_setting_stays_as_it_is(routed: Ends) -> None:
+    near = routed.near
+    strict(near, 2)
+    routed.done(near, "up", everything(routed))
+    assert near.run("cat", VALID_MARK) == "0\n"
+    assert near.run("nft", "list", "table", "ip", "warren-wg0") == GUARD
+    reach(near, BEYOND[0])
+
+
+def test_where_it_may_not_be_set_it_says_so(routed: Ends) -> None:
+    near = routed.near
+    strict(near)
+    near.run("mount", "--bind", "/proc/sys", "/proc/sys")
+    near.run("mount", "-o", "remount,bind,ro", "/proc/sys")
+    before = state(near)
+    said = routed.refused(near, "up", everything(routed))
+    assert "this host drops what comes from the far side: /proc/sys/net/ipv4/conf/all/src_valid_mark: Read-only" in said
+    assert state(near) == before
+
+
+@pytest.mark.security
+def test_a_table_of_another_is_left_alone(routed: Ends) -> None:
+    """Row H-94."""
+    near = routed.near
+    near.run("nft", "add table ip warren-wg0; add table ip6 warren-wg0; add chain ip6 warren-wg0 preraw")
+    before = state(near)
+    said = routed.refused(near, "up", everything(routed))
+    assert said.startswith("warren: adding the table ip warren-wg0 of nftables: File exists")
+    assert state(near) == before
+
+
+@pytest.mark.security
+def test_nobody_on_the_cable_reaches_the_address_inside(routed: Ends) -> None:
+    """CVE-2019-14899: what answers there tells of connections in the tunnel."""
+    near, far = routed.near, routed.far
+    far.ip("route", "add", NEAR_INNER[0], "via", OUTER["near"][0], "table", "99")
+    far.ip("rule", "add", "fwmark", "9", "table", "99")
+    by_the_cable = ("ping", "-c1", "-W1", "-m9", NEAR_INNER[0])
+    routed.done(near, "up", routed.conf(near))
+    until(lambda: far.attempt(*by_the_cable).returncode == 0, "without a default route it answers by any link")
+    routed.done(near, "down", "wg0")
     routed.done(near, "up", everything(routed))
     reach(near, BEYOND[0])
+    assert far.attempt(*by_the_cable).returncode != 0
+    assert far.run("ping", "-c1", "-W10", NEAR_INNER[0])
 
 
 def test_each_of_two_has_its_own_rules(routed: Ends) -> None:
@@ -132,7 +214,9 @@ def test_each_of_two_has_its_own_rules(routed: Ends) -> None:
 
 def test_after_a_kill_the_next_start_clears_the_rules_away(routed: Ends) -> None:
     """Row H-55: the kernel takes the routes away with the link, and leaves the rules."""
-    near, before = routed.near, state(routed.near)
+    near = routed.near
+    strict(near)
+    before = state(near)
     routed.done(near, "up", everything(routed))
     as_up = state(near)
     near.run("pkill", "-KILL", "-x", "warren-wg")

@@ -11,7 +11,7 @@ from tests.netns.pair import FAR_INNER, NEAR_INNER, OUTER
 from .agent import Agent, Network
 from .conftest import network_to
 
-pytestmark = IN_NAMESPACES
+pytestmark = [*IN_NAMESPACES, pytest.mark.needs("nft")]
 Two = tuple[Agent, Agent]
 
 BEYOND = "198.51.100.9"
@@ -77,6 +77,24 @@ def test_a_reload_brings_it_and_takes_it_away(everything: Two) -> None:
     assert near.host.ip("-6", "rule").count("proto 119") == 2
     reaches(near, BEYOND)
     assert near.peers()["far"]["latest_handshake"] == handshake
+
+
+def valid_mark(agent: Agent) -> str:
+    return agent.host.run("cat", "/proc/sys/net/ipv4/conf/all/src_valid_mark").strip()
+
+
+def test_where_the_reverse_path_is_checked_strictly_it_works_and_is_taken_back(routed: Two) -> None:
+    """The agent needs no right of root's for it."""
+    near, _ = routed
+    near.host.run("sh", "-c", "echo 1 > /proc/sys/net/ipv4/conf/all/rp_filter")
+    near.start()
+    near.until_state("active")
+    reaches(near, BEYOND)
+    assert valid_mark(near) == "1"
+    near.host.run("nft", "flush", "ruleset")
+    until(lambda: "warren-wg0" in near.host.run("nft", "list", "tables"), "the table is there again")
+    assert near.attempt("disconnect").returncode == 0
+    assert (valid_mark(near), near.host.run("nft", "list", "ruleset")) == ("0", "")
 
 
 def test_a_rule_that_others_took_away_is_put_back(everything: Two) -> None:

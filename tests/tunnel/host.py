@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar, assert_never
 
 from warren._core import PresharedKey
+from warren.tunnel.guard import Guard
 from warren.tunnel.plan import (
     AddAddress,
     AddRoute,
@@ -14,9 +15,11 @@ from warren.tunnel.plan import (
     InterfaceChange,
     PeerChange,
     RemoveAddress,
+    RemoveGuard,
     RemoveInterface,
     RemoveRoute,
     RemoveRule,
+    SetGuard,
     SetMtu,
     SetUp,
     Step,
@@ -55,6 +58,7 @@ class SimulatedHost:
             case RemoveInterface(name):
                 assert self.present.name == name
                 assert not self.present.rules, "rules do not go with a link"
+                assert not self.present.guards, "nor do guards"
                 self.interface = None
             case InterfaceChange():
                 self.interface = changed(self.present, step)
@@ -62,6 +66,13 @@ class SimulatedHost:
                 assert step.fwmark is None or owned, "a rule is known by its interface's mark"
             case AddRoute() | RemoveRoute() | AddRule() | RemoveRule():
                 self._policy(step)
+            case SetGuard(guard):
+                assert self.present.guards is not None, "the kernel has none"
+                assert any(is_before(guard, route) for route in self.link.routes), "another would sweep it away"
+                self._guards(guard.version, guard)
+            case RemoveGuard(link, version):
+                assert link == self.present.name
+                self._guards(version)
             case _:
                 self._to_link(step)
 
@@ -97,6 +108,10 @@ class SimulatedHost:
             case _:
                 assert_never(step)
 
+    def _guards(self, version: int, *wanted: Guard) -> None:
+        others = (guard for guard in self.present.guards or () if guard.version != version)
+        self.interface = replace(self.present, guards=(*others, *wanted))
+
     def _link(self, **values: object) -> None:
         self.interface = replace(self.present, link=replace(self.link, **values))  # type: ignore[arg-type]
 
@@ -105,6 +120,11 @@ def leads_to(rule: Rule, route: Route) -> bool:
     """Whether it is for that default route that the rule is there."""
     destination = route.destination
     return (destination.prefixlen, destination.version, route.table) == (0, rule.version, rule.fwmark)
+
+
+def is_before(guard: Guard, route: Route) -> bool:
+    """Whether it is for that default route that the guard is there."""
+    return (route.destination.prefixlen, route.destination.version) == (0, guard.version)
 
 
 def _without(values: tuple[T, ...], value: T) -> tuple[T, ...]:

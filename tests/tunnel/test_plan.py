@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 
 from warren._core import PresharedKey
 from warren.tunnel.config import InterfaceConfig, IPInterface, PeerConfig
+from warren.tunnel.guard import guards_for
 from warren.tunnel.plan import (
     AddAddress,
     CreateInterface,
     InterfaceChange,
     PeerChange,
     RemoveAddress,
+    RemoveGuard,
     RemoveInterface,
     RemoveRule,
     plan,
@@ -46,6 +48,7 @@ def facts(interface: InterfaceStatus) -> dict[str, object]:
         "addresses": {address for address in interface.link.addresses if not is_kernels(address)},
         "routes": set(interface.link.routes),
         "rules": set(interface.rules),
+        "guards": set(interface.guards or ()),
         "peers": {
             peer.public_key: (
                 PresharedKey.none().to_base64() if peer.preshared_key is None else peer.preshared_key.to_base64(),
@@ -67,6 +70,7 @@ def wanted(config: InterfaceConfig) -> dict[str, object]:
         "addresses": {address for address in config.addresses if not is_kernels(address)},
         "routes": set(routes_for(config)),
         "rules": set(rules_for(config)),
+        "guards": set(guards_for(config)),
         "peers": {
             peer.public_key: (
                 (peer.preshared_key or PresharedKey.none()).to_base64(),
@@ -125,11 +129,21 @@ def test_a_default_route_goes_with_its_rules_and_mark() -> None:
     host = SimulatedHost()
     host.run(plan(config, None))
     assert (host.present.fwmark, len(host.present.rules)) == (51820, 2)
+    assert host.present.guards == guards_for(config) != ()
 
     rules = tuple(map(RemoveRule, reversed(host.present.rules)))
-    assert plan(None, host.present) == (*rules, RemoveInterface("wg0"))
+    assert plan(None, host.present) == (*rules, RemoveGuard("wg0", 4), RemoveInterface("wg0"))
     host.run(plan(replace(config, peers=(PeerConfig(PUBLIC_KEYS[0], allowed_ips=default[1:]),)), host.present))
-    assert (host.present.fwmark, host.present.rules) == (0, ())
+    assert (host.present.fwmark, host.present.rules, host.present.guards) == (0, (), ())
+
+
+def test_where_the_kernel_has_no_tables_none_is_asked_for() -> None:
+    default = (PeerConfig(PUBLIC_KEYS[0], allowed_ips=(ip_network("::/0"),)),)
+    config, without = InterfaceConfig("wg0", PRIVATE_KEYS[0], peers=default), InterfaceStatus("wg0", guards=None)
+    host = SimulatedHost(without)
+    host.run(plan(config, without))
+    assert (len(host.present.rules), host.present.guards) == (2, None)
+    assert plan(config, host.present) == ()
 
 
 def test_a_prefix_moves_between_peers() -> None:

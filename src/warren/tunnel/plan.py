@@ -1,8 +1,8 @@
 """The ordered difference between what an interface should be and what it is.
 
 `plan()` is pure; `tunnel/io/apply.py` carries its steps out. What goes, goes first; routes come last, when all that
-they lead to is ready. A policy rule comes after the default route that it leads to and goes before it, so one whose
-table is empty is one whose interface is gone. A peer in which nothing differs is not named, so its session survives.
+they lead to is ready. A policy rule or a guard comes after its default route and goes before it, so one without such a
+route is one whose interface is gone. A peer in which nothing differs is not named, so its session survives.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from warren._core import PresharedKey, PrivateKey, PublicKey
 from warren.tunnel.config import Endpoint, InterfaceConfig, IPInterface, IPNetwork, PeerConfig
+from warren.tunnel.guard import Guard, guards_for
 from warren.tunnel.routes import Route, Rule, policy_table, routes_for, rules_for
 from warren.tunnel.status import InterfaceStatus, LinkStatus, PeerStatus
 
@@ -110,6 +111,21 @@ class RemoveRule:
     rule: Rule
 
 
+@dataclass(frozen=True, slots=True)
+class SetGuard:
+    """Have a guard before a default route, in the place of the one that is there for that version of IP."""
+
+    guard: Guard
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveGuard:
+    """Have none there."""
+
+    link: str
+    version: int
+
+
 Step = (
     CreateInterface
     | RemoveInterface
@@ -122,6 +138,8 @@ Step = (
     | RemoveRoute
     | AddRule
     | RemoveRule
+    | SetGuard
+    | RemoveGuard
 )
 
 
@@ -131,7 +149,9 @@ def plan(desired: InterfaceConfig | None, observed: InterfaceStatus | None) -> t
     Raises ValueError for two names: an interface is not renamed.
     """
     if desired is None:
-        return () if observed is None else (*_rules_to_go((), observed), RemoveInterface(observed.name))
+        if observed is None:
+            return ()
+        return (*_rules_to_go((), observed), *_guards_to_go((), observed), RemoveInterface(observed.name))
     if observed is None:
         return (CreateInterface(desired.name), *_difference(desired, InterfaceStatus(desired.name)))
     if observed.name != desired.name:
@@ -145,6 +165,8 @@ def _difference(desired: InterfaceConfig, observed: InterfaceStatus) -> Iterator
     rules = rules_for(desired)
     unwanted = present.difference(routes)
     yield from _rules_to_go(rules, observed)
+    guards = guards_for(desired) if observed.guards is not None else ()
+    yield from _guards_to_go(guards, observed)
     yield from (RemoveRoute(route) for route in link.routes if route in unwanted)
     yield from (RemoveAddress(address) for address in link.addresses if _is_to_go(address, desired))
     change = _engine_change(desired, observed)
@@ -156,6 +178,7 @@ def _difference(desired: InterfaceConfig, observed: InterfaceStatus) -> Iterator
     if not link.up:
         yield SetUp()
     yield from (AddRoute(route) for route in routes if route not in present)
+    yield from (SetGuard(guard) for guard in guards if guard not in (observed.guards or ()))
     yield from (AddRule(rule) for rule in rules if rule not in observed.rules)
 
 
@@ -163,6 +186,13 @@ def _rules_to_go(wanted: tuple[Rule, ...], observed: InterfaceStatus) -> Iterato
     """The last one asked goes first: without the one before it, it would take packets that have a better route."""
     unwanted = (rule for rule in observed.rules if rule not in wanted)
     yield from (RemoveRule(rule) for rule in sorted(unwanted, key=lambda rule: -rule.priority))
+
+
+def _guards_to_go(wanted: tuple[Guard, ...], observed: InterfaceStatus) -> Iterator[RemoveGuard]:
+    """One that is only to be another is set anew."""
+    versions = {guard.version for guard in wanted}
+    there = (guard for guard in observed.guards or () if guard.version not in versions)
+    yield from (RemoveGuard(guard.link, guard.version) for guard in there)
 
 
 def _is_to_go(address: IPInterface, desired: InterfaceConfig) -> bool:

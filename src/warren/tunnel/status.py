@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from warren._core import DevicePeer, DeviceStatus, PresharedKey, PublicKey
 from warren.tunnel.config import Endpoint, IPInterface, IPNetwork, parse_endpoint
+from warren.tunnel.guard import Guard
 from warren.tunnel.routes import Route, Rule
 
 SESSION_SECONDS = 180  # REJECT_AFTER_TIME (paper, section 6.1): no session lives longer
@@ -58,6 +59,8 @@ class InterfaceStatus:
     link: LinkStatus | None = None
     rules: tuple[Rule, ...] = ()
     """Of policy routing, for its default route; those that Warren made."""
+    guards: tuple[Guard, ...] | None = ()
+    """Before its default routes; None where this kernel has no nf_tables."""
     offloads_off: tuple[tuple[str, str], ...] = ()
     """What the engine does without the kernel's help, and why."""
 
@@ -68,9 +71,13 @@ class InterfaceStatus:
 
 
 def interface_status(
-    name: str, device: DeviceStatus, link: LinkStatus | None, rules: tuple[Rule, ...] = ()
+    name: str,
+    device: DeviceStatus,
+    link: LinkStatus | None,
+    rules: tuple[Rule, ...] = (),
+    guards: tuple[Guard, ...] | None = (),
 ) -> InterfaceStatus:
-    """What an engine says of itself, joined with its link and rules."""
+    """What an engine says of itself, joined with its link, rules and guards."""
     return InterfaceStatus(
         name,
         public_key=device.public_key,
@@ -79,6 +86,7 @@ def interface_status(
         peers=tuple(map(peer_status, device.peers)),
         link=link,
         rules=rules,
+        guards=guards,
         offloads_off=tuple(device.offloads_off.items()),
     )
 

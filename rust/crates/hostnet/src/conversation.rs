@@ -84,6 +84,31 @@ impl Conversation {
         }
     }
 
+    /// Sends requests with their flags in one datagram, which the kernel carries out whole or not at all; it returns when
+    /// the kernel has. The first and the last frame the others, as nfnetlink has it.
+    pub(crate) fn transact<M: NetlinkSerializable>(&mut self, messages: &[(M, u16)]) -> Result<(), Refusal> {
+        let first = self.sequence.wrapping_add(1);
+        let count = u32::try_from(messages.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+        let last = first.wrapping_add(count).wrapping_sub(2); // before the frame's end, which is not acknowledged
+        let mut datagram = Vec::new();
+        for (message, flags) in messages {
+            let ack = if self.sequence.wrapping_add(1) == last { NLM_F_ACK } else { 0 };
+            datagram.extend_from_slice(&self.encode(message, flags | ack)?);
+        }
+        self.socket.send(&datagram, 0)?;
+        loop {
+            self.answer.clear();
+            self.socket.recv(&mut *self.answer, 0)?;
+            let verdicts = self::messages(&self.answer).filter(|message| message.message_type() == NLMSG_ERROR);
+            for message in verdicts.filter(|message| message.sequence_number().wrapping_sub(first) < count) {
+                verdict(&message)?;
+                if message.sequence_number() == last {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
     /// Wipes the last answer.
     pub(crate) fn forget(&mut self) {
         self.answer.zeroize();
@@ -117,6 +142,12 @@ impl Conversation {
     }
 
     fn send(&mut self, message: &impl NetlinkSerializable, flags: u16) -> io::Result<()> {
+        let octets = self.encode(message, flags)?;
+        self.socket.send(&octets, 0).map(|_| ())
+    }
+
+    /// The next message.
+    fn encode(&mut self, message: &impl NetlinkSerializable, flags: u16) -> io::Result<Zeroizing<Vec<u8>>> {
         self.sequence = self.sequence.wrapping_add(1);
         let length = HEADER_BYTES + message.buffer_len();
         let mut header = NetlinkHeader::default();
@@ -127,7 +158,7 @@ impl Conversation {
         let mut octets = Zeroizing::new(vec![0; length]);
         header.emit(&mut octets);
         message.serialize(&mut octets[HEADER_BYTES..]);
-        self.socket.send(&octets, 0).map(|_| ())
+        Ok(octets)
     }
 }
 

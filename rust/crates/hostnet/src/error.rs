@@ -7,6 +7,8 @@ const EPERM: i32 = 1;
 pub(crate) const ENOENT: i32 = 2;
 pub(crate) const EEXIST: i32 = 17;
 const ENODEV: i32 = 19;
+pub(crate) const EINVAL: i32 = 22;
+pub(crate) const EPROTONOSUPPORT: i32 = 93;
 pub(crate) const EOPNOTSUPP: i32 = 95;
 pub(crate) const EAFNOSUPPORT: i32 = 97;
 
@@ -34,6 +36,14 @@ pub enum NetError {
     /// The kernel was built without WireGuard, or its module is not to be had.
     #[error("this kernel has no WireGuard: it knows no links of that kind")]
     NoWireGuard,
+    /// The kernel has no nf_tables, or lacks a part of it.
+    #[error("{doing}: this kernel's nf_tables cannot: {source}")]
+    NoNftables {
+        /// What was asked.
+        doing: String,
+        /// What it said.
+        source: io::Error,
+    },
     /// The process may not do it.
     #[error("{doing}: not permitted: needs CAP_NET_ADMIN")]
     NotPermitted {
@@ -68,7 +78,7 @@ impl NetError {
             Self::LinkExists { .. } => Some(EEXIST),
             Self::NotWireGuard { .. } | Self::NoWireGuard => Some(EOPNOTSUPP),
             Self::NotPermitted { .. } => Some(EPERM),
-            Self::Refused { source, .. } => source.raw_os_error(),
+            Self::NoNftables { source, .. } | Self::Refused { source, .. } => source.raw_os_error(),
         }
     }
 }

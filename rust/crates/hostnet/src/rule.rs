@@ -85,6 +85,11 @@ impl Netlink {
 }
 
 impl Version {
+    /// The family's number (AF_INET, AF_INET6).
+    pub(crate) fn number(self) -> u8 {
+        self.family().into()
+    }
+
     fn family(self) -> AddressFamily {
         match self {
             Self::V4 => AddressFamily::Inet,

@@ -2,7 +2,6 @@
 //!
 //! Keys are in messages that are wiped, which is why they are encoded here: the crates for it keep them in plain arrays.
 
-mod attribute;
 mod constants;
 mod encode;
 mod parse;
@@ -12,12 +11,12 @@ use netlink_sys::protocols::NETLINK_GENERIC;
 use proto::change::InterfaceChange;
 use proto::status::InterfaceStatus;
 
+use crate::attribute::Writer;
 use crate::conversation::{Conversation, attributes};
 use crate::error::{ENOENT, EOPNOTSUPP, NetError, Refusal};
-use attribute::Writer;
 use constants::{
-    CTRL_ATTR_FAMILY_ID, CTRL_ATTR_FAMILY_NAME, CTRL_CMD_GETFAMILY, GENERIC_HEADER_BYTES, GENL_ID_CTRL,
-    WG_CMD_GET_DEVICE, WG_GENL_NAME, WGDEVICE_A_IFNAME,
+    CTRL_ATTR_FAMILY_ID, CTRL_ATTR_FAMILY_NAME, CTRL_CMD_GETFAMILY, GENERIC_HEADER_BYTES, GENERIC_VERSION,
+    GENL_ID_CTRL, WG_CMD_GET_DEVICE, WG_GENL_NAME, WGDEVICE_A_IFNAME,
 };
 
 /// A socket to the kernel's WireGuard in the network namespace in which it was opened.
@@ -50,7 +49,7 @@ impl WireGuard {
     /// # Errors
     /// [`NetError::NoSuchLink`], [`NetError::NotWireGuard`], [`NetError::NoWireGuard`].
     pub fn get(&mut self, name: &str) -> Result<InterfaceStatus, NetError> {
-        let mut body = Writer::command(WG_CMD_GET_DEVICE);
+        let mut body = command(WG_CMD_GET_DEVICE);
         body.put_text(WGDEVICE_A_IFNAME, name);
         let message = Message { family: self.family()?, body };
         let status = self.conversation.gather(&message, InterfaceStatus::default, |status, body| {
@@ -80,7 +79,7 @@ impl WireGuard {
         if let Some(family) = self.family {
             return Ok(family);
         }
-        let mut body = Writer::command(CTRL_CMD_GETFAMILY);
+        let mut body = command(CTRL_CMD_GETFAMILY);
         body.put_text(CTRL_ATTR_FAMILY_NAME, WG_GENL_NAME);
         let found = self.conversation.query(&Message { family: GENL_ID_CTRL, body }, parse_family);
         self.family = found.or_else(|refusal| {
@@ -88,6 +87,11 @@ impl WireGuard {
         })?;
         self.family.ok_or(NetError::NoWireGuard)
     }
+}
+
+/// The body of a command (struct genlmsghdr).
+fn command(command: u8) -> Writer {
+    Writer::new([command, GENERIC_VERSION, 0, 0])
 }
 
 fn parse_family(body: &[u8]) -> Option<u16> {

@@ -1,4 +1,4 @@
-//! Links, addresses, routes and rules of this host, and the kernel's own WireGuard.
+//! Links, addresses, routes, rules and guards of this host, and the kernel's own WireGuard.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -7,8 +7,9 @@ use pyo3::prelude::*;
 
 use crate::change::Change;
 use crate::failure;
+use crate::guard::{FromGuard, Guard};
 use crate::net::{FromPrefix, ToInterface, ToNetwork};
-use crate::rule::{FromRule, Rule};
+use crate::rule::{self, FromRule, Rule};
 use crate::status::{self, DeviceStatus};
 
 /// Sockets to the network namespace of the thread that opened them.
@@ -16,6 +17,7 @@ use crate::status::{self, DeviceStatus};
 pub(crate) struct Netlink {
     route: Mutex<hostnet::Netlink>,
     wireguard: Mutex<hostnet::WireGuard>,
+    nftables: Mutex<hostnet::Nftables>,
 }
 
 /// A network link as it was when it was asked for.
@@ -64,9 +66,18 @@ impl Netlink {
         py.detach(|| question(&mut lock(&self.wireguard))).map_err(|error| failure::net(py, &error))
     }
 
+    fn ask_nftables<T: Send>(
+        &self,
+        py: Python<'_>,
+        question: impl FnOnce(&mut hostnet::Nftables) -> Result<T, NetError> + Send,
+    ) -> PyResult<T> {
+        py.detach(|| question(&mut lock(&self.nftables))).map_err(|error| failure::net(py, &error))
+    }
+
     fn connect() -> Result<Self, NetError> {
         let (route, wireguard) = (hostnet::Netlink::open()?, hostnet::WireGuard::open()?);
-        Ok(Self { route: Mutex::new(route), wireguard: Mutex::new(wireguard) })
+        let nftables = hostnet::Nftables::open();
+        Ok(Self { route: Mutex::new(route), wireguard: Mutex::new(wireguard), nftables: Mutex::new(nftables) })
     }
 }
 
@@ -85,6 +96,11 @@ impl Netlink {
     /// The link of that name. Raises InterfaceError if there is none.
     fn link(&self, py: Python<'_>, name: &str) -> PyResult<Link> {
         self.ask(py, |netlink| netlink.link(name)).map(Link::from)
+    }
+
+    /// Every link of this namespace.
+    fn links(&self, py: Python<'_>) -> PyResult<Vec<Link>> {
+        Ok(self.ask(py, hostnet::Netlink::links)?.into_iter().map(Link::from).collect())
     }
 
     /// Makes a link of the kernel's own WireGuard: down, without keys, peers or addresses.
@@ -177,6 +193,26 @@ impl Netlink {
     /// Removes a rule, if `add_rule` made it.
     fn remove_rule(&self, py: Python<'_>, rule: FromRule) -> PyResult<()> {
         self.ask(py, |netlink| netlink.remove_rule(rule.0))
+    }
+
+    /// The guards of default routes that `set_guard` made, in this process or in one that ended.
+    ///
+    /// Raises HostError with the code `host.no_nftables` where the kernel has no nf_tables.
+    fn guards(&self, py: Python<'_>) -> PyResult<Vec<Guard>> {
+        Ok(self.ask_nftables(py, hostnet::Nftables::guards)?.into_iter().map(Guard).collect())
+    }
+
+    /// Makes a guard, whole or not at all, in the place of the one of its link and version, and notes whether
+    /// net.ipv4.conf.all.src_valid_mark is set for it.
+    fn set_guard(&self, py: Python<'_>, guard: FromGuard, sets_valid_mark: bool) -> PyResult<()> {
+        let guard = guard.with(py, sets_valid_mark)?;
+        self.ask_nftables(py, |nftables| nftables.set_guard(&guard))
+    }
+
+    /// Removes the guard of a link and a version of IP, if `set_guard` made it.
+    fn remove_guard(&self, py: Python<'_>, link: &str, version: u8) -> PyResult<()> {
+        let version = rule::version(py, version)?;
+        self.ask_nftables(py, |nftables| nftables.remove_guard(version, link))
     }
 }
 

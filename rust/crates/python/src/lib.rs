@@ -8,6 +8,7 @@
 mod change;
 mod device;
 mod failure;
+mod guard;
 mod host;
 mod key;
 mod net;
@@ -21,6 +22,8 @@ mod uapi;
 mod _core {
     #[pymodule_export]
     use crate::device::{Device, Event, Events};
+    #[pymodule_export]
+    use crate::guard::Guard;
     #[pymodule_export]
     use crate::host::{Link, LinkRoute, Netlink};
     #[pymodule_export]

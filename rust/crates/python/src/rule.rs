@@ -17,10 +17,7 @@ impl Rule {
     /// 4 or 6.
     #[getter]
     fn version(&self) -> u8 {
-        match self.0.version {
-            Version::V4 => 4,
-            Version::V6 => 6,
-        }
+        number(self.0.version)
     }
 
     /// Lower ones are asked first.
@@ -60,6 +57,23 @@ impl Rule {
     }
 }
 
+/// A version of IP as Python has it.
+pub(crate) fn number(version: Version) -> u8 {
+    match version {
+        Version::V4 => 4,
+        Version::V6 => 6,
+    }
+}
+
+/// The version of IP of that number. Raises InputError if there is none.
+pub(crate) fn version(py: Python<'_>, number: u8) -> PyResult<Version> {
+    match number {
+        4 => Ok(Version::V4),
+        6 => Ok(Version::V6),
+        other => Err(failure::value(py, format!("there is no IP of version {other}"))),
+    }
+}
+
 /// The attributes of a rule, by Python's names.
 #[derive(FromPyObject)]
 struct Fields {
@@ -77,11 +91,7 @@ impl<'py> FromPyObject<'_, 'py> for FromRule {
 
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
         let fields = object.extract::<Fields>()?;
-        let version = match fields.version {
-            4 => Version::V4,
-            6 => Version::V6,
-            other => return Err(failure::value(object.py(), format!("there is no IP of version {other}"))),
-        };
+        let version = version(object.py(), fields.version)?;
         let Fields { priority, fwmark, fwmask, invert, table, suppress_prefix_length, .. } = fields;
         Ok(Self(hostnet::Rule { version, priority, fwmark, fwmask, invert, table, suppress_prefix_length }))
     }

@@ -9,6 +9,7 @@ from typing import Protocol, assert_never
 
 from warren._core import Netlink
 from warren.errors import HostError
+from warren.tunnel.io.guards import remove_guard, set_guard
 from warren.tunnel.plan import (
     AddAddress,
     AddRoute,
@@ -16,9 +17,11 @@ from warren.tunnel.plan import (
     CreateInterface,
     InterfaceChange,
     RemoveAddress,
+    RemoveGuard,
     RemoveInterface,
     RemoveRoute,
     RemoveRule,
+    SetGuard,
     SetMtu,
     SetUp,
     Step,
@@ -53,10 +56,8 @@ def apply_steps(steps: Sequence[Step], engine: Engine, netlink: Netlink) -> None
                 engine.remove()
             case InterfaceChange():
                 engine.configure(step)
-            case AddRule(rule):
-                netlink.add_rule(rule)
-            case RemoveRule(rule):
-                netlink.remove_rule(rule)
+            case AddRule() | RemoveRule() | SetGuard() | RemoveGuard():
+                _apply_to_host(step, netlink)
             case _:
                 index = netlink.link(engine.name).index if index is None else index
                 try:
@@ -65,6 +66,20 @@ def apply_steps(steps: Sequence[Step], engine: Engine, netlink: Netlink) -> None
                     if not _is_of_ipv6(step):
                         raise
                     raise _without_ipv6(engine.name, error) from error
+
+
+def _apply_to_host(step: AddRule | RemoveRule | SetGuard | RemoveGuard, netlink: Netlink) -> None:
+    match step:
+        case AddRule(rule):
+            netlink.add_rule(rule)
+        case RemoveRule(rule):
+            netlink.remove_rule(rule)
+        case SetGuard(guard):
+            set_guard(guard, netlink)
+        case RemoveGuard(link, version):
+            remove_guard(link, version, netlink)
+        case _:
+            assert_never(step)
 
 
 def _apply_to_link(

@@ -11,6 +11,7 @@ from pathlib import Path
 from warren._core import UAPI_DIRECTORY, DeviceStatus, Link, Netlink, PolicyRule, uapi_get
 from warren.clock import monotonic_seconds
 from warren.errors import FarSideError, HostError, InterfaceError, WarrenError
+from warren.tunnel.io.guards import observed_guards
 from warren.tunnel.routes import Route, Rule
 from warren.tunnel.status import InterfaceStatus, LinkStatus, interface_status
 
@@ -62,10 +63,11 @@ def observe_bound(name: str, netlink: Netlink) -> InterfaceStatus:
 
 
 def merged(name: str, device: DeviceStatus, netlink: Netlink) -> InterfaceStatus:
-    """An engine's status with that of its link and rules."""
+    """An engine's status with that of its link, rules and guards."""
     link = find_link(name, netlink)
     rules = policy_rules(device.fwmark, link, netlink)
-    return interface_status(name, device, None if link is None else link_status(link, netlink), rules)
+    guards = observed_guards(name, netlink)
+    return interface_status(name, device, None if link is None else link_status(link, netlink), rules, guards)
 
 
 def find_link(name: str, netlink: Netlink) -> Link | None:

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use proto::change::{AllowedIpChange, InterfaceChange, PeerChange};
 use proto::key::KEY_BYTES;
 
-use super::attribute::{HEAD_BYTES, Nest, Writer};
+use super::command;
 use super::constants::{
     AF_INET, AF_INET6, WG_CMD_SET_DEVICE, WGALLOWEDIP_A_CIDR_MASK, WGALLOWEDIP_A_FAMILY, WGALLOWEDIP_A_FLAGS,
     WGALLOWEDIP_A_IPADDR, WGALLOWEDIP_F_REMOVE_ME, WGDEVICE_A_FLAGS, WGDEVICE_A_FWMARK, WGDEVICE_A_IFNAME,
@@ -13,6 +13,7 @@ use super::constants::{
     WGPEER_A_ENDPOINT, WGPEER_A_FLAGS, WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL, WGPEER_A_PRESHARED_KEY,
     WGPEER_A_PUBLIC_KEY, WGPEER_F_REMOVE_ME, WGPEER_F_REPLACE_ALLOWEDIPS, WGPEER_F_UPDATE_ONLY,
 };
+use crate::attribute::{HEAD_BYTES, Nest, Writer};
 
 /// Octets of the longest `struct sockaddr_in6`.
 const ENDPOINT_BYTES: usize = 28;
@@ -94,7 +95,7 @@ impl Parts<'_> {
 }
 
 fn begin(name: &str) -> Writer {
-    let mut body = Writer::command(WG_CMD_SET_DEVICE);
+    let mut body = command(WG_CMD_SET_DEVICE);
     body.put_text(WGDEVICE_A_IFNAME, name);
     body
 }

@@ -4,8 +4,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
+use crate::attribute::BODY_BYTES;
 use crate::conversation::attributes;
-use crate::wireguard::attribute::BODY_BYTES;
 use crate::wireguard::constants::{GENERIC_HEADER_BYTES, WGALLOWEDIP_A_FAMILY};
 use ipnet::IpNet;
 use proto::key::{PresharedKey, PrivateKey, PublicKey};
@@ -179,7 +179,7 @@ fn nothing_to_change_takes_no_message() {
 
 #[test]
 fn the_longest_peer_and_allowed_ip_are_as_long_as_is_said() {
-    let mut body = Writer::command(WG_CMD_SET_DEVICE);
+    let mut body = command(WG_CMD_SET_DEVICE);
     let peer = PeerChange {
         remove: true,
         preshared_key: Some(PresharedKey::default()),

@@ -4,7 +4,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::wireguard::attribute::Writer;
+use crate::attribute::Writer;
+use crate::wireguard::command;
 use crate::wireguard::constants::{GENERIC_HEADER_BYTES, WG_CMD_GET_DEVICE, WGALLOWEDIP_A_FAMILY};
 
 fn status() -> InterfaceStatus {
@@ -32,7 +33,7 @@ fn status() -> InterfaceStatus {
 }
 
 fn begin() -> Writer {
-    Writer::command(WG_CMD_GET_DEVICE)
+    command(WG_CMD_GET_DEVICE)
 }
 
 /// As the kernel fills its messages (wg_get_device_dump), with room for `room` allowed IPs in each.

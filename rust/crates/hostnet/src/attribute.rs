@@ -3,57 +3,55 @@
 use netlink_packet_core::NLA_F_NESTED;
 use zeroize::Zeroizing;
 
-use super::constants::GENERIC_VERSION;
-
 /// Octets of a message's body at most. Lengths of attributes have 16 bits; the send buffer takes 208 KiB.
-pub(super) const BODY_BYTES: usize = 32 << 10;
+pub(crate) const BODY_BYTES: usize = 32 << 10;
 /// Octets of an attribute's length and kind.
-pub(super) const HEAD_BYTES: usize = 4;
+pub(crate) const HEAD_BYTES: usize = 4;
 
 /// The body of a message, wiped when dropped, and never grown, so that no copy is left behind.
-pub(super) struct Writer(Zeroizing<Vec<u8>>);
+pub(crate) struct Writer(Zeroizing<Vec<u8>>);
 
 /// Where a nest begins whose length is not known yet.
 #[derive(Clone, Copy)]
-pub(super) struct Nest(usize);
+pub(crate) struct Nest(usize);
 
 impl Writer {
-    /// A body that begins with a command (struct genlmsghdr).
-    pub(super) fn command(command: u8) -> Self {
+    /// A body that begins with a header of its protocol.
+    pub(crate) fn new(header: [u8; 4]) -> Self {
         let mut octets = Zeroizing::new(Vec::with_capacity(BODY_BYTES));
-        octets.extend([command, GENERIC_VERSION, 0, 0]);
+        octets.extend(header);
         Self(octets)
     }
 
-    pub(super) fn octets(&self) -> &[u8] {
+    pub(crate) fn octets(&self) -> &[u8] {
         &self.0
     }
 
     /// Octets that can still be written.
-    pub(super) fn room(&self) -> usize {
+    pub(crate) fn room(&self) -> usize {
         BODY_BYTES.saturating_sub(self.0.len())
     }
 
-    pub(super) fn put(&mut self, kind: u16, value: &[u8]) {
+    pub(crate) fn put(&mut self, kind: u16, value: &[u8]) {
         let begin = self.begin(kind);
         self.0.extend_from_slice(value);
         self.end(begin);
     }
 
     /// A string with its closing zero.
-    pub(super) fn put_text(&mut self, kind: u16, text: &str) {
+    pub(crate) fn put_text(&mut self, kind: u16, text: &str) {
         let begin = self.begin(kind);
         self.0.extend_from_slice(text.as_bytes());
         self.0.push(0);
         self.end(begin);
     }
 
-    pub(super) fn begin_nest(&mut self, kind: u16) -> Nest {
+    pub(crate) fn begin_nest(&mut self, kind: u16) -> Nest {
         self.begin(kind | NLA_F_NESTED)
     }
 
     /// Ends the attribute that began last.
-    pub(super) fn end(&mut self, Nest(begin): Nest) {
+    pub(crate) fn end(&mut self, Nest(begin): Nest) {
         let length = (self.0.len() - begin) as u16;
         self.0[begin..begin + 2].copy_from_slice(&length.to_ne_bytes());
         let padded = self.0.len().next_multiple_of(4);

@@ -1,0 +1,128 @@
+//! A control group of the run's own (cgroups(7), version 2), where the service manager has delegated one to the agent.
+//!
+//! The mark of delegation is an attribute that systemd sets (`user.delegate`, `trusted.delegate`). Groups without it
+//! are someone else's, root's right to change them notwithstanding.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::Duration;
+
+use crate::order::Limits;
+
+const MARKS: [&str; 2] = ["user.delegate", "trusted.delegate"];
+const CONTROLLERS: [&str; 2] = ["memory", "pids"];
+/// A group can be removed a moment after its last process has gone.
+const ATTEMPTS: u32 = 100;
+const GLANCE: Duration = Duration::from_millis(2);
+
+/// A group that ends with its run.
+pub(crate) struct Cgroup(PathBuf);
+
+impl Cgroup {
+    /// `None` where there is nothing delegated to make it in.
+    pub(crate) fn make(limits: &Limits) -> Option<Self> {
+        let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
+        let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
+        let own = own_group(&mounts, &groups)?;
+        // Processes and groups do not stand side by side: the agent's own group, or the one that holds it.
+        own.ancestors().take(2).filter(|group| is_delegated(group)).find_map(|group| Self::make_in(group, limits).ok())
+    }
+
+    fn make_in(group: &Path, limits: &Limits) -> io::Result<Self> {
+        let controllers = group.join("cgroup.subtree_control");
+        for name in CONTROLLERS {
+            if !fs::read_to_string(&controllers)?.split_whitespace().any(|enabled| enabled == name) {
+                fs::write(&controllers, format!("+{name}"))?;
+            }
+        }
+        let made = Self(group.join(format!("warren-sandbox-{}", std::process::id())));
+        fs::create_dir(&made.0)?;
+        let bounded = made.bound(limits);
+        if bounded.is_err() {
+            let _ = fs::remove_dir(&made.0);
+        }
+        bounded.map(|()| made)
+    }
+
+    fn bound(&self, limits: &Limits) -> io::Result<()> {
+        fs::write(self.0.join("memory.max"), limits.memory_bytes.to_string())?;
+        fs::write(self.0.join("pids.max"), limits.processes.saturating_add(1).to_string())?;
+        // Absent where there is no swap.
+        let _ = fs::write(self.0.join("memory.swap.max"), "0");
+        // What runs out of memory ends as a whole, not at a process that the kernel picks.
+        let _ = fs::write(self.0.join("memory.oom.group"), "1");
+        Ok(())
+    }
+
+    /// This process goes into it, and all that it starts.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub(crate) fn enter(&self) -> io::Result<()> {
+        fs::write(self.0.join("cgroup.procs"), "0")
+    }
+
+    /// Kills all in it.
+    pub(crate) fn kill(&self) {
+        // Since Linux 5.14.
+        let _ = fs::write(self.0.join("cgroup.kill"), "1");
+    }
+
+    /// Removes it, when all in it have ended.
+    pub(crate) fn remove(self) {
+        for _ in 0..ATTEMPTS {
+            if fs::remove_dir(&self.0).is_ok() {
+                return;
+            }
+            sleep(GLANCE);
+        }
+    }
+}
+
+fn is_delegated(group: &Path) -> bool {
+    MARKS.iter().any(|mark| {
+        let mut value = [0; 8];
+        rustix::fs::getxattr(group, *mark, &mut value).is_ok_and(|length| value[..length] == *b"1")
+    })
+}
+
+/// The directory of this process's group, if version 2 is mounted.
+fn own_group(mounts: &str, groups: &str) -> Option<PathBuf> {
+    let path = groups.lines().find_map(|line| line.strip_prefix("0::"))?;
+    mounts.lines().find_map(|line| {
+        let (mount, kind) = line.split_once(" - ")?;
+        let mut fields = mount.split(' ').skip(3);
+        let (root, point) = (fields.next()?, fields.next()?);
+        let below = Path::new(path).strip_prefix(root).ok()?;
+        kind.starts_with("cgroup2 ").then(|| Path::new(point).join(below))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOUNTS: &str = "\
+22 1 0:20 / /proc rw - proc proc rw
+30 1 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw
+";
+
+    #[test]
+    fn the_group_of_a_unit() {
+        let own = own_group(MOUNTS, "1:name=systemd:/x\n0::/system.slice/warren.service/agent\n");
+        assert_eq!(own.unwrap(), Path::new("/sys/fs/cgroup/system.slice/warren.service/agent"));
+    }
+
+    #[test]
+    fn no_group_where_version_2_is_not_mounted() {
+        assert_eq!(own_group("22 1 0:20 / /proc rw - proc proc rw\n", "0::/x\n"), None);
+        assert_eq!(own_group(MOUNTS, "4:memory:/x\n"), None);
+    }
+
+    #[test]
+    fn a_directory_without_the_mark_is_not_delegated() {
+        assert!(!is_delegated(tempfile::tempdir().unwrap().path()));
+    }
+}

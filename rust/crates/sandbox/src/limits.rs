@@ -1,0 +1,63 @@
+//! What each process of a program may use (setrlimit(2)).
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+
+use rustix::io::Errno;
+use rustix::process::{Resource, Rlimit, geteuid, getrlimit, setrlimit};
+
+use crate::order::{Limits, User};
+use crate::report::Refusal;
+
+/// Open files of each process.
+const FILES: u64 = 256;
+/// Processes of ours that can be of the program's user: supervisor and first of the namespace.
+const OURS: u64 = 2;
+
+/// From here on; nothing raises them again. `others` are the threads that the program's user has beside it: the kernel
+/// counts them all.
+///
+/// # Errors
+/// When one is refused.
+pub(crate) fn set(limits: &Limits, others: u64) -> Result<(), Refusal> {
+    let wanted = [
+        (Resource::Cpu, limits.cpu_seconds),
+        (Resource::Nproc, limits.processes.saturating_add(others).saturating_add(OURS)),
+        (Resource::Nofile, FILES),
+        (Resource::Fsize, limits.file_bytes),
+        (Resource::Core, 0),
+        (Resource::As, limits.memory_bytes),
+    ];
+    wanted
+        .into_iter()
+        .try_for_each(|(resource, most)| set_one(resource, most))
+        .map_err(|errno| Refusal::of("limits", "setrlimit", errno))
+}
+
+/// A limit that is lower already stays.
+fn set_one(resource: Resource, most: u64) -> Result<(), Errno> {
+    let most = getrlimit(resource).maximum.map_or(most, |before| before.min(most));
+    setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })
+}
+
+/// Threads of the user that it will be, beside its own. A user of its own has none, and a namespace of users counts for
+/// itself.
+pub(crate) fn others(user: Option<&User>, is_secluded: bool) -> u64 {
+    match user {
+        Some(user) if user.exclusive => 0,
+        Some(user) => threads_of(user.uid),
+        None if is_secluded => 0,
+        None => threads_of(geteuid().as_raw()),
+    }
+}
+
+fn threads_of(uid: u32) -> u64 {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let of_user = entries.filter(|entry| {
+        let is_process =
+            entry.file_name().to_str().is_some_and(|name| name.bytes().all(|octet| octet.is_ascii_digit()));
+        is_process && entry.metadata().is_ok_and(|metadata| metadata.uid() == uid)
+    });
+    // One that has ended meanwhile has none.
+    of_user.map(|entry| fs::read_dir(entry.path().join("task")).map_or(0, |tasks| tasks.count() as u64)).sum()
+}

@@ -1,0 +1,93 @@
+"""The trust bundle of a node: a file that all may read and whoever installs it may write.
+
+Beside it stands the highest version that was ever there, so that an older bundle, from a backup or a thief, stays out
+also when it is put in the place by hand. Who can write both files is root on the node, and beyond any of this.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Collection
+from contextlib import suppress
+from pathlib import Path
+
+from warren.errors import TrustError
+from warren.jws import MAX_BYTES
+from warren.trust.bundle import TrustBundle
+from warren.trust.chain import MAX_LINES, verify_bundle
+from warren.trust.io.keysetfile import sync_directory
+
+MODE = 0o644
+MAX_FILE_BYTES = MAX_LINES * (MAX_BYTES + 1)
+MAX_VERSION_BYTES = 32
+
+
+def read_bundle(path: Path, pins: Collection[str]) -> TrustBundle | None:
+    """What is installed, proven; None where nothing is. Raises TrustError."""
+    try:
+        return verify_bundle(_read(path), pins, highest_version(path))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _unusable(path, error) from error
+
+
+def install_bundle(path: Path, text: str, pins: Collection[str]) -> TrustBundle:
+    """Puts a bundle in place: whole, on the disk when this returns, or not at all. Raises TrustError."""
+    try:
+        bundle = verify_bundle(text, pins, highest_version(path))
+        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        _replace(path, text.strip() + "\n")
+        _replace(_version_path(path), f"{bundle.version}\n")
+    except OSError as error:
+        raise _unusable(path, error) from error
+    return bundle
+
+
+def highest_version(path: Path) -> int:
+    """Of all that were installed there; 0 where none was. Raises OSError, and TrustError for a file that says none."""
+    try:
+        with _version_path(path).open("rb") as file:
+            words = file.read(MAX_VERSION_BYTES).decode("ascii", "replace").strip()
+    except FileNotFoundError:
+        return 0
+    if not words.isdecimal():
+        raise TrustError(f"{_version_path(path)} says no version", code="trust.malformed")
+    return int(words)
+
+
+def read_text(path: Path) -> str:
+    """A file with a bundle that is not installed. Raises TrustError."""
+    try:
+        return _read(path)
+    except OSError as error:
+        raise _unusable(path, error) from error
+
+
+def _read(path: Path) -> str:
+    with path.open("rb") as file:
+        return file.read(MAX_FILE_BYTES).decode("ascii", "replace")
+
+
+def _version_path(path: Path) -> Path:
+    return path.with_name(f"{path.name}.version")
+
+
+def _replace(path: Path, text: str) -> None:
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with open(descriptor, "wb") as file:  # noqa: PTH123, from a descriptor
+            file.write(text.encode("ascii"))
+            file.flush()
+            Path(temporary).chmod(MODE)
+            os.fsync(descriptor)
+        Path(temporary).replace(path)
+    finally:
+        with suppress(FileNotFoundError):
+            Path(temporary).unlink()
+    sync_directory(path.parent)
+
+
+def _unusable(path: Path, error: OSError) -> TrustError:
+    return TrustError(f"{path}: {error.strerror}", code="trust.unusable", errno=error.errno)
