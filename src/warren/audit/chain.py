@@ -10,10 +10,10 @@ Merkle tree can be put over the same lines.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-from warren.strictjson import parse_object
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
 MAX_LINE_BYTES = 65_536  # a command's line has about 700; its parameters are bounded by their schema
@@ -50,8 +50,23 @@ def parse_link(line: bytes) -> Link:
     """Raises ValueError for what is no line of a log."""
     if len(line) > MAX_LINE_BYTES:
         raise ValueError(f"has more than {MAX_LINE_BYTES} octets")
-    match parse_object(line):
-        case {"n": int(n), "prev": str(prev)} if n > 0 and DIGEST.fullmatch(prev):
+    try:
+        members = json.loads(line.decode("ascii"), object_pairs_hook=_once)
+    except UnicodeDecodeError:
+        raise ValueError("is not ASCII") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"is no JSON: {error.msg} at octet {error.pos}") from None
+    except RecursionError:
+        raise ValueError("has too many levels") from None
+    match members:
+        case {"n": int(n), "prev": str(prev)} if n is not True and n > 0 and DIGEST.fullmatch(prev):
             before = Head(n - 1, prev)
             return Link(before, before.followed_by(line))
     raise ValueError("has no n or no prev")
+
+
+def _once(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("has a member twice")
+    return members

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+
+from warren.audit.chain import MAX_LINE_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,17 @@ class AuditEvent:
 
 
 def encode_line(event: AuditEvent, origin: Origin, n: int, prev: str) -> bytes:
-    """One line of ASCII, without its newline. Raises ValueError for a number that JSON does not have."""
+    """One line of ASCII, without its newline. Raises ValueError for a number that JSON does not have.
+
+    Of an event that is longer than any line may be, `parameters` and `details` are left out.
+    """
+    line = _encode(event, origin, n, prev)
+    if len(line) > MAX_LINE_BYTES:
+        return _encode(replace(event, parameters={}, details={"left_out_bytes": len(line)}), origin, n, prev)
+    return line
+
+
+def _encode(event: AuditEvent, origin: Origin, n: int, prev: str) -> bytes:
     members = {
         "timestamp": datetime.fromtimestamp(event.timestamp, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "correlation_id": event.correlation_id,

@@ -17,6 +17,7 @@ WARREN: Mapping[str, str] = {
     "info": "warren.cli.network:info",
     "doctor": "warren.cli.doctor:doctor",
     "recover": "warren.cli.recover:recover",
+    "audit": "warren.cli.audit:audit",
     "validate": "warren.cli.validate:validate",
     "config": "warren.cli.config:config",
     "up": "warren.cli.interface:up",

@@ -1,0 +1,40 @@
+"""The vectors of docs/protocol/audit.md, which a stranger's verifier can be held against."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from warren.audit.io.keyfile import read_verifying_keys
+from warren.audit.io.logfiles import log_in
+from warren.audit.verify import Place, read_anchors, verify_log
+
+pytestmark = [pytest.mark.integration, pytest.mark.security]
+
+VECTORS = Path(__file__).parent.parent / "vectors" / "audit"
+DOCUMENT = json.loads((VECTORS / "cases.json").read_text())
+
+
+@pytest.mark.parametrize("case", DOCUMENT["cases"], ids=lambda case: case["log"] + "-anchored" * case["anchor"])
+def test_each_is_told_for_what_it_is(case: dict[str, Any]) -> None:
+    keys = read_verifying_keys(str(VECTORS / "node.jwk.json"))
+    log = log_in([VECTORS / f"{case['log']}.jsonl"])
+    anchors, faults = read_anchors(log.tokens(), keys)
+    if case["anchor"]:
+        token = (VECTORS / "anchor.checkpoint").read_text().strip()
+        anchors += read_anchors([(Place("anchor", 1), token)], keys)[0]
+    faults += verify_log(log.lines(), anchors).faults
+    assert (not faults) is case["good"]
+    assert [fault.place.line for fault in faults][:1] == case["lines"]
+
+
+def test_the_heads_by_the_document_s_own_words() -> None:
+    head = bytes(32)
+    for line, expected in zip((VECTORS / "good.jsonl").read_bytes().splitlines(), DOCUMENT["heads"], strict=True):
+        assert json.loads(line)["prev"] == head.hex()
+        head = hashlib.sha256(b"\x01" + head + hashlib.sha256(b"\x00" + line).digest()).digest()
+        assert head.hex() == expected

@@ -1,0 +1,92 @@
+"""`warren audit`: from files alone, as an auditor has them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from .program import warren
+
+pytestmark = [pytest.mark.integration, pytest.mark.security]
+
+VECTORS = Path(__file__).parent.parent / "vectors" / "audit"
+KEY = ("--key", str(VECTORS / "node.jwk.json"))
+ANCHOR = ("--anchor", str(VECTORS / "anchor.checkpoint"))
+
+
+def log(name: str) -> str:
+    return str(VECTORS / f"{name}.jsonl")
+
+
+def test_a_log_as_it_was_written() -> None:
+    done = warren("audit", "verify", log("good"), *KEY, *ANCHOR)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("entries 1 to 8: as it was written; head ")
+
+
+@pytest.mark.parametrize("name", ["edited", "removed", "put-in", "moved"])
+def test_where_it_is_not(name: str) -> None:
+    done = warren("audit", "verify", log(name), *KEY)
+    assert done.returncode == 1
+    assert "NOT as it was written" in done.stdout
+    assert f"{name}.jsonl:4: entry " in done.stderr
+
+
+def test_a_cut_log_needs_what_is_held_elsewhere() -> None:
+    assert warren("audit", "verify", log("cut-with-its-checkpoints"), *KEY).returncode == 0
+    done = warren("audit", "verify", log("cut-with-its-checkpoints"), *KEY, *ANCHOR)
+    assert done.returncode == 1
+    assert "it was cut" in done.stderr
+
+
+def test_without_the_key_it_says_so() -> None:
+    done = warren("audit", "verify", log("good"))
+    assert done.returncode == 0
+    assert "signatures of checkpoints are not verified" in done.stderr
+
+
+def test_an_anchor_of_another_node_is_none() -> None:
+    foreign = (VECTORS / "foreign-key.checkpoints").read_text().strip()
+    done = warren("audit", "verify", log("good"), *KEY, "--anchor", foreign)
+    assert done.returncode == 1
+    assert "its key is not trusted" in done.stderr
+
+
+def test_the_head_and_what_anchors_are_made_of() -> None:
+    heads = json.loads((VECTORS / "cases.json").read_text())["heads"]
+    assert warren("audit", "head", log("good")).stdout == f"8 {heads[-1]}\n"
+    checkpoint = warren("audit", "head", "--checkpoint", log("good")).stdout
+    assert checkpoint == (VECTORS / "anchor.checkpoint").read_text()
+    said = json.loads(warren("audit", "head", "--json", log("good")).stdout)
+    assert said == {"n": 8, "head": heads[-1], "checkpoint": checkpoint.strip()}
+
+
+def test_the_lines() -> None:
+    shown = warren("audit", "show", "-n", "2", log("good")).stdout.splitlines()
+    assert shown[1].startswith("2027-01-15T08:01:00Z 8 command.interrupted command=delete_user result=error ")
+    as_json = warren("audit", "show", "--json", log("good")).stdout
+    assert as_json == (VECTORS / "good.jsonl").read_text()
+
+
+def test_the_agent_s_own_log(tmp_path: Path) -> None:
+    directory = tmp_path / "var/lib/warren/audit"
+    directory.mkdir(parents=True)
+    config = tmp_path / "etc/warren/agent.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text("")
+    absent = warren("audit", "verify", "--root", str(tmp_path))
+    assert absent.returncode == 1
+    assert "no audit log is there" in absent.stderr
+    shutil.copy(VECTORS / "good.jsonl", directory / "audit.jsonl")
+    assert warren("audit", "verify", "--root", str(tmp_path)).returncode == 0
+
+
+@pytest.mark.parametrize("text", ["", "no key", "{}", '{"kty":"OKP","crv":"X25519","x":"AA"}'])
+def test_what_is_no_key(tmp_path: Path, text: str) -> None:
+    (tmp_path / "key").write_text(text)
+    done = warren("audit", "verify", log("good"), "--key", str(tmp_path / "key"))
+    assert done.returncode == 1
+    assert "no public key of Ed25519" in done.stderr
