@@ -44,7 +44,7 @@ def test_status_shows_networks_and_interfaces_and_peers_by_their_names(joined: T
 def test_latency_is_measured_inside_the_tunnel(joined: Two) -> None:
     near, _ = joined
     until(lambda: near.peers()["far"]["latency_seconds"], "an echo came back", 60)
-    assert near.peers()["far"]["loss_rate"] < 1  # the first went out before far was there
+    assert near.peers()["far"]["loss_rate"] == 0, "what went out before far was there does not count"
 
 
 def test_disconnect_and_stop_leave_the_host_as_it_was(two: Two) -> None:

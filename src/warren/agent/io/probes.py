@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from warren._core import PublicKey
 from warren.telemetry.echo import Figures, only_address
@@ -21,6 +21,8 @@ class Probes:
         # Where echoes come seldom, one that is late would be a peer that is down.
         self._are_evidence = interval_seconds * LEAST_ECHOES <= SILENCE_SECONDS
         self._targets: dict[str, dict[PublicKey, Target]] = {}
+        self._met: dict[str, frozenset[PublicKey]] = {}
+        """Peers with which there was a handshake: an echo before it measures how long that took."""
 
     def aim(self, network: NetworkConfig, standing_by: frozenset[PublicKey]) -> None:
         """At those of its peers that have an address to ask, and that packets for it go to."""
@@ -34,13 +36,24 @@ class Probes:
             },
         )
 
+    def meet(self, network: str, peers: Iterable[PublicKey]) -> None:
+        """There was a handshake with these. What was sent before the first of a peer does not count."""
+        before = self._met.get(network, frozenset())
+        self._met[network] = before.union(peers)
+        targets = self._targets.get(network, {})
+        for key in self._met[network] - before:
+            if key in targets:
+                self.prober.restart(targets[key])
+
     def forget(self, network: str) -> None:
         """It is down."""
+        self._met.pop(network, None)
         self._aim(network, {})
 
     def figures(self, network: str) -> dict[PublicKey, Figures]:
         """Of the peers of a network that have answered yet."""
-        found = ((key, self.prober.figures(target)) for key, target in self._targets.get(network, {}).items())
+        targets, met = self._targets.get(network, {}), self._met.get(network, frozenset())
+        found = ((key, self.prober.figures(target)) for key, target in targets.items() if key in met)
         return {key: figures for key, figures in found if figures is not None}
 
     def answered_at(self, network: str) -> Mapping[PublicKey, float]:

@@ -85,6 +85,12 @@ class Prober:
         else:
             self._has_targets.clear()
 
+    def restart(self, target: Target) -> None:
+        """What was sent to it before says nothing."""
+        if target in self._echoes:
+            self._echoes[target] = Echoes(os.urandom(TOKEN_BYTES))
+            self._by_token = {echoes.token: echoes for echoes in self._echoes.values()}
+
     def figures(self, target: Target) -> Figures | None:
         """None before its first answer, and for what is no target."""
         echoes = self._echoes.get(target)
