@@ -11,7 +11,7 @@ from warren.localapi.networks import Rotation
 from warren.tunnel.desired import NetworkKeys
 from warren.tunnel.network import NetworkConfig
 from warren.tunnel.rotation import KeyFiles, Stage, Step, is_confirmed
-from warren.tunnel.status import PeerStatus
+from warren.tunnel.status import InterfaceStatus, PeerStatus
 
 DONE = {Step.PREPARE: "prepared", Step.COMMIT: "committed", Step.ABORT: "aborted"}
 
@@ -55,14 +55,20 @@ class KeyRing:
         shown = files.next if wanted is Step.PREPARE and files.next is not None else files.current
         return Rotation(network.name, DONE[wanted], shown.to_base64())
 
-    def is_confirmed_by(self, peers: Sequence[PeerStatus]) -> bool:
-        """Whether there was a handshake since the first look after a change of the key."""
-        if not self._committed:
+    def is_confirmed_by(self, status: InterfaceStatus) -> bool:
+        """Whether there was a handshake since the first look at an interface that has the new key.
+
+        Where the change was not taken yet, handshakes are still the old key's, and say nothing of the new one.
+        """
+        if not self._committed or self.held is None:
+            return False
+        if status.public_key != self.held.private.public_key():
+            self._switched = None
             return False
         if self._switched is None:
-            self._switched = peers
+            self._switched = status.peers
             return False
-        return is_confirmed(self._switched, peers)
+        return is_confirmed(self._switched, status.peers)
 
     def confirm(self, network: NetworkConfig) -> None:
         """The far side knows the new key: the old one goes. Raises KeyFileError."""
