@@ -1,16 +1,14 @@
-"""The `config` object of the control socket (document 000), to a network and back (H-17, X-18): camelCase alone."""
+"""The `config` object of the control socket (document 000), to a network (H-17, X-18): camelCase alone."""
 
 from __future__ import annotations
 
 from warren.agent.keypaths import json_word
 from warren.agent.networks import read_network
-from warren.agent.plain import network_values, peer_values
 from warren.agent.tables import Report, Table
 from warren.errors import ConfigError, Finding
 from warren.tunnel.network import NetworkConfig, network_name_findings
 
 KEY = "config"
-NOT_IN_JSON = ("enabled",)  # asking for it is wanting it up
 
 
 def network_from_json(name: str, config: object, root: str = "") -> NetworkConfig:
@@ -29,16 +27,3 @@ def network_from_json(name: str, config: object, root: str = "") -> NetworkConfi
     if network is None or report.findings:
         raise ConfigError(report.findings)
     return network
-
-
-def network_to_json(network: NetworkConfig) -> dict[str, object]:
-    """The object that `network_from_json` reads as `network`; a network of the file would be one of a client then."""
-    values: dict[str, object] = {
-        json_word(field): value
-        for field, value in network_values(network, whole=True).items()
-        if field not in NOT_IN_JSON
-    }
-    values["peers"] = [
-        {json_word(field): value for field, value in peer_values(peer, whole=True).items()} for peer in network.peers
-    ]
-    return values
