@@ -17,6 +17,7 @@ REMEDIES = {
     "agent.failed": "its log says more",
     "agent.running": "one agent serves one socket: stop that one, or choose another path",
     "agent.silent": "it may still be done: `warren list` shows; its log says more",
+    "agent.stopping": "start it again: warren agent start",
     "audit.altered": "`warren audit verify` says where",
     "audit.anchor": "give a checkpoint of this node: `warren audit head --checkpoint` prints one",
     "audit.key": "`warren identity show` on the node prints it",

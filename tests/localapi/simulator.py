@@ -73,6 +73,7 @@ class SimulatedNetworks:
         """What `reload` reads."""
         self.networks = {each.name: SimulatedNetwork(each) for each in configs}
         self.stuck = frozenset(stuck)
+        self.changed_for_later: Sequence[str] = ()
 
     def views(self) -> Sequence[NetworkView]:
         """In the order in which they became known."""
@@ -99,6 +100,9 @@ class SimulatedNetworks:
         await self._hang(network)
         found.go(Step.GONE)
         return found.view()
+
+    def waiting(self) -> Sequence[str]:
+        return self.changed_for_later
 
     async def reload(self) -> Sequence[NetworkView]:
         """Takes what `file` is now, and keeps the state of what is in it."""

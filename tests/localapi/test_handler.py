@@ -125,6 +125,13 @@ def test_a_reload_that_names_what_is_not_in_the_file() -> None:
     assert answer == {"network": "default", "state": "uninitialized", "reloaded": True}
 
 
+def test_a_reload_names_what_counts_at_the_next_start() -> None:
+    networks = SimulatedNetworks(config())
+    networks.changed_for_later = ["[http]"]
+    reloaded = {"network": "default", "state": "uninitialized", "reloaded": True}
+    assert ask(networks, "reload") == reloaded | {"restart_needed": ["[http]"]}
+
+
 def test_a_key_is_rotated_in_two_steps() -> None:
     networks = SimulatedNetworks(config())
     prepared = ask(networks, "rotate_keys")

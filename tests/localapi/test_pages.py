@@ -144,6 +144,9 @@ def test_reload_reads_the_configuration_again() -> None:
     status, response = ask(pages(given), "/reload", "POST", trusted=True)
     assert (status, body(response)) == (200, {"reloaded": True, "revision": None})
     assert list(given.networks) == ["default", "other"]
+    given.changed_for_later = ["[daemon]"]
+    status, response = ask(pages(given), "/reload", "POST", trusted=True)
+    assert body(response) == {"reloaded": True, "revision": None, "restart_needed": ["[daemon]"]}
 
 
 def test_a_reload_that_is_refused_says_why_and_changes_nothing() -> None:

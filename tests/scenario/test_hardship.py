@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from tests.cli.program import WARREN
 from tests.netns.deadline import until
 from tests.netns.host import IN_NAMESPACES
 from tests.netns.pair import FAR_INNER, NEAR_INNER
+from warren.agent.io.network import LOOK_SECONDS, RETRY_SECONDS
 
 from .agent import USER, Agent, Peer
 from .conftest import network_to
@@ -87,6 +89,29 @@ def test_what_fails_to_start_can_be_taken_down_at_any_moment(two: Two) -> None:
     assert near.network()["state"] in {"error", "stopped", "starting"}
     assert near.attempt("agent", "stop").returncode == 0
     assert "Traceback" not in near.host.log()
+
+
+@pytest.mark.parametrize("way", ["disconnect", "reload"])
+def test_one_that_failed_is_not_tried_again_once_nobody_wants_it(two: Two, way: str) -> None:
+    """Neither one that somebody tells to go, nor one that the file has disabled meanwhile."""
+    near, far = two
+    network = network_to(far, NEAR_INNER[0], FAR_INNER[0])
+    near.host.ip("link", "add", "wg0", "type", "veth", "peer", "name", "other")
+    near.configure(network)
+    near.start()
+    near.until_state("error")
+    if way == "disconnect":
+        done = near.attempt("disconnect")
+        assert done.returncode == 1
+        assert "it cannot disconnect" in done.stderr
+    else:
+        near.config.write_text(near.config.read_text().replace("enable_wireguard = true", "enable_wireguard = false"))
+        near.reload()
+    near.host.ip("link", "delete", "wg0")
+    time.sleep(RETRY_SECONDS[0] + LOOK_SECONDS)  # by then it would be up
+    assert (near.network()["state"], near.said("network.up")) == ("error", [])
+    near.attempt("connect")
+    near.until_state("active")
 
 
 def test_two_networks_exchange_their_ports_by_a_reload(two: Two) -> None:

@@ -93,6 +93,24 @@ def test_a_key_that_others_can_read_is_refused_and_the_old_one_stays(joined: Two
     assert reachable(near)
 
 
+@pytest.mark.needs("curl")
+def test_what_counts_at_the_next_start_is_told_and_stays_a_condition(joined: Two) -> None:
+    near, _ = joined
+    near.config.write_text(f'{near.config.read_text()}\n[daemon]\nlog_level = "error"\n')
+    assert near.attempt("agent", "reload").stderr == "", "the level counts at once"
+    near.config.write_text(f"{near.config.read_text()}\n[http]\nport = 9091\n[metrics]\naliases = true\n")
+    done = near.attempt("agent", "reload")
+    assert (done.returncode, done.stdout) == (0, "reloaded\n")
+    assert "[http], [metrics] counts at the next start" in done.stderr
+    assert "config.restart" in near.host.run("curl", "-s", "http://localhost:9090/healthz")
+    assert near.ask("info")["http"] == ["127.0.0.1:9090", "[::1]:9090"]
+    near.attempt("agent", "stop")
+    near.host.start("socat", "-u", "TCP-LISTEN:9091,bind=127.0.0.1", "OPEN:/dev/null")
+    until(lambda: "9091" in near.host.run("ss", "-tln"), "the port is taken")
+    near.start()
+    assert near.ask("info")["http"] == ["[::1]:9091"], "a door that did not open is not there"
+
+
 def test_a_network_more_and_one_less(joined: Two, flood: MakeFlood) -> None:
     """Row H-15."""
     near, far = joined

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from warren._core import Netlink, __version__
@@ -18,10 +18,10 @@ from warren.agent.config import AgentConfig
 from warren.agent.defaults import Defaults
 from warren.agent.io.claim import claim
 from warren.agent.io.configfile import read_config
-from warren.agent.io.localhttp import LocalHttp, addresses_of, open_http
+from warren.agent.io.localhttp import LocalHttp, open_http
 from warren.agent.io.nameservers import NameServers
 from warren.agent.io.network import Host
-from warren.agent.io.networks import AgentNetworks
+from warren.agent.io.networks import AgentNetworks, Loaded
 from warren.agent.io.privileges import Service, find_service, give_up, hand_over, journal_of, owns, separate
 from warren.agent.io.probes import Probes
 from warren.agent.io.rights import Rights
@@ -44,9 +44,10 @@ from warren.tunnel.io.conffile import Opener, open_file
 from warren.tunnel.io.orphans import remove_orphans
 from warren.tunnel.io.owner import home_of
 from warren.tunnel.io.policy import sweep
-from warren.tunnel.network import NetworkConfig
 
 ANSWER_SECONDS = 0.1  # who tells the agent to stop has its answer first
+
+Info = Mapping[str, object]
 
 log = logging.getLogger(__name__)
 
@@ -120,9 +121,10 @@ async def _serve(options: Options, config: AgentConfig, listener: Listener, righ
         await _recover(host, {network.interface for network in config.networks if network.enabled})
         networks = AgentNetworks(config.networks, lambda: _load_again(options, config, rights.open_config), host)
         local = open_http(config.http, find_group(config.daemon.group).gid)
-        pages = _pages(config, networks, local, lambda: _conditions(local, host.probes.prober, rights))
+        info = _info(config, local)
+        pages = _pages(config, networks, local, lambda: _conditions(local, host.probes.prober, networks, rights), info)
         work = {
-            "control": socket.serve(listener, _handler(options, config, networks, rights, told_to_stop.set)),
+            "control": socket.serve(listener, _handler(options, config, networks, rights, told_to_stop.set, info)),
             "probes": host.probes.prober.run(),
             "hangup": _reload_on_hangup(hangup, networks, supervisor),
             "watchdog": _keep_watchdog(supervisor),
@@ -169,16 +171,32 @@ def _host(config: AgentConfig, rights: Rights, group: asyncio.TaskGroup) -> Host
     return Host(Netlink.open(), probes, NameServers(rights.resolver), rights, group, home)
 
 
-def _load_again(options: Options, running: AgentConfig, opener: Opener) -> Sequence[NetworkConfig]:
+def _load_again(options: Options, running: AgentConfig, opener: Opener) -> Loaded:
     config = _load(options, opener)
     set_level(Level(config.daemon.log_level))
-    if (config.daemon, config.http, config.metrics) != (running.daemon, running.http, running.metrics):
-        log.warning("config.restart", extra={"finding": "[daemon], [http] and [metrics] count at the next start"})
-    return config.networks
+    waiting = tuple(_changed_for_later(running, config))
+    if waiting:
+        log.warning("config.restart", extra={"tables": waiting})
+    return Loaded(config.networks, waiting)
 
 
-def _handler(
-    options: Options, config: AgentConfig, networks: AgentNetworks, rights: Rights, stop: Callable[[], None]
+def _changed_for_later(running: AgentConfig, config: AgentConfig) -> Iterator[str]:
+    """Tables that only a start reads; of [daemon] the log level counts at once."""
+    if replace(config.daemon, log_level=running.daemon.log_level) != running.daemon:
+        yield "[daemon]"
+    if config.http != running.http:
+        yield "[http]"
+    if config.metrics != running.metrics:
+        yield "[metrics]"
+
+
+def _handler(  # noqa: PLR0913, PLR0917, each is a part of the agent
+    options: Options,
+    config: AgentConfig,
+    networks: AgentNetworks,
+    rights: Rights,
+    stop: Callable[[], None],
+    info: Info,
 ) -> Handler:
     users, loop = find_group(config.daemon.group), asyncio.get_running_loop()
 
@@ -188,7 +206,7 @@ def _handler(
     return Handler(
         networks,
         lambda name, given: network_from_json(name, given, options.defaults.root),
-        lambda: _info(config),
+        lambda: info,
         permissions=Permissions(
             read=users,
             # The group of document 000 may do all; ours keeps looking and changing apart.
@@ -209,7 +227,11 @@ def _owner() -> int | None:
 
 
 def _pages(
-    config: AgentConfig, networks: AgentNetworks, http: LocalHttp, conditions: Callable[[], Iterable[Condition]]
+    config: AgentConfig,
+    networks: AgentNetworks,
+    http: LocalHttp,
+    conditions: Callable[[], Iterable[Condition]],
+    info: Info,
 ) -> Pages:
     return Pages(
         networks,
@@ -218,24 +240,28 @@ def _pages(
         access=http.access,
         aliases=config.metrics.aliases,
         conditions=conditions,
-        settings=lambda: _info(config),
+        settings=lambda: info,
     )
 
 
-def _conditions(http: LocalHttp, prober: Prober, rights: Rights) -> Iterator[Condition]:
+def _conditions(http: LocalHttp, prober: Prober, networks: AgentNetworks, rights: Rights) -> Iterator[Condition]:
     yield from http.conditions
     yield from rights.conditions()
     if prober.unavailable is not None:
         yield Condition("echo.unavailable", prober.unavailable, Severity.INFO)
+    if waiting := networks.waiting():
+        sentence = f"{', '.join(waiting)} of the configuration counts at the next start of the agent"
+        yield Condition("config.restart", sentence, Severity.INFO)
 
 
-def _info(config: AgentConfig) -> Mapping[str, object]:
+def _info(config: AgentConfig, http: LocalHttp) -> Info:
+    """Of the local HTTP, the addresses that could be opened."""
     return {
         "version": __version__,
         "pid": os.getpid(),
         "config": config.source,
         "socket": config.daemon.socket,
-        "http": [str(address) for address in addresses_of(config.http)] if config.http.enabled else [],
+        "http": [door.name for door in http.doors if not door.trusted],
     }
 
 

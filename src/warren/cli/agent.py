@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 
 from warren.cli.options import config_options, config_path, own_defaults, socket_option
-from warren.cli.output import write
+from warren.cli.output import warn, write
 from warren.clock import monotonic_seconds
 from warren.errors import EngineError, FarSideError
 from warren.localapi.io.client import request
@@ -61,8 +62,10 @@ def stop(socket: Path) -> None:
 @socket_option
 def reload(socket: Path) -> None:
     """Apply what has changed in the configuration; sessions of unchanged peers go on."""
-    request(socket, "reload")
+    answer: Any = request(socket, "reload")
     write("reloaded\n")
+    if waiting := answer.get("restart_needed"):
+        warn(f"what was changed in {', '.join(waiting)} counts at the next start of the agent")
 
 
 def _answers(socket: Path) -> bool:

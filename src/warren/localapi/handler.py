@@ -132,11 +132,13 @@ class Handler:
 
     async def _reload(self, request: Request, _now: float) -> Data:
         """`{network, state, reloaded}`. The whole configuration is read, whichever network is named; one that is not in
-        it is `uninitialized`."""
+        it is `uninitialized`. `restart_needed` names the tables that count at the next start, if any were changed."""
         views = await self._networks.reload()
         states = {view.sample.name: view.state for view in views}
         state = states.get(request.network, State.UNINITIALIZED)
-        return {"network": request.network, "state": state.value, "reloaded": True}
+        waiting = [*self._networks.waiting()]
+        data = {"network": request.network, "state": state.value, "reloaded": True}
+        return data | ({"restart_needed": waiting} if waiting else {})
 
     async def _rotate_keys(self, request: Request, _now: float) -> Data:
         """`{network, step, public_key}`; the request's `config` may be `{"step": …}`, and is `prepare` else."""

@@ -39,6 +39,9 @@ class Networks(Protocol):
     def view(self, network: str) -> NetworkView:
         """One of them."""
 
+    def waiting(self) -> Sequence[str]:
+        """Tables of the configuration that were changed since the start, and count at the next: `[http]`."""
+
     async def connect(self, network: str, config: NetworkConfig | None) -> NetworkView:
         """Begins to bring it up: answers as soon as that is accepted, in state `starting` where it takes longer."""
 

@@ -126,7 +126,9 @@ class Pages:
 
     async def _reload(self, _: Request) -> Response:
         await self._networks.reload()
-        return json_response(200, {"reloaded": True, "revision": None})
+        waiting = [*self._networks.waiting()]
+        data = {"reloaded": True, "revision": None}
+        return json_response(200, data | ({"restart_needed": waiting} if waiting else {}))
 
     def _samples(self) -> tuple[NetworkSample, ...]:
         return tuple(view.sample for view in self._networks.views())

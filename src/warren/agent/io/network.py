@@ -35,6 +35,7 @@ from warren.tunnel.upkeep import Upkeep
 
 LOOK_SECONDS = 5.0  # how long it may stay unnoticed what others did to the interface
 LEAST_SECONDS = 0.05  # between two looks, whatever is due
+RUNNING = (State.STARTING, State.ACTIVE)
 RETRY_SECONDS = (5.0, 15.0, 30.0, 60.0)  # after a start that failed, and the next
 
 log = logging.getLogger(__name__)
@@ -84,9 +85,12 @@ class Network:
         self._wake.set()
 
     async def disconnect(self) -> None:
-        """Takes it down; nothing of it is left when this returns. Raises StateError unless it is up or coming up."""
-        self.record.step(Step.STOP, wall_seconds())
+        """Takes it down; nothing of it is left when this returns.
+
+        Raises StateError unless it is up or coming up. One that failed is then not tried again (H-38).
+        """
         self._wanted = False
+        self.record.step(Step.STOP, wall_seconds())
         async with self._lock:
             try:
                 await self._remove()
@@ -97,12 +101,37 @@ class Network:
         log.info("network.down", extra={"network": self.config.name})
 
     def give_up(self) -> None:
-        """One that is down is not tried again."""
+        """One that failed is not tried again."""
         self._wanted = False
 
+    def rest(self, config: NetworkConfig) -> None:
+        """`config` is what counts once it is asked for, or tried again."""
+        self.config = config
+        if not self._interface.is_made:
+            self._begin()
+
+    async def settle(self) -> None:
+        """Until it is down, if somebody takes it down."""
+        if self.record.state is State.STOPPING:
+            async with self._lock:
+                return
+
+    async def end(self) -> None:
+        """Down for good, whoever takes it down. Raises WarrenError."""
+        self._wanted = False
+        if self.record.state in RUNNING:
+            await self.disconnect()
+        await self.settle()
+
     async def change(self, config: NetworkConfig, keys: NetworkKeys) -> None:
-        """Applies the difference; what fails is undone. Raises WarrenError, with all as it was."""
+        """Applies the difference; what fails is undone. Raises WarrenError, with all as it was.
+
+        One that somebody took down meanwhile stays down.
+        """
         async with self._lock:
+            if self.record.state not in RUNNING:
+                self.rest(config)
+                return
             before, keys_before = self.config, self._keys.held
             self._become(config, keys)
             try:
@@ -183,9 +212,11 @@ class Network:
     async def _look(self) -> None:
         status = await asyncio.to_thread(self._interface.observe)
         self._saw(status)
+        met = (peer.public_key for peer in status.peers if peer.latest_handshake is not None)
+        self._host.probes.meet(self.config.name, met)
         answered_at = self._host.probes.answered_at(self.config.name)
         self._upkeep.observe(status.peers, monotonic_seconds(), wall_seconds(), answered_at)
-        if self._keys.is_confirmed_by(status.peers):
+        if self._keys.is_confirmed_by(status):
             await self._confirm()
         self._warn("uapi", await asyncio.to_thread(self._interface.socket_problem))
 
@@ -277,5 +308,8 @@ class Network:
                 case Event.HandshakeGaveUp(peer):
                     self._upkeep.resolution.send_failed(peer)
                     self._wake.set()
-                case Event.HandshakeCompleted() | Event.Ended():
+                case Event.HandshakeCompleted(peer):
+                    self._host.probes.meet(self.config.name, (peer,))
+                    self._wake.set()
+                case Event.Ended():
                     self._wake.set()
