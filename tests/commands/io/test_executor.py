@@ -183,3 +183,17 @@ def test_live_output_shows_no_secret_in_two_pieces() -> None:
 
     run(part, {"name": "ada", "password": {"sealed": "opens"}}, performers={RunProgram: stutter}, on_output=said.append)
     assert b"".join(said) == b"<***>"
+
+
+def test_work_that_no_command_asked_for(tmp_path: Path) -> None:
+    def part(occasion: Occasion) -> Effects[str]:
+        yield from do(WriteFile(str(tmp_path / "kept"), Secret(b"1")))
+        try:
+            yield from do(ReadFile(str(tmp_path)))
+        except EffectError:
+            return occasion.agent_id
+        return ""
+
+    executor = Executor("node-1", settings(), file_performers(), unseal, lambda _: None)
+    assert asyncio.run(executor.tend(part)) == "node-1"
+    assert (tmp_path / "kept").exists()

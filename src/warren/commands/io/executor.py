@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from warren.clock import monotonic_seconds, wall_seconds
-from warren.commands.command import VerifiedCommand
+from warren.commands.command import Actor, VerifiedCommand
 from warren.commands.effects import CarryOut, Effect, EffectError, Effects, Finished
 from warren.commands.result import EMPTY_SHA256, NOT_RUN, Code, CommandError, Result, Status
-from warren.commands.schema import choose
+from warren.commands.schema import Schema, choose
 from warren.commands.secrets import Mask, SealingKeyOf, Unseal, masked, opened, sealed
 from warren.commands.settings import CommandSettings
 from warren.commands.verbs import Data, Occasion, Part, Verb
@@ -25,6 +26,25 @@ from warren.strictjson import encode
 T = TypeVar("T")
 LEVELS = ("L3", "L2", "L1", "L0")
 """From the strongest on."""
+
+UPKEEP = VerifiedCommand(
+    envelope="",
+    kid="",
+    nonce="",
+    corr_id="upkeep",
+    verb="upkeep",
+    args={},
+    args_sha256="",
+    actor=Actor("agent", ""),
+    policy_id="",
+    door="",
+    sid="",
+    iat=0,
+    exp=0,
+    has_intent=False,
+)
+"""What work of the agent's own runs as: no door lets such a command in, for its envelope is none."""
+UPKEEP_VERB = Verb("upkeep", "what is due by itself", (Schema(),))
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +113,16 @@ class Executor:
         data, failure = await self._outcome(running, part, seconds)
         took = round((monotonic_seconds() - started) * 1000)
         return _result(running, self._agent_id, data, failure, took)
+
+    async def tend(self, part: Callable[[Occasion], Effects[T]]) -> T:
+        """Work that no command asked for, as ending who has outlived a time. Raises EffectError and CommandError.
+
+        It has no deadline: cancel it, or take one.
+        """
+        occasion = Occasion(self._agent_id, UPKEEP.corr_id, UPKEEP.actor.id, self._settings)
+        running = Running(UPKEEP, UPKEEP_VERB, occasion, math.inf)
+        with running.ends:
+            return await self._drive(part(occasion), running)
 
     async def _outcome(self, running: Running, part: Part, seconds: int) -> tuple[Data, CommandError | None]:
         try:
