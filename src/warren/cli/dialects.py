@@ -22,6 +22,7 @@ WARREN: Mapping[str, str] = {
     "config": "warren.cli.config:config",
     "up": "warren.cli.interface:up",
     "down": "warren.cli.interface:down",
+    "openvpn": "warren.cli.openvpn:openvpn",
     "genkey": "warren.cli.key:genkey",
     "pubkey": "warren.cli.key:pubkey",
     "genpsk": "warren.cli.key:genpsk",

@@ -3,53 +3,75 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 from tests.commands.commands import command
-from warren.commands.effects import Emit
+from warren.commands.command import Actor
+from warren.commands.effects import DropRecord, Effect, Effects, Emit, ListRecords, Now
 from warren.commands.io.executor import Executor, Performers, Running
 from warren.commands.io.files import file_performers
 from warren.commands.io.hashing import hash_performers
 from warren.commands.io.holds import hold_performers
 from warren.commands.io.management import Management
 from warren.commands.result import Result
-from warren.commands.schema import Schema
+from warren.commands.sealed import open_data
 from warren.commands.settings import CommandSettings
-from warren.commands.verbs import Part, Verb
+from warren.commands.verbs import Occasion, Verb
+from warren.trust.sealing import SealingKey
+
+T = TypeVar("T")
+OPERATOR = SealingKey(bytes(range(32)))
 
 
-def performers() -> Performers:
-    """All but the sandbox's."""
-    return {
-        **file_performers(),
-        **hold_performers(),
-        **hash_performers(),
-        **Management().performers(),
-        Emit: _emit,
-    }
+@dataclass(slots=True)
+class Node:
+    """Carries out verbs, and keeps what they emit. `others` are performers beside those of files and OpenVPN."""
+
+    settings: CommandSettings
+    others: Performers = field(default_factory=dict)
+    events: list[tuple[str, Mapping[str, object]]] = field(default_factory=list)
+
+    def run(self, verb: Verb, args: Mapping[str, object]) -> Result:
+        """As an agent that has the rights itself."""
+        return asyncio.run(self.running(verb, args))
+
+    async def running(self, verb: Verb, args: Mapping[str, object]) -> Result:
+        """The same, for many at once."""
+        return await self._executor().run(command(verb.name, args, actor=Actor("ada", "ADMIN")), verb, verb.run)
+
+    def tend(self, part: Callable[[Occasion], Effects[T]], now: float | None = None) -> T:
+        """What is due by itself; with `now`, as if it were that late."""
+
+        async def later(_: Now, __: Running) -> float:
+            assert now is not None
+            return now
+
+        return asyncio.run(self._executor({} if now is None else {Now: later}).tend(part))
+
+    def _executor(self, others: Performers | None = None) -> Executor:
+        usual: Performers = {
+            **file_performers(),
+            **hold_performers(),
+            **hash_performers(),
+            **Management().performers(),
+            Emit: self._emit,
+            ListRecords: _none,
+            DropRecord: _none,
+        }
+        performers = {**usual, **self.others, **(others or {})}
+        return Executor("node-1", self.settings, performers, lambda *_: b"", {"ada": OPERATOR.public}.get)
+
+    async def _emit(self, effect: Emit, _: Running) -> None:
+        self.events.append((effect.event, effect.fields))
 
 
-def perform(settings: CommandSettings, verb: Verb, args: Mapping[str, object]) -> Result:
-    """The part of it that needs root."""
-    return asyncio.run(performed(settings, verb, args))
+def in_plain(result: Result) -> dict[str, object]:
+    """Its data, as the operator reads it."""
+    return open_data(result.data, result.corr_id, OPERATOR)
 
 
-async def performed(settings: CommandSettings, verb: Verb, args: Mapping[str, object]) -> Result:
-    """The same, for many at once."""
-    assert verb.privileged is not None
-    return await _run(settings, verb, verb.privileged, args)
-
-
-def perform_part(settings: CommandSettings, part: Part) -> Result:
-    """A part that is no verb's."""
-    return asyncio.run(_run(settings, Verb("probe", "", (Schema(),)), part, {}))
-
-
-async def _run(settings: CommandSettings, verb: Verb, part: Part, args: Mapping[str, object]) -> Result:
-    executor = Executor("node-1", settings, performers(), lambda *_: b"", lambda _: None)
-    return await executor.run(command(verb.name, args), verb, part)
-
-
-async def _emit(effect: Emit, _: Running) -> None:
-    logging.getLogger(__name__).info(effect.event)
+async def _none(_: Effect[object], __: Running) -> Mapping[str, object]:
+    """Of an agent without records."""
+    return {}

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from tests.commands.commands import settings
-from tests.commands.providers.performing import perform, performed
+from tests.commands.providers.performing import Node
 from tests.netns.deadline import until
 from warren.commands.providers.htpasswd import names
 from warren.commands.providers.panel import VERBS
 from warren.commands.result import Code, Status
-from warren.commands.settings import CommandSettings, PanelSettings, ServiceSettings
+from warren.commands.settings import PanelSettings, ServiceSettings
 
 pytestmark = [pytest.mark.integration, pytest.mark.needs("nginx", "curl")]
 
@@ -48,7 +48,7 @@ http {{
 
 
 class Panel:
-    """An nginx whose pages stand behind auth_basic, and the settings of an agent beside it."""
+    """An nginx whose pages stand behind auth_basic, and a node that has the file."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -58,11 +58,11 @@ class Panel:
         (directory / "html" / "index.html").write_text("the panel\n")
         (directory / "nginx.conf").write_text(NGINX.format(directory=directory))
         services = ServiceSettings(panel=PanelSettings(str(self.file), bcrypt_cost=4))
-        self.settings: CommandSettings = replace(settings(), services=services)
+        self.node = Node(replace(settings(), services=services))
 
     def create(self, username: str, password: str) -> Code:
         """What comes of the verb."""
-        return perform(self.settings, CREATE, {"username": username, "password": password}).error_code
+        return self.node.run(CREATE, {"username": username, "password": password}).error_code
 
     def status(self, username: str, password: str) -> int:
         """What nginx answers this user."""
@@ -108,7 +108,7 @@ def test_of_many_at_once_none_is_lost(panel: Panel) -> None:
 
     async def all_at_once() -> None:
         users = [{"username": f"user{n}", "password": f"password {n}"} for n in range(30)]
-        results = await asyncio.gather(*(performed(panel.settings, CREATE, user) for user in users))
+        results = await asyncio.gather(*(panel.node.running(CREATE, user) for user in users))
         assert {result.status for result in results} == {Status.SUCCESS}
 
     asyncio.run(all_at_once())

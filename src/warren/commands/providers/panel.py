@@ -11,6 +11,7 @@ from warren.commands.providers.arguments import PASSWORD, USERNAME
 from warren.commands.providers.scripting import run_script, tell_of_user
 from warren.commands.result import Code, CommandError, Status
 from warren.commands.schema import Schema
+from warren.commands.settings import CommandSettings
 from warren.commands.verbs import Data, Occasion, Verb
 
 SYSTEM = "panel"
@@ -20,11 +21,12 @@ MAX_FILE_BYTES = 16 << 20  # 150,000 users
 
 def create_panel_user(args: Mapping[str, Any], occasion: Occasion) -> Effects[Data]:
     """Raises CommandError EXEC_FAILED where there is one of that name: whose password it is now stays."""
-    panel = occasion.settings.services.panel
+    settings: CommandSettings = occasion.settings
+    panel, password = settings.services.panel, Secret(args["password"].encode())
     if panel.htpasswd is None:
-        yield from run_script(CREATE, args["username"], secrets=(args["password"],))
+        yield from run_script(settings.scripts, CREATE, args["username"], password)
     else:
-        hashed = yield from do(HashPassword(Secret(args["password"].encode()), panel.bcrypt_cost))
+        hashed = yield from do(HashPassword(password, panel.bcrypt_cost))
         yield from _add(panel.htpasswd, args["username"], hashed)
     yield from tell_of_user("user.created", args["username"], SYSTEM)
     return {"user_created": True}
