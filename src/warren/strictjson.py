@@ -1,12 +1,13 @@
 """JSON of which there is one reading only (RFC 8259, RFC 7493).
 
 What two parsers could read differently is refused: a member named twice, a number that is no finite one, a text that is
-not UTF-8, or more levels than any message of ours has.
+not UTF-8 or has half a character, or more levels than any message of ours has.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 
 MAX_DEPTH = 16  # the deepest of ours, a trust bundle, has five
@@ -35,7 +36,11 @@ def encode_sorted(value: object) -> bytes:
 def _parse(octets: bytes) -> object:
     try:
         return json.loads(
-            octets.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_number, parse_int=_integer
+            octets.decode("utf-8"),
+            object_pairs_hook=_once,
+            parse_constant=_no_number,
+            parse_float=_finite,
+            parse_int=_integer,
         )
     except UnicodeDecodeError:
         problem = "is not UTF-8"
@@ -63,13 +68,31 @@ def _integer(digits: str) -> int:
     return int(digits)
 
 
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError("has a number that is none")
+    return number
+
+
 def _measure(value: object, levels: int) -> None:
     if not levels:
         raise ValueError(f"has more than {MAX_DEPTH} levels")
     match value:
+        case str():
+            _check_text(value)
         case dict():
-            for each in value.values():
+            for name, each in value.items():
+                _check_text(name)
                 _measure(each, levels - 1)
         case list():
             for each in value:
                 _measure(each, levels - 1)
+
+
+def _check_text(text: str) -> None:
+    """Half of a surrogate pair can be written as an escape, and by nobody as UTF-8 (RFC 7493 section 2.1)."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("has half a character in a text") from None

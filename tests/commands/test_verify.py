@@ -1,23 +1,44 @@
-"""The verifier: what it lets pass, and each rule of its table by what it refuses."""
+"""The verifier: what it lets pass and says of it, and that nothing of a command can be another.
+
+Each rule has its commands in `test_vectors.py`.
+"""
 
 from __future__ import annotations
 
-import pytest
+import json
+from contextlib import suppress
+from dataclasses import replace
 
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from tests.commands.good import CREATE, PLAIN, WORD
+from tests.commands.vectors import claims, dispatched, sealed, sent
+from tests.trust.forge import base64url
 from tests.trust.parties import (
+    ALICE_SEALING,
+    BUNDLE,
     CONTEXT,
     CORR_ID,
     DISPATCHER,
     LIST,
+    NODE,
     NOW,
+    OTHER_NODE,
     SENDING,
     SID,
     STOP,
+    THIEF,
+    VERBS,
     signed,
     with_intent,
 )
 from warren.commands.command import Actor
-from warren.commands.verify import verify_command
+from warren.commands.refusal import Facts, Refused
+from warren.commands.result import Code, CommandError
+from warren.commands.sealed import DATA, check_args, open_data, seal_members, unsealer
+from warren.commands.verify import carried, verify_command
 
 pytestmark = pytest.mark.unit
 
@@ -32,8 +53,171 @@ def test_an_operators_word_passes_whole() -> None:
     assert command.actor == Actor("alice", "ADMIN")
     assert (command.door, command.sid, command.iat, command.exp) == ("local", SID, NOW, NOW + 60)
     assert command.has_intent
+    assert command.min_level == "L0"
 
 
 def test_what_reads_needs_no_intent() -> None:
     command = verify_command(signed(LIST), CONTEXT)
     assert (command.verb, command.has_intent) == ("list_users", False)
+
+
+def test_what_the_bundle_says_of_a_verb_goes_with_it() -> None:
+    bundle = replace(BUNDLE, scripts={"panel_create": "0" * 64})
+    command = verify_command(sent(with_intent(CREATE)), replace(CONTEXT, bundle=bundle))
+    assert command.min_level == "L1"
+    assert command.script_sha256 == {"panel_create": "0" * 64}
+
+
+def test_a_retry_is_known_by_its_hash() -> None:
+    """Row V-40: another nonce, another order of members, the same command; other arguments are another."""
+    first = verify_command(sent(with_intent(CREATE)), CONTEXT).args_sha256
+    args = dict(reversed([*CREATE.args.items()]))
+    again = sent(with_intent(replace(CREATE, args=args)), nonce="nonce-0000000000000002")
+    assert verify_command(again, CONTEXT).args_sha256 == first
+    other = sent(with_intent(replace(CREATE, args={**CREATE.args, "username": "user124"})))
+    assert verify_command(other, CONTEXT).args_sha256 != first
+
+
+@pytest.mark.security
+@given(st.data())
+def test_no_character_of_it_can_be_another(data: st.DataObject) -> None:
+    """The issue's property, over every place of a command with its intent."""
+    text = sent(WORD)
+    place = data.draw(st.integers(0, len(text) - 1))
+    other = data.draw(st.characters(max_codepoint=0xFF).filter(lambda character: character != text[place]))
+    with pytest.raises(Refused) as refused:
+        verify_command(text[:place] + other + text[place + 1 :], CONTEXT)
+    assert refused.value.code == Code.INVALID_SIGNATURE
+    assert refused.value.facts == Facts()
+
+
+@pytest.mark.security
+@given(st.data())
+def test_no_octet_of_its_intent_can_be_another(data: st.DataObject) -> None:
+    """Also not by who has the dispatch key, and signs what came of it."""
+    intent = str(WORD.intent)
+    place = data.draw(st.integers(0, len(intent) - 1))
+    other = data.draw(st.sampled_from("ABCxyz019-_.").filter(lambda character: character != intent[place]))
+    with pytest.raises(Refused) as refused:
+        verify_command(sent(STOP, intent=intent[:place] + other + intent[place + 1 :]), CONTEXT)
+    assert refused.value.code == Code.INVALID_SIGNATURE
+
+
+@pytest.mark.security
+@given(st.text(max_size=2000) | st.binary(max_size=500).map(base64url))
+def test_junk_is_refused_before_anything_of_it_is_read(text: str) -> None:
+    for junk in (text, f"{text}.{text}.{text}", f"{sent(WORD)}{text or '.'}"):
+        with pytest.raises(Refused) as refused:
+            verify_command(junk, CONTEXT)
+        assert refused.value.code == Code.INVALID_SIGNATURE
+        assert refused.value.facts == Facts()
+
+
+@pytest.mark.security
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers(-(10**14), 10**14) | st.floats(allow_nan=False) | st.text(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    ),
+    st.sampled_from(sorted(claims(WORD))),
+)
+def test_whatever_the_dispatcher_signs_is_refused_with_a_code(value: object, name: str) -> None:
+    """No value in the place of another, and no error but a refusal."""
+    assume(value != claims(WORD)[name])
+    if name in {"nonce", "iat", "exp"}:  # of which another one may be as good
+        with suppress(Refused):
+            assert verify_command(dispatched({**claims(WORD), name: value}), CONTEXT).args == STOP.args
+        return
+    with pytest.raises(Refused) as refused:
+        verify_command(dispatched({**claims(WORD), name: value}), CONTEXT)
+    assert refused.value.code != Code.NONE
+    assert refused.value.facts.kid == DISPATCHER.public.kid
+
+
+def test_of_what_is_refused_only_what_is_proven_is_said() -> None:
+    whole = Facts(DISPATCHER.public.kid, CORR_ID, "stop_container", Actor("alice", "ADMIN"), SENDING.nonce)
+    assert _facts(sent(STOP)) == whole
+    assert _facts(sent(WORD, iat=0, exp=1)) == whole
+    assert _facts(sent(WORD, nonce=7)) == replace(whole, nonce=None)
+    assert _facts(sent(WORD, actor={"id": "alice"})) == replace(whole, actor=None)
+    assert _facts(sent(WORD, verb="Nothing of ours")) == replace(whole, verb=None)
+    assert _facts(dispatched(b"{")) == Facts(DISPATCHER.public.kid)
+    assert _facts(sent(WORD)[:-1]) == Facts()
+
+
+def _facts(text: str) -> Facts:
+    with pytest.raises(Refused) as refused:
+        verify_command(text, CONTEXT)
+    return refused.value.facts
+
+
+@pytest.mark.parametrize(
+    ("payload", "jws", "found"),
+    [
+        ("a.b.c", None, ("a.b.c", None)),
+        ({"verb": "x"}, "a.b.c", ("a.b.c", {"verb": "x"})),
+        ({"verb": "x"}, None, None),
+        ("a.b.c", "a.b.c", None),
+        (None, "a.b.c", None),
+        ([], "a.b.c", None),
+        ({"verb": "x"}, {"a": 1}, None),
+    ],
+)
+def test_a_frame_has_a_token_or_an_object_beside_one(payload: object, jws: object, found: object) -> None:
+    """Row V-34: the bare object of the document is INVALID_SIGNATURE."""
+    if found is not None:
+        assert carried(payload, jws) == found
+        return
+    with pytest.raises(Refused) as refused:
+        carried(payload, jws)
+    assert refused.value.code == Code.INVALID_SIGNATURE
+
+
+def test_the_document_s_own_object_is_refused_without_a_signature() -> None:
+    with pytest.raises(Refused) as refused:
+        carried(json.loads(json.dumps(claims(PLAIN))))
+    assert refused.value.code == Code.INVALID_SIGNATURE
+
+
+def test_a_secret_argument_is_opened_by_its_node_alone() -> None:
+    command = verify_command(sent(with_intent(CREATE)), CONTEXT)
+    password = command.args["password"]
+    assert isinstance(password, dict)
+    text = password["sealed"]
+    assert unsealer(NODE.sealing)(text, CORR_ID, "password") == b"securepass123"
+    for key, corr_id, name in (
+        (OTHER_NODE.sealing, CORR_ID, "password"),
+        (NODE.sealing, "another-command", "password"),
+        (NODE.sealing, CORR_ID, "username"),
+    ):
+        with pytest.raises(ValueError, match="not sealed"):
+            unsealer(key)(text, corr_id, name)
+
+
+@pytest.mark.parametrize("door", ["local", "channel"])
+def test_a_plain_secret_is_for_the_door_of_the_documents_alone(door: str) -> None:
+    schemas = VERBS["create_panel_user"].schemas
+    with pytest.raises(CommandError, match="password: expected it sealed") as refused:
+        check_args(schemas, PLAIN.args, door)
+    assert refused.value.code == Code.VALIDATION_FAILED
+    assert "securepass123" not in str(refused.value)
+    assert check_args(schemas, PLAIN.args, "http") == check_args(schemas, CREATE.args, "http") == schemas[0]
+
+
+def test_an_answers_secrets_are_opened_by_who_asked() -> None:
+    answer = {"bootstrap_token": "a secret", "expires": 60}
+    sent_back = seal_members(answer, {"bootstrap_token"}, ALICE_SEALING.public, CORR_ID, DATA)
+    assert "a secret" not in json.dumps(sent_back)
+    assert open_data(sent_back, CORR_ID, ALICE_SEALING) == answer
+    with pytest.raises(ValueError, match="not sealed"):
+        open_data(sent_back, "another-command", ALICE_SEALING)
+    with pytest.raises(ValueError, match="not sealed"):
+        open_data({"bootstrap_token": sealed("a secret", "bootstrap_token", CORR_ID)}, CORR_ID, ALICE_SEALING)
+
+
+def test_nobody_s_word_counts_by_a_bundle_of_nobody() -> None:
+    empty = replace(BUNDLE, dispatch=(), operators={})
+    for text in (sent(LIST), sent(WORD), signed(LIST, THIEF)):
+        with pytest.raises(Refused) as refused:
+            verify_command(text, replace(CONTEXT, bundle=empty))
+        assert refused.value.code == Code.INVALID_SIGNATURE

@@ -1,25 +1,20 @@
-"""Sealing: HPKE as RFC 9180 has it, held against an implementation of our own that is written from its text."""
+"""Sealing: HPKE as RFC 9180 has it, held against `forge`, which is written from its text alone."""
 
 from __future__ import annotations
 
-import hmac
-
 import pytest
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from hypothesis import given
 from hypothesis import strategies as st
 
 from warren.jws import from_base64url, to_base64url
 from warren.trust.sealing import OVERHEAD_BYTES, SealingKey, purpose, seal
 
+from .forge import hpke_open, hpke_seal
 from .parties import ALICE_SEALING, CORR_ID, NODE, OTHER_NODE, seed
 
 pytestmark = [pytest.mark.unit, pytest.mark.security]
 
 INFO = purpose("arg", CORR_ID, "password")
-KEM = b"KEM\x00\x20"  # DHKEM(X25519, HKDF-SHA256), section 7.1
-SUITE = b"HPKE\x00\x20\x00\x01\x00\x03"  # with HKDF-SHA256 and ChaCha20-Poly1305, sections 7.2 and 7.3
 
 
 def test_only_the_key_it_is_for_opens_it() -> None:
@@ -64,43 +59,11 @@ def test_two_of_the_same_are_not_alike() -> None:
 
 @given(st.binary(max_size=200))
 def test_a_stranger_opens_what_we_seal_and_seals_what_we_open(secret: bytes) -> None:
-    """RFC 9180, written out below from sections 4 and 5 alone."""
     octets = from_base64url(seal(secret, NODE.sealing.public, INFO))
     assert len(octets) == len(secret) + OVERHEAD_BYTES
-    recipient = X25519PrivateKey.from_private_bytes(seed("node, sealing"))
-    shared = _extract_and_expand(recipient.exchange(X25519PublicKey.from_public_bytes(octets[:32])), octets[:32])
-    key, nonce = _schedule(shared)
-    assert ChaCha20Poly1305(key).decrypt(nonce, octets[32:], b"") == secret
-
-    ephemeral = X25519PrivateKey.from_private_bytes(seed("ephemeral"))
-    encapsulated = ephemeral.public_key().public_bytes_raw()
-    exchanged = ephemeral.exchange(X25519PublicKey.from_public_bytes(NODE.sealing.public))
-    key, nonce = _schedule(_extract_and_expand(exchanged, encapsulated))
-    text = to_base64url(encapsulated + ChaCha20Poly1305(key).encrypt(nonce, secret, b""))
+    assert hpke_open(octets, seed("node, sealing"), INFO) == secret
+    text = to_base64url(hpke_seal(secret, NODE.sealing.public, INFO, seed("ephemeral")))
     assert NODE.sealing.unseal(text, INFO) == secret
-
-
-def _extract_and_expand(exchanged: bytes, encapsulated: bytes) -> bytes:
-    """Section 4.1: the shared secret of the KEM."""
-    prk = _extract(KEM, b"", b"eae_prk", exchanged)
-    return _expand(KEM, prk, b"shared_secret", encapsulated + NODE.sealing.public, 32)
-
-
-def _schedule(shared: bytes) -> tuple[bytes, bytes]:
-    """Section 5.1, mode base: key and nonce of the first message."""
-    psk_id = _extract(SUITE, b"", b"psk_id_hash", b"")
-    context = b"\x00" + psk_id + _extract(SUITE, b"", b"info_hash", INFO)
-    secret = _extract(SUITE, shared, b"secret", b"")
-    return _expand(SUITE, secret, b"key", context, 32), _expand(SUITE, secret, b"base_nonce", context, 12)
-
-
-def _extract(suite: bytes, salt: bytes, label: bytes, ikm: bytes) -> bytes:
-    return hmac.digest(salt or bytes(32), b"HPKE-v1" + suite + label + ikm, "sha256")
-
-
-def _expand(suite: bytes, prk: bytes, label: bytes, info: bytes, length: int) -> bytes:
-    labelled = length.to_bytes(2, "big") + b"HPKE-v1" + suite + label + info
-    return hmac.digest(prk, labelled + b"\x01", "sha256")[:length]
 
 
 def test_a_key_shows_nothing_of_itself() -> None:

@@ -14,7 +14,7 @@ from warren.shapes import Shape, anything, array, choice, record, text, whole
 
 TYPE = "warren-cmd+jws"
 DOORS = ("channel", "http", "local")
-LATEST = 1 << 40  # seconds; a number that every reader of JSON keeps exactly
+LATEST = 10**15 - 1  # seconds; what `strictjson` reads of a number
 MOST_TARGETS = 64  # a command is for one node; the document's member is a list
 LONGEST_INTENT = 32_768
 

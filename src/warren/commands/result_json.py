@@ -6,17 +6,18 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
-from warren.commands.envelope import CORR_ID, LATEST
+from warren.commands.envelope import LATEST
 from warren.commands.result import Code, Result, Status
 from warren.shapes import Shape, anything, choice, record, text, whole
 
 TYPE = "warren-res+jws"
 
+# A command that was refused before it was proven has neither corr_id nor verb.
 SHAPE: Shape = record(
     {
-        "corr_id": CORR_ID,
+        "corr_id": text(r"[A-Za-z0-9._:-]{0,128}", "a corr_id, or nothing"),
         "agent_id": text(r"[A-Za-z0-9_-]{1,64}", "the name of a node"),
-        "verb": text(r"[a-z][a-z0-9_]{0,63}", "the name of a verb"),
+        "verb": text(r"([a-z][a-z0-9_]{0,63})?", "the name of a verb, or nothing"),
         "status": choice(*Status),
         "rc": whole(-1, 255),
         "duration_ms": whole(0, LATEST),

@@ -19,6 +19,7 @@ from warren.commands.result_json import parse_result, result_members
 from warren.jws import SigningKey, VerifyingKey, payload_of, read, verify
 from warren.strictjson import parse_object
 
+MAX_RESULT_BYTES = 1 << 20  # 64 KiB of output, and what the verb answers
 LIFE_SECONDS = 60  # document 004's sample
 NONCE_BYTES = 16
 
@@ -87,7 +88,7 @@ def sign_result(result: Result, key: SigningKey) -> str:
 
 def validate_result(text: str, agent_public_key: VerifyingKey, *, agent_id: str, corr_id: str) -> Result:
     """The answer of this node to this command. Raises ValueError for any other (V-74)."""
-    octets = verify(read(text), RESULT_TYPE, {agent_public_key.kid: agent_public_key})
+    octets = verify(read(text, max_bytes=MAX_RESULT_BYTES), RESULT_TYPE, {agent_public_key.kid: agent_public_key})
     result = parse_result(parse_object(octets))
     if (result.agent_id, result.corr_id) != (agent_id, corr_id):
         raise ValueError("is the answer of another node, or to another command")

@@ -13,7 +13,7 @@ from warren.shapes import Shape, array, record, table, text, whole
 from warren.trust.bundle import TrustBundle
 from warren.trust.roster import Approval, KeyEntry, Operator
 
-LATEST = 1 << 40  # in the year 36,812; a number that every reader of JSON keeps exactly
+LATEST = 10**15 - 1  # what `strictjson` reads of a number
 MOST_KEYS = 16  # two at a time, each for weeks, in an orderly change
 MOST_OPERATORS = 512
 MOST_NAMES = 256

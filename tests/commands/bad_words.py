@@ -1,0 +1,149 @@
+"""Commands that are whole, and that no trust bundle or operator allows: rule 11."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+
+from tests.commands.bad_tokens import THIEFS_KEY, octets, one_bit_more
+from tests.commands.good import WORD
+from tests.commands.vectors import Vector, header_of, sent
+from tests.trust.forge import base64url, forge
+from tests.trust.parties import (
+    ALICE,
+    BOB,
+    CAROL,
+    DISPATCHER,
+    LIST,
+    NODE,
+    NOW,
+    OTHER_NODE,
+    RFC_8037_SEED,
+    ROOT,
+    STOP,
+    THIEF,
+    seed,
+    with_intent,
+)
+from warren.commands.command import Actor
+from warren.commands.intent import MAX_LIFE_SECONDS
+from warren.commands.intent import TYPE as INTENT
+from warren.commands.signing import CommandEnvelope, sign_intent
+from warren.jws import SigningKey
+
+SIGNATURE, SCHEMA, POLICY = "INVALID_SIGNATURE", "SCHEMA_MISMATCH", "POLICY_DENIED"
+USUAL = sent(WORD)
+SAID = {
+    "verb": STOP.verb,
+    "args": STOP.args,
+    "targets": [*STOP.targets],
+    "corr_id": STOP.corr_id,
+    "exp": NOW + 3600,
+}
+HERS = header_of(ALICE, INTENT)
+
+
+def policies() -> Iterator[Vector]:
+    """Rule 11: the node's owner and the trust bundle."""
+    yield Vector("policy: commands are off", USUAL, "EXEC_DISABLED", {"exec_enable": False})
+    yield Vector("policy: commands are off, and it reads", sent(LIST), "EXEC_DISABLED", {"exec_enable": False})
+    yield Vector("policy: another one", sent(WORD, policy_id="policy-2025-12"), POLICY)
+    yield Vector("policy: the one before", USUAL, POLICY, {"bundle": "another policy"})
+    yield Vector("policy: the bundle has expired", USUAL, POLICY, {"bundle": "expired"})
+    yield Vector("policy: it needs others to sign", USUAL, "APPROVAL_REQUIRED", {"bundle": "approvals"})
+    nobody = replace(LIST, actor=Actor("console", "OWNER"))
+    yield Vector("role: one that there is not", sent(nobody), POLICY)
+    viewer = with_intent(replace(STOP, actor=Actor("bob", "VIEWER")), BOB)
+    yield Vector("role: one that may not", sent(viewer), POLICY)
+    yield Vector(
+        "role: one that the operator has not",
+        sent(with_intent(replace(STOP, actor=Actor("bob", "ADMIN")), BOB)),
+        POLICY,
+    )
+    yield Vector("role: another case", sent(with_intent(replace(STOP, actor=Actor("alice", "admin")))), POLICY)
+
+
+def intents() -> Iterator[Vector]:
+    """Rule 11: the operator's word."""
+    yield Vector("intent: none, the dispatch key alone", sent(STOP), POLICY)
+    for name, said in {
+        "for another verb": LIST,
+        "for other arguments": replace(STOP, args={"container_id": "ffffffffffff"}),
+        "for an argument more": replace(STOP, args={**STOP.args, "force": True}),
+        "for another corr_id": replace(STOP, corr_id="another-command"),
+        "for another node": replace(STOP, targets=(OTHER_NODE.agent_id,)),
+        "for every node": replace(STOP, targets=("*",)),
+    }.items():
+        yield Vector(f"intent: {name}", sent(replace(STOP, intent=_word(said))), POLICY)
+    wider = replace(STOP, targets=(NODE.agent_id, OTHER_NODE.agent_id), intent=WORD.intent)
+    yield Vector("intent: for one node, dispatched to two", sent(wider), POLICY)
+    yield Vector("intent: by another operator than the actor", sent(with_intent(STOP, BOB)), POLICY)
+    swapped = replace(STOP, actor=Actor("bob", "VIEWER"), intent=WORD.intent)
+    yield Vector("intent: by the operator, and the actor is another", sent(swapped), POLICY)
+
+
+def signers() -> Iterator[Vector]:
+    """An intent that is not signed by an operator, as an intent."""
+    for name, key, label in (
+        ("a thief", THIEF, "thief"),
+        ("the dispatcher", DISPATCHER, None),
+        ("the root", ROOT, "root"),
+        ("the node itself", NODE.signing, "node, signing"),
+        ("an operator whom no bundle has any more", CAROL, "carol, who was removed"),
+    ):
+        octets = RFC_8037_SEED if label is None else seed(label)
+        yield Vector(f"intent: by {name}", _with_word(forge(header_of(key, INTENT), SAID, octets)), SIGNATURE)
+    yield Vector("intent: its operator was removed by a newer bundle", USUAL, SIGNATURE, {"bundle": "without alice"})
+    by_thief = forge(HERS, SAID, seed("thief"))
+    yield Vector("intent: by a thief under the operator's kid", _with_word(by_thief), SIGNATURE)
+    yield Vector("intent: of another type", _with_word(forge(header_of(ALICE), SAID, seed("alice"))), SIGNATURE)
+    yield Vector(
+        "intent: alg none",
+        _with_word(forge(HERS | {"alg": "none"}, SAID, seed("alice"))),
+        SIGNATURE,
+    )
+    by_itself = forge(header_of(THIEF, INTENT) | THIEFS_KEY, SAID, seed("thief"))
+    yield Vector("intent: a key in its header", _with_word(by_itself), SIGNATURE)
+    head, body, sign = str(WORD.intent).split(".")
+    altered = base64url(json.dumps(SAID | {"args": {"container_id": "ffffffffffff"}}).encode())
+    yield Vector(
+        "intent: altered after it was signed",
+        _with_word(f"{head}.{altered}.{sign}", args={"container_id": "ffffffffffff"}),
+        SIGNATURE,
+    )
+    yield Vector("intent: spare bits", _with_word(one_bit_more(str(WORD.intent))), SIGNATURE)
+    yield Vector("intent: two parts", _with_word(f"{head}.{body}"), SIGNATURE)
+    yield Vector("intent: the command before for its intent", _with_word(USUAL), SIGNATURE)
+
+
+def words() -> Iterator[Vector]:
+    """An intent that an operator signed, and that does not hold."""
+    for name, payload in {
+        "a member twice": (json.dumps(SAID)[:-1] + f', "exp": {NOW + 9999}}}').encode(),
+        "one more member": octets(SAID | {"roles": ["ADMIN"]}),
+        "no exp": octets({key: value for key, value in SAID.items() if key != "exp"}),
+        "exp a text": octets(SAID | {"exp": str(NOW + 60)}),
+        "targets a text": octets(SAID | {"targets": NODE.agent_id}),
+        "a list": b"[]",
+    }.items():
+        yield Vector(f"intent: {name}", _with_word(forge(HERS, payload, seed("alice"))), SCHEMA)
+    for name, exp in {
+        "it has ended": NOW,
+        "it ended before": NOW - 1,
+        "it ends in more than seven days": NOW + MAX_LIFE_SECONDS + 1,
+    }.items():
+        yield Vector(f"intent: {name}", sent(with_intent(STOP, exp=exp)), "EXPIRED_TOKEN")
+    bad_reader = replace(LIST, intent=_word(STOP))
+    yield Vector("intent: of something else, where none is needed", sent(bad_reader), POLICY)
+
+
+def _word(command: CommandEnvelope, key: SigningKey = ALICE) -> str:
+    return sign_intent(command, key, exp=NOW + 3600)
+
+
+def _with_word(intent: str, **changes: object) -> str:
+    return sent(STOP, intent=intent, **changes)
+
+
+BAD_WORDS = (*policies(), *intents(), *signers(), *words())

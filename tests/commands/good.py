@@ -1,0 +1,84 @@
+"""Commands that a node takes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from tests.commands.vectors import HEADER, Vector, claims, dispatched, header_of, sealed, sent
+from tests.trust.forge import forge
+from tests.trust.parties import (
+    BOB,
+    CORR_ID,
+    LIST,
+    NEXT_DISPATCHER,
+    NODE,
+    NOW,
+    OTHER_NODE,
+    STOP,
+    seed,
+    with_intent,
+)
+from warren.commands.command import Actor
+from warren.commands.intent import MAX_LIFE_SECONDS
+
+CREATE = replace(
+    STOP,
+    verb="create_panel_user",
+    args={"username": "user123", "password": sealed("securepass123", "password", CORR_ID)},
+)
+WORD = with_intent(STOP)
+EVERYWHERE = with_intent(replace(STOP, targets=(NODE.agent_id, OTHER_NODE.agent_id)))
+
+PLAIN = with_intent(replace(CREATE, args={"username": "user123", "password": "securepass123"}))
+ESCAPED = json.dumps(claims(WORD), indent=2).replace('"verb"', '"\\u0076erb"').encode()
+REVERSED = dict(reversed(claims(WORD).items()))
+
+GOOD: tuple[Vector, ...] = (
+    Vector("it reads, and has no intent", sent(LIST)),
+    Vector("it reads, and has an intent", sent(with_intent(LIST))),
+    Vector(
+        "it reads, in the name of somebody who is no operator",
+        sent(LIST, actor={"id": "console", "role": "VIEWER"}),
+    ),
+    Vector("it changes state, by an operator's intent", sent(WORD)),
+    Vector("a secret argument is sealed", sent(with_intent(CREATE))),
+    Vector(
+        "a secret argument is plain, at the door that allows it",
+        sent(PLAIN, door="http"),
+        here={"door": "http"},
+    ),
+    Vector(
+        "an operator with another role reads",
+        sent(with_intent(replace(LIST, actor=Actor("bob", "VIEWER")), BOB)),
+    ),
+    Vector("the other dispatch key", forge(header_of(NEXT_DISPATCHER), claims(WORD), seed("next dispatcher"))),
+    Vector("issued 60 s ago by this node's clock", sent(WORD, exp=NOW + 61), here={"now": NOW + 60}),
+    Vector("issued in 60 s by this node's clock", sent(WORD), here={"now": NOW - 60}),
+    Vector(
+        "300 s of life, and the last second of an intent",
+        sent(with_intent(STOP, exp=NOW + 1), exp=NOW + 300),
+    ),
+    Vector("an intent of seven days", sent(with_intent(STOP, exp=NOW + MAX_LIFE_SECONDS))),
+    Vector(
+        "one of two targets, of which the intent has both",
+        sent(replace(EVERYWHERE, targets=(NODE.agent_id,))),
+    ),
+    Vector("both targets", sent(EVERYWHERE)),
+    Vector("past the bundle's end, and it reads", sent(LIST), here={"bundle": "expired"}),
+    Vector("its members in another order", dispatched(REVERSED)),
+    Vector(
+        "its JSON with blanks and escapes",
+        dispatched(ESCAPED),
+    ),
+    Vector(
+        "its header in another order, with blanks",
+        sent(WORD, header=json.dumps(dict(reversed(HEADER.items())), indent=1).encode()),
+    ),
+    Vector("the object beside it is the same", sent(WORD), beside=claims(WORD)),
+    Vector(
+        "the object beside it is the same in another order",
+        sent(WORD),
+        beside=REVERSED,
+    ),
+)

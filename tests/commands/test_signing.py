@@ -1,0 +1,120 @@
+"""The signing side: what it signs passes, and an answer is believed of its node alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.trust.forge import forge
+from tests.trust.parties import (
+    ALICE,
+    CONTEXT,
+    CORR_ID,
+    DISPATCHER,
+    NODE,
+    NOW,
+    OTHER_NODE,
+    SENDING,
+    SID,
+    STOP,
+    seed,
+)
+from warren.commands.command import Actor
+from warren.commands.result import Code, Result, Status
+from warren.commands.result_json import parse_result, result_members
+from warren.commands.signing import (
+    CommandEnvelope,
+    Sending,
+    sign_command,
+    sign_intent,
+    sign_result,
+    validate_result,
+)
+from warren.commands.verify import verify_command
+
+pytestmark = pytest.mark.unit
+
+RESULT = Result(
+    corr_id=CORR_ID,
+    agent_id=NODE.agent_id,
+    verb="stop_container",
+    status=Status.SUCCESS,
+    error_code=Code.NONE,
+    ts=NOW,
+    rc=0,
+    duration_ms=12,
+    stdout="stopped ✓",
+    data={"stopped": True},
+)
+
+
+def test_the_document_s_three_names_make_a_round() -> None:
+    """Row V-77."""
+    command = CommandEnvelope("stop_container", STOP.args, Actor("alice", "ADMIN"), "policy-2026-01", ("gateway-001",))
+    command = replace(command, intent=sign_intent(command, ALICE, exp=NOW + 60))
+    verified = verify_command(sign_command(command, DISPATCHER, Sending("local", SID, NOW)), CONTEXT)
+    assert (verified.corr_id, verified.exp) == (command.corr_id, NOW + 60)
+    answer = sign_result(replace(RESULT, corr_id=verified.corr_id), NODE.signing)
+    found = validate_result(answer, NODE.signing.public, agent_id=NODE.agent_id, corr_id=command.corr_id)
+    assert found == replace(RESULT, corr_id=command.corr_id)
+
+
+def test_two_commands_and_two_sendings_are_never_the_same() -> None:
+    commands = [CommandEnvelope("list_users", {}, STOP.actor, STOP.policy_id, STOP.targets) for _ in range(8)]
+    assert len({command.corr_id for command in commands}) == 8
+    assert len({Sending("local", SID, NOW).nonce for _ in range(8)}) == 8
+
+
+@pytest.mark.security
+def test_an_answer_of_anybody_else_is_not_believed() -> None:
+    """Row V-74."""
+    by_another = sign_result(RESULT, OTHER_NODE.signing)
+    of_another = sign_result(replace(RESULT, agent_id=OTHER_NODE.agent_id), NODE.signing)
+    to_another = sign_result(replace(RESULT, corr_id="another-command"), NODE.signing)
+    header = {"alg": "Ed25519", "typ": "warren-cmd+jws", "kid": NODE.signing.public.kid}
+    no_answer = forge(header, result_members(RESULT), seed("node, signing"))
+    good = sign_result(RESULT, NODE.signing)
+    for text in (by_another, of_another, to_another, no_answer, good[:-1], good + "A", ""):
+        with pytest.raises(ValueError, match="is "):
+            validate_result(text, NODE.signing.public, agent_id=NODE.agent_id, corr_id=CORR_ID)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"corr_id": "a b"}, {"targets": ()}, {"verb": ""}, {"policy_id": ""}, {"actor": Actor("", "ADMIN")}]
+)
+def test_what_no_node_would_read_is_not_signed(changes: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        sign_command(replace(STOP, **changes), DISPATCHER, SENDING)  # type: ignore[arg-type]
+
+
+def test_arguments_are_in_no_repr() -> None:
+    assert "0123456789ab" not in repr(STOP)
+
+
+def test_a_result_has_the_document_s_members_first() -> None:
+    """Row V-67."""
+    members = result_members(RESULT)
+    assert [*members][:10] == [
+        "corr_id",
+        "agent_id",
+        "verb",
+        "status",
+        "rc",
+        "duration_ms",
+        "stdout",
+        "stderr_hash",
+        "error_code",
+        "ts",
+    ]
+    assert members["ts"] == "2026-01-01T00:00:00Z"
+    assert parse_result(members) == RESULT
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"status": "OK"}, {"error_code": "NO"}, {"rc": "0"}, {"ts": "2026-01-01"}, {"extra": 1}, {"level": "L9"}],
+)
+def test_what_is_no_result(changes: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        parse_result({**result_members(RESULT), **changes})

@@ -1,0 +1,67 @@
+"""The files of vectors: what the verifier says to each command, and that they are what their script makes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.commands.good import GOOD
+from tests.commands.vectorfiles import BAD, DIRECTORY, files
+from tests.commands.vectors import BUNDLES, Vector
+from tests.trust.parties import CONTEXT, ROOT
+from warren.commands.refusal import Facts, Refused
+from warren.commands.result import Status
+from warren.commands.verify import verify_command
+from warren.trust.chain import verify_bundle
+
+pytestmark = [pytest.mark.unit, pytest.mark.security]
+
+
+def read(name: str) -> Any:
+    return json.loads((DIRECTORY / name).read_text())
+
+
+def vectors(name: str) -> list[Vector]:
+    return [
+        Vector(each["name"], each["command"], each["code"], each.get("here", {}), each.get("beside"))
+        for each in read(name)
+    ]
+
+
+@pytest.mark.parametrize("name", ["parties.json", "good.json", "bad.json"])
+def test_a_file_is_what_its_script_makes(name: str) -> None:
+    assert (DIRECTORY / name).read_text() == files()[name]
+
+
+@pytest.mark.parametrize("vector", vectors("good.json"), ids=lambda vector: vector.name)
+def test_what_is_good_passes(vector: Vector) -> None:
+    assert vector.code == "NONE"
+    assert verify_command(vector.text, vector.context(), vector.beside).envelope == vector.text
+
+
+@pytest.mark.parametrize("vector", vectors("bad.json"), ids=lambda vector: vector.name)
+def test_what_is_bad_is_refused_with_its_code(vector: Vector) -> None:
+    with pytest.raises(Refused) as refused:
+        verify_command(vector.text, vector.context(), vector.beside)
+    assert (refused.value.code, refused.value.status) == (vector.code, Status.DENIED)
+    assert str(refused.value)
+    assert "secure" not in str(refused.value)
+    if refused.value.facts.kid is None:
+        assert refused.value.facts == Facts()
+
+
+def test_there_are_enough_of_them_and_no_two_are_alike() -> None:
+    """The issue asks for sixty."""
+    assert len(BAD) >= 60
+    assert len({vector.name for vector in (*GOOD, *BAD)}) == len(GOOD) + len(BAD)
+    assert len({json.dumps(vector.members() | {"name": ""}) for vector in BAD}) == len(BAD)
+
+
+def test_bundles_of_the_files_are_by_their_root() -> None:
+    parties = read("parties.json")
+    assert parties["node"]["roots"] == [ROOT.public.kid]
+    for name, token in parties["bundles"].items():
+        assert verify_bundle(token, parties["node"]["roots"]) == BUNDLES[name]
+    assert CONTEXT.bundle == BUNDLES[parties["node"]["bundle"]]

@@ -1,0 +1,112 @@
+"""What the vectors of commands are made with: a command, what a node does with it, and the hands that sign it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from tests.trust.forge import base64url, forge, hpke_seal
+from tests.trust.parties import (
+    BUNDLE,
+    CONTEXT,
+    DISPATCHER,
+    NEXT_ROOT,
+    NODE,
+    NOW,
+    RFC_8037_SEED,
+    ROOT,
+    SENDING,
+    STOP,
+    seed,
+)
+from warren.commands.envelope import TYPE, Envelope, envelope_members
+from warren.commands.signing import CommandEnvelope
+from warren.commands.verify import Context
+from warren.jws import SigningKey
+from warren.trust.bundle import TrustBundle
+from warren.trust.roster import Approval
+from warren.trust.sealing import purpose
+
+HEADER = {"alg": "Ed25519", "typ": TYPE, "kid": DISPATCHER.public.kid}
+
+BUNDLES: Mapping[str, TrustBundle] = {
+    "usual": BUNDLE,
+    "expired": replace(BUNDLE, version=6, expires=NOW),
+    "approvals": replace(BUNDLE, version=8, approvals={"stop_container": Approval(2, ("ADMIN",))}),
+    "without alice": replace(
+        BUNDLE, version=9, operators={name: each for name, each in BUNDLE.operators.items() if name != "alice"}
+    ),
+    "another policy": replace(BUNDLE, version=10, policy_id="policy-2026-02"),
+    "rotated": replace(BUNDLE, version=11, dispatch=BUNDLE.dispatch[1:]),
+    "next root": replace(BUNDLE, version=12, roots=(ROOT.public, NEXT_ROOT.public)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Vector:
+    """One command on its way."""
+
+    name: str
+    text: str
+    code: str = "NONE"
+    """What it is refused with; NONE is not at all."""
+    here: Mapping[str, object] = field(default_factory=dict)
+    """Where the node is not as usual: `now`, `door`, `sid`, `agent_id`, `exec_enable`, and `bundle` by its name."""
+    beside: Mapping[str, object] | None = None
+    """The object that came with it."""
+
+    def context(self) -> Context:
+        """The node that gets it."""
+        members = dict(self.here)
+        if "bundle" in members:
+            name = members.pop("bundle")
+            members["bundle"] = None if name is None else BUNDLES[str(name)]
+        return replace(CONTEXT, **members)  # type: ignore[arg-type]
+
+    def members(self) -> dict[str, object]:
+        """As the file has it."""
+        found: dict[str, object] = {"name": self.name, "code": self.code}
+        found |= {"here": dict(self.here)} if self.here else {}
+        found |= {"beside": self.beside} if self.beside is not None else {}
+        return found | {"command": self.text}
+
+
+def claims(command: CommandEnvelope = STOP, **changes: object) -> dict[str, object]:
+    """The payload of a command as it would be sent, with these members instead; None takes one away."""
+    sent = Envelope(
+        corr_id=command.corr_id,
+        verb=command.verb,
+        args=command.args,
+        actor=command.actor,
+        policy_id=command.policy_id,
+        nonce=SENDING.nonce,
+        iat=SENDING.iat,
+        exp=SENDING.exp,
+        targets=command.targets,
+        door=SENDING.door,
+        sid=SENDING.sid,
+        intent=command.intent,
+    )
+    members = {**envelope_members(sent), **changes}
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def dispatched(payload: object, header: object = None, key: bytes = RFC_8037_SEED) -> str:
+    """Signed by the dispatcher, whatever it is."""
+    return forge(HEADER if header is None else header, payload, key)
+
+
+def sent(command: CommandEnvelope = STOP, *, header: object = None, **changes: object) -> str:
+    """`claims`, signed by the dispatcher."""
+    return dispatched(claims(command, **changes), header)
+
+
+def header_of(key: SigningKey, typ: str = TYPE) -> dict[str, object]:
+    """The header of a token by another."""
+    return {"alg": "Ed25519", "typ": typ, "kid": key.public.kid}
+
+
+def sealed(secret: str, name: str, corr_id: str, public: bytes = NODE.sealing.public) -> dict[str, str]:
+    """A secret argument, the same each time: its ephemeral key is made of a label."""
+    octets = hpke_seal(secret.encode(), public, purpose("arg", corr_id, name), seed("ephemeral"))
+    return {"sealed": base64url(octets)}
