@@ -53,5 +53,20 @@ def test_the_words_of_document_000(tmp_path: Path) -> None:
     assert f"{tmp_path}/var/run/harmony-agent.sock" in stopped.stderr
 
 
+@pytest.mark.needs("wg")
+def test_keys_under_the_name_of_document_000(tmp_path: Path) -> None:
+    """Row H-23."""
+    private = started_as("harmony-agent", tmp_path, "genkey").stdout
+    made = subprocess.run(["wg", "pubkey"], input=private, capture_output=True, text=True, check=True)
+    path = tmp_path / "private.key"
+    path.touch(0o600)
+    path.write_text(private)
+    with path.open() as key:
+        own = subprocess.run(
+            [tmp_path / "harmony-agent", "pubkey"], stdin=key, capture_output=True, text=True, check=True
+        )
+    assert own.stdout == made.stdout
+
+
 def test_under_any_other_name_it_is_warren(tmp_path: Path) -> None:
     assert started_as("something", tmp_path, "--version").stdout == f"warren {__version__}\n"

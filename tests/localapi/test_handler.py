@@ -13,6 +13,7 @@ from warren.errors import ConfigError, Finding
 from warren.localapi.handler import EVENTS, Handler
 from warren.localapi.messages import ErrorType, Failure, Request
 from warren.localapi.permissions import Client, Group, Permissions
+from warren.telemetry.health import Condition
 from warren.tunnel.lifecycle import TRANSITIONS, State, Step
 
 from .simulator import NOW, SimulatedNetworks, config
@@ -32,6 +33,7 @@ def handler(networks: SimulatedNetworks, stop: Callable[[], None] = lambda: None
         networks,
         network_from_json,
         lambda: {"version": "1.2.3"},
+        conditions=lambda: [Condition("clock.skew", "the clock is an hour off")],
         permissions=RULES,
         key_directories=["/etc/warren/keys"],
         stop=stop,
@@ -153,6 +155,9 @@ def test_what_readers_ask_for() -> None:
     networks = SimulatedNetworks(config(), config("lab", peers=["only"]))
     listed = ask(networks, "list", client=READER)
     assert isinstance(listed, Mapping)
+    assert listed["conditions"] == [
+        {"name": "clock.skew", "severity": "degraded", "message": "the clock is an hour off"}
+    ]
     entries = listed["networks"]
     assert isinstance(entries, list)
     assert [entry["network"] for entry in entries] == ["default", "lab"]

@@ -92,7 +92,7 @@ def test_a_network_of_the_document_s_own_request(two: Two) -> None:
     assert near.network("lab")["state"] == "active", "a reload leaves it alone"
     near.attempt("agent", "stop")
     near.start()
-    assert near.ask("list") == {"networks": []}
+    assert near.ask("list")["networks"] == []
 
 
 def test_a_reload_asks_for_nothing_that_a_client_s_network_has(two: Two) -> None:

@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import pytest
 
+from tests.cli.program import WARREN
 from tests.netns.deadline import until
 from tests.netns.host import IN_NAMESPACES
 from tests.netns.pair import FAR_INNER, NEAR_INNER
 from warren._core import PrivateKey
 
-from .agent import Agent, Peer
+from .agent import USER, Agent, Peer
 from .conftest import network_to
 from .flood import EchoFlood
 
@@ -109,6 +110,41 @@ def test_what_counts_at_the_next_start_is_told_and_stays_a_condition(joined: Two
     until(lambda: "9091" in near.host.run("ss", "-tln"), "the port is taken")
     near.start()
     assert near.ask("info")["http"] == ["[::1]:9091"], "a door that did not open is not there"
+    near.until_state("active")
+    done = near.attempt("status")
+    assert done.returncode == 0, "tunnels are up without it (H-68)"
+    assert "TCP port 9091 of 127.0.0.1 is in use" in done.stderr
+    assert "http.port_in_use" in {each["name"] for each in near.ask("status")["conditions"]}
+
+
+def test_the_log_s_level_is_that_of_the_file_from_the_reload_on(two: Two) -> None:
+    """Row H-91. A level of the command line counts more, so this one has none."""
+    near, _ = two
+    near.process = near.host.start(*WARREN, "agent", "start", "--root", near.directory, "--user", USER, log="agent")
+    until(lambda: near.attempt("info").returncode == 0, "the agent answers")
+    near.until_state("active")
+    text = near.config.read_text()
+    assert not near.said("network.applied")
+    for level, is_told in (("debug", True), ("error", False)):
+        near.config.write_text(f'[daemon]\nlog_level = "{level}"\n{text}')
+        near.reload()
+        before = len(near.host.log())
+        near.attempt("disconnect")
+        near.attempt("connect")
+        near.until_state("active")
+        assert ('"event":"network.applied"' in near.host.log()[before:]) == is_told
+        assert ('"event":"network.up"' in near.host.log()[before:]) == is_told
+
+
+def test_a_network_without_an_address_is_warned_of_in_status(two: Two) -> None:
+    """Row H-08."""
+    near, far = two
+    near.configure(network_to(far, "", FAR_INNER[0]).but(address=""))
+    near.start()
+    near.until_state("active")
+    done = near.attempt("status")
+    assert done.returncode == 0
+    assert "default: address: is missing: wg0 comes up without an address" in done.stdout
 
 
 def test_a_network_more_and_one_less(joined: Two, flood: MakeFlood) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from warren._core import Netlink, __version__
@@ -48,6 +49,7 @@ from warren.tunnel.io.policy import sweep
 ANSWER_SECONDS = 0.1  # who tells the agent to stop has its answer first
 
 Info = Mapping[str, object]
+Conditions = Callable[[], Iterable[Condition]]
 
 log = logging.getLogger(__name__)
 
@@ -122,9 +124,11 @@ async def _serve(options: Options, config: AgentConfig, listener: Listener, righ
         networks = AgentNetworks(config.networks, lambda: _load_again(options, config, rights.open_config), host)
         local = open_http(config.http, find_group(config.daemon.group).gid)
         info = _info(config, local)
-        pages = _pages(config, networks, local, lambda: _conditions(local, host.probes.prober, networks, rights), info)
+        conditions = partial(_conditions, local, host.probes.prober, networks, rights)
+        pages = _pages(config, networks, local, conditions, info)
+        handler = _handler(options, config, networks, rights, told_to_stop.set, info, conditions)
         work = {
-            "control": socket.serve(listener, _handler(options, config, networks, rights, told_to_stop.set, info)),
+            "control": socket.serve(listener, handler),
             "probes": host.probes.prober.run(),
             "hangup": _reload_on_hangup(hangup, networks, supervisor),
             "watchdog": _keep_watchdog(supervisor),
@@ -197,6 +201,7 @@ def _handler(  # noqa: PLR0913, PLR0917, each is a part of the agent
     rights: Rights,
     stop: Callable[[], None],
     info: Info,
+    conditions: Conditions,
 ) -> Handler:
     users, loop = find_group(config.daemon.group), asyncio.get_running_loop()
 
@@ -214,6 +219,7 @@ def _handler(  # noqa: PLR0913, PLR0917, each is a part of the agent
             owner=_owner() if rights.helper is None else None,
         ),
         key_directories=config.daemon.key_directories,
+        conditions=conditions,
         stop=stop_soon,
     )
 
@@ -230,7 +236,7 @@ def _pages(
     config: AgentConfig,
     networks: AgentNetworks,
     http: LocalHttp,
-    conditions: Callable[[], Iterable[Condition]],
+    conditions: Conditions,
     info: Info,
 ) -> Pages:
     return Pages(

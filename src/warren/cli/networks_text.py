@@ -8,7 +8,7 @@ from typing import Any
 from warren.cli.units import ago, octets
 from warren.tunnel.lifecycle import State
 
-NO_NETWORK = "the agent knows no network\n"
+NO_NETWORK = "the agent knows no network"
 NETWORK_TITLES = ("network", "state", "health", "interface", "backend", "peers", "received", "sent")
 PEER_TITLES = ("peer", "health", "endpoint", "allowed IPs", "handshake", "latency", "loss", "received", "sent")
 
@@ -23,11 +23,10 @@ def network_line(answer: Answer) -> str:
 
 def network_lines(answer: Answer) -> str:
     """Every network in a line, and under it why it does not work."""
-    networks = answer["networks"]
-    if not networks:
-        return NO_NETWORK
-    lines = columns([NETWORK_TITLES, *map(network_cells, networks)])
-    return "".join(f"{line}\n" for line in (*lines, *troubles(networks)))
+    networks, conditions = answer["networks"], answer.get("conditions", ())
+    lines = columns([NETWORK_TITLES, *map(network_cells, networks)]) if networks else [NO_NETWORK]
+    said = (f"the agent: {condition['message']}" for condition in conditions)
+    return "".join(f"{line}\n" for line in (*lines, *troubles(networks), *said))
 
 
 def troubles(networks: Sequence[Answer]) -> Iterator[str]:

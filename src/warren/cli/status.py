@@ -13,7 +13,7 @@ import click
 
 from warren.cli.networks_text import Answer, network_lines
 from warren.cli.options import json_option, socket_option
-from warren.cli.output import tell, write
+from warren.cli.output import tell, warn, write
 from warren.cli.status_json import document
 from warren.cli.status_text import Names, plain
 from warren.clock import wall_seconds
@@ -37,17 +37,21 @@ def status(name: str | None, socket: Path, as_json: bool) -> int:
     Exit status: 0 every one of them is up; 3 one is not, or there is none; 1 one could not be asked. A socket that a
     killed engine left behind is told, and is none of them. No private or preshared key is ever shown.
     """
-    networks = [network for network in agent_networks(socket) if name in (None, network["network"])]
+    agent = ask_agent(socket)
+    networks = [network for network in agent["networks"] if name in (None, network["network"])]
     found = survey(interfaces_to_ask(name, networks))
     now = wall_seconds()
     if as_json:
-        write(json.dumps({"networks": networks} | document(found, now), indent=2) + "\n")
+        said = {"networks": networks, "conditions": agent["conditions"]}
+        write(json.dumps(said | document(found, now), indent=2) + "\n")
         return exit_status(found, networks)
     if found.interfaces or networks or not found.failures:
         names = peer_names(socket, networks)
         write(_drawn(found, networks, names, now) if sys.stdout.isatty() else _plain(found, networks, names, now))
     for error in found.failures.values():
         tell(str(error), error.remedy)
+    for condition in agent["conditions"]:
+        warn(condition["message"])
     return exit_status(found, networks)
 
 
@@ -59,16 +63,14 @@ def interfaces_to_ask(name: str | None, networks: Sequence[Answer]) -> list[str]
     return sorted(up.union(served() if name is None else ()))
 
 
-def agent_networks(socket: Path) -> list[Answer]:
-    """What the agent says of its networks; nothing where there is no agent, or none that this user may ask."""
+def ask_agent(socket: Path) -> Answer:
+    """What the agent says of its networks and itself; nothing where there is none, or none that this user may ask."""
     try:
-        networks: list[Answer] = request(socket, "list", timeout=PATIENCE_SECONDS)["networks"]  # type: ignore[assignment]
+        return request(socket, "list", timeout=PATIENCE_SECONDS)
     except WarrenError as error:
         if error.code != "agent.absent":
             tell(str(error), error.remedy)
-    else:
-        return networks
-    return []
+    return {"networks": [], "conditions": []}
 
 
 def peer_names(socket: Path, networks: Sequence[Answer]) -> dict[str, str]:

@@ -7,7 +7,7 @@ out, with the client as the kernel knows it; one that is refused, or fails, is l
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from warren.errors import InputError, StateError, WarrenError
 from warren.localapi.confinement import verify_confined
@@ -15,6 +15,7 @@ from warren.localapi.messages import ErrorType, Failure, Request, Response, fail
 from warren.localapi.networks import Networks, NetworkView
 from warren.localapi.permissions import Client, Permissions
 from warren.localapi.views import listed, peer_entries, status
+from warren.telemetry.health import Condition
 from warren.tunnel.lifecycle import State
 from warren.tunnel.network import NetworkConfig
 
@@ -39,8 +40,8 @@ class Handler:
     """All actions, over `networks`.
 
     `parse_config` makes a network of a name and the `config` of a request: it raises ConfigError. `info` is what the
-    agent says of itself. Key files that a client names must stand in one of `key_directories`. `stop` tells the agent
-    to end; without it there is no such action.
+    agent says of itself, `conditions` what there is to look at of it. Key files that a client names must stand in one
+    of `key_directories`. `stop` tells the agent to end; without it there is no such action.
     """
 
     def __init__(  # noqa: PLR0913, each is said once, in main, by its name
@@ -51,11 +52,13 @@ class Handler:
         *,
         permissions: Permissions,
         key_directories: Sequence[str],
+        conditions: Callable[[], Iterable[Condition]] = tuple,
         stop: Callable[[], None] | None = None,
     ) -> None:
         self._networks = networks
         self._parse_config = parse_config
         self._info = info
+        self._conditions = conditions
         self._permissions = permissions
         self._key_directories = tuple(key_directories)
         self._actions: dict[str, Callable[[Request, float], Awaitable[Data]]] = {
@@ -146,8 +149,13 @@ class Handler:
         return {"network": rotation.network, "step": rotation.step, "public_key": rotation.public_key}
 
     async def _list(self, _request: Request, now: float) -> Data:
-        """`{networks: […]}`, each as `views.listed` has it; the request's `network` does not matter."""
-        return {"networks": [listed(view, now) for view in self._networks.views()]}
+        """`{networks: […], conditions: […]}`: each network as `views.listed` has it, and what a person should look at
+        of the agent itself, as `{name, severity, message}`. The request's `network` does not matter."""
+        conditions = [
+            {"name": each.name, "severity": each.severity.value, "message": each.sentence}
+            for each in self._conditions()
+        ]
+        return {"networks": [listed(view, now) for view in self._networks.views()], "conditions": conditions}
 
     async def _peers(self, request: Request, now: float) -> Data:
         """`{network, peers: […]}`, each as `views.peer_entries` has it."""
