@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from warren.commands.io.scripts import open_script, sealed_copy
 from warren.commands.output import Output, Tail
 from warren.commands.sandbox import Order, Outcome, Reached, RunsAs, higher, verify_outcome
 from warren.commands.settings import SandboxSettings, ScriptSettings
+from warren.errors import WarrenError
 
 TAIL_BYTES = 4096  # of standard error: what a person needs to see why it failed
 PROBE_SECONDS = 10.0  # it takes milliseconds
@@ -61,12 +62,13 @@ class Programs:
 
         Raises CommandError: SCRIPT_NOT_FOUND; POLICY_DENIED where less than `min_level` or [sandbox] min_level is
         reached; EXEC_TIMEOUT; CANCELLED where another than its caller ended it. ScriptError where a script may not be
-        trusted, another EffectError where it could not begin, HostError and EngineError where nothing could.
+        trusted, another EffectError where it could not begin.
         Cancelled, it returns when the program and all that it started are gone.
         """
         stdout, stderr = Output(self._settings.max_output_bytes, on_output), Tail(TAIL_BYTES)
-        prepared = await _in_thread(lambda: self._prepare(effect, pinned))
-        with prepared.held:
+        with _failing():
+            prepared = await _in_thread(lambda: self._prepare(effect, pinned))
+        with prepared.held, _failing():
             order = self._order(prepared, deadline_seconds, min_level)
             streams = Streams(prepared.stdin, stdout.feed, stderr.feed)
             outcome = await carry_out(order, self._settings, streams, prepared.image)
@@ -75,8 +77,9 @@ class Programs:
 
     async def probe(self) -> Reached:
         """What this host can give a program, found out by going all the way without one. Raises as `run`."""
-        prepared = await _in_thread(lambda: self._prepare(None, {}))
-        with prepared.held:
+        with _failing():
+            prepared = await _in_thread(lambda: self._prepare(None, {}))
+        with prepared.held, _failing():
             order = self._order(prepared, PROBE_SECONDS, "L0", probe=True)
             streams = Streams(prepared.stdin, lambda _: None, lambda _: None)
             outcome = await carry_out(order, self._settings, streams)
@@ -112,6 +115,17 @@ class Programs:
         directory = self._directory / f"run-{secrets.token_hex(8)}"
         level = min_level if probe else higher(min_level, self._settings.min_level)
         return Order(prepared.argv, prepared.user, str(directory), level, deadline_seconds, probe)
+
+
+@contextmanager
+def _failing() -> Iterator[None]:
+    """What this host refuses, as the failure of an effect."""
+    try:
+        yield
+    except OSError as error:
+        raise EffectError(f"programs cannot run on this host: {error.strerror}") from error
+    except WarrenError as error:
+        raise EffectError(f"programs cannot run on this host: {error}; {error.remedy}") from error
 
 
 def _owners() -> frozenset[int]:

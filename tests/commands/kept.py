@@ -1,0 +1,169 @@
+"""The zoo: programs that misbehave, and hosts to keep them on."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from warren.commands.io.sandbox import find_sandbox
+
+ZOO = Path(__file__).with_name("zoo")
+ROOT = Path(__file__).parents[2]
+STRANGER = 54321  # a user that nobody is
+PATIENCE_SECONDS = 60
+
+# Without the right to make a namespace; root's own way.
+WITHOUT_RIGHT = '#!/bin/sh\nexec setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin -- {sandbox} "$@"\n'
+# In a namespace of users that may have none within, and without a right there.
+WITHOUT_USERS = """#!/bin/sh
+exec unshare --user --map-current-user --keep-caps /bin/sh -c '
+echo 0 > /proc/sys/user/max_user_namespaces &&
+exec setpriv --inh-caps=-all --ambient-caps=-all -- {sandbox} "$@"' sandbox "$@"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """Who runs the programs, and what the kernel lets them."""
+
+    level: str
+    """What is reached there."""
+    is_root: bool
+    wrapper: str | None = None
+    """A script in the sandbox's place, which takes something away before it."""
+
+    @property
+    def is_secluded(self) -> bool:
+        """Whether it has namespaces."""
+        return self.wrapper is None
+
+
+HOSTS = {
+    "root": Host("L3", is_root=True),
+    "root-without-namespaces": Host("L1", is_root=True, wrapper=WITHOUT_RIGHT),
+    "user": Host("L0", is_root=False),
+    "user-without-namespaces": Host("L0", is_root=False, wrapper=WITHOUT_USERS),
+}
+
+
+@dataclass(slots=True)
+class Kept:
+    """A host with all the animals, below a directory that only the owner of scripts can write."""
+
+    host: Host
+    directory: Path
+    settings: dict[str, Any] = field(default_factory=dict)
+    deadline: float = PATIENCE_SECONDS
+    token: str = field(default_factory=lambda: f"zoo-{secrets.token_hex(8)}")
+    """An argument of every program, so that what is left of it can be found."""
+
+    def run(self, name: str, *arguments: str) -> dict[str, Any]:
+        """How it ended. Nothing of it is left."""
+        return self.run_all([name, *arguments])[0]
+
+    def run_all(self, *runs: Sequence[str]) -> list[dict[str, Any]]:
+        """How each ended, in the order that they did. Nothing of them is left."""
+        with self.keeper(*runs) as keeper:
+            output, problem = keeper.communicate(timeout=2 * PATIENCE_SECONDS)
+        assert keeper.returncode == 0, problem
+        assert self.left() == [], "processes are left"
+        said = [json.loads(line) for line in output.splitlines()]
+        return [line for line in said if "name" in line]
+
+    @contextmanager
+    def keeper(self, *runs: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
+        """A process that runs them side by side; what is left of it is killed."""
+        may_drop = os.geteuid() == 0 and not self.host.is_root
+        given = {
+            "uid": STRANGER if may_drop else None,
+            "sandbox": self._sandbox(),
+            "directory": str(self.directory / "work"),
+            "settings": {"min_level": "L0", "grace_seconds": 1, **self.settings},
+            "entries": {path.stem: str(path) for path in self.directory.iterdir() if path.is_file()},
+            "deadline": self.deadline,
+            "runs": [[*run, self.token] for run in runs],
+        }
+        environment = {**os.environ, "WARREN_ZOO_SECRET": self.token}
+        command = [sys.executable, "-m", "tests.commands.keeper", json.dumps(given)]
+        with subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as keeper:
+            try:
+                yield keeper
+            finally:
+                keeper.kill()
+
+    def left(self) -> list[str]:
+        """Processes of the programs that have not ended."""
+        return [command for command in _commands() if self.token in command and "tests.commands.keeper" not in command]
+
+    def wait_until_gone(self) -> None:
+        """For who is not told when that is."""
+        end = time.monotonic() + PATIENCE_SECONDS
+        while left := self.left():
+            assert time.monotonic() < end, left
+            time.sleep(0.01)
+
+    def _sandbox(self) -> str:
+        if self.host.wrapper is None:
+            return find_sandbox()
+        return str(self.directory / "wrapper" / "warren-sandbox")
+
+
+@contextmanager
+def kept(host: Host) -> Iterator[Kept]:
+    """With the animals compiled and put where scripts may be."""
+    if host.is_root and os.geteuid() != 0:
+        pytest.skip("root")
+    above = "/run" if os.geteuid() == 0 else str(Path.home())
+    with tempfile.TemporaryDirectory(prefix="warren-zoo-", dir=above) as name:
+        directory = Path(name)
+        directory.chmod(0o755)
+        for source in ZOO.iterdir():
+            _put(source, directory)
+        if host.wrapper is not None:
+            wrapper = directory / "wrapper" / "warren-sandbox"
+            wrapper.parent.mkdir()
+            wrapper.write_text(host.wrapper.format(sandbox=find_sandbox()))
+            wrapper.chmod(0o755)
+        work = directory / "work"
+        work.mkdir(0o711)
+        if os.geteuid() == 0 and not host.is_root:
+            os.chown(work, STRANGER, STRANGER)
+        yield Kept(host, directory)
+        assert {path.name for path in work.iterdir()} <= {"uids"}, "directories are left"
+
+
+def _put(source: Path, directory: Path) -> None:
+    goal = directory / source.stem
+    if source.suffix == ".c":
+        subprocess.run(["cc", "-O1", "-D_GNU_SOURCE", "-o", str(goal), str(source)], check=True)
+    else:
+        shutil.copyfile(source, goal)
+    goal.chmod(0o755)
+
+
+def _commands() -> Iterator[str]:
+    """The command lines of this host's processes that have not ended."""
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            with suppress(OSError):
+                yield (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+
+
+def animals(said: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """By name."""
+    return {str(line["name"]): line for line in said}
