@@ -8,7 +8,6 @@ import secrets
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -18,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tests.commands.io.trusted import trusted_directory
 from warren.commands.io.sandbox import find_sandbox
 
 ZOO = Path(__file__).with_name("zoo")
@@ -128,10 +128,7 @@ def kept(host: Host) -> Iterator[Kept]:
     """With the animals compiled and put where scripts may be."""
     if host.is_root and os.geteuid() != 0:
         pytest.skip("root")
-    above = "/run" if os.geteuid() == 0 else str(Path.home())
-    with tempfile.TemporaryDirectory(prefix="warren-zoo-", dir=above) as name:
-        directory = Path(name)
-        directory.chmod(0o755)
+    with trusted_directory() as directory:
         for source in ZOO.iterdir():
             _put(source, directory)
         if host.wrapper is not None:

@@ -1,0 +1,89 @@
+"""What is told to the sandbox, and what its answers mean."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from warren.commands.effects import EffectError
+from warren.commands.result import Code, CommandError, Status
+from warren.commands.sandbox import (
+    How,
+    Order,
+    Outcome,
+    Part,
+    Reached,
+    RunsAs,
+    encode_order,
+    higher,
+    parse_outcome,
+    verify_outcome,
+)
+from warren.commands.settings import SandboxSettings
+
+pytestmark = pytest.mark.unit
+
+REACHED = b'{"reached":{"level":3,"facts":["user","paths"]}}'
+L3 = Reached("L3", frozenset({"user", "paths"}))
+
+
+def test_an_order() -> None:
+    order = Order(("/bin/true", "ü"), RunsAs(61184, 61185, (7,), exclusive=True), "/run/x", "L1", 1.5)
+    line = encode_order(order, SandboxSettings(writable=("/srv",), network=False))
+    assert line.endswith(b"\n")
+    assert line.count(b"\n") == 1
+    assert json.loads(line) == {
+        "argv": ["/bin/true", "ü"],
+        "probe": False,
+        "user": {"uid": 61184, "gid": 61185, "groups": [7], "exclusive": True},
+        "directory": "/run/x",
+        "writable": ["/srv"],
+        "network": False,
+        "min_level": 1,
+        "deadline_ms": 1500,
+        "grace_ms": 5000,
+        "limits": {"memory_bytes": 512 << 20, "cpu_seconds": 60, "processes": 64, "file_bytes": 64 << 20},
+    }
+
+
+def test_a_run_that_ended_by_itself() -> None:
+    outcome = parse_outcome([REACHED, b'{"ended":{"status":3,"how":"exited"}}'])
+    assert outcome == Outcome(L3, 3, How.EXITED)
+    verify_outcome(outcome, "x", 45)
+
+
+@pytest.mark.parametrize(
+    ("lines", "code", "status"),
+    [
+        ([REACHED, b'{"ended":{"status":143,"how":"deadline"}}'], Code.EXEC_TIMEOUT, Status.TIMEOUT),
+        ([REACHED, b'{"ended":{"status":143,"how":"stopped"}}'], Code.CANCELLED, Status.ERROR),
+        ([REACHED, b'{"refused":{"part":"level","problem":"L","errno":null}}'], Code.POLICY_DENIED, Status.DENIED),
+        ([b'{"refused":{"part":"network","problem":"N","errno":1}}'], Code.POLICY_DENIED, Status.DENIED),
+    ],
+)
+def test_a_run_that_did_not(lines: list[bytes], code: Code, status: Status) -> None:
+    with pytest.raises(CommandError, match=r"x was|x has not") as refused:
+        verify_outcome(parse_outcome(lines), "x", 45)
+    assert (refused.value.code, refused.value.status) == (code, status)
+
+
+def test_a_refusal_is_told_though_the_run_has_ended_too() -> None:
+    lines = [
+        REACHED,
+        b'{"refused":{"part":"program","problem":"/x: No such file","errno":2}}',
+        b'{"ended":{"status":127,"how":"exited"}}',
+    ]
+    assert parse_outcome(lines).part is Part.PROGRAM
+    with pytest.raises(EffectError, match="x has not run: /x: No such file"):
+        verify_outcome(parse_outcome(lines), "x", 45)
+
+
+@pytest.mark.parametrize("lines", [[], [REACHED]])
+def test_a_sandbox_that_says_no_end_was_killed(lines: list[bytes]) -> None:
+    with pytest.raises(EffectError, match="killed"):
+        parse_outcome(lines)
+
+
+def test_the_stricter_level() -> None:
+    assert (higher("L0", "L1"), higher("L3", "L1"), higher("L2", "L2")) == ("L1", "L3", "L2")
