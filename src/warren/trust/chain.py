@@ -38,6 +38,14 @@ def verify_bundle(text: str, pins: Collection[str], min_version: int = 0) -> Tru
     return bundle
 
 
+def first_root(text: str) -> str:
+    """The thumbprint of whom a text says that its first bundle is by; nothing is proven. Raises TrustError."""
+    try:
+        return read((text.split() or [""])[0]).kid
+    except JwsError as error:
+        raise TrustError(f"the trust bundle {error}", code="trust.malformed") from None
+
+
 def sign_bundle(bundle: TrustBundle, root: SigningKey) -> str:
     """The token. Raises TrustError for a bundle that no node would take."""
     members = bundle_members(bundle)

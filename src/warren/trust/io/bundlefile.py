@@ -6,17 +6,14 @@ also when it is put in the place by hand. Who can write both files is root on th
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Collection
-from contextlib import suppress
 from pathlib import Path
 
 from warren.errors import TrustError
 from warren.jws import MAX_BYTES
 from warren.trust.bundle import TrustBundle
 from warren.trust.chain import MAX_LINES, verify_bundle
-from warren.trust.io.keysetfile import sync_directory
+from warren.trust.io.placing import make_directory, replace_file
 
 MODE = 0o644
 MAX_FILE_BYTES = MAX_LINES * (MAX_BYTES + 1)
@@ -37,9 +34,9 @@ def install_bundle(path: Path, text: str, pins: Collection[str]) -> TrustBundle:
     """Puts a bundle in place: whole, on the disk when this returns, or not at all. Raises TrustError."""
     try:
         bundle = verify_bundle(text, pins, highest_version(path))
-        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        _replace(path, text.strip() + "\n")
-        _replace(_version_path(path), f"{bundle.version}\n")
+        make_directory(path.parent)
+        replace_file(path, text.strip().encode("ascii") + b"\n", MODE)
+        replace_file(_version_path(path), f"{bundle.version}\n".encode(), MODE)
     except OSError as error:
         raise _unusable(path, error) from error
     return bundle
@@ -72,21 +69,6 @@ def _read(path: Path) -> str:
 
 def _version_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.version")
-
-
-def _replace(path: Path, text: str) -> None:
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with open(descriptor, "wb") as file:  # noqa: PTH123, from a descriptor
-            file.write(text.encode("ascii"))
-            file.flush()
-            Path(temporary).chmod(MODE)
-            os.fsync(descriptor)
-        Path(temporary).replace(path)
-    finally:
-        with suppress(FileNotFoundError):
-            Path(temporary).unlink()
-    sync_directory(path.parent)
 
 
 def _unusable(path: Path, error: OSError) -> TrustError:

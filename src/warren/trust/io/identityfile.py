@@ -8,9 +8,9 @@ from warren.errors import KeyFileError, TrustError
 from warren.keys import Owners
 from warren.trust.identity import NodeIdentity, check_agent_id
 from warren.trust.io.keysetfile import make_keyset, read_keyset
+from warren.trust.io.placing import make_directory
 
 FILE = "node.jwks"
-MODE = 0o755  # what is in it and secret has its own mode; the trust bundle is for all to read
 
 
 def read_identity(directory: Path, owners: Owners = None) -> NodeIdentity:
@@ -30,7 +30,7 @@ def read_identity(directory: Path, owners: Owners = None) -> NodeIdentity:
 def make_identity(directory: Path, agent_id: str, owner: tuple[int, int] | None = None) -> NodeIdentity:
     """New keys for a node; `owner` is the user and group that the agent runs as. Raises TrustError or KeyFileError."""
     try:
-        directory.mkdir(mode=MODE, parents=True, exist_ok=True)
+        make_directory(directory)  # what is in it and secret has its own mode; the trust bundle is for all to read
     except OSError as error:
         raise KeyFileError(f"{directory}: {error.strerror}", code="key_file.unusable", errno=error.errno) from error
     try:

@@ -12,6 +12,7 @@ from pathlib import Path
 from warren.errors import KeyFileError, TrustError
 from warren.jws import KEY_BYTES
 from warren.keys import OPEN_FLAGS, Owners, check_key_file
+from warren.trust.io.placing import sync_directory
 from warren.trust.keyset import MAX_BYTES, KeySet, encode_keyset, parse_keyset
 
 
@@ -62,12 +63,3 @@ def _write(path: Path, octets: bytes, owner: tuple[int, int] | None) -> None:
         with suppress(FileNotFoundError):
             Path(temporary).unlink()
     sync_directory(path.parent)
-
-
-def sync_directory(directory: Path) -> None:
-    """Its entries are on the disk when this returns. Raises OSError."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,0 +1,150 @@
+"""identity, trust and operator: from nothing to a node that knows whose word counts."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from .program import shell, warren
+
+pytestmark = [pytest.mark.integration, pytest.mark.security]
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Path:
+    """An operator's directory: root, dispatch key, alice, and what she may."""
+    directory = tmp_path / "office"
+    assert warren("trust", "init", str(directory)).returncode == 0
+    made = warren("operator", "new", "alice", "-o", str(directory / "alice.jwks"))
+    with (directory / "trust.toml").open("a") as file:
+        file.write(made.stdout)
+    return directory
+
+
+def sign(office: Path, version: int = 1) -> Path:
+    source = office / "trust.toml"
+    source.write_text(source.read_text().replace("version = 1 ", f"version = {version} "))
+    assert warren("trust", "sign", str(source)).returncode == 0
+    return office / "trust.jws"
+
+
+def thumbprint(office: Path) -> str:
+    return str(json.loads(warren("trust", "show", str(office / "trust.jws"), "--json").stdout)["signed_by"])
+
+
+def test_from_nothing_to_an_installed_bundle(office: Path, tmp_path: Path) -> None:
+    node = str(tmp_path / "node")
+    shown = warren("identity", "init", "--id", "gateway-001", "--root", node)
+    assert json.loads(shown.stdout)["agent_id"] == "gateway-001"
+    assert warren("identity", "show", "--root", node).stdout == shown.stdout
+    bundle = sign(office)
+    pin = ("--pin", thumbprint(office))
+    done = warren("trust", "install", str(bundle), "--root", node, *pin)
+    assert done.stdout.startswith(f"{node}/var/lib/warren/identity/trust.jws: version 1 of policy-1, until ")
+    assert warren("operator", "list", "--root", node).stdout.startswith("alice\tADMIN\t")
+    words = warren("trust", "show", "--root", node, *pin).stdout
+    assert f"signed by {thumbprint(office)}, which is pinned here" in words
+    assert "VIEWER may: get_monitoring_data" in words
+
+
+def test_the_pins_are_those_of_the_configuration(office: Path, tmp_path: Path) -> None:
+    bundle = sign(office)
+    node, config = tmp_path / "node", tmp_path / "node" / "etc" / "warren" / "agent.toml"
+    config.parent.mkdir(parents=True)
+    refused = warren("trust", "install", str(bundle), "--root", str(node))
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "no root is pinned on this node" in refused.stderr
+    config.write_text(f'[security]\nroot = ["{"A" * 43}"]\n')
+    refused = warren("trust", "install", str(bundle), "--root", str(node))
+    assert "not trusted to sign" in refused.stderr
+    config.write_text(f'[security]\nroot = ["{thumbprint(office)}"]\ntrust = "/var/lib/elsewhere/trust.jws"\n')
+    assert warren("trust", "install", str(bundle), "--root", str(node)).returncode == 0
+    assert (node / "var/lib/elsewhere/trust.jws").read_text() == bundle.read_text()
+
+
+def test_what_is_secret_is_for_its_owner_alone(office: Path, tmp_path: Path) -> None:
+    done = shell(
+        f"umask 000; warren identity init --id n --root {tmp_path}/node; cd {tmp_path}; warren operator new bob;"
+        f" warren trust init {tmp_path}/other"
+    )
+    assert done.returncode == 0
+    keys = [tmp_path / "node/var/lib/warren/identity/node.jwks", tmp_path / "bob.jwks", office / "root.jwks"]
+    keys += [tmp_path / "other/root.jwks", tmp_path / "other/dispatch.jwks", office / "alice.jwks"]
+    assert [stat.S_IMODE(path.stat().st_mode) for path in keys] == [0o600] * len(keys)
+    secrets = [key["d"] for path in keys for key in json.loads(path.read_text())["keys"]]
+    assert len(set(secrets)) == 9
+    assert [secret for secret in secrets if secret in done.stdout + done.stderr] == []
+
+
+def test_the_agent_s_user_can_read_a_bundle_whatever_the_umask(office: Path, tmp_path: Path) -> None:
+    bundle = sign(office)
+    node = tmp_path / "node"
+    done = shell(f"umask 077; warren trust install {bundle} --root {node} --pin {thumbprint(office)}")
+    assert done.returncode == 0
+    path = node / "var/lib/warren/identity/trust.jws"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o755
+
+
+def test_nothing_is_written_over(office: Path, tmp_path: Path) -> None:
+    before = {path.name: path.read_bytes() for path in office.iterdir()}
+    for command in (("trust", "init", str(office)), ("operator", "new", "alice", "-o", str(office / "alice.jwks"))):
+        done = warren(*command)
+        assert done.returncode == 1
+        assert "is there already" in done.stderr
+    assert {path.name: path.read_bytes() for path in office.iterdir()} == before
+    node = str(tmp_path / "node")
+    first = warren("identity", "init", "--id", "one", "--root", node).stdout
+    again = warren("identity", "init", "--id", "two", "--root", node)
+    assert again.returncode == 1
+    assert "this node has an identity" in again.stderr
+    assert warren("identity", "show", "--root", node).stdout == first
+
+
+def test_a_version_that_is_not_higher_is_not_signed_and_not_installed(office: Path, tmp_path: Path) -> None:
+    old = tmp_path / "old.jws"
+    old.write_bytes(sign(office).read_bytes())
+    again = warren("trust", "sign", str(office / "trust.toml"))
+    assert again.returncode == 1
+    assert "version 1 is not higher than 1" in again.stderr
+    node, new = str(tmp_path / "node"), sign(office, 2)
+    pin = ("--pin", thumbprint(office))
+    assert warren("trust", "install", str(new), "--root", node, *pin).returncode == 0
+    refused = warren("trust", "install", str(old), "--root", node, *pin)
+    assert refused.returncode == 1
+    assert "version 1, and 2 was there before" in refused.stderr
+    assert "version 2 of policy-1" in warren("trust", "show", "--root", node).stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (("trust", "sign", "absent.toml"), "No such file"),
+        (("trust", "show", "absent.jws"), "No such file"),
+        (("trust", "install", "absent.jws", "--pin", "x"), "No such file"),
+        (("identity", "show", "--root", "nowhere"), "this node has no identity"),
+        (("identity", "init", "--id", "a.b", "--root", "nowhere"), "is no name of a node"),
+        (("operator", "new", "../up"), "expected 1 to 64"),
+        (("operator", "new", "a", "--role", "a b"), "expected 1 to 64"),
+        (("operator", "list", "--root", "nowhere"), "No such file"),
+    ],
+)
+def test_what_cannot_be_is_told_in_a_sentence(
+    command: tuple[str, ...], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = warren(*command)
+    assert done.returncode in {1, 2}
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_root_that_others_can_open_signs_nothing(office: Path) -> None:
+    (office / "root.jwks").chmod(0o644)
+    done = warren("trust", "sign", str(office / "trust.toml"))
+    assert done.returncode == 1
+    assert "open to others" in done.stderr
+    assert not (office / "trust.jws").exists()
