@@ -1,8 +1,8 @@
 """The build backend: maturin, with the workspace's own binaries put into the wheel.
 
-maturin builds one crate per wheel. The binaries that stand beside the extension (`warren-wg`) are built first and
-handed to it as data scripts, so that `pip install .`, `pip install -e .` and a built wheel all end with them on the
-environment's path.
+maturin builds one crate per wheel. The programs that stand beside the extension are built first and handed to it as
+data scripts, so that `pip install .`, `pip install -e .` and a built wheel all end with them on the environment's path.
+`warren` itself is one of them: a script of Python's could not carry capabilities.
 """
 
 from __future__ import annotations
@@ -35,7 +35,12 @@ __all__ = [
 ]
 
 ROOT = Path(__file__).resolve().parent.parent
-BINARIES = {"warren-sandbox": "warren-sandbox", "warren-wgd": "warren-wg"}  # crate -> the program it makes
+# What each crate makes, and the names that it is installed by; the first is the program's own.
+BINARIES: Mapping[str, tuple[str, ...]] = {
+    "warren-launcher": ("warren", "harmony-agent"),
+    "warren-sandbox": ("warren-sandbox",),
+    "warren-wgd": ("warren-wg",),
+}
 SCRIPTS = ROOT / "build" / "warren.data" / "scripts"
 SCRIPTS.mkdir(parents=True, exist_ok=True)  # while it is absent maturin refuses every hook, metadata too
 
@@ -64,8 +69,10 @@ def build_binaries() -> None:
     """Build every program of `BINARIES` in release mode into the directory that maturin copies from."""
     shutil.rmtree(SCRIPTS)
     SCRIPTS.mkdir()
-    for crate, program in BINARIES.items():
-        shutil.copy2(_build(crate, program), SCRIPTS / program)
+    for crate, names in BINARIES.items():
+        built = _build(crate, names[0])
+        for name in names:
+            shutil.copy2(built, SCRIPTS / name)
 
 
 def _build(crate: str, program: str) -> Path:

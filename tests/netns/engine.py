@@ -37,6 +37,15 @@ def warren() -> Engine:
 
 
 @cache
+def launcher() -> Path:
+    """The installed program `warren`, which the build puts beside the running Python."""
+    place = Path(sys.executable).parent / "warren"
+    if not place.exists() or place.read_bytes()[:4] != b"\x7fELF":
+        pytest.skip(f"the compiled program {place.name} beside Python: make it anew")
+    return place
+
+
+@cache
 def debian() -> Engine:
     """The package wireguard-go."""
     if found := shutil.which("wireguard-go"):

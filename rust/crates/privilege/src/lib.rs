@@ -4,6 +4,8 @@
 //! gives up: so a process of several is refused, and whoever starts threads does so after.
 #![forbid(unsafe_code)]
 
+pub mod gained;
+
 use std::io;
 
 use rustix::fs::{Mode, OFlags};

@@ -1,0 +1,53 @@
+//! `warren`, `harmony-agent`: starts Python isolated (`-I`) with the package of its own installation.
+//!
+//! A script cannot carry file capabilities, this can (H-75). They work for whoever may execute the file, so what came
+//! by them goes to `start` alone, and then nothing that the caller chose decides what runs: neither the environment nor
+//! an interpreter that others than root can write (H-76). Without them it gives nothing and takes nothing.
+#![forbid(unsafe_code)]
+
+mod environment;
+mod installation;
+mod trust;
+mod words;
+
+use std::env;
+use std::error::Error;
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+use privilege::gained;
+
+/// What Python runs: the arguments after it are the program's own, its name first.
+const BOOT: &str = "import sys; del sys.argv[0]; from warren.cli.main import main; sys.exit(main())";
+
+fn main() -> ExitCode {
+    let mut arguments = env::args_os();
+    let name = words::program(arguments.next());
+    let Err(error) = launch(&name, &arguments.collect::<Vec<_>>());
+    eprintln!("{name}: {error}");
+    ExitCode::FAILURE
+}
+
+/// Never returns but with the reason why it could not.
+fn launch(name: &str, arguments: &[OsString]) -> Result<std::convert::Infallible, Box<dyn Error>> {
+    let own = env::current_exe()?;
+    let interpreter = installation::interpreter(&own)?;
+    let mut python = Command::new(&interpreter);
+    python.args(["-I", "-c", BOOT]).arg(program(own, name)).args(arguments);
+    let gained = gained::by_file()?;
+    if gained != 0 && words::is_start(name, arguments) {
+        installation::verify(&interpreter)?;
+        environment::confine(&mut python);
+        gained::pass_on(gained & words::WANTED)?;
+    } else if gained != 0 {
+        gained::pass_on(0)?;
+    }
+    Err(format!("{}: {}", interpreter.display(), python.exec()).into())
+}
+
+/// What the program says it is: this file under the name that it was called by.
+fn program(own: PathBuf, name: &str) -> PathBuf {
+    own.with_file_name(name)
+}

@@ -1,0 +1,53 @@
+//! What is read of a command line before Python is there to read it.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+/// Capabilities that the agent keeps (linux/capability.h): CAP_NET_ADMIN, CAP_NET_RAW, CAP_IPC_LOCK.
+pub(crate) const WANTED: u64 = 1 << 12 | 1 << 13 | 1 << 14;
+
+/// The name that it was called by; whoever renames it has `warren` under another name.
+pub(crate) fn program(called: Option<OsString>) -> String {
+    let name = called.as_deref().and_then(|called| Path::new(called).file_name());
+    name.and_then(|name| name.to_str()).unwrap_or("warren").to_owned()
+}
+
+/// Whether it is the agent that is started: the one command that needs capabilities. `arguments` are without the name.
+pub(crate) fn is_start(name: &str, arguments: &[OsString]) -> bool {
+    let start: &[&str] = if name == "harmony-agent" { &["start"] } else { &["agent", "start"] };
+    arguments.len() >= start.len() && start.iter().zip(arguments).all(|(word, given)| given == word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(words: &[&str]) -> Vec<OsString> {
+        words.iter().map(OsString::from).collect()
+    }
+
+    #[test]
+    fn its_name_is_that_of_the_file() {
+        for (called, name) in [("harmony-agent", "harmony-agent"), ("/opt/x/warren", "warren"), ("", "warren")] {
+            assert_eq!(program(Some(called.into())), name);
+        }
+        assert_eq!(program(None), "warren");
+    }
+
+    #[test]
+    fn only_the_start_of_the_agent_is_one() {
+        assert!(is_start("warren", &line(&["agent", "start", "--verbose"])));
+        assert!(is_start("harmony-agent", &line(&["start"])));
+        for (name, words) in [
+            ("warren", &["start"][..]),
+            ("warren", &["agent"]),
+            ("warren", &["agent", "stop", "start"]),
+            ("warren", &["--help", "agent", "start"]),
+            ("harmony-agent", &["agent", "start"]),
+            ("harmony-agent", &["status", "start"]),
+            ("harmony-agent", &[]),
+        ] {
+            assert!(!is_start(name, &line(words)), "{name} {words:?}");
+        }
+    }
+}
