@@ -1,4 +1,4 @@
-"""Two hosts with a cable, and an agent on each."""
+"""Two hosts with a cable, and an agent on each; or the far side of a guide, and a user who reads it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.netns.host import Host
+from tests.netns import engine
+from tests.netns.host import Host, address, join
+from tests.netns.interface import Interface
+from tests.netns.kernel import interface
 from tests.netns.pair import FAR_INNER, NEAR_INNER, OUTER, cabled
 
 from .agent import PORT, Agent, Network, Peer, open_directory
 from .flood import EchoFlood
+from .user import CONFIG, MAKE_USER, User
 
 MakeAgent = Callable[[str], Agent]
 
@@ -56,3 +60,36 @@ def network_to(other: Agent, own: str, inner: str) -> Network:
     """The network of one of two: `own` is its address inside, `inner` the other's."""
     peer = Peer(other.host.name, other.key(), (f"{inner}/32",), f"{OUTER[other.host.name][0]}:{PORT}")
     return Network(address=f"{own}/24", peers=(peer,))
+
+
+@pytest.fixture
+def core(tmp_path: Path) -> Iterator[Interface]:
+    """The far side of the guide: stock WireGuard, 10.42.0.1 inside."""
+    if not Path("/dev/net/tun").exists():
+        pytest.skip("the device /dev/net/tun")
+    with Host("core", tmp_path) as host:
+        far = interface(host, engine.debian())
+        far.up("10.42.0.1/16", "fd42:1::1/48", mtu=1420)
+        yield far
+
+
+@pytest.fixture
+def user(core: Interface, tmp_path: Path) -> Iterator[User]:
+    """After steps 1 and 2 of the quick start."""
+    with Host("node", tmp_path) as host:
+        join(host, core.host)
+        address(host, "eth0", "192.0.2.1/24")
+        address(core.host, "eth0", "192.0.2.2/24")
+        user = User(host)
+        user.types(MAKE_USER)
+        user.types("mkdir -p /etc/harmony-agent")
+        user.types("echo '192.0.2.2 vpn.example.com' >> /etc/hosts")
+        user.types("wg genkey > /etc/harmony-agent/private.key")
+        user.types("chmod 600 /etc/harmony-agent/private.key")
+        user.types("wg pubkey < /etc/harmony-agent/private.key > /etc/harmony-agent/public.key")
+        text = CONFIG.format(core=core.keys.text).replace("51820", str(core.listen_port))
+        user.writes("/etc/harmony-agent/config.toml", text)
+        user.types("chmod 640 /etc/harmony-agent/config.toml")
+        own = user.types("cat /etc/harmony-agent/public.key").strip()
+        core.configure(f"[Peer]\nPublicKey = {own}\nAllowedIPs = 10.42.0.2/32\n", "addconf")
+        yield user

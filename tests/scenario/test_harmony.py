@@ -1,132 +1,26 @@
-"""Document 000 from its quick start to its troubleshooting, as a user types it: no `--root`, no flag of ours.
-
-The host has /etc and /var/lib of its own, laid over the machine's, so that each path is the document's own.
-"""
+"""Document 000 from its quick start to its best practices, as a user types it: no `--root`, no flag of ours."""
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import stat
-import subprocess
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.netns import engine
 from tests.netns.deadline import until
-from tests.netns.host import IN_NAMESPACES, Host, address, join
+from tests.netns.host import IN_NAMESPACES
 from tests.netns.interface import Interface
-from tests.netns.kernel import interface
 
-from .agent import USER
+from .user import START, User
 
-pytestmark = [*IN_NAMESPACES, pytest.mark.needs("socat", "curl", "ss")]
-PROGRAM = "import sys; from warren.cli.main import main; sys.exit(main())"
-UID = 650 if USER != "root" else 0  # of the user harmony-agent; in a user namespace there is nobody but root
-LAID_OVER = ("/etc", "/var/lib")
-CONFIG = """
-[network.default]
-enable_wireguard = true
-interface = "wg0"
-mtu = 1420
-address = "10.42.0.2/32"
-private_key_path = "/etc/harmony-agent/private.key"
-dns = ["10.100.0.2"]
-
-[[network.peers]]
-name = "runbeam-core"
-public_key = "{core}"
-endpoint = "vpn.example.com:51820"
-allowed_ips = ["10.42.0.0/16", "fd42:1::/48"]
-persistent_keepalive_secs = 25
-"""
-
-
-class User:
-    """Somebody at a shell on a host, with the document before them."""
-
-    def __init__(self, host: Host, programs: Path) -> None:
-        self.host = host
-        program = programs / "harmony-agent"
-        program.write_text(f"#!{sys.executable}\n{PROGRAM}\n")
-        program.chmod(0o755)
-        self.path = f"{programs}:{os.environ['PATH']}"
-        for place in LAID_OVER:
-            upper = Path("/run/over", place.strip("/").replace("/", "-"))
-            self.types(f"mkdir -p {upper}/upper {upper}/work")
-            options = f"lowerdir={place},upperdir={upper}/upper,workdir={upper}/work"
-            self.types(f"mount -t overlay overlay -o {options} {place}")
-
-    def attempts(self, line: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        """Types a line."""
-        return self.host.attempt("sh", "-c", line, stdin=stdin, env={"PATH": self.path})
-
-    def types(self, line: str, stdin: str = "") -> str:
-        """What a line that works prints."""
-        done = self.attempts(line, stdin)
-        assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
-        return done.stdout
-
-    def writes(self, path: str, text: str) -> None:
-        """With an editor."""
-        self.types(f"cat > {path}", stdin=text)
-
-    def asks(self, request: str) -> dict[str, object]:
-        """As the guide does."""
-        line = f"echo '{request}' | socat - UNIX-CONNECT:/var/run/harmony-agent.sock"
-        answer: dict[str, object] = json.loads(self.types(line))
-        return answer
-
-
-@pytest.fixture
-def core(tmp_path: Path) -> Iterator[Interface]:
-    """The far side of the guide: stock WireGuard, 10.42.0.1 inside."""
-    if not Path("/dev/net/tun").exists():
-        pytest.skip("the device /dev/net/tun")
-    with Host("core", tmp_path) as host:
-        far = interface(host, engine.debian())
-        far.up("10.42.0.1/16", "fd42:1::1/48", mtu=1420)
-        yield far
-
-
-@pytest.fixture
-def user(core: Interface, tmp_path: Path) -> Iterator[User]:
-    """After steps 1 and 2 of the quick start."""
-    with Host("node", tmp_path) as host:
-        join(host, core.host)
-        address(host, "eth0", "192.0.2.1/24")
-        address(core.host, "eth0", "192.0.2.2/24")
-        user = User(host, tmp_path)
-        user.types("useradd --system harmony-agent")
-        user.types("mkdir -p /etc/harmony-agent")
-        user.types(f"echo 'harmony-agent:x:{UID}:{UID}::/nonexistent:/usr/sbin/nologin' >> /etc/passwd")
-        user.types(f"echo 'harmony-agent:x:{UID}:' >> /etc/group")
-        user.types("echo '192.0.2.2 vpn.example.com' >> /etc/hosts")
-        user.types("wg genkey > /etc/harmony-agent/private.key")
-        user.types("chmod 600 /etc/harmony-agent/private.key")
-        user.types("wg pubkey < /etc/harmony-agent/private.key > /etc/harmony-agent/public.key")
-        text = CONFIG.format(core=core.keys.text).replace("51820", str(core.listen_port))
-        user.writes("/etc/harmony-agent/config.toml", text)
-        user.types("chmod 640 /etc/harmony-agent/config.toml")
-        own = user.types("cat /etc/harmony-agent/public.key").strip()
-        core.configure(f"[Peer]\nPublicKey = {own}\nAllowedIPs = 10.42.0.2/32\n", "addconf")
-        yield user
+pytestmark = [*IN_NAMESPACES, pytest.mark.needs("socat", "curl", "ss", "sudo")]
 
 
 @pytest.fixture
 def started(user: User) -> User:
     """After step 3."""
-    user.host.start(
-        "sh",
-        "-c",
-        "exec harmony-agent start --config /etc/harmony-agent/config.toml --verbose",
-        env={"PATH": user.path},
-        log="agent",
-    )
+    user.leaves_running(f"sudo {START} --verbose")
     until(lambda: user.attempts("harmony-agent status").returncode == 0, "harmony-agent is connected")
     return user
 

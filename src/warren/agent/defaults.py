@@ -16,6 +16,8 @@ class Defaults:
     keys: str
     """The directory that key files lie in."""
     socket: str
+    helper_socket: str
+    """Where the helper listens that is a unit of its own."""
     http_socket: str
     http_token: str
     state: str
@@ -34,6 +36,7 @@ WARREN = Defaults(
     config="/etc/warren/agent.toml",
     keys="/etc/warren",
     socket="/run/warren/agent.sock",
+    helper_socket="/run/warren/helper.sock",
     http_socket="/run/warren/http.sock",
     http_token="/var/lib/warren/http.token",  # noqa: S106, a path
     state="/var/lib/warren",
@@ -46,6 +49,7 @@ HARMONY_AGENT = Defaults(
     config="/etc/harmony-agent/config.toml",
     keys="/etc/harmony-agent",
     socket="/var/run/harmony-agent.sock",
+    helper_socket="/run/harmony-agent/helper.sock",
     http_socket="/run/harmony-agent/http.sock",
     http_token="/var/lib/harmony-agent/http.token",  # noqa: S106, a path
     state="/var/lib/harmony-agent",
@@ -67,6 +71,7 @@ def defaults_for(program: str, root: str = "") -> Defaults:
         config=root + defaults.config,
         keys=root + defaults.keys,
         socket=root + defaults.socket,
+        helper_socket=root + defaults.helper_socket,
         http_socket=root + defaults.http_socket,
         http_token=root + defaults.http_token,
         state=root + defaults.state,

@@ -18,14 +18,25 @@ from warren._core import Netlink, __version__
 from warren.agent.config import AgentConfig
 from warren.agent.defaults import Defaults
 from warren.agent.io.claim import claim
-from warren.agent.io.configfile import read_config
+from warren.agent.io.configfile import key_owners, read_config
+from warren.agent.io.helperclient import HelperClient, connect_helper
 from warren.agent.io.localhttp import LocalHttp, open_http
 from warren.agent.io.nameservers import NameServers
 from warren.agent.io.network import Host
 from warren.agent.io.networks import AgentNetworks, Loaded
-from warren.agent.io.privileges import Service, find_service, give_up, hand_over, journal_of, owns, separate
+from warren.agent.io.privileges import (
+    Service,
+    find_service,
+    give_up,
+    hand_over,
+    is_root,
+    journal_of,
+    owns,
+    separate,
+    where_it_leads,
+)
 from warren.agent.io.probes import Probes
-from warren.agent.io.rights import Rights
+from warren.agent.io.rights import Rights, config_opener
 from warren.agent.io.supervisor import Supervisor
 from warren.agent.jsonconfig import network_from_json
 from warren.agent.overrides import Override
@@ -46,6 +57,7 @@ from warren.tunnel.io.orphans import remove_orphans
 from warren.tunnel.io.owner import home_of
 from warren.tunnel.io.policy import sweep
 
+ROOT_ALONE = frozenset((0,))
 ANSWER_SECONDS = 0.1  # who tells the agent to stop has its answer first
 
 Info = Mapping[str, object]
@@ -61,21 +73,32 @@ class Options:
     config: Path
     defaults: Defaults
     above: Sequence[Override] = ()
+    gained: bool = False
+    """Whether this process has more rights than who called it: then only the word of root and the service's user counts
+    (H-76)."""
 
 
 def run(options: Options) -> None:
     """Until SIGTERM or SIGINT. Raises WarrenError if it cannot start; then nothing is left of it."""
     start_logging(Level.INFO)
-    config = _load(options, open_file)
+    helper = _find_helper(options)
+    config = _load(options, open_file if helper is None else config_opener(helper))
     set_level(Level(config.daemon.log_level))
     service = find_service(config.daemon.user, config.daemon.group)
-    rights = separate(service, config, options.defaults)
+    rights = separate(service, config, options.defaults, helper)
     state = claim(journal_of(config), f"which serves {config.daemon.socket}")
     with closing(rights), state, _listen(config, service, rights) as listener:
         try:
             asyncio.run(_serve(options, config, listener, rights))
         except BaseExceptionGroup as group:
             raise _first_of(group) from group
+
+
+def _find_helper(options: Options) -> HelperClient | None:
+    """The one that is a unit of its own. It keeps to the configuration of the program's own place, and to no other."""
+    if is_root() or options.config != Path(options.defaults.config):
+        return None
+    return connect_helper(Path(options.defaults.helper_socket))
 
 
 def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
@@ -94,7 +117,7 @@ def _listen(config: AgentConfig, service: Service, rights: Rights) -> Listener:
     if (descriptor := handed_over()) is not None:
         give_up(service)
         return adopt(descriptor)
-    path, gid = Path(config.daemon.socket), find_group(config.daemon.group).gid
+    path, gid = where_it_leads(Path(config.daemon.socket)), find_group(config.daemon.group).gid
     if owned := owns(service, path.parent):
         give_up(service)
     with ExitStack() as undo:
@@ -107,7 +130,8 @@ def _listen(config: AgentConfig, service: Service, rights: Rights) -> Listener:
 
 
 def _load(options: Options, opener: Opener) -> AgentConfig:
-    config = read_config(options.config, options.defaults, options.above, opener)
+    owners = (key_owners(options.defaults.user) or ROOT_ALONE) if options.gained else None
+    config = read_config(options.config, options.defaults, options.above, opener, owners)
     for warning in config.warnings:
         log.warning("config.warning", extra={"finding": f"{config.source}: {warning}"})
     return config

@@ -12,11 +12,12 @@ import click
 from warren.cli.options import config_options, config_path, own_defaults, socket_option
 from warren.cli.output import warn, write
 from warren.clock import monotonic_seconds
-from warren.errors import EngineError, FarSideError
+from warren.errors import EngineError, FarSideError, InputError
 from warren.localapi.io.client import request
 
 STOP_SECONDS = 10.0  # H-55 allows it five
 GLANCE_SECONDS = 0.02
+GAINED = "WARREN_GAINED"  # the launcher's word that capabilities came by its file (launcher/src/environment.rs)
 
 
 @click.group()
@@ -40,9 +41,12 @@ def start(config: Path | None, root: str, user: str | None, verbose: bool) -> No
     from warren.agent.main import Options, run  # noqa: PLC0415, no other command waits for the daemon
     from warren.agent.overrides import LOG_LEVEL, USER, overrides, verbosity  # noqa: PLC0415
 
+    gained = GAINED in os.environ
+    if gained and root:
+        raise InputError("--root leads to files of the caller's choice", code="privilege.gained")
     defaults = own_defaults(root)
     above = overrides({LOG_LEVEL: verbosity(verbose), USER: ("--user", user)}, os.environ)
-    run(Options(config_path(config, defaults), defaults, above))
+    run(Options(config_path(config, defaults), defaults, above, gained=gained))
 
 
 @agent.command()

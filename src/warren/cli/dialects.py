@@ -18,6 +18,7 @@ WARREN: Mapping[str, str] = {
     "doctor": "warren.cli.doctor:doctor",
     "recover": "warren.cli.recover:recover",
     "audit": "warren.cli.audit:audit",
+    "helper": "warren.cli.errands:helper",
     "validate": "warren.cli.validate:validate",
     "config": "warren.cli.config:config",
     "identity": "warren.cli.identity:identity",

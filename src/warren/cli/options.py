@@ -19,7 +19,7 @@ ROOT_KEY = "warren.root"
 def config_options(command: Command) -> Command:
     """`--config` and `--root`, as `config` and `root`."""
     command = click.option("--root", metavar="DIR", default="", help=ROOT_HELP)(command)
-    path = click.Path(path_type=Path)
+    path = click.Path(path_type=Path, readable=False)  # who opens it says why it cannot, and may have a helper
     return click.option("-c", "--config", metavar="FILE", type=path, help="The agent's configuration.")(command)
 
 

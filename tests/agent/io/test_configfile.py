@@ -52,6 +52,16 @@ def test_who_may_write_it(mode: int, tmp_path: Path) -> None:
     assert [finding.key for finding in error.value.findings] == ["the file", "nonsense"]
 
 
+@pytest.mark.security
+def test_whose_word_counts(tmp_path: Path) -> None:
+    """H-76: where the process has more rights than who started it."""
+    path = file(tmp_path, "")
+    assert read_config(path, WARREN, owners=frozenset((os.geteuid(),))).networks == ()
+    with pytest.raises(InputError, match=f"belongs to the user {os.geteuid()}") as error:
+        read_config(path, WARREN, owners=frozenset((os.geteuid() + 1,)))
+    assert error.value.code == "config.owner"
+
+
 def test_a_mistake_names_the_file(tmp_path: Path) -> None:
     path = file(tmp_path, BROKEN)
     with pytest.raises(ConfigError, match=f"^{path}: line 1: nonsense: is no table"):

@@ -255,7 +255,7 @@ class Meddler(HelperClient):
     """An agent that was taken over."""
 
     def __init__(self, client: HelperClient) -> None:
-        super().__init__(client._connection, client.pid)
+        super().__init__(client._connection, client.child)
 
     def say(self, octets: bytes) -> bytes:
         """Whatever it likes."""
@@ -274,7 +274,8 @@ def test_whatever_else_is_asked_is_refused_and_it_goes_on(place: Place, octets: 
 
 def test_once_it_has_ended_that_is_the_error(tmp_path: Path) -> None:
     helper = Place(tmp_path).helper
-    os.kill(helper.pid, 9)
+    assert helper.child is not None
+    os.kill(helper.child, 9)
     with pytest.raises(HostError) as error:
         helper.ask(RecoverDns())
     assert error.value.code == "helper.ended"

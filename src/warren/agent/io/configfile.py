@@ -13,7 +13,7 @@ from pathlib import Path
 from warren.agent.config import FILE, AgentConfig, in_order, load_config
 from warren.agent.defaults import Defaults
 from warren.agent.overrides import Override
-from warren.errors import ConfigError, Finding, KeyFileError
+from warren.errors import ConfigError, Finding, InputError, KeyFileError
 from warren.keys import Owners, check_key_file, read_preshared_key, read_private_key
 from warren.tunnel.io.conffile import Opener, open_file, read_text
 
@@ -25,13 +25,21 @@ REFUSED = (errno.EACCES, errno.EPERM)
 
 
 def read_config(
-    path: Path, defaults: Defaults, above: Sequence[Override] = (), opener: Opener = open_file
+    path: Path,
+    defaults: Defaults,
+    above: Sequence[Override] = (),
+    opener: Opener = open_file,
+    owners: Owners = None,
 ) -> AgentConfig:
     """Reads a configuration. Raises ConfigError with every finding, HostError or InputError if there is no such file.
 
-    One that its group or others may write is refused; one that the world may read is warned of (H-72).
+    One that its group or others may write is refused, and one that belongs to none of `owners`; one that the world may
+    read is warned of (H-72).
     """
     text, status = read_text(path, opener)
+    if owners is not None and status.st_uid not in owners:
+        problem = f"{path} belongs to the user {status.st_uid}, whose word does not count here"
+        raise InputError(problem, code="config.owner")
     mode = stat.S_IMODE(status.st_mode)
     findings = [*_mode_findings(path, mode)]
     try:

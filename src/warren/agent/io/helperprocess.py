@@ -1,7 +1,8 @@
 """The helper: what stays root when the agent no longer is. It does what is on its list, and nothing else.
 
-It is forked before the agent has a thread, a key or a socket of the network, and has none of these itself. It ends
-when the agent does, however that ends, and then gives the host its own name servers back.
+Root's agent forks it before it has a thread, a key or a socket of the network, and it has none of these itself. It ends
+when the agent does, however that ends, and then gives the host its own name servers back. helpersocket.py has the other
+one, which is a unit of its own.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ def start_helper(rules: Rules) -> HelperClient:
             near.close()
             _run(rules, far)
         far.close()
-        return HelperClient(near, pid)
+        return HelperClient(near, child=pid)
     raise HostError("there is no helper on this system", code="host.refused")
 
 
@@ -99,8 +100,12 @@ def _run(rules: Rules, connection: socket.socket) -> None:
     """The whole life of the child: nothing of its parent's runs in it."""
     status = 1
     try:
-        _confine(connection.fileno())
-        HelperProcess(rules, connection).serve()
+        _outlive_the_agent(connection.fileno())
+        confine()
+        work = HelperProcess(rules)
+        while work.answer(connection):
+            pass
+        work.settle()
         status = 0
     finally:
         if status:
@@ -108,13 +113,18 @@ def _run(rules: Rules, connection: socket.socket) -> None:
         os._exit(status)
 
 
-def _confine(kept: int) -> None:
-    """Keeps what it needs. It outlives the signals that end the agent, to undo what the agent leaves behind."""
+def _outlive_the_agent(kept: int) -> None:
+    """The signals that end it, to undo what it leaves behind; without what else it had open."""
     if sys.platform == "linux":
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         os.closerange(3, kept)
         os.closerange(kept + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+
+
+def confine() -> None:
+    """This process has no more than a helper needs."""
+    if sys.platform == "linux":
         for kind, most in (
             (resource.RLIMIT_CORE, 0),
             (resource.RLIMIT_NOFILE, MAX_FILES),
@@ -128,24 +138,36 @@ def _confine(kept: int) -> None:
 
 
 class HelperProcess:
-    """Answers what comes by `connection` until its other end closes."""
+    """Does one agent's errands."""
 
-    def __init__(self, rules: Rules, connection: socket.socket) -> None:
+    def __init__(self, rules: Rules) -> None:
         self._rules = rules
-        self._connection = connection
         self._resolver = Resolver(rules.journal, rules.root)
         self._lock: int | None = None
 
-    def serve(self) -> None:
-        """Until then; and then the host has its name servers back."""
-        with suppress(ConnectionError):
-            while octets := self._connection.recv(MAX_BYTES + 1):
-                self._answer(octets)
-        if self._lock is not None:
-            for problem in self._resolver.recover():
-                log.error("dns.not_recovered", extra={"error": str(problem), "remedy": problem.remedy})
+    def answer(self, connection: socket.socket) -> bool:
+        """Waits for one, and does it; False once the agent has gone."""
+        try:
+            octets = connection.recv(MAX_BYTES + 1)
+            if octets:
+                self._answer(octets, connection)
+        except ConnectionError:
+            return False
+        return bool(octets)
 
-    def _answer(self, octets: bytes) -> None:
+    def settle(self) -> bool:
+        """The host has its name servers back; False if something is left to be undone."""
+        if self._lock is None:
+            return True
+        problems = self._resolver.recover()
+        for problem in problems:
+            log.error("dns.not_recovered", extra={"error": str(problem), "remedy": problem.remedy})
+        if not problems:
+            os.close(self._lock)
+            self._lock = None
+        return not problems
+
+    def _answer(self, octets: bytes, connection: socket.socket) -> None:
         descriptors: list[int] = []
         try:
             answer = encode_answer(self._do(parse_request(octets), descriptors))
@@ -157,7 +179,7 @@ class HelperProcess:
             answer = encode_refusal(HostError(str(error.strerror), code="host.refused", errno=error.errno))
         try:
             if sys.platform != "win32":
-                socket.send_fds(self._connection, [answer], descriptors)
+                socket.send_fds(connection, [answer], descriptors)
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
@@ -173,7 +195,7 @@ class HelperProcess:
             case OpenTun():
                 descriptors.append(os.open(TUN, os.O_RDWR | getattr(os, "O_NONBLOCK", 0)))
             case OpenConfig():
-                descriptors.append(self._open_config())
+                descriptors.append(open_config(self._rules.config))
             case RemoveSocket():
                 self._remove_socket()
             case ApplyDns() | VerifyDns() | RevertDns() | RecoverDns() | HostDns():
@@ -197,16 +219,6 @@ class HelperProcess:
             if status.st_size > MAX_KEY_BYTES:  # what else root keeps there is none of the agent's business
                 problem = f"{path} holds no key: it has {status.st_size} octets, a key has {MAX_KEY_BYTES} at most"
                 raise KeyFileError(problem, code="key_file.invalid")
-            return os.dup(found)
-
-    def _open_config(self) -> int:
-        path = self._rules.config
-        with ExitStack() as opened:
-            at = _open_at(None, str(path.parent), DIRECTORY_FLAGS, str(path), opened)
-            _check_directory(at, str(path))
-            found = _open_at(at, path.name, OPEN_FLAGS, str(path), opened)
-            if not stat.S_ISREG(os.fstat(found).st_mode):
-                raise InputError(f"{path} is not a regular file", code="config.invalid")
             return os.dup(found)
 
     def _remove_socket(self) -> None:
@@ -248,6 +260,17 @@ def _done_with(resolver: Resolver, request: ApplyDns | VerifyDns | RevertDns | R
         case _:
             assert_never(request)
     return None
+
+
+def open_config(path: Path) -> int:
+    """A descriptor to read a configuration by that only root can have put there. Raises KeyFileError or InputError."""
+    with ExitStack() as opened:
+        at = _open_at(None, str(path.parent), DIRECTORY_FLAGS, str(path), opened)
+        _check_directory(at, str(path))
+        found = _open_at(at, path.name, OPEN_FLAGS, str(path), opened)
+        if not stat.S_ISREG(os.fstat(found).st_mode):
+            raise InputError(f"{path} is not a regular file", code="config.invalid")
+        return os.dup(found)
 
 
 def _is_locked(descriptor: int, until: float) -> bool:

@@ -23,6 +23,7 @@ from pathlib import Path
 from warren._core import UAPI_DIRECTORY, drop_privileges
 from warren.agent.config import AgentConfig
 from warren.agent.defaults import Defaults
+from warren.agent.io.helperclient import HelperClient
 from warren.agent.io.helperprocess import Rules, start_helper
 from warren.agent.io.rights import Rights, helped_rights, own_rights
 from warren.errors import HostError
@@ -98,28 +99,39 @@ def journal_of(config: AgentConfig) -> Path:
     return Path(config.daemon.state) / (JOURNAL if is_root() else OWN_JOURNAL)
 
 
-def separate(service: Service, config: AgentConfig, defaults: Defaults) -> Rights:
-    """What the agent is to work with; root forks a helper for it. To be called before the first thread.
+def separate(service: Service, config: AgentConfig, defaults: Defaults, helper: HelperClient | None = None) -> Rights:
+    """What the agent is to work with: `helper`, if it has one already; root forks one. Before the first thread.
 
     Raises HostError for a directory that cannot be made, and where CAP_NET_ADMIN is missing (H-78).
     """
     _check_capabilities()
-    state, root = Path(config.daemon.state), Path(defaults.root or "/")
+    _clear_dead_sockets(service, config)
     if service.uid == ROOT:
         log.warning("privileges.kept", extra={"reason": "it was told to run as root"})
-    _clear_dead_sockets(service, config)
-    if service.uid == ROOT or not is_root():
+    elif is_root():
+        rules = prepare(service, config, defaults)
+        try:
+            helper = start_helper(rules)
+        except OSError as error:
+            raise HostError(f"the helper: {error.strerror}", code="host.refused", errno=error.errno) from error
+    if helper is None:
         return own_rights(service.owners, own_resolver(config, defaults))
+    return helped_rights(service.owners, _key_directories(config), helper)
+
+
+def prepare(service: Service, config: AgentConfig, defaults: Defaults) -> Rules:
+    """Makes the service's directories, as root; what its helper keeps to. Raises HostError."""
     try:
         _make_directories(service, config, defaults)
-        journal = _make_journal(state)
-        directories = tuple(directory.rstrip("/") for directory in config.daemon.key_directories)
-        config_file, socket = _where_it_lies(config.source), _where_it_lies(config.daemon.socket)
-        helper = start_helper(Rules(directories, service.owners, config_file, socket, journal, root))
+        journal = _make_journal(Path(config.daemon.state))
     except OSError as error:
-        problem = f"{error.filename or 'the helper'}: {error.strerror}"
-        raise HostError(problem, code="host.refused", errno=error.errno) from error
-    return helped_rights(service.owners, directories, helper)
+        raise HostError(f"{error.filename}: {error.strerror}", code="host.refused", errno=error.errno) from error
+    config_file, socket = _where_it_lies(config.source), _where_it_lies(config.daemon.socket)
+    return Rules(_key_directories(config), service.owners, config_file, socket, journal, Path(defaults.root or "/"))
+
+
+def _key_directories(config: AgentConfig) -> tuple[str, ...]:
+    return tuple(directory.rstrip("/") for directory in config.daemon.key_directories)
 
 
 def owns(service: Service, directory: Path) -> bool:
@@ -127,6 +139,14 @@ def owns(service: Service, directory: Path) -> bool:
     with suppress(OSError):
         return directory.stat().st_uid == service.uid
     return False
+
+
+def where_it_leads(socket: Path) -> Path:
+    """Where a control socket is to be made: a link of root's leads to a directory that the service can write."""
+    with suppress(OSError):
+        if socket.is_symlink() and socket.lstat().st_uid == ROOT:
+            return socket.parent / socket.readlink()
+    return socket
 
 
 def hand_over(socket: Path, service: Service) -> None:
@@ -160,7 +180,7 @@ def _check_capabilities() -> None:
     if not _permitted() & CAP_NET_ADMIN:
         remedy = (
             "start it as root: it keeps that one and becomes another user; or give it to the launcher: "
-            "setcap cap_net_admin,cap_ipc_lock=+eip LAUNCHER; or by its unit: AmbientCapabilities=CAP_NET_ADMIN"
+            f"setcap cap_net_admin,cap_ipc_lock=+eip {sys.argv[0]}; or by its unit: AmbientCapabilities=CAP_NET_ADMIN"
         )
         raise HostError("this process lacks CAP_NET_ADMIN (cap_net_admin)", code="privilege.missing", remedy=remedy)
 

@@ -32,7 +32,7 @@ from warren.errors import HostError, WarrenError
 from warren.keys import Owners, open_key_file
 from warren.telemetry.health import Condition
 from warren.tunnel.dnsjournal import Way
-from warren.tunnel.io.conffile import open_file
+from warren.tunnel.io.conffile import Opener, open_file
 from warren.tunnel.io.dns import Resolver
 from warren.tunnel.io.inprocess import OpenDriver, open_no_driver
 from warren.tunnel.io.keyfile import turn
@@ -84,14 +84,10 @@ class Rights:
     open_tun: OpenDriver
     helper: HelperClient | None = None
 
-    def open_config(self, path: Path) -> int:
-        """The configuration, to be read again. Raises OSError, InputError or HostError."""
-        try:
-            return open_file(path)
-        except PermissionError:
-            if self.helper is None:
-                raise
-        return self.helper.ask_descriptor(OpenConfig())
+    @property
+    def open_config(self) -> Opener:
+        """Opens the configuration, to be read again."""
+        return open_file if self.helper is None else config_opener(self.helper)
 
     def remove_socket(self, path: Path) -> None:
         """The control socket. One that nobody can remove any more, the next start takes the place of."""
@@ -198,6 +194,18 @@ class HelpedResolver:
         """Raises HostError."""
         servers = self.helper.ask(HostDns())
         return tuple(ip_address(str(server)) for server in servers) if isinstance(servers, list) else ()
+
+
+def config_opener(helper: HelperClient) -> Opener:
+    """Opens the configuration, by the helper where this process may not. It raises OSError, InputError or HostError."""
+
+    def open_config(path: Path) -> int:
+        try:
+            return open_file(path)
+        except PermissionError:
+            return helper.ask_descriptor(OpenConfig())
+
+    return open_config
 
 
 def tun_opener(helper: HelperClient) -> Callable[[], int | None]:
