@@ -1,0 +1,37 @@
+"""The units of the service manager, and what stands beside them: read by systemd's own programs on a host of a test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.house.conftest import ROOT
+from tests.netns.host import IN_NAMESPACES, Host
+from warren.agent.defaults import PROGRAMS
+
+from .user import User
+
+DEPLOY = ROOT / "deploy"
+UNITS = sorted(path.name for path in (DEPLOY / "systemd").iterdir())
+pytestmark = [*IN_NAMESPACES, pytest.mark.needs("systemd-analyze", "systemd-sysusers", "systemd-tmpfiles")]
+
+
+@pytest.fixture(params=sorted(PROGRAMS))
+def installed(request: pytest.FixtureRequest, tmp_path: Path) -> User:
+    """The units and the users of one name."""
+    name = str(request.param)
+    with Host("node", tmp_path) as host:
+        user = User(host, name)
+        user.types(f"systemd-sysusers {DEPLOY}/sysusers.d/{name}.conf")
+        user.types(f"cp {DEPLOY}/systemd/{name}*.service {DEPLOY}/systemd/{name}*.socket /etc/systemd/system/")
+        yield user  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_systemd_finds_nothing_wrong_with_a_unit(unit: str, tmp_path: Path) -> None:
+    with Host("node", tmp_path) as host:
+        user = User(host, unit.partition("-helper")[0].partition(".")[0])
+        user.types(f"cp {DEPLOY}/systemd/* /etc/systemd/system/")
+        done = user.attempts(f"systemd-analyze verify --man=no --recursive-errors=one /etc/systemd/system/{unit}")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
