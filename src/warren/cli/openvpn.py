@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from pathlib import Path
 
 import click
 
 from warren.cli.output import tell, write
-from warren.commands.effects import EffectError, Effects, Hold, Now, do
-from warren.commands.io.executor import Executor
-from warren.commands.io.files import file_performers
-from warren.commands.io.holds import hold_performers
-from warren.commands.io.vpnlogin import refused_login
-from warren.commands.providers.authority import opened_authority
-from warren.commands.providers.vpnfiles import VpnFiles, server_lines
-from warren.commands.result import CommandError
-from warren.commands.settings import CommandSettings, SecuritySettings
-from warren.commands.verbs import Occasion
 from warren.errors import HostError
 
 REFUSED = 1
@@ -37,17 +26,14 @@ def init(directory: Path) -> None:
 
     What is there stays: it may be run again for the lines alone.
     """
-    files = VpnFiles(str(directory))
-
-    def part(_: Occasion) -> Effects[None]:
-        yield from do(Hold(files.lock))
-        yield from opened_authority(files, (yield from do(Now())))
+    from warren.commands.effects import EffectError  # noqa: PLC0415, cryptography takes its time
+    from warren.commands.io.vpnsetup import set_up  # noqa: PLC0415
+    from warren.commands.result import CommandError  # noqa: PLC0415
 
     try:
-        asyncio.run(_alone().tend(part))
+        write(set_up(str(directory)))
     except (EffectError, CommandError) as error:
         raise HostError(str(error), code="host.refused") from error
-    write(server_lines(files))
 
 
 @openvpn.command()
@@ -56,6 +42,9 @@ def init(directory: Path) -> None:
 @click.pass_context
 def verify(context: click.Context, directory: Path, file: Path) -> None:
     """Say by the exit status whether a login is right: OpenVPN runs this as auth-user-pass-verify, via-file."""
+    from warren.commands.effects import EffectError  # noqa: PLC0415
+    from warren.commands.io.vpnlogin import refused_login  # noqa: PLC0415
+
     try:
         problem = refused_login(str(directory), file, os.environ)
     except OSError as error:
@@ -65,9 +54,3 @@ def verify(context: click.Context, directory: Path, file: Path) -> None:
     if problem:
         tell(f"login refused: {problem}")
         context.exit(REFUSED)
-
-
-def _alone() -> Executor:
-    """For files alone, without an agent."""
-    nowhere = CommandSettings(SecuritySettings("", ""), "", "")
-    return Executor("", nowhere, {**file_performers(), **hold_performers()}, lambda *_: b"", lambda _: None)

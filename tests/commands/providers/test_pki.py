@@ -15,9 +15,7 @@ from hypothesis import strategies as st
 from warren.commands.providers.pki import (
     REVOKED_LIFE,
     SEED_BYTES,
-    SERVER_NAME,
     Issued,
-    is_reserved,
     is_revoked,
     make_authority,
     make_client,
@@ -133,10 +131,3 @@ def test_every_seed_gives_a_serial_number_of_its_own_that_may_be(seed: bytes) ->
     issued = make_client(AUTHORITY, "user1", seed, NOW, DAY)
     assert 0 < issued.certificate.serial_number < 1 << 159
     assert issued.certificate.public_key() == issued.key.public_key()
-
-
-@pytest.mark.unit
-def test_the_servers_name_is_nobody_elses() -> None:
-    assert is_reserved(SERVER_NAME)
-    assert is_reserved("OpenVPN-Server")
-    assert not is_reserved("user1")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import bcrypt
 
 from warren.commands.effects import HashPassword
-from warren.commands.io.executor import Performers, Running
+
+if TYPE_CHECKING:  # a login waits for what is imported here
+    from warren.commands.io.executor import Performers, Running
 
 MAX_OCTETS = 72
 """What bcrypt regards; crypt(3), which nginx asks, cuts there too."""

@@ -1,7 +1,8 @@
 """What OpenVPN's server asks of a login: its `auth-user-pass-verify` program, `via-file`.
 
 OpenVPN has verified the certificate before. It gives the name and the password in a file of two lines, and who asks in
-the environment (openvpn(8), Environmental Variables).
+the environment (openvpn(8), Environmental Variables). The server stands still meanwhile, for all its clients: so little
+is imported here.
 """
 
 from __future__ import annotations
@@ -10,19 +11,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from warren.clock import wall_seconds
-from warren.commands.effects import EffectError, ReadFile
-from warren.commands.io.files import read
+from warren.commands.effects import EffectError
 from warren.commands.io.hashing import fits
 from warren.commands.providers.arguments import USERNAME
 from warren.commands.providers.vpnfiles import VpnFiles
 from warren.commands.providers.vpnuser import Login, VpnUser, parse_user, refusal
 
-MAX_LOGIN_BYTES = 4096  # what OpenVPN writes at most: two fields of 128 characters
-
 
 def refused_login(directory: str, given: Path, environment: Mapping[str, str]) -> str | None:
     """Why this login is refused; None where it is not. Raises OSError and EffectError for files that cannot be read."""
-    username, _, password = (read(ReadFile(str(given), MAX_LOGIN_BYTES)) or b"").partition(b"\n")
+    username, _, password = given.read_bytes().partition(b"\n")
     source = environment.get("untrusted_ip") or environment.get("untrusted_ip6") or ""
     login = Login(username.decode(errors="replace"), environment.get("common_name", ""), source)
     user = _user(VpnFiles(directory), login.username)
@@ -34,8 +32,9 @@ def refused_login(directory: str, given: Path, environment: Mapping[str, str]) -
 def _user(files: VpnFiles, username: str) -> VpnUser | None:
     if USERNAME.problem(username):
         return None
-    octets = read(ReadFile(files.entry(username)))
     try:
-        return parse_user(octets) if octets is not None else None
+        return parse_user(Path(files.entry(username)).read_bytes())
+    except FileNotFoundError:
+        return None
     except ValueError as error:
         raise EffectError(f"{files.entry(username)} {error}") from None

@@ -28,7 +28,7 @@ from warren.commands.providers import pki
 from warren.commands.providers.arguments import EMAIL, PASSWORD, SOURCE_IP, SPA_KEY, USERNAME, VPN_TIMEOUT
 from warren.commands.providers.authority import opened_authority
 from warren.commands.providers.scripting import run_script, tell_of_user
-from warren.commands.providers.vpnfiles import Spa, VpnFiles, profile, usual_head
+from warren.commands.providers.vpnfiles import Spa, VpnFiles, is_reserved, profile, usual_head
 from warren.commands.providers.vpnuser import VpnUser, encode_user
 from warren.commands.result import Code, CommandError, Status
 from warren.commands.schema import Schema
@@ -65,7 +65,7 @@ def _built_in(args: Mapping[str, Any], settings: OpenVpnSettings, files: VpnFile
     seconds = args.get("timeout", pki.CLIENT_LIFE.total_seconds())
     client = pki.make_client(authority, username, (yield from do(RandomBytes(pki.SEED_BYTES))), now, seconds)
     user = _user(args, client, hashed, now)
-    ovpn = profile(head, authority.certificate_pem, client)
+    ovpn = profile(head, authority.certificate_pem, client.certificate_pem, client.key_pem)
     yield from do(WriteFile(files.entry(username), Secret(encode_user(user)), 0o640))
     yield from _write_spa(args, settings, files, user)
     yield from do(WriteFile(files.certificate(username), Secret(client.certificate_pem), 0o644))
@@ -80,7 +80,7 @@ def _built_in(args: Mapping[str, Any], settings: OpenVpnSettings, files: VpnFile
 
 
 def _require_free(files: VpnFiles, username: str) -> Effects[None]:
-    if pki.is_reserved(username):
+    if is_reserved(username):
         raise CommandError(Code.VALIDATION_FAILED, "username: it is the name of the server itself")
     if (yield from do(ReadFile(files.entry(username)))) is not None:
         raise CommandError(Code.EXEC_FAILED, "there is an OpenVPN user of that name; delete it first", Status.ERROR)

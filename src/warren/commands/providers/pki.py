@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 from warren.commands.effects import Secret
+from warren.commands.providers.vpnfiles import SERVER_NAME
 
 SEED_BYTES = 64
 """What is drawn for each certificate: 40 for the key, the rest for the serial number."""
@@ -23,8 +24,6 @@ KEY_BYTES = 40  # 64 bits more than the order has, so that no key is likelier th
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 """Of P-256's group (SEC 2, 2.4.2)."""
 AUTHORITY_NAME = "Warren OpenVPN"
-SERVER_NAME = "openvpn-server"
-"""What clients ask of the server's certificate; no user can have it, see `is_reserved`."""
 AUTHORITY_LIFE = timedelta(days=3650)
 CLIENT_LIFE = timedelta(days=30)
 BACKDATED = timedelta(minutes=5)  # for a client whose clock is behind
@@ -61,11 +60,6 @@ def parse_issued(certificate_pem: bytes, key_pem: bytes) -> Issued:
     if not isinstance(key, ec.EllipticCurvePrivateKey) or certificate.public_key() != key.public_key():
         raise ValueError("the key is not the certificate's")
     return Issued(certificate, key)
-
-
-def is_reserved(username: str) -> bool:
-    """Whether a certificate of this name would pass for the server's own."""
-    return username.lower() == SERVER_NAME
 
 
 def make_authority(seed: bytes, now: float) -> Issued:

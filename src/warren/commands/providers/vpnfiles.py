@@ -16,9 +16,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from warren.commands.effects import Secret
-from warren.commands.providers.pki import SERVER_NAME, Issued
 
 ENTRY = ".json"
+SERVER_NAME = "openvpn-server"
+"""What clients ask of the server's certificate; see `is_reserved`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,11 @@ class VpnFiles:
         return f"{self.directory}/spa/{username}.conf"
 
 
+def is_reserved(username: str) -> bool:
+    """Whether a certificate of this name would pass for the server's own."""
+    return username.lower() == SERVER_NAME
+
+
 def usual_head(remote: str) -> str:
     """What a profile begins with where there is no template. `remote` is as OpenVPN has it: HOST PORT PROTOCOL."""
     return f"""\
@@ -80,13 +86,9 @@ verb 3
 """
 
 
-def profile(head: str, authority_pem: bytes, client: Issued) -> Secret:
-    """A whole USER.ovpn."""
-    inline = {
-        "ca": authority_pem,
-        "cert": client.certificate_pem,
-        "key": client.key_pem.open(),
-    }
+def profile(head: str, authority: bytes, certificate: bytes, key: Secret) -> Secret:
+    """A whole USER.ovpn, of three texts in PEM."""
+    inline = {"ca": authority, "cert": certificate, "key": key.open()}
     blocks = [f"<{name}>\n{pem.decode()}</{name}>\n" for name, pem in inline.items()]
     return Secret((head.rstrip("\n") + "\n" + "".join(blocks)).encode())
 
