@@ -30,7 +30,8 @@ RIGHT: list[tuple[Rule, object]] = [
     (SESSION_ID, "s"),
     (SESSION_ID, "sess_2b7e-1516"),
     (SPA_KEY, "c2VjcmV0c2VjcmV0"),
-    (SPA_KEY, "A" * 170 + "=="),
+    (SPA_KEY, "A" * 168),
+    (SPA_KEY, "A" * 166 + "=="),
 ]
 WRONG: list[tuple[Rule, object]] = [
     (USERNAME, "ab"),
@@ -68,6 +69,8 @@ WRONG: list[tuple[Rule, object]] = [
     (SESSION_ID, "a" * 65),
     (SPA_KEY, "c2VjcmV0"),
     (SPA_KEY, "c2VjcmV0c2VjcmV0\n"),
+    (SPA_KEY, "c2VjcmV0c2VjcmV0c"),
+    (SPA_KEY, "A" * 172),
     (SPA_KEY, "c2VjcmV0;c2VjcmV0"),
 ]
 

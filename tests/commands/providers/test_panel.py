@@ -8,7 +8,6 @@ import pytest
 
 from tests.commands.commands import settings
 from tests.commands.playbook import Playbook
-from tests.commands.providers.hostile import hostile
 from warren.commands.effects import (
     Emit,
     Finished,
@@ -19,9 +18,8 @@ from warren.commands.effects import (
     Secret,
     WriteFile,
 )
-from warren.commands.providers.panel import MAX_FILE_BYTES, VERBS, create_panel_user
+from warren.commands.providers.panel import MAX_FILE_BYTES, create_panel_user
 from warren.commands.result import EMPTY_SHA256, Code, CommandError
-from warren.commands.schema import choose
 from warren.commands.settings import PanelSettings, ServiceSettings
 from warren.commands.verbs import Occasion
 
@@ -69,10 +67,3 @@ def test_a_script_that_fails() -> None:
     playbook = play(built_in=False)
     with pytest.raises(CommandError, match="panel_create ended with status 3"):
         playbook.reply(Finished(3, b"", EMPTY_SHA256, EMPTY_SHA256))
-
-
-@pytest.mark.parametrize("args", [pytest.param(args, id=what[:40]) for what, args in hostile(ARGS, "username")])
-def test_hostile_arguments_are_refused(args: dict[str, object]) -> None:
-    with pytest.raises(CommandError) as refused:
-        choose(VERBS[0].schemas, args)
-    assert refused.value.code == Code.VALIDATION_FAILED

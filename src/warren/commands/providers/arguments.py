@@ -24,5 +24,9 @@ EMAIL = Text(
 )
 VPN_TIMEOUT = Number(60, 86_400, unit="seconds")
 SOURCE_IP = Address("an IPv4 or IPv6 address")
-# fwknop takes keys of up to 128 octets; below 12 a key is a password that can be guessed.
-SPA_KEY = Text("[A-Za-z0-9+/]{16,171}={0,2}", "12 to 128 octets in base64", secret=True)
+# fwknop takes keys of up to 128 octets, and ends at one that is no base64; below 12 a key can be guessed.
+SPA_KEY = Text(
+    "(?:[A-Za-z0-9+/]{4}){4,41}(?:[A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{2}==)?",
+    "12 to 126 octets in base64",
+    secret=True,
+)

@@ -45,6 +45,8 @@ def create_openvpn_user(args: Mapping[str, Any], occasion: Occasion) -> Effects[
     """Raises CommandError EXEC_FAILED where there is one of that name: it stays as it is."""
     settings: CommandSettings = occasion.settings
     services = settings.services
+    if "key" in args and args["key"] == args["hmac_key"]:  # fwknop would end, for all its users
+        raise CommandError(Code.VALIDATION_FAILED, "hmac_key: is the same as key; expected another")
     if services.openvpn.directory is None:
         data = yield from _by_script(settings.scripts, args)
     else:

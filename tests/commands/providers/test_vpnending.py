@@ -1,0 +1,178 @@
+"""How users of OpenVPN end, on real files; with a server in test_openvpn_server.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.commands.commands import settings
+from tests.commands.providers.performing import Node
+from warren.commands.effects import EffectError, Effects, Hold
+from warren.commands.io.executor import Performers, Running
+from warren.commands.io.holds import hold
+from warren.commands.providers import openvpn
+from warren.commands.providers.openvpn_effects import EndVpnSessions
+from warren.commands.providers.pki import is_revoked
+from warren.commands.providers.vpnending import LOOK_AGAIN_SECONDS, TRY_AGAIN_SECONDS, end_openvpn_user, expire_users
+from warren.commands.providers.vpnfiles import VpnFiles
+from warren.commands.providers.vpnuser import VpnUser, parse_user
+from warren.commands.result import Status
+from warren.commands.settings import OpenVpnSettings, PanelSettings, ServiceSettings
+from warren.commands.verbs import Occasion
+
+pytestmark = pytest.mark.integration
+
+SOCKET = "/run/openvpn/management.sock"
+
+
+class Sessions:
+    """A management socket's performer: how many sessions each user has, and whether it answers."""
+
+    def __init__(self) -> None:
+        self.of: dict[str, int] = {}
+        self.answers = True
+
+    def performers(self) -> Performers:
+        return {EndVpnSessions: self._end}
+
+    async def _end(self, effect: EndVpnSessions, _: Running) -> int:
+        if not self.answers:
+            raise EffectError(f"{effect.socket}: Connection refused")
+        return self.of.pop(effect.username, 0)
+
+
+class Place:
+    """A directory of users, and a node that keeps them."""
+
+    def __init__(self, directory: Path) -> None:
+        self.files = VpnFiles(str(directory))
+        self.sessions = Sessions()
+        self.openvpn = OpenVpnSettings(str(directory), SOCKET, "vpn.example.org 1194 udp")
+        services = ServiceSettings(openvpn=self.openvpn, panel=PanelSettings(None, 4))
+        self.node = Node(replace(settings(), services=services), self.sessions.performers())
+
+    def make(self, username: str, timeout: int = 60) -> VpnUser:
+        args: Mapping[str, object] = {
+            "username": username,
+            "userpass": "correct horse",
+            "source_ip": "192.0.2.2",
+            "key": "c2VjcmV0c2VjcmV0c2VjcmV0",
+            "hmac_key": "aG1hY2htYWNobWFjaG1hY2ht",
+            "timeout": timeout,
+        }
+        result = self.node.run(openvpn.VERBS[0], args)
+        assert result.status == Status.SUCCESS, result.problem
+        return parse_user(Path(self.files.entry(username)).read_bytes())
+
+    def left_of(self, username: str) -> list[str]:
+        """The files that a user still has."""
+        files = self.files
+        paths = [files.entry, files.certificate, files.profile, files.spa]
+        return [path(username) for path in paths if Path(path(username)).exists()]
+
+    def is_revoked(self, user: VpnUser) -> bool:
+        return is_revoked(Path(self.files.crl).read_bytes(), int(user.serial, 16))
+
+    def end(self, username: str) -> tuple[bool, int | None]:
+        def part(_: Occasion) -> Effects[tuple[bool, int | None]]:
+            ended = yield from end_openvpn_user(self.openvpn, self.files, username)
+            return ended.was_there, ended.sessions
+
+        return self.node.tend(part)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+def test_all_of_a_user_ends_and_nothing_of_another(place: Place) -> None:
+    user, other = place.make("user1"), place.make("user2")
+    place.sessions.of = {"user1": 2, "user2": 1}
+    assert place.end("user1") == (True, 2)
+    assert place.left_of("user1") == []
+    assert len(place.left_of("user2")) == 4
+    assert (place.is_revoked(user), place.is_revoked(other)) == (True, False)
+    assert place.sessions.of == {"user2": 1}
+    assert place.end("user1") == (False, 0)
+
+
+def test_who_never_was(place: Place) -> None:
+    assert place.end("user1") == (False, 0)
+
+
+def test_sessions_that_cannot_be_ended_leave_the_entry_for_the_next_attempt(place: Place) -> None:
+    user = place.make("user1")
+    place.sessions.of, place.sessions.answers = {"user1": 1}, False
+    with pytest.raises(EffectError, match="Connection refused"):
+        place.end("user1")
+    assert place.is_revoked(user)
+    assert place.left_of("user1") == [place.files.entry("user1")]
+    place.sessions.answers = True
+    assert place.end("user1") == (True, 1)
+    assert place.left_of("user1") == []
+
+
+@pytest.mark.parametrize("lost", ["entry", "certificate", "profile", "spa"])
+def test_a_user_of_which_a_file_is_lost_ends_too(place: Place, lost: str) -> None:
+    user = place.make("user1")
+    Path(getattr(place.files, lost)("user1")).unlink()
+    assert place.end("user1") == (True, 0)
+    assert place.is_revoked(user)
+    assert place.left_of("user1") == []
+
+
+def test_whose_time_is_up_ends_and_nobody_else(place: Place) -> None:
+    user, other = place.make("user1", 60), place.make("user2", 3600)
+    place.sessions.of = {"user1": 1, "user2": 1}
+    early = place.node.tend(expire_users, user.expires - 7)
+    assert early == {"ended": [], "failed": {}, "again_seconds": 7}
+    late = place.node.tend(expire_users, user.expires)
+    assert late == {"ended": ["user1"], "failed": {}, "again_seconds": LOOK_AGAIN_SECONDS}
+    assert place.left_of("user1") == []
+    assert (place.is_revoked(user), place.is_revoked(other)) == (True, False)
+    assert place.sessions.of == {"user2": 1}
+
+
+def test_a_server_that_does_not_answer_is_asked_again(place: Place) -> None:
+    user, other = place.make("user1"), place.make("user2")
+    place.sessions.answers = False
+    tried = place.node.tend(expire_users, user.expires + 5)
+    assert tried["ended"] == []
+    assert tried["failed"] == dict.fromkeys(("user1", "user2"), f"{SOCKET}: Connection refused")
+    assert tried["again_seconds"] == TRY_AGAIN_SECONDS
+    assert place.is_revoked(user)
+    assert place.is_revoked(other)
+    place.sessions.answers = True
+    assert place.node.tend(expire_users, user.expires + 10)["ended"] == ["user1", "user2"]
+
+
+def test_an_entry_that_is_none_is_named_and_holds_up_nobody(place: Place) -> None:
+    user = place.make("user1")
+    Path(place.files.entry("user2")).write_text("{}")
+    looked = place.node.tend(expire_users, user.expires)
+    assert looked["ended"] == ["user1"]
+    assert looked["failed"] == {"user2": f"{place.files.entry('user2')} username is no text"}
+
+
+def test_one_of_that_name_who_was_made_meanwhile_lives_on(place: Place) -> None:
+    user = place.make("user1", 60)
+    entry = Path(place.files.entry("user1"))
+    younger = entry.read_bytes().replace(str(user.expires).encode(), str(user.expires + 60).encode())
+
+    async def held_later(effect: Hold, running: Running) -> None:
+        entry.write_bytes(younger)  # noqa: ASYNC240, nothing else runs here
+        await hold(effect, running)
+
+    place.node.others = {**place.node.others, Hold: held_later}
+    assert place.node.tend(expire_users, user.expires)["ended"] == []
+    assert len(place.left_of("user1")) == 4
+
+
+def test_without_a_directory_there_is_nothing_to_end(place: Place) -> None:
+    place.node.settings = settings()
+    nothing = {"ended": [], "failed": {}, "again_seconds": LOOK_AGAIN_SECONDS}
+    assert place.node.tend(expire_users) == nothing
