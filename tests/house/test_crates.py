@@ -11,7 +11,7 @@ import pytest
 from tests.house.conftest import ROOT, Tree
 
 CRATES = sorted((ROOT / "rust" / "crates").iterdir())
-MAY_BE_UNSAFE = {"aead", "device", "sandbox"}
+MAY_BE_UNSAFE = {"aead", "device", "keymem", "sandbox"}
 
 pytestmark = pytest.mark.unit
 

@@ -2,26 +2,29 @@
 
 use std::fmt;
 
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use keymem::Secret;
 
 /// Octets in a key.
-pub const KEY_BYTES: usize = 32;
+pub const KEY_BYTES: usize = keymem::SECRET_BYTES;
 
-/// A ChaCha20-Poly1305 key: wiped when dropped, never shown.
-#[derive(Zeroize, ZeroizeOnDrop)]
-pub struct Key([u8; KEY_BYTES]);
+/// A ChaCha20-Poly1305 key: in key memory, wiped when dropped, never shown.
+pub struct Key(Secret);
 
 impl Key {
     /// Takes 32 octets and wipes the place where they lay.
     #[must_use]
     pub fn take(octets: &mut [u8; KEY_BYTES]) -> Self {
-        let key = Self(*octets);
-        octets.zeroize();
-        key
+        Self(Secret::take(octets))
     }
 
-    pub(crate) const fn octets(&self) -> &[u8; KEY_BYTES] {
+    pub(crate) fn octets(&self) -> &[u8; KEY_BYTES] {
         &self.0
+    }
+}
+
+impl From<Secret> for Key {
+    fn from(secret: Secret) -> Self {
+        Self(secret)
     }
 }
 

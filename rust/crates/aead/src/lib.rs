@@ -45,9 +45,10 @@
 //! is authentic is public. ring says the same of its code.
 //!
 //! # What stays in memory
-//! A key is wiped when dropped. In lockstep, keys, cipher states and the codes' keys are overwritten before the packets
+//! A key lies in key memory (`keymem`) and is wiped when dropped. In lockstep, keys, cipher states and the codes' keys are overwritten before the packets
 //! are given back; what is not: registers, copies that the compiler keeps on the stack, and key stream, which betrays no
-//! key. ring does not wipe its copy of a key, which lies on the stack. The text of a forged packet is overwritten.
+//! key. ring does not wipe its copy of a key, which lies on the stack: that is for
+//! whoever calls to wipe or to shield. The text of a forged packet is overwritten.
 //!
 //! # Unsafe code
 //! Intrinsics that compute are safe where their feature is enabled. Unsafe are the loads and stores of `row`, each through

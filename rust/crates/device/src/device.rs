@@ -92,9 +92,12 @@ fn aead_by_environment() -> io::Result<Aead> {
     name.parse().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, format!("WARREN_AEAD: {error}")))
 }
 
+/// Keys of sessions come by on the stack, so it is shielded.
 fn run(worker: Worker) -> Event {
-    let reason = std::panic::catch_unwind(AssertUnwindSafe(|| worker.run()))
-        .unwrap_or_else(|_| EndReason::Failed("the packet thread panicked".into()));
+    let work = || std::panic::catch_unwind(AssertUnwindSafe(|| worker.run()));
+    // SAFETY: the packet thread starts no process.
+    let reason =
+        unsafe { keymem::shielded(work) }.unwrap_or_else(|_| EndReason::Failed("the packet thread panicked".into()));
     Event::Ended { reason }
 }
 

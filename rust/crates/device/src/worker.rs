@@ -55,6 +55,8 @@ pub(crate) struct Worker {
     told_off: Vec<OffloadOff>,
     outbound: Outbound,
     inbound: Inbound,
+    /// Keys of which the traces on this stack were wiped.
+    forgotten: u64,
 }
 
 impl Worker {
@@ -91,13 +93,16 @@ impl Worker {
             told_off: Vec::new(),
             outbound: Outbound::new(),
             inbound: Inbound::new(offloads),
+            forgotten: 0,
         })
     }
 
     /// Works until the device is closed or the link is gone.
     pub(crate) fn run(mut self) -> EndReason {
         loop {
-            match self.turn() {
+            let turned = self.turn();
+            self.burn_traces();
+            match turned {
                 Ok(None) => {}
                 Ok(Some(reason)) => return reason,
                 Err(error) => return EndReason::Failed(error.to_string()),
@@ -105,6 +110,17 @@ impl Worker {
         }
     }
 
+    /// A key that nobody holds any more is not to be read on the stack either.
+    fn burn_traces(&mut self) {
+        let forgotten = keymem::forgotten();
+        if forgotten != self.forgotten {
+            self.forgotten = forgotten;
+            keymem::burn();
+        }
+    }
+
+    /// Not inlined: its frame is to lie below the one that has it wiped.
+    #[inline(never)]
     fn turn(&mut self) -> std::io::Result<Option<EndReason>> {
         let ready = self.poller.wait(self.patience(clock::now().boot))?;
         let now = clock::now();

@@ -86,7 +86,7 @@ impl Interface {
     }
 
     fn respond(&mut self, id: PeerId, consumed: Consumed, now: Now) -> Option<()> {
-        let ephemeral = PrivateKey::from_bytes(octets(&mut *self.random));
+        let ephemeral = PrivateKey::filled(|octets| self.random.fill(octets));
         let index = self.peers.indices.claim(id, &mut *self.random);
         let (peer, indices) = self.peers.with_indices(id)?;
         let remote_index = consumed.sender;
@@ -153,7 +153,7 @@ impl Interface {
         if !self.up || peer.endpoint.is_none() || !peer.timers.may_initiate(now.boot) {
             return;
         }
-        let ephemeral = PrivateKey::from_bytes(octets(&mut *self.random));
+        let ephemeral = PrivateKey::filled(|octets| self.random.fill(octets));
         let index = self.peers.indices.claim(id, &mut *self.random);
         let (Some((us, _)), Some((peer, indices))) = (&self.us, self.peers.with_indices(id)) else { return };
         let timestamp = Timestamp::of(now.unix).after(peer.last_label);

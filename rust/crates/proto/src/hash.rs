@@ -5,7 +5,7 @@ use blake2::digest::consts::U16;
 use blake2::digest::{KeyInit, Mac as _};
 use blake2::{Blake2s256, Blake2sMac, Digest};
 use hmac::SimpleHmac;
-use zeroize::Zeroizing;
+pub(crate) use keymem::Secret;
 
 /// Octets of a hash and of a symmetric key.
 pub(crate) const HASH_BYTES: usize = 32;
@@ -16,7 +16,6 @@ pub(crate) const TAG_BYTES: usize = 16;
 
 pub(crate) type Hash = [u8; HASH_BYTES];
 pub(crate) type Mac = [u8; MAC_BYTES];
-pub(crate) type Secret = Zeroizing<[u8; HASH_BYTES]>;
 
 /// Hash(a || b).
 pub(crate) fn hash(a: &[u8], b: &[u8]) -> Hash {
@@ -33,7 +32,7 @@ pub(crate) fn mac(key: &[u8], input: &[u8]) -> Mac {
 
 fn hmac(key: &[u8], a: &[u8], b: &[u8]) -> Secret {
     match SimpleHmac::<Blake2s256>::new_from_slice(key) {
-        Ok(mac) => Zeroizing::new(mac.chain_update(a).chain_update(b).finalize().into_bytes().into()),
+        Ok(mac) => Secret::take(mac.chain_update(a).chain_update(b).finalize().into_bytes().as_mut()),
         Err(_) => unreachable!("HMAC takes a key of any length"),
     }
 }
@@ -51,22 +50,21 @@ pub(crate) fn kdf<const N: usize>(key: &Hash, input: &[u8]) -> [Secret; N] {
 }
 
 /// Aead(key, counter, plaintext, associated), in place. The last 16 octets of `text` are room for the tag.
-pub(crate) fn seal_in_place(key: &Hash, counter: u64, associated: &[u8], text: &mut [u8]) {
-    if let Some(packet) = Packet::numbered(&Key::from(*key), counter, text) {
+pub(crate) fn seal_in_place(key: &Key, counter: u64, associated: &[u8], text: &mut [u8]) {
+    if let Some(packet) = Packet::numbered(key, counter, text) {
         aead::seal(Packet { associated, ..packet });
     }
 }
 
 /// Opens in place; the plaintext is all but the last 16 octets. `None`, and `text` is void, if it is not authentic.
 pub(crate) fn open_in_place<'a>(
-    key: &Hash,
+    key: &Key,
     counter: u64,
     associated: &[u8],
     text: &'a mut [u8],
 ) -> Option<&'a mut [u8]> {
     let plaintext = text.len().checked_sub(TAG_BYTES)?;
-    let key = Key::from(*key);
-    let packet = Packet::numbered(&key, counter, text)?;
+    let packet = Packet::numbered(key, counter, text)?;
     aead::open(Packet { associated, ..packet })?;
     Some(&mut text[..plaintext])
 }
@@ -91,13 +89,14 @@ mod tests {
     #[test]
     fn aead_of_rfc_8439_appendix_a_5() {
         // The nonce of that vector starts with zeros, as ours do.
-        let key = decode("1c9240a5eb55d38af333888604f6b5f0473917c1402b80099dca5cbc207075c0");
+        let key: [u8; 32] =
+            decode("1c9240a5eb55d38af333888604f6b5f0473917c1402b80099dca5cbc207075c0").try_into().unwrap();
         let mut text = decode(
             "64a0861575861af460f062c79be643bd5e805cfd345cf389f108670ac76c8cb24c6cfc18755d43eea09ee94e382d26b0bdb7b73c321b0100d4f03b7f355894cf332f830e710b97ce98c8a84abd0b948114ad176e008d33bd60f982b1ff37c8559797a06ef4f0ef61c186324e2b3506383606907b6a7c02b0f9f6157b53c867e4b9166c767b804d46a59b5216cde7a4e99040c5a40433225ee282a1b0a06c523eaf4534d7f83fa1155b0047718cbc546a0d072b04b3564eea1b422273f548271a0bb2316053fa76991955ebd63159434ecebb4e466dae5a1073a6727627097a1049e617d91d361094fa68f0ff77987130305beaba2eda04df997b714d6c6f2c29a6ad5cb4022b02709beead9d67890cbb22392336fea1851f38",
         );
         let associated = decode("f33388860000000000004e91");
         let counter = u64::from_le_bytes([1, 2, 3, 4, 5, 6, 7, 8]);
-        let opened = open_in_place(&key.try_into().unwrap(), counter, &associated, &mut text).unwrap();
+        let opened = open_in_place(&Key::from(key), counter, &associated, &mut text).unwrap();
         assert!(opened.starts_with(b"Internet-Drafts are draft documents valid for a maximum of six months"));
     }
 

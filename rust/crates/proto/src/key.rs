@@ -1,13 +1,14 @@
 //! The three kinds of key that a person handles, as `wg genkey`, `wg pubkey` and `wg genpsk` make them.
 //!
-//! Secrets are wiped when dropped and never shown: `Debug` prints the kind only. Their text form is the
+//! Secrets lie in key memory (`keymem`), are wiped when dropped and never shown: `Debug` prints the kind only. Their text form is the
 //! 44 base64 characters of wg(8), decoded and encoded without branches or look-ups on the secret.
 
 use std::fmt;
 
+use keymem::{Secret, burnt};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq, ConstantTimeGreater, ConstantTimeLess};
 use x25519_dalek::{PublicKey as X25519Public, StaticSecret};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 /// Octets in a key of any kind.
 pub const KEY_BYTES: usize = 32;
@@ -29,41 +30,61 @@ pub enum KeyError {
 }
 
 /// A Curve25519 private key, clamped as RFC 7748 section 5 says.
-///
-/// It stays where it is in memory until it is dropped: a move copies a pointer, and leaves nothing behind to wipe.
-#[derive(Clone)]
-pub struct PrivateKey(Box<Zeroizing<[u8; KEY_BYTES]>>);
+#[derive(Clone, PartialEq, Eq)]
+pub struct PrivateKey(Secret);
 
 /// A Curve25519 public key: who a peer is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PublicKey([u8; KEY_BYTES]);
 
 /// The symmetric key mixed into a handshake (paper, section 5.2); all zero means "none".
-#[derive(Clone)]
-pub struct PresharedKey(Box<Zeroizing<[u8; KEY_BYTES]>>);
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct PresharedKey(Option<Secret>);
+
+/// What the lack of a preshared key is in a handshake.
+const NO_PRESHARED_KEY: [u8; KEY_BYTES] = [0; KEY_BYTES];
 
 impl PrivateKey {
     /// Takes 32 random octets and clamps them.
     #[must_use]
     pub fn from_bytes(mut bytes: [u8; KEY_BYTES]) -> Self {
-        bytes[0] &= 248;
-        bytes[31] = (bytes[31] & 127) | 64;
-        let key = Self(Box::new(Zeroizing::new(bytes)));
-        bytes.zeroize();
-        key
+        Self::of(Secret::take(&mut bytes))
+    }
+
+    /// Has 32 random octets written to where the key is to lie, and clamps them.
+    #[must_use]
+    pub fn filled(fill: impl FnOnce(&mut [u8; KEY_BYTES])) -> Self {
+        let mut secret = Secret::default();
+        fill(&mut secret);
+        Self::of(secret)
+    }
+
+    /// Clamps.
+    fn of(mut secret: Secret) -> Self {
+        secret[0] &= 248;
+        secret[31] = (secret[31] & 127) | 64;
+        Self(secret)
     }
 
     /// The public half.
     #[must_use]
     pub fn public_key(&self) -> PublicKey {
-        PublicKey(X25519Public::from(&StaticSecret::from(**self.0)).to_bytes())
+        burnt(|| PublicKey(X25519Public::from(&StaticSecret::from(*self.0)).to_bytes()))
+    }
+
+    /// The 32 octets.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; KEY_BYTES] {
+        &self.0
     }
 
     /// X25519 (RFC 7748). `None` for a low-order point, whose result is all zero.
     #[must_use]
-    pub(crate) fn agree(&self, their: &PublicKey) -> Option<Zeroizing<[u8; KEY_BYTES]>> {
-        let shared = StaticSecret::from(**self.0).diffie_hellman(&X25519Public::from(their.0));
-        shared.was_contributory().then(|| Zeroizing::new(shared.to_bytes()))
+    pub(crate) fn agree(&self, their: &PublicKey) -> Option<Secret> {
+        burnt(|| {
+            let shared = StaticSecret::from(*self.0).diffie_hellman(&X25519Public::from(their.0));
+            shared.was_contributory().then(|| Secret::from(shared.as_bytes()))
+        })
     }
 }
 
@@ -75,7 +96,7 @@ macro_rules! key_text {
             /// # Errors
             /// [`KeyError`]; it holds nothing of the text but its length.
             pub fn from_base64(text: &str) -> Result<Self, KeyError> {
-                Ok(Self::from_bytes(*decode_base64(text.as_bytes())?))
+                decode_base64(text.as_bytes()).map(Self::of)
             }
 
             /// Parses 64 lower-case hexadecimal characters, the form of the UAPI.
@@ -83,25 +104,19 @@ macro_rules! key_text {
             /// # Errors
             /// [`KeyError::NotHex`].
             pub fn from_hex(text: &str) -> Result<Self, KeyError> {
-                Ok(Self::from_bytes(*decode_hex(text.as_bytes())?))
+                decode_hex(text.as_bytes()).map(Self::of)
             }
 
             /// The 44 base64 characters of wg(8); wiped when dropped.
             #[must_use]
             pub fn to_base64(&self) -> Zeroizing<String> {
-                encode_base64(&self.0)
+                encode_base64(self.as_bytes())
             }
 
             /// 64 lower-case hexadecimal characters; wiped when dropped.
             #[must_use]
             pub fn to_hex(&self) -> Zeroizing<String> {
-                encode_hex(&self.0)
-            }
-
-            /// The 32 octets.
-            #[must_use]
-            pub fn as_bytes(&self) -> &[u8; KEY_BYTES] {
-                &self.0
+                encode_hex(self.as_bytes())
             }
         }
     };
@@ -116,43 +131,65 @@ impl PublicKey {
     pub fn from_bytes(bytes: [u8; KEY_BYTES]) -> Self {
         Self(bytes)
     }
+
+    /// The 32 octets.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; KEY_BYTES] {
+        &self.0
+    }
+
+    fn of(octets: Secret) -> Self {
+        Self(*octets)
+    }
 }
 
 impl PresharedKey {
     /// Any 32 octets.
     #[must_use]
     pub fn from_bytes(mut bytes: [u8; KEY_BYTES]) -> Self {
-        let key = Self(Box::new(Zeroizing::new(bytes)));
-        bytes.zeroize();
-        key
+        Self::of(Secret::take(&mut bytes))
+    }
+
+    /// Has 32 octets written to where the key is to lie.
+    #[must_use]
+    pub fn filled(fill: impl FnOnce(&mut [u8; KEY_BYTES])) -> Self {
+        let mut secret = Secret::default();
+        fill(&mut secret);
+        Self::of(secret)
+    }
+
+    /// Whether there is a key is no secret: it takes no room where there is none.
+    fn of(secret: Secret) -> Self {
+        let none: bool = secret.ct_eq(&NO_PRESHARED_KEY).into();
+        Self((!none).then_some(secret))
+    }
+
+    /// The 32 octets.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; KEY_BYTES] {
+        self.0.as_deref().unwrap_or(&NO_PRESHARED_KEY)
     }
 
     /// True for the all-zero key, which means "none".
     #[must_use]
     pub fn is_none(&self) -> bool {
-        self.as_bytes().ct_eq(&[0; KEY_BYTES]).into()
+        self.0.is_none()
     }
 }
 
-impl Default for PresharedKey {
-    fn default() -> Self {
-        Self::from_bytes([0; KEY_BYTES])
+impl From<&[u8; KEY_BYTES]> for PrivateKey {
+    /// Copies random octets to where the key is to lie, and clamps them there.
+    fn from(octets: &[u8; KEY_BYTES]) -> Self {
+        Self::of(Secret::from(octets))
     }
 }
 
-impl PartialEq for PrivateKey {
-    fn eq(&self, other: &Self) -> bool {
-        self.as_bytes().ct_eq(other.as_bytes()).into()
+impl From<&[u8; KEY_BYTES]> for PresharedKey {
+    /// Copies octets to where the key is to lie.
+    fn from(octets: &[u8; KEY_BYTES]) -> Self {
+        Self::of(Secret::from(octets))
     }
 }
-impl Eq for PrivateKey {}
-
-impl PartialEq for PresharedKey {
-    fn eq(&self, other: &Self) -> bool {
-        self.as_bytes().ct_eq(other.as_bytes()).into()
-    }
-}
-impl Eq for PresharedKey {}
 
 impl fmt::Debug for PrivateKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -216,11 +253,11 @@ fn encode_base64(bytes: &[u8; KEY_BYTES]) -> Zeroizing<String> {
     text
 }
 
-fn decode_base64(text: &[u8]) -> Result<Zeroizing<[u8; KEY_BYTES]>, KeyError> {
+fn decode_base64(text: &[u8]) -> Result<Secret, KeyError> {
     if text.len() != KEY_BASE64 {
         return Err(KeyError::Length(text.len()));
     }
-    let mut bytes = Zeroizing::new([0; KEY_BYTES]);
+    let mut bytes = Secret::default();
     let mut good = text[KEY_BASE64 - 1].ct_eq(&b'=');
     for (digits, out) in text[..KEY_BASE64 - 1].chunks(4).zip(bytes.chunks_mut(3)) {
         let mut word = 0u32;
@@ -252,11 +289,11 @@ fn encode_hex(bytes: &[u8; KEY_BYTES]) -> Zeroizing<String> {
     text
 }
 
-fn decode_hex(text: &[u8]) -> Result<Zeroizing<[u8; KEY_BYTES]>, KeyError> {
+fn decode_hex(text: &[u8]) -> Result<Secret, KeyError> {
     if text.len() != 2 * KEY_BYTES {
         return Err(KeyError::NotHex);
     }
-    let mut bytes = Zeroizing::new([0; KEY_BYTES]);
+    let mut bytes = Secret::default();
     let mut good = Choice::from(1);
     for (pair, out) in text.chunks(2).zip(bytes.iter_mut()) {
         for digit in pair {

@@ -111,11 +111,11 @@ fn retire(session: Option<Box<Session>>, retired: &mut impl FnMut(u32)) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hash::Secret;
     use crate::noise::SessionKeys;
-    use zeroize::Zeroizing;
 
     fn session(index: u32, initiator: bool) -> Session {
-        let keys = SessionKeys { sending: Zeroizing::new([1; 32]), receiving: Zeroizing::new([2; 32]) };
+        let keys = SessionKeys { sending: Secret::from(&[1; 32]), receiving: Secret::from(&[2; 32]) };
         Session::new(keys, index, 0, initiator, Duration::ZERO)
     }
 

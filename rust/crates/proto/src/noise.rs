@@ -8,6 +8,7 @@
 //! Nothing here touches a table or a clock. A message that fails leaves the state as it was, so that a forged
 //! answer cannot spoil a handshake under way.
 
+use aead::Key;
 use zeroize::Zeroizing;
 
 use crate::hash::{Hash, Secret, TAG_BYTES, hash, kdf, open_in_place, seal_in_place};
@@ -49,7 +50,7 @@ impl Transcript {
     /// The start of every handshake with the holder of `responder`.
     fn new(responder: &PublicKey) -> Self {
         let chain = hash(CONSTRUCTION, &[]);
-        Self { hash: hash(&hash(&chain, IDENTIFIER), responder.as_bytes()), chain: Zeroizing::new(chain) }
+        Self { hash: hash(&hash(&chain, IDENTIFIER), responder.as_bytes()), chain: Secret::from(&chain) }
     }
 
     fn mix_hash(&mut self, data: &[u8]) {
@@ -61,10 +62,10 @@ impl Transcript {
         self.chain = chain;
     }
 
-    fn mix_key_and_derive(&mut self, input: &[u8]) -> Secret {
+    fn mix_key_and_derive(&mut self, input: &[u8]) -> Key {
         let [chain, key] = kdf(&self.chain, input);
         self.chain = chain;
-        key
+        key.into()
     }
 
     /// "e": an ephemeral key goes by in the clear.
@@ -74,15 +75,15 @@ impl Transcript {
     }
 
     /// "psk": mixes the preshared key, and derives the key of the field after it.
-    fn mix_preshared(&mut self, preshared: &PresharedKey) -> Secret {
+    fn mix_preshared(&mut self, preshared: &PresharedKey) -> Key {
         let [chain, tau, key] = kdf(&self.chain, preshared.as_bytes());
         self.chain = chain;
         self.mix_hash(&*tau);
-        key
+        key.into()
     }
 
     /// Encrypts a field; `N` is its length with the tag.
-    fn seal<const N: usize>(&mut self, key: &Secret, plaintext: &[u8]) -> [u8; N] {
+    fn seal<const N: usize>(&mut self, key: &Key, plaintext: &[u8]) -> [u8; N] {
         let mut field = [0; N];
         field[..N - TAG_BYTES].copy_from_slice(plaintext);
         seal_in_place(key, 0, &self.hash, &mut field);
@@ -91,7 +92,7 @@ impl Transcript {
     }
 
     /// Decrypts a field of `N + 16` octets.
-    fn open<const N: usize>(&mut self, key: &Secret, field: &[u8]) -> Option<[u8; N]> {
+    fn open<const N: usize>(&mut self, key: &Key, field: &[u8]) -> Option<[u8; N]> {
         let mut text = Zeroizing::new(field.to_vec());
         let plaintext = open_in_place(key, 0, &self.hash, &mut text)?.as_ref().try_into().ok()?;
         self.mix_hash(field);

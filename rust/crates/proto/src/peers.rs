@@ -30,7 +30,7 @@ pub(crate) struct Peer {
     /// When it was made, among all.
     pub(crate) order: u64,
     /// What our static keys agree on; computed when first needed, for most peers never.
-    static_static: Option<Box<Secret>>,
+    static_static: Option<Secret>,
     /// It stands in the queue of those to whom an initiation is to be sent.
     pub(crate) awaits_initiation: bool,
     /// Our initiation under way, and the index it carries.
@@ -91,9 +91,9 @@ impl Peer {
     /// What our static keys agree on; `None` for a low-order point.
     pub(crate) fn static_static(&mut self, us: &Identity) -> Option<&Secret> {
         if self.static_static.is_none() {
-            self.static_static = us.private.agree(&self.public_key).map(Box::new);
+            self.static_static = us.private.agree(&self.public_key);
         }
-        self.static_static.as_deref()
+        self.static_static.as_ref()
     }
 
     /// Our static key is another now.

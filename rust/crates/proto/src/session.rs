@@ -32,16 +32,10 @@ pub(crate) struct Session {
 
 impl Session {
     /// A session whose handshake ended at `born`.
-    pub(crate) fn new(
-        mut keys: SessionKeys,
-        local_index: u32,
-        remote_index: u32,
-        initiator: bool,
-        born: Duration,
-    ) -> Self {
+    pub(crate) fn new(keys: SessionKeys, local_index: u32, remote_index: u32, initiator: bool, born: Duration) -> Self {
         Self {
-            sending: Key::take(&mut keys.sending),
-            receiving: Key::take(&mut keys.receiving),
+            sending: keys.sending.into(),
+            receiving: keys.receiving.into(),
             local_index,
             remote_index,
             initiator,
@@ -163,10 +157,10 @@ const _: () = assert!(DATA_OVERHEAD_BYTES == DATA_HEADER_BYTES + TAG_BYTES);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use zeroize::Zeroizing;
+    use crate::hash::Secret;
 
     fn pair() -> (Session, Session) {
-        let key = |seed| Zeroizing::new([seed; 32]);
+        let key = |seed| Secret::from(&[seed; 32]);
         let (a, b) =
             (SessionKeys { sending: key(1), receiving: key(2) }, SessionKeys { sending: key(2), receiving: key(1) });
         (Session::new(a, 10, 20, true, Duration::ZERO), Session::new(b, 20, 10, false, Duration::ZERO))

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use aead::Aead;
 use serde_json::Value;
-use zeroize::Zeroizing;
 
 use crate::cookie::Adder;
+use crate::hash::Secret;
 use crate::key::{PresharedKey, PrivateKey};
 use crate::message::{CookieReply, Initiation, Response};
 use crate::noise::{Identity, Initiated, Opened, SessionKeys};
@@ -98,8 +98,8 @@ fn transport_messages_are_those_of_the_transcript() {
     for case in cases() {
         let (ours, theirs) = (case.index("initiator_index"), case.index("responder_index"));
         let keys = SessionKeys {
-            sending: Zeroizing::new(case.array("initiator_send_key")),
-            receiving: Zeroizing::new(case.array("initiator_receive_key")),
+            sending: Secret::from(&case.array("initiator_send_key")),
+            receiving: Secret::from(&case.array("initiator_receive_key")),
         };
         let mut session = Session::new(keys, ours, theirs, true, Duration::ZERO);
         let mut keepalive = [0; 32];

@@ -55,11 +55,16 @@ impl KeyText {
     }
 }
 
-/// 32 octets of the system's randomness.
-fn random() -> PyResult<Zeroizing<[u8; KEY_BYTES]>> {
-    let mut bytes = Zeroizing::new([0; KEY_BYTES]);
-    SystemRandom::new().fill(&mut *bytes).map_err(|_| PyOSError::new_err("the system has no randomness to give"))?;
-    Ok(bytes)
+/// A key of 32 octets of the system's randomness, written to where it is to lie.
+fn random<Key>(filled: impl FnOnce(&mut dyn FnMut(&mut [u8; KEY_BYTES])) -> Key) -> PyResult<Key> {
+    let mut given = Ok(());
+    let key = filled(&mut |octets| given = SystemRandom::new().fill(octets));
+    given.map(|()| key).map_err(|_| PyOSError::new_err("the system has no randomness to give"))
+}
+
+/// The text of a secret, for a buffer that the caller wipes.
+fn write_text(py: Python<'_>, text: &Zeroizing<String>, room: &PyBuffer<u8>) -> PyResult<()> {
+    room.copy_from_slice(py, text.as_bytes())
 }
 
 impl fmt::Debug for PublicKey {
@@ -73,7 +78,7 @@ impl PrivateKey {
     /// A new one, from the system's randomness.
     #[staticmethod]
     fn generate() -> PyResult<Self> {
-        Ok(Self(key::PrivateKey::from_bytes(*random()?)))
+        random(|fill| key::PrivateKey::filled(fill)).map(Self)
     }
 
     /// Parses the 44 characters of wg(8), without white space round them. Raises KeyTextError.
@@ -85,6 +90,11 @@ impl PrivateKey {
     /// The secret as text, which Python cannot wipe: for a file or a pipe, at once.
     fn to_base64(&self) -> String {
         self.0.to_base64().as_str().to_owned()
+    }
+
+    /// Writes the 44 characters of wg(8) into a buffer of that length, which the caller wipes. Raises BufferError.
+    fn write_base64(&self, py: Python<'_>, room: PyBuffer<u8>) -> PyResult<()> {
+        write_text(py, &self.0.to_base64(), &room)
     }
 
     /// The public half.
@@ -124,7 +134,7 @@ impl PresharedKey {
     /// A new one, from the system's randomness.
     #[staticmethod]
     fn generate() -> PyResult<Self> {
-        Ok(Self(key::PresharedKey::from_bytes(*random()?)))
+        random(|fill| key::PresharedKey::filled(fill)).map(Self)
     }
 
     /// Parses the 44 characters of wg(8), without white space round them. Raises KeyTextError.
@@ -142,6 +152,11 @@ impl PresharedKey {
     /// The secret as text, which Python cannot wipe: for a file or a pipe, at once.
     fn to_base64(&self) -> String {
         self.0.to_base64().as_str().to_owned()
+    }
+
+    /// Writes the 44 characters of wg(8) into a buffer of that length, which the caller wipes. Raises BufferError.
+    fn write_base64(&self, py: Python<'_>, room: PyBuffer<u8>) -> PyResult<()> {
+        write_text(py, &self.0.to_base64(), &room)
     }
 
     fn __repr__(&self) -> String {

@@ -11,6 +11,7 @@ mod failure;
 mod guard;
 mod host;
 mod key;
+mod keymemory;
 mod net;
 mod privilege;
 mod rule;
@@ -28,6 +29,8 @@ mod _core {
     use crate::host::{Link, LinkRoute, Netlink};
     #[pymodule_export]
     use crate::key::{PresharedKey, PrivateKey, PublicKey};
+    #[pymodule_export]
+    use crate::keymemory::{KeyMemory, key_memory};
     #[pymodule_export]
     use crate::privilege::drop_privileges;
     #[pymodule_export]

@@ -120,6 +120,9 @@ fn work(
 ) -> Result<(), Box<dyn Error>> {
     let log = Log::new(arguments::log_threshold(), ifname);
     log.write(&Record::new(Level::Info, "interface.start").with("version", env!("CARGO_PKG_VERSION")));
+    if let Some(refusal) = keymem::state().refusal {
+        log.write(&Record::new(Level::Warning, "key_memory.unlocked").with("reason", refusal));
+    }
     let interface = Interface::start(tun, listener, log)?;
     started(&interface)?;
     interface.run()

@@ -21,7 +21,7 @@ pub(super) fn gather(status: &mut InterfaceStatus, body: &[u8]) {
     for attribute in attributes(body, 0) {
         let value = attribute.value();
         match attribute.kind() {
-            WGDEVICE_A_PRIVATE_KEY => status.private_key = key(value).map(PrivateKey::from_bytes),
+            WGDEVICE_A_PRIVATE_KEY => status.private_key = octets(value).map(PrivateKey::from),
             WGDEVICE_A_LISTEN_PORT => set(&mut status.listen_port, value, u16::from_ne_bytes),
             WGDEVICE_A_FWMARK => set(&mut status.fwmark, value, u32::from_ne_bytes),
             WGDEVICE_A_PEERS => attributes(value, 0).filter_map(|peer| parse_peer(peer.value())).for_each(|peer| {
@@ -43,7 +43,7 @@ fn add_peer(peers: &mut Vec<PeerStatus>, peer: PeerStatus) {
 fn parse_peer(body: &[u8]) -> Option<PeerStatus> {
     let public_key = attributes(body, 0).find(|attribute| attribute.kind() == WGPEER_A_PUBLIC_KEY)?;
     let mut peer = PeerStatus {
-        public_key: PublicKey::from_bytes(key(public_key.value())?),
+        public_key: PublicKey::from_bytes(*octets(public_key.value())?),
         preshared_key: PresharedKey::default(),
         endpoint: None,
         last_handshake: Duration::ZERO,
@@ -55,7 +55,7 @@ fn parse_peer(body: &[u8]) -> Option<PeerStatus> {
     for attribute in attributes(body, 0) {
         let value = attribute.value();
         match attribute.kind() {
-            WGPEER_A_PRESHARED_KEY => peer.preshared_key = PresharedKey::from_bytes(key(value)?),
+            WGPEER_A_PRESHARED_KEY => peer.preshared_key = PresharedKey::from(octets(value)?),
             WGPEER_A_ENDPOINT => peer.endpoint = parse_endpoint(value),
             WGPEER_A_LAST_HANDSHAKE_TIME => peer.last_handshake = parse_time(value)?,
             WGPEER_A_RX_BYTES => set(&mut peer.rx_bytes, value, u64::from_ne_bytes),
@@ -72,7 +72,8 @@ fn parse_peer(body: &[u8]) -> Option<PeerStatus> {
     Some(peer)
 }
 
-fn key(value: &[u8]) -> Option<[u8; KEY_BYTES]> {
+/// Of a key, where they lie: a secret is copied to where it is to stay, and nowhere else.
+fn octets(value: &[u8]) -> Option<&[u8; KEY_BYTES]> {
     value.try_into().ok()
 }
 

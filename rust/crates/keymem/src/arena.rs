@@ -1,0 +1,101 @@
+//! The slots of this process: which are free, and the pages that they lie in.
+//!
+//! Which slots are free is kept beside the pages and not in them: a child process, whose pages are wiped, gives back what
+//! it holds as its parent does.
+
+use std::alloc::{Layout, handle_alloc_error};
+use std::ptr::NonNull;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::pages::{RUN_BYTES, Run};
+use crate::secret::{Octets, SECRET_BYTES};
+use crate::state::State;
+
+/// Not zero: what the first slot holds until a fork wipes it.
+const MARK: Octets = [0x5a; SECRET_BYTES];
+
+static ARENA: Mutex<Arena> = Mutex::new(Arena { runs: Vec::new(), free: Vec::new() });
+
+/// Held for some ten instructions at a time, but where pages are mapped.
+pub(crate) fn locked() -> MutexGuard<'static, Arena> {
+    ARENA.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// See the module.
+pub(crate) struct Arena {
+    runs: Vec<Run>,
+    /// All zero. Used last in first out, so that few pages are in the processor's caches.
+    free: Vec<NonNull<Octets>>,
+}
+
+// SAFETY: its pointers are to pages of the process, not of a thread, and it owns each slot in `free` alone.
+unsafe impl Send for Arena {}
+
+impl Arena {
+    /// A slot, all zero, that is the caller's until it is given back.
+    pub(crate) fn take(&mut self) -> NonNull<Octets> {
+        self.protect_after_fork();
+        loop {
+            match self.free.pop() {
+                Some(slot) => return slot,
+                None => self.grow(),
+            }
+        }
+    }
+
+    /// Takes back a slot that was taken, all zero.
+    pub(crate) fn give_back(&mut self, slot: NonNull<Octets>) {
+        // There is room: it was made for every slot when the pages were mapped.
+        self.free.push(slot);
+    }
+
+    pub(crate) fn state(&mut self) -> State {
+        if self.runs.is_empty() {
+            self.grow();
+        }
+        self.protect_after_fork();
+        let mapped_bytes = self.runs.len() * RUN_BYTES;
+        State {
+            used_bytes: mapped_bytes - (1 + self.free.len()) * SECRET_BYTES,
+            mapped_bytes,
+            locked_bytes: self.runs.iter().filter(|run| run.locked).count() * RUN_BYTES,
+            refusal: self.runs.iter().rev().find_map(|run| run.refusal),
+        }
+    }
+
+    /// More pages. Without memory for them the process ends, as it does where any other memory is wanting.
+    fn grow(&mut self) {
+        let Some(run) = Run::map() else { handle_alloc_error(Layout::new::<[u8; RUN_BYTES]>()) };
+        let slots = RUN_BYTES / SECRET_BYTES;
+        self.runs.push(run);
+        self.free.reserve_exact(self.runs.len() * slots - self.free.len());
+        let start = self.runs[self.runs.len() - 1].start().cast::<Octets>();
+        // SAFETY: a run has this many slots one after the other.
+        let all = (0..slots).rev().map(|slot| unsafe { start.add(slot) });
+        self.free.extend(all);
+        if self.runs.len() == 1 {
+            self.free.pop();
+            self.set_mark();
+        }
+    }
+
+    /// A child process has its parent's pages wiped, and unlocked: it locks them again before it puts a key there.
+    fn protect_after_fork(&mut self) {
+        // SAFETY: the first slot of the first run is nobody's but the mark's.
+        if self.mark().is_some_and(|mark| unsafe { mark.read() } != MARK) {
+            self.runs.iter_mut().for_each(Run::protect);
+            self.set_mark();
+        }
+    }
+
+    fn set_mark(&self) {
+        if let Some(mark) = self.mark() {
+            // SAFETY: as above; it was taken out of `free` when the run was mapped.
+            unsafe { mark.write(MARK) };
+        }
+    }
+
+    fn mark(&self) -> Option<NonNull<Octets>> {
+        self.runs.first().map(|run| run.start().cast())
+    }
+}

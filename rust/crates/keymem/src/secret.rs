@@ -1,0 +1,114 @@
+//! One key.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::ptr::NonNull;
+
+use subtle::ConstantTimeEq;
+use zeroize::Zeroize;
+
+use crate::{arena, state};
+
+/// Octets of a secret.
+pub const SECRET_BYTES: usize = 32;
+
+pub(crate) type Octets = [u8; SECRET_BYTES];
+
+/// 32 octets in key memory, wiped when dropped, compared in constant time, never shown.
+///
+/// It stays where it is: a move copies a pointer, and leaves nothing behind to wipe. Reading it costs what reading
+/// through any reference costs; making and dropping it takes a lock for a moment and, as a rule, allocates nothing.
+pub struct Secret(NonNull<Octets>);
+
+// SAFETY: a secret owns its slot, which belongs to no thread, and hands it out as references borrowed from itself.
+unsafe impl Send for Secret {}
+// SAFETY: as above; through a shared reference it is only read.
+unsafe impl Sync for Secret {}
+
+impl Secret {
+    /// Takes 32 octets and wipes the place where they lay.
+    #[must_use]
+    pub fn take(octets: &mut [u8; SECRET_BYTES]) -> Self {
+        let secret = Self::from(&*octets);
+        octets.zeroize();
+        secret
+    }
+}
+
+impl Default for Secret {
+    /// All zero.
+    fn default() -> Self {
+        Self(arena::locked().take())
+    }
+}
+
+impl From<&[u8; SECRET_BYTES]> for Secret {
+    fn from(octets: &[u8; SECRET_BYTES]) -> Self {
+        let mut secret = Self::default();
+        secret.copy_from_slice(octets);
+        secret
+    }
+}
+
+impl Clone for Secret {
+    fn clone(&self) -> Self {
+        Self::from(&**self)
+    }
+}
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        (**self).zeroize();
+        state::count_forgotten();
+        arena::locked().give_back(self.0);
+    }
+}
+
+impl Deref for Secret {
+    type Target = [u8; SECRET_BYTES];
+
+    fn deref(&self) -> &Self::Target {
+        // SAFETY: the slot is this secret's alone until it is dropped, and holds octets from the beginning.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl DerefMut for Secret {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        // SAFETY: as above, and nobody else holds a reference while `self` is borrowed alone.
+        unsafe { self.0.as_mut() }
+    }
+}
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.ct_eq(&**other).into()
+    }
+}
+impl Eq for Secret {}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(hidden)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_does_not_show_and_leaves_nothing_where_it_lay() {
+        let mut octets = [7; SECRET_BYTES];
+        let secret = Secret::take(&mut octets);
+        assert_eq!(format!("{secret:?}"), "Secret(hidden)");
+        assert_eq!((octets, *secret), ([0; SECRET_BYTES], [7; SECRET_BYTES]));
+    }
+
+    #[test]
+    fn secrets_are_equal_by_what_they_hold() {
+        let secret = Secret::from(&[7; SECRET_BYTES]);
+        assert_eq!(secret, secret.clone());
+        assert_ne!(secret, Secret::default());
+    }
+}

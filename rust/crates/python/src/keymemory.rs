@@ -1,0 +1,34 @@
+//! The memory that keys of this process lie in.
+
+use pyo3::prelude::*;
+
+/// How the keys of this process lie, at one moment.
+#[pyclass(frozen, get_all, eq, module = "warren._core")]
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct KeyMemory {
+    used_bytes: usize,
+    mapped_bytes: usize,
+    locked_bytes: usize,
+    refusal: Option<String>,
+    errno: Option<i32>,
+}
+
+#[pymethods]
+impl KeyMemory {
+    fn __repr__(&self) -> String {
+        format!("{self:?}")
+    }
+}
+
+/// Asks for it; there is a page for keys from the first question on, so that a refusal is told before there is a key.
+#[pyfunction]
+pub(crate) fn key_memory() -> KeyMemory {
+    let keymem::State { used_bytes, mapped_bytes, locked_bytes, refusal } = keymem::state();
+    KeyMemory {
+        used_bytes,
+        mapped_bytes,
+        locked_bytes,
+        refusal: refusal.map(|refusal| refusal.to_string()),
+        errno: refusal.map(|refusal| refusal.errno),
+    }
+}
