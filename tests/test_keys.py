@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import resource
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.memory import find
+from tests.secrets import forms, octets
 from warren._core import PresharedKey, PrivateKey
 from warren.errors import KeyFileError
 from warren.keys import read_preshared_key, read_private_key, write_preshared_key, write_private_key
@@ -166,3 +169,51 @@ def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(KeyFileError) as error:
         write_private_key(tmp_path / "absent" / "private.key", KEY)
     assert error.value.code == "key_file.unusable"
+
+
+ASKED_AFTER_A_FORK = """
+import os
+from warren._core import PrivateKey, key_memory
+key, before = PrivateKey.generate(), key_memory()
+text = key.to_base64()
+child = os.fork()
+if child == 0:
+    own = PrivateKey.generate()
+    locked = before.locked_bytes == 0 or "VmLck:\t       0" not in open("/proc/self/status").read()
+    os._exit(0 if locked and own.to_base64() not in (text, 44 * "A") and key.to_base64() == 43 * "A" + "=" else 1)
+assert os.waitpid(child, 0)[1] == 0
+assert key.to_base64() == text
+"""
+
+
+def test_a_child_process_reads_no_key_of_its_parent() -> None:
+    """It finds zeros in its place, and locked memory for its own."""
+    subprocess.run([sys.executable, "-c", ASKED_AFTER_A_FORK], check=True)
+
+
+KEEPS_ONE = """
+import sys
+from pathlib import Path
+from warren.keys import read_private_key, write_private_key
+from warren._core import PrivateKey
+path = Path(sys.argv[1])
+write_private_key(path, PrivateKey.generate())
+key = read_private_key(path)
+key.public_key()
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_key_that_was_written_and_read_lies_in_its_place_alone(tmp_path: Path) -> None:
+    """Neither Python's memory nor a stack has a copy, as text or as octets."""
+    path = tmp_path / "private.key"
+    with subprocess.Popen(
+        [sys.executable, "-c", KEEPS_ONE, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as program:
+        assert program.stdout is not None
+        assert program.stdout.readline() == b"ready\n"
+        found = find(Path(f"/proc/{program.pid}"), forms({"key": octets(read_private_key(path))}))
+        program.communicate()
+    assert list(found) == ["key, raw"]
+    assert all(region.flags >= {"dd", "wf"} for region in found["key, raw"])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
 import tempfile
 from collections.abc import Callable, Collection
 from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 from typing import TypeVar
 
@@ -96,9 +98,8 @@ def _write(path: Path, key: PrivateKey | PresharedKey) -> None:
     try:
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
-            with open(descriptor, "wb") as file:  # noqa: PTH123, from a descriptor
-                file.write(f"{key.to_base64()}\n".encode())
-                file.flush()
+            with open(descriptor, "wb", buffering=0) as file:  # noqa: PTH123, from a descriptor
+                _write_line(file, key)
                 os.fsync(file.fileno())
             os.link(temporary, path)
         finally:
@@ -107,6 +108,19 @@ def _write(path: Path, key: PrivateKey | PresharedKey) -> None:
         _sync_directory(path.parent)
     except OSError as error:
         raise _unusable(path, error) from error
+
+
+def _write_line(file: FileIO, key: PrivateKey | PresharedKey) -> None:
+    """Without a copy that stays: what was written is wiped."""
+    line = bytearray(KEY_CHARACTERS + 1)
+    line[KEY_CHARACTERS:] = b"\n"
+    try:
+        with memoryview(line) as whole, whole[:KEY_CHARACTERS] as room:
+            key.write_base64(room)
+        if file.write(line) != len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    finally:
+        line[:] = bytes(len(line))
 
 
 def _sync_directory(directory: Path) -> None:

@@ -74,6 +74,10 @@ class KeyRing:
         """The far side knows the new key: the old one goes. Raises KeyFileError."""
         self._note(self._keys.turn(Path(network.private_key_path), Step.CONFIRM))
 
+    def forget(self) -> None:
+        """Holds no key any more, until they are read again: of a network that is down none lies in memory (H-77)."""
+        self.held = self._switched = None
+
     def _note(self, files: KeyFiles) -> None:
         self._committed = files.stage is Stage.COMMITTED
         self._switched = None

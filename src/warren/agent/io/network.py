@@ -97,6 +97,7 @@ class Network:
             except WarrenError as error:
                 self.record.fail(error, wall_seconds())
                 raise
+            self._keys.forget()
             self.record.step(Step.GONE, wall_seconds())
         log.info("network.down", extra={"network": self.config.name})
 
