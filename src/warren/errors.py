@@ -75,6 +75,10 @@ REMEDIES = {
     "key_file.read_only": "nothing was changed; let its owner write there, or change the key by hand",
     "key_file.readable": "whoever could read it has the key: make a new one, or close the file",
     "key_file.unusable": "check the path, who may use it, and the room on the disk",
+    "key_memory.unlocked": (
+        "without it a key can reach the disk by way of swap; LimitMEMLOCK=16M in the agent's unit, "
+        "or give it CAP_IPC_LOCK: setcap cap_net_admin,cap_ipc_lock=+eip LAUNCHER"
+    ),
     "network.state": "`warren status` shows what it is doing",
     "network.unknown": "`warren list` shows the networks that there are",
     "privilege.gained": "with file capabilities only what root has written counts; start it as root, or by its unit",

@@ -164,6 +164,7 @@ socket = "/run/t.sock"
 state = "/var/lib/t"
 key_directories = ["/etc/harmony-agent", "/run/credentials"]
 log_level = "warning"
+require_mlock = true
 
 [http]
 enabled = false
@@ -207,6 +208,7 @@ probe_interval_seconds = "5m"
     assert (daemon.user, daemon.group, daemon.socket, daemon.state) == ("tunnels", "net", "/run/t.sock", "/var/lib/t")
     assert daemon.key_directories == ("/etc/harmony-agent", "/run/credentials")
     assert daemon.log_level == "warning"
+    assert daemon.require_mlock
     assert (http.enabled, http.bind, http.port) == (False, (ip_address("10.0.0.2"),), 9091)
     assert (http.socket, http.token) == ("/run/t.http", "/run/t.token")
     assert (metrics.aliases, metrics.probe_interval_seconds) == (True, 300)
@@ -234,6 +236,7 @@ def test_what_is_not_said() -> None:
     )
     assert config.daemon.socket == "/var/run/harmony-agent.sock"
     assert config.daemon.key_directories == ("/etc/harmony-agent",)
+    assert not config.daemon.require_mlock
     assert config.metrics.aliases
     assert not load_config("", "f.toml", defaults_for("warren")).metrics.aliases
     assert load_config("", "f.toml", defaults_for("warren")).daemon.group == "warren-read"

@@ -7,13 +7,13 @@ import socket
 import struct
 import time
 from collections.abc import Iterator
-from typing import Self
+from typing import Protocol, Self
 
 from .cookie import with_macs, without_macs
 from .deadline import SOON_SECONDS
 from .host import Host
 from .inner import ECHO_REQUEST, echo
-from .interface import Interface, KeyPair
+from .interface import KeyPair
 from .noise import INITIATION, NO_PRESHARED_KEY, RESPONSE, TRANSPORT, Initiator, Responder, Session
 
 UDP_SEGMENT, TRAIN_DATAGRAMS, TRAIN_BYTES = 103, 64, 65_507  # linux/udp.h
@@ -39,10 +39,19 @@ def trains(datagrams: list[bytes]) -> Iterator[list[bytes]]:
         yield train
 
 
-class Client:
-    """Use as a context manager. `peer` is the interface it speaks to, found at `address`."""
+class Callee(Protocol):
+    """Whom a client speaks to: an interface, or an agent's network."""
 
-    def __init__(self, host: Host, peer: Interface, address: str, psk: bytes = NO_PRESHARED_KEY) -> None:
+    @property
+    def keys(self) -> KeyPair: ...
+    @property
+    def listen_port(self) -> int: ...
+
+
+class Client:
+    """Use as a context manager. `peer` is whom it speaks to, found at `address`."""
+
+    def __init__(self, host: Host, peer: Callee, address: str, psk: bytes = NO_PRESHARED_KEY) -> None:
         self.keys, self.peer, self.psk = KeyPair(), peer, psk
         self.inner, self.peer_inner = "10.9.0.2", "10.9.0.1"
         self._initiator = Initiator(self.keys.private, peer.keys.public, psk)

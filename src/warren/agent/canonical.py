@@ -45,6 +45,7 @@ def agent_sections(config: AgentConfig) -> Iterator[Section]:
             "state": daemon.state,
             "key_directories": [*daemon.key_directories],
             "log_level": daemon.log_level,
+            "require_mlock": daemon.require_mlock,
         },
     )
     yield Section(

@@ -20,6 +20,7 @@ from warren.agent.defaults import Defaults
 from warren.agent.io.claim import claim
 from warren.agent.io.configfile import key_owners, read_config
 from warren.agent.io.helperclient import HelperClient, connect_helper
+from warren.agent.io.keymemory import check_key_memory, key_memory_conditions
 from warren.agent.io.localhttp import LocalHttp, open_http
 from warren.agent.io.nameservers import NameServers
 from warren.agent.io.network import Host
@@ -88,6 +89,7 @@ def run(options: Options) -> None:
     rights = separate(service, config, options.defaults, helper)
     state = claim(journal_of(config), f"which serves {config.daemon.socket}")
     with closing(rights), state, _listen(config, service, rights) as listener:
+        check_key_memory(required=config.daemon.require_mlock)
         try:
             asyncio.run(_serve(options, config, listener, rights))
         except BaseExceptionGroup as group:
@@ -277,6 +279,7 @@ def _pages(
 def _conditions(http: LocalHttp, prober: Prober, networks: AgentNetworks, rights: Rights) -> Iterator[Condition]:
     yield from http.conditions
     yield from rights.conditions()
+    yield from key_memory_conditions()
     if prober.unavailable is not None:
         yield Condition("echo.unavailable", prober.unavailable, Severity.INFO)
     if waiting := networks.waiting():

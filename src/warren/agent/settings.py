@@ -34,6 +34,8 @@ class DaemonSettings:
     key_directories: tuple[str, ...]
     """Where a client of the control socket may name key files (H-33)."""
     log_level: LogLevel = "info"
+    require_mlock: bool = False
+    """Whether a start without locked memory for keys is refused (H-77)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ def read_daemon(table: Table, defaults: Defaults) -> DaemonSettings:
         state=table.read("state", path, defaults.state),
         key_directories=table.read("key_directories", list_of(path), (defaults.keys,)),
         log_level=table.read("log_level", text_as(parse_log_level), level),
+        require_mlock=table.read("require_mlock", flag, False),
     )
     table.close({})
     return daemon
