@@ -23,6 +23,7 @@ CHANGING = (
     "fsync",
     "fdatasync",
     "ftruncate",
+    "truncate",
     "rename",
     "renameat",
     "renameat2",

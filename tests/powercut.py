@@ -68,6 +68,11 @@ class Disk:
         match call, words:
             case "write", [_, bytes(octets), _] if inode is not None:
                 inode.data += octets
+            case "pwrite64", [_, bytes(octets), _, offset] if inode is not None:
+                start = int(str(offset))
+                inode.data = inode.data[:start].ljust(start, b"\0") + octets + inode.data[start + len(octets) :]
+            case (("ftruncate" | "truncate"), [_, length]) if inode is not None:
+                inode.data = inode.data[: int(str(length))].ljust(int(str(length)), b"\0")
             case (("fsync" | "fdatasync"), [_]):
                 self._sync(self._path(where))
             case (("chmod" | "fchmod" | "fchmodat"), [_, mode, *_]) if inode is not None:
@@ -182,7 +187,21 @@ def _record(command: Sequence[str]) -> list[tuple[str, list[str | bytes]]]:
         words = [*strace, *command]
         done = subprocess.run(words, capture_output=True, timeout=PATIENCE_SECONDS, check=False, text=True)
         assert done.returncode == 0, done.stderr
-        return [(call, _words(text)) for call, text, result in CALL.findall(log.read()) if int(result) >= 0]
+        calls_made = CALL.findall("\n".join(_whole(log.read().splitlines())))
+        return [(call, _words(text)) for call, text, result in calls_made if int(result) >= 0]
+
+
+def _whole(lines: Sequence[str]) -> Iterator[str]:
+    """Calls that another thread's came between are told in two halves: such a one is made when it ends."""
+    begun: dict[str, str] = {}
+    for line in lines:
+        thread, _, said = line.partition(" ")
+        if said.endswith(" <unfinished ...>"):
+            begun[thread] = line.removesuffix(" <unfinished ...>")
+        elif resumed := re.match(r" *<\.\.\. \w+ resumed>(.*)", said):
+            yield begun.pop(thread) + resumed[1]
+        else:
+            yield line
 
 
 def _words(text: str) -> list[str | bytes]:

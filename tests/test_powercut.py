@@ -27,6 +27,31 @@ os.fsync(file)
 os.unlink(place + "/link")
 """
 
+EDIT = """
+import os, sys
+place = sys.argv[1]
+file = os.open(place + "/old", os.O_RDWR)
+os.pwrite(file, b"12", 4)
+os.fsync(file)
+os.pwrite(file, b"xyz", 8)
+os.fsync(file)
+os.truncate(place + "/old", 1)
+os.ftruncate(file, 3)
+os.fsync(file)
+"""
+
+THREADS = """
+import os, sys, threading
+def write(name):
+    file = os.open(sys.argv[1] + "/" + name, os.O_WRONLY)
+    for number in range(200):
+        os.write(file, name.encode())
+        os.fsync(file)
+threads = [threading.Thread(target=write, args=name) for name in "ab"]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+
 
 def tree(place: Path) -> dict[str, str]:
     return {path.name: _entry(path) for path in place.iterdir()}
@@ -59,3 +84,22 @@ def test_only_what_was_synced_is_there(tmp_path: Path) -> None:
         {"old": "ab 640", **link},
         {"old": "ab 640"},
     ]
+
+
+def test_octets_are_where_they_were_written(tmp_path: Path) -> None:
+    def prepare(place: Path) -> list[str]:
+        (place / "old").write_text("before")
+        return python(EDIT, str(place))
+
+    left = [(place / "old").read_bytes() for cut, place in power_cuts(tmp_path, prepare) if cut.endswith("synced")]
+    assert left == [b"before", b"befo12", b"befo12", *[b"befo12\0\0xyz"] * 3, b"b\0\0"]
+
+
+def test_calls_of_threads_between_each_other_are_all_seen(tmp_path: Path) -> None:
+    def prepare(place: Path) -> list[str]:
+        for name in "ab":
+            (place / name).touch()
+        return python(THREADS, str(place))
+
+    *_, (_, last) = power_cuts(tmp_path, prepare)
+    assert [(last / name).read_text() for name in "ab"] == ["a" * 200, "b" * 200]
