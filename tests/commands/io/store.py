@@ -35,7 +35,9 @@ class Place:
         return self.directory / "audit"
 
     def begin(self) -> Place:
-        open_database(self.directory, self.now() - 3600).connection.close()
+        made = open_database(self.directory, self.now() - 3600)
+        made.connection.execute("DELETE FROM meta WHERE name = 'begun'")
+        made.connection.close()
         return self
 
     def store(self) -> SingleUse:

@@ -45,7 +45,7 @@ class Database:
     created: int
     """Since when it knows of every command, in seconds since the Unix epoch."""
     begun: str | None
-    """Why it is a new one: `missing`, `damaged`, `outdated`; None for one that was there."""
+    """Why it is a new one, `missing`, `damaged` or `outdated`, until that was told; then None."""
 
 
 def open_database(directory: Path, now: float) -> Database:
@@ -90,13 +90,12 @@ def _begin(path: Path, now: float, why: str) -> Database:
     connection = sqlite3.connect(unfinished, isolation_level=None)
     try:
         connection.executescript(f"PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; {TABLES}")
-        connection.execute("INSERT INTO meta VALUES ('created', ?)", (int(now),))
+        connection.execute("INSERT INTO meta VALUES ('created', ?), ('begun', ?)", (int(now), why))
     finally:
         connection.close()
     unfinished.replace(path)
     sync_directory(path.parent)
-    made = _open(path)
-    return Database(made.connection, made.created, why)
+    return _open(path)
 
 
 def _open(path: Path) -> Database:
@@ -105,23 +104,21 @@ def _open(path: Path) -> Database:
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
-        return Database(connection, _check(connection), None)
+        _check(connection)
+        meta = dict(connection.execute("SELECT name, value FROM meta"))
+        return Database(connection, int(meta["created"]), meta.get("begun"))
     except sqlite3.OperationalError as error:
         connection.close()
         if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:  # a table that is missing
             raise DamagedError from error
         raise
-    except (sqlite3.DatabaseError, DamagedError) as error:
+    except (sqlite3.DatabaseError, DamagedError, KeyError, ValueError) as error:
         connection.close()
         raise DamagedError from error
 
 
-def _check(connection: sqlite3.Connection) -> int:
-    """Since when it knows. Raises DamagedError and sqlite3.Error."""
+def _check(connection: sqlite3.Connection) -> None:
+    """Raises DamagedError and sqlite3.Error."""
     told = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
     if told != [APPLICATION, VERSION] or connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
         raise DamagedError
-    row = connection.execute("SELECT value FROM meta WHERE name = 'created'").fetchone()
-    if row is None or not isinstance(row[0], int):
-        raise DamagedError
-    return row[0]

@@ -47,6 +47,8 @@ class Work:
     must: bool = False
     take_back: Callable[[], None] | None = None
     """For an outcome that nobody was told of, or may be; in a transaction of its own."""
+    needs_log: bool = False
+    """Whether nobody may be told where its audit line is not in the file."""
     outcome: object = None
     problem: Exception | None = None
 
@@ -77,13 +79,20 @@ class GroupCommit:
         self._thread = threading.Thread(target=self._run, name="single-use", daemon=True)
         self._thread.start()
 
-    async def do(self, run: Callable[[], T], *, must: bool = False, take_back: Callable[[], None] | None = None) -> T:
+    async def do(
+        self,
+        run: Callable[[], T],
+        *,
+        must: bool = False,
+        take_back: Callable[[], None] | None = None,
+        needs_log: bool = False,
+    ) -> T:
         """What `run` returns or raises, after it was committed. Raises sqlite3.Error where it could not be.
 
         Cancelled before it is begun it is left out, unless it `must` be done; later it is taken back.
         """
         future: asyncio.Future[T] = self.loop.create_future()
-        self._enqueue(Work(run, future, must, take_back))
+        self._enqueue(Work(run, future, must, take_back, needs_log))
         return await future
 
     def _enqueue(self, work: Work) -> None:

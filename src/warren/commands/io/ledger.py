@@ -114,7 +114,7 @@ class Ledger:
     def committed(self, done: Sequence[Work]) -> None:
         """Gives the lines to the file; where it takes none, what changes state is taken back before it is told of."""
         self.outbox.committed()
-        unheard = [work for work in done if work.take_back is not None and isinstance(work.outcome, Accepted)]
+        unheard = [work for work in done if work.needs_log and isinstance(work.outcome, Accepted)]
         if self.outbox.trouble is not None and unheard:
             self._take_back(unheard)
 

@@ -88,7 +88,9 @@ class SingleUse:
 
         try:
             return await self._commits.do(
-                lambda: ledger.accept(command, event, read_only=read_only), take_back=take_back
+                lambda: ledger.accept(command, event, read_only=read_only),
+                take_back=take_back,
+                needs_log=not read_only,
             )
         except sqlite3.Error as error:
             raise CommandError(Code.QUEUE_FULL, f"the record of used commands cannot be written: {error}") from error
@@ -173,6 +175,7 @@ class SingleUse:
         ledger = Ledger(database, outbox, self._limits, self._now)
         if database.begun is not None:
             ledger.connection.execute("BEGIN IMMEDIATE")
+            ledger.connection.execute("DELETE FROM meta WHERE name = 'begun'")
             outbox.put(AuditEvent("store.begun", int(self._now()), details={"why": database.begun}))
             ledger.connection.execute("COMMIT")
             outbox.committed()
