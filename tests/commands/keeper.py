@@ -27,7 +27,7 @@ def main() -> None:
     """Until all have ended."""
     given = json.loads(sys.argv[1])
     if given["sandbox"] is not None:
-        sandbox.find_sandbox = lambda: str(given["sandbox"])
+        sandbox.find_sandbox = lambda: str(given["sandbox"])  # type: ignore[assignment]
     if given["uid"] is not None:
         os.setgroups([])
         os.setgid(given["uid"])

@@ -14,6 +14,7 @@ import sysconfig
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from warren.commands.sandbox import STOP, Order, Outcome, encode_order, parse_outcome
@@ -26,8 +27,12 @@ PATIENCE_SECONDS = 30  # beyond deadline and grace: it ends within milliseconds 
 UNENDING = "it could not be ended: a process of it waits for the kernel"
 
 
+@cache
 def find_sandbox() -> str:
-    """The program that was installed with this package, else one on the PATH. Raises EngineError."""
+    """The program that was installed with this package, else one on the PATH. Raises EngineError.
+
+    It is found once: who may not read Python's own files any more has it still.
+    """
     beside = Path(sysconfig.get_path("scripts")) / PROGRAM
     found = str(beside) if beside.is_file() else shutil.which(PROGRAM)
     if found is None:
