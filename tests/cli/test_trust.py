@@ -119,6 +119,31 @@ def test_a_version_that_is_not_higher_is_not_signed_and_not_installed(office: Pa
     assert "version 2 of policy-1" in warren("trust", "show", "--root", node).stdout
 
 
+def test_dispatch_key_and_root_are_followed_by_the_next(office: Path, tmp_path: Path) -> None:
+    """The steps of docs/guide/trust.md."""
+    node, old = str(tmp_path / "node"), sign(office).read_text()
+    pin = ("--pin", thumbprint(office))
+    source, next_root = office / "trust.toml", office / "next.jwks"
+    shown = warren("trust", "key", str(next_root)).stdout
+    x = shown.split('"')[1]
+    source.write_text(f'roots = ["{x}"]\n{source.read_text().replace("version = 1 ", "version = 2 ")}')
+    handed_on = sign(office).read_text()
+    dispatch = warren("trust", "key", str(office / "dispatch-2.jwks")).stdout
+    source.write_text(
+        source.read_text().replace("[roles]", f"[[dispatch]]\n{dispatch}\n[roles]").replace("= 2 ", "= 3 ")
+    )
+    assert warren("trust", "sign", str(source), "--key", str(next_root)).returncode == 0
+    both = tmp_path / "both.jws"
+    both.write_text(handed_on + (office / "trust.jws").read_text())
+    assert warren("trust", "install", str(office / "trust.jws"), "--root", node, *pin).returncode == 1
+    assert warren("trust", "install", str(both), "--root", node, *pin).returncode == 0
+    words = warren("trust", "show", "--root", node, *pin).stdout
+    assert words.startswith("version 3 of policy-1\n")
+    assert words.count("dispatch key ") == 2
+    both.write_text(old)
+    assert warren("trust", "install", str(both), "--root", node, *pin).returncode == 1
+
+
 @pytest.mark.parametrize(
     ("command", "said"),
     [

@@ -71,15 +71,26 @@ def init(directory: Path) -> None:
 
 
 @trust.command()
+@click.argument("file", type=PATH)
+def key(file: Path) -> None:
+    """Make one more key that signs: the next for dispatch, or the next root.
+
+    Prints its `x`, as the file that `warren trust sign` signs has it, and its thumbprint.
+    """
+    made = make_keyset(file, "key", sealing=False).signing.public
+    write(f'x = "{made.x}"  # thumbprint {made.kid}\n')
+
+
+@trust.command()
 @click.argument("source", metavar=SOURCE, type=PATH, default=SOURCE)
-@click.option("--key", metavar="FILE", type=PATH, help=f"The root; without it, {ROOT_FILE} beside it.")
+@click.option("--key", "root_file", metavar="FILE", type=PATH, help=f"The root; without it, {ROOT_FILE} beside it.")
 @click.option("-o", "--output", metavar="FILE", type=PATH, help="Without it, beside it, as trust.jws.")
-def sign(source: Path, key: Path | None, output: Path | None) -> None:
+def sign(source: Path, root_file: Path | None, output: Path | None) -> None:
     """Sign what stands in a file, as the bundle that nodes take.
 
     A version that is not higher than that of the bundle signed before, where that one is still there, is refused.
     """
-    root = read_keyset(key or source.with_name(ROOT_FILE)).signing
+    root = read_keyset(root_file or source.with_name(ROOT_FILE)).signing
     bundle = read_source(_text(source), root.public, int(wall_seconds()))
     output = output or source.with_suffix(".jws")
     _check_higher(bundle, output)
