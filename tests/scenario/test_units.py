@@ -8,24 +8,12 @@ import pytest
 
 from tests.house.conftest import ROOT
 from tests.netns.host import IN_NAMESPACES, Host
-from warren.agent.defaults import PROGRAMS
 
 from .user import User
 
 DEPLOY = ROOT / "deploy"
 UNITS = sorted(path.name for path in (DEPLOY / "systemd").iterdir())
-pytestmark = [*IN_NAMESPACES, pytest.mark.needs("systemd-analyze", "systemd-sysusers", "systemd-tmpfiles")]
-
-
-@pytest.fixture(params=sorted(PROGRAMS))
-def installed(request: pytest.FixtureRequest, tmp_path: Path) -> User:
-    """The units and the users of one name."""
-    name = str(request.param)
-    with Host("node", tmp_path) as host:
-        user = User(host, name)
-        user.types(f"systemd-sysusers {DEPLOY}/sysusers.d/{name}.conf")
-        user.types(f"cp {DEPLOY}/systemd/{name}*.service {DEPLOY}/systemd/{name}*.socket /etc/systemd/system/")
-        yield user  # type: ignore[misc]
+pytestmark = [*IN_NAMESPACES, pytest.mark.needs("systemd-analyze")]
 
 
 @pytest.mark.parametrize("unit", UNITS)
