@@ -217,3 +217,22 @@ def test_a_key_that_was_written_and_read_lies_in_its_place_alone(tmp_path: Path)
         program.communicate()
     assert list(found) == ["key, raw"]
     assert all(region.flags >= {"dd", "wf"} for region in found["key, raw"])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a credential is root's")
+@pytest.mark.parametrize(
+    ("mode", "directory_mode", "accepted"),
+    [(0o440, 0o550, True), (0o400, 0o500, True), (0o440, 0o555, False), (0o640, 0o550, False), (0o444, 0o550, False)],
+)
+def test_a_credential_of_the_service_manager_may_show_the_mask_of_its_access_list(
+    mode: int, directory_mode: int, accepted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """H-80; nobody else can enter its directory."""
+    path = key_file(tmp_path, TEXT, mode)
+    tmp_path.chmod(directory_mode)
+    assert mode == 0o400 or refused(path).code == "key_file.readable"
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    if accepted:
+        assert read_private_key(path) == KEY
+    else:
+        assert refused(path).code == "key_file.readable"

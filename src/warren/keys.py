@@ -7,7 +7,7 @@ import os
 import stat
 import sys
 import tempfile
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
@@ -24,6 +24,8 @@ Owners = Collection[int] | None
 """Users by number to whom a key file may belong; None is everybody."""
 Opener = Callable[[Path], int]
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
+CREDENTIAL = stat.S_IRUSR | stat.S_IRGRP
+ROOT = 0
 # No link that leads elsewhere, and no wait for the far end of a pipe. Windows has neither flag.
 OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
@@ -73,12 +75,25 @@ def check_key_file(path: Path, status: os.stat_result, owners: Owners = None) ->
     """Raises KeyFileError if a file of this state is no key file, or not as closed as one must be (H-70)."""
     if not stat.S_ISREG(status.st_mode):
         raise KeyFileError(f"{path} is not a regular file", code="key_file.invalid")
-    if status.st_mode & OTHERS:
+    if status.st_mode & OTHERS and not is_credential(path, status):
         problem = f"{path} is open to others (mode {stat.S_IMODE(status.st_mode):04o}), expected 0600"
         remedy = f"chmod 600 {path}; if somebody may have read it, make a new key"
         raise KeyFileError(problem, code="key_file.readable", remedy=remedy)
     if owners is not None and status.st_uid not in owners:
         raise KeyFileError(f"{path} belongs to the user {status.st_uid}, who could change it", code="key_file.owner")
+
+
+def is_credential(path: Path, status: os.stat_result, environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether the service manager has handed this file to this process alone (systemd.exec(5), LoadCredential=; H-80).
+
+    It stays root's, and an access list lets the unit's user read it, whose mask shows as the group's bit. Who else may
+    is said by the directory, which lets nobody else in.
+    """
+    directory = environ.get("CREDENTIALS_DIRECTORY")
+    if not directory or path.parent != Path(directory) or status.st_uid != ROOT:
+        return False
+    above = path.parent.stat()
+    return stat.S_IMODE(status.st_mode) & ~CREDENTIAL == 0 and above.st_uid == ROOT and not above.st_mode & stat.S_IRWXO
 
 
 def write_private_key(path: Path, key: PrivateKey) -> None:
