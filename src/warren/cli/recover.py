@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+import os
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -10,7 +11,8 @@ import click
 from warren._core import Netlink
 from warren.agent.io.claim import claim
 from warren.agent.io.configfile import read_config
-from warren.agent.io.privileges import journal_of, own_resolver
+from warren.agent.io.helperprocess import lock_journal
+from warren.agent.io.privileges import is_root, journal_of, own_resolver
 from warren.cli.options import config_options, config_path, own_defaults
 from warren.cli.output import tell, write
 from warren.errors import FarSideError, HostError
@@ -35,7 +37,11 @@ def recover(config: Path | None, root: str) -> int:
     settings = read_config(config_path(config, defaults), defaults)
     refuse_while_running(Path(settings.daemon.socket))
     journal = journal_of(settings)
-    with claim(journal, "which gives back what it left") if journal.is_dir() else nullcontext():
+    with ExitStack() as held:
+        if journal.is_dir():
+            held.enter_context(claim(journal, "which gives back what it left"))
+        if journal.is_dir() and is_root():
+            held.callback(os.close, lock_journal(journal))
         problems = own_resolver(settings, defaults).recover()
         netlink = Netlink.open()
         remove_orphans(home_of(Path(settings.daemon.state)), netlink)

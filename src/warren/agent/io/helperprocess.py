@@ -233,14 +233,8 @@ class HelperProcess:
 
     def _locked(self) -> Resolver:
         """The resolver, once the helper of an agent that was killed has done with it. Raises HostError."""
-        if self._lock is None and sys.platform == "linux":
-            lock = os.open(self._rules.journal / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-            if not _is_locked(lock, monotonic_seconds() + LOCK_SECONDS):
-                os.close(lock)
-                problem = f"the helper of another agent works with {self._rules.journal}"
-                remedy = "stop that one, or give each a directory of its own as [daemon] state"
-                raise HostError(problem, code="dns.refused", remedy=remedy)
-            self._lock = lock
+        if self._lock is None:
+            self._lock = lock_journal(self._rules.journal)
         return self._resolver
 
 
@@ -271,6 +265,20 @@ def open_config(path: Path) -> int:
         if not stat.S_ISREG(os.fstat(found).st_mode):
             raise InputError(f"{path} is not a regular file", code="config.invalid")
         return os.dup(found)
+
+
+def lock_journal(journal: Path) -> int:
+    """A descriptor that has root's journal for this process while it is open.
+
+    Waits for a helper that gives name servers back. Raises HostError where one goes on, and OSError.
+    """
+    lock = os.open(journal / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    if not _is_locked(lock, monotonic_seconds() + LOCK_SECONDS):
+        os.close(lock)
+        problem = f"the helper of another agent works with {journal}"
+        remedy = "stop that one, or give each a directory of its own as [daemon] state"
+        raise HostError(problem, code="dns.refused", remedy=remedy)
+    return lock
 
 
 def _is_locked(descriptor: int, until: float) -> bool:
