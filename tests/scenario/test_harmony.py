@@ -8,13 +8,14 @@ import stat
 
 import pytest
 
+from tests.agent.documents import SEVERAL, with_keys
 from tests.netns.deadline import until
 from tests.netns.host import IN_NAMESPACES
 from tests.netns.interface import Interface
 
 from .user import START, User
 
-pytestmark = [*IN_NAMESPACES, pytest.mark.needs("socat", "curl", "ss", "sudo")]
+pytestmark = [*IN_NAMESPACES, pytest.mark.needs("socat", "curl", "ss", "sudo", "watch")]
 
 
 @pytest.fixture
@@ -102,3 +103,75 @@ def test_it_stops(started: User) -> None:
     until(lambda: not started.host.path("/run/harmony-agent.sock").exists(), "its socket has gone")
     assert "10.100.0.2" not in started.attempts("cat /etc/resolv.conf").stdout
     assert started.types("harmony-agent version").startswith("harmony-agent ")
+
+
+def test_file_permissions(started: User) -> None:
+    """The guide's three lines change nothing of what works."""
+    started.types("sudo chmod 600 /etc/harmony-agent/*.key")
+    started.types("sudo chmod 640 /etc/harmony-agent/config.toml")
+    started.types("sudo chmod 660 /var/run/harmony-agent.sock")
+    started.types("harmony-agent reload")
+    assert "default" in started.types("harmony-agent status")
+
+
+def test_a_json_control_message_with_a_configuration(started: User, core: Interface) -> None:
+    """The guide's block, camelCase, over the socket; the key lies where keys lie."""
+    assert started.asks('{"id":"3","action":"disconnect","network":"default"}')["success"]
+    request = {
+        "id": "req-123",
+        "action": "connect",
+        "network": "default",
+        "config": {
+            "interface": "wg0",
+            "mtu": 1420,
+            "address": "10.42.0.2/32",
+            "privateKeyPath": "/etc/harmony-agent/private.key",
+            "dns": ["10.100.0.2"],
+            "peers": [
+                {
+                    "name": "peer1",
+                    "publicKey": core.keys.text,
+                    "endpoint": f"vpn.example.com:{core.listen_port}",
+                    "allowedIps": ["10.42.0.0/16"],
+                    "keepaliveSecs": 25,
+                }
+            ],
+        },
+    }
+    answer = started.asks(json.dumps(request))
+    assert (answer["id"], answer["success"]) == ("req-123", True)
+    until(lambda: started.attempts("ping -c 1 -W 1 10.42.0.1").returncode == 0, "10.42.0.1 answers")
+    assert "peer1" in started.types("harmony-agent peers default")
+
+
+def test_several_networks_at_once(started: User) -> None:
+    """The blocks "TOML Configuration", "Custom DNS", "Split Tunneling" and "Multiple Networks", by a reload."""
+    for name in ("prod", "staging"):
+        started.types(f"umask 077; wg genkey > /etc/harmony-agent/{name}.key")
+    started.types("echo '192.0.2.2 gateway1.example.com gateway2.example.com staging.example.com' >> /etc/hosts")
+    text = with_keys(SEVERAL).replace('dns = ["10.1.0.1"]', 'dns = ["1.1.1.1", "8.8.8.8"]')
+    text = text.replace('["10.50.0.0/16"]', '["10.50.0.0/16", "192.168.100.0/24"]')
+    started.writes("/etc/harmony-agent/config.toml", text)
+    started.types("harmony-agent validate --config /etc/harmony-agent/config.toml")
+    started.types("harmony-agent reload")
+    until(lambda: started.attempts("ip link show wg1").returncode == 0, "wg1 is there")
+    until(lambda: "192.168.100.0/24 dev wg1" in started.types("ip route show"), "the routes of the second are there")
+    routes = started.types("ip route show")
+    assert "10.42.0.0/16 dev wg0" in routes
+    assert "10.43.0.0/16 dev wg0" in routes
+    assert "mtu 1280" in started.types("ip link show wg1 | grep mtu")
+    until(lambda: "10.0.0.1" in started.types("cat /etc/resolv.conf"), "the name servers of the first are there")
+    listed = started.types("harmony-agent list")
+    assert "production" in listed
+    assert "staging" in listed
+
+
+def test_the_latency_is_watched(started: User) -> None:
+    """`watch` as the guide has it, for as long as it takes to see a line."""
+    text = started.types("cat /etc/harmony-agent/config.toml")
+    started.writes("/etc/harmony-agent/config.toml", f'{text}probe = "10.42.0.1"\n')
+    started.types("harmony-agent reload")
+    until(lambda: started.attempts("curl -s http://localhost:9090/metrics | grep peer_latency").stdout, "latency", 60)
+    line = "watch -n 1 'curl -s http://localhost:9090/metrics | grep peer_latency'"
+    shown = started.attempts(f"TERM=linux timeout 5 {line}").stdout
+    assert 'peer_latency_milliseconds{network="default"' in shown.replace("\x1b", "")
