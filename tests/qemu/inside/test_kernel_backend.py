@@ -289,7 +289,7 @@ def test_a_port_in_use_from_the_start_leaves_nothing(near: Host, netlink: Netlin
         taken.bind(("", PORT))
         with pytest.raises(HostError) as error:
             made(config, netlink)
-    assert error.value.code == "host.port_in_use"
+    assert (error.value.code, str(error.value)) == ("host.port_in_use", f"UDP port {PORT} is in use by another program")
     assert state(near) == before
 
 

@@ -63,9 +63,9 @@ def apply_steps(steps: Sequence[Step], engine: Engine, netlink: Netlink) -> None
                 try:
                     _apply_to_link(step, index, netlink)
                 except HostError as error:
-                    if not _is_of_ipv6(step):
-                        raise
-                    raise _without_ipv6(engine.name, error) from error
+                    if (explained := _explained(step, engine.name, netlink, error)) is not None:
+                        raise explained from error
+                    raise
 
 
 def _apply_to_host(step: AddRule | RemoveRule | SetGuard | RemoveGuard, netlink: Netlink) -> None:
@@ -102,14 +102,18 @@ def _apply_to_link(
             assert_never(step)
 
 
-def _is_of_ipv6(step: Step) -> bool:
+def _explained(step: Step, link: str, netlink: Netlink, error: HostError) -> HostError | None:
+    """The same with what the kernel did not say; None where it said all."""
     match step:
-        case AddAddress(address):
-            return address.version == 6
-        case AddRoute(route):
-            return route.destination.version == 6
+        case AddAddress(address) if address.version == 6:
+            return _without_ipv6(link, error)
+        case AddRoute(route) if route.destination.version == 6:
+            return _without_ipv6(link, error)
+        case SetUp() if error.code == "host.port_in_use":  # its own WireGuard takes the port when the link comes up
+            problem = f"UDP port {netlink.wireguard_get(link).listen_port} is in use by another program"
+            return HostError(problem, code=error.code, errno=error.errno)
         case _:
-            return False
+            return None
 
 
 def _without_ipv6(link: str, error: HostError) -> HostError:
