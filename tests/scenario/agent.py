@@ -1,25 +1,34 @@
-"""An agent on a host of a test, driven by its commands. Its files lie below a directory of its own (`--root`)."""
+"""An agent on a host of a test, driven by its commands. Its files lie below a directory of its own (`--root`).
+
+With WARREN_BACKEND in the environment its networks name that backend: tests/qemu runs them on the kernel's WireGuard.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import pwd
 import re
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from tests.cli.program import WARREN
-from tests.netns.deadline import until
+from tests.netns.deadline import SOON_SECONDS, until
 from tests.netns.host import Host
 from warren._core import PrivateKey
+from warren.errors import WarrenError
 from warren.keys import write_private_key
+from warren.localapi.io.client import request
+from warren.localapi.messages import DEFAULT_NETWORK
 
 PORT = 51820
+BACKEND = os.environ.get("WARREN_BACKEND", "")
+LINKS_OUTLIVE = BACKEND == "kernel"  # the agent that made them, if that is killed
 OF_A_LINK = re.compile(r"\b(fe80|ff00):")
 
 
@@ -87,6 +96,7 @@ class Network:
             f'private_key_path = "/etc/warren/{self.key}"',
             f"listen_port = {self.port}",
             *([f'address = "{self.address}"'] if self.address else []),
+            *([f'backend = "{BACKEND}"'] if BACKEND else []),
             *self.lines,
             *(peer.toml() for peer in self.peers),
         ]
@@ -132,7 +142,7 @@ class Agent:
         """As root, to become `user`, until its socket answers."""
         command = (*WARREN, "agent", "start", "--root", self.directory, "--user", user, "--verbose")
         self.process = process = self.host.start(*command, log="agent")
-        until(lambda: process.poll() is not None or self.attempt("info").returncode == 0, "the agent answers")
+        until(lambda: process.poll() is not None or self.answers(), "the agent answers")
         assert process.poll() is None, self.host.log()
 
     def attempt(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -141,6 +151,24 @@ class Agent:
         said = done.stdout + done.stderr
         assert not any(key.to_base64() in said for key in self.keys.values())
         return done
+
+    def answers(self) -> bool:
+        """Whether it does, on its socket."""
+        with suppress(WarrenError):
+            return bool(self.look("info"))
+        return False
+
+    def look(self, action: str, network: str = DEFAULT_NETWORK) -> Any:
+        """What it answers on its socket, which takes no program to be started. It says no secret there, either."""
+        answer = request(self.directory / "run/warren/agent.sock", action, network, timeout=SOON_SECONDS)
+        said = json.dumps(answer)
+        assert not any(key.to_base64() in said for key in self.keys.values())
+        return answer
+
+    def ended(self) -> int:
+        """Waits until it has; its exit status, negative for a signal."""
+        assert self.process is not None
+        return self.process.wait(SOON_SECONDS)
 
     def ask(self, *arguments: str) -> Any:
         """What a command answers with --json; it must end well."""
@@ -154,13 +182,13 @@ class Agent:
         assert done.returncode == 0, done.stderr
 
     def network(self, name: str = "default") -> dict[str, Any]:
-        """What `warren list` says of one network."""
-        found: dict[str, Any] = next(each for each in self.ask("list")["networks"] if each["network"] == name)
+        """What `warren list` shows of one network."""
+        found: dict[str, Any] = next(each for each in self.look("list")["networks"] if each["network"] == name)
         return found
 
     def peers(self, name: str = "default") -> dict[str, Any]:
-        """What `warren peers` says, by the peers' names."""
-        return {peer["name"]: peer for peer in self.ask("peers", name)["peers"]}
+        """What `warren peers` shows, by the peers' names."""
+        return {peer["name"]: peer for peer in self.look("peers", name)["peers"]}
 
     def until_state(self, state: str, name: str = "default") -> None:
         """Waits for it."""
@@ -173,7 +201,7 @@ class Agent:
 
     def pid(self) -> int:
         """In the host's own counting."""
-        found: int = self.ask("info")["pid"]
+        found: int = self.look("info")["pid"]
         return found
 
     def traces(self) -> tuple[list[str], ...]:

@@ -61,8 +61,7 @@ def test_after_a_kill_the_next_start_gives_them_back(two: Two) -> None:
     near, file = started(two)
     far = two[1]
     near.host.kill(near.pid(), "KILL")
-    assert near.process is not None
-    near.process.wait(10)
+    near.ended()
     near.configure(network_to(far, NEAR_INNER[0], FAR_INNER[0]))
     near.start()
     near.until_state("active")

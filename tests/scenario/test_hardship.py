@@ -29,8 +29,7 @@ def test_an_agent_without_a_network_stops_when_it_is_told_to(two: Two) -> None:
     near.start()
     done = near.attempt("agent", "stop")
     assert (done.returncode, done.stdout) == (0, "the agent has stopped\n")
-    assert near.process is not None
-    assert near.process.wait(10) == 0
+    assert near.ended() == 0
 
 
 HAND_OVER = """
@@ -156,8 +155,7 @@ def test_rules_of_a_killed_agent_go_though_no_network_comes_up(two: Two) -> None
     near.until_state("active")
     assert near.traces() != before
     near.host.kill(near.pid(), "KILL")
-    assert near.process is not None
-    near.process.wait(10)
+    near.ended()
     near.configure()
     near.start()
     assert near.traces() == before
@@ -175,8 +173,7 @@ def test_a_peer_of_nobody_and_no_name_server_delay_no_end(two: Two) -> None:
     near.start()
     near.until_state("active")
     assert near.attempt("agent", "stop").returncode == 0
-    assert near.process is not None
-    assert near.process.wait(10) == 0
+    assert near.ended() == 0
 
 
 @pytest.mark.security
@@ -195,8 +192,7 @@ def test_recover_gives_back_what_a_killed_agent_left_and_nothing_of_one_that_run
     assert refused.returncode == 1
     assert "agent stop" in refused.stderr
     near.host.kill(near.pid(), "KILL")
-    assert near.process is not None
-    near.process.wait(10)
+    near.ended()
     assert near.attempt("recover").stdout == "nothing of an agent is left\n"
     assert (near.traces(), resolv_conf.read_text()) == (before, "nameserver 192.0.2.53\n")
     assert near.attempt("recover").returncode == 0
