@@ -126,6 +126,7 @@ htpasswd = "/etc/nginx/htpasswd"
         ('[containers]\ncpu_limit = "5"', "5 is out of range; expected a number from 0.01 to 4"),
         ("[services]\nnginx = 1", "line 2: services.nginx: is a whole number; expected text"),
         ('[services.openvpn]\nremote = "vpn;x"', 'expected as "vpn.example.com 1194 udp"'),
+        ('[services.openvpn]\ndirectory = "/etc/openvpn"', "has users who would not know where to go; expected remote"),
         ("[services.panel]\nhtpaswd = 1", "services.panel.htpaswd: is no key; did you mean htpasswd?"),
         ("[monitoring]\nlog_retention_days = 0", "line 2: monitoring.log_retention_days: 0 is out of range"),
     ],
@@ -135,3 +136,10 @@ def test_a_value_that_is_refused(text: str, finding: str) -> None:
         load(text)
     assert finding in str(refused.value)
     assert len(refused.value.findings) == 1
+
+
+def test_sessions_that_nobody_could_end_are_warned_of() -> None:
+    lines = '[services.openvpn]\ndirectory = "/etc/openvpn"\nremote = "vpn.example.com 1194 udp"\n'
+    (warning,) = load_config(lines, "agent.toml", defaults_for("warren")).warnings
+    assert "services.openvpn: cannot end the sessions of a user" in str(warning)
+    assert not load_config(f'{lines}management = "/run/m"', "agent.toml", defaults_for("warren")).warnings

@@ -25,7 +25,7 @@ from warren.commands.settings import (
 )
 from warren.errors import Finding
 
-SCRIPTS = ("openvpn_create", "openvpn_delete", "panel_create", "panel_delete")
+SCRIPTS = ("openvpn_create", "openvpn_delete", "openvpn_list", "panel_create", "panel_delete", "panel_list")
 LEVELS = ("L0", "L1", "L2", "L3")
 ARGS_MODES = ("stdin", "argv")
 THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
@@ -186,7 +186,18 @@ def _read_openvpn(table: Table | None, path: Parse[str]) -> OpenVpnSettings:
         template=table.read("template", path, None),
     )
     table.close({})
+    _judge_openvpn(table, openvpn)
     return openvpn
+
+
+def _judge_openvpn(table: Table, openvpn: OpenVpnSettings) -> None:
+    if openvpn.directory is None:
+        return
+    if openvpn.remote is None and openvpn.template is None:
+        table.report.refuse(table.key, "has users who would not know where to go", "expected remote, or a template")
+    if openvpn.management is None:
+        problem = "cannot end the sessions of a user who is deleted, or whose time is up"
+        table.report.warnings.append(Finding(table.key, problem, "expected management, the path of OpenVPN's socket"))
 
 
 def _read_monitoring(table: Table) -> MonitoringSettings:

@@ -78,9 +78,9 @@ def load_config(text: str, source: str, defaults: Defaults, above: Sequence[Over
     report.findings.extend(map(report.placed, clash_findings(enabled)))
     if report.findings:
         raise ConfigError(in_order(report.findings), source=source)
-    warnings = map(report.placed, (*_warnings(config.networks), *overlap_warnings(enabled)))
+    found = (*_warnings(config.networks), *overlap_warnings(enabled), *report.warnings)
     origins = _origins(values, source, report)
-    return replace(config, warnings=in_order(warnings), origins=origins, lines=layout.lines)
+    return replace(config, warnings=in_order(map(report.placed, found)), origins=origins, lines=layout.lines)
 
 
 def _read(root: Table, source: str, defaults: Defaults) -> AgentConfig:
