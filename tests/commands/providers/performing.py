@@ -10,7 +10,7 @@ from typing import TypeVar
 from tests.commands.commands import command
 from warren.commands.command import Actor
 from warren.commands.effects import DropRecord, Effect, Effects, Emit, ListRecords, Now
-from warren.commands.io.executor import Executor, Performers, Running
+from warren.commands.io.executor import Executor, Performer, Performers, Running
 from warren.commands.io.files import file_performers
 from warren.commands.io.hashing import hash_performers
 from warren.commands.io.holds import hold_performers
@@ -22,6 +22,12 @@ from warren.commands.verbs import Occasion, Verb
 from warren.trust.sealing import SealingKey
 
 T = TypeVar("T")
+
+
+class Cut(BaseException):
+    """The agent ended between two effects, as if it had been killed."""
+
+
 OPERATOR = SealingKey(bytes(range(32)))
 
 
@@ -32,6 +38,8 @@ class Node:
     settings: CommandSettings
     others: Performers = field(default_factory=dict)
     events: list[tuple[str, Mapping[str, object]]] = field(default_factory=list)
+    effects_left: int | None = None
+    """After how many effects `Cut` is raised; None is never."""
 
     def run(self, verb: Verb, args: Mapping[str, object]) -> Result:
         """As an agent that has the rights itself."""
@@ -61,7 +69,18 @@ class Node:
             DropRecord: _none,
         }
         performers = {**usual, **self.others, **(others or {})}
+        performers = {kind: self._counted(perform) for kind, perform in performers.items()}
         return Executor("node-1", self.settings, performers, lambda *_: b"", {"ada": OPERATOR.public}.get)
+
+    def _counted(self, perform: Performer) -> Performer:
+        async def counted(effect: Effect[object], running: Running) -> object:
+            if self.effects_left is not None:
+                if self.effects_left == 0:
+                    raise Cut
+                self.effects_left -= 1
+            return await perform(effect, running)
+
+        return counted
 
     async def _emit(self, effect: Emit, _: Running) -> None:
         self.events.append((effect.event, effect.fields))

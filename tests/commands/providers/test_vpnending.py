@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from tests.commands.commands import settings
-from tests.commands.providers.performing import Node
+from tests.commands.providers.performing import Cut, Node
 from warren.commands.effects import EffectError, Effects, Hold
 from warren.commands.io.executor import Performers, Running
 from warren.commands.io.holds import hold
@@ -170,6 +172,53 @@ def test_one_of_that_name_who_was_made_meanwhile_lives_on(place: Place) -> None:
     place.node.others = {**place.node.others, Hold: held_later}
     assert place.node.tend(expire_users, user.expires)["ended"] == []
     assert len(place.left_of("user1")) == 4
+
+
+def cut(place: Place, effects: int, act: Callable[[], object]) -> bool:
+    """Whether the agent ended, before so many effects were more than it wanted."""
+    place.node.effects_left = effects
+    try:
+        act()
+    except Cut:
+        return True
+    finally:
+        place.node.effects_left = None
+    return False
+
+
+def handed_out(place: Place) -> list[int]:
+    """The serial numbers of the certificates that somebody may have."""
+    return [
+        x509.load_pem_x509_certificate(path.read_bytes()).serial_number
+        for path in Path(place.files.directory).glob("certs/*.crt")
+    ]
+
+
+def test_made_by_halves_it_can_be_ended_and_made_anew(tmp_path: Path) -> None:
+    effects = 0
+    while cut(place := Place(tmp_path / str(effects)), effects, lambda: place.make("user1")):
+        serials = handed_out(place)
+        place.end("user1")
+        assert place.left_of("user1") == []
+        assert all(is_revoked(Path(place.files.crl).read_bytes(), serial) for serial in serials)
+        assert int(place.make("user1").serial, 16) in handed_out(place)
+        effects += 1
+    assert effects > 10
+
+
+def test_ended_by_halves_it_ends_at_the_next_attempt(tmp_path: Path) -> None:
+    effects = 0
+    while True:
+        place = Place(tmp_path / str(effects))
+        user = place.make("user1")
+        place.sessions.of = {"user1": 1}
+        if not cut(place, effects, partial(place.node.tend, expire_users, user.expires)):
+            break
+        place.node.tend(expire_users, user.expires + 5)
+        assert (place.left_of("user1"), place.sessions.of) == ([], {})
+        assert place.is_revoked(user)
+        effects += 1
+    assert effects > 10
 
 
 def test_without_a_directory_there_is_nothing_to_end(place: Place) -> None:
