@@ -81,7 +81,6 @@ persist-tun
 remote-cert-tls server
 verify-x509-name {SERVER_NAME} name
 auth-user-pass
-auth-nocache
 verb 3
 """
 
