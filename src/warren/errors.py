@@ -24,6 +24,8 @@ REMEDIES = {
     "audit.missing": "it begins with the first command that an agent is sent",
     "audit.unreadable": "check the path and who may read it",
     "commands.store": "commands are refused until it can be used: check who may use it, and the room on the disk",
+    "command.off": "pin the root that `warren trust init` made, as [security] root, and set exec_enable = true",
+    "command.refused": "nothing was changed",
     "config.invalid": "nothing was changed; mend the configuration and try again",
     "config.owner": "nothing was changed; chown it to root, or start the agent without file capabilities",
     "config.unreadable": "check the path and who may read it",

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.unit
 RESULT = Result("c-1", "gateway-001", "list_users", Status.ERROR, Code.EXEC_FAILED, 1_700_000_000, data={"a": [1]})
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 WORDS = st.one_of(
-    st.builds(CarryOut, st.integers(0, 9), TEXT, TEXT, TEXT, TEXT),
+    st.builds(CarryOut, st.integers(0, 9), TEXT, TEXT, TEXT, TEXT, st.booleans()),
     st.builds(Cancel, TEXT, TEXT, TEXT),
     st.builds(Said, TEXT, st.binary(max_size=20)),
     st.builds(Happened, TEXT, st.dictionaries(TEXT, st.integers(0, 9))),

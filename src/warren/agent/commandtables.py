@@ -45,6 +45,7 @@ def read_commands(table: Callable[[str], Table], defaults: Defaults, state: str)
         security=_read_security(table("security"), defaults, state),
         audit=f"{state}/audit",
         commands=f"{state}/commands",
+        runner=f"{state}/runner",
         scripts=_read_scripts(table("scripts"), defaults),
         sandbox=_read_sandbox(table("sandbox"), defaults),
         containers=_read_containers(table("containers"), defaults),

@@ -85,10 +85,25 @@ class RemoveSocket:
     """The agent's control socket is to go: it lies in a directory of root's."""
 
 
+@dataclass(frozen=True, slots=True)
+class OpenRunner:
+    """A line to a runner, which carries out signed commands; the one before it ends."""
+
+
 Request = (
-    OpenKey | TurnKey | OpenTun | OpenConfig | RemoveSocket | ApplyDns | VerifyDns | RevertDns | RecoverDns | HostDns
+    OpenKey
+    | TurnKey
+    | OpenTun
+    | OpenConfig
+    | OpenRunner
+    | RemoveSocket
+    | ApplyDns
+    | VerifyDns
+    | RevertDns
+    | RecoverDns
+    | HostDns
 )
-WITHOUT_FIELDS = {kind.__name__: kind for kind in (OpenTun, OpenConfig, RemoveSocket, RecoverDns, HostDns)}
+WITHOUT_FIELDS = {kind.__name__: kind for kind in (OpenTun, OpenConfig, OpenRunner, RemoveSocket, RecoverDns, HostDns)}
 ERRORS = {kind.__name__: kind for kind in (HostError, InputError, InterfaceError, KeyFileError, StateError)}
 
 
@@ -103,7 +118,7 @@ def encode_request(request: Request) -> bytes:
             fields = {"network": network, "interface": interface, "servers": [str(server) for server in servers]}
         case VerifyDns(network) | RevertDns(network):
             fields = {"network": network}
-        case OpenTun() | OpenConfig() | RemoveSocket() | RecoverDns() | HostDns():
+        case OpenTun() | OpenConfig() | OpenRunner() | RemoveSocket() | RecoverDns() | HostDns():
             fields = {}
         case _:
             assert_never(request)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import logging
 import os
 import signal
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import AsyncExitStack, ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from warren._core import Netlink, __version__
+from warren.agent.commanddoor import CommandDoor, door_that_is_off, door_that_is_shut
 from warren.agent.config import AgentConfig
 from warren.agent.defaults import Defaults
 from warren.agent.io.claim import claim
@@ -39,16 +41,18 @@ from warren.agent.io.privileges import (
 from warren.agent.io.probes import Probes
 from warren.agent.io.rights import Rights, config_opener
 from warren.agent.io.supervisor import Supervisor
+from warren.agent.io.surroundings import Surroundings
 from warren.agent.jsonconfig import network_from_json
 from warren.agent.overrides import Override
 from warren.clock import wall_seconds
 from warren.errors import WarrenError
-from warren.localapi.handler import Handler
+from warren.localapi.handler import Action, Handler
 from warren.localapi.io import http, socket
 from warren.localapi.io.listener import Listener, adopt, handed_over, listen
 from warren.localapi.io.unix import find_group
 from warren.localapi.pages import Pages
 from warren.localapi.permissions import ADMIN_GROUP, Permissions
+from warren.localapi.views import listed
 from warren.telemetry.health import Condition, Severity
 from warren.telemetry.io.echo import Prober
 from warren.telemetry.io.logging import set_level, start_logging
@@ -59,6 +63,14 @@ from warren.tunnel.io.owner import home_of
 from warren.tunnel.io.policy import sweep
 
 ROOT_ALONE = frozenset((0,))
+COMMANDING = "warren.agent.io.commanding"
+"""Imported by who wants commands alone: 10 MB."""
+ITS_LATE_IMPORTS = (
+    "cryptography.exceptions",
+    "cryptography.hazmat.primitives.asymmetric.ed25519",
+    "cryptography.hazmat.primitives.asymmetric.x25519",
+    "cryptography.hazmat.primitives.hpke",
+)
 ANSWER_SECONDS = 0.1  # who tells the agent to stop has its answer first
 
 Info = Mapping[str, object]
@@ -87,6 +99,9 @@ def run(options: Options) -> None:
     set_level(Level(config.daemon.log_level))
     service = find_service(config.daemon.user, config.daemon.group)
     rights = separate(service, config, options.defaults, helper)
+    if config.commands.security.root:
+        for module in (COMMANDING, *ITS_LATE_IMPORTS):  # while this process can read them
+            importlib.import_module(module)
     state = claim(journal_of(config), f"which serves {config.daemon.socket}")
     with closing(rights), state, _listen(config, service, rights) as listener:
         check_key_memory(required=config.daemon.require_mlock)
@@ -144,15 +159,16 @@ async def _serve(options: Options, config: AgentConfig, listener: Listener, righ
     _follow_signals(told_to_stop, hangup)
     # asyncio would import it when it is first needed, and by then this process may not be able to read it.
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(thread_name_prefix="work"))
-    async with asyncio.TaskGroup() as group:
+    async with asyncio.TaskGroup() as group, AsyncExitStack() as ends:
         host = _host(config, rights, group)
         await _recover(host, {network.interface for network in config.networks if network.enabled})
         networks = AgentNetworks(config.networks, lambda: _load_again(options, config, rights.open_config), host)
         local = open_http(config.http, find_group(config.daemon.group).gid)
+        commands = await _open_commands(config, Surroundings(rights, group, lambda: _about(networks)), ends)
         info = _info(config, local)
-        conditions = partial(_conditions, local, host.probes.prober, networks, rights)
+        conditions = partial(_conditions, local, host.probes.prober, networks, rights, commands)
         pages = _pages(config, networks, local, conditions, info)
-        handler = _handler(options, config, networks, rights, told_to_stop.set, info, conditions)
+        handler = _handler(options, config, networks, rights, told_to_stop.set, info, conditions, commands.actions)
         work = {
             "control": socket.serve(listener, handler),
             "probes": host.probes.prober.run(),
@@ -173,6 +189,24 @@ async def _serve(options: Options, config: AgentConfig, listener: Listener, righ
             await networks.close()
         for task in tasks:
             task.cancel()
+
+
+async def _open_commands(config: AgentConfig, around: Surroundings, ends: AsyncExitStack) -> CommandDoor:
+    """Raises nothing: what is wrong with them is a condition."""
+    if not config.commands.security.root:
+        return door_that_is_off()
+    opening = importlib.import_module(COMMANDING).open_commanding(config.commands, around)
+    try:
+        door: CommandDoor = await ends.enter_async_context(opening)
+    except WarrenError as error:
+        log.error("commands.unavailable", extra={"code": error.code, "error": str(error)})  # noqa: TRY400, no traceback
+        return door_that_is_shut(error)
+    return door
+
+
+def _about(networks: AgentNetworks) -> Mapping[str, object]:
+    """What signed commands may tell of this agent."""
+    return {"networks": [listed(view, wall_seconds()) for view in networks.views()]}
 
 
 def _follow_signals(told_to_stop: asyncio.Event, hangup: asyncio.Event) -> None:
@@ -218,6 +252,8 @@ def _changed_for_later(running: AgentConfig, config: AgentConfig) -> Iterator[st
         yield "[http]"
     if config.metrics != running.metrics:
         yield "[metrics]"
+    if config.commands != running.commands:
+        yield "the tables of signed commands"
 
 
 def _handler(  # noqa: PLR0913, PLR0917, each is a part of the agent
@@ -228,6 +264,7 @@ def _handler(  # noqa: PLR0913, PLR0917, each is a part of the agent
     stop: Callable[[], None],
     info: Info,
     conditions: Conditions,
+    commands: Mapping[str, Action],
 ) -> Handler:
     users, loop = find_group(config.daemon.group), asyncio.get_running_loop()
 
@@ -247,6 +284,7 @@ def _handler(  # noqa: PLR0913, PLR0917, each is a part of the agent
         key_directories=config.daemon.key_directories,
         conditions=conditions,
         stop=stop_soon,
+        commands=commands,
     )
 
 
@@ -276,10 +314,13 @@ def _pages(
     )
 
 
-def _conditions(http: LocalHttp, prober: Prober, networks: AgentNetworks, rights: Rights) -> Iterator[Condition]:
+def _conditions(
+    http: LocalHttp, prober: Prober, networks: AgentNetworks, rights: Rights, commands: CommandDoor
+) -> Iterator[Condition]:
     yield from http.conditions
     yield from rights.conditions()
     yield from key_memory_conditions()
+    yield from commands.conditions()
     if prober.unavailable is not None:
         yield Condition("echo.unavailable", prober.unavailable, Severity.INFO)
     if waiting := networks.waiting():

@@ -28,6 +28,8 @@ class CarryOut:
     door: str
     sid: str
     source: str
+    dry: bool = False
+    """Whether only to say what it would do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +77,9 @@ def encode_word(word: Word) -> bytes:
             members = {"number": number, "result": result_members(result)}
         case Happened(event, fields):
             members = {"event": event, "fields": dict(fields)}
-        case CarryOut(number, envelope, door, sid, source):
-            members = {"number": number, "envelope": envelope, "door": door, "sid": sid, "source": source}
+        case CarryOut(number, envelope, door, sid, source, dry):
+            where = {"door": door, "sid": sid, "source": source, "dry": dry}
+            members = {"number": number, "envelope": envelope, **where}
         case Cancel(corr_id, code, why):
             members = {"corr_id": corr_id, "code": code, "why": why}
         case _:
@@ -97,7 +100,7 @@ def parse_word(line: bytes) -> Word:
 def _word(found: object) -> Word:
     match found:
         case {"word": "CarryOut", "number": int(number), "envelope": str(text), "door": str(door), **rest}:
-            return CarryOut(number, text, door, str(rest["sid"]), str(rest["source"]))
+            return CarryOut(number, text, door, str(rest["sid"]), str(rest["source"]), rest["dry"] is True)
         case {"word": "Cancel", "corr_id": str(corr_id), "code": str(code), "why": str(why)}:
             return Cancel(corr_id, code, why)
         case {"word": "Said", "corr_id": str(corr_id), "octets": str(text)}:

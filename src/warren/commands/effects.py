@@ -10,7 +10,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar, cast
+from typing import ClassVar, Generic, TypeVar, cast
+
+from warren.commands.result import EMPTY_SHA256
 
 T = TypeVar("T")
 
@@ -22,6 +24,13 @@ class EffectError(Exception):
 @dataclass(frozen=True, slots=True)
 class Effect(Generic[T]):
     """Something to be done, of which a T comes; its repr shows no secret."""
+
+    reads: ClassVar[bool] = False
+    """Whether it changes nothing: then a dry run performs it."""
+
+    def pretended(self) -> object:
+        """What a dry run gives the verb in the place of what would come of it."""
+        return None
 
 
 Effects = Generator[Effect[object], object, T]
@@ -74,6 +83,9 @@ class RunScript(Effect[Finished]):
     stdin: Secret = Secret(b"")
     """Secrets go here and nowhere else."""
 
+    def pretended(self) -> object:
+        return Finished(0, b"", EMPTY_SHA256, EMPTY_SHA256)
+
 
 @dataclass(frozen=True, slots=True)
 class RunProgram(Effect[Finished]):
@@ -82,10 +94,15 @@ class RunProgram(Effect[Finished]):
     argv: tuple[str, ...]
     stdin: Secret = Secret(b"")
 
+    def pretended(self) -> object:
+        return Finished(0, b"", EMPTY_SHA256, EMPTY_SHA256)
+
 
 @dataclass(frozen=True, slots=True)
 class ReadFile(Effect["bytes | None"]):
     """A file's octets; None where there is none."""
+
+    reads: ClassVar[bool] = True
 
     path: str
     max_bytes: int = 1 << 20
@@ -106,10 +123,15 @@ class RemoveFile(Effect[bool]):
 
     path: str
 
+    def pretended(self) -> object:
+        return True
+
 
 @dataclass(frozen=True, slots=True)
 class ListDirectory(Effect[tuple[str, ...]]):
     """The names in it, sorted; none where there is no such directory."""
+
+    reads: ClassVar[bool] = True
 
     path: str
 
@@ -133,6 +155,8 @@ class HashPassword(Effect[str]):
     bcrypt regards 72 octets: of a longer password, the first 72.
     """
 
+    reads: ClassVar[bool] = True
+
     password: Secret
     cost: int
 
@@ -141,12 +165,16 @@ class HashPassword(Effect[str]):
 class RandomBytes(Effect[bytes]):
     """From the system's generator."""
 
+    reads: ClassVar[bool] = True
+
     count: int
 
 
 @dataclass(frozen=True, slots=True)
 class Now(Effect[float]):
     """Seconds since the Unix epoch."""
+
+    reads: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +191,8 @@ class KeepRecord(Effect[None]):
 class FindRecord(Effect["Mapping[str, object] | None"]):
     """What is kept; None where there is none or it has expired."""
 
+    reads: ClassVar[bool] = True
+
     kind: str
     key: str
 
@@ -170,6 +200,8 @@ class FindRecord(Effect["Mapping[str, object] | None"]):
 @dataclass(frozen=True, slots=True)
 class ListRecords(Effect["Mapping[str, Mapping[str, object]]"]):
     """All that are kept of a kind, by key."""
+
+    reads: ClassVar[bool] = True
 
     kind: str
 
@@ -180,6 +212,9 @@ class DropRecord(Effect[bool]):
 
     kind: str
     key: str
+
+    def pretended(self) -> object:
+        return True
 
 
 @dataclass(frozen=True, slots=True)

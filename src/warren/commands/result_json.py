@@ -76,4 +76,4 @@ def _rfc3339(seconds: int) -> str:
 
 
 def _seconds(words: str) -> int:
-    return int(dt.datetime.strptime(words, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=dt.UTC).timestamp())
+    return int(dt.datetime.fromisoformat(words).timestamp())

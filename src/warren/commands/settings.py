@@ -144,6 +144,8 @@ class CommandSettings:
     """The directory of the audit log."""
     commands: str
     """The directory of single use and records."""
+    runner: str = "/var/lib/warren/runner"
+    """The same of the runner; root's alone."""
     scripts: ScriptSettings = ScriptSettings()
     sandbox: SandboxSettings = SandboxSettings()
     containers: ContainerSettings = ContainerSettings()

@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 Data = dict[str, object]
 ParseConfig = Callable[[str, object], NetworkConfig]
+Action = Callable[[Request, Client, float], Awaitable[Data]]
 
 EVENTS = {
     "connect": "network.connect",
@@ -54,6 +55,7 @@ class Handler:
         key_directories: Sequence[str],
         conditions: Callable[[], Iterable[Condition]] = tuple,
         stop: Callable[[], None] | None = None,
+        commands: Mapping[str, Action] | None = None,
     ) -> None:
         self._networks = networks
         self._parse_config = parse_config
@@ -61,7 +63,7 @@ class Handler:
         self._conditions = conditions
         self._permissions = permissions
         self._key_directories = tuple(key_directories)
-        self._actions: dict[str, Callable[[Request, float], Awaitable[Data]]] = {
+        self._actions: dict[str, Action] = {
             "connect": self._connect,
             "disconnect": self._disconnect,
             "status": self._status,
@@ -71,7 +73,9 @@ class Handler:
             "peers": self._peers,
             "info": self._tell_info,
             "ping": self._ping,
+            **(commands or {}),
         }
+        self._with_config = {"connect", "rotate_keys", *(commands or {})}
         self._tell_to_stop = stop
         if stop is not None:
             self._actions["stop"] = self._stop
@@ -82,7 +86,7 @@ class Handler:
             action = self._find(request)
             self._permissions.verify(client, request.action)
             self._record(request, client)
-            return Response(request.id, await action(request, now))
+            return Response(request.id, await action(request, client, now))
         except WarrenError as error:
             failure = failure_of(error)
         except Exception:  # a mistake of ours in one request ends neither the tunnels nor the other clients
@@ -103,13 +107,13 @@ class Handler:
             return None
         return Response(request.id, _connected(view) if request.action == "connect" else _stopped(view))
 
-    def _find(self, request: Request) -> Callable[[Request, float], Awaitable[Data]]:
+    def _find(self, request: Request) -> Action:
         action = self._actions.get(request.action)
         if action is None:
             problem = f"action: {request.action[:64]!r} is unknown; expected one of {', '.join(self._actions)}"
             raise InputError(problem, code="request.malformed")
-        if request.config is not None and request.action not in {"connect", "rotate_keys"}:
-            problem = f"config: {request.action} takes none; expected it with connect or rotate_keys"
+        if request.config is not None and request.action not in self._with_config:
+            problem = f"config: {request.action} takes none; expected it with {' or '.join(sorted(self._with_config))}"
             raise InputError(problem, code="request.malformed")
         return action
 
@@ -117,7 +121,7 @@ class Handler:
         if request.action in EVENTS:
             log.info(EVENTS[request.action], extra=_about(request, client))
 
-    async def _connect(self, request: Request, _now: float) -> Data:
+    async def _connect(self, request: Request, _client: Client, _now: float) -> Data:
         """`{network, state, interface, peers}`, the last a number."""
         config = None
         if request.config is not None:
@@ -125,15 +129,15 @@ class Handler:
             verify_confined(config, self._key_directories)
         return _connected(await self._networks.connect(request.network, config))
 
-    async def _disconnect(self, request: Request, _now: float) -> Data:
+    async def _disconnect(self, request: Request, _client: Client, _now: float) -> Data:
         """`{network, state}`."""
         return _stopped(await self._networks.disconnect(request.network))
 
-    async def _status(self, request: Request, now: float) -> Data:
+    async def _status(self, request: Request, _client: Client, now: float) -> Data:
         """`{network, state, interface, peers{total, active, healthy, names}, traffic{tx_bytes, rx_bytes}}`."""
         return status(self._networks.view(request.network), now)
 
-    async def _reload(self, request: Request, _now: float) -> Data:
+    async def _reload(self, request: Request, _client: Client, _now: float) -> Data:
         """`{network, state, reloaded}`. The whole configuration is read, whichever network is named; one that is not in
         it is `uninitialized`. `restart_needed` names the tables that count at the next start, if any were changed."""
         views = await self._networks.reload()
@@ -143,12 +147,12 @@ class Handler:
         data = {"network": request.network, "state": state.value, "reloaded": True}
         return data | ({"restart_needed": waiting} if waiting else {})
 
-    async def _rotate_keys(self, request: Request, _now: float) -> Data:
+    async def _rotate_keys(self, request: Request, _client: Client, _now: float) -> Data:
         """`{network, step, public_key}`; the request's `config` may be `{"step": …}`, and is `prepare` else."""
         rotation = await self._networks.rotate(request.network, _rotation_step(request.config or {}))
         return {"network": rotation.network, "step": rotation.step, "public_key": rotation.public_key}
 
-    async def _list(self, _request: Request, now: float) -> Data:
+    async def _list(self, _request: Request, _client: Client, now: float) -> Data:
         """`{networks: […], conditions: […]}`: each network as `views.listed` has it, and what a person should look at
         of the agent itself, as `{name, severity, message}`. The request's `network` does not matter."""
         conditions = [
@@ -157,21 +161,21 @@ class Handler:
         ]
         return {"networks": [listed(view, now) for view in self._networks.views()], "conditions": conditions}
 
-    async def _peers(self, request: Request, now: float) -> Data:
+    async def _peers(self, request: Request, _client: Client, now: float) -> Data:
         """`{network, peers: […]}`, each as `views.peer_entries` has it."""
         return {"network": request.network, "peers": peer_entries(self._networks.view(request.network), now)}
 
-    async def _tell_info(self, _request: Request, _now: float) -> Data:
+    async def _tell_info(self, _request: Request, _client: Client, _now: float) -> Data:
         """What the agent says of itself."""
         return dict(self._info())
 
-    async def _stop(self, _request: Request, _now: float) -> Data:
+    async def _stop(self, _request: Request, _client: Client, _now: float) -> Data:
         """`{stopping: true}`: the answer comes first, then all that the agent made goes (H-22)."""
         if self._tell_to_stop is not None:
             self._tell_to_stop()
         return {"stopping": True}
 
-    async def _ping(self, _request: Request, _now: float) -> Data:
+    async def _ping(self, _request: Request, _client: Client, _now: float) -> Data:
         """`{pong: true}`: the agent is there, and hears this client."""
         return {"pong": True}
 

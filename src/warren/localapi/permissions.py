@@ -12,7 +12,7 @@ from warren.errors import HostError
 
 READ_GROUP = "warren-read"
 ADMIN_GROUP = "warren-admin"
-READ_ACTIONS = frozenset(("status", "list", "peers", "info", "ping"))
+READ_ACTIONS = frozenset(("status", "list", "peers", "info", "ping", "challenge", "verbs"))
 ROOT = 0
 
 

@@ -14,12 +14,12 @@ import pytest
 
 from tests.commands.commands import settings
 from tests.commands.io.store import Place
-from tests.trust.parties import BUNDLE, CONTEXT, NODE, SENDING, STOP, VERBS, signed, with_intent
+from tests.trust.parties import BUNDLE, CONTEXT, NODE, SENDING, SID, STOP, VERBS, signed, with_intent
 from warren.clock import wall_seconds
 from warren.commands.admission import Admission, Rate
 from warren.commands.effects import Effects, Finished, RunProgram, do
 from warren.commands.io.executor import Executor, Running
-from warren.commands.io.intake import Intake
+from warren.commands.io.intake import Intake, Way
 from warren.commands.result import Code, Result, Status
 from warren.commands.verbs import Data, Occasion
 from warren.commands.verify import verify_command
@@ -66,7 +66,7 @@ class Door:
         now = int(wall_seconds())
         command = with_intent(replace(STOP, corr_id=corr_id, args={"container_id": container}), exp=now + 600)
         sending = replace(SENDING, iat=now, exp=now + 60, nonce=nonce or f"nonce-of-{corr_id}-000")
-        return await self.intake.submit(signed(command, sending=sending), "local", "uid 0")
+        return await self.intake.submit(signed(command, sending=sending), Way("local", SID, "uid 0"))
 
 
 @asynccontextmanager
@@ -77,8 +77,8 @@ async def opened(directory: Path, *, rate: int = 1000, places: int = 100, at_onc
     async with door.place.opened() as single_use, asyncio.TaskGroup() as group:
         door.intake = Intake(
             NODE.agent_id,
-            verify=lambda text, name: verify_command(
-                text, replace(CONTEXT, bundle=bundle, now=wall_seconds(), door=name)
+            verify=lambda text, way: verify_command(
+                text, replace(CONTEXT, bundle=bundle, now=wall_seconds(), door=way.door, sid=way.sid)
             ),
             verbs={"stop_container": replace(VERBS["stop_container"], run=stop)},
             part_of=lambda verb: verb.run,
@@ -236,7 +236,7 @@ def test_what_it_says_can_be_followed(tmp_path: Path) -> None:
 
 def test_junk_is_refused_and_audited_without_a_word_of_it(tmp_path: Path) -> None:
     async def scene(door: Door) -> None:
-        result = await door.intake.submit("junk.and.nonsense", "local", "uid 0")
+        result = await door.intake.submit("junk.and.nonsense", Way("local", SID, "uid 0"))
         assert (result.error_code, result.corr_id, result.verb) == (Code.INVALID_SIGNATURE, "unknown", "unknown")
 
     place = play(tmp_path, scene)

@@ -27,6 +27,7 @@ from warren.agent.errands import (
     HostDns,
     OpenConfig,
     OpenKey,
+    OpenRunner,
     OpenTun,
     RecoverDns,
     RemoveSocket,
@@ -43,6 +44,7 @@ from warren.agent.errands import (
 )
 from warren.agent.io.helperclient import HelperClient
 from warren.clock import monotonic_seconds
+from warren.commands.settings import CommandSettings
 from warren.errors import HostError, InputError, KeyFileError, WarrenError
 from warren.keys import MAX_BYTES as MAX_KEY_BYTES
 from warren.keys import OPEN_FLAGS, check_key_file
@@ -81,6 +83,8 @@ class Rules:
     """A directory of root's alone, for what must be undone."""
     root: Path = Path("/")
     """Where the host's own files begin."""
+    commands: CommandSettings | None = None
+    """What signed commands go by; None where none run here."""
 
 
 def start_helper(rules: Rules) -> HelperClient:
@@ -125,12 +129,10 @@ def _outlive_the_agent(kept: int) -> None:
 def confine() -> None:
     """This process has no more than a helper needs."""
     if sys.platform == "linux":
-        for kind, most in (
-            (resource.RLIMIT_CORE, 0),
-            (resource.RLIMIT_NOFILE, MAX_FILES),
-            (resource.RLIMIT_FSIZE, MAX_FILE_BYTES),
-        ):
-            resource.setrlimit(kind, (most, most))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        for kind, most in ((resource.RLIMIT_NOFILE, MAX_FILES), (resource.RLIMIT_FSIZE, MAX_FILE_BYTES)):
+            # The hard ones stay as they are: a runner, which it forks, needs more, and is root's as well.
+            resource.setrlimit(kind, (most, resource.getrlimit(kind)[1]))
         os.chdir("/")
         os.umask(0o022)
         with suppress(OSError):
@@ -144,6 +146,7 @@ class HelperProcess:
         self._rules = rules
         self._resolver = Resolver(rules.journal, rules.root)
         self._lock: int | None = None
+        self._runner: int | None = None
 
     def answer(self, connection: socket.socket) -> bool:
         """Waits for one, and does it; False once the agent has gone."""
@@ -196,6 +199,8 @@ class HelperProcess:
                 descriptors.append(os.open(TUN, os.O_RDWR | getattr(os, "O_NONBLOCK", 0)))
             case OpenConfig():
                 descriptors.append(open_config(self._rules.config))
+            case OpenRunner():
+                descriptors.append(self._open_runner())
             case RemoveSocket():
                 self._remove_socket()
             case ApplyDns() | VerifyDns() | RevertDns() | RecoverDns() | HostDns():
@@ -203,6 +208,18 @@ class HelperProcess:
             case _:
                 assert_never(request)
         return None
+
+    def _open_runner(self) -> int:
+        """The one before it has lost its line, and ends as soon as it has ended what it was doing."""
+        if self._rules.commands is None:
+            raise InputError("no signed commands run here: [security] exec_enable is false", code="helper.refused")
+        if self._runner is not None:
+            os.waitpid(self._runner, 0)
+        # Imported late: few need what a runner needs, and each helper would carry it.
+        from warren.agent.io.runner import fork_runner  # noqa: PLC0415
+
+        self._runner, line = fork_runner(self._rules.commands)
+        return line
 
     def _open_key(self, path: str) -> int:
         """From its directory down: no link is followed, and nobody but root can have put one there meanwhile."""

@@ -26,6 +26,7 @@ from warren.agent.defaults import Defaults
 from warren.agent.io.helperclient import HelperClient
 from warren.agent.io.helperprocess import Rules, start_helper
 from warren.agent.io.rights import Rights, helped_rights, own_rights
+from warren.commands.settings import CommandSettings
 from warren.errors import HostError
 from warren.localapi.io.unix import find_group, unix_socket
 from warren.tunnel.io.dns import Resolver
@@ -123,15 +124,23 @@ def prepare(service: Service, config: AgentConfig, defaults: Defaults) -> Rules:
     """Makes the service's directories, as root; what its helper keeps to. Raises HostError."""
     try:
         _make_directories(service, config, defaults)
-        journal = _make_journal(Path(config.daemon.state))
+        journal = _make_roots_own(Path(config.daemon.state) / JOURNAL)
+        commands = _enabled(config)
+        if commands is not None:
+            _make_roots_own(Path(commands.runner))
     except OSError as error:
         raise HostError(f"{error.filename}: {error.strerror}", code="host.refused", errno=error.errno) from error
     config_file, socket = _where_it_lies(config.source), _where_it_lies(config.daemon.socket)
-    return Rules(_key_directories(config), service.owners, config_file, socket, journal, Path(defaults.root or "/"))
+    root = Path(defaults.root or "/")
+    return Rules(_key_directories(config), service.owners, config_file, socket, journal, root, commands)
 
 
 def _key_directories(config: AgentConfig) -> tuple[str, ...]:
     return tuple(directory.rstrip("/") for directory in config.daemon.key_directories)
+
+
+def _enabled(config: AgentConfig) -> CommandSettings | None:
+    return config.commands if config.commands.security.exec_enable else None
 
 
 def owns(service: Service, directory: Path) -> bool:
@@ -247,20 +256,22 @@ def _directories(service: Service, config: AgentConfig, defaults: Defaults) -> I
     yield Path(config.http.token).parent, ROOT, STATE
     yield Path(config.daemon.state), ROOT, STATE
     yield Path(UAPI_DIRECTORY), ROOT, SHARED
+    if config.commands.security.root:
+        yield Path(config.commands.commands), service.uid, OWN
+        yield Path(config.commands.audit), service.uid, OWN
 
 
-def _make_journal(state: Path) -> Path:
+def _make_roots_own(path: Path) -> Path:
     """A directory of root's alone, in one where nobody but root can put another in its place. Raises OSError."""
-    above = state.stat()
+    above = path.parent.stat()
     if above.st_uid != ROOT or (above.st_mode & WRITERS and not above.st_mode & stat.S_ISVTX):
-        problem = f"in {state} others than root can replace what is root's"
-        raise HostError(problem, code="host.refused", remedy=f"chown root {state}; chmod 1770 {state}")
-    journal = state / JOURNAL
-    journal.mkdir(mode=0o700, exist_ok=True)
-    status = journal.lstat()
+        problem = f"in {path.parent} others than root can replace what is root's"
+        raise HostError(problem, code="host.refused", remedy=f"chown root {path.parent}; chmod 1770 {path.parent}")
+    path.mkdir(mode=0o700, exist_ok=True)
+    status = path.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != ROOT or stat.S_IMODE(status.st_mode) != 0o700:
-        raise HostError(f"{journal} is not root's own directory", code="host.refused", remedy=f"remove {journal}")
-    return journal
+        raise HostError(f"{path} is not root's own directory", code="host.refused", remedy=f"remove {path}")
+    return path
 
 
 def _own(path: Path, uid: int, gid: int, mode: int) -> None:

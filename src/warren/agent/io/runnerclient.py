@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from warren.agent.runnerwords import MAX_OCTETS, Cancel, CarryOut, Done, Happened, Said, Word, encode_word, parse_word
 from warren.commands import effects
 from warren.commands.io.executor import Performers, Running
+from warren.commands.io.programperformers import Tell
 from warren.commands.result import Code, CommandError, Result, Status
 from warren.errors import WarrenError
 from warren.telemetry.health import Condition
@@ -29,11 +30,12 @@ class _Asked:
 
 
 class RunnerClient:
-    """`open_runner` gives the descriptor of a line to a new one; it may block."""
+    """`open_runner` gives the descriptor of a line to a new one; it may block. `tell` hears of events."""
 
-    def __init__(self, open_runner: Callable[[], int], sid: str, grace_seconds: float) -> None:
+    def __init__(self, open_runner: Callable[[], int], sid: str, grace_seconds: float, tell: Tell) -> None:
         self._open_runner = open_runner
         self._sid = sid
+        self._tell = tell
         self._patience = grace_seconds + PATIENCE_SECONDS
         self._numbers = itertools.count(1)
         self._asked: dict[int, _Asked] = {}
@@ -60,6 +62,9 @@ class RunnerClient:
                 self._problem = "it has ended; the next start is under way"
             except (WarrenError, OSError) as error:
                 self._problem = str(error)
+            except Exception:  # a mistake of ours here ends neither the agent nor a tunnel
+                log.exception("runner.crashed")
+                self._problem = "a mistake in the agent itself; its log says more"
             self._is_there.clear()
             log.error("runner.ended", extra={"problem": self._problem})
             self._fail(self._problem)
@@ -91,7 +96,7 @@ class RunnerClient:
                     if asked.running.command.corr_id == corr_id and asked.running.on_output:
                         asked.running.on_output(octets)
             case Happened(event, fields):
-                log.info(event, extra=dict(fields))
+                self._tell(event, fields)
             case _:
                 return
 
@@ -114,7 +119,8 @@ class RunnerClient:
         try:
             async with asyncio.timeout(self._patience):
                 await self._is_there.wait()
-            self._send(CarryOut(number, command.envelope, command.door, self._sid, "agent"))
+            is_dry = running.effects is not None
+            self._send(CarryOut(number, command.envelope, command.door, self._sid, "agent", is_dry))
             result = await self._end_of(asked)
         finally:
             del self._asked[number]
@@ -134,6 +140,12 @@ class RunnerClient:
 
 def _answer(result: Result, running: Running) -> Mapping[str, object]:
     running.take_over(result)
+    if running.effects is not None:
+        running.effects += [f"as root: {each}" for each in _texts(result.data.get("effects"))]
     if result.status is Status.SUCCESS:
         return result.data
     raise CommandError(result.error_code, result.problem, result.status)
+
+
+def _texts(found: object) -> list[str]:
+    return [str(each) for each in found] if isinstance(found, list) else []

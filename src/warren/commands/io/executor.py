@@ -21,6 +21,7 @@ from warren.commands.schema import Schema, choose
 from warren.commands.secrets import Mask, SealingKeyOf, Unseal, masked, opened, sealed
 from warren.commands.settings import CommandSettings
 from warren.commands.verbs import Data, Occasion, Part, Verb
+from warren.errors import WarrenError
 from warren.strictjson import encode
 
 T = TypeVar("T")
@@ -68,6 +69,8 @@ class Running:
     truncated: bool = False
     stderr_hash: str = EMPTY_SHA256
     level: str | None = None
+    effects: list[str] | None = None
+    """Of a dry run, what was asked for."""
     ends: ExitStack = field(default_factory=ExitStack)
     """What is let go when the command has ended, however it did."""
 
@@ -124,6 +127,15 @@ class Executor:
         with running.ends:
             return await self._drive(part(occasion), running)
 
+    async def preview(self, command: VerifiedCommand, verb: Verb, part: Part) -> Data:
+        """`{effects: […]}`: what it would do now, each as text; what only reads is done for it. Raises CommandError."""
+        occasion = Occasion(self._agent_id, command.corr_id, command.actor.id, self._settings)
+        seconds = self._settings.sandbox.cmd_timeout_secs
+        running = Running(command, verb, occasion, monotonic_seconds() + seconds, effects=[])
+        _, failure = await self._outcome(running, part, seconds)
+        told: dict[str, object] = {"effects": [masked(each, running.secrets) for each in running.effects or ()]}
+        return {**told, "problem": str(failure)} if failure else told
+
     async def _outcome(self, running: Running, part: Part, seconds: int) -> tuple[Data, CommandError | None]:
         try:
             async with asyncio.timeout(seconds):
@@ -132,7 +144,7 @@ class Executor:
             return sealed(running.command, running.verb, data, self._key_of), None
         except CommandError as error:
             return {}, error
-        except EffectError as error:
+        except (EffectError, WarrenError) as error:
             return {}, CommandError(Code.EXEC_FAILED, str(error), Status.ERROR)
         except TimeoutError:
             problem = f"it was ended after {seconds} seconds"
@@ -176,6 +188,10 @@ class Executor:
                 failure = error
 
     async def _perform(self, effect: Effect[object], running: Running) -> object:
+        if running.effects is not None and not isinstance(effect, CarryOut):
+            running.effects.append(str(effect))
+            if not effect.reads:
+                return effect.pretended()
         performer = self._performers.get(type(effect))
         if performer is None:
             raise EffectError(f"nothing on this host may do {type(effect).__name__}")

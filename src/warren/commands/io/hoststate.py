@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import psutil
 
 from warren.clock import monotonic_seconds
 from warren.commands.effects import EffectError
 from warren.commands.io.executor import Performers, Running
 from warren.commands.providers.system import AskServices, ReadHost, Reading
-
-if TYPE_CHECKING:
-    import psutil
 
 SYSTEMD = Path("/run/systemd/system")
 """There while it is the one that runs the host (sd_booted(3))."""
@@ -29,9 +28,6 @@ class HostState:
     """Remembers when it last looked, for loads are what happened in between."""
 
     def __init__(self) -> None:
-        import psutil  # noqa: PLC0415, 4 MB that only who commands needs
-
-        self._psutil = psutil
         self._self = psutil.Process()
         self._started = self._looked = monotonic_seconds()
         self._loads = (psutil.cpu_percent(), self._self.cpu_percent())
@@ -47,8 +43,8 @@ class HostState:
         """As it is now."""
         if monotonic_seconds() - self._looked >= STEADY_SECONDS:
             self._looked = monotonic_seconds()
-            self._loads = (self._psutil.cpu_percent(), self._self.cpu_percent())
-        memory, load = self._psutil.virtual_memory(), self._psutil.getloadavg()
+            self._loads = (psutil.cpu_percent(), self._self.cpu_percent())
+        memory, load = psutil.virtual_memory(), psutil.getloadavg()
         return Reading(
             uptime_seconds=round(monotonic_seconds() - self._started),
             memory_mb=round(self._self.memory_info().rss / MEGABYTE, 1),
@@ -58,11 +54,8 @@ class HostState:
             host_memory_total_mb=memory.total // MEGABYTE,
             host_memory_used_mb=memory.used // MEGABYTE,
             load_average=(round(load[0], 2), round(load[1], 2), round(load[2], 2)),
-            disks={each: self._psutil.disk_usage(each).percent for each in self._mounts()},
+            disks=dict(_disks()),
         )
-
-    def _mounts(self) -> list[str]:
-        return sorted({"/", *(each.mountpoint for each in self._psutil.disk_partitions())})
 
     async def _ask(self, effect: AskServices, _: Running) -> Mapping[str, str]:
         if not await asyncio.to_thread(SYSTEMD.is_dir):
@@ -71,8 +64,14 @@ class HostState:
 
     def _of_processes(self, units: tuple[str, ...]) -> Mapping[str, str]:
         """A service runs if a process has its name."""
-        running = {each.info["name"] for each in self._psutil.process_iter(["name", "status"]) if _lives(each)}
+        running = {each.info["name"] for each in psutil.process_iter(["name", "status"]) if _lives(each)}
         return {unit: "active" if _program(unit) in running else "inactive" for unit in units}
+
+
+def _disks() -> Iterator[tuple[str, float]]:
+    for mount in sorted({"/", *(each.mountpoint for each in psutil.disk_partitions())}):
+        with suppress(OSError):  # one that has gone meanwhile, or that this user may not look at
+            yield mount, psutil.disk_usage(mount).percent
 
 
 def _lives(process: psutil.Process) -> bool:

@@ -23,12 +23,21 @@ from warren.commands.io.singleuse import SingleUse
 from warren.commands.refusal import Facts, Refused
 from warren.commands.replay import Accepted, InProgress, Stored
 from warren.commands.result import Code, CommandError, Result, Status
-from warren.commands.verbs import Part, Verb
+from warren.commands.verbs import Data, Part, Verb
 
 UNKNOWN = "unknown"
 """Stands where nothing is proven."""
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How an envelope came: by which door, in which session of it, and who brought it."""
+
+    door: str
+    sid: str
+    source: str
 
 
 @dataclass(slots=True)
@@ -46,13 +55,14 @@ class _Job:
 
 
 class Intake:
-    """`verify` proves an envelope that came by a door; `part_of` is which part of a verb is carried out here."""
+    """`verify` proves an envelope; `part_of` is which part of a verb is carried out here; `on_output` hears what a
+    command says, by its corr_id."""
 
     def __init__(  # noqa: PLR0913, each is said once, where an intake is put together, by its name
         self,
         agent_id: str,
         *,
-        verify: Callable[[str, str], VerifiedCommand],
+        verify: Callable[[str, Way], VerifiedCommand],
         verbs: Mapping[str, Verb],
         part_of: Callable[[Verb], Part],
         admission: Admission,
@@ -60,6 +70,7 @@ class Intake:
         single_use: SingleUse,
         executor: Executor,
         group: asyncio.TaskGroup,
+        on_output: Callable[[str, bytes], None] = lambda _corr_id, _octets: None,
     ) -> None:
         self._agent_id = agent_id
         self._verify = verify
@@ -70,21 +81,28 @@ class Intake:
         self._single_use = single_use
         self._executor = executor
         self._group = group
+        self._on_output = on_output
         self._jobs: dict[str, _Job] = {}
 
-    async def submit(self, envelope: str, door: str, source: str) -> Result:
-        """What became of it, or why it is refused. `source` is who brought it."""
+    async def submit(self, envelope: str, way: Way) -> Result:
+        """What became of it, or why it is refused."""
         facts = Facts()
         try:
-            command = self._verify(envelope, door)
+            command = self._verify(envelope, way)
             facts = _facts(command)
-            job = await self._take(command, source)
+            job = await self._take(command, way.source)
             return job if isinstance(job, Result) else await asyncio.shield(job.done)
         except CommandError as error:
             proven = error.facts if isinstance(error, Refused) else facts
             log.warning("command.refused", extra={"code": error.code.value, "problem": str(error), **_told(proven)})
-            await self._single_use.note(refused(error, source, wall_seconds(), proven))
+            await self._single_use.note(refused(error, way.source, wall_seconds(), proven))
             return self._refusal(error, proven)
+
+    async def preview(self, envelope: str, way: Way) -> Data:
+        """What it would do: verified like any other, and neither carried out nor used up. Raises CommandError."""
+        command = self._verify(envelope, way)
+        verb = self._verbs[command.verb]
+        return await self._executor.preview(command, verb, self._part_of(verb))
 
     def output(self, corr_id: str) -> LiveText | None:
         """What a command that is under way has said."""
@@ -168,7 +186,12 @@ class Intake:
                 if wall_seconds() >= job.command.exp:
                     error = CommandError(Code.EXPIRED_TOKEN, "its time was over before its turn came")
                     return self._refusal(error, _facts(job.command))
-                return await self._executor.run(job.command, job.verb, self._part_of(job.verb), job.output.feed)
+
+                def say(octets: bytes) -> None:
+                    job.output.feed(octets)
+                    self._on_output(job.command.corr_id, octets)
+
+                return await self._executor.run(job.command, job.verb, self._part_of(job.verb), say)
         except asyncio.CancelledError as cancelled:  # before its turn came
             if task := asyncio.current_task():
                 task.uncancel()

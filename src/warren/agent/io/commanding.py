@@ -1,0 +1,273 @@
+"""Signed commands in the agent: its keys, its record of what was used, its audit log, and the local door.
+
+Put together here and imported by who wants commands alone: a node without them carries none of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from warren.agent.commanddoor import CommandDoor
+from warren.agent.errands import OpenRunner
+from warren.agent.io.privilegedperformers import privileged_performers
+from warren.agent.io.runnerclient import RunnerClient
+from warren.agent.io.surroundings import Surroundings
+from warren.audit.event import AuditEvent, Origin
+from warren.audit.io.journal import DAY_SECONDS, Journal, Keeping
+from warren.clock import wall_seconds
+from warren.commands.admission import Admission, Rate
+from warren.commands.command import VerifiedCommand
+from warren.commands.effects import Emit
+from warren.commands.io.executor import Executor, Performers, Running
+from warren.commands.io.files import file_performers
+from warren.commands.io.hoststate import HostState
+from warren.commands.io.intake import Intake, Way
+from warren.commands.io.recordperformers import record_performers
+from warren.commands.io.singleuse import SingleUse
+from warren.commands.io.trusted import Trusted
+from warren.commands.providers.system import AskAgent, RecentCommands
+from warren.commands.registry import VERBS
+from warren.commands.result import Code, CommandError, Result
+from warren.commands.result_json import result_members
+from warren.commands.sealed import unsealer
+from warren.commands.settings import CommandSettings
+from warren.commands.signing import sign_result
+from warren.commands.verify import Context, verify_command
+from warren.errors import InputError
+from warren.jws import to_base64url
+from warren.localapi.handler import Action, Data
+from warren.localapi.messages import Request
+from warren.localapi.permissions import Client
+from warren.telemetry.health import Condition
+from warren.trust.bundle import expiry_problem
+from warren.trust.identity import NodeIdentity
+from warren.trust.io.identityfile import read_identity
+
+DOOR = "local"
+SID_BYTES = 16
+BOOT = Path("/proc/sys/kernel/random/boot_id")
+MEGABYTE = 1 << 20
+RECENT = 20
+FOLLOW_SECONDS = 5.0  # for which who follows a silent command is kept waiting, before they ask again
+
+log = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def open_commanding(settings: CommandSettings, surroundings: Surroundings) -> AsyncIterator[CommandDoor]:
+    """Until the block ends: then nothing is under way, and the log ends with a checkpoint. Raises WarrenError."""
+    identity = read_identity(Path(settings.security.identity))
+    sid = to_base64url(secrets.token_bytes(SID_BYTES))
+    keeping = Keeping(
+        settings.monitoring.max_log_size_mb * MEGABYTE, settings.monitoring.log_retention_days * DAY_SECONDS
+    )
+    store = SingleUse(
+        Path(settings.commands),
+        Origin(identity.agent_id, boot=_boot(), session=sid),
+        Journal(Path(settings.audit), identity.agent_id, identity.signing, keeping),
+        rows=settings.security.single_use_rows,
+        retention_seconds=keeping.seconds,
+    )
+    for result in await store.recover():
+        log.warning("command.interrupted", extra={"corr_id": result.corr_id, "verb": result.verb})
+    commanding = Commanding(settings, identity, sid, store, surroundings)
+    try:
+        yield CommandDoor(commanding.actions(), commanding.conditions)
+    finally:
+        await commanding.close()
+        await store.close()
+
+
+def _boot() -> str:
+    try:
+        return BOOT.read_text().strip()
+    except OSError:
+        return ""
+
+
+class Commanding:
+    """The local door and what is behind it."""
+
+    def __init__(
+        self, settings: CommandSettings, identity: NodeIdentity, sid: str, store: SingleUse, around: Surroundings
+    ) -> None:
+        self._settings = settings
+        self._identity = identity
+        self._sid = sid
+        self._store = store
+        self._around = around
+        self._trusted = Trusted(settings.security)
+        self._recent: deque[Mapping[str, object]] = deque(maxlen=RECENT)
+        self._runner_task: asyncio.Task[None] | None = None
+        self._runner = self._start_runner()
+        security, sandbox = settings.security, settings.sandbox
+        self._intake = Intake(
+            identity.agent_id,
+            verify=self._verify,
+            verbs=VERBS,
+            part_of=lambda verb: verb.run,
+            admission=Admission(Rate(security.rate_per_minute), self._verb_rate(), sandbox.queue),
+            at_once=sandbox.max_concurrency,
+            single_use=store,
+            executor=Executor(
+                identity.agent_id, settings, self._performers(), unsealer(identity.sealing), self._sealing_key
+            ),
+            group=around.group,
+        )
+
+    def actions(self) -> Mapping[str, Action]:
+        """Of the control socket."""
+        return {
+            "challenge": self._challenge,
+            "command": self._command,
+            "preview": self._preview,
+            "cancel": self._cancel,
+            "output": self._output,
+        }
+
+    def conditions(self) -> Iterator[Condition]:
+        """What a person should know."""
+        bundle = self._trusted.bundle()
+        if bundle is None:
+            yield Condition("trust.absent", f"{self._trusted.problem}: no command can be verified")
+        elif problem := expiry_problem(bundle, wall_seconds()):
+            yield Condition("trust.expiry", problem)
+        if (trouble := self._store.audit_trouble) is not None:
+            yield Condition("audit.unwritable", f"{self._settings.audit}: {trouble.strerror}: what changes is refused")
+        if self._runner is not None:
+            yield from self._runner.conditions()
+
+    async def close(self) -> None:
+        """Ends what is under way."""
+        await self._intake.close()
+        if self._runner_task is not None:
+            self._runner_task.cancel()
+
+    def _start_runner(self) -> RunnerClient | None:
+        """Where there is a helper; else this process has the rights that it has."""
+        helper = self._around.rights.helper
+        if helper is None or not self._settings.security.exec_enable:
+            return None
+        runner = RunnerClient(
+            lambda: helper.ask_descriptor(OpenRunner()), self._sid, self._settings.sandbox.grace_seconds, self._tell
+        )
+        self._runner_task = self._around.group.create_task(runner.run(), name="runner")
+        return runner
+
+    def _performers(self) -> Performers:
+        own: Performers = {Emit: self._emit, AskAgent: self._ask_agent, RecentCommands: self._recent_commands}
+        rights = self._runner.performers() if self._runner else privileged_performers(self._settings, self._tell)
+        return {
+            **file_performers(),
+            **HostState().performers(),
+            **record_performers(self._store.records),
+            **rights,
+            **own,
+        }
+
+    def _verb_rate(self) -> Rate:
+        bundle = self._trusted.bundle()
+        return Rate(self._settings.security.verb_rate_per_minute, dict(bundle.rates) if bundle else {})
+
+    def _verify(self, envelope: str, way: Way) -> VerifiedCommand:
+        security = self._settings.security
+        context = Context(
+            self._identity.agent_id,
+            self._trusted.bundle(),
+            way.door,
+            way.sid,
+            wall_seconds(),
+            exec_enable=security.exec_enable,
+            verbs=VERBS,
+        )
+        return verify_command(envelope, context)
+
+    def _sealing_key(self, operator: str) -> bytes | None:
+        bundle = self._trusted.bundle()
+        found = bundle.operators.get(operator) if bundle else None
+        return found.sealing if found else None
+
+    async def _challenge(self, _request: Request, _client: Client, now: float) -> Data:
+        """What whoever signs for this door needs: `{agent_id, door, sid, now, kid, signing, sealing, policy_id}`."""
+        bundle = self._trusted.bundle()
+        return {
+            **self._identity.document(),
+            "door": DOOR,
+            "sid": self._sid,
+            "now": int(now),
+            "policy_id": bundle.policy_id if bundle else None,
+        }
+
+    async def _command(self, request: Request, client: Client, _now: float) -> Data:
+        """`{result, jws}`: RESULT, and the same signed; `config` is `{"envelope": …}`."""
+        envelope = _member(request, "envelope")
+        result = await self._intake.submit(envelope, Way(DOOR, self._sid, f"uid {client.uid}"))
+        self._remember(result)
+        return {"result": result_members(result), "jws": sign_result(result, self._identity.signing)}
+
+    async def _preview(self, request: Request, _client: Client, _now: float) -> Data:
+        """`{effects: […]}`, and `problem` where it would fail; nothing is carried out, and no number used up."""
+        envelope = _member(request, "envelope")
+        try:
+            return dict(await self._intake.preview(envelope, Way(DOOR, self._sid, "preview")))
+        except CommandError as error:
+            raise InputError(f"{error.code}: {error}", code="command.refused") from error
+
+    async def _cancel(self, request: Request, client: Client, _now: float) -> Data:
+        """`{cancelled}`; `config` is `{"corr_id": …}`."""
+        corr_id = _member(request, "corr_id")
+        cancelled = self._intake.cancel(corr_id, Code.CANCELLED, f"uid {client.uid} has cancelled it")
+        return {"corr_id": corr_id, "cancelled": cancelled}
+
+    async def _output(self, request: Request, _client: Client, _now: float) -> Data:
+        """`{text, next, ended}`, as soon as there is more; `config` is `{"corr_id": …, "from": OFFSET}`."""
+        config = request.config or {}
+        offset = config.get("from", 0)
+        if not isinstance(offset, int) or isinstance(offset, bool) or offset < 0:
+            raise InputError("config: from: expected a whole number from 0 on", code="request.malformed")
+        text = self._intake.output(_member(request, "corr_id", "from"))
+        if text is None:
+            return {"text": "", "next": offset, "ended": True}
+        piece = await text.after(offset, FOLLOW_SECONDS)
+        return {"text": piece.octets.decode(errors="replace"), "next": piece.next, "ended": piece.has_ended}
+
+    def _remember(self, result: Result) -> None:
+        members = result_members(result)
+        self._recent.appendleft({name: members[name] for name in ("ts", "corr_id", "verb", "status", "error_code")})
+
+    async def _ask_agent(self, _: AskAgent, __: Running) -> Mapping[str, object]:
+        return self._around.about()
+
+    async def _recent_commands(self, effect: RecentCommands, _: Running) -> tuple[Mapping[str, object], ...]:
+        return tuple(self._recent)[: effect.count]
+
+    async def _emit(self, effect: Emit, running: Running) -> None:
+        self._tell(effect.event, {"corr_id": running.command.corr_id, **effect.fields})
+
+    def _tell(self, event: str, fields: Mapping[str, object]) -> None:
+        log.info(event, extra=dict(fields))
+        corr_id = fields.get("corr_id")
+        details = {name: value for name, value in fields.items() if name != "corr_id"}
+        noted = AuditEvent(event, int(wall_seconds()), str(corr_id) if corr_id else None, details=details)
+        self._around.group.create_task(self._note(noted), name=f"note of {event}")
+
+    async def _note(self, event: AuditEvent) -> None:
+        try:
+            await self._store.note(event)
+        except Exception as error:  # noqa: BLE001, the log on the disk is in trouble: the other log says so
+            log.error("event.not_recorded", extra={"of": event.event, "error": str(error)})  # noqa: TRY400
+
+
+def _member(request: Request, name: str, *others: str) -> str:
+    config = request.config or {}
+    value = config.get(name)
+    if not isinstance(value, str) or set(config) - {name, *others}:
+        problem = f'config: expected {{"{name}": TEXT}}'
+        raise InputError(problem, code="request.malformed")
+    return value

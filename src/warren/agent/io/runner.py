@@ -1,0 +1,203 @@
+"""The runner: root's hand for signed commands, and nobody's else.
+
+It is forked by the helper, takes nothing on trust from the agent that asks, and keeps its own record of what was used:
+an envelope is verified here again, from the octets as received, by the trust bundle as root reads it. So an agent that
+was taken over can have nothing done that no operator has signed, and nothing twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import resource
+import signal
+import socket
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from warren.agent.io.privilegedperformers import privileged_performers
+from warren.agent.runnerwords import MAX_OCTETS, Cancel, CarryOut, Done, Happened, Said, Word, encode_word, parse_word
+from warren.audit.event import Origin
+from warren.clock import wall_seconds
+from warren.commands.admission import Admission, Rate
+from warren.commands.command import MAX_LIFE_SECONDS, VerifiedCommand
+from warren.commands.effects import Effects, Emit
+from warren.commands.io.executor import Executor, Performers, Running
+from warren.commands.io.intake import Intake, Way
+from warren.commands.io.recordperformers import record_performers
+from warren.commands.io.singleuse import SingleUse
+from warren.commands.io.trusted import Trusted
+from warren.commands.registry import VERBS
+from warren.commands.result import Code, CommandError, Result, Status
+from warren.commands.sealed import unsealer
+from warren.commands.settings import CommandSettings
+from warren.commands.verbs import Data, Occasion, Part, Verb
+from warren.commands.verify import Context, verify_command
+from warren.errors import WarrenError
+from warren.trust.identity import NodeIdentity
+from warren.trust.io.identityfile import read_identity
+
+NAME = "warren-runner"  # at most 15 octets (prctl(2), PR_SET_NAME)
+MAX_FILES = 4_096
+PER_MINUTE = 1_000_000  # the agent keeps the rates; here a number that no agent reaches
+
+log = logging.getLogger(__name__)
+
+
+def fork_runner(settings: CommandSettings) -> tuple[int, int]:
+    """A process of root's, and the descriptor of the line to it. Raises OSError."""
+    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    pid = os.fork()
+    if pid == 0:
+        near.close()
+        _run(settings, far)
+    far.close()
+    return pid, near.detach()
+
+
+def _run(settings: CommandSettings, connection: socket.socket) -> None:
+    """The whole life of the child: nothing of its parent's runs in it."""
+    status = 1
+    try:
+        _confine(connection.fileno())
+        asyncio.run(_serve(settings, connection))
+        status = 0
+    except WarrenError as error:
+        log.error("runner.refused", extra={"code": error.code, "error": str(error)})  # noqa: TRY400, no traceback
+    except BaseException:  # noqa: BLE001, whatever it is ends this process, and says so
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
+def _confine(kept: int) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # it ends when the agent does
+    os.closerange(3, kept)
+    os.closerange(kept + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    for kind, most in ((resource.RLIMIT_NOFILE, MAX_FILES), (resource.RLIMIT_FSIZE, resource.RLIM_INFINITY)):
+        hard = resource.getrlimit(kind)[1]
+        resource.setrlimit(kind, (hard if most == resource.RLIM_INFINITY else min(most, hard), hard))
+    os.umask(0o077)
+    Path("/proc/self/comm").write_text(NAME)
+
+
+async def _serve(settings: CommandSettings, connection: socket.socket) -> None:
+    identity = read_identity(Path(settings.security.identity))
+    reader, writer = await asyncio.open_unix_connection(sock=connection, limit=MAX_OCTETS)
+    store = SingleUse(Path(settings.runner), Origin(identity.agent_id), rows=settings.security.single_use_rows)
+    await store.recover()
+    try:
+        async with asyncio.TaskGroup() as group:
+            runner = Runner(settings, identity, store, lambda word: writer.write(encode_word(word)), group)
+            while line := await reader.readline():
+                runner.hear(parse_word(line))
+            await runner.close()
+    finally:
+        await store.close()
+
+
+class Runner:
+    """Answers the words of one agent."""
+
+    def __init__(
+        self,
+        settings: CommandSettings,
+        identity: NodeIdentity,
+        store: SingleUse,
+        say: Callable[[Word], None],
+        group: asyncio.TaskGroup,
+    ) -> None:
+        self._identity = identity
+        self._settings = settings
+        self._trusted = Trusted(settings.security)
+        self._say = say
+        self._group = group
+        emit: Performers = {Emit: self._emit}
+        executor = Executor(
+            identity.agent_id,
+            settings,
+            {**privileged_performers(settings, self._tell), **record_performers(store.records), **emit},
+            unsealer(identity.sealing),
+            self._sealing_key,
+        )
+        self._intake = Intake(
+            identity.agent_id,
+            verify=self._verify,
+            verbs=VERBS,
+            part_of=_privileged,
+            admission=Admission(Rate(PER_MINUTE), Rate(PER_MINUTE), settings.sandbox.queue),
+            at_once=settings.sandbox.max_concurrency,
+            single_use=store,
+            executor=executor,
+            group=group,
+            on_output=lambda corr_id, octets: say(Said(corr_id, octets)),
+        )
+
+    def hear(self, word: Word) -> None:
+        """Begins what is asked."""
+        match word:
+            case CarryOut():
+                self._group.create_task(self._carry_out(word), name="command of the agent")
+            case Cancel(corr_id, code, why):
+                self._intake.cancel(corr_id, Code(code), why)
+            case _:
+                log.warning("runner.ignored", extra={"word": type(word).__name__})
+
+    async def close(self) -> None:
+        """Ends what is under way."""
+        await self._intake.close()
+
+    async def _carry_out(self, word: CarryOut) -> None:
+        way = Way(word.door, word.sid, word.source)
+        work = self._preview(word.envelope, way) if word.dry else self._intake.submit(word.envelope, way)
+        self._say(Done(word.number, await work))
+
+    async def _preview(self, envelope: str, way: Way) -> Result:
+        agent_id, now = self._identity.agent_id, int(wall_seconds())
+        try:
+            data = await self._intake.preview(envelope, way)
+        except CommandError as error:
+            return Result("unknown", agent_id, "unknown", error.status, error.code, now, problem=str(error))
+        return Result("unknown", agent_id, "unknown", Status.SUCCESS, Code.NONE, now, data=data)
+
+    def _verify(self, envelope: str, way: Way) -> VerifiedCommand:
+        """As the agent has done, but that it may have waited for its turn there."""
+        security = self._settings.security
+        context = Context(
+            self._identity.agent_id,
+            self._trusted.bundle(),
+            way.door,
+            way.sid,
+            wall_seconds(),
+            exec_enable=security.exec_enable,
+            verbs=VERBS,
+            late_seconds=MAX_LIFE_SECONDS,
+        )
+        return verify_command(envelope, context)
+
+    def _sealing_key(self, operator: str) -> bytes | None:
+        bundle = self._trusted.bundle()
+        found = bundle.operators.get(operator) if bundle else None
+        return found.sealing if found else None
+
+    def _tell(self, event: str, fields: Mapping[str, object]) -> None:
+        self._say(Happened(event, fields))
+
+    async def _emit(self, effect: Emit, running: Running) -> None:
+        self._tell(effect.event, {"corr_id": running.command.corr_id, **effect.fields})
+
+
+def _privileged(verb: Verb) -> Part:
+    if verb.privileged is None:
+        return carry_out_nothing
+    return verb.privileged
+
+
+def carry_out_nothing(_: Mapping[str, Any], occasion: Occasion) -> Effects[Data]:
+    """Of a verb that has no such part: the agent does not ask for it."""
+    yield from ()
+    raise CommandError(Code.POLICY_DENIED, f"{occasion.corr_id}: nothing of it needs root")

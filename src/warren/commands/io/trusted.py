@@ -1,0 +1,44 @@
+"""The trust bundle that is installed, read again when its file is another one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from warren.commands.settings import SecuritySettings
+from warren.errors import TrustError
+from warren.trust.bundle import TrustBundle
+from warren.trust.io.bundlefile import read_bundle
+
+
+class Trusted:
+    """By the roots that the configuration pins. A file that proves nothing is as good as none, and says why."""
+
+    def __init__(self, security: SecuritySettings) -> None:
+        self._path = Path(security.trust)
+        self._roots = security.root
+        self._seen: tuple[int, ...] | None = None
+        self._bundle: TrustBundle | None = None
+        self.problem: str | None = None
+        """Why there is none."""
+
+    def bundle(self) -> TrustBundle | None:
+        """As it is on the disk now."""
+        seen = self._look()
+        if seen is None or seen != self._seen:
+            self._seen = seen
+            self._read()
+        return self._bundle
+
+    def _look(self) -> tuple[int, ...] | None:
+        try:
+            status = self._path.stat()
+        except OSError:
+            return None
+        return status.st_ino, status.st_mtime_ns, status.st_size
+
+    def _read(self) -> None:
+        try:
+            self._bundle = read_bundle(self._path, self._roots)
+            self.problem = None if self._bundle else f"no trust bundle is installed at {self._path}"
+        except TrustError as error:
+            self._bundle, self.problem = None, str(error)

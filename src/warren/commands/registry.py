@@ -1,0 +1,10 @@
+"""All verbs there are: the fourteen of documents 001 and 004 (G-26, V-46), and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from warren.commands.providers import bootstrap, panel, system
+from warren.commands.verbs import Verb
+
+VERBS: Mapping[str, Verb] = {verb.name: verb for provider in (panel, system, bootstrap) for verb in provider.VERBS}
