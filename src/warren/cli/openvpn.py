@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import click
@@ -11,6 +12,7 @@ from warren.cli.output import tell, write
 from warren.errors import HostError
 
 REFUSED = 1
+USUAL_PROGRAM = "/usr/bin/warren"
 DIRECTORY = click.Path(path_type=Path, resolve_path=True)
 
 
@@ -31,7 +33,7 @@ def init(directory: Path) -> None:
     from warren.commands.result import CommandError  # noqa: PLC0415
 
     try:
-        write(set_up(str(directory)))
+        write(set_up(str(directory), shutil.which("warren") or USUAL_PROGRAM))
     except (EffectError, CommandError) as error:
         raise HostError(str(error), code="host.refused") from error
 

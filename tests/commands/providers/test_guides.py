@@ -18,7 +18,9 @@ OPENVPN, PANEL = ((ROOT / f"docs/guide/{name}.md").read_text() for name in ("ope
 
 
 def test_the_lines_of_a_server() -> None:
-    assert f"# warren openvpn init /etc/openvpn\n{server_lines(VpnFiles('/etc/openvpn'))}```" in OPENVPN
+    assert (
+        f"# warren openvpn init /etc/openvpn\n{server_lines(VpnFiles('/etc/openvpn'), '/usr/bin/warren')}```" in OPENVPN
+    )
 
 
 @pytest.mark.parametrize("guide", [OPENVPN, PANEL])

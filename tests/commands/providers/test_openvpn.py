@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import stat
 from collections.abc import Mapping
 from dataclasses import replace
@@ -128,9 +129,9 @@ def test_of_many_at_once_each_has_its_own_and_all_one_authority(node: Node, tmp_
 
 @pytest.mark.integration
 def test_what_is_set_up_before_is_used(node: Node, tmp_path: Path) -> None:
-    lines = set_up(str(tmp_path))
+    lines = set_up(str(tmp_path), "/usr/bin/warren")
     before = files(tmp_path)
-    assert set_up(str(tmp_path)) == lines
+    assert set_up(str(tmp_path), "/usr/bin/warren") == lines
     named = [word for line in lines.splitlines() for word in line.split() if word.startswith(f"{tmp_path}/")]
     assert all(Path(path).is_file() for path in named)
     authority = (tmp_path / "pki" / "ca.crt").read_bytes()
@@ -149,13 +150,24 @@ def test_what_is_set_up_before_is_used(node: Node, tmp_path: Path) -> None:
     ],
 )
 def test_an_authority_that_cannot_be_used(node: Node, tmp_path: Path, spoil: object, problem: str) -> None:
-    set_up(str(tmp_path))
+    set_up(str(tmp_path), "/usr/bin/warren")
     assert callable(spoil)
     spoil(tmp_path)
     before = files(tmp_path)
     result = node.run(CREATE, ARGS_001)
     assert (result.error_code, problem in result.problem) == (Code.EXEC_FAILED, True), result.problem
     assert files(tmp_path) == before
+
+
+@pytest.mark.integration
+@pytest.mark.root
+def test_a_group_that_may_read_entries_may_read_those_to_come(node: Node, tmp_path: Path) -> None:
+    (tmp_path / "access").mkdir()
+    os.chown(tmp_path / "access", 0, 4711)
+    (tmp_path / "access").chmod(0o2750)
+    node.run(CREATE, ARGS_001)
+    status = (tmp_path / "access" / "user1.json").stat()
+    assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (0, 4711, 0o640)
 
 
 @pytest.mark.integration

@@ -106,16 +106,33 @@ def test_who_never_was(place: Place) -> None:
     assert place.end("user1") == (False, 0)
 
 
-def test_sessions_that_cannot_be_ended_leave_the_entry_for_the_next_attempt(place: Place) -> None:
-    user = place.make("user1")
+def fail_to_end(place: Place) -> VpnUser:
+    user = place.make("user1", 3600)
     place.sessions.of, place.sessions.answers = {"user1": 1}, False
     with pytest.raises(EffectError, match="Connection refused"):
         place.end("user1")
     assert place.is_revoked(user)
     assert place.left_of("user1") == [place.files.entry("user1")]
+    return user
+
+
+def test_sessions_that_cannot_be_ended_are_ended_by_the_next_attempt(place: Place) -> None:
+    fail_to_end(place)
     place.sessions.answers = True
     assert place.end("user1") == (True, 1)
     assert place.left_of("user1") == []
+
+
+def test_sessions_that_cannot_be_ended_are_ended_without_another_command_too(place: Place) -> None:
+    user = fail_to_end(place)
+    place.sessions.answers = True
+    assert place.node.tend(expire_users, user.created + 60)["ended"] == ["user1"]
+    assert (place.left_of("user1"), place.sessions.of) == ([], {})
+
+
+def test_who_is_not_there_needs_no_server_that_answers(place: Place) -> None:
+    place.sessions.answers = False
+    assert place.end("user1") == (False, None)
 
 
 @pytest.mark.parametrize("lost", ["entry", "certificate", "profile", "spa"])

@@ -47,7 +47,7 @@ class Server:
     def start(self) -> None:
         """Until clients may come."""
         done = subprocess.run([*PROGRAM, "openvpn", "init", self.directory], capture_output=True, text=True, check=True)
-        lines = done.stdout.replace("/usr/bin/warren", " ".join(PROGRAM))
+        lines = re.sub(r'verify "\S+', f'verify "{" ".join(PROGRAM)}', done.stdout)
         lines = lines.replace("/run/openvpn/management.sock", str(self.management))
         conf = self.directory / "server.conf"
         conf.write_text(SERVER + lines)

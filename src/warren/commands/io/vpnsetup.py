@@ -14,7 +14,7 @@ from warren.commands.settings import CommandSettings, SecuritySettings
 from warren.commands.verbs import Occasion
 
 
-def set_up(directory: str) -> str:
+def set_up(directory: str, program: str) -> str:
     """The lines that the server's configuration needs; its certificates are there then. What was there stays.
 
     Raises EffectError and CommandError.
@@ -26,7 +26,7 @@ def set_up(directory: str) -> str:
         yield from opened_authority(files, (yield from do(Now())))
 
     asyncio.run(_of_files_alone().tend(part))
-    return server_lines(files)
+    return server_lines(files, program)
 
 
 def _of_files_alone() -> Executor:

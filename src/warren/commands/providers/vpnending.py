@@ -12,14 +12,25 @@ from dataclasses import dataclass, replace
 
 from cryptography import x509
 
-from warren.commands.effects import EffectError, Effects, Hold, ListDirectory, Now, ReadFile, RemoveFile, do
+from warren.commands.effects import (
+    EffectError,
+    Effects,
+    Hold,
+    ListDirectory,
+    Now,
+    ReadFile,
+    RemoveFile,
+    Secret,
+    WriteFile,
+    do,
+)
 from warren.commands.providers.arguments import USERNAME
 from warren.commands.providers.authority import revoke
 from warren.commands.providers.openvpn import SYSTEM
 from warren.commands.providers.openvpn_effects import EndVpnSessions
 from warren.commands.providers.scripting import tell_of_user
 from warren.commands.providers.vpnfiles import ENTRY, VpnFiles
-from warren.commands.providers.vpnuser import VpnUser, due, parse_user
+from warren.commands.providers.vpnuser import VpnUser, due, encode_user, parse_user
 from warren.commands.result import CommandError
 from warren.commands.settings import OpenVpnSettings
 from warren.commands.verbs import Data, Occasion
@@ -105,22 +116,35 @@ def _users(files: VpnFiles, names: Iterable[str]) -> Effects[tuple[list[VpnUser]
 
 def _end(settings: OpenVpnSettings, files: VpnFiles, username: str) -> Effects[Ended]:
     now = yield from do(Now())
-    for serial in sorted((yield from _serials(files, username))):
+    entry = yield from do(ReadFile(files.entry(username)))
+    for serial in sorted((yield from _serials(files, username, entry))):
         yield from revoke(files, serial, now)
-    removed = False
+    removed = entry is not None
     for path in (files.profile(username), files.certificate(username), files.spa(username)):
         removed |= yield from do(RemoveFile(path))
     sessions = None
-    if settings.management is not None:
-        sessions = yield from do(EndVpnSessions(settings.management, username))
-    removed |= yield from do(RemoveFile(files.entry(username)))
+    try:
+        if settings.management is not None:
+            sessions = yield from do(EndVpnSessions(settings.management, username))
+    except EffectError:
+        if removed:  # of who was not there nobody has to know
+            yield from _mark_due(files, username, entry, now)
+            raise
+    yield from do(RemoveFile(files.entry(username)))
     return Ended(removed, sessions)
 
 
-def _serials(files: VpnFiles, username: str) -> Effects[frozenset[int]]:
+def _mark_due(files: VpnFiles, username: str, entry: bytes | None, now: float) -> Effects[None]:
+    """So that `expire_users` ends what is left, whoever began."""
+    with suppress(ValueError):
+        user = parse_user(entry or b"")
+        if user.expires > now:
+            yield from do(WriteFile(files.entry(username), Secret(encode_user(replace(user, expires=int(now)))), 0o640))
+
+
+def _serials(files: VpnFiles, username: str, entry: bytes | None) -> Effects[frozenset[int]]:
     """By the entry and by the certificate: of a user that was made by halves, or edited, there may be either."""
     found = set()
-    entry = yield from do(ReadFile(files.entry(username)))
     certificate = yield from do(ReadFile(files.certificate(username)))
     with suppress(ValueError):
         found.add(int(parse_user(entry or b"").serial, 16))

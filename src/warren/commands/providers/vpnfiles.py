@@ -115,8 +115,8 @@ class Spa:
         return Secret("".join(f"{line}\n" for line in lines).encode())
 
 
-def server_lines(files: VpnFiles) -> str:
-    """What a server's configuration needs so that these users, and no others, come in."""
+def server_lines(files: VpnFiles, program: str) -> str:
+    """What a server's configuration needs so that these users, and no others, come in. `program` is `warren`'s path."""
     return f"""\
 ca {files.pki("ca.crt")}
 cert {files.pki("server.crt")}
@@ -126,6 +126,6 @@ crl-verify {files.crl}
 verify-client-cert require
 remote-cert-tls client
 script-security 2
-auth-user-pass-verify "/usr/bin/warren openvpn verify {files.directory}" via-file
+auth-user-pass-verify "{program} openvpn verify {files.directory}" via-file
 management /run/openvpn/management.sock unix
 """
