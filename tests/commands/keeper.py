@@ -2,7 +2,7 @@
 
 Its argument is JSON: `uid` (or null), `sandbox` (the program, or null for the one that is installed), `directory`,
 `settings` of [sandbox], `entries` of [scripts], `deadline`, and `runs`, lists of a script's name and its arguments that
-run side by side. It writes a line for each as it ends.
+run side by side; `{pid}` there is its own number. It writes a line for each as it ends.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ async def keep(given: dict[str, Any]) -> None:
 
 async def run(programs: Programs, name: str, arguments: list[str], deadline: float) -> None:
     """One of them."""
-    effect = RunScript(name, tuple(arguments), Secret(b"a secret\n"))
+    own = str(os.getpid())
+    effect = RunScript(name, tuple(text.replace("{pid}", own) for text in arguments), Secret(b"a secret\n"))
     began = False
 
     def begin(_: bytes) -> None:

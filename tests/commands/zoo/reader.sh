@@ -1,0 +1,3 @@
+#!/bin/sh
+# Reads the file that the argument names.
+cat "$1"
