@@ -15,8 +15,9 @@ from warren.audit.text import line_text
 from warren.audit.verify import Anchor, Fault, Place, Verdict, read_anchors, verify_log
 from warren.cli.options import config_options, config_path, json_option, own_defaults
 from warren.cli.output import tell, warn, write
-from warren.errors import InputError
+from warren.errors import InputError, WarrenError
 from warren.jws import VerifyingKey
+from warren.trust.io.identityfile import read_identity
 
 FILES = click.argument("files", metavar="[FILE…]", nargs=-1, type=click.Path(path_type=Path, exists=True))
 LONGEST_NAME = 256
@@ -43,11 +44,12 @@ def verify(files: Sequence[Path], held: Sequence[str], key: str | None, config: 
 
     Found are lines that were edited, removed, put in or moved. That the log was cut behind its last checkpoint, or
     written anew by somebody who has the node's key, is found with a checkpoint that was held elsewhere: --anchor.
+    Without --key and FILE the key is this node's own, if you may read it.
 
     Exit status: 0 as it was written; 1 it is not, and where was told; or it could not be read.
     """
     log = _log(files, config, root)
-    keys = read_verifying_keys(key) if key else None
+    keys = read_verifying_keys(key) if key else None if files else _own_keys(config, root)
     if keys is None:
         warn("the signatures of checkpoints are not verified: give the node's public key as --key")
     try:
@@ -96,6 +98,17 @@ def head(files: Sequence[Path], checkpoint: bool, as_json: bool, config: Path | 
         write(json.dumps({"n": found.n, "head": found.digest, "checkpoint": token}) + "\n")
     else:
         write(f"{found.n} {found.digest}\n")
+
+
+def _own_keys(config: Path | None, root: str) -> Keys:
+    """This node's, where this user may read them."""
+    defaults = own_defaults(root)
+    security = read_config(config_path(config, defaults), defaults).commands.security
+    try:
+        public = read_identity(Path(security.identity)).signing.public
+    except WarrenError:
+        return None
+    return {public.kid: public}
 
 
 def _log(files: Sequence[Path], config: Path | None, root: str) -> LogFiles:

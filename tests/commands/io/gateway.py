@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import sqlite3
 import sys
 from collections import Counter
@@ -44,11 +45,11 @@ def place_of(place: Path) -> Place:
     return Place(place / "commands", keeping=SMALL)
 
 
-async def carry_out(place: Path, count: int, at_once: int) -> None:
-    """So many commands, the same each time it is called, each with a fresh nonce."""
+async def carry_out(place: Path, count: int, at_once: int, first: int = 0) -> None:
+    """So many commands from that number on, the same each time it is called, each with a fresh nonce."""
     async with place_of(place).opened() as store:
         room, sent = asyncio.Semaphore(at_once), os.urandom(8).hex()
-        await asyncio.gather(*(_carry_out(place, store, number, sent, room) for number in range(count)))
+        await asyncio.gather(*(_carry_out(place, store, number, sent, room) for number in range(first, first + count)))
 
 
 async def _carry_out(place: Path, store: SingleUse, number: int, sent: str, room: asyncio.Semaphore) -> None:
@@ -112,16 +113,31 @@ def _check_log(place: Path, results: dict[str, Result]) -> None:
         assert told[corr_id] == ["command.accepted", f"command.{end}"]
 
 
+def live(place: Path, count: int, at_once: int, generations: int) -> None:
+    """One process after another, each with so many new commands, and each beginning with what the last one left.
+
+    They are forks, so that a call is counted in each of them anew.
+    """
+    for generation in range(generations):
+        child = os.fork()
+        if not child:
+            asyncio.run(carry_out(place, count, at_once, generation * count))
+            os._exit(0)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        assert status in (0, -signal.SIGKILL), f"a gateway ended with {status} by itself"
+
+
 def main(arguments: Sequence[str]) -> None:
-    """`PLACE COUNT AT_ONCE`."""
-    place, count, at_once = arguments
-    asyncio.run(carry_out(Path(place), int(count), int(at_once)))
+    """`PLACE COUNT AT_ONCE GENERATIONS`."""
+    place, *numbers = arguments
+    live(Path(place), *map(int, numbers))
 
 
 if __name__ == "__main__":
     main(sys.argv[1:])
 
 
-def command_line(place: Path, count: int, at_once: int) -> list[str]:
+def command_line(place: Path, count: int, at_once: int, generations: int = 1) -> list[str]:
     """What runs it as a process of its own."""
-    return [sys.executable, "-B", "-m", "tests.commands.io.gateway", str(place), str(count), str(at_once)]
+    numbers = map(str, (count, at_once, generations))
+    return [sys.executable, "-B", "-m", "tests.commands.io.gateway", str(place), *numbers]
