@@ -89,6 +89,18 @@ def test_the_agent_s_user_can_read_a_bundle_whatever_the_umask(office: Path, tmp
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o755
 
 
+@pytest.mark.root
+def test_made_by_root_the_keys_are_the_agent_s(tmp_path: Path) -> None:
+    config = tmp_path / "etc/warren/agent.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text('[daemon]\nuser = "nobody"\n')
+    assert warren("identity", "init", "--id", "n", "--root", str(tmp_path)).returncode == 0
+    path = tmp_path / "var/lib/warren/identity/node.jwks"
+    assert path.owner() == "nobody"
+    assert path.parent.owner() == "root"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
 def test_nothing_is_written_over(office: Path, tmp_path: Path) -> None:
     before = {path.name: path.read_bytes() for path in office.iterdir()}
     for command in (("trust", "init", str(office)), ("operator", "new", "alice", "-o", str(office / "alice.jwks"))):
