@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from pathlib import Path
 
 import pytest
 
 from warren import errors
+from warren._core import PrivateKey
 from warren.errors import ConfigError, Fault, Finding, HostError, WarrenError
 
 pytestmark = pytest.mark.unit
@@ -37,3 +39,11 @@ def test_an_error_carries_what_to_do() -> None:
 def test_a_configuration_error_lists_every_finding() -> None:
     error = ConfigError([Finding("MTU", "is 3", "expected more", 7), Finding("name", "is long", "cut it")], source="f")
     assert str(error) == "f: line 7: MTU: is 3; expected more\nf: name: is long; cut it"
+
+
+def test_a_text_like_a_key_is_not_repeated() -> None:
+    """H-79."""
+    assert errors.quoted("10.0.0.300") == "'10.0.0.300'"
+    key = PrivateKey.generate().to_base64()
+    for text in (key, f"{key}A", f"/{key}", base64.b64decode(key).hex(), base64.b64decode(key).hex().upper()):
+        assert errors.quoted(text) == "a text like a key"

@@ -7,6 +7,7 @@ expected, and says what to do. None holds a secret. `str()` is the problem alone
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -103,6 +104,19 @@ REMEDIES = {
     "value.invalid": "",
 }
 """Every code, and what to do where the error itself does not say better."""
+
+
+LIKE_A_KEY = re.compile(r"[A-Za-z0-9+/]{43}=|[0-9A-Fa-f]{64}")
+
+
+def shown(text: str) -> str:
+    """A text that somebody else wrote, unless it looks like a key: people put them into the wrong place (H-79)."""
+    return "a text like a key" if LIKE_A_KEY.search(text) else text
+
+
+def quoted(text: str) -> str:
+    """The same, as an error repeats it."""
+    return repr(text) if shown(text) == text else shown(text)
 
 
 class Fault(enum.StrEnum):

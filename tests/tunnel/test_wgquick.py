@@ -178,6 +178,14 @@ def test_an_unknown_key_names_the_nearest() -> None:
     assert "expected one of PrivateKey, ListenPort" in one_line("Jc = 4")
 
 
+def test_a_secret_that_lost_its_key_is_not_repeated() -> None:
+    """H-79: its last character makes it look like a key without a value."""
+    secret = PrivateKey.generate().to_base64()
+    assert one_line(secret).startswith("wg0.conf: line 3: this line: is no key of [Interface]")
+    assert secret[:20] not in one_line(f"[Peer] PresharedKey = {secret}")
+    assert secret[:20] not in one_line(f"Address = {secret}")
+
+
 def test_a_name_that_no_link_can_have() -> None:
     with pytest.raises(ConfigError, match="the file's name"):
         parse_wgquick(f"[Interface]\nPrivateKey = {PRIVATE}\n", name="a name too long for a link")

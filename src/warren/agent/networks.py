@@ -17,7 +17,7 @@ from warren.agent.values import (
     text,
     text_as,
 )
-from warren.errors import ConfigError, Finding
+from warren.errors import ConfigError, Finding, quoted
 from warren.tunnel.config import DEFAULT_MTU, KEEPALIVE, MARK, MTU, PORT, TABLE, interface_name_findings, parse_endpoint
 from warren.tunnel.config import Table as RoutingTable
 from warren.tunnel.network import (
@@ -63,7 +63,7 @@ def parse_backend(written: str) -> Backend:
         case "netstack":
             problem = "netstack comes with a later version of Warren"
         case _:
-            problem = f"{written!r} is no backend"
+            problem = f"{quoted(written)} is no backend"
     raise ConfigError([Finding("", problem, "expected auto, kernel or userspace")])
 
 

@@ -11,7 +11,7 @@ from warren.agent.defaults import Defaults
 from warren.agent.networks import path_below
 from warren.agent.tables import Table
 from warren.agent.values import checked, duration_in, flag, list_of, number_in, parse_ip, text, text_as
-from warren.errors import ConfigError, Finding
+from warren.errors import ConfigError, Finding, quoted
 from warren.tunnel.config import PORT
 from warren.tunnel.network import IPAddress
 
@@ -71,13 +71,15 @@ def parse_log_level(written: str) -> LogLevel:
         case "debug":
             return "debug"
         case _:
-            raise ConfigError([Finding("", f"{written!r} is no level", "expected error, warning, info or debug")])
+            raise ConfigError([Finding("", f"{quoted(written)} is no level", "expected error, warning, info or debug")])
 
 
 def login_findings(name: str) -> Iterator[Finding]:
     """A finding if no user or group can be called so."""
     if not 0 < len(name) <= MAX_LOGIN_CHARACTERS or not name.isprintable() or set(name) & set(" :/"):
-        yield Finding("", f"{name!r} is no name of a user or group", f"expected 1 to {MAX_LOGIN_CHARACTERS} characters")
+        yield Finding(
+            "", f"{quoted(name)} is no name of a user or group", f"expected 1 to {MAX_LOGIN_CHARACTERS} characters"
+        )
 
 
 def read_daemon(table: Table, defaults: Defaults) -> DaemonSettings:

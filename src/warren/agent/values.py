@@ -12,7 +12,7 @@ from ipaddress import ip_address
 from typing import TypeVar
 
 from warren.agent.durations import parse_duration
-from warren.errors import ConfigError, Finding, KeyTextError
+from warren.errors import ConfigError, Finding, KeyTextError, quoted
 from warren.tunnel.config import out_of_range
 from warren.tunnel.network import IPAddress
 
@@ -145,5 +145,5 @@ def parse_ip(written: str) -> IPAddress:
     except ValueError:
         address = None
     if address is None or "%" in written:
-        raise ConfigError([Finding("", f"{written!r} is no address", "expected an IP address")])
+        raise ConfigError([Finding("", f"{quoted(written)} is no address", "expected an IP address")])
     return address

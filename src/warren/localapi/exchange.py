@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
+from warren.errors import quoted
+
 JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
 # Should a browser come by all the same, it neither guesses a type, nor keeps, nor embeds what it gets.
@@ -37,7 +39,7 @@ class Request:
         try:
             return urlsplit(self.target)
         except ValueError as error:
-            raise RefusedError(400, "http.target", f"{self.target!r} is no target; expected a path") from error
+            raise RefusedError(400, "http.target", f"{quoted(self.target)} is no target; expected a path") from error
 
     def query(self) -> Mapping[str, str]:
         """The last value of each key. Raises RefusedError."""

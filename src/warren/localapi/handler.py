@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
-from warren.errors import InputError, StateError, WarrenError
+from warren.errors import InputError, StateError, WarrenError, quoted, shown
 from warren.localapi.confinement import verify_confined
 from warren.localapi.messages import ErrorType, Failure, Request, Response, failure_of
 from warren.localapi.networks import Networks, NetworkView
@@ -110,7 +110,7 @@ class Handler:
     def _find(self, request: Request) -> Action:
         action = self._actions.get(request.action)
         if action is None:
-            problem = f"action: {request.action[:64]!r} is unknown; expected one of {', '.join(self._actions)}"
+            problem = f"action: {quoted(request.action[:64])} is unknown; expected one of {', '.join(self._actions)}"
             raise InputError(problem, code="request.malformed")
         if request.config is not None and request.action not in self._with_config:
             problem = f"config: {request.action} takes none; expected it with {' or '.join(sorted(self._with_config))}"
@@ -200,8 +200,8 @@ def _rotation_step(config: Mapping[str, object]) -> str:
 
 def _about(request: Request, client: Client) -> dict[str, object]:
     return {
-        "action": request.action,
-        "network": request.network,
+        "action": shown(request.action),
+        "network": shown(request.network),
         "uid": client.uid,
         "gid": client.gid,
         "pid": client.pid,

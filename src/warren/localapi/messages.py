@@ -12,7 +12,16 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from warren.errors import EngineError, FarSideError, HostError, InputError, InterfaceError, StateError, WarrenError
+from warren.errors import (
+    EngineError,
+    FarSideError,
+    HostError,
+    InputError,
+    InterfaceError,
+    StateError,
+    WarrenError,
+    quoted,
+)
 
 UNKNOWN_ID = "unknown"
 DEFAULT_NETWORK = "default"
@@ -99,7 +108,7 @@ def parse_request(members: Mapping[str, object], numbers: Iterator[int]) -> Requ
         raise MalformedRequestError(f"id: expected at most {MAX_ID_CHARACTERS} characters", UNKNOWN_ID)
     for name in members:
         if name not in MEMBERS:
-            problem = f"{name[:MAX_ID_CHARACTERS]!r} is no member of a request; expected {', '.join(MEMBERS)}"
+            problem = f"{quoted(name[:MAX_ID_CHARACTERS])} is no member of a request; expected {', '.join(MEMBERS)}"
             raise MalformedRequestError(problem, request_id)
     action = _text(members, "action", request_id)
     if not action:

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from warren.errors import InputError, StateError, WarrenError
+from warren.errors import InputError, StateError, WarrenError, quoted
 from warren.localapi import documents
 from warren.localapi.access import Access, verify_not_a_browser, verify_token
 from warren.localapi.exchange import TEXT, RefusedError, Request, Response, json_response
@@ -90,7 +90,9 @@ class Pages:
         path = request.split().path
         route = self._routes.get(path)
         if route is None:
-            raise RefusedError(404, "http.path", f"there is nothing at {path!r}; expected {', '.join(self._routes)}")
+            raise RefusedError(
+                404, "http.path", f"there is nothing at {quoted(path)}; expected {', '.join(self._routes)}"
+            )
         if request.method not in route.methods:
             problem = f"{path} does not take {request.method}; expected {' or '.join(route.methods)}"
             raise RefusedError(405, "http.method", problem, (("Allow", ", ".join(route.methods)),))
@@ -106,7 +108,7 @@ class Pages:
             case "json":
                 return json_response(_status_code(judged), documents.healthz(judged))
             case other:
-                raise RefusedError(400, "http.format", f"there is no format {other!r}; expected json or text")
+                raise RefusedError(400, "http.format", f"there is no format {quoted(other)}; expected json or text")
 
     async def _health(self, _: Request) -> Response:
         judged = self._judge()

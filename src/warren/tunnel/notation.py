@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from ipaddress import ip_interface, ip_network
 
-from warren.errors import ConfigError, Finding
+from warren.errors import ConfigError, Finding, quoted
 from warren.tunnel.config import KEEPALIVE, MARK, TABLE, IPInterface, IPNetwork, Table, out_of_range
 
 
 def refusal(text: str, what: str, expected: str) -> ConfigError:
     """The error for a text that is not `what`."""
-    return ConfigError([Finding("", f"{text!r} is {what}", f"expected {expected}")])
+    return ConfigError([Finding("", f"{quoted(text)} is {what}", f"expected {expected}")])
 
 
 def parse_digits(text: str, allowed: range, *, base: int = 10) -> int:

@@ -15,6 +15,7 @@ from typing import TypeVar
 from warren.errors import ConfigError, Finding, KeyTextError
 
 T = TypeVar("T")
+MAX_SAID = 32  # the longest key has 19 characters; a secret that lost its key has 43 and the '=' at its end
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Grammar:
                     sections.append(Section(title, number))
                 else:
                     expected = "expected " + " or ".join(f"[{title}]" for title in self.keys)
-                    findings.append(Finding(line, "is no section", expected, number))
+                    findings.append(Finding(_said(line), "is no section", expected, number))
             elif line and judged:
                 findings += self._read_entry(sections, line, number)
         return sections
@@ -65,10 +66,12 @@ class Grammar:
             # The line stays unsaid: it may be a secret that lost its key.
             yield Finding("this line", "has no '='", "expected KEY = VALUE", number)
         elif not sections:
-            yield Finding(said, "stands above every section", f"expected [{next(iter(self.keys))}] first", number)
+            yield Finding(
+                _said(said), "stands above every section", f"expected [{next(iter(self.keys))}] first", number
+            )
         elif (key := _as_written(said, self.keys[sections[-1].title])) is None:
             title = sections[-1].title
-            yield Finding(said, f"is no key of [{title}]", self._nearest(said, title), number)
+            yield Finding(_said(said), f"is no key of [{title}]", self._nearest(said, title), number)
         else:
             entries = sections[-1].entries.setdefault(key, [])
             if entries and key not in self.lists:
@@ -82,6 +85,11 @@ class Grammar:
             return f"expected one of {', '.join(self.keys[section])}"
         title, word = places[near[0]]
         return f"did you mean {word}?" if title == section else f"{word} belongs into [{title}]"
+
+
+def _said(text: str) -> str:
+    """A word of the file, where it can be no secret."""
+    return text if len(text) <= MAX_SAID and "=" not in text else "this line"
 
 
 def _as_written(said: str, words: Collection[str]) -> str | None:
