@@ -42,7 +42,7 @@ def prepare(place: Path, *, begun: bool = True) -> Path:
 
 def place_of(place: Path) -> Place:
     """Where its store is."""
-    return Place(place / "commands", keeping=SMALL)
+    return Place(place / "commands", rows=100_000, keeping=SMALL)
 
 
 async def carry_out(place: Path, count: int, at_once: int, first: int = 0) -> None:
