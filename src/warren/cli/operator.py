@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from warren.cli.output import tell, write
+from warren.cli.output import tell, warn, write
 from warren.cli.security import Security, security_options
 from warren.errors import TrustError
 from warren.trust.chain import first_root, verify_bundle
@@ -50,6 +50,9 @@ def new(name: str, roles: tuple[str, ...], output: Path | None) -> None:
 def list_operators(security: Security, file: Path | None) -> None:
     """List the operators of a bundle; without FILE, of the one that is installed here."""
     text = read_text(file or Path(security.trust))
-    bundle = verify_bundle(text, (first_root(text),))
+    by = first_root(text)
+    bundle = verify_bundle(text, (by,))
+    if by not in security.roots:
+        warn(f"the bundle is signed by {by}, which is not pinned here")
     for each in bundle.operators.values():
         write(f"{each.id}\t{','.join(each.roles)}\t{each.signing.kid}\n")
