@@ -29,6 +29,7 @@ from warren.localapi.messages import DEFAULT_NETWORK
 PORT = 51820
 BACKEND = os.environ.get("WARREN_BACKEND", "")
 LINKS_OUTLIVE = BACKEND == "kernel"  # the agent that made them, if that is killed
+KEY_CHARACTERS = 44
 OF_A_LINK = re.compile(r"\b(fe80|ff00):")
 
 
@@ -198,6 +199,12 @@ class Agent:
         """The lines of its log with this event."""
         lines = (line for line in self.host.log().splitlines() if line.startswith("{"))
         return [line for line in map(json.loads, lines) if line["event"] == event]
+
+    def expect_no_secret_in_its_log(self) -> None:
+        """Whatever happened, at any level: no key that it was given or has made (row H-79)."""
+        files = (path for path in (self.directory / "etc/warren").glob("*key*") if path.is_file())
+        made = [text for path in files if len(text := path.read_text().strip()) == KEY_CHARACTERS]
+        assert not [key for key in made if key in self.host.log()]
 
     def pid(self) -> int:
         """In the host's own counting."""

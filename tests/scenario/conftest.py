@@ -26,8 +26,16 @@ def make_agent(tmp_path: Path) -> Iterator[MakeAgent]:
     """Makes hosts with an agent by name; nothing runs on them yet, and all end with the test."""
     if not Path("/dev/net/tun").exists():
         pytest.skip("the device /dev/net/tun")
+    agents: list[Agent] = []
+
+    def make(name: str) -> Agent:
+        agents.append(Agent(hosts.enter_context(Host(name, tmp_path)), directory / name))
+        return agents[-1]
+
     with open_directory() as directory, ExitStack() as hosts:
-        yield lambda name: Agent(hosts.enter_context(Host(name, tmp_path)), directory / name)
+        yield make
+        for agent in agents:
+            agent.expect_no_secret_in_its_log()
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from tests.cli.program import WARREN
 from tests.netns.deadline import until
 from tests.netns.host import IN_NAMESPACES
 from tests.netns.pair import FAR_INNER, NEAR_INNER
-from warren.agent.io.network import LOOK_SECONDS, RETRY_SECONDS
+from warren.agent.io.network import LANS_SECONDS, LOOK_SECONDS, RETRY_SECONDS
 
 from .agent import USER, Agent, Peer
 from .conftest import network_to
@@ -111,6 +111,26 @@ def test_one_that_failed_is_not_tried_again_once_nobody_wants_it(two: Two, way: 
     assert (near.network()["state"], near.said("network.up")) == ("error", [])
     near.attempt("connect")
     near.until_state("active")
+
+
+def test_a_route_into_a_lan_of_this_host_is_told(two: Two) -> None:
+    """Row H-16: by validate, and in status, also when the LAN came later."""
+    near, far = two
+    network = network_to(far, NEAR_INNER[0], FAR_INNER[0])
+    near.configure(network.but(peers=(replace(network.peers[0], allowed_ips=("198.51.100.0/24",)),)))
+    assert "overlaps" not in near.attempt("validate").stdout
+    near.start()
+    near.until_state("active")
+    assert near.network()["warnings"] == []
+    near.host.ip("address", "add", "198.51.100.200/25", "dev", "eth0")
+    told = "198.51.100.0/24 overlaps with 198.51.100.128/25, which this host is on by eth0"
+    assert f"network.default.peers[0].allowed_ips[0]: {told}" in near.attempt("validate").stdout
+    until(lambda: any(told in each for each in near.network()["warnings"]), "it is told", 10 * LANS_SECONDS)
+    near.host.ip("address", "delete", "198.51.100.200/25", "dev", "eth0")
+    near.attempt("disconnect")
+    near.attempt("connect")
+    near.until_state("active")
+    assert near.network()["warnings"] == []
 
 
 def test_two_networks_exchange_their_ports_by_a_reload(two: Two) -> None:

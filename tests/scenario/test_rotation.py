@@ -63,6 +63,24 @@ def test_the_old_key_is_kept_until_a_handshake_and_abort_goes_back(joined: Two) 
     reaches(near)
 
 
+def test_what_the_host_refuses_meanwhile_is_told_and_locks_nobody_out(joined: Two) -> None:
+    """The files have the new key by then: the request is done, and the interface is brought to it as soon as it can."""
+    near, far = joined
+    new = near.ask("rotate-keys")["public_key"]
+    knows(far, near, new)
+    route = (f"{FAR_INNER[0]}/32", "dev")
+    near.host.run("sh", "-c", f"ip route delete {route[0]} && ip route add {route[0]} dev eth0")
+    assert near.ask("rotate-keys", "--commit")["step"] == "committed"
+    until(lambda: near.network()["error"], "it is told")
+    assert near.network()["state"] == "active"
+    assert files(near) >= {"private.key", "private.key.previous"}
+    near.host.ip("route", "delete", *route, "eth0")
+    until(lambda: near.network()["error"] is None, "all is well")
+    assert near.network()["public_key"] == new
+    reaches(near)
+    until(lambda: files(near) == {"private.key"}, "a handshake has confirmed the new key")
+
+
 def test_a_prepared_key_survives_a_kill_and_can_be_dropped(joined: Two) -> None:
     near, _ = joined
     new = near.ask("rotate-keys")["public_key"]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from warren.tunnel.config import IPNetwork, Table
 from warren.tunnel.network import NetworkConfig, NetworkPeer
-from warren.tunnel.overlap import clash_findings, covered, network_warnings, overlap_warnings
+from warren.tunnel.overlap import clash_findings, covered, lan_warnings, network_warnings, overlap_warnings
 
 from .strategies import PUBLIC_KEYS, networks
 
@@ -101,3 +101,25 @@ def test_of_one_network() -> None:
     again = NetworkPeer("again", PUBLIC_KEYS[3], allowed_ips=wide.allowed_ips)
     numbered = NetworkConfig("a", "/k", addresses=(ip_interface("10.0.0.2/24"),), peers=(wide, again))
     assert list(network_warnings(numbered)) == []
+
+
+@pytest.mark.parametrize(
+    ("prefixes", "expected"),
+    [
+        (("192.168.0.0/16",), [("192.168.1.0/24", "eth0")]),
+        (("192.168.1.128/25",), [("192.168.1.0/24", "network a")]),
+        (("192.168.1.0/24", "192.168.1.9/32"), [("192.168.1.0/24", "network a")]),
+        (("fd00::/8",), [("fd00:1::/64", "eth0")]),
+        (("0.0.0.0/0", "::/0", "192.168.2.0/24", "10.0.0.1/32"), []),
+    ],
+)
+def test_what_this_host_is_on_by_another_link(prefixes: tuple[str, ...], expected: list[tuple[str, str]]) -> None:
+    """H-16: named are the prefix, the LAN, and who has what is in both. A single address is no LAN."""
+    addresses = tuple(map(ip_interface, ("192.168.1.7/24", "fd00:1::7/64", "10.0.0.1/32")))
+    warnings = [*lan_warnings(network("a", *prefixes), {"eth0": addresses})]
+    assert [
+        (warning.problem.split()[3].rstrip(","), warning.expected.removeprefix("what is in both goes to "))
+        for warning in warnings
+    ] == expected
+    assert all(warning.key == "peers[0].allowed_ips[0]" for warning in warnings)
+    assert list(lan_warnings(network("a", *prefixes, table="off"), {"eth0": addresses})) == []

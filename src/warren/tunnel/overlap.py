@@ -6,11 +6,11 @@ within a default route is not worth a word: it is there for all that has no bett
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from warren.errors import Finding
-from warren.tunnel.config import IPNetwork
+from warren.tunnel.config import IPInterface, IPNetwork
 from warren.tunnel.network import NetworkConfig
 
 Owner = TypeVar("Owner", bound=Hashable)
@@ -80,9 +80,7 @@ def _pairs(networks: Sequence[NetworkConfig]) -> Iterator[tuple[Claim[Place], Cl
 
 
 def _claims(network: NetworkConfig) -> Iterator[Claim[Place]]:
-    for number, peer in enumerate(network.peers):
-        for position, prefix in enumerate(peer.allowed_ips):
-            yield prefix, (network.name, f"peers[{number}].allowed_ips[{position}]")
+    return ((prefix, place) for prefix, place, _ in _routed(network))
 
 
 def network_warnings(network: NetworkConfig) -> Iterator[Finding]:
@@ -108,3 +106,31 @@ def _peer_warnings(network: NetworkConfig) -> Iterator[Finding]:
             first, second = network.peers[owner].name, network.peers[number].name
             problem = f"{inner} lies within {outer} of peer {first}"
             yield Finding(f"peers[{number}].allowed_ips[{at}]", problem, f"what is in both goes to {second}")
+
+
+def lan_warnings(network: NetworkConfig, links: Mapping[str, Sequence[IPInterface]]) -> Iterator[Finding]:
+    """Prefixes that overlap with a network that this host is on by another link (H-16): of each peer the first.
+
+    `links` are those others with their addresses. A default route is none of these: it takes what nothing else has.
+    """
+    if network.table == "off":
+        return
+    said: set[int] = set()
+    there = [(link, address.network) for link, addresses in links.items() for address in addresses]
+    for prefix, (_, key), number in _routed(network):
+        for link, lan in there:
+            if number not in said and prefix.prefixlen and _overlap(prefix, lan):
+                said.add(number)
+                nearer = link if prefix.prefixlen < lan.prefixlen else f"network {network.name}"
+                problem = f"{prefix} overlaps with {lan}, which this host is on by {link}"
+                yield Finding(key, problem, f"what is in both goes to {nearer}")
+
+
+def _routed(network: NetworkConfig) -> Iterator[tuple[IPNetwork, Place, int]]:
+    for number, peer in enumerate(network.peers):
+        for position, prefix in enumerate(peer.allowed_ips):
+            yield prefix, (network.name, f"peers[{number}].allowed_ips[{position}]"), number
+
+
+def _overlap(one: IPNetwork, other: IPNetwork) -> bool:
+    return other.prefixlen < other.max_prefixlen and (_holds(one, other) or _holds(other, one))

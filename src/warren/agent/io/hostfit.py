@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
+from warren._core import Netlink
 from warren.agent.config import AgentConfig
-from warren.errors import Finding
+from warren.errors import Finding, WarrenError
 from warren.localapi.io.unix import find_group
+from warren.tunnel.config import IPInterface
+from warren.tunnel.io.observe import lans
 from warren.tunnel.network import NetworkConfig
+from warren.tunnel.overlap import lan_warnings
 
 if sys.platform != "win32":
     import pwd
@@ -22,11 +27,19 @@ ROOT = 0
 
 
 def host_warnings(config: AgentConfig) -> Iterator[Finding]:
-    """A user or group that there is not, ports that its user may not bind, IPv6 where there is none."""
+    """A user or group that there is not, ports that its user may not bind, IPv6 where there is none, and prefixes of
+    networks that this host is on.
+    """
     uid = _uid(config.daemon.user)
     if sys.platform != "win32":
         yield from _login_warnings(config, uid)
+    links: Mapping[str, Sequence[IPInterface]] = {}
+    with suppress(WarrenError):
+        links = lans(Netlink.open())
     for network in config.networks:
+        for finding in lan_warnings(network, links):
+            key = f"network.{network.name}.{finding.key}"
+            yield replace(finding, key=key, line=config.line(key))
         if uid != ROOT:
             yield from _port_warnings(config, network)
         yield from _ipv6_warnings(config, network)

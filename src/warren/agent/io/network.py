@@ -27,13 +27,15 @@ from warren.errors import EngineError, InterfaceError, WarrenError
 from warren.localapi.networks import NetworkView, Rotation
 from warren.telemetry.sample import Notice
 from warren.tunnel.desired import NetworkKeys
+from warren.tunnel.io.observe import lans
 from warren.tunnel.lifecycle import State, Step
 from warren.tunnel.network import NetworkConfig
-from warren.tunnel.overlap import network_warnings
+from warren.tunnel.overlap import lan_warnings, network_warnings
 from warren.tunnel.status import InterfaceStatus, interface_status
 from warren.tunnel.upkeep import Upkeep
 
 LOOK_SECONDS = 5.0  # how long it may stay unnoticed what others did to the interface
+LANS_SECONDS = 60.0  # a lease of a new address is rare, and takes nothing away at once
 LEAST_SECONDS = 0.05  # between two looks, whatever is due
 RUNNING = (State.STARTING, State.ACTIVE)
 RETRY_SECONDS = (5.0, 15.0, 30.0, 60.0)  # after a start that failed, and the next
@@ -64,6 +66,7 @@ class Network:
         self._wanted = False
         self._failures = 0
         self._retry_at = 0.0
+        self._lans_at = 0.0
         self._wake = asyncio.Event()
         self._lock = asyncio.Lock()
         self._begin()
@@ -150,8 +153,11 @@ class Network:
         async with self._lock:
             rotation = await asyncio.to_thread(self._keys.rotate, self.config, step)
             if self._interface.is_made:
-                await self._apply()
-                await self._look()  # a handshake counts as the new key's if it comes after this look
+                try:
+                    await self._apply()
+                    await self._look()  # a handshake counts as the new key's if it comes after this look
+                except WarrenError as error:
+                    await self._suffer(error)
         log.info("key.rotated", extra={"network": self.config.name, "step": rotation.step})
         return rotation
 
@@ -232,7 +238,9 @@ class Network:
             log.info("key.confirmed", extra={"network": self.config.name})
 
     def _warn(self, about: str, error: WarrenError | None) -> None:
-        notice = None if error is None else Notice(error.code, f"{error}; {error.remedy}")
+        self._note(about, None if error is None else Notice(error.code, f"{error}; {error.remedy}"))
+
+    def _note(self, about: str, notice: Notice | None) -> None:
         if self.record.warn(about, notice) and notice is not None:
             about_it = {"network": self.config.name, "code": notice.name, "error": notice.sentence}
             log.warning("network.warning", extra=about_it)
@@ -264,8 +272,17 @@ class Network:
         if steps:
             names = [type(step).__name__ for step in steps]
             log.debug("network.applied", extra={"network": self.config.name, "steps": names})
+        if steps or monotonic_seconds() > self._lans_at + LANS_SECONDS:
+            await self._look_around()
         self._host.probes.aim(self.config, self._upkeep.standing_by())
         self._warn("dns", await self._host.name_servers.follow(self.config))
+
+    async def _look_around(self) -> None:
+        """Whether it takes what is a LAN of this host, or cannot have it: that one may have come later."""
+        self._lans_at = monotonic_seconds()
+        found = await asyncio.to_thread(lambda: [*lan_warnings(self.config, lans(self._host.netlink))])
+        said = "; ".join(f"{written(each.key, toml_word)}: {each.problem}; {each.expected}" for each in found)
+        self._note("lan", Notice("route.overlaps_lan", said) if said else None)
 
     async def _suffer(self, error: WarrenError) -> None:
         """An interface that runs goes on with what it has; one that has ended, or did not come up, is begun anew."""

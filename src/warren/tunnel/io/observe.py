@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,12 +12,14 @@ from pathlib import Path
 from warren._core import UAPI_DIRECTORY, DeviceStatus, Link, Netlink, PolicyRule, uapi_get
 from warren.clock import monotonic_seconds
 from warren.errors import FarSideError, HostError, InterfaceError, WarrenError
+from warren.tunnel.config import IPInterface
 from warren.tunnel.io.guards import observed_guards
 from warren.tunnel.routes import Route, Rule
 from warren.tunnel.status import InterfaceStatus, LinkStatus, interface_status
 
 SUFFIX = ".sock"
 KERNEL_KIND = "wireguard"
+TUNNELS = (KERNEL_KIND, "tun")
 BOUND_WITHIN_SECONDS = 2.0
 GLANCE_SECONDS = 0.01
 
@@ -76,6 +79,16 @@ def find_link(name: str, netlink: Netlink) -> Link | None:
         return netlink.link(name)
     except InterfaceError:
         return None
+
+
+def lans(netlink: Netlink) -> dict[str, tuple[IPInterface, ...]]:
+    """The addresses of this host's links, but for tunnels and the loopback. Raises WarrenError."""
+    found = (find_link(name, netlink) for _, name in socket.if_nameindex() if name != "lo")
+    return {
+        link.name: tuple(address for address in netlink.addresses(link.index) if not address.is_link_local)
+        for link in found
+        if link is not None and link.kind not in TUNNELS
+    }
 
 
 def link_status(link: Link, netlink: Netlink) -> LinkStatus:
