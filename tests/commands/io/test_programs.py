@@ -243,6 +243,18 @@ def test_a_user_of_the_owners_choice(trusted: Path) -> None:
 
 
 @as_root
+def test_root_without_a_capability_writes_only_where_the_owner_says(trusted: Path) -> None:
+    (trusted / "shared").mkdir()
+    (trusted / "other").mkdir()
+    text = f"#!/bin/sh\nid -u\n: > {trusted}/shared/a\n: > {trusted}/other/a\n"
+    finished = done(run(programs(trusted, text, user="root", writable=(f"{trusted}/shared",))))
+    assert finished.stdout == b"0\n"
+    assert b"other/a: Permission denied" in finished.stderr_tail
+    assert [path.name for path in (trusted / "shared").iterdir()] == ["a"]
+    assert list((trusted / "other").iterdir()) == []
+
+
+@as_root
 def test_each_has_a_user_of_its_own(trusted: Path) -> None:
     made = programs(trusted, "#!/bin/sh\nid -u; id -g; id -G; pwd; ls -ldn . | cut -d' ' -f1,3\nsleep 0.2\n")
 
