@@ -9,8 +9,11 @@ A test that wants Linux's own WireGuard goes into a file of inside/, and is an o
   stands in the marks of test_suite.py, and a plugin in `pytest_in` of suite.py.
 - The processor is slower by `SLOWNESS`: wait by `until`, size bulk by `BULK_BYTES`, and say nothing about time.
 
-suite.py finds the file by itself; a line in `PLANNED` balances the guests. To run one file, with a minute for the boot:
-`pytest tests/qemu -k inside/test_netem`.
+A scenario runs here too, once suite.py names its file: its agents then have the backend "kernel", whose links outlive
+them (`LINKS_OUTLIVE`). Let it look by `Agent.look`: each program costs seconds.
+
+suite.py finds a file of inside/ by itself; a line in `PLANNED` balances the guests. To run one file, with a minute for
+the boot: `pytest tests/qemu -k inside/test_netem`.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ MODULES = (
     *("virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay"),
     *("tun", "veth", "wireguard", "sch_netem", "bridge"),
     *("crc32c_generic", "nft_chain_nat", "nft_masq"),  # the first is asked for by name alone, so no file depends on it
+    *("nft_ct", "nft_fib_ipv4", "nft_fib_ipv6"),
 )
 FETCH_SECONDS = 600
 

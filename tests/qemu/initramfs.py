@@ -12,7 +12,7 @@ from .debian import Kernel
 
 HERE = Path(__file__).parent
 # Programs that the tests start hundreds of times: `init` says what comes of it.
-HOT = ("sh", "cat", "env", "ip", "mount", "nsenter", "ping", "python3", "sleep", "ss", "tc", "unshare", "wg")
+HOT = ("sh", "cat", "env", "ip", "mount", "nft", "nsenter", "ping", "python3", "sleep", "ss", "tc", "unshare", "wg")
 
 
 def initramfs(kernel: Kernel, folder: Path) -> Path:

@@ -1,4 +1,7 @@
-"""The list that runs against wireguard-go, against Linux's own WireGuard: both roles, and a network that loses."""
+"""The list that runs against wireguard-go, against Linux's own WireGuard: both roles, and a network that loses.
+
+And whole agents, with their networks on it.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ pytestmark = [
     pytest.mark.integration,
     pytest.mark.qemu,
     pytest.mark.needs("busybox", "dpkg-deb", "ldd", "qemu-system-x86_64", "setpriv"),
-    pytest.mark.needs("iperf3", "ip", "nft", "nsenter", "ping", "ss", "tc", "unshare", "wg"),
+    pytest.mark.needs("iperf3", "ip", "nft", "nsenter", "ping", "socat", "ss", "tc", "unshare", "wg"),
     pytest.mark.timeout(3000),  # the first waits for all others
 ]
 

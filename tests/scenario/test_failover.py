@@ -11,7 +11,7 @@ import pytest
 from tests.netns.deadline import until
 from tests.netns.host import IN_NAMESPACES, Host, address
 
-from .agent import PORT, Agent, Network, Peer
+from .agent import LINKS_OUTLIVE, PORT, Agent, Network, Peer
 from .conftest import MakeAgent
 
 pytestmark = [*IN_NAMESPACES, pytest.mark.slow]
@@ -70,6 +70,8 @@ def test_over_when_the_owner_is_killed_and_back_when_it_is_well(three: tuple[Age
     assert second.process is not None
     until(lambda: near.peers()["second"]["latest_handshake"], "the second is warm", MINUTES)
     first.host.kill(first.pid(), "KILL")
+    if LINKS_OUTLIVE:
+        first.host.ip("link", "delete", "wg0")
     until(lambda: owner(near) == "second", "the second has the prefix", MINUTES)
     until(lambda: reached(near), "the second answers", MINUTES)
     first.start()
