@@ -47,12 +47,13 @@ def test_a_name_that_resolves_late_leaves_its_peer_pending_with_the_reason(two: 
     near, far = two
     hosts = Hosts(near)
     named(near, far)
+    far.configure(network_to(near, FAR_INNER[0], NEAR_INNER[0]).but(peers=(silent_peer(near),)))
+    far.start()
     near.start()
     near.until_state("active")
     until(lambda: near.peers()["far"]["pending"], "the peer is pending")
     assert "far.test:51820 does not resolve" in near.peers()["far"]["pending"]
     assert "far.test:51820 does not resolve" in near.attempt("peers").stdout
-    far.start()
     hosts.say("192.0.2.2 far.test")
     until(lambda: reached(near), "far is reached", MINUTES)
     assert near.peers()["far"]["pending"] is None
