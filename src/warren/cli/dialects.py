@@ -17,6 +17,8 @@ WARREN: Mapping[str, str] = {
     "info": "warren.cli.network:info",
     "doctor": "warren.cli.doctor:doctor",
     "recover": "warren.cli.recover:recover",
+    "command": "warren.cli.command:command",
+    "verbs": "warren.cli.verbs:verbs",
     "audit": "warren.cli.audit:audit",
     "helper": "warren.cli.errands:helper",
     "validate": "warren.cli.validate:validate",

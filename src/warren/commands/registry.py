@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from warren.commands.providers import bootstrap, panel, system
+from warren.commands.providers import bootstrap, openvpn, panel, system, users
 from warren.commands.verbs import Verb
 
-VERBS: Mapping[str, Verb] = {verb.name: verb for provider in (panel, system, bootstrap) for verb in provider.VERBS}
+PROVIDERS = (openvpn, panel, users, system, bootstrap)
+VERBS: Mapping[str, Verb] = {verb.name: verb for provider in PROVIDERS for verb in provider.VERBS}
