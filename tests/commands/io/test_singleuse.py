@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -140,6 +141,38 @@ def test_a_full_store_refuses_and_empties_by_time(tmp_path: Path) -> None:
 async def _later(store: SingleUse, now: int) -> None:
     assert await run(store, order(4, iat=now, exp=now + 60)) == Accepted()
     assert await store.accept(replace(RETRY, iat=now, exp=now + 60)) == Stored(result(ONE))
+
+
+def test_a_command_is_known_for_thirty_days(tmp_path: Path) -> None:
+    """Row V-86; it is not known for less, whatever the configuration says of logs."""
+    clock = [float(NOW)]
+    place = Place(tmp_path, now=lambda: clock[0]).begin()
+
+    async def month() -> None:
+        async with place.opened() as store:
+            await run(store, ONE)
+            clock[0] = NOW + 30 * 86_400
+            await _swept(store)
+            assert await store.result_of("c-1") == result(ONE)
+            clock[0] += 61
+            await _gone(lambda: store.result_of("c-1"))
+
+    asyncio.run(month())
+
+
+async def _swept(store: SingleUse) -> None:
+    """A nonce has a shorter life than what it bound."""
+    query = "SELECT COUNT(*) FROM used"
+    await _gone(lambda: store._do(lambda: store._ledger.connection.execute(query).fetchone()[0]))
+
+
+async def _gone(what: Callable[[], Awaitable[object]]) -> None:
+    """It forgets by itself what has expired, when it looks next: within seconds."""
+    for _ in range(600):
+        if not await what():
+            return
+        await asyncio.sleep(0.1)
+    pytest.fail("it was not forgotten")
 
 
 @pytest.mark.parametrize("ahead", [0, 60])
