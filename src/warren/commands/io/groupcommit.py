@@ -20,7 +20,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 MAX_BATCH = 256
-TICK_SECONDS = 1.0
+LEAST_REST_SECONDS = 1.0
 
 
 class Keeper(Protocol):
@@ -35,7 +35,10 @@ class Keeper(Protocol):
         """Nothing of it is: what was remembered beside the database is to be read anew. May raise sqlite3.Error."""
 
     def tick(self, *, ends: bool) -> None:
-        """After each batch, each second, and at the end, outside of any transaction. May raise sqlite3.Error."""
+        """After each batch, each rest, and at the end, outside of any transaction. May raise sqlite3.Error."""
+
+    def rest_seconds(self) -> float:
+        """How long `tick` has nothing to do, if nothing comes."""
 
 
 @dataclass(slots=True)
@@ -133,7 +136,7 @@ class GroupCommit:
     def _take(self) -> list[Work] | None:
         with self._changed:
             if not self._waiting and not self._ends:
-                self._changed.wait(TICK_SECONDS)
+                self._changed.wait(max(LEAST_REST_SECONDS, self.keeper.rest_seconds()))
             if self._ends and not self._waiting:
                 return None
             taken = [self._waiting.popleft() for _ in range(min(MAX_BATCH, len(self._waiting)))]
@@ -156,7 +159,7 @@ class GroupCommit:
         with self._changed:
             self._waiting.extendleft(reversed(again))
             if again and not self._ends:
-                self._changed.wait(TICK_SECONDS)
+                self._changed.wait(LEAST_REST_SECONDS)
 
     def _roll_back(self) -> None:
         if self.keeper.connection.in_transaction:

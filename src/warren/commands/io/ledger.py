@@ -148,6 +148,11 @@ class Ledger:
             self._swept = now
             self._sweep(int(now))
 
+    def rest_seconds(self) -> float:
+        """Until there is something to sign or to forget."""
+        now = self._now()
+        return min(self._swept + SWEEP_SECONDS - now, self.outbox.rest_seconds(now))
+
     def _sweep(self, now: int) -> None:
         self.connection.execute("BEGIN IMMEDIATE")
         self.connection.execute("DELETE FROM used WHERE keep_until < ?", (now,))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 
 from warren.audit.chain import EMPTY, Head
-from warren.audit.checkpoint import is_due
+from warren.audit.checkpoint import INTERVAL_SECONDS, is_due
 from warren.audit.event import AuditEvent, Origin, encode_line
 from warren.audit.io.journal import Journal
 
@@ -23,7 +23,7 @@ class Outbox:
         self._connection = connection
         self._journal = journal
         self._origin = origin
-        self._head = EMPTY
+        self._head = self._committed = EMPTY
         self._sealed_n = 0
         self._new: list[bytes] = []
         self._pending: list[bytes] = []
@@ -54,7 +54,7 @@ class Outbox:
             return
         lines = [line for (line,) in self._connection.execute("SELECT line FROM outbox ORDER BY n")]
         self._journal.complete(None if adopts else self._base, lines)
-        self._head = self._journal.last if adopts else self._read_head()
+        self._head = self._committed = self._journal.last if adopts else self._read_head()
         self._sealed_n, self._since = self._journal.sealed_n, now
         self._trim(self._journal)
 
@@ -70,7 +70,7 @@ class Outbox:
     def committed(self) -> None:
         """What was put is on the disk here; now the file is given it. `trouble` says whether it took it."""
         self._pending += self._new
-        self._new = []
+        self._new, self._committed = [], self._head
         if self._pending and self._journal is not None:
             try:
                 self._journal.append(self._pending)
@@ -80,9 +80,7 @@ class Outbox:
 
     def rolled_back(self) -> None:
         """What was put is not."""
-        if self._new:
-            self._new = []
-            self._head = self._read_head()
+        self._new, self._head = [], self._committed
 
     def seal_if_due(self, now: float, *, ends: bool = False) -> None:
         """Every 30 seconds or 256 lines, at the end and after trouble: the file is synced, and its head is signed.
@@ -97,6 +95,12 @@ class Outbox:
                 self.trouble = None
             except OSError as error:
                 self.trouble = error
+
+    def rest_seconds(self, now: float) -> float:
+        """How long nothing is to be done here."""
+        if self.trouble is not None:
+            return 0
+        return INTERVAL_SECONDS - (now - self._since) if self._head.n > self._sealed_n else INTERVAL_SECONDS
 
     def _seal(self, journal: Journal, now: float) -> None:
         journal.sync()
