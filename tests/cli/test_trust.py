@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from warren.cli.trust import ROLES
+from warren.commands.registry import VERBS
+
 from .program import shell, warren
 
 pytestmark = [pytest.mark.integration, pytest.mark.security]
@@ -99,6 +102,13 @@ def test_made_by_root_the_keys_are_the_agent_s(tmp_path: Path) -> None:
     assert path.owner() == "nobody"
     assert path.parent.owner() == "root"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_draft_lets_its_roles_ask_for_what_there_is() -> None:
+    """Row V-46: an administrator for every verb, a viewer for what reads."""
+    assert len(ROLES["ADMIN"]) == len(set(ROLES["ADMIN"])) == 14
+    assert VERBS.keys() <= {*ROLES["ADMIN"]}
+    assert {name for name, verb in VERBS.items() if verb.read_only} == VERBS.keys() & {*ROLES["VIEWER"]}
 
 
 def test_nothing_is_written_over(office: Path, tmp_path: Path) -> None:

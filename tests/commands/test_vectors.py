@@ -12,7 +12,9 @@ from tests.commands.vectorfiles import BAD, DIRECTORY, files
 from tests.commands.vectors import BUNDLES, Vector
 from tests.trust.parties import CONTEXT, ROOT
 from warren.commands.refusal import Facts, Refused
+from warren.commands.registry import VERBS
 from warren.commands.result import Status
+from warren.commands.sealed import check_args
 from warren.commands.verify import verify_command
 from warren.trust.chain import verify_bundle
 
@@ -57,6 +59,20 @@ def test_there_are_enough_of_them_and_no_two_are_alike() -> None:
     assert len(BAD) >= 60
     assert len({vector.name for vector in (*GOOD, *BAD)}) == len(GOOD) + len(BAD)
     assert len({json.dumps(vector.members() | {"name": ""}) for vector in BAD}) == len(BAD)
+
+
+@pytest.mark.parametrize("vector", GOOD, ids=lambda vector: vector.name)
+def test_what_is_good_fits_the_verbs_that_there_are(vector: Vector) -> None:
+    command = verify_command(vector.text, vector.context(), vector.beside)
+    verb = VERBS.get(command.verb, CONTEXT.verbs[command.verb])
+    assert verb.read_only == CONTEXT.verbs[command.verb].read_only
+    assert check_args(verb.schemas, command.args, command.door) in verb.schemas
+
+
+def test_who_is_told_a_secret_has_asked_for_it_by_an_intent() -> None:
+    """docs/protocol/secrets.md: to whom else could it be sealed?"""
+    assert [verb.name for verb in VERBS.values() if verb.secret_data and verb.read_only] == []
+    assert any(verb.secret_data for verb in VERBS.values())
 
 
 def test_bundles_of_the_files_are_by_their_root() -> None:

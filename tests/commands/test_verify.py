@@ -34,7 +34,7 @@ from tests.trust.parties import (
     signed,
     with_intent,
 )
-from warren.commands.command import Actor
+from warren.commands.command import MAX_LIFE_SECONDS, Actor
 from warren.commands.refusal import Facts, Refused
 from warren.commands.result import Code, CommandError
 from warren.commands.sealed import DATA, check_args, open_data, seal_members, unsealer
@@ -221,3 +221,14 @@ def test_nobody_s_word_counts_by_a_bundle_of_nobody() -> None:
         with pytest.raises(Refused) as refused:
             verify_command(text, replace(CONTEXT, bundle=empty))
         assert refused.value.code == Code.INVALID_SIGNATURE
+
+
+def test_to_a_runner_it_may_come_after_its_turn_but_not_after_its_end() -> None:
+    """It has waited in the agent's queue; `exp` holds there as well."""
+    runner = replace(CONTEXT, late_seconds=MAX_LIFE_SECONDS)
+    text = sent(WORD, exp=NOW + 200)
+    assert verify_command(text, replace(runner, now=NOW + 199)).corr_id == CORR_ID
+    for now, node in ((NOW + 200, runner), (NOW + 61, CONTEXT), (NOW - 61, runner)):
+        with pytest.raises(Refused) as refused:
+            verify_command(text, replace(node, now=now))
+        assert refused.value.code == Code.EXPIRED_TOKEN

@@ -120,7 +120,7 @@ def show(security: Security, file: Path | None, pins: tuple[str, ...], as_json: 
 def install(security: Security, file: Path, pins: tuple[str, ...]) -> None:
     """Put a bundle in its place on this node, if a root that is pinned here has signed it.
 
-    One with a lower version than any that was there is refused. `warren agent reload` makes a running agent read it.
+    One with a lower version than any that was there is refused. A running agent goes by it from the next command on.
     """
     roots = pins or security.roots
     if not roots:
