@@ -14,7 +14,7 @@ from tests.netns.host import Host
 from warren.commands.effects import do
 from warren.commands.providers import openvpn, users
 from warren.commands.providers.openvpn_effects import ListVpnSessions, VpnSession
-from warren.commands.providers.vpnending import expire_users
+from warren.commands.providers.vpnending import Looked, expire_users
 from warren.commands.result import Code, Result, Status
 from warren.commands.verbs import Verb
 
@@ -83,10 +83,9 @@ def test_the_user_comes_in_and_is_cut_off_when_deleted(server: Server, hosts: tu
 def test_the_user_is_cut_off_when_the_time_is_up(server: Server, hosts: tuple[Host, Host]) -> None:
     client = connected(server, hosts[1], OF_004)
     expires = int(str(entry_of(server, "user1")["expires"]))
-    before = server.node.tend(expire_users, expires - 0.5)
-    assert before == {"ended": [], "failed": {}, "again_seconds": 1}
+    assert server.node.tend(expire_users, expires - 0.5) == Looked((), {}, 1)
     assert client.reaches()
-    assert server.node.tend(expire_users, float(expires))["ended"] == ["user1"]
+    assert server.node.tend(expire_users, float(expires)).ended == ("user1",)
     is_kept_out(server, client)
     assert ("user.expired", {"username": "user1", "system": "openvpn"}) in server.node.events
     assert run(server, LIST, {}).data["users"] == []

@@ -18,7 +18,7 @@ from warren.commands.io.holds import hold
 from warren.commands.providers import openvpn
 from warren.commands.providers.openvpn_effects import EndVpnSessions
 from warren.commands.providers.pki import is_revoked
-from warren.commands.providers.vpnending import LOOK_AGAIN_SECONDS, TRY_AGAIN_SECONDS, end_openvpn_user, expire_users
+from warren.commands.providers.vpnending import TRY_AGAIN_SECONDS, Looked, end_openvpn_user, expire_users
 from warren.commands.providers.vpnfiles import VpnFiles
 from warren.commands.providers.vpnuser import VpnUser, parse_user
 from warren.commands.result import Status
@@ -126,7 +126,7 @@ def test_sessions_that_cannot_be_ended_are_ended_by_the_next_attempt(place: Plac
 def test_sessions_that_cannot_be_ended_are_ended_without_another_command_too(place: Place) -> None:
     user = fail_to_end(place)
     place.sessions.answers = True
-    assert place.node.tend(expire_users, user.created + 60)["ended"] == ["user1"]
+    assert place.node.tend(expire_users, user.created + 60).ended == ("user1",)
     assert (place.left_of("user1"), place.sessions.of) == ([], {})
 
 
@@ -148,9 +148,9 @@ def test_whose_time_is_up_ends_and_nobody_else(place: Place) -> None:
     user, other = place.make("user1", 60), place.make("user2", 3600)
     place.sessions.of = {"user1": 1, "user2": 1}
     early = place.node.tend(expire_users, user.expires - 7)
-    assert early == {"ended": [], "failed": {}, "again_seconds": 7}
+    assert early == Looked((), {}, 7)
     late = place.node.tend(expire_users, user.expires)
-    assert late == {"ended": ["user1"], "failed": {}, "again_seconds": LOOK_AGAIN_SECONDS}
+    assert late == Looked(("user1",))
     assert place.left_of("user1") == []
     assert (place.is_revoked(user), place.is_revoked(other)) == (True, False)
     assert place.sessions.of == {"user2": 1}
@@ -160,21 +160,21 @@ def test_a_server_that_does_not_answer_is_asked_again(place: Place) -> None:
     user, other = place.make("user1"), place.make("user2")
     place.sessions.answers = False
     tried = place.node.tend(expire_users, user.expires + 5)
-    assert tried["ended"] == []
-    assert tried["failed"] == dict.fromkeys(("user1", "user2"), f"{SOCKET}: Connection refused")
-    assert tried["again_seconds"] == TRY_AGAIN_SECONDS
+    assert tried.ended == ()
+    assert tried.failed == dict.fromkeys(("user1", "user2"), f"{SOCKET}: Connection refused")
+    assert tried.again_seconds == TRY_AGAIN_SECONDS
     assert place.is_revoked(user)
     assert place.is_revoked(other)
     place.sessions.answers = True
-    assert place.node.tend(expire_users, user.expires + 10)["ended"] == ["user1", "user2"]
+    assert place.node.tend(expire_users, user.expires + 10).ended == ("user1", "user2")
 
 
 def test_an_entry_that_is_none_is_named_and_holds_up_nobody(place: Place) -> None:
     user = place.make("user1")
     Path(place.files.entry("user2")).write_text("{}")
     looked = place.node.tend(expire_users, user.expires)
-    assert looked["ended"] == ["user1"]
-    assert looked["failed"] == {"user2": f"{place.files.entry('user2')} username is no text"}
+    assert looked.ended == ("user1",)
+    assert looked.failed == {"user2": f"{place.files.entry('user2')} username is no text"}
 
 
 def test_one_of_that_name_who_was_made_meanwhile_lives_on(place: Place) -> None:
@@ -187,7 +187,7 @@ def test_one_of_that_name_who_was_made_meanwhile_lives_on(place: Place) -> None:
         await hold(effect, running)
 
     place.node.others = {**place.node.others, Hold: held_later}
-    assert place.node.tend(expire_users, user.expires)["ended"] == []
+    assert place.node.tend(expire_users, user.expires).ended == ()
     assert len(place.left_of("user1")) == 4
 
 
@@ -240,5 +240,4 @@ def test_ended_by_halves_it_ends_at_the_next_attempt(tmp_path: Path) -> None:
 
 def test_without_a_directory_there_is_nothing_to_end(place: Place) -> None:
     place.node.settings = settings()
-    nothing = {"ended": [], "failed": {}, "again_seconds": LOOK_AGAIN_SECONDS}
-    assert place.node.tend(expire_users) == nothing
+    assert place.node.tend(expire_users) == Looked()

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from warren.agent.commanddoor import CommandDoor
 from warren.agent.errands import OpenRunner
+from warren.agent.io.expiry import is_needed, keep_expiring
 from warren.agent.io.privilegedperformers import privileged_performers
 from warren.agent.io.runnerclient import RunnerClient
 from warren.agent.io.surroundings import Surroundings
@@ -107,6 +108,12 @@ class Commanding:
         self._runner_task: asyncio.Task[None] | None = None
         self._runner = self._start_runner()
         security, sandbox = settings.security, settings.sandbox
+        executor = Executor(
+            identity.agent_id, settings, self._performers(), unsealer(identity.sealing), self._sealing_key
+        )
+        self._expiring: asyncio.Task[None] | None = None
+        if self._runner is None and is_needed(settings):
+            self._expiring = around.group.create_task(keep_expiring(executor), name="expiry")
         self._intake = Intake(
             identity.agent_id,
             verify=self._verify,
@@ -115,9 +122,7 @@ class Commanding:
             admission=Admission(Rate(security.rate_per_minute), self._verb_rate(), sandbox.queue),
             at_once=sandbox.max_concurrency,
             single_use=store,
-            executor=Executor(
-                identity.agent_id, settings, self._performers(), unsealer(identity.sealing), self._sealing_key
-            ),
+            executor=executor,
             group=around.group,
         )
 
@@ -146,8 +151,9 @@ class Commanding:
     async def close(self) -> None:
         """Ends what is under way."""
         await self._intake.close()
-        if self._runner_task is not None:
-            self._runner_task.cancel()
+        for task in (self._runner_task, self._expiring):
+            if task is not None:
+                task.cancel()
 
     def _start_runner(self) -> RunnerClient | None:
         """Where there is a helper; else this process has the rights that it has."""

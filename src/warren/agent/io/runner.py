@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from warren.agent.io.expiry import is_needed, keep_expiring
 from warren.agent.io.privilegedperformers import privileged_performers
 from warren.agent.runnerwords import MAX_OCTETS, Cancel, CarryOut, Done, Happened, Said, Word, encode_word, parse_word
 from warren.audit.event import Origin
@@ -124,6 +125,7 @@ class Runner:
             unsealer(identity.sealing),
             self._sealing_key,
         )
+        self._expiring = group.create_task(keep_expiring(executor), name="expiry") if is_needed(settings) else None
         self._intake = Intake(
             identity.agent_id,
             verify=self._verify,
@@ -150,6 +152,8 @@ class Runner:
     async def close(self) -> None:
         """Ends what is under way."""
         await self._intake.close()
+        if self._expiring is not None:
+            self._expiring.cancel()
 
     async def _carry_out(self, word: CarryOut) -> None:
         way = Way(word.door, word.sid, word.source)

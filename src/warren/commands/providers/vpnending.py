@@ -6,9 +6,9 @@ the way the entry is still there, and the next attempt ends what is left.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from cryptography import x509
 
@@ -33,7 +33,7 @@ from warren.commands.providers.vpnfiles import ENTRY, VpnFiles
 from warren.commands.providers.vpnuser import VpnUser, due, encode_user, parse_user
 from warren.commands.result import CommandError
 from warren.commands.settings import OpenVpnSettings
-from warren.commands.verbs import Data, Occasion
+from warren.commands.verbs import Occasion
 
 LOOK_AGAIN_SECONDS = 30  # half of the shortest life: who was made after a look is seen before its end
 TRY_AGAIN_SECONDS = 5  # where OpenVPN did not answer: it may be starting
@@ -46,6 +46,17 @@ class Ended:
     was_there: bool
     sessions: int | None
     """How many were ended; None where there is no management socket, and so nobody to ask."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What `expire_users` found."""
+
+    ended: tuple[str, ...] = ()
+    failed: Mapping[str, str] = field(default_factory=dict)
+    """By name, why not."""
+    again_seconds: float = LOOK_AGAIN_SECONDS
+    """When to look again."""
 
 
 def end_openvpn_user(settings: OpenVpnSettings, files: VpnFiles, username: str) -> Effects[Ended]:
@@ -61,8 +72,8 @@ def list_openvpn_users(files: VpnFiles) -> Effects[frozenset[str]]:
     return frozenset(name for name in found if not USERNAME.problem(name))
 
 
-def expire_users(occasion: Occasion) -> Effects[Data]:
-    """Ends users whose time is up: {"ended": [names], "failed": {name: why}, "again_seconds": n}.
+def expire_users(occasion: Occasion) -> Effects[Looked]:
+    """Ends users whose time is up.
 
     Whoever has root's rights runs it, and again after so many seconds: then nobody outlives its time by more than what
     the work takes. What is to be known is in files, so it goes on where a killed one stopped. An entry that cannot be
@@ -70,14 +81,14 @@ def expire_users(occasion: Occasion) -> Effects[Data]:
     """
     settings: OpenVpnSettings = occasion.settings.services.openvpn
     if settings.directory is None:
-        return {"ended": [], "failed": {}, "again_seconds": LOOK_AGAIN_SECONDS}
+        return Looked()
     files = VpnFiles(settings.directory)
     now = yield from do(Now())
     users, failed = yield from _users(files, (yield from list_openvpn_users(files)))
     ended, trouble = yield from _expire(settings, files, due(users, now), now)
     again = min([LOOK_AGAIN_SECONDS, *(user.expires - now for user in users if user.expires > now)])
     again = min(again, TRY_AGAIN_SECONDS) if trouble else again
-    return {"ended": ended, "failed": failed | trouble, "again_seconds": max(1, again)}
+    return Looked(tuple(ended), failed | trouble, max(1, again))
 
 
 def _expire(
