@@ -17,7 +17,7 @@ from tests.commands.kept import HOSTS, PATIENCE_SECONDS, Kept, kept
 pytestmark = [pytest.mark.integration, pytest.mark.security, pytest.mark.needs("cc", "setpriv", "unshare")]
 
 SECLUDED = [name for name, host in HOSTS.items() if host.is_secluded]
-STUBBORN = [["ignores_term"], ["daemon"], ["fork_bomb"], ["oversleeper"]]
+STUBBORN = [["ignores_term"], ["daemon"], ["fork_bomb"], ["comet"]]
 DELAYS_MS = (0, 3, 10, 20, 40, 80, 160, 640)
 
 
