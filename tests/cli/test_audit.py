@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from warren.audit.io.journal import Journal
+from warren.trust.io.identityfile import make_identity
+
 from .program import warren
 
 pytestmark = [pytest.mark.integration, pytest.mark.security]
@@ -82,6 +85,25 @@ def test_the_agent_s_own_log(tmp_path: Path) -> None:
     assert "no audit log is there" in absent.stderr
     shutil.copy(VECTORS / "good.jsonl", directory / "audit.jsonl")
     assert warren("audit", "verify", "--root", str(tmp_path)).returncode == 0
+
+
+def test_the_node_s_own_key_is_taken_where_none_is_given(tmp_path: Path) -> None:
+    config = tmp_path / "etc/warren/agent.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text("")
+    identity = make_identity(tmp_path / "var/lib/warren/identity", "gateway-001")
+    journal = Journal(tmp_path / "var/lib/warren/audit", "gateway-001", identity.signing)
+    journal.open()
+    lines = (VECTORS / "good.jsonl").read_bytes().splitlines()
+    journal.append(lines)
+    journal.seal(journal.last, 1_800_000_061)
+    done = warren("audit", "verify", "--root", str(tmp_path))
+    assert (done.returncode, done.stderr) == (0, "")
+    (tmp_path / "var/lib/warren/identity/node.jwks").unlink()
+    make_identity(tmp_path / "var/lib/warren/identity", "gateway-001")
+    done = warren("audit", "verify", "--root", str(tmp_path))
+    assert done.returncode == 1
+    assert "its key is not trusted" in done.stderr
 
 
 @pytest.mark.parametrize("text", ["", "no key", "{}", '{"kty":"OKP","crv":"X25519","x":"AA"}'])

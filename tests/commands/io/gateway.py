@@ -28,7 +28,7 @@ from warren.commands.replay import Accepted, Stored
 from warren.commands.result import Code, Result
 from warren.commands.resulttext import decode_result, encode_result
 
-SMALL = Keeping(max_bytes=30_000, seconds=10**10)  # files are of today, commands are not
+SMALL = Keeping(max_bytes=3_000, seconds=10**10)  # files are of today, commands are not
 
 
 def prepare(place: Path, *, begun: bool = True) -> Path:
