@@ -25,8 +25,8 @@ def test_every_kind_says_whose_fault_it_is() -> None:
 def test_every_code_in_use_is_in_the_table_and_every_one_there_in_use() -> None:
     python = "".join(path.read_text() for path in (TREE / "src/warren").rglob("*.py"))
     rust = (TREE / "rust/crates/python/src/failure.rs").read_text()
-    used = set(re.findall(r'code(?:: str)? ?= ?"([a-z_.]+)"', python))
-    used |= set(re.findall(r'"([a-z_]+\.[a-z_]+)"', rust)) - {"warren.errors"}
+    used = set(re.findall(r'code(?:: str)? ?= ?"([a-z0-9_.]+)"', python))
+    used |= set(re.findall(r'"([a-z_]+\.[a-z0-9_]+)"', rust)) - {"warren.errors"}
     assert used == errors.REMEDIES.keys()
 
 
