@@ -14,6 +14,7 @@ pytestmark = [
     pytest.mark.qemu,
     pytest.mark.needs("busybox", "dpkg-deb", "ldd", "qemu-system-x86_64", "setpriv"),
     pytest.mark.needs("iperf3", "ip", "nft", "nsenter", "ping", "socat", "ss", "tc", "unshare", "wg"),
+    pytest.mark.needs("journalctl", "systemctl", "systemd-sysusers", "systemd-tmpfiles"),
     pytest.mark.timeout(3000),  # the first waits for all others
 ]
 

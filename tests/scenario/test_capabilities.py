@@ -81,6 +81,7 @@ def test_the_line_of_the_document_and_no_root(service: User) -> None:
     socket = service.host.path("/run/harmony-agent/agent.sock").stat()
     assert (stat.S_IMODE(socket.st_mode), socket.st_uid) == (0o660, int(uid))
     assert service.asks('{"id":"2","action":"status","network":"default"}')["success"]
+    assert int(service.types(f"grep VmLck /proc/{pid}/status").split()[1]) > 0, "keys are locked into memory"
 
 
 def test_what_then_takes_root_is_said(service: User) -> None:

@@ -1,0 +1,101 @@
+"""The quick start of document 000 as a service, with systemd as process 1 (H-71, H-74, H-88, H-91)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.netns.deadline import until
+from tests.netns.host import IN_NAMESPACES, Host
+from warren._core import PrivateKey
+from warren.agent.defaults import PROGRAMS
+
+from .systemd import Machine
+
+pytestmark = IN_NAMESPACES
+SERVERS = "nameserver 192.0.2.53\n"
+NET_ADMIN, IPC_LOCK = 1 << 12, 1 << 14
+CONFIG = """
+[network.default]
+enable_wireguard = true
+interface = "wg0"
+address = "10.42.0.2/32"
+private_key_path = "{key}"
+dns = ["10.100.0.2"]
+
+[[network.peers]]
+name = "runbeam-core"
+public_key = "{peer}"
+endpoint = "192.0.2.2:51820"
+allowed_ips = ["10.42.0.0/16"]
+"""
+
+
+def machine(name: str, directory: Path) -> Iterator[Machine]:
+    """After steps 1 and 2: key and configuration are root's."""
+    with Host("node", directory) as host:
+        made = Machine(host, name)
+        made.types(f"wg genkey > /etc/{name}/private.key && chmod 600 /etc/{name}/private.key")
+        configure(made, f"/etc/{name}/private.key")
+        made.types("rm -f /etc/resolv.conf")
+        made.writes("/etc/resolv.conf", SERVERS)
+        yield made
+
+
+def configure(made: Machine, key: str) -> None:
+    path = PROGRAMS[made.name].config
+    made.writes(path, CONFIG.format(key=key, peer=PrivateKey.generate().public_key()))
+    made.types(f"chmod 640 {path}")
+
+
+@pytest.fixture
+def harmony(tmp_path: Path) -> Iterator[Machine]:
+    yield from machine("harmony-agent", tmp_path)
+
+
+@pytest.fixture
+def warren(tmp_path: Path) -> Iterator[Machine]:
+    yield from machine("warren", tmp_path)
+
+
+def status(made: Machine, pid: int, name: str) -> str:
+    """A line of what the kernel says of a process."""
+    return made.types(f"grep ^{name}: /proc/{pid}/status").split(":")[1].strip()
+
+
+def started(made: Machine) -> int:
+    """The pid of the agent, once its unit is active."""
+    made.starts(f"{made.name}-helper.socket", made.name)
+    assert made.types(f"systemctl is-active {made.name}") == "active\n"
+    return made.pid(made.name)
+
+
+def test_the_quick_start_as_it_is_written(harmony: Machine) -> None:
+    pid = started(harmony)
+    uid = harmony.types("id -u harmony-agent").strip()
+    assert status(harmony, pid, "Uid").split() == [uid] * 4
+    assert int(status(harmony, pid, "CapEff"), 16) == NET_ADMIN | IPC_LOCK
+    assert status(harmony, pid, "NoNewPrivs") == "1"
+    until(lambda: harmony.attempts("harmony-agent status").returncode == 0, "it is connected")
+    assert status(harmony, harmony.pid("harmony-agent-helper"), "Uid").split() == ["0"] * 4
+    until(lambda: "10.100.0.2" in harmony.types("cat /etc/resolv.conf"), "its name server is there")
+    harmony.types("systemctl reload harmony-agent")
+    assert harmony.types("systemctl is-active harmony-agent") == "active\n"
+    assert "agent.ready" in harmony.types("journalctl --unit harmony-agent --output cat")
+    harmony.types("systemctl stop harmony-agent")
+    assert harmony.types("cat /etc/resolv.conf") == SERVERS
+    assert harmony.attempts("ip link show wg0").returncode != 0
+    assert harmony.types("systemctl --failed --no-legend") == ""
+
+
+def test_killed_it_is_started_again_and_nothing_is_left_in_its_way(warren: Machine) -> None:
+    first = started(warren)
+    until(lambda: "10.100.0.2" in warren.types("cat /etc/resolv.conf"), "its name server is there")
+    warren.types("systemctl kill --signal KILL --kill-whom main warren")
+    until(lambda: warren.pid("warren") not in (0, first), "it is started again")
+    until(lambda: warren.attempts("warren status").returncode == 0, "it is connected")
+    until(lambda: "10.100.0.2" in warren.types("cat /etc/resolv.conf"), "its name server is there")
+    warren.types("systemctl stop warren")
+    assert warren.types("cat /etc/resolv.conf") == SERVERS
