@@ -1,0 +1,65 @@
+"""`warren openvpn`: what it says and how it ends; at a real server in tests/commands/providers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.integration
+
+
+def openvpn(*words: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "warren.cli.main", "openvpn", *words]
+    return subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
+
+
+def test_init_says_the_lines_again_and_changes_nothing(tmp_path: Path) -> None:
+    first = openvpn("init", tmp_path)
+    assert (first.returncode, first.stderr) == (0, "")
+    assert f"crl-verify {tmp_path}/crl.pem\n" in first.stdout
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    again = openvpn("init", tmp_path)
+    assert (again.returncode, again.stdout) == (0, first.stdout)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_init_says_what_is_missing(tmp_path: Path) -> None:
+    openvpn("init", tmp_path)
+    (tmp_path / "pki" / "ca.key").unlink()
+    done = openvpn("init", tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"warren: {tmp_path}/pki/ca.key is not there")
+
+
+@pytest.mark.parametrize(
+    ("login", "entry", "why"),
+    [
+        ("user1\ncorrect horse\n", None, "no such user"),
+        ("../pki/user1\ncorrect horse\n", None, "no such user"),
+        ("", None, "no such user"),
+        (None, None, "No such file or directory"),
+        ("user1\ncorrect horse\n", "{}", "access/user1.json username is no text"),
+        (
+            "user1\ncorrect horse\n",
+            '{"username":"user1","serial":"1","created":1,"expires":99999999999,"password_hash":"none"}',
+            "the password is another",
+        ),
+    ],
+)
+def test_a_login_that_cannot_be_right_is_refused(
+    tmp_path: Path, login: str | None, entry: str | None, why: str
+) -> None:
+    (tmp_path / "access").mkdir()
+    if login is not None:
+        (tmp_path / "login").write_text(login)
+    if entry is not None:
+        (tmp_path / "access" / "user1.json").write_text(entry)
+    done = openvpn("verify", tmp_path, tmp_path / "login", common_name="user1", untrusted_ip="192.0.2.2")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("warren: login refused: ")
+    assert why in done.stderr
+    assert "horse" not in done.stderr
