@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from warren.commands.providers import bootstrap, openvpn, panel, system, users
+from warren.commands.providers import bootstrap, openvpn, panel, system, users, vpnending
+from warren.commands.upkeep import Due
 from warren.commands.verbs import Verb
 
 PROVIDERS = (openvpn, panel, users, system, bootstrap)
 VERBS: Mapping[str, Verb] = {verb.name: verb for provider in PROVIDERS for verb in provider.VERBS}
+UPKEEP: tuple[Due, ...] = (vpnending.expire_users,)
+"""What is due by itself, for whoever has the rights."""

@@ -30,6 +30,8 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     trusted: bool = False
     """Whether it came by the Unix socket."""
+    body: bytes = field(default=b"", repr=False)
+    """It may be a secret."""
 
     def split(self) -> SplitResult:
         """The target in its parts: a path, or an absolute URL (RFC 9112 section 3.2). Raises RefusedError."""

@@ -14,8 +14,9 @@ from tests.netns.host import Host
 from warren.commands.effects import do
 from warren.commands.providers import openvpn, users
 from warren.commands.providers.openvpn_effects import ListVpnSessions, VpnSession
-from warren.commands.providers.vpnending import Looked, expire_users
+from warren.commands.providers.vpnending import expire_users
 from warren.commands.result import Code, Result, Status
+from warren.commands.upkeep import Looked
 from warren.commands.verbs import Verb
 
 pytestmark = [

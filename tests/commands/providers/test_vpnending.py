@@ -18,11 +18,12 @@ from warren.commands.io.holds import hold
 from warren.commands.providers import openvpn
 from warren.commands.providers.openvpn_effects import EndVpnSessions
 from warren.commands.providers.pki import is_revoked
-from warren.commands.providers.vpnending import TRY_AGAIN_SECONDS, Looked, end_openvpn_user, expire_users
+from warren.commands.providers.vpnending import TRY_AGAIN_SECONDS, end_openvpn_user, expire_users
 from warren.commands.providers.vpnfiles import VpnFiles
 from warren.commands.providers.vpnuser import VpnUser, parse_user
 from warren.commands.result import Status
 from warren.commands.settings import OpenVpnSettings, PanelSettings, ServiceSettings
+from warren.commands.upkeep import Looked
 from warren.commands.verbs import Occasion
 
 pytestmark = pytest.mark.integration

@@ -9,19 +9,19 @@ import asyncio
 import logging
 import secrets
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from warren.agent.commanddoor import CommandDoor
 from warren.agent.errands import OpenRunner
-from warren.agent.io.expiry import is_needed, keep_expiring
 from warren.agent.io.privilegedperformers import privileged_performers
 from warren.agent.io.runnerclient import RunnerClient
 from warren.agent.io.surroundings import Surroundings
 from warren.audit.event import AuditEvent, Origin
 from warren.audit.io.journal import DAY_SECONDS, Journal, Keeping
-from warren.clock import wall_seconds
+from warren.clock import monotonic_seconds, wall_seconds
 from warren.commands.admission import Admission, Rate
 from warren.commands.command import VerifiedCommand
 from warren.commands.effects import Emit
@@ -32,17 +32,22 @@ from warren.commands.io.intake import Intake, Way
 from warren.commands.io.recordperformers import record_performers
 from warren.commands.io.singleuse import SingleUse
 from warren.commands.io.trusted import Trusted
+from warren.commands.io.upkeep import keep_up
 from warren.commands.providers.system import AskAgent, RecentCommands
-from warren.commands.registry import VERBS
+from warren.commands.registry import UPKEEP, VERBS
 from warren.commands.result import Code, CommandError, Result
 from warren.commands.result_json import result_members
 from warren.commands.sealed import unsealer
 from warren.commands.settings import CommandSettings
 from warren.commands.signing import sign_result
 from warren.commands.verify import Context, verify_command
-from warren.errors import InputError
+from warren.errors import HostError, InputError
 from warren.jws import to_base64url
+from warren.localapi.bootstrap import BootstrapPages
 from warren.localapi.handler import Action, Data
+from warren.localapi.io import http
+from warren.localapi.io.doors import open_unix
+from warren.localapi.io.unix import find_group
 from warren.localapi.messages import Request
 from warren.localapi.permissions import Client
 from warren.telemetry.health import Condition
@@ -79,6 +84,7 @@ async def open_commanding(settings: CommandSettings, surroundings: Surroundings)
         log.warning("command.interrupted", extra={"corr_id": result.corr_id, "verb": result.verb})
     commanding = Commanding(settings, identity, sid, store, surroundings)
     try:
+        commanding.start()
         yield CommandDoor(commanding.actions(), commanding.conditions)
     finally:
         await commanding.close()
@@ -105,15 +111,13 @@ class Commanding:
         self._around = around
         self._trusted = Trusted(settings.security)
         self._recent: deque[Mapping[str, object]] = deque(maxlen=RECENT)
-        self._runner_task: asyncio.Task[None] | None = None
-        self._runner = self._start_runner()
-        security, sandbox = settings.security, settings.sandbox
-        executor = Executor(
+        self._beside: list[asyncio.Task[None]] = []
+        self._troubles: list[Condition] = []
+        self._runner = self._make_runner()
+        self._executor = Executor(
             identity.agent_id, settings, self._performers(), unsealer(identity.sealing), self._sealing_key
         )
-        self._expiring: asyncio.Task[None] | None = None
-        if self._runner is None and is_needed(settings):
-            self._expiring = around.group.create_task(keep_expiring(executor), name="expiry")
+        security, sandbox = settings.security, settings.sandbox
         self._intake = Intake(
             identity.agent_id,
             verify=self._verify,
@@ -122,7 +126,7 @@ class Commanding:
             admission=Admission(Rate(security.rate_per_minute), self._verb_rate(), sandbox.queue),
             at_once=sandbox.max_concurrency,
             single_use=store,
-            executor=executor,
+            executor=self._executor,
             group=around.group,
         )
 
@@ -145,26 +149,47 @@ class Commanding:
             yield Condition("trust.expiry", problem)
         if (trouble := self._store.audit_trouble) is not None:
             yield Condition("audit.unwritable", f"{self._settings.audit}: {trouble.strerror}: what changes is refused")
+        yield from self._troubles
         if self._runner is not None:
             yield from self._runner.conditions()
+
+    def start(self) -> None:
+        """Begins what goes on beside commands."""
+        if self._runner is not None:
+            self._go_on(self._runner.run(), "runner")
+        elif self._settings.security.exec_enable:
+            self._go_on(keep_up(self._executor, UPKEEP), "upkeep")
+        if (path := self._settings.services.bootstrap_socket) is not None:
+            self._open_bootstrap(Path(path))
 
     async def close(self) -> None:
         """Ends what is under way."""
         await self._intake.close()
-        for task in (self._runner_task, self._expiring):
-            if task is not None:
-                task.cancel()
+        for task in self._beside:
+            task.cancel()
 
-    def _start_runner(self) -> RunnerClient | None:
+    def _go_on(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        self._beside.append(self._around.group.create_task(work, name=name))
+
+    def _open_bootstrap(self, path: Path) -> None:
+        group = self._settings.services.bootstrap_group
+        try:
+            door = open_unix(path, find_group(group).gid if group else None)
+        except HostError as error:
+            log.error("bootstrap.unavailable", extra={"error": str(error)})  # noqa: TRY400, no traceback
+            remedy = f"let the agent's user be in {group}, or see the error" if group else error.remedy
+            self._troubles.append(Condition("bootstrap.unavailable", f"{error}; {remedy}"))
+            return
+        pages = BootstrapPages(lambda effects: self._executor.tend(lambda _: effects), monotonic_seconds)
+        self._go_on(http.serve(door, pages), "bootstrap door")
+
+    def _make_runner(self) -> RunnerClient | None:
         """Where there is a helper; else this process has the rights that it has."""
         helper = self._around.rights.helper
         if helper is None or not self._settings.security.exec_enable:
             return None
-        runner = RunnerClient(
-            lambda: helper.ask_descriptor(OpenRunner()), self._sid, self._settings.sandbox.grace_seconds, self._tell
-        )
-        self._runner_task = self._around.group.create_task(runner.run(), name="runner")
-        return runner
+        grace = self._settings.sandbox.grace_seconds
+        return RunnerClient(lambda: helper.ask_descriptor(OpenRunner()), self._sid, grace, self._tell)
 
     def _performers(self) -> Performers:
         own: Performers = {Emit: self._emit, AskAgent: self._ask_agent, RecentCommands: self._recent_commands}

@@ -18,7 +18,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from warren.agent.io.expiry import is_needed, keep_expiring
 from warren.agent.io.privilegedperformers import privileged_performers
 from warren.agent.runnerwords import MAX_OCTETS, Cancel, CarryOut, Done, Happened, Said, Word, encode_word, parse_word
 from warren.audit.event import Origin
@@ -31,7 +30,8 @@ from warren.commands.io.intake import Intake, Way
 from warren.commands.io.recordperformers import record_performers
 from warren.commands.io.singleuse import SingleUse
 from warren.commands.io.trusted import Trusted
-from warren.commands.registry import VERBS
+from warren.commands.io.upkeep import keep_up
+from warren.commands.registry import UPKEEP, VERBS
 from warren.commands.result import Code, CommandError, Result, Status
 from warren.commands.sealed import unsealer
 from warren.commands.settings import CommandSettings
@@ -94,8 +94,10 @@ async def _serve(settings: CommandSettings, connection: socket.socket) -> None:
     try:
         async with asyncio.TaskGroup() as group:
             runner = Runner(settings, identity, store, lambda word: writer.write(encode_word(word)), group)
+            upkeep = group.create_task(runner.keep_up(), name="upkeep")
             while line := await reader.readline():
                 runner.hear(parse_word(line))
+            upkeep.cancel()
             await runner.close()
     finally:
         await store.close()
@@ -118,14 +120,13 @@ class Runner:
         self._say = say
         self._group = group
         emit: Performers = {Emit: self._emit}
-        executor = Executor(
+        self._executor = Executor(
             identity.agent_id,
             settings,
             {**privileged_performers(settings, self._tell), **record_performers(store.records), **emit},
             unsealer(identity.sealing),
             self._sealing_key,
         )
-        self._expiring = group.create_task(keep_expiring(executor), name="expiry") if is_needed(settings) else None
         self._intake = Intake(
             identity.agent_id,
             verify=self._verify,
@@ -134,7 +135,7 @@ class Runner:
             admission=Admission(Rate(PER_MINUTE), Rate(PER_MINUTE), settings.sandbox.queue),
             at_once=settings.sandbox.max_concurrency,
             single_use=store,
-            executor=executor,
+            executor=self._executor,
             group=group,
             on_output=lambda corr_id, octets: say(Said(corr_id, octets)),
         )
@@ -149,11 +150,13 @@ class Runner:
             case _:
                 log.warning("runner.ignored", extra={"word": type(word).__name__})
 
+    async def keep_up(self) -> None:
+        """Does what is due by itself, until cancelled."""
+        await keep_up(self._executor, UPKEEP)
+
     async def close(self) -> None:
         """Ends what is under way."""
         await self._intake.close()
-        if self._expiring is not None:
-            self._expiring.cancel()
 
     async def _carry_out(self, word: CarryOut) -> None:
         way = Way(word.door, word.sid, word.source)

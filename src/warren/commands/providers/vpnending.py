@@ -6,9 +6,9 @@ the way the entry is still there, and the next attempt ends what is left.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from cryptography import x509
 
@@ -33,9 +33,9 @@ from warren.commands.providers.vpnfiles import ENTRY, VpnFiles
 from warren.commands.providers.vpnuser import VpnUser, due, encode_user, parse_user
 from warren.commands.result import CommandError
 from warren.commands.settings import OpenVpnSettings
+from warren.commands.upkeep import LOOK_AGAIN_SECONDS, Looked
 from warren.commands.verbs import Occasion
 
-LOOK_AGAIN_SECONDS = 30  # half of the shortest life: who was made after a look is seen before its end
 TRY_AGAIN_SECONDS = 5  # where OpenVPN did not answer: it may be starting
 
 
@@ -46,17 +46,6 @@ class Ended:
     was_there: bool
     sessions: int | None
     """How many were ended; None where there is no management socket, and so nobody to ask."""
-
-
-@dataclass(frozen=True, slots=True)
-class Looked:
-    """What `expire_users` found."""
-
-    ended: tuple[str, ...] = ()
-    failed: Mapping[str, str] = field(default_factory=dict)
-    """By name, why not."""
-    again_seconds: float = LOOK_AGAIN_SECONDS
-    """When to look again."""
 
 
 def end_openvpn_user(settings: OpenVpnSettings, files: VpnFiles, username: str) -> Effects[Ended]:

@@ -9,10 +9,11 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from socket import socket
+from typing import Protocol
 
 import h11
 
@@ -20,10 +21,9 @@ from warren import clock
 from warren.localapi.exchange import RefusedError, Request, Response
 from warren.localapi.io.connection import accept, end, receive
 from warren.localapi.io.doors import Door
-from warren.localapi.pages import Pages
 
 HEAD_BYTES = 16 << 10  # what browsers and proxies keep to; a token has 43 characters
-BODY_BYTES = 64 << 10  # no page reads one
+BODY_BYTES = 64 << 10  # a bootstrap secret has 43 characters
 CHUNK_OCTETS = 16 << 10
 CONNECTIONS = 64  # through one door: a scraper, a probe and a person are three
 REQUEST_SECONDS = 30  # from an answer to the end of the next request
@@ -33,7 +33,14 @@ FULL = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length
 log = logging.getLogger(__name__)
 
 
-async def serve(door: Door, pages: Pages) -> None:
+class Answers(Protocol):
+    """What stands behind a door."""
+
+    async def answer(self, request: Request) -> Response:
+        """Never raises for what a client sends."""
+
+
+async def serve(door: Door, pages: Answers) -> None:
     """Answers what comes through the door until cancelled; then the door and its connections are closed."""
     open_now: set[asyncio.Task[None]] = set()
     with closing(door):
@@ -56,17 +63,17 @@ def _turn_away(accepted: socket) -> None:
 
 @dataclass(slots=True)
 class _Body:
-    octets: int = 0
+    octets: bytearray = field(default_factory=bytearray)
 
-    def grow(self, by: int) -> None:
+    def grow(self, octets: bytes) -> None:
         """Raises RefusedError."""
-        self.octets += by
-        if self.octets > BODY_BYTES:
-            raise RefusedError(413, "http.body", f"a body of more than {BODY_BYTES} octets; expected none")
+        self.octets += octets
+        if len(self.octets) > BODY_BYTES:
+            raise RefusedError(413, "http.body", f"a body of more than {BODY_BYTES} octets; expected less")
 
 
 class _Connection:
-    def __init__(self, accepted: socket, pages: Pages, *, trusted: bool) -> None:
+    def __init__(self, accepted: socket, pages: Answers, *, trusted: bool) -> None:
         self._socket = accepted
         self._pages = pages
         self._trusted = trusted
@@ -111,9 +118,9 @@ class _Connection:
                     self._head_only = head.method == b"HEAD"
                     request = _request(head, trusted=self._trusted)
                 case h11.Data(data=data):
-                    body.grow(len(data))
+                    body.grow(data)
                 case h11.EndOfMessage():
-                    return request
+                    return request and replace(request, body=bytes(body.octets))
                 case _:
                     return None
 
