@@ -49,6 +49,11 @@ class Node:
         """The same, for many at once."""
         return await self._executor().run(command(verb.name, args, actor=Actor("ada", "ADMIN")), verb, verb.run)
 
+    def preview(self, verb: Verb, args: Mapping[str, object]) -> Mapping[str, object]:
+        """What it would do."""
+        asked = command(verb.name, args, actor=Actor("ada", "ADMIN"))
+        return asyncio.run(self._executor().preview(asked, verb, verb.run))
+
     def tend(self, part: Callable[[Occasion], Effects[T]], now: float | None = None) -> T:
         """What is due by itself; with `now`, as if it were that late."""
 

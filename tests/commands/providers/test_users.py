@@ -16,7 +16,7 @@ from warren.commands.providers import openvpn, panel, users
 from warren.commands.providers.bootstrap import BOOTSTRAP, SESSION
 from warren.commands.result import Code, Result, Status
 from warren.commands.settings import CommandSettings, OpenVpnSettings, PanelSettings, ServiceSettings
-from warren.commands.verbs import Occasion
+from warren.commands.verbs import Occasion, Verb
 
 (CREATE_VPN,), (CREATE_PANEL,), (DELETE, LIST) = openvpn.VERBS, panel.VERBS, users.VERBS
 PANEL = {"username": "user1", "password": "correct horse"}
@@ -124,6 +124,24 @@ def test_a_host_with_neither(node: Node, tmp_path: Path) -> None:
     node.settings = table(tmp_path, has_vpn=False, has_panel=False)
     assert deleted(node).error_code == Code.SCRIPT_NOT_FOUND
     assert listed(node) == {"users": [], "not_listed": ["openvpn", "panel"]}
+
+
+@pytest.mark.integration
+def test_a_dry_run_of_each_verb_changes_nothing(node: Node, tmp_path: Path) -> None:
+    steps: list[tuple[Verb, dict[str, object]]] = [
+        (CREATE_VPN, {**VPN}),
+        (CREATE_PANEL, {**PANEL}),
+        (DELETE, {"username": "user1"}),
+    ]
+    for verb, args in steps:
+        before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+        told = node.preview(verb, args)
+        assert "problem" not in told, told
+        assert "correct horse" not in str(told)
+        assert "WriteFile" in str(told["effects"])
+        assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+        assert node.run(verb, args).status == Status.SUCCESS
+    assert "problem" not in node.preview(LIST, {})
 
 
 @pytest.mark.unit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from warren.commands.effects import Effect
 
@@ -29,6 +30,7 @@ class VpnSession:
 class ListVpnSessions(Effect[tuple[VpnSession, ...]]):
     """Those of all users, oldest client first. Fails where the server does not answer: then nothing is known."""
 
+    reads: ClassVar[bool] = True
     socket: str
 
 
@@ -38,3 +40,7 @@ class EndVpnSessions(Effect[int]):
 
     socket: str
     username: str
+
+    def pretended(self) -> int:
+        """None of them."""
+        return 0
