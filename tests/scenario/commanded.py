@@ -111,4 +111,5 @@ class Commanded:
     def audit(self) -> list[dict[str, Any]]:
         """Its log."""
         log = self.agent.directory / "var/lib/warren/audit/audit.jsonl"
-        return [json.loads(line) for line in log.read_text().splitlines()]
+        lines = [json.loads(line) for line in log.read_text().splitlines()]
+        return [line for line in lines if line["event"] != "store.begun"]

@@ -216,7 +216,7 @@ class HelperProcess:
         if self._runner is not None:
             os.waitpid(self._runner, 0)
         # Imported late: few need what a runner needs, and each helper would carry it.
-        from warren.agent.io.runner import fork_runner  # noqa: PLC0415
+        from warren.agent.io.runnerprocess import fork_runner  # noqa: PLC0415
 
         self._runner, line = fork_runner(self._rules.commands)
         return line

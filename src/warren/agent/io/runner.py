@@ -1,26 +1,19 @@
 """The runner: root's hand for signed commands, and nobody's else.
 
-It is forked by the helper, takes nothing on trust from the agent that asks, and keeps its own record of what was used:
-an envelope is verified here again, from the octets as received, by the trust bundle as root reads it. So an agent that
-was taken over can have nothing done that no operator has signed, and nothing twice.
+It takes nothing on trust from the agent that asks, and keeps its own record of what was used: an envelope is verified
+here again, from the octets as received, by the trust bundle as root reads it. So an agent that was taken over can have
+nothing done that no operator has signed, and nothing twice.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import resource
-import signal
-import socket
-import traceback
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from warren.agent.io.privilegedperformers import privileged_performers
-from warren.agent.runnerwords import MAX_OCTETS, Cancel, CarryOut, Done, Happened, Said, Word, encode_word, parse_word
-from warren.audit.event import Origin
+from warren.agent.runnerwords import Cancel, CarryOut, Done, Happened, Said, Word
 from warren.clock import wall_seconds
 from warren.commands.admission import Admission, Rate
 from warren.commands.command import MAX_LIFE_SECONDS, VerifiedCommand
@@ -37,70 +30,11 @@ from warren.commands.sealed import unsealer
 from warren.commands.settings import CommandSettings
 from warren.commands.verbs import Data, Occasion, Part, Verb
 from warren.commands.verify import Context, verify_command
-from warren.errors import WarrenError
 from warren.trust.identity import NodeIdentity
-from warren.trust.io.identityfile import read_identity
 
-NAME = "warren-runner"  # at most 15 octets (prctl(2), PR_SET_NAME)
-MAX_FILES = 4_096
 PER_MINUTE = 1_000_000  # the agent keeps the rates; here a number that no agent reaches
 
 log = logging.getLogger(__name__)
-
-
-def fork_runner(settings: CommandSettings) -> tuple[int, int]:
-    """A process of root's, and the descriptor of the line to it. Raises OSError."""
-    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-    pid = os.fork()
-    if pid == 0:
-        near.close()
-        _run(settings, far)
-    far.close()
-    return pid, near.detach()
-
-
-def _run(settings: CommandSettings, connection: socket.socket) -> None:
-    """The whole life of the child: nothing of its parent's runs in it."""
-    status = 1
-    try:
-        _confine(connection.fileno())
-        asyncio.run(_serve(settings, connection))
-        status = 0
-    except WarrenError as error:
-        log.error("runner.refused", extra={"code": error.code, "error": str(error)})  # noqa: TRY400, no traceback
-    except BaseException:  # noqa: BLE001, whatever it is ends this process, and says so
-        traceback.print_exc()
-    finally:
-        os._exit(status)
-
-
-def _confine(kept: int) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # it ends when the agent does
-    os.closerange(3, kept)
-    os.closerange(kept + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
-    for kind, most in ((resource.RLIMIT_NOFILE, MAX_FILES), (resource.RLIMIT_FSIZE, resource.RLIM_INFINITY)):
-        hard = resource.getrlimit(kind)[1]
-        resource.setrlimit(kind, (hard if most == resource.RLIM_INFINITY else min(most, hard), hard))
-    os.umask(0o077)
-    Path("/proc/self/comm").write_text(NAME)
-
-
-async def _serve(settings: CommandSettings, connection: socket.socket) -> None:
-    identity = read_identity(Path(settings.security.identity))
-    reader, writer = await asyncio.open_unix_connection(sock=connection, limit=MAX_OCTETS)
-    store = SingleUse(Path(settings.runner), Origin(identity.agent_id), rows=settings.security.single_use_rows)
-    await store.recover()
-    try:
-        async with asyncio.TaskGroup() as group:
-            runner = Runner(settings, identity, store, lambda word: writer.write(encode_word(word)), group)
-            upkeep = group.create_task(runner.keep_up(), name="upkeep")
-            while line := await reader.readline():
-                runner.hear(parse_word(line))
-            upkeep.cancel()
-            await runner.close()
-    finally:
-        await store.close()
 
 
 class Runner:

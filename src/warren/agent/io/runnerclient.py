@@ -73,7 +73,7 @@ class RunnerClient:
     async def _open(self) -> asyncio.StreamReader:
         descriptor = await asyncio.to_thread(self._open_runner)
         connection = socket.socket(fileno=descriptor)
-        reader, self._writer = await asyncio.open_unix_connection(sock=connection, limit=MAX_OCTETS)
+        reader, self._writer = await asyncio.open_connection(sock=connection, limit=MAX_OCTETS)
         self._problem = None
         self._is_there.set()
         return reader
