@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack, closing
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 from warren._core import Netlink, __version__
-from warren.agent.commanddoor import CommandDoor, door_that_is_off, door_that_is_shut
 from warren.agent.config import AgentConfig
 from warren.agent.defaults import Defaults
+from warren.agent.io.answers import Answers
 from warren.agent.io.claim import claim
+from warren.agent.io.commandopening import import_commanding, open_commands
 from warren.agent.io.configfile import key_owners, read_config
 from warren.agent.io.helperclient import HelperClient, connect_helper
-from warren.agent.io.keymemory import check_key_memory, key_memory_conditions
-from warren.agent.io.localhttp import LocalHttp, open_http
+from warren.agent.io.keymemory import check_key_memory
+from warren.agent.io.localhttp import open_http
 from warren.agent.io.nameservers import NameServers
 from warren.agent.io.network import Host
 from warren.agent.io.networks import AgentNetworks, Loaded
@@ -42,19 +41,11 @@ from warren.agent.io.probes import Probes
 from warren.agent.io.rights import Rights, config_opener
 from warren.agent.io.supervisor import Supervisor
 from warren.agent.io.surroundings import Surroundings
-from warren.agent.jsonconfig import network_from_json
 from warren.agent.overrides import Override
-from warren.clock import wall_seconds
 from warren.errors import WarrenError
-from warren.localapi.handler import Action, Handler
 from warren.localapi.io import http, socket
 from warren.localapi.io.listener import Listener, adopt, handed_over, listen
 from warren.localapi.io.unix import find_group
-from warren.localapi.pages import Pages
-from warren.localapi.permissions import ADMIN_GROUP, Permissions
-from warren.localapi.views import listed
-from warren.telemetry.health import Condition, Severity
-from warren.telemetry.io.echo import Prober
 from warren.telemetry.io.logging import set_level, start_logging
 from warren.telemetry.levels import Level
 from warren.tunnel.io.conffile import Opener, open_file
@@ -63,19 +54,6 @@ from warren.tunnel.io.owner import home_of
 from warren.tunnel.io.policy import sweep
 
 ROOT_ALONE = frozenset((0,))
-COMMANDING = "warren.agent.io.commanding"
-"""Imported by who wants commands alone: 10 MB."""
-ITS_LATE_IMPORTS = (
-    "cryptography.exceptions",
-    "cryptography.hazmat.primitives.asymmetric.ed25519",
-    "cryptography.hazmat.primitives.asymmetric.x25519",
-    "cryptography.hazmat.primitives.hpke",
-)
-ANSWER_SECONDS = 0.1  # who tells the agent to stop has its answer first
-
-Info = Mapping[str, object]
-Conditions = Callable[[], Iterable[Condition]]
-
 log = logging.getLogger(__name__)
 
 
@@ -99,9 +77,7 @@ def run(options: Options) -> None:
     set_level(Level(config.daemon.log_level))
     service = find_service(config.daemon.user, config.daemon.group)
     rights = separate(service, config, options.defaults, helper)
-    if config.commands.security.root:
-        for module in (COMMANDING, *ITS_LATE_IMPORTS):  # while this process can read them
-            importlib.import_module(module)
+    import_commanding(config.commands)
     state = claim(journal_of(config), f"which serves {config.daemon.socket}")
     with closing(rights), state, _listen(config, service, rights) as listener:
         check_key_memory(required=config.daemon.require_mlock)
@@ -164,13 +140,11 @@ async def _serve(options: Options, config: AgentConfig, listener: Listener, righ
         await _recover(host, {network.interface for network in config.networks if network.enabled})
         networks = AgentNetworks(config.networks, lambda: _load_again(options, config, rights.open_config), host)
         local = open_http(config.http, find_group(config.daemon.group).gid)
-        commands = await _open_commands(config, Surroundings(rights, group, lambda: _about(networks)), ends)
-        info = _info(config, local)
-        conditions = partial(_conditions, local, host.probes.prober, networks, rights, commands)
-        pages = _pages(config, networks, local, conditions, info)
-        handler = _handler(options, config, networks, rights, told_to_stop.set, info, conditions, commands.actions)
+        commands = await open_commands(config.commands, Surroundings(rights, group, networks), ends)
+        answers = Answers(config, networks, rights, local, host.probes.prober, commands)
+        pages = answers.pages()
         work = {
-            "control": socket.serve(listener, handler),
+            "control": socket.serve(listener, answers.handler(options.defaults, told_to_stop.set)),
             "probes": host.probes.prober.run(),
             "hangup": _reload_on_hangup(hangup, networks, supervisor),
             "watchdog": _keep_watchdog(supervisor),
@@ -189,24 +163,6 @@ async def _serve(options: Options, config: AgentConfig, listener: Listener, righ
             await networks.close()
         for task in tasks:
             task.cancel()
-
-
-async def _open_commands(config: AgentConfig, around: Surroundings, ends: AsyncExitStack) -> CommandDoor:
-    """Raises nothing: what is wrong with them is a condition."""
-    if not config.commands.security.root:
-        return door_that_is_off()
-    opening = importlib.import_module(COMMANDING).open_commanding(config.commands, around)
-    try:
-        door: CommandDoor = await ends.enter_async_context(opening)
-    except WarrenError as error:
-        log.error("commands.unavailable", extra={"code": error.code, "error": str(error)})  # noqa: TRY400, no traceback
-        return door_that_is_shut(error)
-    return door
-
-
-def _about(networks: AgentNetworks) -> Mapping[str, object]:
-    """What signed commands may tell of this agent."""
-    return {"networks": [listed(view, wall_seconds()) for view in networks.views()]}
 
 
 def _follow_signals(told_to_stop: asyncio.Event, hangup: asyncio.Event) -> None:
@@ -254,89 +210,6 @@ def _changed_for_later(running: AgentConfig, config: AgentConfig) -> Iterator[st
         yield "[metrics]"
     if config.commands != running.commands:
         yield "the tables of signed commands"
-
-
-def _handler(  # noqa: PLR0913, PLR0917, each is a part of the agent
-    options: Options,
-    config: AgentConfig,
-    networks: AgentNetworks,
-    rights: Rights,
-    stop: Callable[[], None],
-    info: Info,
-    conditions: Conditions,
-    commands: Mapping[str, Action],
-) -> Handler:
-    users, loop = find_group(config.daemon.group), asyncio.get_running_loop()
-
-    def stop_soon() -> None:
-        loop.call_later(ANSWER_SECONDS, stop)
-
-    return Handler(
-        networks,
-        lambda name, given: network_from_json(name, given, options.defaults.root),
-        lambda: info,
-        permissions=Permissions(
-            read=users,
-            # The group of document 000 may do all; ours keeps looking and changing apart.
-            admin=users if options.defaults.program != "warren" else find_group(ADMIN_GROUP),
-            owner=_owner() if rights.helper is None else None,
-        ),
-        key_directories=config.daemon.key_directories,
-        conditions=conditions,
-        stop=stop_soon,
-        commands=commands,
-    )
-
-
-def _owner() -> int | None:
-    """Who runs an agent of their own, and so may do all with it; None for the agent of a host, as root starts it."""
-    owner: int | None = None
-    if sys.platform != "win32":
-        owner = os.geteuid() or None
-    return owner
-
-
-def _pages(
-    config: AgentConfig,
-    networks: AgentNetworks,
-    http: LocalHttp,
-    conditions: Conditions,
-    info: Info,
-) -> Pages:
-    return Pages(
-        networks,
-        now=wall_seconds,
-        version=__version__,
-        access=http.access,
-        aliases=config.metrics.aliases,
-        conditions=conditions,
-        settings=lambda: info,
-    )
-
-
-def _conditions(
-    http: LocalHttp, prober: Prober, networks: AgentNetworks, rights: Rights, commands: CommandDoor
-) -> Iterator[Condition]:
-    yield from http.conditions
-    yield from rights.conditions()
-    yield from key_memory_conditions()
-    yield from commands.conditions()
-    if prober.unavailable is not None:
-        yield Condition("echo.unavailable", prober.unavailable, Severity.INFO)
-    if waiting := networks.waiting():
-        sentence = f"{', '.join(waiting)} of the configuration counts at the next start of the agent"
-        yield Condition("config.restart", sentence, Severity.INFO)
-
-
-def _info(config: AgentConfig, http: LocalHttp) -> Info:
-    """Of the local HTTP, the addresses that could be opened."""
-    return {
-        "version": __version__,
-        "pid": os.getpid(),
-        "config": config.source,
-        "socket": config.daemon.socket,
-        "http": [door.name for door in http.doors if not door.trusted],
-    }
 
 
 async def _reload_on_hangup(hangup: asyncio.Event, networks: AgentNetworks, supervisor: Supervisor) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from warren.agent.io.rights import Rights
+from warren.clock import wall_seconds
+from warren.localapi.networks import Networks
+from warren.localapi.views import listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,5 +18,8 @@ class Surroundings:
 
     rights: Rights
     group: asyncio.TaskGroup
-    about: Callable[[], Mapping[str, object]]
-    """What the agent knows of itself: `AskAgent`."""
+    networks: Networks
+
+    def about(self) -> Mapping[str, object]:
+        """What the agent knows of itself: `AskAgent`."""
+        return {"networks": [listed(view, wall_seconds()) for view in self.networks.views()]}
