@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from warren.agent.io.privilegedperformers import privileged_performers
+from warren.agent.io.rootsword import check_placed
 from warren.agent.runnerwords import Cancel, CarryOut, Done, Happened, Said, Word
 from warren.clock import wall_seconds
 from warren.commands.admission import Admission, Rate
@@ -50,7 +51,7 @@ class Runner:
     ) -> None:
         self._identity = identity
         self._settings = settings
-        self._trusted = Trusted(settings.security)
+        self._trusted = Trusted(settings.security, check_placed)
         self._say = say
         self._group = group
         emit: Performers = {Emit: self._emit}

@@ -11,13 +11,13 @@ import sys
 import traceback
 from pathlib import Path
 
+from warren.agent.io.rootsword import read_node
 from warren.agent.io.runner import Runner
 from warren.agent.runnerwords import MAX_OCTETS, encode_word, parse_word
 from warren.audit.event import Origin
 from warren.commands.io.singleuse import SingleUse
 from warren.commands.settings import CommandSettings
 from warren.errors import HostError, WarrenError
-from warren.trust.io.identityfile import read_identity
 
 if sys.platform == "linux":
     import resource
@@ -71,7 +71,7 @@ def _confine(kept: int) -> None:
 
 
 async def _serve(settings: CommandSettings, connection: socket.socket) -> None:
-    identity = read_identity(Path(settings.security.identity))
+    identity = read_node(settings)
     reader, writer = await asyncio.open_connection(sock=connection, limit=MAX_OCTETS)
     store = SingleUse(Path(settings.runner), Origin(identity.agent_id), rows=settings.security.single_use_rows)
     await store.recover()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from warren.commands.settings import SecuritySettings
@@ -13,9 +14,11 @@ from warren.trust.io.bundlefile import read_bundle
 class Trusted:
     """By the roots that the configuration pins. A file that proves nothing is as good as none, and says why."""
 
-    def __init__(self, security: SecuritySettings) -> None:
+    def __init__(self, security: SecuritySettings, check: Callable[[Path], None] = lambda _: None) -> None:
+        """`check` raises TrustError for a file that does not count, wherever it is by."""
         self._path = Path(security.trust)
         self._roots = security.root
+        self._check = check
         self._seen: tuple[int, ...] | None = None
         self._bundle: TrustBundle | None = None
         self.problem: str | None = None
@@ -38,7 +41,9 @@ class Trusted:
 
     def _read(self) -> None:
         try:
+            self._check(self._path)
             self._bundle = read_bundle(self._path, self._roots)
             self.problem = None if self._bundle else f"no trust bundle is installed at {self._path}"
         except TrustError as error:
             self._bundle, self.problem = None, str(error)
+            self._seen = None  # what was wrong may be mended without this file
