@@ -20,6 +20,7 @@ from warren.commands.admission import Admission, Rate
 from warren.commands.effects import Effects, Finished, RunProgram, do
 from warren.commands.io.executor import Executor, Running
 from warren.commands.io.intake import Intake, Way
+from warren.commands.io.singleuse import SingleUse
 from warren.commands.result import Code, Result, Status
 from warren.commands.verbs import Data, Occasion
 from warren.commands.verify import verify_command
@@ -39,6 +40,7 @@ class Door:
 
     place: Place
     intake: Intake = field(init=False)
+    store: SingleUse = field(init=False)
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
     began: list[str] = field(default_factory=list)
     beginning: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -75,6 +77,7 @@ async def opened(directory: Path, *, rate: int = 1000, places: int = 100, at_onc
     bundle = replace(BUNDLE, expires=int(wall_seconds()) + 86_400)
     executor = Executor(NODE.agent_id, settings(), {RunProgram: door.perform}, lambda *_: b"", lambda _: None)
     async with door.place.opened() as single_use, asyncio.TaskGroup() as group:
+        door.store = single_use
         door.intake = Intake(
             NODE.agent_id,
             verify=lambda text, way: verify_command(
@@ -217,6 +220,43 @@ def test_the_end_interrupts_what_is_under_way_and_keeps_that(tmp_path: Path) -> 
 
     place = play(tmp_path, scene)
     assert [line["error_code"] for line in place.lines()] == ["NONE", "INTERRUPTED", "SHUTTING_DOWN"]
+
+
+async def take_no_more(store: SingleUse) -> None:
+    """As a file system that is full, or has turned read-only."""
+    await store.result_of("c-0")
+    store._ledger.connection.execute("PRAGMA query_only = 1")
+
+
+def test_a_disk_that_takes_nothing_does_not_keep_it_from_ending(tmp_path: Path) -> None:
+    async def scene(door: Door) -> None:
+        asked = asyncio.create_task(door.ask("c-1"))
+        await until_begun(door, 1)
+        await take_no_more(door.store)
+        door.go_on.set()
+        await asyncio.sleep(0.2)
+        assert not door.intake.cancel("c-1", Code.CANCELLED, ""), "it has ended, and waits to be written down"
+        async with asyncio.timeout(60):
+            await door.intake.close()
+        assert (await asked).error_code == Code.INTERRUPTED
+
+    place = play(tmp_path, scene)
+    assert place.told() == [("accepted", "c-1")]
+    assert [each.corr_id for each in asyncio.run(recovered(place))] == ["c-1"]
+
+
+async def recovered(place: Place) -> tuple[Result, ...]:
+    async with place.opened():
+        return place.interrupted
+
+
+def test_a_refusal_that_cannot_be_written_down_is_one_all_the_same(tmp_path: Path) -> None:
+    async def scene(door: Door) -> None:
+        await take_no_more(door.store)
+        result = await door.intake.submit("junk.and.nonsense", Way("local", SID, "uid 0"))
+        assert result.error_code == Code.INVALID_SIGNATURE
+
+    play(tmp_path, scene)
 
 
 def test_what_it_says_can_be_followed(tmp_path: Path) -> None:

@@ -74,6 +74,8 @@ class GroupCommit:
     _waiting: deque[Work] = field(default_factory=deque)
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _ends: bool = False
+    _waits: bool = True
+    """For a disk that takes nothing."""
     _thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -103,6 +105,12 @@ class GroupCommit:
             if self._ends:
                 raise RuntimeError("the store is closed")
             self._waiting.append(work)
+            self._changed.notify()
+
+    def wait_no_more(self) -> None:
+        """What must be done is tried once, as anything else."""
+        with self._changed:
+            self._waits = False
             self._changed.notify()
 
     async def stop(self) -> None:
@@ -151,14 +159,14 @@ class GroupCommit:
 
     def _give_up(self, batch: Sequence[Work], error: sqlite3.Error) -> None:
         self._roll_back()
-        again = [] if self._ends else [work for work in batch if work.must]
+        again = [] if self._ends or not self._waits else [work for work in batch if work.must]
         given_up = [work for work in batch if work not in again]
         for work in given_up:
             work.outcome, work.problem = None, error
         self._tell(given_up)
         with self._changed:
             self._waiting.extendleft(reversed(again))
-            if again and not self._ends:
+            if again and self._waits and not self._ends:
                 self._changed.wait(LEAST_REST_SECONDS)
 
     def _roll_back(self) -> None:

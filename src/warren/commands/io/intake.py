@@ -24,6 +24,7 @@ from warren.commands.refusal import Facts, Refused
 from warren.commands.replay import Accepted, InProgress, Stored
 from warren.commands.result import Code, CommandError, Result, Status
 from warren.commands.verbs import Data, Part, Verb
+from warren.errors import WarrenError
 
 UNKNOWN = "unknown"
 """Stands where nothing is proven."""
@@ -50,6 +51,8 @@ class _Job:
     output: LiveText
     task: asyncio.Task[None] | None = None
     has_begun: bool = False
+    has_ended: bool = False
+    """Whether all that is left is to write down what came of it."""
     ending: CommandError | None = None
     """Why it is to end. A task that is cancelled before its first step would never see to its end."""
 
@@ -94,8 +97,7 @@ class Intake:
             return job if isinstance(job, Result) else await asyncio.shield(job.done)
         except CommandError as error:
             proven = error.facts if isinstance(error, Refused) else facts
-            log.warning("command.refused", extra={"code": error.code.value, "problem": str(error), **_told(proven)})
-            await self._single_use.note(refused(error, way.source, wall_seconds(), proven))
+            await self._write_down(error, way.source, proven)
             return self._refusal(error, proven)
 
     async def preview(self, envelope: str, way: Way) -> Data:
@@ -112,7 +114,7 @@ class Intake:
     def cancel(self, corr_id: str, code: Code, why: str) -> bool:
         """Whether it was under way: then its result says so, with all that it had started gone."""
         job = self._jobs.get(corr_id)
-        if job is None:
+        if job is None or job.has_ended:
             return False
         job.ending = CommandError(code, why, Status.ERROR)
         if job.task is not None and job.has_begun:
@@ -122,9 +124,17 @@ class Intake:
     async def close(self) -> None:
         """Lets nothing in any more, ends what is under way, and keeps its results."""
         self._admission.closed = True
+        self._single_use.wait_no_more()
         for corr_id in tuple(self._jobs):
             self.cancel(corr_id, Code.INTERRUPTED, "the agent stopped while it ran")
         await asyncio.gather(*(job.done for job in self._jobs.values()), return_exceptions=True)
+
+    async def _write_down(self, error: CommandError, source: str, facts: Facts) -> None:
+        log.warning("command.refused", extra={"code": error.code.value, "problem": str(error), **_told(facts)})
+        try:
+            await self._single_use.note(refused(error, source, wall_seconds(), facts))
+        except (CommandError, WarrenError) as trouble:  # whoever asked is told of the refusal all the same
+            log.error("refusal.not_recorded", extra={"error": str(trouble)})  # noqa: TRY400, no traceback
 
     async def _take(self, command: VerifiedCommand, source: str) -> _Job | Result:
         verb = self._verbs[command.verb]
@@ -162,18 +172,18 @@ class Intake:
         try:
             with job.place:
                 result = await self._run(job)
+            job.has_ended = True
             await self._single_use.finish(
                 job.command.corr_id, result, finished(job.command, job.verb, result, job.source)
             )
             log.info("command.finished", extra=_told(_facts(job.command)) | {"code": result.error_code.value})
             job.done.set_result(result)
-        except BaseException as error:
-            job.done.cancel()
-            if isinstance(error, Exception):  # the record failed: the start after this one says INTERRUPTED
-                log.exception("command.not_recorded", extra=_told(_facts(job.command)))
-                return
-            raise
+        except Exception:  # the record failed: the start after this one says INTERRUPTED
+            log.exception("command.not_recorded", extra=_told(_facts(job.command)))
+            error = CommandError(Code.INTERRUPTED, "what came of it could not be written down", Status.ERROR)
+            job.done.set_result(self._refusal(error, _facts(job.command)))
         finally:
+            job.done.cancel()  # unless it is done
             job.output.end()
             del self._jobs[job.command.corr_id]
 

@@ -66,6 +66,11 @@ class SingleUse:
         commits.start()
         return await self._do(lambda: ledger.interrupt(self._origin.agent_id))
 
+    def wait_no_more(self) -> None:
+        """From now on what cannot be written is given up: a full disk keeps nobody from ending."""
+        if self._opened is not None:
+            self._commits.wait_no_more()
+
     async def close(self) -> None:
         """After all that waits is done; the log ends with a checkpoint."""
         if self._opened is not None:
@@ -96,7 +101,7 @@ class SingleUse:
             raise CommandError(Code.QUEUE_FULL, f"the record of used commands cannot be written: {error}") from error
 
     async def finish(self, corr_id: str, result: Result, event: AuditEvent | None = None) -> None:
-        """Stores what came of it, and spools it. Waits for a disk that is full, until the store is closed.
+        """Stores what came of it, and spools it. Waits for a disk that is full, until `wait_no_more`.
 
         Raises LookupError for a command that is not in progress, ValueError or TypeError for data that JSON cannot
         say, HostError where it could not be stored before the end.
