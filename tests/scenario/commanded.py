@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import secrets
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -13,14 +14,16 @@ from typing import Any
 
 from tests.trust.parties import ALICE, BUNDLE, DISPATCHER, ROOT, STOP
 from warren.clock import wall_seconds
+from warren.commands.envelope import TYPE
 from warren.commands.io.database import open_database
 from warren.commands.registry import VERBS
 from warren.commands.result import Result
 from warren.commands.schema import nearest
 from warren.commands.sealed import ARGUMENT, seal_members
 from warren.commands.signing import CommandEnvelope, Sending, sign_command, sign_intent, validate_result
-from warren.jws import VerifyingKey, from_base64url
+from warren.jws import VerifyingKey, from_base64url, payload_of
 from warren.localapi.io import client
+from warren.strictjson import parse_object
 from warren.trust.chain import sign_bundle
 from warren.trust.io.bundlefile import install_bundle
 from warren.trust.io.identityfile import make_identity
@@ -97,6 +100,13 @@ class Commanded:
         intended = replace(command, intent=sign_intent(command, ALICE, exp=now + 300))
         sending = Sending("local", str(self.challenge["sid"]), now)
         return sign_command(intended, DISPATCHER, replace(sending, nonce=nonce) if nonce else sending)
+
+    def again(self, envelope: str) -> str:
+        """The same word of the operator's, sent once more: by a number and for a session of now."""
+        now = int(wall_seconds())
+        members = parse_object(from_base64url(envelope.split(".")[1]))
+        members |= {"nonce": secrets.token_urlsafe(16), "sid": self.challenge["sid"], "iat": now, "exp": now + 60}
+        return DISPATCHER.sign(payload_of(members), TYPE)
 
     def submit(self, envelope: str) -> Result:
         """What became of it, by the node's own signature."""

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from tests.commands.io.trusted import put, trusted_directory
+from tests.netns.deadline import until
 from tests.netns.host import IN_NAMESPACES
 from tests.trust.parties import ALICE_SEALING
-from warren.commands.result import Code, Status
+from warren.commands.result import Code, Result, Status
 from warren.commands.sealed import open_data
+from warren.errors import WarrenError
 
-from .agent import USER
+from .agent import USER, Agent
 from .commanded import Commanded
 from .conftest import MakeAgent
 
@@ -84,3 +91,73 @@ def test_where_the_owner_has_not_said_so_nothing_runs(node: Commanded) -> None:
     node.start()
     assert node.run("get_system_health").error_code == Code.EXEC_DISABLED
     assert [line["error_code"] for line in node.audit()] == ["EXEC_DISABLED"]
+
+
+SLOW = """#!/bin/sh
+read -r secret
+echo "begun for $1 with ${#secret} characters: $secret"
+sleep 3600 &
+(setsid sleep 3601 &)
+while :; do sleep 0.1; done
+"""
+
+
+@pytest.fixture
+def slow(make_agent: MakeAgent) -> Iterator[Commanded]:
+    """A node whose panel is a script that says something, leaves processes behind, and never ends."""
+    host = make_agent("node").host
+    with trusted_directory("/var") as directory:
+        node = Commanded(Agent(host, directory / "root"))
+        put(node.agent.directory / "slow.sh", SLOW)
+        node.prepare('[scripts]\npanel_create = "/slow.sh"', "[sandbox]\ngrace_seconds = 1\ncmd_timeout_secs = 60")
+        node.start()
+        yield node
+        node.agent.attempt("agent", "stop")
+
+
+def sleepers(node: Commanded) -> list[str]:
+    """What the script has left running on the host."""
+    return [line for line in node.agent.host.run("ps", "-eo", "args").splitlines() if line.startswith("sleep 360")]
+
+
+def begin(node: Commanded) -> tuple[Future[Result], str]:
+    """A command under way, and what it has said so far."""
+    corr_id = str(uuid.uuid4())
+    envelope = node.envelope("create_panel_user", corr_id, username="ada", password=PASSWORD)
+    with ThreadPoolExecutor() as pool:
+        done = pool.submit(node.submit, envelope)
+        until(lambda: bool(node.ask("output", corr_id=corr_id)["text"]), "it says something")
+        text = str(node.ask("output", corr_id=corr_id)["text"])
+        until(lambda: len(sleepers(node)) == 2, "its processes run")
+        node.ask("cancel", corr_id=corr_id)
+    return done, text
+
+
+def test_what_is_cancelled_leaves_nothing_behind(slow: Commanded) -> None:
+    done, said = begin(slow)
+    assert said == f"begun for ada with {len(PASSWORD)} characters: ***\n"
+    result = done.result()
+    assert (result.status, result.error_code) == (Status.ERROR, Code.CANCELLED)
+    assert result.problem == "uid 0 has cancelled it"
+    assert sleepers(slow) == []
+    assert slow.audit()[-1]["error_code"] == "CANCELLED"
+    assert PASSWORD not in json.dumps(slow.audit()) + slow.agent.host.log()
+
+
+def test_what_an_agent_that_is_killed_was_running_ends_and_is_interrupted(slow: Commanded) -> None:
+    corr_id = str(uuid.uuid4())
+    envelope = slow.envelope("create_panel_user", corr_id, username="ada", password=PASSWORD)
+    with ThreadPoolExecutor() as pool:
+        lost = pool.submit(slow.submit, envelope)
+        until(lambda: len(sleepers(slow)) == 2, "its processes run")
+        slow.agent.host.kill(slow.agent.pid())
+        with pytest.raises(WarrenError):
+            lost.result()
+    until(lambda: not sleepers(slow), "nothing of it runs any more")
+    slow.start()
+    assert slow.submit(slow.again(envelope)).error_code == Code.INTERRUPTED
+    assert [line["event"] for line in slow.audit() if line["correlation_id"] == corr_id][:2] == [
+        "command.accepted",
+        "command.interrupted",
+    ]
+    assert sleepers(slow) == []
