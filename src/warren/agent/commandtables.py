@@ -157,14 +157,17 @@ def _read_services(table: Table, defaults: Defaults) -> ServiceSettings:
     unit, path = _matching(UNIT, "the name of a unit"), path_below(defaults.root)
     openvpn = table.table("openvpn") if table.is_table("openvpn") else None
     panel = table.table("panel") or Table({}, "", table.report)
-    units = dict(DEFAULT_SERVICES)
+    units, watched = dict(DEFAULT_SERVICES), []
     for name in table.names():
         if name == "openvpn" and openvpn is not None:
             units[name] = openvpn.read("unit", unit, units[name])
+            watched.append(name)
         elif name not in ("panel", "bootstrap_socket", "bootstrap_group"):
             units[name] = table.read(name, unit, "")
+            watched.append(name)
     services = ServiceSettings(
         units=units,
+        watched=tuple(watched),
         openvpn=_read_openvpn(openvpn, path),
         panel=PanelSettings(
             htpasswd=panel.read("htpasswd", path, None),

@@ -118,6 +118,8 @@ class ServiceSettings:
     """[services]: the documents' words and the units behind them."""
 
     units: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_SERVICES))
+    watched: tuple[str, ...] = ()
+    """Those that the owner has named: that one of them does not run is worth a person's look."""
     openvpn: OpenVpnSettings = OpenVpnSettings()
     panel: PanelSettings = PanelSettings()
     bootstrap_socket: str | None = None

@@ -75,7 +75,7 @@ def test_what_cannot_be_known_says_why() -> None:
 @pytest.mark.integration
 def test_this_host() -> None:
     async def ask() -> tuple[Result, Result]:
-        executor = Executor("node-1", settings(), HostState().performers(), lambda *_: b"", lambda _: None)
+        executor = Executor("node-1", settings(), HostState(30).performers(), lambda *_: b"", lambda _: None)
         health, services = VERBS[0], VERBS[1]
         return (
             await executor.run(command("get_system_health"), health, health.run),
@@ -94,7 +94,7 @@ def test_this_host() -> None:
 
 @pytest.mark.integration
 def test_a_service_without_systemd_is_a_process_of_its_name() -> None:
-    state = HostState()
+    state = HostState(30)
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     name = psutil.Process(process.pid).name()
     try:

@@ -30,6 +30,7 @@ from warren.commands.io.files import file_performers
 from warren.commands.io.hoststate import HostState
 from warren.commands.io.intake import Intake, Way
 from warren.commands.io.recordperformers import record_performers
+from warren.commands.io.servicewatch import ServiceWatch
 from warren.commands.io.singleuse import SingleUse
 from warren.commands.io.trusted import Trusted
 from warren.commands.io.upkeep import keep_up
@@ -111,6 +112,10 @@ class Commanding:
         self._around = around
         self._trusted = Trusted(settings.security)
         self._recent: deque[Mapping[str, object]] = deque(maxlen=RECENT)
+        self._host = HostState(settings.monitoring.status_interval_seconds)
+        self._services = ServiceWatch(
+            settings.services, settings.monitoring.health_check_interval_seconds, self._host.states
+        )
         self._beside: list[asyncio.Task[None]] = []
         self._troubles: list[Condition] = []
         self._runner = self._make_runner()
@@ -150,11 +155,14 @@ class Commanding:
         if (trouble := self._store.audit_trouble) is not None:
             yield Condition("audit.unwritable", f"{self._settings.audit}: {trouble.strerror}: what changes is refused")
         yield from self._troubles
+        yield from self._services.conditions()
         if self._runner is not None:
             yield from self._runner.conditions()
 
     def start(self) -> None:
         """Begins what goes on beside commands."""
+        self._go_on(self._host.watch(), "host")
+        self._go_on(self._services.watch(), "services")
         if self._runner is not None:
             self._go_on(self._runner.run(), "runner")
         elif self._settings.security.exec_enable:
@@ -196,7 +204,7 @@ class Commanding:
         rights = self._runner.performers() if self._runner else privileged_performers(self._settings, self._tell)
         return {
             **file_performers(),
-            **HostState().performers(),
+            **self._host.performers(),
             **record_performers(self._store.records),
             **rights,
             **own,

@@ -20,14 +20,15 @@ SYSTEMD = Path("/run/systemd/system")
 SYSTEMCTL = "/usr/bin/systemctl"
 SYSTEMCTL_SECONDS = 10
 MEGABYTE = 1 << 20
-STEADY_SECONDS = 0.5  # a load over less is noise: the last one is told again
+STEADY_SECONDS = 0.5  # a load over less is noise
 STATES = {"active": "active", "reloading": "active", "activating": "active", "failed": "failed"}
 
 
 class HostState:
-    """Remembers when it last looked, for loads are what happened in between."""
+    """Loads are what happened in between two looks: `status_interval_seconds` lie between them (G-05)."""
 
-    def __init__(self) -> None:
+    def __init__(self, interval_seconds: float) -> None:
+        self._interval = interval_seconds
         self._self = psutil.Process()
         self._started = self._looked = monotonic_seconds()
         self._loads = (psutil.cpu_percent(), self._self.cpu_percent())
@@ -39,10 +40,19 @@ class HostState:
     async def _read(self, _: ReadHost, __: Running) -> Reading:
         return await asyncio.to_thread(self.read)
 
+    async def watch(self) -> None:
+        """Looks again and again, until cancelled."""
+        while True:
+            await asyncio.sleep(self._interval)
+            self._look()
+
+    def _look(self) -> None:
+        self._looked = monotonic_seconds()
+        self._loads = (psutil.cpu_percent(), self._self.cpu_percent())
+
     def read(self) -> Reading:
-        """As it is now."""
-        if monotonic_seconds() - self._looked >= STEADY_SECONDS:
-            self._looked = monotonic_seconds()
+        """As it is now; the loads of the last interval, or, before it has ended, since the start."""
+        if self._looked == self._started and monotonic_seconds() - self._started >= STEADY_SECONDS:
             self._loads = (psutil.cpu_percent(), self._self.cpu_percent())
         memory, load = psutil.virtual_memory(), psutil.getloadavg()
         return Reading(
@@ -57,10 +67,17 @@ class HostState:
             disks=dict(_disks()),
         )
 
-    async def _ask(self, effect: AskServices, _: Running) -> Mapping[str, str]:
+    async def states(self, units: tuple[str, ...]) -> Mapping[str, str]:
+        """Of services, by unit. Raises EffectError, OSError."""
         if not await asyncio.to_thread(SYSTEMD.is_dir):
-            return await asyncio.to_thread(self._of_processes, effect.units)
-        return await _of_systemd(effect.units)
+            return await asyncio.to_thread(self._of_processes, units)
+        return await _of_systemd(units)
+
+    async def _ask(self, effect: AskServices, _: Running) -> Mapping[str, str]:
+        try:
+            return await self.states(effect.units)
+        except OSError as error:
+            raise EffectError(f"systemd cannot be asked: {error.strerror}") from error
 
     def _of_processes(self, units: tuple[str, ...]) -> Mapping[str, str]:
         """A service runs if a process has its name."""
