@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections import deque
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 
 from warren.agent.commanddoor import CommandDoor
 from warren.agent.errands import OpenRunner
+from warren.agent.io.localdoor import LocalDoor
 from warren.agent.io.privilegedperformers import privileged_performers
 from warren.agent.io.runnerclient import RunnerClient
 from warren.agent.io.surroundings import Surroundings
@@ -36,32 +36,23 @@ from warren.commands.io.trusted import Trusted
 from warren.commands.io.upkeep import keep_up
 from warren.commands.providers.system import AskAgent, RecentCommands
 from warren.commands.registry import UPKEEP, VERBS
-from warren.commands.result import Code, CommandError, Result
-from warren.commands.result_json import result_members
 from warren.commands.sealed import unsealer
 from warren.commands.settings import CommandSettings
-from warren.commands.signing import sign_result
 from warren.commands.verify import Context, verify_command
-from warren.errors import HostError, InputError
+from warren.errors import HostError
 from warren.jws import to_base64url
 from warren.localapi.bootstrap import BootstrapPages
-from warren.localapi.handler import Action, Data
 from warren.localapi.io import http
 from warren.localapi.io.doors import open_unix
 from warren.localapi.io.unix import find_group
-from warren.localapi.messages import Request
-from warren.localapi.permissions import Client
 from warren.telemetry.health import Condition
 from warren.trust.bundle import expiry_problem
 from warren.trust.identity import NodeIdentity
 from warren.trust.io.identityfile import read_identity
 
-DOOR = "local"
 SID_BYTES = 16
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 MEGABYTE = 1 << 20
-RECENT = 20
-FOLLOW_SECONDS = 5.0  # for which who follows a silent command is kept waiting, before they ask again
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +77,7 @@ async def open_commanding(settings: CommandSettings, surroundings: Surroundings)
     commanding = Commanding(settings, identity, sid, store, surroundings)
     try:
         commanding.start()
-        yield CommandDoor(commanding.actions(), commanding.conditions)
+        yield CommandDoor(commanding.door.actions(), commanding.conditions)
     finally:
         await commanding.close()
         await store.close()
@@ -111,7 +102,6 @@ class Commanding:
         self._store = store
         self._around = around
         self._trusted = Trusted(settings.security)
-        self._recent: deque[Mapping[str, object]] = deque(maxlen=RECENT)
         self._host = HostState(settings.monitoring.status_interval_seconds)
         self._services = ServiceWatch(
             settings.services, settings.monitoring.health_check_interval_seconds, self._host.states
@@ -134,16 +124,7 @@ class Commanding:
             executor=self._executor,
             group=around.group,
         )
-
-    def actions(self) -> Mapping[str, Action]:
-        """Of the control socket."""
-        return {
-            "challenge": self._challenge,
-            "command": self._command,
-            "preview": self._preview,
-            "cancel": self._cancel,
-            "output": self._output,
-        }
+        self.door = LocalDoor(identity, sid, self._trusted, self._intake, store, around.group)
 
     def conditions(self) -> Iterator[Condition]:
         """What a person should know."""
@@ -232,59 +213,11 @@ class Commanding:
         found = bundle.operators.get(operator) if bundle else None
         return found.sealing if found else None
 
-    async def _challenge(self, _request: Request, _client: Client, now: float) -> Data:
-        """What whoever signs for this door needs: `{agent_id, door, sid, now, kid, signing, sealing, policy_id}`."""
-        bundle = self._trusted.bundle()
-        return {
-            **self._identity.document(),
-            "door": DOOR,
-            "sid": self._sid,
-            "now": int(now),
-            "policy_id": bundle.policy_id if bundle else None,
-        }
-
-    async def _command(self, request: Request, client: Client, _now: float) -> Data:
-        """`{result, jws}`: RESULT, and the same signed; `config` is `{"envelope": …}`."""
-        envelope = _member(request, "envelope")
-        result = await self._intake.submit(envelope, Way(DOOR, self._sid, f"uid {client.uid}"))
-        self._remember(result)
-        return {"result": result_members(result), "jws": sign_result(result, self._identity.signing)}
-
-    async def _preview(self, request: Request, _client: Client, _now: float) -> Data:
-        """`{effects: […]}`, and `problem` where it would fail; nothing is carried out, and no number used up."""
-        envelope = _member(request, "envelope")
-        try:
-            return dict(await self._intake.preview(envelope, Way(DOOR, self._sid, "preview")))
-        except CommandError as error:
-            raise InputError(f"{error.code}: {error}", code="command.refused") from error
-
-    async def _cancel(self, request: Request, client: Client, _now: float) -> Data:
-        """`{cancelled}`; `config` is `{"corr_id": …}`."""
-        corr_id = _member(request, "corr_id")
-        cancelled = self._intake.cancel(corr_id, Code.CANCELLED, f"uid {client.uid} has cancelled it")
-        return {"corr_id": corr_id, "cancelled": cancelled}
-
-    async def _output(self, request: Request, _client: Client, _now: float) -> Data:
-        """`{text, next, ended}`, as soon as there is more; `config` is `{"corr_id": …, "from": OFFSET}`."""
-        config = request.config or {}
-        offset = config.get("from", 0)
-        if not isinstance(offset, int) or isinstance(offset, bool) or offset < 0:
-            raise InputError("config: from: expected a whole number from 0 on", code="request.malformed")
-        text = self._intake.output(_member(request, "corr_id", "from"))
-        if text is None:
-            return {"text": "", "next": offset, "ended": True}
-        piece = await text.after(offset, FOLLOW_SECONDS)
-        return {"text": piece.octets.decode(errors="replace"), "next": piece.next, "ended": piece.has_ended}
-
-    def _remember(self, result: Result) -> None:
-        members = result_members(result)
-        self._recent.appendleft({name: members[name] for name in ("ts", "corr_id", "verb", "status", "error_code")})
-
     async def _ask_agent(self, _: AskAgent, __: Running) -> Mapping[str, object]:
         return self._around.about()
 
     async def _recent_commands(self, effect: RecentCommands, _: Running) -> tuple[Mapping[str, object], ...]:
-        return tuple(self._recent)[: effect.count]
+        return self.door.recent(effect.count)
 
     async def _emit(self, effect: Emit, running: Running) -> None:
         self._tell(effect.event, {"corr_id": running.command.corr_id, **effect.fields})
@@ -301,12 +234,3 @@ class Commanding:
             await self._store.note(event)
         except Exception as error:  # noqa: BLE001, the log on the disk is in trouble: the other log says so
             log.error("event.not_recorded", extra={"of": event.event, "error": str(error)})  # noqa: TRY400
-
-
-def _member(request: Request, name: str, *others: str) -> str:
-    config = request.config or {}
-    value = config.get(name)
-    if not isinstance(value, str) or set(config) - {name, *others}:
-        problem = f'config: expected {{"{name}": TEXT}}'
-        raise InputError(problem, code="request.malformed")
-    return value
