@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import time
 from collections.abc import Iterator
 from ipaddress import ip_address
 from pathlib import Path
@@ -17,6 +18,7 @@ from warren.agent.errands import (
     HostDns,
     OpenConfig,
     OpenKey,
+    OpenRunner,
     OpenTun,
     RecoverDns,
     RemoveSocket,
@@ -27,8 +29,10 @@ from warren.agent.errands import (
 )
 from warren.agent.io.helperclient import HelperClient
 from warren.agent.io.helperprocess import Rules, start_helper
+from warren.commands.settings import CommandSettings, SecuritySettings
 from warren.errors import HostError, KeyFileError, StateError
 from warren.keys import read_private_key, write_private_key
+from warren.trust.io.identityfile import make_identity
 from warren.tunnel.rotation import Step
 
 pytestmark = [
@@ -52,7 +56,8 @@ class Place:
         self.resolv_conf.write_text(OWN_NAME_SERVERS)
         self.config, self.socket = self.keys / "agent.toml", root / "run/agent.sock"
         self.socket.parent.mkdir(mode=0o755)
-        self.rules = Rules((str(self.keys),), frozenset((0, SERVICE)), self.config, self.socket, journal, root)
+        owners, commands = frozenset((0, SERVICE)), _commands(root)
+        self.rules = Rules((str(self.keys),), owners, self.config, self.socket, journal, root, commands)
         self.helper = start_helper(self.rules)
 
     def key(self, name: str = "private.key", owner: int = 0, mode: int = 0o600) -> Path:
@@ -72,6 +77,15 @@ class Place:
             codes.add(error.value.code)
         (code,) = codes
         return code
+
+
+def _commands(root: Path) -> CommandSettings:
+    """Of a node that has an identity."""
+    identity, runner = root / "identity", root / "runner"
+    make_identity(identity, "gateway-001", (SERVICE, SERVICE))
+    runner.mkdir(mode=0o700)
+    security = SecuritySettings(str(identity / "trust.jws"), str(identity), exec_enable=True)
+    return CommandSettings(security, str(root / "audit"), str(root / "commands"), str(runner))
 
 
 @pytest.fixture
@@ -249,6 +263,24 @@ def test_what_others_changed_is_said(place: Place) -> None:
         place.helper.ask(VerifyDns("home"))
     (problem,) = place.helper.recovered(RecoverDns())
     assert error.value.code == problem.code == "dns.changed"
+
+
+def test_of_two_runners_one_ends_first_and_no_errand_waits_for_that(place: Place) -> None:
+    first = place.helper.ask_descriptor(OpenRunner())
+    with pytest.raises(HostError, match=r"^the runner before has not ended yet$"):
+        place.helper.ask_descriptor(OpenRunner())
+    assert place.helper.ask(HostDns())
+    os.close(first)
+    os.close(_next_runner(place))
+
+
+def _next_runner(place: Place) -> int:
+    for _ in range(600):
+        try:
+            return place.helper.ask_descriptor(OpenRunner())
+        except HostError:
+            time.sleep(0.1)
+    pytest.fail("the runner has not ended with its line")
 
 
 class Meddler(HelperClient):

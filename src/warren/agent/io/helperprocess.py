@@ -210,11 +210,13 @@ class HelperProcess:
         return None
 
     def _open_runner(self) -> int:
-        """The one before it has lost its line, and ends as soon as it has ended what it was doing."""
+        """The one before it ends when its line does, and what it was doing: nothing else waits for that."""
         if self._rules.commands is None:
             raise InputError("no signed commands run here: [security] exec_enable is false", code="helper.refused")
-        if self._runner is not None:
-            os.waitpid(self._runner, 0)
+        if self._runner is not None and os.waitpid(self._runner, os.WNOHANG) == (0, 0):
+            problem = "the runner before has not ended yet"
+            raise HostError(problem, code="host.refused", remedy="its line ends first; it is asked for again then")
+        self._runner = None
         # Imported late: few need what a runner needs, and each helper would carry it.
         from warren.agent.io.runnerprocess import fork_runner  # noqa: PLC0415
 
