@@ -33,14 +33,24 @@ def test_a_rate_fills_evenly() -> None:
     assert refusal(admission, "bob", "v", 30) == Code.NONE
 
 
+def test_another_rate_counts_at_once() -> None:
+    rates = {"rare": 3}
+    admission = Admission(Rate(100), Rate(100, rates.get), 10)
+    assert refusal(admission, "ada", "rare", 0) == Code.NONE
+    rates["rare"] = 1
+    assert [refusal(admission, "ada", "rare", 0) for _ in range(2)] == [Code.NONE, Code.RATE_LIMITED]
+    del rates["rare"]
+    assert refusal(admission, "ada", "rare", 1) == Code.NONE
+
+
 def test_a_verb_has_its_own_rate() -> None:
-    admission = Admission(Rate(100), Rate(100, {"rare": 1}), 10)
+    admission = Admission(Rate(100), Rate(100, {"rare": 1}.get), 10)
     assert [refusal(admission, "ada", "rare", 0) for _ in range(2)] == [Code.NONE, Code.RATE_LIMITED]
     assert refusal(admission, "ada", "other", 0) == Code.NONE
 
 
 def test_what_is_refused_takes_nothing() -> None:
-    admission = Admission(Rate(2), Rate(100, {"rare": 1}), 1)
+    admission = Admission(Rate(2), Rate(100, {"rare": 1}.get), 1)
     assert refusal(admission, "ada", "rare", 0) == Code.NONE
     assert refusal(admission, "ada", "rare", 0) == Code.RATE_LIMITED
     with admission.hold("ada", "v", 0):

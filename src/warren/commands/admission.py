@@ -6,7 +6,7 @@ nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -23,11 +23,11 @@ class _Bucket:
 
 
 class Rate:
-    """One bucket for each key."""
+    """One bucket for each key; `exception` says of a key how many it has, if that is another number now."""
 
-    def __init__(self, per_minute: int, exceptions: Mapping[str, int] | None = None) -> None:
+    def __init__(self, per_minute: int, exception: Callable[[str], int | None] = lambda _: None) -> None:
         self._per_minute = per_minute
-        self._exceptions = exceptions or {}
+        self._exception = exception
         self._buckets: dict[str, _Bucket] = {}
 
     def has(self, key: str, now: float) -> bool:
@@ -39,7 +39,8 @@ class Rate:
         self._bucket(key, now).tokens -= 1
 
     def _bucket(self, key: str, now: float) -> _Bucket:
-        most = self._exceptions.get(key, self._per_minute)
+        exception = self._exception(key)
+        most = self._per_minute if exception is None else exception
         bucket = self._buckets.pop(key, None) or _Bucket(most, now)
         bucket.tokens = min(most, bucket.tokens + (now - bucket.since) * most / MINUTE)
         bucket.since = now

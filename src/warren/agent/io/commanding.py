@@ -118,7 +118,9 @@ class Commanding:
             verify=self._verify,
             verbs=VERBS,
             part_of=lambda verb: verb.run,
-            admission=Admission(Rate(security.rate_per_minute), self._verb_rate(), sandbox.queue),
+            admission=Admission(
+                Rate(security.rate_per_minute), Rate(security.verb_rate_per_minute, self._verb_rate), sandbox.queue
+            ),
             at_once=sandbox.max_concurrency,
             single_use=store,
             executor=self._executor,
@@ -191,9 +193,9 @@ class Commanding:
             **own,
         }
 
-    def _verb_rate(self) -> Rate:
+    def _verb_rate(self, verb: str) -> int | None:
         bundle = self._trusted.bundle()
-        return Rate(self._settings.security.verb_rate_per_minute, dict(bundle.rates) if bundle else {})
+        return bundle.rates.get(verb) if bundle else None
 
     def _verify(self, envelope: str, way: Way) -> VerifiedCommand:
         security = self._settings.security
