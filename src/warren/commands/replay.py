@@ -77,6 +77,13 @@ class Memory:
     live: int
     """Nonces of this dispatch key that are kept."""
     limit: int
+    forgotten: int = 0
+    """Until when the nonces were kept that are not kept any more, at most; seconds since the Unix epoch."""
+
+
+def keep_until(command: VerifiedCommand) -> int:
+    """How long its nonce must be known: until no clock within the skew takes it."""
+    return command.exp + SKEW_SECONDS + 1
 
 
 def judge(command: VerifiedCommand, memory: Memory) -> Verdict:
@@ -86,6 +93,10 @@ def judge(command: VerifiedCommand, memory: Memory) -> Verdict:
             Code.EXPIRED_TOKEN,
             "it was issued before this node's record of used commands began, or at most"
             f" {SKEW_SECONDS} seconds after; sign it anew",
+        )
+    if keep_until(command) <= memory.forgotten:  # the clock was ahead, and has been put back
+        raise CommandError(
+            Code.EXPIRED_TOKEN, "this node's clock was ahead, and its nonce may be forgotten; sign it anew"
         )
     known = memory.known
     if memory.nonce_seen or (known and (known.kid, known.nonce) == (command.kid, command.nonce)):

@@ -160,6 +160,29 @@ def test_a_command_is_known_for_thirty_days(tmp_path: Path) -> None:
     asyncio.run(month())
 
 
+def test_a_clock_that_was_ahead_brings_no_command_back(tmp_path: Path) -> None:
+    """Whoever moves the clock has the store forget: what it has forgotten it takes no more, also after a restart."""
+    clock = [float(NOW)]
+    place = Place(tmp_path, now=lambda: clock[0]).begin()
+
+    async def ahead() -> None:
+        async with place.opened() as store:
+            await run(store, ONE)
+            clock[0] = NOW + 31 * 86_400
+            await _swept(store)
+            await _gone(lambda: store.result_of("c-1"))
+            clock[0] = NOW
+            assert await refusal(store, ONE) is Code.EXPIRED_TOKEN
+
+    async def after() -> None:
+        async with place.opened() as store:
+            assert await refusal(store, ONE) is Code.EXPIRED_TOKEN
+            assert await run(store, order(7, iat=NOW + 1, exp=ONE.exp + 1)) == Accepted()
+
+    asyncio.run(ahead())
+    asyncio.run(after())
+
+
 async def _swept(store: SingleUse) -> None:
     """A nonce has a shorter life than what it bound."""
     query = "SELECT COUNT(*) FROM used"

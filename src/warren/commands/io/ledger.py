@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from warren.audit.event import AuditEvent
-from warren.commands.command import SKEW_SECONDS, VerifiedCommand
+from warren.commands.command import VerifiedCommand
 from warren.commands.io.database import Database
 from warren.commands.io.groupcommit import Work
 from warren.commands.io.outbox import Outbox
-from warren.commands.replay import Accepted, Known, Memory, State, Verdict, interrupted, judge
+from warren.commands.replay import Accepted, Known, Memory, State, Verdict, interrupted, judge, keep_until
 from warren.commands.result import Code, CommandError, Result
 from warren.commands.resulttext import decode_result, encode_result
 
@@ -44,6 +44,7 @@ class Ledger:
         self._limits = limits
         self._now = now
         self._live: Counter[str] = Counter()
+        self._forgotten = 0
         self._swept = now()
         self._count()
 
@@ -51,11 +52,11 @@ class Ledger:
         """Raises CommandError as `replay.judge` does, and QUEUE_FULL where the log cannot be written."""
         self._refuse_unwritten(read_only=read_only)
         verdict = judge(command, self._memory(command))
-        keep_until = command.exp + SKEW_SECONDS + 1
-        self.connection.execute("INSERT INTO used VALUES (?, ?, ?)", (command.kid, command.nonce, keep_until))
+        known_until = keep_until(command)
+        self.connection.execute("INSERT INTO used VALUES (?, ?, ?)", (command.kid, command.nonce, known_until))
         self._live[command.kid] += 1
         if isinstance(verdict, Accepted):
-            self._bind(command, max(int(self._now()) + self._limits.retention_seconds, keep_until))
+            self._bind(command, max(int(self._now()) + self._limits.retention_seconds, known_until))
         elif event is not None:
             event = replace(event, event="command.repeated", result="repeated")
         self._put(event)
@@ -155,7 +156,11 @@ class Ledger:
 
     def _sweep(self, now: int) -> None:
         self.connection.execute("BEGIN IMMEDIATE")
-        self.connection.execute("DELETE FROM used WHERE keep_until < ?", (now,))
+        (last,) = self.connection.execute("SELECT MAX(keep_until) FROM used WHERE keep_until < ?", (now,)).fetchone()
+        if last is not None:
+            row = (max(last, self._forgotten),)
+            self.connection.execute("INSERT OR REPLACE INTO meta VALUES ('forgotten', ?)", row)
+            self.connection.execute("DELETE FROM used WHERE keep_until < ?", (now,))
         self.connection.execute("DELETE FROM command WHERE keep_until < ? AND state <> ?", (now, State.ACCEPTED))
         self.connection.execute("DELETE FROM record WHERE expires <= ?", (now,))
         self.connection.execute("COMMIT")
@@ -165,7 +170,7 @@ class Ledger:
         query = "SELECT 1 FROM used WHERE kid = ? AND nonce = ?"
         seen = self.connection.execute(query, (command.kid, command.nonce)).fetchone() is not None
         live = self._live[command.kid]
-        return Memory(self._created, seen, self._known(command.corr_id), live, self._limits.rows)
+        return Memory(self._created, seen, self._known(command.corr_id), live, self._limits.rows, self._forgotten)
 
     def _known(self, corr_id: str) -> Known | None:
         row = self.connection.execute(f"{KNOWN} WHERE corr_id = ?", (corr_id,)).fetchone()
@@ -181,6 +186,8 @@ class Ledger:
 
     def _count(self) -> None:
         self._live = Counter(dict(self.connection.execute("SELECT kid, COUNT(*) FROM used GROUP BY kid")))
+        row = self.connection.execute("SELECT value FROM meta WHERE name = 'forgotten'").fetchone()
+        self._forgotten = int(row[0]) if row else 0
 
     def _refuse_unwritten(self, *, read_only: bool) -> None:
         if self.outbox.is_full or (self.outbox.trouble is not None and not read_only):
