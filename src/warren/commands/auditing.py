@@ -54,8 +54,8 @@ def finished(command: VerifiedCommand, verb: Verb, result: Result, source: str) 
     )
 
 
-def refused(error: CommandError, source: str, now: float, facts: Facts) -> AuditEvent:
-    """It was not run; `facts` are what was proven of it by then."""
+def refused(error: CommandError, source: str, now: float, facts: Facts, unwritten: int = 0) -> AuditEvent:
+    """It was not run; `facts` are what was proven of it by then, `unwritten` is how many before it have no line."""
     return AuditEvent(
         "command.refused",
         int(now),
@@ -68,5 +68,5 @@ def refused(error: CommandError, source: str, now: float, facts: Facts) -> Audit
         error_code=error.code.value,
         kid=facts.kid,
         nonce=facts.nonce,
-        details={"problem": str(error)},
+        details={"problem": str(error), **({"unwritten": unwritten} if unwritten else {})},
     )

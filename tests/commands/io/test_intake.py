@@ -19,7 +19,7 @@ from warren.clock import wall_seconds
 from warren.commands.admission import Admission, Rate
 from warren.commands.effects import Effects, Finished, RunProgram, do
 from warren.commands.io.executor import Executor, Running
-from warren.commands.io.intake import Intake, Way
+from warren.commands.io.intake import JUNK_PER_MINUTE, REFUSALS_PER_MINUTE, Intake, Way
 from warren.commands.io.singleuse import SingleUse
 from warren.commands.result import Code, Result, Status
 from warren.commands.verbs import Data, Occasion
@@ -220,6 +220,35 @@ def test_the_end_interrupts_what_is_under_way_and_keeps_that(tmp_path: Path) -> 
 
     place = play(tmp_path, scene)
     assert [line["error_code"] for line in place.lines()] == ["NONE", "INTERRUPTED", "SHUTTING_DOWN"]
+
+
+def test_a_flood_of_junk_is_limited_and_counted_not_written_down(tmp_path: Path) -> None:
+    """Whoever sends it; a command that is signed comes through all the same."""
+
+    async def scene(door: Door) -> None:
+        door.go_on.set()
+        codes = [(await door.intake.submit("junk", Way("local", SID, "uid 0"))).error_code for _ in range(500)]
+        assert codes[:JUNK_PER_MINUTE] == [Code.INVALID_SIGNATURE] * JUNK_PER_MINUTE
+        assert codes[-1] == Code.RATE_LIMITED
+        assert (await door.ask("c-1")).error_code == Code.NONE
+        other = await door.intake.submit("junk", Way("local", SID, "uid 7"))
+        assert other.error_code == Code.INVALID_SIGNATURE
+
+    place = play(tmp_path, scene)
+    lines = [line for line in place.lines() if line["event"] == "command.refused"]
+    assert JUNK_PER_MINUTE < len(lines) < 2 * JUNK_PER_MINUTE
+    assert sum(line["details"].get("unwritten", 0) for line in lines) == 501 - len(lines)
+
+
+def test_a_flood_of_refused_commands_does_not_fill_the_disk(tmp_path: Path) -> None:
+    async def scene(door: Door) -> None:
+        door.go_on.set()
+        await door.ask("c-1", "nonce-1-000000000000")
+        for _ in range(REFUSALS_PER_MINUTE + 200):
+            assert (await door.ask("c-1", "nonce-1-000000000000")).error_code == Code.REPLAY_DETECTED
+
+    place = play(tmp_path, scene, rate=100_000)
+    assert len(place.lines()) < REFUSALS_PER_MINUTE + 200
 
 
 async def take_no_more(store: SingleUse) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from warren.clock import monotonic_seconds, wall_seconds
-from warren.commands.admission import Admission
+from warren.commands.admission import Admission, Rate
 from warren.commands.auditing import accepted, finished, refused
 from warren.commands.command import VerifiedCommand
 from warren.commands.io.executor import Executor, reason_of
@@ -28,6 +28,11 @@ from warren.errors import WarrenError
 
 UNKNOWN = "unknown"
 """Stands where nothing is proven."""
+
+# Of one sender without a key that counts: who tries his luck has one or two.
+JUNK_PER_MINUTE = 60
+# Of one dispatch key that have a line: 600 MB of them a day at most, and a controller that errs is told of each.
+REFUSALS_PER_MINUTE = 600
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +91,9 @@ class Intake:
         self._group = group
         self._on_output = on_output
         self._jobs: dict[str, _Job] = {}
+        self._junk = Rate(JUNK_PER_MINUTE)
+        self._refusals = Rate(REFUSALS_PER_MINUTE)
+        self._unwritten = 0
 
     async def submit(self, envelope: str, way: Way) -> Result:
         """What became of it, or why it is refused."""
@@ -97,6 +105,8 @@ class Intake:
             return job if isinstance(job, Result) else await asyncio.shield(job.done)
         except CommandError as error:
             proven = error.facts if isinstance(error, Refused) else facts
+            if not self._spend(way.source, proven):
+                return self._refusal(_flooded(error, proven), proven)
             await self._write_down(error, way.source, proven)
             return self._refusal(error, proven)
 
@@ -129,10 +139,22 @@ class Intake:
             self.cancel(corr_id, Code.INTERRUPTED, "the agent stopped while it ran")
         await asyncio.gather(*(job.done for job in self._jobs.values()), return_exceptions=True)
 
+    def _spend(self, source: str, facts: Facts) -> bool:
+        """Whether one more refusal is written down: a flood of them would fill the disk (G-48)."""
+        rate, key = (self._junk, source) if facts.kid is None else (self._refusals, facts.kid)
+        now = monotonic_seconds()
+        has_room = rate.has(key, now)
+        if has_room:
+            rate.spend(key, now)
+        else:
+            self._unwritten += 1
+        return has_room
+
     async def _write_down(self, error: CommandError, source: str, facts: Facts) -> None:
         log.warning("command.refused", extra={"code": error.code.value, "problem": str(error), **_told(facts)})
+        unwritten, self._unwritten = self._unwritten, 0
         try:
-            await self._single_use.note(refused(error, source, wall_seconds(), facts))
+            await self._single_use.note(refused(error, source, wall_seconds(), facts, unwritten))
         except (CommandError, WarrenError) as trouble:  # whoever asked is told of the refusal all the same
             log.error("refusal.not_recorded", extra={"error": str(trouble)})  # noqa: TRY400, no traceback
 
@@ -217,6 +239,12 @@ class Intake:
             ts=int(wall_seconds()),
             problem=str(error),
         )
+
+
+def _flooded(error: CommandError, facts: Facts) -> CommandError:
+    if facts.kid is not None:
+        return error
+    return CommandError(Code.RATE_LIMITED, f"more than {JUNK_PER_MINUTE} in a minute that no key of ours has signed")
 
 
 def _facts(command: VerifiedCommand) -> Facts:
