@@ -16,7 +16,8 @@ from warren.commands.result import Result
 from warren.commands.result_json import parse_result, result_members
 from warren.errors import InputError
 
-MAX_OCTETS = 1 << 20  # of a line: an envelope has 64 KiB at most, a result twice its output
+# Of a line: an envelope has 64 KiB at most, a result 1 MiB of output, of which JSON may need six octets for one.
+MAX_OCTETS = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)

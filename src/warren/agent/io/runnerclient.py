@@ -7,6 +7,7 @@ import itertools
 import logging
 import socket
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from warren.agent.runnerwords import MAX_OCTETS, Cancel, CarryOut, Done, Happened, Said, Word, encode_word, parse_word
@@ -117,8 +118,9 @@ class RunnerClient:
         asked = _Asked(running, asyncio.get_running_loop().create_future())
         self._asked[number] = asked
         try:
-            async with asyncio.timeout(self._patience):
-                await self._is_there.wait()
+            with suppress(TimeoutError):  # then `_send` says that it is not there
+                async with asyncio.timeout(self._patience):
+                    await self._is_there.wait()
             is_dry = running.effects is not None
             self._send(CarryOut(number, command.envelope, command.door, self._sid, "agent", is_dry))
             result = await self._end_of(asked)
@@ -131,7 +133,8 @@ class RunnerClient:
         try:
             return await asyncio.shield(asked.done)
         except asyncio.CancelledError:
-            self._send(Cancel(asked.running.command.corr_id, Code.CANCELLED.value, "the agent has ended it"))
+            with suppress(CommandError):  # it has gone, and what it had begun with it
+                self._send(Cancel(asked.running.command.corr_id, Code.CANCELLED.value, "the agent has ended it"))
             await asyncio.wait([asked.done], timeout=self._patience)
             if asked.done.done() and not asked.done.cancelled() and not asked.done.exception():
                 asked.running.take_over(asked.done.result())

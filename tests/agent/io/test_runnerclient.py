@@ -1,0 +1,81 @@
+"""The agent's end of the line, and at the other one whatever a runner may be."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tests.commands.commands import command, settings
+from warren.agent.io import runnerclient
+from warren.agent.io.runnerclient import RunnerClient
+from warren.agent.runnerwords import CarryOut, Done, encode_word, parse_word
+from warren.commands import effects
+from warren.commands.io.executor import Running
+from warren.commands.result import Code, CommandError, Result, Status
+from warren.commands.schema import Schema
+from warren.commands.verbs import Occasion, Verb
+from warren.errors import HostError
+
+pytestmark = pytest.mark.integration
+MOST_OUTPUT = 1 << 20  # of [sandbox] max_output_bytes
+VERB = Verb("stop", "stops", (Schema(),))
+Life = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+def running() -> Running:
+    return Running(command("stop"), VERB, Occasion("gateway-001", "c-1", "alice", settings()), 0.0)
+
+
+@asynccontextmanager
+async def beside(life: Life) -> AsyncIterator[RunnerClient]:
+    """The client of a runner that lives like that."""
+    near, far = socket.socketpair()
+    client = RunnerClient(near.detach, "sid", 0, lambda *_: None)
+    reader, writer = await asyncio.open_connection(sock=far)
+    tasks = [asyncio.create_task(client.run()), asyncio.ensure_future(life(reader, writer))]
+    try:
+        yield client
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        writer.close()
+
+
+def test_the_longest_output_that_may_be_is_told() -> None:
+    async def life(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked = parse_word(await reader.readline())
+        assert isinstance(asked, CarryOut)
+        result = Result("c-1", "gateway-001", "stop", Status.SUCCESS, Code.NONE, 0, rc=0, stdout="\x01" * MOST_OUTPUT)
+        writer.write(encode_word(Done(asked.number, result)))
+        await writer.drain()
+
+    async def scene() -> None:
+        async with beside(life) as client, asyncio.timeout(60):
+            here = running()
+            assert await client.performers()[effects.CarryOut](effects.CarryOut(), here) == {}
+            assert here.stdout == [b"\x01" * MOST_OUTPUT]
+
+    asyncio.run(scene())
+
+
+def test_without_a_runner_that_is_what_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runnerclient, "PATIENCE_SECONDS", 0.2)
+
+    def absent() -> int:
+        raise HostError("the helper has gone", code="helper.ended")
+
+    async def scene() -> None:
+        client = RunnerClient(absent, "sid", 0, lambda *_: None)
+        task = asyncio.create_task(client.run())
+        with pytest.raises(CommandError, match=r"^nothing here has the rights: the helper has gone$") as error:
+            await client.performers()[effects.CarryOut](effects.CarryOut(), running())
+        assert (error.value.code, error.value.status) == (Code.EXEC_FAILED, Status.ERROR)
+        task.cancel()
+        await asyncio.wait([task])
+
+    asyncio.run(scene())
