@@ -85,6 +85,8 @@ network = false
 container_engine = "podman"
 memory_limit = "1g"
 cpu_limit = "0.5"
+max_memory = "2g"
+max_cpu = 2
 images = ["busybox:1"]
 [services]
 nginx = "nginx.service"
@@ -104,6 +106,7 @@ htpasswd = "/etc/nginx/htpasswd"
     assert commands.scripts.args_mode == {"panel_create": "argv"}
     assert (commands.sandbox.memory_bytes, commands.sandbox.cmd_timeout_secs) == (256 << 20, 60)
     assert (commands.containers.memory_limit_mb, commands.containers.cpu_limit) == (1024, 0.5)
+    assert (commands.containers.max_memory_mb, commands.containers.max_cpu) == (2048, 2)
     assert commands.services.units["openvpn"] == "openvpn-server@main"
     assert commands.services.units["sshd"] == "ssh"
     assert commands.services.openvpn.remote == "vpn.example.com 1194 udp"

@@ -145,6 +145,8 @@ def _read_containers(table: Table, defaults: Defaults) -> ContainerSettings:
         ),
         memory_limit_mb=table.read("memory_limit", memory, usual.memory_limit_mb << 20) >> 20,
         cpu_limit=table.read("cpu_limit", amount_in(0.01, 4), usual.cpu_limit),
+        max_memory_mb=table.read("max_memory", memory, usual.max_memory_mb << 20) >> 20,
+        max_cpu=table.read("max_cpu", amount_in(0.01, 4), usual.max_cpu),
         pids_limit=table.read("pids_limit", number_in(range(1, 65_537)), usual.pids_limit),
         egress_network=table.read("egress_network", _matching(UNIT, "a network's name"), usual.egress_network),
         network=table.read("network", _matching(UNIT, "a network's name"), usual.network),

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from warren.commands.providers import bootstrap, openvpn, panel, system, users, vpnending
+from warren.commands.providers import (
+    bootstrap,
+    containers,
+    monitoring,
+    openvpn,
+    panel,
+    sessions,
+    system,
+    users,
+    vpnending,
+)
 from warren.commands.upkeep import Due
 from warren.commands.verbs import Verb
 
-PROVIDERS = (openvpn, panel, users, system, bootstrap)
+PROVIDERS = (openvpn, panel, users, containers, sessions, system, monitoring, bootstrap)
 VERBS: Mapping[str, Verb] = {verb.name: verb for provider in PROVIDERS for verb in provider.VERBS}
-UPKEEP: tuple[Due, ...] = (vpnending.expire_users,)
+UPKEEP: tuple[Due, ...] = (vpnending.expire_users, containers.reap_containers)
 """What is due by itself, for whoever has the rights."""

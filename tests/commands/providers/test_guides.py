@@ -1,4 +1,4 @@
-"""What docs/guide/openvpn.md and panel.md say is so."""
+"""What docs/guide/openvpn.md, panel.md and containers.md say is so."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from warren.agent.config import load_config
 from warren.agent.defaults import defaults_for
 from warren.commands.providers.openvpn import OF_001, OF_004
 from warren.commands.providers.vpnfiles import VpnFiles, server_lines
+from warren.commands.settings import ContainerSettings
 
 pytestmark = pytest.mark.unit
 
-OPENVPN, PANEL = ((ROOT / f"docs/guide/{name}.md").read_text() for name in ("openvpn", "panel"))
+GUIDES = ("openvpn", "panel", "containers")
+OPENVPN, PANEL, CONTAINERS = ((ROOT / f"docs/guide/{name}.md").read_text() for name in GUIDES)
 
 
 def test_the_lines_of_a_server() -> None:
@@ -40,3 +42,10 @@ def test_every_argument_is_explained() -> None:
     passwords = {("password", True, True), ("userpass", True, True)}  # one row for both
     others = {(name, name in OF_001.rules, name in OF_004.rules) for name in {**OF_001.rules, **OF_004.rules}}
     assert explained == passwords | {row for row in others if row[0] not in {"password", "userpass"}}
+
+
+def test_the_table_of_containers_says_what_is_usual() -> None:
+    (table,) = re.findall(r"```toml\n(.*?)```", CONTAINERS, re.DOTALL)
+    config = load_config(table, "agent.toml", defaults_for("warren"))
+    assert config.warnings == ()
+    assert config.commands.containers == ContainerSettings(images=("viworks/firefox:latest",))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from warren.commands.io.engine import engine_performers
 from warren.commands.io.executor import Performers
 from warren.commands.io.files import file_performers
 from warren.commands.io.hashing import hash_performers
@@ -21,6 +22,7 @@ def privileged_performers(settings: CommandSettings, tell: Tell) -> Performers:
         **file_performers(),
         **hold_performers(),
         **hash_performers(),
+        **engine_performers(),
         **Management().performers(),
         **program_performers(programs, tell),
     }
