@@ -31,10 +31,17 @@ def running() -> Running:
 
 
 @asynccontextmanager
-async def beside(life: Life) -> AsyncIterator[RunnerClient]:
-    """The client of a runner that lives like that."""
+async def beside(life: Life, absent: int = 0) -> AsyncIterator[RunnerClient]:
+    """The client of a runner that lives like that, and comes up when it was asked for so often in vain."""
     near, far = socket.socketpair()
-    client = RunnerClient(near.detach, "sid", 0, lambda *_: None)
+    vain = iter(range(absent))
+
+    def open_runner() -> int:
+        if next(vain, None) is not None:
+            raise HostError("the runner before has not ended yet", code="host.refused")
+        return near.detach()
+
+    client = RunnerClient(open_runner, "sid", 0, lambda *_: None)
     reader, writer = await asyncio.open_connection(sock=far)
     tasks = [asyncio.create_task(client.run()), asyncio.ensure_future(life(reader, writer))]
     try:
@@ -59,6 +66,23 @@ def test_the_longest_output_that_may_be_is_told() -> None:
             here = running()
             assert await client.performers()[effects.CarryOut](effects.CarryOut(), here) == {}
             assert here.stdout == [b"\x01" * MOST_OUTPUT]
+
+    asyncio.run(scene())
+
+
+def test_a_command_waits_for_a_runner_that_comes_up_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not given up meanwhile, and then carried out all the same."""
+    monkeypatch.setattr(runnerclient, "PAUSE_SECONDS", 0.1)
+
+    async def life(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked = parse_word(await reader.readline())
+        assert isinstance(asked, CarryOut)
+        result = Result("c-1", "gateway-001", "stop", Status.SUCCESS, Code.NONE, 0, data={"stopped": True})
+        writer.write(encode_word(Done(asked.number, result)))
+
+    async def scene() -> None:
+        async with beside(life, absent=2) as client, asyncio.timeout(60):
+            assert await client.performers()[effects.CarryOut](effects.CarryOut(), running()) == {"stopped": True}
 
     asyncio.run(scene())
 

@@ -116,11 +116,11 @@ class RunnerClient:
         """What the verb's privileged part answers. Raises CommandError as the runner's result says."""
         number, command = next(self._numbers), running.command
         asked = _Asked(running, asyncio.get_running_loop().create_future())
+        with suppress(TimeoutError):  # then `_send` says that it is not there
+            async with asyncio.timeout(self._patience):
+                await self._is_there.wait()
         self._asked[number] = asked
         try:
-            with suppress(TimeoutError):  # then `_send` says that it is not there
-                async with asyncio.timeout(self._patience):
-                    await self._is_there.wait()
             is_dry = running.effects is not None
             self._send(CarryOut(number, command.envelope, command.door, self._sid, "agent", is_dry))
             result = await self._end_of(asked)
