@@ -24,3 +24,8 @@ class Verdict:
 def at_most(what: str, value: float | None, bound: float, unit: str) -> Verdict:
     """Whether a figure is within its bound."""
     return Verdict(what, None if value is None else value <= bound, f"{number(value)} {unit}")
+
+
+def at_least(what: str, value: float | None, bound: float, unit: str) -> Verdict:
+    """Whether a figure reaches its bound."""
+    return Verdict(what, None if value is None else value >= bound, f"{number(value)} {unit}")

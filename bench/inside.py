@@ -1,0 +1,139 @@
+"""Durable executions without a process of their own: all that an agent does with a command, in this one.
+
+From the envelope's text to the signed result: two signatures verified, admitted, accepted on the disk with its audit
+line, carried out, finished on the disk with its other line, the answer signed. Beside it stands what the disk takes for
+the same octets alone, synced as often: once for each command that is accepted, and once for each that is finished.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from failure import BenchError
+from latency import quantile
+from orders import Orders
+from warren.agent.commanddoor import CommandDoor
+from warren.agent.io.commanding import open_commanding
+from warren.agent.io.rights import own_rights
+from warren.agent.io.surroundings import Surroundings
+from warren.clock import wall_seconds
+from warren.commands.settings import CommandSettings, SandboxSettings, SecuritySettings
+from warren.localapi.messages import Request
+from warren.localapi.permissions import Client
+from warren.tunnel.io.dns import Resolver
+
+AT_ONCE = 64
+RATE = 10_000_000  # a minute: no bench is held up by it
+SIGNED_PER_SECOND = 2_500  # before the clock runs; a contestant that needs more ends early
+
+
+@dataclass(frozen=True, slots=True)
+class Latencies:
+    """From the call to the signed result, one after another."""
+
+    p50_ms: float
+    p99_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """A node's commands, opened in `directory`."""
+
+    orders: Orders
+    directory: Path
+    door: CommandDoor
+    sid: str
+    octets: list[int] = field(default_factory=list)
+    """Of each answer."""
+
+    async def rate(self, verb: str, seconds: float, at_once: int = AT_ONCE) -> float:
+        """Executions a second, with so many in flight."""
+        waiting = iter([self.orders.sign(verb, self.sid) for _ in range(round(SIGNED_PER_SECOND * seconds) + at_once)])
+        begun = time.monotonic()
+        counts = await asyncio.gather(*(self._again(waiting, begun + seconds) for _ in range(at_once)))
+        return sum(counts) / (time.monotonic() - begun)
+
+    async def latencies(self, verb: str, count: int) -> Latencies:
+        """Of so many."""
+        times = []
+        for envelope in [self.orders.sign(verb, self.sid) for _ in range(count)]:
+            begun = time.perf_counter()
+            await self.execute(envelope)
+            times.append((time.perf_counter() - begun) * 1000)
+        times.sort()
+        return Latencies(quantile(times, 0.5), quantile(times, 0.99))
+
+    async def execute(self, envelope: str) -> None:
+        """One, which must succeed."""
+        answer: Any = await _ask(self.door, "command", envelope=envelope)
+        if answer["result"]["status"] != "SUCCESS":
+            raise BenchError(f"{answer['result']['error_code']}: {answer['result']['problem']}")
+        self.octets.append(len(answer["jws"]))
+
+    def octets_of_one(self) -> int:
+        """What an execution leaves on the disk at the least: its two lines in the log, and its result."""
+        logs = sum(path.stat().st_size for path in (self.directory / "audit").iterdir())
+        return (logs + sum(self.octets)) // len(self.octets)
+
+    async def _again(self, waiting: Iterable[str], end: float) -> int:
+        done = 0
+        for envelope in waiting:
+            await self.execute(envelope)
+            done += 1
+            if time.monotonic() >= end:
+                break
+        return done
+
+
+@asynccontextmanager
+async def opened(directory: Path) -> AsyncIterator[Inside]:
+    """Until the block ends."""
+    orders = Orders()
+    orders.settle(directory, os.getuid(), os.getgid())
+    settings = CommandSettings(
+        security=SecuritySettings(
+            trust=str(directory / "identity/trust.jws"),
+            identity=str(directory / "identity"),
+            exec_enable=True,
+            root=(orders.root.public.kid,),
+            rate_per_minute=RATE,
+            verb_rate_per_minute=RATE,
+            single_use_rows=RATE,
+        ),
+        audit=str(directory / "audit"),
+        commands=str(directory / "commands"),
+        sandbox=SandboxSettings(max_concurrency=AT_ONCE, queue=2 * AT_ONCE),
+    )
+    async with asyncio.TaskGroup() as group:
+        around = Surroundings(own_rights(None, Resolver(directory)), group, dict)
+        async with open_commanding(settings, around) as door:
+            challenge = await _ask(door, "challenge")
+            yield Inside(orders, directory, door, challenge["sid"])
+
+
+async def _ask(door: CommandDoor, action: str, **config: object) -> Any:
+    client = Client(os.getuid(), os.getgid(), os.getpid())
+    return await door.actions[action](Request("1", action, config=config or None), client, wall_seconds())
+
+
+def bare(directory: Path, octets: int, seconds: float, at_once: int = 1) -> float:
+    """Executions a second of a disk that takes these octets of each and syncs them twice, so many together."""
+    path, half = directory / "floor", b"x" * (octets // 2 * at_once)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    done, begun = 0, time.monotonic()
+    while not done or time.monotonic() < begun + seconds:
+        for _ in ("accepted", "finished"):
+            os.write(descriptor, half)
+            os.fdatasync(descriptor)
+        done += at_once
+    elapsed = time.monotonic() - begun
+    os.close(descriptor)
+    path.unlink()
+    return done / elapsed
