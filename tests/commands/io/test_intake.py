@@ -251,6 +251,18 @@ def test_a_flood_of_refused_commands_does_not_fill_the_disk(tmp_path: Path) -> N
     assert len(place.lines()) < REFUSALS_PER_MINUTE + 200
 
 
+def test_what_was_let_in_as_it_ended_does_not_begin(tmp_path: Path) -> None:
+    async def scene(door: Door) -> None:
+        door.go_on.set()
+        asked = asyncio.create_task(door.ask("c-1"))
+        await asyncio.sleep(0)  # the store has it now
+        await door.intake.close()
+        assert (await asked).error_code == Code.INTERRUPTED
+        assert door.began == []
+
+    play(tmp_path, scene)
+
+
 async def take_no_more(store: SingleUse) -> None:
     """As a file system that is full, or has turned read-only."""
     await store.result_of("c-0")

@@ -177,6 +177,8 @@ class Intake:
     def _start(self, command: VerifiedCommand, verb: Verb, source: str, place: ExitStack) -> _Job:
         done = asyncio.get_running_loop().create_future()
         job = _Job(command, verb, source, place, done, LiveText())
+        if self._admission.closed:
+            job.ending = CommandError(Code.INTERRUPTED, "the agent stopped before it began", Status.ERROR)
         self._jobs[command.corr_id] = job
         job.task = self._group.create_task(self._carry_out(job), name=f"command {command.verb}")
         return job
