@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
+import sqlite3
 import stat
+import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,6 +17,8 @@ from warren.cli.trust import ROLES
 from warren.commands.registry import VERBS
 
 from .program import shell, warren
+
+NOBODY = pwd.getpwnam("nobody").pw_uid
 
 pytestmark = [pytest.mark.integration, pytest.mark.security]
 
@@ -51,6 +58,53 @@ def test_from_nothing_to_an_installed_bundle(office: Path, tmp_path: Path) -> No
     words = warren("trust", "show", "--root", node, *pin).stdout
     assert f"signed by {thumbprint(office)}, which is pinned here" in words
     assert "VIEWER may: get_monitoring_data" in words
+
+
+def test_the_records_of_used_commands_begin_with_the_identity(tmp_path: Path) -> None:
+    state = tmp_path / "var/lib/warren"
+    configure(tmp_path, f'[daemon]\nuser = "{pwd.getpwuid(NOBODY if os.geteuid() == 0 else os.geteuid()).pw_name}"\n')
+    before = int(time.time())
+    assert warren("identity", "init", "--id", "gateway-001", "--root", str(tmp_path)).returncode == 0
+    assert created(state / "commands") >= before
+    if os.geteuid() == 0:  # what no agent that was taken over can change
+        assert created(state / "runner") >= before
+        for name, owner, mode in (("commands", NOBODY, 0o755), ("runner", 0, 0o700)):
+            found = (state / name).stat()
+            assert (found.st_uid, stat.S_IMODE(found.st_mode)) == (owner, mode)
+            assert {path.stat().st_uid for path in (state / name).iterdir()} == {owner}
+
+
+@pytest.mark.parametrize("name", ["commands", "runner"])
+def test_a_record_that_is_there_is_not_opened(tmp_path: Path, name: str) -> None:
+    directory = tmp_path / "var/lib/warren" / name
+    directory.mkdir(parents=True)
+    (directory / "commands.db").write_text("neither whole nor a database")
+    assert warren("identity", "init", "--id", "gateway-001", "--root", str(tmp_path)).returncode == 0
+    assert [path.name for path in directory.iterdir()] == ["commands.db"]
+    assert (directory / "commands.db").read_text() == "neither whole nor a database"
+
+
+@pytest.mark.root
+def test_where_others_could_put_a_record_of_their_own_none_is_begun(tmp_path: Path) -> None:
+    state = tmp_path / "var/lib/warren"
+    state.mkdir(parents=True)
+    os.chown(state, NOBODY, NOBODY)
+    configure(tmp_path, '[daemon]\nuser = "nobody"\n')
+    done = warren("identity", "init", "--id", "gateway-001", "--root", str(tmp_path))
+    assert done.returncode == 0
+    assert "the record of used commands is not begun yet: in " in done.stderr
+    assert [path.name for path in state.iterdir()] == ["identity"]
+
+
+def configure(root: Path, text: str) -> None:
+    config = root / "etc/warren/agent.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text(text)
+
+
+def created(directory: Path) -> int:
+    with closing(sqlite3.connect(directory / "commands.db")) as connection:
+        return int(connection.execute("SELECT value FROM meta WHERE name = 'created'").fetchone()[0])
 
 
 def test_the_pins_are_those_of_the_configuration(office: Path, tmp_path: Path) -> None:

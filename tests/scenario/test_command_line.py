@@ -39,7 +39,7 @@ def begun_earlier(agent: Agent) -> None:
     user = pwd.getpwnam(USER)
     for name, uid, gid in (("commands", user.pw_uid, user.pw_gid), ("runner", 0, 0)):
         directory = agent.directory / "var/lib/warren" / name
-        directory.mkdir(mode=0o700)
+        directory.mkdir(mode=0o700, parents=True)
         open_database(directory, wall_seconds() - AN_HOUR).connection.close()
         for path in (directory, *directory.iterdir()):
             os.chown(path, uid, gid)
@@ -68,9 +68,9 @@ def node(make_agent: MakeAgent, office: Path) -> Agent:
         head=f'[security]\nroot = ["{shown["signed_by"]}"]\nexec_enable = true\n{panel}\n[daemon]\nuser = "{USER}"'
     )
     (agent.directory / "etc/htpasswd").touch()
+    begun_earlier(agent)
     warren("identity", "init", "--id", "gateway-001", "--root", agent.directory)
     warren("trust", "install", office / "trust.jws", "--root", agent.directory)
-    begun_earlier(agent)
     agent.start()
     return agent
 
@@ -125,6 +125,15 @@ def test_what_is_wrong_is_said_before_anything_is_signed(
     told = warren("command", "run", *words, *keys, "--root", node.directory, stdin=f"{PASSWORD}\n", status=1)
     assert said in told
     assert PASSWORD not in told
+
+
+def test_keys_that_root_made_before_there_was_a_service_become_the_services(node: Agent) -> None:
+    warren("agent", "stop", "--root", node.directory)
+    keys = node.directory / "var/lib/warren/identity/node.jwks"
+    os.chown(keys, 0, 0)
+    node.start()
+    assert "gateway-001" in warren("command", "challenge", "--root", node.directory)
+    assert keys.stat().st_uid == pwd.getpwnam(USER).pw_uid
 
 
 def test_a_node_without_commands_says_how_to_have_them(make_agent: MakeAgent) -> None:

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
-import sys
 from pathlib import Path
 
 import click
 
+from warren.agent.io.firstrecords import begin_records
+from warren.agent.io.privileges import Service, find_service, is_root
 from warren.cli.output import tell, warn, write
 from warren.cli.security import Security, security_options
+from warren.clock import wall_seconds
+from warren.errors import HostError
 from warren.trust.identity import NodeIdentity, agent_id_of
 from warren.trust.io.identityfile import make_identity, read_identity
-
-if sys.platform != "win32":
-    import pwd
-
-ROOT = 0
 
 
 @click.group()
@@ -33,9 +30,14 @@ def init(security: Security, name: str | None) -> None:
     """Make this node's keys, once.
 
     They lie in one file that the agent's user alone can read. What is printed is public: the operator's side needs
-    it, to send this node what it alone can open and to know its answers.
+    it, to send this node what it alone can open and to know its answers. The record of used commands begins too: what
+    was sent before, or within a minute from now, will not run here.
     """
-    made = make_identity(Path(security.identity), _name(name), _owner(security.user))
+    service = _service(security)
+    owner = (service.uid, service.gid) if service and is_root() else None
+    made = make_identity(Path(security.identity), _name(name), owner)
+    if service is not None:
+        _begin_records(security, service)
     _show(made)
     tell(f"the keys of {made.agent_id} are in {security.identity}")
 
@@ -60,13 +62,18 @@ def _name(name: str | None) -> str:
         raise click.UsageError("this host has no name to take; give one as --id") from None
 
 
-def _owner(user: str) -> tuple[int, int] | None:
-    """Whom the agent runs as, where this process may give files away."""
-    if sys.platform != "win32" and os.geteuid() == ROOT:
-        try:
-            found = pwd.getpwnam(user)
-        except KeyError:
-            warn(f"there is no user {user} on this host: only root can read the keys")
-            return None
-        return found.pw_uid, found.pw_gid
-    return None
+def _service(security: Security) -> Service | None:
+    """Whom the agent runs as, if this host has that user."""
+    try:
+        return find_service(security.user, security.group)
+    except HostError as error:
+        warn(f"{error}: the keys are root's, until root starts the agent as its own user")
+        return None
+
+
+def _begin_records(security: Security, service: Service) -> None:
+    """Those that are not there yet; where this cannot be, the agent begins them when it first starts."""
+    try:
+        begin_records(Path(security.commands), Path(security.runner), service, wall_seconds())
+    except HostError as error:
+        warn(f"the record of used commands is not begun yet: {error}")

@@ -26,6 +26,11 @@ class Security:
     """Thumbprints that are pinned."""
     user: str
     """Whom the agent runs as."""
+    group: str
+    commands: str
+    """Where the agent has its record of used commands, and"""
+    runner: str
+    """where root's runner has its own."""
 
 
 def security_options(command: Command) -> Command:
@@ -44,10 +49,12 @@ def read_security(config: Path | None, root: str) -> Security:
     path = config_path(config, defaults)
     if config is None and not path.exists():
         directory = f"{defaults.state}/identity"
-        return Security(directory, f"{directory}/trust.jws", (), defaults.user)
+        records = f"{defaults.state}/commands", f"{defaults.state}/runner"
+        return Security(directory, f"{directory}/trust.jws", (), defaults.user, defaults.group, *records)
     found = read_config(path, defaults)
-    security = found.commands.security
-    return Security(security.identity, security.trust, security.root, found.daemon.user)
+    security, daemon = found.commands.security, found.daemon
+    records = found.commands.commands, found.commands.runner
+    return Security(security.identity, security.trust, security.root, daemon.user, daemon.group, *records)
 
 
 def pin_option(command: Command) -> Command:

@@ -43,6 +43,7 @@ PING_GROUPS = Path("/proc/sys/net/ipv4/ping_group_range")
 SHARED, STATE = 0o1775, 0o1770
 OWN, LOG = 0o755, 0o750
 JOURNAL, OWN_JOURNAL = "helper", "dns"
+IDENTITY = "node.jwks"  # as trust.io.identityfile has it, whose import costs every agent 10 MB
 WRITERS = stat.S_IWGRP | stat.S_IWOTH
 
 # What Python imports when it is first needed, from a place that another user may not read: getaddrinfo(3)'s encoding,
@@ -124,10 +125,10 @@ def prepare(service: Service, config: AgentConfig, defaults: Defaults) -> Rules:
     """Makes the service's directories, as root; what its helper keeps to. Raises HostError."""
     try:
         _make_directories(service, config, defaults)
-        journal = _make_roots_own(Path(config.daemon.state) / JOURNAL)
+        journal = make_roots_own(Path(config.daemon.state) / JOURNAL)
         commands = _enabled(config)
         if commands is not None:
-            _make_roots_own(Path(commands.runner))
+            make_roots_own(Path(commands.runner))
     except OSError as error:
         raise HostError(f"{error.filename}: {error.strerror}", code="host.refused", errno=error.errno) from error
     config_file, socket = _where_it_lies(config.source), _where_it_lies(config.daemon.socket)
@@ -210,15 +211,17 @@ def _may_send_echoes(service: Service) -> bool:
 
 def _make_directories(service: Service, config: AgentConfig, defaults: Defaults) -> None:
     _hand_on(Path(config.http.token), service)
+    if config.commands.security.root:
+        _hand_on(Path(config.commands.security.identity) / IDENTITY, service)
     for path, uid, mode in _directories(service, config, defaults):
         # One that others have made for more than this program stays as it is.
         if not path.is_dir() or path.name == defaults.program or str(path) == UAPI_DIRECTORY:
             path.mkdir(parents=True, exist_ok=True)
-            _own(path, uid, service.gid, mode)
+            own_directory(path, uid, service.gid, mode)
 
 
 def _hand_on(path: Path, service: Service) -> None:
-    """A file that an agent that stayed root has left, if nobody else can have put it there. Raises OSError."""
+    """A file that root has made before there was a service, if nobody else can have put it there. Raises OSError."""
     with suppress(FileNotFoundError):
         above = path.parent.stat()
         if sys.platform != "win32" and above.st_uid == ROOT and not above.st_mode & WRITERS:
@@ -261,7 +264,7 @@ def _directories(service: Service, config: AgentConfig, defaults: Defaults) -> I
         yield Path(config.commands.audit), service.uid, OWN
 
 
-def _make_roots_own(path: Path) -> Path:
+def make_roots_own(path: Path) -> Path:
     """A directory of root's alone, in one where nobody but root can put another in its place. Raises OSError."""
     above = path.parent.stat()
     if above.st_uid != ROOT or (above.st_mode & WRITERS and not above.st_mode & stat.S_ISVTX):
@@ -274,7 +277,7 @@ def _make_roots_own(path: Path) -> Path:
     return path
 
 
-def _own(path: Path, uid: int, gid: int, mode: int) -> None:
+def own_directory(path: Path, uid: int, gid: int, mode: int) -> None:
     """By a descriptor, so that no link can lead elsewhere. Raises OSError."""
     if sys.platform != "win32":
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
