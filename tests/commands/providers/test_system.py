@@ -104,3 +104,12 @@ def test_a_service_without_systemd_is_a_process_of_its_name() -> None:
         }
     finally:
         process.communicate(b"\n")
+
+
+@pytest.mark.root
+@pytest.mark.needs("unshare")
+def test_in_a_namespace_of_processes_whose_proc_is_the_hosts() -> None:
+    look = "from warren.commands.io.hoststate import HostState; print(HostState(30).read().memory_mb > 1)"
+    words = ("unshare", "--pid", "--fork", sys.executable, "-c", look)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout == "True\n", done.stderr

@@ -29,7 +29,7 @@ class HostState:
 
     def __init__(self, interval_seconds: float) -> None:
         self._interval = interval_seconds
-        self._self = psutil.Process()
+        self._self = _this_process()
         self._started = self._looked = monotonic_seconds()
         self._loads = (psutil.cpu_percent(), self._self.cpu_percent())
 
@@ -89,6 +89,13 @@ def _disks() -> Iterator[tuple[str, float]]:
     for mount in sorted({"/", *(each.mountpoint for each in psutil.disk_partitions())}):
         with suppress(OSError):  # one that has gone meanwhile, or that this user may not look at
             yield mount, psutil.disk_usage(mount).percent
+
+
+def _this_process() -> psutil.Process:
+    """By its number in /proc, which is another than its own in a PID namespace that has no /proc of its own."""
+    with suppress(OSError):
+        return psutil.Process(int(Path("/proc/self").readlink().name))
+    return psutil.Process()
 
 
 def _lives(process: psutil.Process) -> bool:
