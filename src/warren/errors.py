@@ -61,7 +61,7 @@ REMEDIES = {
     "http.refused": "choose another address in the configuration",
     "http.token_file": "remove the file, and the next start makes one; or give it a token and mode 0640",
     "identity.absent": "make one with: warren identity init",
-    "identity.exists": "choose another directory: a key that is written over is lost",
+    "identity.exists": "warren identity show prints it; a new one, for which node.jwks goes, opens nothing of the old",
     "identity.invalid": "make a new one with: warren identity init, and have it signed",
     "interface.closed": "open it again",
     "interface.ended": "close it there, or end that program",

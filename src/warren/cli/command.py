@@ -19,7 +19,7 @@ from warren.cli.options import json_option, socket_option
 from warren.cli.output import tell, write
 from warren.cli.signing import Signers, checked_challenge, parse_challenge, sign_for, signing_options
 from warren.commands.registry import VERBS
-from warren.commands.result import Result, Status
+from warren.commands.result import UNKNOWN, Result, Status
 from warren.commands.result_json import result_members
 from warren.commands.sealed import open_data
 from warren.commands.signing import validate_result
@@ -153,8 +153,11 @@ def _as_json(result: Result, data: Mapping[str, object]) -> str:
 
 def _in_words(result: Result, data: Mapping[str, object]) -> str:
     code = "" if result.status is Status.SUCCESS else f" {result.error_code}: {result.problem}"
+    if result.corr_id == UNKNOWN:  # nothing was proven, so it has no name
+        return f"{result.status}{code}\n"
     lines = [f"{result.verb} {result.status}{code}", f"  corr_id: {result.corr_id}"]
-    lines.append(f"  took {result.duration_ms} ms, sandbox {result.level}")
+    if result.status is not Status.DENIED:
+        lines.append(f"  took {result.duration_ms} ms, sandbox {result.level}")
     lines += [f"  {name}: {value if isinstance(value, str) else json.dumps(value)}" for name, value in data.items()]
     return "".join(f"{line}\n" for line in lines)
 

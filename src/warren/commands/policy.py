@@ -110,7 +110,8 @@ def _check_same(envelope: Envelope, intent: Intent, agent_id: str) -> None:
 
 def _check_actor(envelope: Envelope, operator: Operator) -> None:
     if envelope.actor.id != operator.id or envelope.actor.role not in operator.roles:
-        problem = f"its intent is by {operator.id} ({', '.join(operator.roles)}), and its actor is another"
+        roles, actor = " or ".join(operator.roles), envelope.actor
+        problem = f"its actor is {actor.id} as {actor.role}, and its intent is by {operator.id}, who is {roles}"
         raise CommandError(Code.POLICY_DENIED, problem)
 
 

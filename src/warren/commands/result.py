@@ -13,6 +13,9 @@ EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
 NOT_RUN = -1
 """The `rc` of what no program has run for."""
 
+UNKNOWN = "unknown"
+"""The name and the verb in the RESULT of a command whose signature was not proven."""
+
 
 class Status(enum.StrEnum):
     """V-68."""

@@ -22,11 +22,10 @@ from warren.commands.io.livetext import LiveText
 from warren.commands.io.singleuse import SingleUse
 from warren.commands.refusal import Facts, Refused
 from warren.commands.replay import Accepted, InProgress, Stored
-from warren.commands.result import Code, CommandError, Result, Status
+from warren.commands.result import UNKNOWN, Code, CommandError, Result, Status
 from warren.commands.verbs import Data, Part, Verb
 from warren.errors import WarrenError
 
-UNKNOWN = "unknown"
 """Stands where nothing is proven."""
 
 # Of one sender without a key that counts: who tries his luck has one or two.
