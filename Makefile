@@ -20,7 +20,7 @@ PIP := $(VENV)/bin/python -m pip install --quiet --require-hashes --requirement
 .PHONY: help demo test check soak clean
 
 help:
-	@echo "make demo        two hosts, one tunnel, shown working"
+	@echo "make demo        two hosts, one tunnel, signed commands, shown working"
 	@echo "make test        every test that this machine can run; what it lacks is named at the end"
 	@echo "make check       style, types, contracts, licences"
 	@echo "make bench-NAME  runs bench/NAME.py; ARGS=--quick for a trial"

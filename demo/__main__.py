@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from demo import agents, echo, enclosure, farewell, secrecy, status, throughput, tunnel, wire
+from demo import agents, authority, commands, echo, enclosure, farewell, secrecy, status, throughput, tunnel, wire
 from demo.failure import StageError
 from demo.host import Host
 from demo.screen import Screen
 
-STAGES = (wire, tunnel, echo, secrecy, throughput, status, farewell, agents)
+STAGES = (wire, authority, tunnel, echo, secrecy, throughput, status, farewell, agents, commands)
 
 ALICE = Host("alice", wire="192.0.2.1", inside="10.77.0.1", inside6="fd77::1")
 BOB = Host("bob", wire="192.0.2.2", inside="10.77.0.2", inside6="fd77::2")
@@ -33,7 +33,7 @@ def main() -> int:
 
 def demonstrate(screen: Screen) -> None:
     """Every stage, then what they proved."""
-    screen.title("Warren: two hosts, one encrypted tunnel")
+    screen.title("Warren: two hosts, one encrypted tunnel, and commands that somebody has signed")
     proven = []
     for stage in STAGES:
         screen.stage(stage.TITLE)

@@ -30,15 +30,17 @@ class Agent:
     """Everything of it lies below a directory of its own, as `--root` has it."""
 
     host: Host
+    name: str = ""
+    """Of one beside the host's own."""
 
     @property
     def root(self) -> Path:
         """That directory."""
-        return FILES / self.host.name
+        return FILES / (self.name or self.host.name)
 
-    def warren(self, *words: str) -> str:
+    def warren(self, *words: str, status: int = 0) -> str:
         """What a command that asks it prints."""
-        return self.host.run("warren", *words, "--root", str(self.root))
+        return self.host.run("warren", *words, "--root", str(self.root), status=status)
 
     def public_key(self, network: str) -> str:
         """Of a network; its private key is made where there is none."""
@@ -51,14 +53,15 @@ class Agent:
     def configure(self, text: str) -> None:
         """Its whole configuration."""
         file = self.root / "etc/warren/agent.toml"
+        file.parent.mkdir(parents=True, exist_ok=True)
         file.touch(mode=0o600)
         file.write_text(text)
 
     @contextmanager
     def running(self, networks: int) -> Iterator[None]:
-        """Started until so many networks are up, and told to stop at the end."""
+        """Started until it answers and so many networks are up, and told to stop at the end."""
         for place in ("run/warren", "var/lib/warren"):
-            (self.root / place).mkdir(parents=True)
+            (self.root / place).mkdir(parents=True, exist_ok=True)
         words = self.host.command("warren", "agent", "start", "--user", service_user(), "--root", str(self.root))
         with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
             try:
@@ -80,7 +83,8 @@ class Agent:
             time.sleep(GLANCE_SECONDS)
 
     def _active(self) -> int:
+        """How many are up; less than none where nobody answers."""
         try:
             return self.warren("list").count(" active ")
         except StageError:  # its socket is not there yet
-            return 0
+            return -1

@@ -36,13 +36,16 @@ class Host:
         """The arguments that start a program on this host."""
         return ["nsenter", f"--net=/run/netns/{self.name}", "--", *words]
 
-    def run(self, *words: str, stdin: str = "") -> str:
-        """What the program prints; StageError with its last word if it fails or does not end."""
-        return run(*self.command(*words), stdin=stdin, name=f"{self.name}: {' '.join(words)}")
+    def run(self, *words: str, stdin: str = "", status: int = 0) -> str:
+        """What the program prints; StageError with its last word if it ends with another status, or not."""
+        return run(*self.command(*words), stdin=stdin, name=f"{self.name}: {' '.join(words)}", status=status)
 
 
-def run(*words: str, stdin: str = "", name: str = "") -> str:
-    """What a program prints; StageError with its last word if it is absent, fails or does not end."""
+def run(*words: str, stdin: str = "", name: str = "", status: int = 0) -> str:
+    """What a program prints; StageError with its last word if it is absent, ends with another status, or not.
+
+    Of one that is to fail it is all that it says.
+    """
     name = name or " ".join(words)
     try:
         done = subprocess.run(words, input=stdin, capture_output=True, text=True, timeout=PROGRAM_SECONDS, check=False)
@@ -50,7 +53,8 @@ def run(*words: str, stdin: str = "", name: str = "") -> str:
         raise StageError(f"`{name}` could not be started: {error.filename} is not installed") from error
     except subprocess.TimeoutExpired as error:
         raise StageError(f"`{name}` had not ended after {PROGRAM_SECONDS} seconds") from error
-    if done.returncode != 0:
+    if done.returncode != status:
         said = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()[-1]
-        raise StageError(f"`{name}` failed with status {done.returncode}: {said}")
-    return done.stdout
+        how = f"failed with status {done.returncode}" if done.returncode else "succeeded, which it must not"
+        raise StageError(f"`{name}` {how}: {said}")
+    return done.stdout + done.stderr if status else done.stdout

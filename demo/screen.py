@@ -28,7 +28,7 @@ class Screen:
     def stage(self, text: str) -> None:
         """The head of the next stage."""
         self.stages += 1
-        self._print("", self._paint(BOLD, f" {self.stages}  {text}"))
+        self._print("", self._paint(BOLD, f"{self.stages:2}  {text}"))
 
     def fact(self, text: str) -> None:
         """One line of what happened."""

@@ -14,7 +14,6 @@ FILES = Path("/run/warren-demo")  # in the enclosure's own /run, so the keys go 
 
 def show(screen: Screen, alice: Host, bob: Host) -> None:
     """Make keys, write wg-quick's files and bring both ends up."""
-    FILES.mkdir(mode=0o711)  # what is secret below has a mode of its own
     secrets = {host: run("warren", "genkey").strip() for host in (alice, bob)}
     public = {host: run("warren", "pubkey", stdin=secrets[host]).strip() for host in (alice, bob)}
     preshared = run("warren", "genpsk").strip()

@@ -79,6 +79,10 @@ def test_it_ends_with_what_it_proved(demonstration: Demonstration) -> None:
     last = said.splitlines()[-1]
     assert last.startswith("✓ Proven: 20 of 20 echoes came back")
     assert "latest handshake" in said
+    assert "create_panel_user SUCCESS" in said
+    assert "create_panel_user DENIED REPLAY_DETECTED" in said
+    assert "DENIED INVALID_SIGNATURE" in said
+    assert "audit.jsonl:2: entry 2: this one or the one behind it was edited" in said
     assert demonstration.is_gone()
 
 
@@ -98,7 +102,7 @@ def test_a_stage_that_fails_is_named_with_the_program_and_its_words(demonstratio
     demonstration.has("warren", 'echo "no such luck" >&2; exit 3')
     said, _ = (run := demonstration.start()).communicate()
     assert run.returncode == 1
-    assert said.splitlines()[-1] == "✗ `warren genkey` failed with status 3: no such luck"
+    assert said.splitlines()[-1] == "✗ `warren trust init /run/warren-demo/office` failed with status 3: no such luck"
     assert demonstration.is_gone()
 
 
