@@ -126,6 +126,13 @@ htpasswd = "/etc/nginx/htpasswd"
         ('[sandbox]\nmemory = "lots"', "expected a number of octets, or text as"),
         ('[sandbox]\nmin_level = "L9"', "expected L0 or L1 or L2 or L3"),
         ('[containers]\ncontainer_engine = "lxc"', "expected docker or podman"),
+        (
+            '[containers]\nmax_memory = "256m"',
+            "containers.memory_limit: is more than there may be; expected at most max",
+        ),
+        ("[containers]\nmax_cpu = 0.25", "containers.cpu_limit: is more than there may be; expected at most max_cpu"),
+        ('[containers]\nnetwork = "host"', "line 2: containers.network: confines nothing"),
+        ('[containers]\negress_network = "container:a"', "line 2: containers.egress_network: confines nothing"),
         ('[containers]\ncpu_limit = "5"', "5 is out of range; expected a number from 0.01 to 4"),
         ("[services]\nnginx = 1", "line 2: services.nginx: is a whole number; expected text"),
         ('[services.openvpn]\nremote = "vpn;x"', 'expected as "vpn.example.com 1194 udp"'),

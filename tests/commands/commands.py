@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from warren.commands.command import Actor, VerifiedCommand
-from warren.commands.settings import CommandSettings, SandboxSettings, SecuritySettings
+from warren.commands.settings import CommandSettings, ContainerSettings, SandboxSettings, SecuritySettings
 
 COMMAND = VerifiedCommand(
     envelope="",
@@ -32,8 +32,12 @@ def command(verb: str, args: Mapping[str, object] | None = None, **others: objec
 
 
 def settings(directory: str = "/nowhere", *, sandbox: SandboxSettings | None = None) -> CommandSettings:
-    """All of it at its defaults but the sandbox."""
+    """All of it at its defaults but the sandbox, and no engine: that of the host is not for tests."""
     security = SecuritySettings(f"{directory}/trust.jws", f"{directory}/identity", exec_enable=True)
     return CommandSettings(
-        security, f"{directory}/audit", f"{directory}/commands", sandbox=sandbox or SandboxSettings()
+        security,
+        f"{directory}/audit",
+        f"{directory}/commands",
+        sandbox=sandbox or SandboxSettings(),
+        containers=ContainerSettings(f"{directory}/engine.sock"),
     )

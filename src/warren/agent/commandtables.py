@@ -32,6 +32,7 @@ THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII)
 SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 UNIT = re.compile(r"[A-Za-z0-9:_.@\\-]{1,255}", re.ASCII)
 IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}", re.ASCII)
+HOST_NETWORK = "host"
 REMOTE = re.compile(r"[A-Za-z0-9.:_-]{1,253} [0-9]{1,5} (?:udp|tcp)[46]?", re.ASCII)
 MINUTE_RATE = range(1, 100_001)
 ROWS = range(1_000, 10_000_001)
@@ -152,7 +153,18 @@ def _read_containers(table: Table, defaults: Defaults) -> ContainerSettings:
         network=table.read("network", _matching(UNIT, "a network's name"), usual.network),
     )
     table.close({})
+    _judge_containers(table, containers)
     return containers
+
+
+def _judge_containers(table: Table, containers: ContainerSettings) -> None:
+    if containers.memory_limit_mb > containers.max_memory_mb:
+        table.report.refuse(f"{table.key}.memory_limit", "is more than there may be", "expected at most max_memory")
+    if containers.cpu_limit > containers.max_cpu:
+        table.report.refuse(f"{table.key}.cpu_limit", "is more than there may be", "expected at most max_cpu")
+    for name, network in (("network", containers.network), ("egress_network", containers.egress_network)):
+        if network == HOST_NETWORK or network.startswith("container:"):
+            table.report.refuse(f"{table.key}.{name}", "confines nothing", "expected a network of the engine, or none")
 
 
 def _read_services(table: Table, defaults: Defaults) -> ServiceSettings:

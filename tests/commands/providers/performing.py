@@ -10,6 +10,7 @@ from typing import TypeVar
 from tests.commands.commands import command
 from warren.commands.command import Actor
 from warren.commands.effects import DropRecord, Effect, Effects, Emit, ListRecords, Now
+from warren.commands.io.engine import engine_performers
 from warren.commands.io.executor import Executor, Performer, Performers, Running
 from warren.commands.io.files import file_performers
 from warren.commands.io.hashing import hash_performers
@@ -68,6 +69,7 @@ class Node:
             **file_performers(),
             **hold_performers(),
             **hash_performers(),
+            **engine_performers(),
             **Management().performers(),
             Emit: self._emit,
             ListRecords: _none,

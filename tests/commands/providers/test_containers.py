@@ -45,7 +45,7 @@ pytestmark = pytest.mark.unit
 SPAWN, STOP, LIST = containers.VERBS
 STATUS, TERMINATE = sessions.VERBS
 (MONITOR,) = monitoring.VERBS
-SOCKET, MANAGEMENT, LOCK = "/var/run/docker.sock", "/run/vpn.sock", "/var/lib/warren/runner/containers.lock"
+SOCKET, MANAGEMENT, LOCK = "/nowhere/engine.sock", "/run/vpn.sock", "/var/lib/warren/runner/containers.lock"
 SETTINGS = replace(settings(), services=ServiceSettings(openvpn=OpenVpnSettings(management=MANAGEMENT)))
 OCCASION = Occasion("node-1", "corr-1", "ada", SETTINGS)
 OWN = ListContainers(SOCKET, "viw.agent=node-1")

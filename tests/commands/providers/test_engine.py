@@ -19,12 +19,11 @@ from tests.commands.commands import settings
 from tests.commands.providers.dockerd import IMAGE, NETWORK, PROGRAMS, WITH_VOLUME, Engine, running_engine
 from tests.commands.providers.performing import Node
 from warren.commands.effects import DropRecord, Effects, FindRecord, KeepRecord
-from warren.commands.io.engine import engine_performers
 from warren.commands.io.executor import Performers, Running
-from warren.commands.providers import containers, monitoring, sessions
+from warren.commands.providers import containers, monitoring, sessions, users
 from warren.commands.providers.containers import reap_containers
 from warren.commands.result import Code, Result, Status
-from warren.commands.settings import ContainerSettings, SandboxSettings
+from warren.commands.settings import ContainerSettings, PanelSettings, SandboxSettings, ServiceSettings
 from warren.commands.verbs import Occasion
 
 pytestmark = [
@@ -75,7 +74,7 @@ def gateway(socket: str, directory: str, *, timeout: int = 3600, most: int = 50)
         container_timeout_seconds=timeout,
     )
     basis = settings(directory, sandbox=SandboxSettings(grace_seconds=0))
-    return Node(replace(basis, runner=directory, containers=table), {**engine_performers(), **records()})
+    return Node(replace(basis, runner=directory, containers=table), records())
 
 
 def records() -> Performers:
@@ -320,6 +319,17 @@ def test_a_session_and_its_end(engine: Engine, node: Node) -> None:
     assert engine.ids() == {other}
     assert {fields["container_id"] for event, fields in node.events if event == "container.stopped"} == {first, second}
     assert "there is no session s-1" in refused(node.run(TERMINATE, {"session_id": "s-1"}))
+
+
+def test_containers_of_who_is_deleted_end(engine: Engine, node: Node, tmp_path: Path) -> None:
+    (tmp_path / "htpasswd").write_text("ada:x\n")
+    services = ServiceSettings(panel=PanelSettings(str(tmp_path / "htpasswd")))
+    node.settings = replace(node.settings, services=services)
+    spawned(node)
+    other = spawned(node, username="bob")
+    delete = users.VERBS[0]
+    assert node.run(delete, {"username": "ada"}).data["containers_stopped"] == 1
+    assert engine.ids() == {other}
 
 
 def test_counts(node: Node) -> None:

@@ -111,6 +111,18 @@ def list_own(occasion: Occasion) -> Effects[tuple[Container, ...]]:
     return (yield from do(ListContainers(socket, f"{AGENT}={occasion.agent_id}")))
 
 
+def end_of_user(occasion: Occasion, username: str) -> Effects[int | None]:
+    """How many containers of a user there were; None where there is no engine. Raises CommandError EXEC_FAILED."""
+    try:
+        own = yield from list_own(occasion)
+    except EngineAbsentError:
+        return None
+    theirs = [each for each in own if each.labels.get(USER) == username]
+    if problems := (yield from end(occasion, theirs, "deleted")):
+        raise failed("; ".join(f"container {each[:12]}: {problem}" for each, problem in problems.items()))
+    return len(theirs)
+
+
 def end(occasion: Occasion, containers: Iterable[Container], reason: str) -> Effects[Mapping[str, str]]:
     """By id, why one could not be ended; of each that was, an event tells."""
     settings: CommandSettings = occasion.settings

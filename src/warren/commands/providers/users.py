@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from warren.commands.effects import CarryOut, EffectError, Effects, do
-from warren.commands.providers import bootstrap, openvpn, panel
+from warren.commands.providers import bootstrap, containers, openvpn, panel
 from warren.commands.providers.arguments import USERNAME
 from warren.commands.providers.scripting import are_set, list_by_script, run_script, tell_of_user
 from warren.commands.providers.vpnending import end_openvpn_user, list_openvpn_users
@@ -39,22 +39,24 @@ def delete_user(args: Mapping[str, Any], _: Occasion) -> Effects[Data]:
 
 
 def delete_from_systems(args: Mapping[str, Any], occasion: Occasion) -> Effects[Data]:
-    """Where one of the two fails the other is still done.
+    """Where one of the two fails the other is still done, and the user's containers are ended in any case.
 
     Raises CommandError EXEC_FAILED that says what became of each, SCRIPT_NOT_FOUND where neither is set up.
     """
     settings: CommandSettings = occasion.settings
     vpn = yield from _attempt(openvpn.SYSTEM, _delete_openvpn(settings, args["username"]))
     web = yield from _attempt(panel.SYSTEM, _delete_panel(settings, args["username"]))
-    if vpn.failed or web.failed:
-        problem = "; ".join(f"{each.system}: {each.state}" for each in (vpn, web))
-        raise CommandError(Code.EXEC_FAILED, problem, Status.ERROR)
+    inside = yield from _attempt("containers", _end_containers(occasion, args["username"]))
+    if vpn.failed or web.failed or inside.failed:
+        halves = (vpn, web, inside) if inside.failed else (vpn, web)
+        raise containers.failed("; ".join(f"{each.system}: {each.state}" for each in halves))
     if vpn.state == web.state == NOT_SET_UP:
         raise _nothing_set_up()
     for each in (vpn, web):
         if each.state == DELETED:
             yield from tell_of_user("user.deleted", args["username"], each.system)
-    return {"user_deleted": True, vpn.system: vpn.state, web.system: web.state, "sessions_ended": vpn.sessions}
+    ended = {"sessions_ended": vpn.sessions, "containers_stopped": inside.sessions}
+    return {"user_deleted": True, vpn.system: vpn.state, web.system: web.state, **ended}
 
 
 def list_users(_: Mapping[str, Any], occasion: Occasion) -> Effects[Data]:
@@ -98,6 +100,12 @@ def _delete_panel(settings: CommandSettings, username: str) -> Effects[Outcome]:
         return (yield from _delete_by_script(settings, panel.SYSTEM, panel.DELETE, username))
     was_there = yield from panel.delete_panel_user(path, username)
     return Outcome(panel.SYSTEM, DELETED if was_there else ABSENT)
+
+
+def _end_containers(occasion: Occasion, username: str) -> Effects[Outcome]:
+    """Raises what an effect of it raises, CommandError EXEC_FAILED for those that do not end."""
+    stopped = yield from containers.end_of_user(occasion, username)
+    return Outcome("containers", DELETED, sessions=stopped)
 
 
 def _delete_by_script(settings: CommandSettings, system: str, name: str, username: str) -> Effects[Outcome]:
