@@ -19,8 +19,13 @@ from typing import Any
 from failure import BenchError
 from latency import quantile
 from orders import Orders
+from warren._core import Netlink
 from warren.agent.commanddoor import CommandDoor
 from warren.agent.io.commanding import open_commanding
+from warren.agent.io.nameservers import NameServers
+from warren.agent.io.network import Host
+from warren.agent.io.networks import AgentNetworks, Loaded
+from warren.agent.io.probes import Probes
 from warren.agent.io.rights import own_rights
 from warren.agent.io.surroundings import Surroundings
 from warren.clock import wall_seconds
@@ -111,11 +116,16 @@ async def opened(directory: Path) -> AsyncIterator[Inside]:
         commands=str(directory / "commands"),
         sandbox=SandboxSettings(max_concurrency=AT_ONCE, queue=2 * AT_ONCE),
     )
-    async with asyncio.TaskGroup() as group:
-        around = Surroundings(own_rights(None, Resolver(directory)), group, dict)
-        async with open_commanding(settings, around) as door:
-            challenge = await _ask(door, "challenge")
-            yield Inside(orders, directory, door, challenge["sid"])
+    async with asyncio.TaskGroup() as group, open_commanding(settings, _surroundings(directory, group)) as door:
+        challenge = await _ask(door, "challenge")
+        yield Inside(orders, directory, door, challenge["sid"])
+
+
+def _surroundings(directory: Path, group: asyncio.TaskGroup) -> Surroundings:
+    """Of an agent without a network."""
+    rights = own_rights(None, Resolver(directory))
+    host = Host(Netlink.open(), Probes(0), NameServers(rights.resolver), rights, group)
+    return Surroundings(rights, group, AgentNetworks((), lambda: Loaded(()), host))
 
 
 async def _ask(door: CommandDoor, action: str, **config: object) -> Any:
