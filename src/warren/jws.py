@@ -35,6 +35,7 @@ MAX_HEADER_CHARACTERS = 512
 MEMBERS = {"alg", "typ", "kid"}
 BASE64URL = re.compile(r"\A[A-Za-z0-9_-]+\Z")
 REGISTRY = jws.JWSRegistry(algorithms=[ALGORITHM])
+REGISTRY.max_payload_length = 16 << 20  # `read` has judged the length; the library's 128,000 is less than a result has
 
 
 class Stage(enum.IntEnum):

@@ -49,6 +49,14 @@ RESULT = Result(
 )
 
 
+@pytest.mark.parametrize("text", ["x", "\x01"])
+def test_the_longest_output_that_may_be_is_validated(text: str) -> None:
+    """Of [sandbox] max_output_bytes, also where each octet is escaped."""
+    longest = replace(RESULT, stdout=text * (1 << 20))
+    answer = sign_result(longest, NODE.signing)
+    assert validate_result(answer, NODE.signing.public, agent_id=NODE.agent_id, corr_id=CORR_ID) == longest
+
+
 def test_the_document_s_three_names_make_a_round() -> None:
     """Row V-77."""
     command = CommandEnvelope("stop_container", STOP.args, Actor("alice", "ADMIN"), "policy-2026-01", ("gateway-001",))
