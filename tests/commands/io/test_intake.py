@@ -263,6 +263,19 @@ def test_what_was_let_in_as_it_ended_does_not_begin(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
+def test_what_is_cancelled_before_it_was_accepted_does_not_begin(tmp_path: Path) -> None:
+    async def scene(door: Door) -> None:
+        door.go_on.set()
+        asked = asyncio.create_task(door.ask("c-1"))
+        await asyncio.sleep(0)  # the store has it now
+        assert door.intake.cancel("c-1", Code.CANCELLED, "ada has cancelled it")
+        assert (await asked).error_code == Code.CANCELLED
+        assert (await door.ask("c-2")).error_code == Code.NONE
+        assert door.began == ["c-2"]
+
+    play(tmp_path, scene)
+
+
 async def take_no_more(store: SingleUse) -> None:
     """As a file system that is full, or has turned read-only."""
     await store.result_of("c-0")

@@ -90,6 +90,8 @@ class Intake:
         self._group = group
         self._on_output = on_output
         self._jobs: dict[str, _Job] = {}
+        self._coming: dict[str, CommandError | None] = {}
+        """By corr_id, what the store is asked about, and why it is not to begin."""
         self._junk = Rate(JUNK_PER_MINUTE)
         self._refusals = Rate(REFUSALS_PER_MINUTE)
         self._unwritten = 0
@@ -122,10 +124,13 @@ class Intake:
 
     def cancel(self, corr_id: str, code: Code, why: str) -> bool:
         """Whether it was under way: then its result says so, with all that it had started gone."""
-        job = self._jobs.get(corr_id)
+        job, ending = self._jobs.get(corr_id), CommandError(code, why, Status.ERROR)
+        if job is None and corr_id in self._coming:
+            self._coming[corr_id] = ending
+            return True
         if job is None or job.has_ended:
             return False
-        job.ending = CommandError(code, why, Status.ERROR)
+        job.ending = ending
         if job.task is not None and job.has_begun:
             job.task.cancel(job.ending)
         return True
@@ -162,20 +167,26 @@ class Intake:
         with ExitStack() as place:
             place.enter_context(self._admission.hold(command.actor.id, command.verb, monotonic_seconds()))
             event = accepted(command, verb, source, wall_seconds())
-            verdict = await self._single_use.accept(command, event, read_only=verb.read_only)
+            self._coming.setdefault(command.corr_id, None)
+            try:
+                verdict = await self._single_use.accept(command, event, read_only=verb.read_only)
+            finally:
+                ending = self._coming.pop(command.corr_id, None)
             match verdict:
                 case Stored(result):
                     return result
                 case InProgress():
                     return await self._wait_for(command.corr_id)
                 case Accepted():
-                    return self._start(command, verb, source, place.pop_all())
+                    return self._start(command, verb, source, place.pop_all(), ending)
                 case _:
                     assert_never(verdict)
 
-    def _start(self, command: VerifiedCommand, verb: Verb, source: str, place: ExitStack) -> _Job:
+    def _start(
+        self, command: VerifiedCommand, verb: Verb, source: str, place: ExitStack, ending: CommandError | None
+    ) -> _Job:
         done = asyncio.get_running_loop().create_future()
-        job = _Job(command, verb, source, place, done, LiveText())
+        job = _Job(command, verb, source, place, done, LiveText(), ending=ending)
         if self._admission.closed:
             job.ending = CommandError(Code.INTERRUPTED, "the agent stopped before it began", Status.ERROR)
         self._jobs[command.corr_id] = job
