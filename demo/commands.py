@@ -57,7 +57,7 @@ def sign(screen: Screen, node: Agent) -> None:
     keys = ("--operator", str(OPERATOR), "--dispatch", str(OFFICE / "dispatch.jwks"))
     COMMAND.write_text(run("warren", *words, *keys, stdin=f"{PASSWORD}\n"))
     screen.fact(
-        "dana: warren command sign create_panel_user username=ada password: her password is asked for, and sealed"
+        "dana: warren command sign create_panel_user username=ada password: ada's is asked for, and sealed to bob's key"
     )
     screen.quote(f"{COMMAND.read_text()[:76]}… {len(COMMAND.read_text())} letters")
 
