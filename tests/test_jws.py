@@ -206,3 +206,15 @@ def test_a_private_key_shows_nothing_of_itself() -> None:
             SigningKey(octets)
         with pytest.raises(ValueError, match="32 octets"):
             VerifyingKey(octets)
+
+
+def test_another_jose_reads_ours_and_ours_reads_it() -> None:
+    registry = library.JWSRegistry(algorithms=["Ed25519"])
+    key = SigningKey(SEED)
+    foreign = OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": PUBLIC, "d": to_base64url(SEED)})
+    assert foreign.thumbprint() == key.public.kid == THUMBPRINT
+    ours = key.sign(b'{"a":1}', "warren-cmd+jws")
+    assert library.deserialize_compact(ours, foreign, registry=registry).payload == b'{"a":1}'
+    header = {"alg": "Ed25519", "typ": "warren-cmd+jws", "kid": THUMBPRINT}
+    theirs = library.serialize_compact(header, b'{"a":1}', foreign, registry=registry)
+    assert verify(read(theirs), "warren-cmd+jws", {THUMBPRINT: key.public}) == b'{"a":1}'

@@ -16,26 +16,24 @@ from __future__ import annotations
 
 import base64
 import enum
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from joserfc import jws
-from joserfc.errors import JoseError
-from joserfc.jwk import OKPKey
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from warren.strictjson import encode, parse_object
 
-ALGORITHM = "Ed25519"
+ALGORITHM = CURVE = "Ed25519"
 KEY_BYTES = 32
 SIGNATURE_CHARACTERS = 86  # of 64 octets
 MAX_BYTES = 65_536  # a command with its intent has about 2,000; a trust bundle of 100 operators 40,000
 MAX_HEADER_CHARACTERS = 512
 MEMBERS = {"alg", "typ", "kid"}
 BASE64URL = re.compile(r"\A[A-Za-z0-9_-]+\Z")
-REGISTRY = jws.JWSRegistry(algorithms=[ALGORITHM])
-REGISTRY.max_payload_length = 16 << 20  # `read` has judged the length; the library's 128,000 is less than a result has
 
 
 class Stage(enum.IntEnum):
@@ -70,7 +68,8 @@ class VerifyingKey:
     @cached_property
     def kid(self) -> str:
         """RFC 7638 thumbprint, base64url: 43 characters."""
-        return self._key.thumbprint()
+        members = f'{{"crv":"{CURVE}","kty":"OKP","x":"{self.x}"}}'  # in this order (RFC 7638 section 3.2)
+        return to_base64url(hashlib.sha256(members.encode()).digest())
 
     @cached_property
     def x(self) -> str:
@@ -78,8 +77,8 @@ class VerifyingKey:
         return to_base64url(self.octets)
 
     @cached_property
-    def _key(self) -> OKPKey:
-        return OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": self.x})
+    def _key(self) -> Ed25519PublicKey:
+        return Ed25519PublicKey.from_public_bytes(self.octets)
 
     @classmethod
     def from_x(cls, x: str) -> VerifyingKey:
@@ -93,26 +92,17 @@ class SigningKey:
     def __init__(self, seed: bytes) -> None:
         if len(seed) != KEY_BYTES:
             raise ValueError(f"an Ed25519 private key has {KEY_BYTES} octets, not {len(seed)}")
-        # Imported late: who only verifies and who only signs need the same library, but the face needs neither.
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415
-
-        public = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
-        self.public = VerifyingKey(public)
-        private: dict[str, str | list[str]] = {
-            "kty": "OKP",
-            "crv": "Ed25519",
-            "x": self.public.x,
-            "d": to_base64url(seed),
-        }
-        self._key = OKPKey.import_key(private)
+        self._key = Ed25519PrivateKey.from_private_bytes(seed)
+        self.public = VerifyingKey(self._key.public_key().public_bytes_raw())
 
     def __repr__(self) -> str:
         return f"SigningKey(kid={self.public.kid!r})"
 
     def sign(self, payload: bytes, typ: str) -> str:
         """The compact token over these octets."""
-        header = {"alg": ALGORITHM, "typ": typ, "kid": self.public.kid}
-        return jws.serialize_compact(header, payload, self._key, registry=REGISTRY)
+        header = encode({"alg": ALGORITHM, "typ": typ, "kid": self.public.kid})
+        signed = f"{to_base64url(header)}.{to_base64url(payload)}"
+        return f"{signed}.{to_base64url(self._key.sign(signed.encode()))}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,11 +148,12 @@ def verify(token: Token, typ: str, keys: Mapping[str, VerifyingKey]) -> bytes:
     key = keys.get(token.kid)
     if key is None or key.kid != token.kid:
         raise JwsError(Stage.KEY, f"its key is not trusted to sign a {typ}")
+    signed, _, signature = token.text.rpartition(".")
     try:
-        found = jws.deserialize_compact(token.text, key._key, registry=REGISTRY)
-    except (JoseError, ValueError):
+        key._key.verify(from_base64url(signature), signed.encode())
+    except InvalidSignature:
         raise JwsError(Stage.SIGNATURE, "its signature is not of its key over these octets") from None
-    return found.payload
+    return from_base64url(signed.partition(".")[2])
 
 
 def to_base64url(octets: bytes) -> str:
