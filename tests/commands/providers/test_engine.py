@@ -121,6 +121,7 @@ def test_it_is_confined(engine: Engine, node: Node) -> None:
     assert "Seccomp:\t2" in status
     assert "Read-only file system" in engine.inside(container, "echo x > /x")
     assert engine.inside(container, "echo x > /tmp/x && cat /tmp/x") == "x"
+    assert "Max open files            8192                 8192" in engine.inside(container, "cat /proc/1/limits")
     tmp = engine.inside(container, "grep ' /tmp ' /proc/mounts")
     assert {"nosuid", "nodev", "noexec", "size=65536k"} <= set(tmp.split()[3].split(","))
     assert "permission denied" in engine.inside(container, "mount -o remount,rw /")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from warren.commands.providers.engine_effects import Specification
 
 TMPFS = "rw,nosuid,nodev,noexec,size=64m"  # counts as the container's memory
+FILES = 8_192  # of one process; a browser of many tabs opens some thousand
 NANO = 1_000_000_000
 
 
@@ -46,6 +47,7 @@ def _confinement(specification: Specification) -> dict[str, object]:
         "MemorySwap": specification.memory_bytes,  # memory and swap together: so no swap
         "NanoCpus": round(specification.cpus * NANO),
         "PidsLimit": specification.pids_limit,
+        "Ulimits": [{"Name": "nofile", "Soft": FILES, "Hard": FILES}],
         "LogConfig": {"Type": "none", "Config": {}},  # what it prints would fill the host's disk
         "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},  # it would outlive its time with the host's restart
         "AutoRemove": False,  # who removes it tells of it
