@@ -13,9 +13,9 @@ from warren.cli.checkup import Result, Verdict, examine
 from warren.cli.options import json_option, socket_option
 from warren.cli.output import write
 from warren.clock import wall_seconds
-from warren.errors import StateError
 from warren.localapi.io.client import request
 from warren.localapi.messages import DEFAULT_NETWORK
+from warren.tunnel.network import no_such_network
 
 INDENT = " " * 10
 
@@ -32,8 +32,7 @@ def doctor(network: str, socket: Path, as_json: bool) -> int:
     found: Any = request(socket, "list")["networks"]
     chosen = next((each for each in found if each["network"] == network), None)
     if chosen is None:
-        known = ", ".join(each["network"] for each in found) or "none"
-        raise StateError(f"there is no network {network}, only: {known}", code="network.unknown")
+        raise no_such_network(network, (each["network"] for each in found))
     peers: Any = request(socket, "peers", network)["peers"]
     verdicts = []
     for verdict in examine(chosen, peers, Netlink.open(), wall_seconds()):

@@ -7,13 +7,13 @@ Values are checked when they are made, as in config.py. What is wrong between ne
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address
 from typing import Literal
 
 from warren._core import PublicKey
-from warren.errors import ConfigError, Finding
+from warren.errors import ConfigError, Finding, StateError
 from warren.tunnel.config import (
     DEFAULT_MTU,
     KEEPALIVE,
@@ -160,3 +160,11 @@ def _shared_in_part(peers: Sequence[NetworkPeer]) -> Iterator[Finding]:
                 problem = f"{prefix} is at {owner.name} too, which has others besides or fewer"
                 expected = "expected all the same where peers stand in for each other, else each prefix at one peer"
                 yield Finding(f"peers[{number}].allowed_ips[{position}]", problem, expected)
+
+
+def no_such_network(name: str, known: Iterable[str]) -> StateError:
+    """The error that names those there are."""
+    others = ", ".join(known)
+    return StateError(
+        f"there is no network {name}, {f'only: {others}' if others else 'nor any other'}", code="network.unknown"
+    )

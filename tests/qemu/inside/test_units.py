@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -99,3 +101,33 @@ def test_killed_it_is_started_again_and_nothing_is_left_in_its_way(warren: Machi
     until(lambda: "10.100.0.2" in warren.types("cat /etc/resolv.conf"), "its name server is there")
     warren.types("systemctl stop warren")
     assert warren.types("cat /etc/resolv.conf") == SERVERS
+
+
+ASK = """
+import asyncio, json, sys
+from warren.commands.io.hoststate import HostState
+print(json.dumps(asyncio.run(HostState(30).states(tuple(sys.argv[1:])))))
+"""
+
+
+def test_signed_commands_are_told_what_systemd_says_of_services(warren: Machine) -> None:
+    """`get_service_status` where systemd runs (G-39)."""
+    warren.writes("/etc/systemd/system/broken.service", "[Service]\nExecStart=/bin/false\n")
+    warren.writes("/etc/systemd/system/quiet.service", "[Service]\nExecStart=/bin/sleep 3600\n")
+    warren.writes("/run/ask.py", ASK)
+    warren.types("systemctl daemon-reload; systemctl start broken.service; true")
+    until(lambda: warren.attempts("systemctl is-failed broken.service").returncode == 0, "it has failed")
+    started(warren)
+
+    def states() -> dict[str, str]:
+        units = "warren warren-helper.socket quiet.service broken.service nowhere.service"
+        found: dict[str, str] = json.loads(warren.types(f"{sys.executable} /run/ask.py {units}"))
+        return found
+
+    assert states() == {
+        "warren": "active",
+        "warren-helper.socket": "active",
+        "quiet.service": "inactive",
+        "broken.service": "failed",
+        "nowhere.service": "unknown",
+    }

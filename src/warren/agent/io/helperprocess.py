@@ -213,7 +213,7 @@ class HelperProcess:
         """The one before it ends when its line does, and what it was doing: nothing else waits for that."""
         if self._rules.commands is None:
             raise InputError("no signed commands run here: [security] exec_enable is false", code="helper.refused")
-        if self._runner is not None and os.waitpid(self._runner, os.WNOHANG) == (0, 0):
+        if sys.platform != "win32" and self._runner is not None and os.waitpid(self._runner, os.WNOHANG) == (0, 0):
             problem = "the runner before has not ended yet"
             raise HostError(problem, code="host.refused", remedy="its line ends first; it is asked for again then")
         self._runner = None

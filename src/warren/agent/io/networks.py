@@ -13,7 +13,7 @@ from warren.errors import ConfigError, StateError, WarrenError
 from warren.localapi.networks import NetworkView, Rotation
 from warren.tunnel.desired import NetworkKeys
 from warren.tunnel.lifecycle import State
-from warren.tunnel.network import NetworkConfig
+from warren.tunnel.network import NetworkConfig, no_such_network
 from warren.tunnel.overlap import clash_findings
 
 log = logging.getLogger(__name__)
@@ -202,8 +202,7 @@ class AgentNetworks:
 
     def _find(self, name: str) -> Network:
         if name not in self._networks:
-            known = ", ".join(self._networks) or "none"
-            raise StateError(f"there is no network {name}, only: {known}", code="network.unknown")
+            raise no_such_network(name, self._networks)
         return self._networks[name]
 
 

@@ -73,6 +73,7 @@ class Runner:
             executor=self._executor,
             group=group,
             on_output=lambda corr_id, octets: say(Said(corr_id, octets)),
+            name="runner",
         )
 
     def hear(self, word: Word) -> None:

@@ -63,7 +63,7 @@ class _Job:
 
 class Intake:
     """`verify` proves an envelope; `part_of` is which part of a verb is carried out here; `on_output` hears what a
-    command says, by its corr_id."""
+    command says, by its corr_id; `name` is whose intake it is, in the log."""
 
     def __init__(  # noqa: PLR0913, each is said once, where an intake is put together, by its name
         self,
@@ -78,6 +78,7 @@ class Intake:
         executor: Executor,
         group: asyncio.TaskGroup,
         on_output: Callable[[str, bytes], None] = lambda _corr_id, _octets: None,
+        name: str = "agent",
     ) -> None:
         self._agent_id = agent_id
         self._verify = verify
@@ -89,6 +90,7 @@ class Intake:
         self._executor = executor
         self._group = group
         self._on_output = on_output
+        self._name = name
         self._jobs: dict[str, _Job] = {}
         self._coming: dict[str, CommandError | None] = {}
         """By corr_id, what the store is asked about, and why it is not to begin."""
@@ -155,7 +157,7 @@ class Intake:
         return has_room
 
     async def _write_down(self, error: CommandError, source: str, facts: Facts) -> None:
-        log.warning("command.refused", extra={"code": error.code.value, "problem": str(error), **_told(facts)})
+        log.warning("command.refused", extra={"code": error.code.value, "problem": str(error), **self._told(facts)})
         unwritten, self._unwritten = self._unwritten, 0
         try:
             await self._single_use.note(refused(error, source, wall_seconds(), facts, unwritten))
@@ -202,7 +204,7 @@ class Intake:
         raise CommandError(Code.INTERRUPTED, "it is under way in another process", Status.ERROR)
 
     async def _carry_out(self, job: _Job) -> None:
-        log.info("command.accepted", extra=_told(_facts(job.command)))
+        log.info("command.accepted", extra=self._told(_facts(job.command)))
         try:
             with job.place:
                 result = await self._run(job)
@@ -210,10 +212,10 @@ class Intake:
             await self._single_use.finish(
                 job.command.corr_id, result, finished(job.command, job.verb, result, job.source)
             )
-            log.info("command.finished", extra=_told(_facts(job.command)) | {"code": result.error_code.value})
+            log.info("command.finished", extra=self._told(_facts(job.command)) | {"code": result.error_code.value})
             job.done.set_result(result)
         except Exception:  # the record failed: the start after this one says INTERRUPTED
-            log.exception("command.not_recorded", extra=_told(_facts(job.command)))
+            log.exception("command.not_recorded", extra=self._told(_facts(job.command)))
             error = CommandError(Code.INTERRUPTED, "what came of it could not be written down", Status.ERROR)
             job.done.set_result(self._refusal(error, _facts(job.command)))
         finally:
@@ -241,6 +243,11 @@ class Intake:
                 task.uncancel()
             return self._refusal(reason_of(cancelled), _facts(job.command))
 
+    def _told(self, facts: Facts) -> dict[str, object]:
+        """For the log, which a runner shares with its agent."""
+        actor = facts.actor and facts.actor.id
+        return {"by": self._name, "corr_id": facts.corr_id, "verb": facts.verb, "actor": actor}
+
     def _refusal(self, error: CommandError, facts: Facts) -> Result:
         return Result(
             corr_id=facts.corr_id or UNKNOWN,
@@ -261,8 +268,3 @@ def _flooded(error: CommandError, facts: Facts) -> CommandError:
 
 def _facts(command: VerifiedCommand) -> Facts:
     return Facts(command.kid, command.corr_id, command.verb, command.actor, command.nonce)
-
-
-def _told(facts: Facts) -> dict[str, object]:
-    """For the log."""
-    return {"corr_id": facts.corr_id, "verb": facts.verb, "actor": facts.actor and facts.actor.id}
