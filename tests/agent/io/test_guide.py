@@ -21,7 +21,8 @@ pytestmark = pytest.mark.integration
 GUIDE = (ROOT / "docs/guide/configuration.md").read_text()
 EXAMPLE = re.findall(r"```toml\n(.*?)```", GUIDE, re.DOTALL)[0]
 WRONG = "[network.home]\nmtu = 1200\nadress = 1\n"
-ROWS = dict(re.findall(r"^\| `([\w.]+)` \| .*? ?\| (.+) \|$", GUIDE, re.MULTILINE))
+NETWORKS, COMMANDS = GUIDE.split("## Tables of signed commands")
+ROWS = dict(re.findall(r"^\| `([\w.]+)` \| .*? ?\| (.+) \|$", NETWORKS, re.MULTILINE))
 """By key, what the guide says where it is absent."""
 HEADERS = ("[network.a]", "[[network.a.peers]]", "[daemon]", "[http]", "[metrics]")
 
@@ -81,3 +82,13 @@ def test_every_key_that_it_names_is_taken() -> None:
     tables = ("daemon", "http", "metrics")
     own = {f"{table}.{key}" for table in tables for key in known[f"{table}."]}
     assert own | known["network.a."] - {"peers"} | known["network.a.peers[0]."] == ROWS.keys()
+
+
+def test_every_key_of_a_table_of_commands_is_there() -> None:
+    """`close` names all keys of a table where one is none of them."""
+    words = set(re.findall(r"`(?:\[\w.]+\] )?`?(\w+)", COMMANDS))
+    for table in ("security", "scripts", "sandbox", "containers", "monitoring"):
+        with pytest.raises(ConfigError) as refused:
+            load(f"[{table}]\nzzzzzzzz = 1\n")
+        keys = str(refused.value).partition("expected one of ")[2].split(", ")
+        assert set(keys) <= words, table

@@ -19,11 +19,12 @@ for unit in /lib/systemd/system/sysinit.target.wants/* /etc/systemd/system/sysin
     case $unit in *systemd-journald.service | *'*') ;; *) ln -sf /dev/null "/etc/systemd/system/${unit##*/}" ;; esac
 done
 """
-# Reports its pid as the host sees it, and becomes systemd in a tree of control groups of its own.
+# Reports its pid as the host sees it, and becomes systemd in a tree of control groups of its own. What one process of
+# systemd's mounts the others see, as on a machine: credentials are handed over so.
 INIT = """
 read -r pid rest < /proc/self/stat
 echo "$pid" > /run/systemd.pid
-mount -t proc proc /proc && mount -t cgroup2 cgroup2 /sys/fs/cgroup || exit 1
+mount -t proc proc /proc && mount -t cgroup2 cgroup2 /sys/fs/cgroup && mount --make-rshared / || exit 1
 exec env -i container=warren PATH="$PATH" /lib/systemd/systemd --unit=wanted.target --log-target=null --show-status=0
 """
 

@@ -1,4 +1,4 @@
-"""The quick start of document 000 as a service, with systemd as process 1 (H-71, H-74, H-88, H-91)."""
+"""The quick start of document 000 as a service, with systemd as process 1 (H-71, H-74, H-80, H-88, H-91)."""
 
 from __future__ import annotations
 
@@ -101,6 +101,25 @@ def test_killed_it_is_started_again_and_nothing_is_left_in_its_way(warren: Machi
     until(lambda: "10.100.0.2" in warren.types("cat /etc/resolv.conf"), "its name server is there")
     warren.types("systemctl stop warren")
     assert warren.types("cat /etc/resolv.conf") == SERVERS
+
+
+@pytest.mark.security
+def test_a_key_may_be_a_credential(harmony: Machine) -> None:
+    """H-80: systemd opens it, as it would one that is sealed; the agent of the unit alone can read it."""
+    harmony.types("rm /etc/systemd/system/harmony-agent-helper.socket")
+    harmony.adds("harmony-agent", "LoadCredential=private.key:/etc/harmony-agent/private.key")
+    configure(harmony, "/run/credentials/harmony-agent.service/private.key")
+    harmony.types("chgrp harmony-agent /etc/harmony-agent/config.toml && systemctl daemon-reload")
+    harmony.starts("harmony-agent")
+    ended = ("active", "error")
+    until(lambda: state(harmony) in ended, "it has read its key")
+    assert state(harmony) == "active", harmony.types("harmony-agent list")
+
+
+def state(made: Machine) -> str:
+    """Of its network."""
+    found: str = json.loads(made.types(f"{made.name} list --json"))["networks"][0]["state"]
+    return found
 
 
 ASK = """
