@@ -23,22 +23,21 @@ from warren.audit.event import AuditEvent, Origin
 from warren.audit.io.journal import DAY_SECONDS, Journal, Keeping
 from warren.clock import monotonic_seconds, wall_seconds
 from warren.commands.admission import Admission, Rate
-from warren.commands.command import VerifiedCommand
 from warren.commands.effects import Emit
 from warren.commands.io.executor import Executor, Performers, Running
 from warren.commands.io.files import file_performers
 from warren.commands.io.hoststate import HostState
-from warren.commands.io.intake import Intake, Way
+from warren.commands.io.intake import Intake
 from warren.commands.io.recordperformers import record_performers
 from warren.commands.io.servicewatch import ServiceWatch
 from warren.commands.io.singleuse import SingleUse
 from warren.commands.io.trusted import Trusted
 from warren.commands.io.upkeep import keep_up
+from warren.commands.io.verifier import Verifier
 from warren.commands.providers.system import AskAgent, RecentCommands
 from warren.commands.registry import UPKEEP, VERBS
 from warren.commands.sealed import unsealer
 from warren.commands.settings import CommandSettings
-from warren.commands.verify import Context, verify_command
 from warren.errors import HostError
 from warren.jws import to_base64url
 from warren.localapi.bootstrap import BootstrapPages
@@ -110,16 +109,16 @@ class Commanding:
         self._troubles: list[Condition] = []
         self._runner = self._make_runner()
         self._executor = Executor(
-            identity.agent_id, settings, self._performers(), unsealer(identity.sealing), self._sealing_key
+            identity.agent_id, settings, self._performers(), unsealer(identity.sealing), self._trusted.sealing_key
         )
         security, sandbox = settings.security, settings.sandbox
         self._intake = Intake(
             identity.agent_id,
-            verify=self._verify,
+            verify=Verifier(identity.agent_id, self._trusted, security.exec_enable).verify,
             verbs=VERBS,
             part_of=lambda verb: verb.run,
             admission=Admission(
-                Rate(security.rate_per_minute), Rate(security.verb_rate_per_minute, self._verb_rate), sandbox.queue
+                Rate(security.rate_per_minute), Rate(security.verb_rate_per_minute, self._trusted.rate), sandbox.queue
             ),
             at_once=sandbox.max_concurrency,
             single_use=store,
@@ -192,28 +191,6 @@ class Commanding:
             **rights,
             **own,
         }
-
-    def _verb_rate(self, verb: str) -> int | None:
-        bundle = self._trusted.bundle()
-        return bundle.rates.get(verb) if bundle else None
-
-    def _verify(self, envelope: str, way: Way) -> VerifiedCommand:
-        security = self._settings.security
-        context = Context(
-            self._identity.agent_id,
-            self._trusted.bundle(),
-            way.door,
-            way.sid,
-            wall_seconds(),
-            exec_enable=security.exec_enable,
-            verbs=VERBS,
-        )
-        return verify_command(envelope, context)
-
-    def _sealing_key(self, operator: str) -> bytes | None:
-        bundle = self._trusted.bundle()
-        found = bundle.operators.get(operator) if bundle else None
-        return found.sealing if found else None
 
     async def _ask_agent(self, _: AskAgent, __: Running) -> Mapping[str, object]:
         return self._around.about()

@@ -17,7 +17,7 @@ from warren.agent.io.rootsword import check_placed
 from warren.agent.runnerwords import Cancel, CarryOut, Done, Happened, Said, Word
 from warren.clock import wall_seconds
 from warren.commands.admission import Admission, Rate
-from warren.commands.command import MAX_LIFE_SECONDS, VerifiedCommand
+from warren.commands.command import MAX_LIFE_SECONDS
 from warren.commands.effects import Effects, Emit
 from warren.commands.io.executor import Executor, Performers, Running
 from warren.commands.io.intake import Intake, Way
@@ -25,12 +25,12 @@ from warren.commands.io.recordperformers import record_performers
 from warren.commands.io.singleuse import SingleUse
 from warren.commands.io.trusted import Trusted
 from warren.commands.io.upkeep import keep_up
+from warren.commands.io.verifier import Verifier
 from warren.commands.registry import UPKEEP, VERBS
 from warren.commands.result import Code, CommandError, Result, Status
 from warren.commands.sealed import unsealer
 from warren.commands.settings import CommandSettings
 from warren.commands.verbs import Data, Occasion, Part, Verb
-from warren.commands.verify import Context, verify_command
 from warren.trust.identity import NodeIdentity
 
 PER_MINUTE = 1_000_000  # the agent keeps the rates; here a number that no agent reaches
@@ -60,11 +60,13 @@ class Runner:
             settings,
             {**privileged_performers(settings, self._tell), **record_performers(store.records), **emit},
             unsealer(identity.sealing),
-            self._sealing_key,
+            self._trusted.sealing_key,
         )
+        # As the agent has done, but that it may have waited for its turn there.
+        verifier = Verifier(identity.agent_id, self._trusted, settings.security.exec_enable, MAX_LIFE_SECONDS)
         self._intake = Intake(
             identity.agent_id,
-            verify=self._verify,
+            verify=verifier.verify,
             verbs=VERBS,
             part_of=_privileged,
             admission=Admission(Rate(PER_MINUTE), Rate(PER_MINUTE), settings.sandbox.queue),
@@ -106,26 +108,6 @@ class Runner:
         except CommandError as error:
             return Result("unknown", agent_id, "unknown", error.status, error.code, now, problem=str(error))
         return Result("unknown", agent_id, "unknown", Status.SUCCESS, Code.NONE, now, data=data)
-
-    def _verify(self, envelope: str, way: Way) -> VerifiedCommand:
-        """As the agent has done, but that it may have waited for its turn there."""
-        security = self._settings.security
-        context = Context(
-            self._identity.agent_id,
-            self._trusted.bundle(),
-            way.door,
-            way.sid,
-            wall_seconds(),
-            exec_enable=security.exec_enable,
-            verbs=VERBS,
-            late_seconds=MAX_LIFE_SECONDS,
-        )
-        return verify_command(envelope, context)
-
-    def _sealing_key(self, operator: str) -> bytes | None:
-        bundle = self._trusted.bundle()
-        found = bundle.operators.get(operator) if bundle else None
-        return found.sealing if found else None
 
     def _tell(self, event: str, fields: Mapping[str, object]) -> None:
         self._say(Happened(event, fields))

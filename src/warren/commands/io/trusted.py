@@ -32,6 +32,17 @@ class Trusted:
             self._read()
         return self._bundle
 
+    def sealing_key(self, operator: str) -> bytes | None:
+        """What is secret of an answer is sealed to it; None for nobody's."""
+        bundle = self.bundle()
+        found = bundle.operators.get(operator) if bundle else None
+        return found.sealing if found else None
+
+    def rate(self, verb: str) -> int | None:
+        """How many of a verb a minute, where the bundle says so."""
+        bundle = self.bundle()
+        return bundle.rates.get(verb) if bundle else None
+
     def _look(self) -> tuple[int, ...] | None:
         try:
             status = self._path.stat()
