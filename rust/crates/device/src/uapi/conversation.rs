@@ -43,7 +43,7 @@ impl Refusal {
     }
 }
 
-/// Serves one client. `answered` is called after every answer.
+/// Serve one client. `requested` is called for each complete request, before it is carried out.
 ///
 /// # Errors
 /// Those of writing; a client that is gone is none.
@@ -51,11 +51,11 @@ pub(super) fn converse<S: Read + Write + Copy>(
     stream: S,
     control: &dyn Control,
     notice: &dyn Fn(Notice),
-    answered: &dyn Fn(),
+    requested: &dyn Fn(),
 ) -> io::Result<()> {
     let (mut inbox, mut outbox) = (Inbox::new(stream), Outbox::new(stream));
     loop {
-        let outcome = match request(&mut inbox, control, &mut outbox) {
+        let outcome = match request(&mut inbox, control, &mut outbox, requested) {
             Ok(None) => return Ok(()),
             Ok(Some(written)) => written.map(|()| None)?,
             Err(refusal) => Some(refusal),
@@ -70,37 +70,36 @@ pub(super) fn converse<S: Read + Write + Copy>(
         if outcome.is_some_and(|refusal| refusal.ends_conversation()) {
             return Ok(());
         }
-        answered();
     }
 }
 
-/// Takes one request and carries it out: `None` at the end, else whether its answer could be written.
+/// Read one request and carry it out: `None` at the end, else whether its answer could be written.
 fn request(
     inbox: &mut Inbox<impl Read>,
     control: &dyn Control,
     outbox: &mut impl Write,
+    requested: &dyn Fn(),
 ) -> Result<Option<io::Result<()>>, Refusal> {
-    match inbox.line()? {
-        None => Ok(None),
-        Some(b"get=1") => get(inbox, control, outbox).map(Some),
-        Some(b"set=1") => set(inbox, control).map(|()| Some(Ok(()))),
-        Some(_) => Err(Refusal::Operation),
+    let is_set = match inbox.line()? {
+        None => return Ok(None),
+        Some(b"get=1") => false,
+        Some(b"set=1") => true,
+        Some(_) => return Err(Refusal::Operation),
+    };
+    let body = inbox.body()?;
+    requested();
+    if !is_set {
+        return get(body, control, outbox).map(Some);
     }
+    let change = parse::change(body, &scope::index_of)?;
+    inbox.forget();
+    control.apply(change)?;
+    Ok(Some(Ok(())))
 }
 
-fn get(
-    inbox: &mut Inbox<impl Read>,
-    control: &dyn Control,
-    outbox: &mut impl Write,
-) -> Result<io::Result<()>, Refusal> {
-    if !inbox.body()?.is_empty() {
+fn get(body: &[u8], control: &dyn Control, outbox: &mut impl Write) -> Result<io::Result<()>, Refusal> {
+    if !body.is_empty() {
         return Err(ParseError { line: 2, problem: Problem::GetWithBody }.into());
     }
     Ok(format::status(&control.status()?, outbox))
-}
-
-fn set(inbox: &mut Inbox<impl Read>, control: &dyn Control) -> Result<(), Refusal> {
-    let change = parse::change(inbox.body()?, &scope::index_of)?;
-    inbox.forget();
-    Ok(control.apply(change)?)
 }

@@ -197,19 +197,23 @@ impl Accepting {
         }
     }
 
-    /// Takes connections that wait, not so many that a stop would have to. Where the system has no room for one, the
-    /// idlest clients make it.
+    /// Accept the connections that wait, at most so many that a stop is not delayed. Where the system has no resources
+    /// for one, the clients with the oldest activity are closed.
     ///
     /// # Errors
-    /// When there is no room and no client left.
+    /// When the system has no resources and no client is left to close.
     fn accept(&self, clients: &mut Clients) -> io::Result<()> {
         for _ in 0..MAX_CLIENTS {
+            let requests = clients.requests();
             match self.listener.0.socket().accept().and_then(|(stream, _)| self.admit(stream, clients)) {
                 Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    clients.set_queue_empty(requests);
+                    return Ok(());
+                }
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
-                    if !clients.end_idlest() {
+                    if !clients.close_least_active() {
                         return Err(error);
                     }
                 }
@@ -221,9 +225,9 @@ impl Accepting {
     fn admit(&self, stream: UnixStream, clients: &mut Clients) -> io::Result<()> {
         stream.set_nonblocking(false)?;
         let (control, observer) = (Arc::clone(&self.control), Arc::clone(&self.observer));
-        clients.admit(stream, move |stream, answered| {
+        clients.admit(stream, move |stream, requested| {
             // A client that went away before its answer is none of our concern.
-            let _ = converse(stream, &*control, &*observer, answered);
+            let _ = converse(stream, &*control, &*observer, requested);
         })
     }
 }
