@@ -18,11 +18,11 @@ from warren.audit.event import AuditEvent, Origin
 from warren.audit.io.journal import Journal
 from warren.clock import wall_seconds
 from warren.commands.command import SKEW_SECONDS, Actor, VerifiedCommand
-from warren.commands.effects import sha256_hex
-from warren.commands.io.database import open_database
-from warren.commands.io.singleuse import SingleUse
+from warren.commands.effects.effect import sha256_hex
 from warren.commands.replay import Accepted
 from warren.commands.result import Code, Result, Status
+from warren.commands.store.command_store import CommandStore
+from warren.commands.store.database import open_database
 from warren.jws import SigningKey
 
 AT_ONCE = 64
@@ -68,7 +68,7 @@ async def durable(directory: Path, seconds: float, at_once: int = AT_ONCE) -> Du
     # As one that has been there for longer than the minute in which a new one refuses everything.
     open_database(directory / "commands", wall_seconds() - 2 * SKEW_SECONDS).connection.close()
     journal = Journal(directory / "audit", AGENT, SigningKey(secrets.token_bytes(32)))
-    store = SingleUse(directory / "commands", Origin(AGENT), journal, rows=10_000_000)
+    store = CommandStore(directory / "commands", Origin(AGENT), journal, rows=10_000_000)
     await store.recover()
     try:
         executions = await _rate(_execute, store, seconds, at_once)
@@ -77,7 +77,9 @@ async def durable(directory: Path, seconds: float, at_once: int = AT_ONCE) -> Du
         await store.close()
 
 
-async def _rate(step: Callable[[SingleUse], Awaitable[None]], store: SingleUse, seconds: float, at_once: int) -> float:
+async def _rate(
+    step: Callable[[CommandStore], Awaitable[None]], store: CommandStore, seconds: float, at_once: int
+) -> float:
     begun = time.monotonic()
 
     async def again() -> int:
@@ -91,7 +93,7 @@ async def _rate(step: Callable[[SingleUse], Awaitable[None]], store: SingleUse, 
     return sum(counts) / (time.monotonic() - begun)
 
 
-async def _execute(store: SingleUse) -> None:
+async def _execute(store: CommandStore) -> None:
     command = _command()
     event = _event("command.accepted", command)
     if await store.accept(command, event, read_only=True) != Accepted():
@@ -100,7 +102,7 @@ async def _execute(store: SingleUse) -> None:
     await store.finish(command.corr_id, result, _event("command.finished", command))
 
 
-async def _append(store: SingleUse) -> None:
+async def _append(store: CommandStore) -> None:
     await store.note(_event("status.read", _command()))
 
 

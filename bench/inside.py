@@ -20,18 +20,18 @@ from failure import BenchError
 from latency import quantile
 from orders import Orders
 from warren._core import Netlink
-from warren.agent.commanddoor import CommandDoor
-from warren.agent.io.commanding import open_commanding
-from warren.agent.io.nameservers import NameServers
+from warren.agent.command_api import CommandFrontend
+from warren.agent.io.agent_context import AgentContext
+from warren.agent.io.command_service import open_command_service
+from warren.agent.io.name_servers import NameServers
 from warren.agent.io.network import Host
 from warren.agent.io.networks import AgentNetworks, Loaded
 from warren.agent.io.probes import Probes
-from warren.agent.io.rights import own_rights
-from warren.agent.io.surroundings import Surroundings
 from warren.clock import wall_seconds
 from warren.commands.settings import CommandSettings, SandboxSettings, SecuritySettings
+from warren.local_client import Client
 from warren.localapi.messages import Request
-from warren.localapi.permissions import Client
+from warren.privsep.io.privileged_ops import direct_privileged_ops
 from warren.tunnel.io.dns import Resolver
 
 AT_ONCE = 64
@@ -53,7 +53,7 @@ class Inside:
 
     orders: Orders
     directory: Path
-    door: CommandDoor
+    door: CommandFrontend
     sid: str
     octets: list[int] = field(default_factory=list)
     """Of each answer."""
@@ -116,19 +116,19 @@ async def opened(directory: Path) -> AsyncIterator[Inside]:
         commands=str(directory / "commands"),
         sandbox=SandboxSettings(max_concurrency=AT_ONCE, queue=2 * AT_ONCE),
     )
-    async with asyncio.TaskGroup() as group, open_commanding(settings, _surroundings(directory, group)) as door:
+    async with asyncio.TaskGroup() as group, open_command_service(settings, _surroundings(directory, group)) as door:
         challenge = await _ask(door, "challenge")
         yield Inside(orders, directory, door, challenge["sid"])
 
 
-def _surroundings(directory: Path, group: asyncio.TaskGroup) -> Surroundings:
+def _surroundings(directory: Path, group: asyncio.TaskGroup) -> AgentContext:
     """Of an agent without a network."""
-    rights = own_rights(None, Resolver(directory))
+    rights = direct_privileged_ops(None, Resolver(directory))
     host = Host(Netlink.open(), Probes(0), NameServers(rights.resolver), rights, group)
-    return Surroundings(rights, group, AgentNetworks((), lambda: Loaded(()), host))
+    return AgentContext(rights, group, AgentNetworks((), lambda: Loaded(()), host))
 
 
-async def _ask(door: CommandDoor, action: str, **config: object) -> Any:
+async def _ask(door: CommandFrontend, action: str, **config: object) -> Any:
     client = Client(os.getuid(), os.getgid(), os.getpid())
     return await door.actions[action](Request("1", action, config=config or None), client, wall_seconds())
 

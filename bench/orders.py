@@ -10,15 +10,15 @@ from secrets import token_bytes
 
 from warren.clock import wall_seconds
 from warren.commands.command import MAX_LIFE_SECONDS, SKEW_SECONDS, Actor
-from warren.commands.io.database import open_database
 from warren.commands.registry import VERBS
-from warren.commands.signing import CommandEnvelope, Sending, sign_command, sign_intent
+from warren.commands.signing import CommandEnvelope, Delivery, sign_command, sign_intent
+from warren.commands.store.database import open_database
 from warren.jws import KEY_BYTES, SigningKey
 from warren.trust.bundle import TrustBundle
-from warren.trust.chain import sign_bundle
-from warren.trust.io.bundlefile import install_bundle
-from warren.trust.io.identityfile import make_identity
-from warren.trust.roster import KeyEntry, Operator
+from warren.trust.bundle_verify import sign_bundle
+from warren.trust.io.bundle_file import install_bundle
+from warren.trust.io.identity_file import make_identity
+from warren.trust.principals import KeyEntry, Operator
 from warren.trust.sealing import SealingKey
 
 NODE = "gateway-001"
@@ -59,7 +59,7 @@ class Orders:
         now = int(wall_seconds())
         ask = CommandEnvelope(verb, ARGS[verb], Actor("alice", "ADMIN"), "policy-1", (NODE,))
         intended = replace(ask, intent=sign_intent(ask, self.alice, exp=now + DAY))
-        return sign_command(intended, self.dispatcher, Sending("local", sid, now, now + MAX_LIFE_SECONDS))
+        return sign_command(intended, self.dispatcher, Delivery("local", sid, now, now + MAX_LIFE_SECONDS))
 
     def _bundle(self) -> TrustBundle:
         now = int(wall_seconds())

@@ -26,9 +26,9 @@ from statistics import median
 import machine
 from failure import BenchError
 from markdown import number, table
-from warren.commands.effects import RunProgram
-from warren.commands.io.programs import Programs
-from warren.commands.io.sandbox import find_sandbox
+from warren.commands.effects.effect import RunProgram
+from warren.commands.handlers.program_runner import Programs
+from warren.commands.handlers.sandbox import find_sandbox
 from warren.commands.settings import SandboxSettings, ScriptSettings
 
 PROGRAM = "/bin/true"

@@ -17,12 +17,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from warren.commands.command import Actor
 from warren.commands.schema import Schema, Text
-from warren.commands.signing import CommandEnvelope, Sending, sign_command, sign_intent
+from warren.commands.signing import CommandEnvelope, Delivery, sign_command, sign_intent
 from warren.commands.verbs import Verb
 from warren.commands.verify import Context, verify_command
 from warren.jws import KEY_BYTES, SigningKey, from_base64url
 from warren.trust.bundle import TrustBundle
-from warren.trust.roster import KeyEntry, Operator
+from warren.trust.principals import KeyEntry, Operator
 
 NOW = 1_767_225_600
 NODE, SID = "gateway-001", "session-of-the-bench"
@@ -70,7 +70,7 @@ def _contestants() -> Mapping[str, Turn]:
         "stop_container", {"container_id": "0123456789ab"}, Actor("alice", "ADMIN"), "policy-1", (NODE,)
     )
     intent = sign_intent(ask, alice, exp=NOW + 3600)
-    sending = Sending("local", SID, NOW)
+    sending = Delivery("local", SID, NOW)
     whole = sign_command(replace(ask, intent=intent), dispatcher, sending)
     reading = sign_command(replace(ask, verb="list_users", args={}), dispatcher, sending)
     pairs = ((dispatcher, whole), (alice, intent))

@@ -43,7 +43,7 @@ def test_a_configuration_error_lists_every_finding() -> None:
 
 def test_a_text_like_a_key_is_not_repeated() -> None:
     """H-79."""
-    assert errors.quoted("10.0.0.300") == "'10.0.0.300'"
+    assert errors.redacted_repr("10.0.0.300") == "'10.0.0.300'"
     key = PrivateKey.generate().to_base64()
     for text in (key, f"{key}A", f"/{key}", base64.b64decode(key).hex(), base64.b64decode(key).hex().upper()):
-        assert errors.quoted(text) == "a text like a key"
+        assert errors.redacted_repr(text) == "a text like a key"

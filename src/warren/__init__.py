@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from warren._core import PresharedKey, PrivateKey, PublicKey, __version__
     from warren.errors import WarrenError
     from warren.tunnel.config import Endpoint, InterfaceConfig, PeerConfig
-    from warren.tunnel.io.inprocess import Tunnel, up
+    from warren.tunnel.io.in_process import Tunnel, up
 
 __all__ = [
     "Endpoint",
@@ -37,10 +37,10 @@ HOMES = {
     "PresharedKey": "warren._core",
     "PrivateKey": "warren._core",
     "PublicKey": "warren._core",
-    "Tunnel": "warren.tunnel.io.inprocess",
+    "Tunnel": "warren.tunnel.io.in_process",
     "WarrenError": "warren.errors",
     "__version__": "warren._core",
-    "up": "warren.tunnel.io.inprocess",
+    "up": "warren.tunnel.io.in_process",
 }
 
 

@@ -6,7 +6,7 @@ from typing import ClassVar, Self, final
 
 from typing_extensions import disjoint_base
 
-from warren.tunnel.guard import Guard
+from warren.tunnel.nft_guard import Guard
 from warren.tunnel.plan import InterfaceChange
 from warren.tunnel.routes import Rule
 

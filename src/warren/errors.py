@@ -112,14 +112,14 @@ REMEDIES = {
 LIKE_A_KEY = re.compile(r"[A-Za-z0-9+/]{43}=|[0-9A-Fa-f]{64}")
 
 
-def shown(text: str) -> str:
+def redact(text: str) -> str:
     """A text that somebody else wrote, unless it looks like a key: people put them into the wrong place (H-79)."""
     return "a text like a key" if LIKE_A_KEY.search(text) else text
 
 
-def quoted(text: str) -> str:
+def redacted_repr(text: str) -> str:
     """The same, as an error repeats it."""
-    return repr(text) if shown(text) == text else shown(text)
+    return repr(text) if redact(text) == text else redact(text)
 
 
 class Fault(enum.StrEnum):
@@ -206,7 +206,7 @@ class HostError(WarrenError):
     fault = Fault.CALLER
 
 
-class FarSideError(WarrenError):
+class RemoteError(WarrenError):
     """Another program or machine did not answer, or not as agreed."""
 
     fault = Fault.FAR_SIDE

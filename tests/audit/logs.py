@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from warren.audit.chain import EMPTY, Head
 from warren.audit.checkpoint import FIRST, Checkpoint, sign_checkpoint, token_hash
 from warren.audit.event import AuditEvent, Origin, encode_line
-from warren.audit.verify import Place, Verdict, read_anchors, verify_log
+from warren.audit.verify import Location, Verdict, read_anchors, verify_log
 from warren.jws import SigningKey
 
 KEY = SigningKey(b"\x07" * 32)
@@ -44,7 +44,9 @@ def seal(ends: Sequence[Head], key: SigningKey = KEY) -> list[str]:
 
 def verdict(lines: Sequence[bytes], tokens: Sequence[str] = (), held: Sequence[str] = ()) -> Verdict:
     """As `warren audit verify` comes to it; `held` is kept elsewhere."""
-    anchors, faults = read_anchors([(Place("checkpoints", each), token) for each, token in enumerate(tokens, 1)], KEYS)
-    kept, _ = read_anchors([(Place("anchor", 1), token) for token in held], KEYS)
-    found = verify_log([(Place("log", each), line) for each, line in enumerate(lines, 1)], [*anchors, *kept])
+    anchors, faults = read_anchors(
+        [(Location("checkpoints", each), token) for each, token in enumerate(tokens, 1)], KEYS
+    )
+    kept, _ = read_anchors([(Location("anchor", 1), token) for token in held], KEYS)
+    found = verify_log([(Location("log", each), line) for each, line in enumerate(lines, 1)], [*anchors, *kept])
     return Verdict(found.first, found.head, found.sealed, (*faults, *found.faults))

@@ -11,7 +11,7 @@ import pytest
 
 from warren.audit.io.keyfile import read_verifying_keys
 from warren.audit.io.logfiles import log_in
-from warren.audit.verify import Place, read_anchors, verify_log
+from warren.audit.verify import Location, read_anchors, verify_log
 
 pytestmark = [pytest.mark.integration, pytest.mark.security]
 
@@ -26,7 +26,7 @@ def test_each_is_told_for_what_it_is(case: dict[str, Any]) -> None:
     anchors, faults = read_anchors(log.tokens(), keys)
     if case["anchor"]:
         token = (VECTORS / "anchor.checkpoint").read_text().strip()
-        anchors += read_anchors([(Place("anchor", 1), token)], keys)[0]
+        anchors += read_anchors([(Location("anchor", 1), token)], keys)[0]
     faults += verify_log(log.lines(), anchors).faults
     assert (not faults) is case["good"]
     assert [fault.place.line for fault in faults][:1] == case["lines"]

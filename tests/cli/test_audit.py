@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from warren.audit.io.journal import Journal
-from warren.trust.io.identityfile import make_identity
+from warren.trust.io.identity_file import make_identity
 
 from .program import warren
 

@@ -13,7 +13,7 @@ import pytest
 from tests.cli.program import PATIENCE_SECONDS
 from tests.netns.engine import launcher
 from warren._core import __version__
-from warren.cli.dialects import DIALECTS
+from warren.cli.program_names import DIALECTS
 
 pytestmark = pytest.mark.integration
 EVIL = "raise SystemExit('what others put there was run')\n"

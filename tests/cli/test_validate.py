@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.agent.documents import BOTH, QUICK_START, with_keys
+from tests.config.documents import BOTH, QUICK_START, with_keys
 from warren._core import PrivateKey
-from warren.agent.io.hostfit import FIRST_FREE_PORT
+from warren.agent.io.preflight import FIRST_FREE_PORT
 
 from .program import WARREN, warren
 

@@ -25,7 +25,7 @@ from tests.trust.parties import (
 )
 from warren.commands.intent import TYPE as INTENT
 from warren.jws import MAX_BYTES, from_base64url
-from warren.trust.chain import sign_bundle
+from warren.trust.bundle_verify import sign_bundle
 
 SIGNATURE = "INVALID_SIGNATURE"
 TYPES = (

@@ -1,4 +1,4 @@
-"""The zoo: programs that misbehave, and hosts to keep them on."""
+"""The sandboxed: programs that misbehave, and hosts to keep them on."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
-from tests.commands.io.trusted import trusted_directory
-from warren.commands.io.sandbox import find_sandbox
+from tests.commands.pipeline.bundles import trusted_directory
+from warren.commands.handlers.sandbox import find_sandbox
 
-ZOO = Path(__file__).with_name("zoo")
+PROGRAMS = Path(__file__).with_name("misbehaving")
 ROOT = Path(__file__).parents[2]
 STRANGER = 54321  # a user that nobody is
 PATIENCE_SECONDS = 60
@@ -61,13 +61,13 @@ HOSTS = {
 
 @dataclass(slots=True)
 class Kept:
-    """A host with all the animals, below a directory that only the owner of scripts can write."""
+    """A host with all the programs, below a directory that only the owner of scripts can write."""
 
     host: Host
     directory: Path
     settings: dict[str, Any] = field(default_factory=dict)
     deadline: float = PATIENCE_SECONDS
-    token: str = field(default_factory=lambda: f"zoo-{secrets.token_hex(8)}")
+    token: str = field(default_factory=lambda: f"sandboxed-{secrets.token_hex(8)}")
     """An argument of every program, so that what is left of it can be found."""
 
     def run(self, name: str, *arguments: str) -> dict[str, Any]:
@@ -97,7 +97,7 @@ class Kept:
             "runs": [[*run, self.token] for run in runs],
         }
         environment = {**os.environ, "WARREN_ZOO_SECRET": self.token}
-        command = [sys.executable, "-m", "tests.commands.keeper", json.dumps(given)]
+        command = [sys.executable, "-m", "tests.commands.store_keeper", json.dumps(given)]
         with subprocess.Popen(
             command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         ) as keeper:
@@ -108,7 +108,9 @@ class Kept:
 
     def left(self) -> list[str]:
         """Processes of the programs that have not ended."""
-        return [command for command in _commands() if self.token in command and "tests.commands.keeper" not in command]
+        return [
+            command for command in _commands() if self.token in command and "tests.commands.store_keeper" not in command
+        ]
 
     def wait_until_gone(self) -> None:
         """For who is not told when that is."""
@@ -125,11 +127,11 @@ class Kept:
 
 @contextmanager
 def kept(host: Host) -> Iterator[Kept]:
-    """With the animals compiled and put where scripts may be."""
+    """With the programs compiled and put where scripts may be."""
     if host.is_root and os.geteuid() != 0:
         pytest.skip("root")
     with trusted_directory() as directory:
-        for source in ZOO.iterdir():
+        for source in PROGRAMS.iterdir():
             _put(source, directory)
         if host.wrapper is not None:
             wrapper = directory / "wrapper" / "warren-sandbox"
@@ -161,6 +163,6 @@ def _commands() -> Iterator[str]:
                 yield (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
 
 
-def animals(said: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+def programs(said: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
     """By name."""
     return {str(line["name"]): line for line in said}

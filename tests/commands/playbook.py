@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from warren.commands.effects import Effect, EffectError, Effects
+from warren.commands.effects.effect import Effect, EffectError, Effects
 
 E = TypeVar("E", bound="Effect[Any]")
 

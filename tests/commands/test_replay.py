@@ -6,39 +6,39 @@ from dataclasses import replace
 
 import pytest
 
-from tests.commands.orders import NOW, ORDER, result
+from tests.commands.sandbox_requests import NOW, ORDER, result
 from warren.commands.command import SKEW_SECONDS, Actor
-from warren.commands.replay import Accepted, InProgress, Known, Memory, State, Stored, interrupted, judge
+from warren.commands.replay import Accepted, InProgress, ReplayState, SeenCommand, State, Stored, decide, interrupted
 from warren.commands.result import Code, CommandError, Status
 
 pytestmark = [pytest.mark.unit, pytest.mark.security]
 
-FRESH = Memory(created=NOW - 3600, nonce_seen=False, known=None, live=0, limit=10)
-RUNNING = Known("c-1", ORDER.verb, "operator", ORDER.kid, "n-0", ORDER.args_sha256, State.ACCEPTED)
+FRESH = ReplayState(created=NOW - 3600, nonce_seen=False, known=None, live=0, limit=10)
+RUNNING = SeenCommand("c-1", ORDER.verb, "operator", ORDER.kid, "n-0", ORDER.args_sha256, State.ACCEPTED)
 DONE = replace(RUNNING, state=State.DONE, result=result(ORDER))
 
 
-def refusal(memory: Memory) -> Code:
+def refusal(memory: ReplayState) -> Code:
     with pytest.raises(CommandError) as caught:
-        judge(ORDER, memory)
+        decide(ORDER, memory)
     assert caught.value.status is Status.DENIED
     return caught.value.code
 
 
 def test_what_was_never_seen_is_accepted() -> None:
-    assert judge(ORDER, FRESH) == Accepted()
+    assert decide(ORDER, FRESH) == Accepted()
 
 
 def test_the_same_again_with_a_fresh_nonce_has_the_stored_result() -> None:
-    assert judge(ORDER, replace(FRESH, known=DONE)) == Stored(result(ORDER))
+    assert decide(ORDER, replace(FRESH, known=DONE)) == Stored(result(ORDER))
 
 
 def test_the_same_again_while_it_runs_is_in_progress() -> None:
-    assert judge(ORDER, replace(FRESH, known=RUNNING)) == InProgress()
+    assert decide(ORDER, replace(FRESH, known=RUNNING)) == InProgress()
 
 
 @pytest.mark.parametrize("known", [None, RUNNING, DONE])
-def test_a_nonce_that_was_seen_is_always_a_replay(known: Known | None) -> None:
+def test_a_nonce_that_was_seen_is_always_a_replay(known: SeenCommand | None) -> None:
     assert refusal(replace(FRESH, nonce_seen=True, known=known)) is Code.REPLAY_DETECTED
 
 
@@ -51,12 +51,12 @@ def test_the_nonce_that_bound_a_command_is_one_even_when_its_row_has_expired() -
     [replace(DONE, args_sha256="0" * 64), replace(DONE, verb="list_users"), replace(DONE, actor="another")],
     ids=["arguments", "verb", "actor"],
 )
-def test_a_corr_id_of_another_command_is_a_replay(other: Known) -> None:
+def test_a_corr_id_of_another_command_is_a_replay(other: SeenCommand) -> None:
     assert refusal(replace(FRESH, known=other)) is Code.REPLAY_DETECTED
 
 
 @pytest.mark.parametrize("known", [None, RUNNING, DONE])
-def test_a_full_store_takes_nothing_rather_than_forget(known: Known | None) -> None:
+def test_a_full_store_takes_nothing_rather_than_forget(known: SeenCommand | None) -> None:
     assert refusal(replace(FRESH, live=10, known=known)) is Code.QUEUE_FULL
 
 
@@ -64,7 +64,7 @@ def test_a_full_store_takes_nothing_rather_than_forget(known: Known | None) -> N
 def test_what_was_issued_before_the_store_or_in_its_first_minute_is_refused(began: int, is_taken: bool) -> None:
     memory = replace(FRESH, created=began)
     if is_taken:
-        assert judge(ORDER, memory) == Accepted()
+        assert decide(ORDER, memory) == Accepted()
     else:
         assert refusal(memory) is Code.EXPIRED_TOKEN
 
@@ -72,6 +72,6 @@ def test_what_was_issued_before_the_store_or_in_its_first_minute_is_refused(bega
 def test_an_interrupted_command_says_so() -> None:
     said = interrupted(RUNNING, "gateway-001", NOW)
     assert (said.corr_id, said.verb, said.status, said.error_code) == ("c-1", ORDER.verb, "ERROR", "INTERRUPTED")
-    assert judge(
+    assert decide(
         replace(ORDER, actor=Actor("operator", "ADMIN")), replace(FRESH, known=replace(DONE, result=said))
     ) == Stored(said)

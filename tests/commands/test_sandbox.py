@@ -6,16 +6,16 @@ import json
 
 import pytest
 
-from warren.commands.effects import EffectError
+from warren.commands.effects.effect import EffectError
 from warren.commands.result import Code, CommandError, Status
 from warren.commands.sandbox import (
-    How,
-    Order,
+    ExitKind,
+    FailedStage,
     Outcome,
-    Part,
-    Reached,
-    RunsAs,
-    encode_order,
+    RunAs,
+    SandboxLevel,
+    SandboxRequest,
+    encode_request,
     higher,
     parse_outcome,
     verify_outcome,
@@ -25,12 +25,12 @@ from warren.commands.settings import SandboxSettings
 pytestmark = pytest.mark.unit
 
 REACHED = b'{"reached":{"level":3,"facts":["user","paths"]}}'
-L3 = Reached("L3", frozenset({"user", "paths"}))
+L3 = SandboxLevel("L3", frozenset({"user", "paths"}))
 
 
 def test_an_order() -> None:
-    order = Order(("/bin/true", "ü"), RunsAs(61184, 61185, (7,), exclusive=True), "/run/x", "L1", 1.5)
-    line = encode_order(order, SandboxSettings(writable=("/srv",), network=False))
+    order = SandboxRequest(("/bin/true", "ü"), RunAs(61184, 61185, (7,), exclusive=True), "/run/x", "L1", 1.5)
+    line = encode_request(order, SandboxSettings(writable=("/srv",), network=False))
     assert line.endswith(b"\n")
     assert line.count(b"\n") == 1
     assert json.loads(line) == {
@@ -49,7 +49,7 @@ def test_an_order() -> None:
 
 def test_a_run_that_ended_by_itself() -> None:
     outcome = parse_outcome([REACHED, b'{"ended":{"status":3,"how":"exited"}}'])
-    assert outcome == Outcome(L3, 3, How.EXITED)
+    assert outcome == Outcome(L3, 3, ExitKind.EXITED)
     verify_outcome(outcome, "x", 45)
 
 
@@ -74,7 +74,7 @@ def test_a_refusal_is_told_though_the_run_has_ended_too() -> None:
         b'{"refused":{"part":"program","problem":"/x: No such file","errno":2}}',
         b'{"ended":{"status":127,"how":"exited"}}',
     ]
-    assert parse_outcome(lines).part is Part.PROGRAM
+    assert parse_outcome(lines).part is FailedStage.PROGRAM
     with pytest.raises(EffectError, match="x has not run: /x: No such file"):
         verify_outcome(parse_outcome(lines), "x", 45)
 

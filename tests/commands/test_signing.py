@@ -25,7 +25,7 @@ from warren.commands.result import Code, Result, Status
 from warren.commands.result_json import parse_result, result_members
 from warren.commands.signing import (
     CommandEnvelope,
-    Sending,
+    Delivery,
     sign_command,
     sign_intent,
     sign_result,
@@ -61,7 +61,7 @@ def test_the_document_s_three_names_make_a_round() -> None:
     """Row V-77."""
     command = CommandEnvelope("stop_container", STOP.args, Actor("alice", "ADMIN"), "policy-2026-01", ("gateway-001",))
     command = replace(command, intent=sign_intent(command, ALICE, exp=NOW + 60))
-    verified = verify_command(sign_command(command, DISPATCHER, Sending("local", SID, NOW)), CONTEXT)
+    verified = verify_command(sign_command(command, DISPATCHER, Delivery("local", SID, NOW)), CONTEXT)
     assert (verified.corr_id, verified.exp) == (command.corr_id, NOW + 60)
     answer = sign_result(replace(RESULT, corr_id=verified.corr_id), NODE.signing)
     found = validate_result(answer, NODE.signing.public, agent_id=NODE.agent_id, corr_id=command.corr_id)
@@ -71,7 +71,7 @@ def test_the_document_s_three_names_make_a_round() -> None:
 def test_two_commands_and_two_sendings_are_never_the_same() -> None:
     commands = [CommandEnvelope("list_users", {}, STOP.actor, STOP.policy_id, STOP.targets) for _ in range(8)]
     assert len({command.corr_id for command in commands}) == 8
-    assert len({Sending("local", SID, NOW).nonce for _ in range(8)}) == 8
+    assert len({Delivery("local", SID, NOW).nonce for _ in range(8)}) == 8
 
 
 @pytest.mark.security

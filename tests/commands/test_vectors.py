@@ -11,12 +11,12 @@ from tests.commands.good import GOOD
 from tests.commands.vectorfiles import BAD, DIRECTORY, files
 from tests.commands.vectors import BUNDLES, Vector
 from tests.trust.parties import CONTEXT, ROOT
-from warren.commands.refusal import Facts, Refused
 from warren.commands.registry import VERBS
+from warren.commands.rejection import ProvenClaims, Rejected
 from warren.commands.result import Status
 from warren.commands.sealed import check_args
 from warren.commands.verify import verify_command
-from warren.trust.chain import verify_bundle
+from warren.trust.bundle_verify import verify_bundle
 
 pytestmark = [pytest.mark.unit, pytest.mark.security]
 
@@ -45,13 +45,13 @@ def test_what_is_good_passes(vector: Vector) -> None:
 
 @pytest.mark.parametrize("vector", vectors("bad.json"), ids=lambda vector: vector.name)
 def test_what_is_bad_is_refused_with_its_code(vector: Vector) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(Rejected) as refused:
         verify_command(vector.text, vector.context(), vector.beside)
     assert (refused.value.code, refused.value.status) == (vector.code, Status.DENIED)
     assert str(refused.value)
     assert "secure" not in str(refused.value)
     if refused.value.facts.kid is None:
-        assert refused.value.facts == Facts()
+        assert refused.value.facts == ProvenClaims()
 
 
 def test_there_are_enough_of_them_and_no_two_are_alike() -> None:

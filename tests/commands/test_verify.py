@@ -35,7 +35,7 @@ from tests.trust.parties import (
     with_intent,
 )
 from warren.commands.command import MAX_LIFE_SECONDS, Actor
-from warren.commands.refusal import Facts, Refused
+from warren.commands.rejection import ProvenClaims, Rejected
 from warren.commands.result import Code, CommandError
 from warren.commands.sealed import DATA, check_args, open_data, seal_members, unsealer
 from warren.commands.verify import carried, verify_command
@@ -85,10 +85,10 @@ def test_no_character_of_it_can_be_another(data: st.DataObject) -> None:
     text = sent(WORD)
     place = data.draw(st.integers(0, len(text) - 1))
     other = data.draw(st.characters(max_codepoint=0xFF).filter(lambda character: character != text[place]))
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(Rejected) as refused:
         verify_command(text[:place] + other + text[place + 1 :], CONTEXT)
     assert refused.value.code == Code.INVALID_SIGNATURE
-    assert refused.value.facts == Facts()
+    assert refused.value.facts == ProvenClaims()
 
 
 @pytest.mark.security
@@ -98,7 +98,7 @@ def test_no_octet_of_its_intent_can_be_another(data: st.DataObject) -> None:
     intent = str(WORD.intent)
     place = data.draw(st.integers(0, len(intent) - 1))
     other = data.draw(st.sampled_from("ABCxyz019-_.").filter(lambda character: character != intent[place]))
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(Rejected) as refused:
         verify_command(sent(STOP, intent=intent[:place] + other + intent[place + 1 :]), CONTEXT)
     assert refused.value.code == Code.INVALID_SIGNATURE
 
@@ -107,10 +107,10 @@ def test_no_octet_of_its_intent_can_be_another(data: st.DataObject) -> None:
 @given(st.text(max_size=2000) | st.binary(max_size=500).map(base64url))
 def test_junk_is_refused_before_anything_of_it_is_read(text: str) -> None:
     for junk in (text, f"{text}.{text}.{text}", f"{sent(WORD)}{text or '.'}"):
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(Rejected) as refused:
             verify_command(junk, CONTEXT)
         assert refused.value.code == Code.INVALID_SIGNATURE
-        assert refused.value.facts == Facts()
+        assert refused.value.facts == ProvenClaims()
 
 
 @pytest.mark.security
@@ -125,28 +125,28 @@ def test_whatever_the_dispatcher_signs_is_refused_with_a_code(value: object, nam
     """No value in the place of another, and no error but a refusal."""
     assume(value != claims(WORD)[name])
     if name in {"nonce", "iat", "exp"}:  # of which another one may be as good
-        with suppress(Refused):
+        with suppress(Rejected):
             assert verify_command(dispatched({**claims(WORD), name: value}), CONTEXT).args == STOP.args
         return
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(Rejected) as refused:
         verify_command(dispatched({**claims(WORD), name: value}), CONTEXT)
     assert refused.value.code != Code.NONE
     assert refused.value.facts.kid == DISPATCHER.public.kid
 
 
 def test_of_what_is_refused_only_what_is_proven_is_said() -> None:
-    whole = Facts(DISPATCHER.public.kid, CORR_ID, "stop_container", Actor("alice", "ADMIN"), SENDING.nonce)
+    whole = ProvenClaims(DISPATCHER.public.kid, CORR_ID, "stop_container", Actor("alice", "ADMIN"), SENDING.nonce)
     assert _facts(sent(STOP)) == whole
     assert _facts(sent(WORD, iat=0, exp=1)) == whole
     assert _facts(sent(WORD, nonce=7)) == replace(whole, nonce=None)
     assert _facts(sent(WORD, actor={"id": "alice"})) == replace(whole, actor=None)
     assert _facts(sent(WORD, verb="Nothing of ours")) == replace(whole, verb=None)
-    assert _facts(dispatched(b"{")) == Facts(DISPATCHER.public.kid)
-    assert _facts(sent(WORD)[:-1]) == Facts()
+    assert _facts(dispatched(b"{")) == ProvenClaims(DISPATCHER.public.kid)
+    assert _facts(sent(WORD)[:-1]) == ProvenClaims()
 
 
-def _facts(text: str) -> Facts:
-    with pytest.raises(Refused) as refused:
+def _facts(text: str) -> ProvenClaims:
+    with pytest.raises(Rejected) as refused:
         verify_command(text, CONTEXT)
     return refused.value.facts
 
@@ -168,13 +168,13 @@ def test_a_frame_has_a_token_or_an_object_beside_one(payload: object, jws: objec
     if found is not None:
         assert carried(payload, jws) == found
         return
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(Rejected) as refused:
         carried(payload, jws)
     assert refused.value.code == Code.INVALID_SIGNATURE
 
 
 def test_the_document_s_own_object_is_refused_without_a_signature() -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(Rejected) as refused:
         carried(json.loads(json.dumps(claims(PLAIN))))
     assert refused.value.code == Code.INVALID_SIGNATURE
 
@@ -218,7 +218,7 @@ def test_an_answers_secrets_are_opened_by_who_asked() -> None:
 def test_nobody_s_word_counts_by_a_bundle_of_nobody() -> None:
     empty = replace(BUNDLE, dispatch=(), operators={})
     for text in (sent(LIST), sent(WORD), signed(LIST, THIEF)):
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(Rejected) as refused:
             verify_command(text, replace(CONTEXT, bundle=empty))
         assert refused.value.code == Code.INVALID_SIGNATURE
 
@@ -229,6 +229,6 @@ def test_to_a_runner_it_may_come_after_its_turn_but_not_after_its_end() -> None:
     text = sent(WORD, exp=NOW + 200)
     assert verify_command(text, replace(runner, now=NOW + 199)).corr_id == CORR_ID
     for now, node in ((NOW + 200, runner), (NOW + 61, CONTEXT), (NOW - 61, runner)):
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(Rejected) as refused:
             verify_command(text, replace(node, now=now))
         assert refused.value.code == Code.EXPIRED_TOKEN

@@ -16,7 +16,7 @@ from tests.commands.good import GOOD
 from tests.commands.vectors import BUNDLES, Vector
 from tests.trust.forge import base64url
 from tests.trust.parties import CONTEXT, NODE, RFC_8037_SEED, ROOT, seed
-from warren.trust.chain import sign_bundle
+from warren.trust.bundle_verify import sign_bundle
 
 BAD = (*BAD_TOKENS, *BAD_CLAIMS, *BAD_WORDS)
 DIRECTORY = Path(__file__).parent.parent / "vectors" / "commands"

@@ -24,7 +24,7 @@ from warren.commands.signing import CommandEnvelope
 from warren.commands.verify import Context
 from warren.jws import SigningKey
 from warren.trust.bundle import TrustBundle
-from warren.trust.roster import Approval
+from warren.trust.principals import Approval
 from warren.trust.sealing import purpose
 
 HEADER = {"alg": "Ed25519", "typ": TYPE, "kid": DISPATCHER.public.kid}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from warren.localapi.framing import MAX_OCTETS, Malformed, Members, Splitter
+from warren.localapi.framing import MAX_OCTETS, JsonFramer, Malformed, Members
 
 from .strategies import members, pieces, written
 
@@ -21,7 +21,7 @@ LAST = "last"
 
 def split(octets: Iterable[bytes], limit: int = MAX_OCTETS) -> list[Members | Malformed]:
     """All that comes of these pieces, and of their end."""
-    splitter = Splitter(limit)
+    splitter = JsonFramer(limit)
     found = [frame for piece in octets for frame in splitter.feed(piece)]
     return found + splitter.end()
 
@@ -109,7 +109,7 @@ def test_the_limit_is_met_but_not_exceeded() -> None:
 
 
 def test_blanks_are_no_part_of_a_request_and_nothing_is_looked_at_behind_one_that_is_too_long() -> None:
-    splitter = Splitter()
+    splitter = JsonFramer()
     for _ in range(3 * MAX_OCTETS >> 16):
         splitter.feed(b" " * (1 << 16))
     assert outline(splitter.feed(b'{"a":1}')) == [{"a": 1}]

@@ -15,16 +15,16 @@ from warren.errors import (
     REMEDIES,
     ConfigError,
     EngineError,
-    FarSideError,
     Finding,
     HostError,
     InputError,
     InterfaceError,
     KeyFileError,
+    RemoteError,
     StateError,
     WarrenError,
 )
-from warren.localapi.framing import Splitter
+from warren.localapi.framing import JsonFramer
 from warren.localapi.messages import (
     MAX_ID_CHARACTERS,
     TYPES_OF_CODES,
@@ -67,7 +67,7 @@ def test_only_a_request_without_an_id_takes_a_number() -> None:
 def test_what_a_client_writes_the_agent_reads(request: Request) -> None:
     line = encode_request(request)
     assert line.count(b"\n") == 1
-    (frame,) = Splitter().feed(line)
+    (frame,) = JsonFramer().feed(line)
     assert isinstance(frame, dict)
     assert parse_request(frame, itertools.count()) == request
 
@@ -136,7 +136,7 @@ def test_what_json_cannot_say(value: object) -> None:
         (HostError("", code="host.no_tun"), ErrorType.PLATFORM),
         (HostError("", code="request.denied"), ErrorType.PERMISSION),
         (HostError("", code="request.unidentified"), ErrorType.AUTHENTICATION),
-        (FarSideError("", code="uapi.malformed"), ErrorType.PLATFORM),
+        (RemoteError("", code="uapi.malformed"), ErrorType.PLATFORM),
         (EngineError("", code="engine.failed"), ErrorType.INTERNAL),
     ],
 )

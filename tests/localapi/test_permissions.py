@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from warren.errors import HostError
-from warren.localapi.permissions import READ_ACTIONS, Client, Group, Permissions
+from warren.local_client import Client, Group
+from warren.localapi.permissions import READ_ACTIONS, Permissions
 
 pytestmark = [pytest.mark.unit, pytest.mark.security]
 

@@ -22,14 +22,14 @@ SERVER = "198.51.100.53"
 LOOK_UP = """
 import sys
 from ipaddress import ip_address
-from warren.errors import FarSideError
+from warren.errors import RemoteError
 from warren.tunnel.config import parse_endpoint
 from warren.tunnel.io.lookup import look_up
-from warren.tunnel.outside import Outside
+from warren.tunnel.endpoint_dns import Outside
 mark, endpoint, *servers = sys.argv[1:]
 try:
     print(look_up(parse_endpoint(endpoint), Outside(tuple(map(ip_address, servers)), int(mark))))
-except FarSideError as error:
+except RemoteError as error:
     print(error)
 """
 

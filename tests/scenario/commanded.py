@@ -15,18 +15,18 @@ from typing import Any
 from tests.trust.parties import ALICE, BUNDLE, DISPATCHER, ROOT, STOP
 from warren.clock import wall_seconds
 from warren.commands.envelope import TYPE
-from warren.commands.io.database import open_database
 from warren.commands.registry import VERBS
 from warren.commands.result import Result
 from warren.commands.schema import nearest
 from warren.commands.sealed import ARGUMENT, seal_members
-from warren.commands.signing import CommandEnvelope, Sending, sign_command, sign_intent, validate_result
+from warren.commands.signing import CommandEnvelope, Delivery, sign_command, sign_intent, validate_result
+from warren.commands.store.database import open_database
 from warren.jws import VerifyingKey, from_base64url, payload_of
 from warren.localapi.io import client
 from warren.strictjson import parse_object
-from warren.trust.chain import sign_bundle
-from warren.trust.io.bundlefile import install_bundle
-from warren.trust.io.identityfile import make_identity
+from warren.trust.bundle_verify import sign_bundle
+from warren.trust.io.bundle_file import install_bundle
+from warren.trust.io.identity_file import make_identity
 
 from .agent import USER, Agent
 
@@ -98,7 +98,7 @@ class Commanded:
             corr_id=number,
         )
         intended = replace(command, intent=sign_intent(command, ALICE, exp=now + 300))
-        sending = Sending("local", str(self.challenge["sid"]), now)
+        sending = Delivery("local", str(self.challenge["sid"]), now)
         return sign_command(intended, DISPATCHER, replace(sending, nonce=nonce) if nonce else sending)
 
     def again(self, envelope: str) -> str:

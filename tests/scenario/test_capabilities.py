@@ -7,9 +7,9 @@ import stat
 
 import pytest
 
-from tests.house.conftest import ROOT
 from tests.netns.deadline import until
 from tests.netns.host import IN_NAMESPACES
+from tests.project.conftest import ROOT
 
 from .agent import USER
 from .test_privileges import IPC_LOCK, NET_ADMIN, OPEN_TUN

@@ -13,7 +13,7 @@ import pytest
 from tests.cli.program import WARREN
 from tests.netns.host import IN_NAMESPACES
 from warren.clock import wall_seconds
-from warren.commands.io.database import open_database
+from warren.commands.store.database import open_database
 
 from .agent import USER, Agent
 from .conftest import MakeAgent

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.io.trusted import put, trusted_directory
+from tests.commands.pipeline.bundles import put, trusted_directory
 from tests.netns.deadline import until
 from tests.netns.host import IN_NAMESPACES
 from tests.trust.parties import ALICE_SEALING

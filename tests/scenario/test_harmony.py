@@ -8,7 +8,7 @@ import stat
 
 import pytest
 
-from tests.agent.documents import SEVERAL, with_keys
+from tests.config.documents import SEVERAL, with_keys
 from tests.netns.deadline import until
 from tests.netns.host import IN_NAMESPACES
 from tests.netns.interface import Interface

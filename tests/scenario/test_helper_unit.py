@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.house.conftest import ROOT
 from tests.netns.deadline import until
 from tests.netns.host import IN_NAMESPACES
+from tests.project.conftest import ROOT
 
 from .agent import USER
 from .test_capabilities import AS_SERVICE, PROGRAM, SETCAP, answers, capabilities, started

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.conftest import ROOT
 from tests.netns.host import IN_NAMESPACES, Host
+from tests.project.conftest import ROOT
 
 from .user import User
 

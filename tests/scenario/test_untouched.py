@@ -123,14 +123,14 @@ UP_AND_DOWN = """
 import sys
 from pathlib import Path
 from warren._core import Netlink
-from warren.agent.defaults import defaults_for
-from warren.agent.io.configfile import read_config
+from warren.config.defaults import defaults_for
+from warren.config.io.config_file import read_config
 from warren.agent.io.interface import Interface
-from warren.agent.io.keyring import read_keys
-from warren.agent.io.privileges import own_resolver
-from warren.agent.io.rights import OwnKeys
+from warren.agent.io.key_ring import read_keys
+from warren.privsep.io.privileges import own_resolver
+from warren.privsep.io.privileged_ops import DirectKeyAccess
 from warren.tunnel.desired import desired_interface
-from warren.tunnel.io.owner import home_of
+from warren.tunnel.io.link_owner import home_of
 
 defaults, netlink = defaults_for("warren", sys.argv[1]), Netlink.open()
 settings = read_config(Path(defaults.config), defaults)
@@ -138,7 +138,7 @@ resolver = own_resolver(settings, defaults)
 interfaces = []
 for network in settings.networks:
     interface = Interface(network.backend, netlink, home=home_of(Path(settings.daemon.state)))
-    interface.make(desired_interface(network, read_keys(network, OwnKeys()), {}))
+    interface.make(desired_interface(network, read_keys(network, DirectKeyAccess()), {}))
     interfaces.append(interface)
     if network.dns:
         resolver.apply(network.name, network.interface, network.dns)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 
-from tests.house.conftest import ROOT
+from tests.project.conftest import ROOT
 from warren.telemetry.health import Condition, judge
 from warren.telemetry.metrics import Family, Kind, Scrape, families
 from warren.telemetry.sample import Connection, NetworkSample, PeerSample

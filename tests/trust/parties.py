@@ -9,15 +9,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from warren.commands.command import Actor
-from warren.commands.effects import Effects
+from warren.commands.effects.effect import Effects
 from warren.commands.schema import Choice, Schema, Text
-from warren.commands.signing import CommandEnvelope, Sending, sign_command, sign_intent
-from warren.commands.verbs import Data, Occasion, Verb
+from warren.commands.signing import CommandEnvelope, Delivery, sign_command, sign_intent
+from warren.commands.verbs import Data, Verb, VerbContext
 from warren.commands.verify import Context
 from warren.jws import SigningKey, from_base64url
 from warren.trust.bundle import TrustBundle
 from warren.trust.identity import NodeIdentity
-from warren.trust.roster import KeyEntry, Operator
+from warren.trust.principals import KeyEntry, Operator
 from warren.trust.sealing import SealingKey
 
 NOW = 1_767_225_600  # 2026-01-01
@@ -66,7 +66,7 @@ BUNDLE = TrustBundle(
 )
 
 
-def nothing(_: Mapping[str, object], __: Occasion) -> Effects[Data]:
+def nothing(_: Mapping[str, object], __: VerbContext) -> Effects[Data]:
     """A verb that wants nothing done."""
     yield from ()
     return {}
@@ -101,7 +101,7 @@ STOP = CommandEnvelope(
     corr_id=CORR_ID,
 )
 LIST = replace(STOP, verb="list_users", args={})
-SENDING = Sending("local", SID, NOW, NOW + 60, "nonce-0000000000000001")
+SENDING = Delivery("local", SID, NOW, NOW + 60, "nonce-0000000000000001")
 
 
 def with_intent(command: CommandEnvelope, key: SigningKey = ALICE, exp: int = NOW + 3600) -> CommandEnvelope:
@@ -109,6 +109,6 @@ def with_intent(command: CommandEnvelope, key: SigningKey = ALICE, exp: int = NO
     return replace(command, intent=sign_intent(command, key, exp=exp))
 
 
-def signed(command: CommandEnvelope = STOP, key: SigningKey = DISPATCHER, sending: Sending = SENDING) -> str:
+def signed(command: CommandEnvelope = STOP, key: SigningKey = DISPATCHER, sending: Delivery = SENDING) -> str:
     """As it is sent."""
     return sign_command(command, key, sending)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar, assert_never
 
 from warren._core import PresharedKey
-from warren.tunnel.guard import Guard
+from warren.tunnel.nft_guard import Guard
 from warren.tunnel.plan import (
     AddAddress,
     AddRoute,

@@ -11,7 +11,7 @@ from warren._core import PresharedKey, PrivateKey
 from warren.tunnel.config import Endpoint
 from warren.tunnel.desired import NetworkKeys, desired_interface
 from warren.tunnel.network import NetworkConfig, NetworkPeer
-from warren.tunnel.upkeep import Upkeep
+from warren.tunnel.reconcile_state import ReconcileState
 
 pytestmark = pytest.mark.unit
 OWN = PrivateKey.generate()
@@ -55,7 +55,7 @@ def test_a_redundant_peer_is_kept_warm_whatever_its_keepalive() -> None:
 
 
 def test_at_first_the_preferred_peer_has_the_prefixes_and_addresses_need_no_resolver() -> None:
-    upkeep = Upkeep(NETWORK, now=100.0)
+    upkeep = ReconcileState(NETWORK, now=100.0)
     questions = upkeep.take_questions(now=100.0, jitter=0.5)
     assert [question.endpoint.host for question in questions] == ["vpn.example.org"]
     first, second = upkeep.desired(NetworkKeys(OWN)).peers

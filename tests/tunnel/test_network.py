@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from tests.agent.strategies import network_configs
+from tests.config.strategies import network_configs
 from warren.errors import ConfigError
 from warren.tunnel.config import SYSTEM_TABLES
 from warren.tunnel.network import NetworkConfig, NetworkPeer

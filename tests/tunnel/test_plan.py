@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from warren._core import PresharedKey
 from warren.tunnel.config import InterfaceConfig, IPInterface, PeerConfig
-from warren.tunnel.guard import guards_for
+from warren.tunnel.nft_guard import guards_for
 from warren.tunnel.plan import (
     AddAddress,
     CreateInterface,

@@ -14,43 +14,44 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from warren._core import Netlink, __version__
-from warren.agent.config import AgentConfig
-from warren.agent.defaults import Defaults
-from warren.agent.io.answers import Answers
-from warren.agent.io.claim import claim
-from warren.agent.io.commandopening import import_commanding, open_commands
-from warren.agent.io.configfile import key_owners, read_config
-from warren.agent.io.helperclient import HelperClient, connect_helper
-from warren.agent.io.keymemory import check_key_memory
-from warren.agent.io.localhttp import open_http
-from warren.agent.io.nameservers import NameServers
+from warren.agent.io.agent_context import AgentContext
+from warren.agent.io.api import AgentApi
+from warren.agent.io.command_opening import import_command_service, open_commands
+from warren.agent.io.instance_lock import instance_lock
+from warren.agent.io.key_memory import check_key_memory
+from warren.agent.io.local_http import open_http
+from warren.agent.io.name_servers import NameServers
 from warren.agent.io.network import Host
 from warren.agent.io.networks import AgentNetworks, Loaded
-from warren.agent.io.privileges import (
+from warren.agent.io.probes import Probes
+from warren.agent.io.sd_notify import SdNotify
+from warren.config.agent_config import AgentConfig
+from warren.config.defaults import Defaults
+from warren.config.io.config_file import key_owners, read_config
+from warren.config.overrides import Override
+from warren.errors import WarrenError
+from warren.files.unix_listener import Listener, activation_fd, from_activation, listen
+from warren.files.unix_socket import find_group
+from warren.http.io import server
+from warren.localapi.io import socket
+from warren.privsep.io.helper_client import HelperClient, connect_helper
+from warren.privsep.io.privileged_ops import PrivilegedOps, config_opener
+from warren.privsep.io.privileges import (
     Service,
+    chown_socket,
+    drop_privileges,
+    drop_privileges_or_fork_helper,
     find_service,
-    give_up,
-    hand_over,
     is_root,
     journal_of,
     owns,
-    separate,
-    where_it_leads,
+    resolve_socket_link,
 )
-from warren.agent.io.probes import Probes
-from warren.agent.io.rights import Rights, config_opener
-from warren.agent.io.supervisor import Supervisor
-from warren.agent.io.surroundings import Surroundings
-from warren.agent.overrides import Override
-from warren.errors import WarrenError
-from warren.localapi.io import http, socket
-from warren.localapi.io.listener import Listener, adopt, handed_over, listen
-from warren.localapi.io.unix import find_group
 from warren.telemetry.io.logging import set_level, start_logging
 from warren.telemetry.levels import Level
 from warren.tunnel.io.conffile import Opener, open_file
+from warren.tunnel.io.link_owner import home_of
 from warren.tunnel.io.orphans import remove_orphans
-from warren.tunnel.io.owner import home_of
 from warren.tunnel.io.policy import sweep
 
 ROOT_ALONE = frozenset((0,))
@@ -76,9 +77,9 @@ def run(options: Options) -> None:
     config = _load(options, open_file if helper is None else config_opener(helper))
     set_level(Level(config.daemon.log_level))
     service = find_service(config.daemon.user, config.daemon.group)
-    rights = separate(service, config, options.defaults, helper)
-    import_commanding(config.commands)
-    state = claim(journal_of(config), f"which serves {config.daemon.socket}")
+    rights = drop_privileges_or_fork_helper(service, config, options.defaults, helper)
+    import_command_service(config.commands)
+    state = instance_lock(journal_of(config), f"which serves {config.daemon.socket}")
     with closing(rights), state, _listen(config, service, rights) as listener:
         check_key_memory(required=config.daemon.require_mlock)
         try:
@@ -102,22 +103,22 @@ def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return error
 
 
-def _listen(config: AgentConfig, service: Service, rights: Rights) -> Listener:
+def _listen(config: AgentConfig, service: Service, rights: PrivilegedOps) -> Listener:
     """As the service, which this process is from then on. Raises HostError.
 
     A socket that the service manager listens on is taken over as it is (H-25).
     """
-    if (descriptor := handed_over()) is not None:
-        give_up(service)
-        return adopt(descriptor)
-    path, gid = where_it_leads(Path(config.daemon.socket)), find_group(config.daemon.group).gid
+    if (descriptor := activation_fd()) is not None:
+        drop_privileges(service)
+        return from_activation(descriptor)
+    path, gid = resolve_socket_link(Path(config.daemon.socket)), find_group(config.daemon.group).gid
     if owned := owns(service, path.parent):
-        give_up(service)
+        drop_privileges(service)
     with ExitStack() as undo:
         listener = undo.enter_context(listen(path, gid, rights.remove_socket))
         if not owned:
-            hand_over(path, service)
-            give_up(service)
+            chown_socket(path, service)
+            drop_privileges(service)
         undo.pop_all()
         return listener
 
@@ -130,8 +131,8 @@ def _load(options: Options, opener: Opener) -> AgentConfig:
     return config
 
 
-async def _serve(options: Options, config: AgentConfig, listener: Listener, rights: Rights) -> None:
-    supervisor, told_to_stop, hangup = Supervisor(), asyncio.Event(), asyncio.Event()
+async def _serve(options: Options, config: AgentConfig, listener: Listener, rights: PrivilegedOps) -> None:
+    supervisor, told_to_stop, hangup = SdNotify(), asyncio.Event(), asyncio.Event()
     _follow_signals(told_to_stop, hangup)
     # asyncio would import it when it is first needed, and by then this process may not be able to read it.
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(thread_name_prefix="work"))
@@ -140,8 +141,8 @@ async def _serve(options: Options, config: AgentConfig, listener: Listener, righ
         await _recover(host, {network.interface for network in config.networks if network.enabled})
         networks = AgentNetworks(config.networks, lambda: _load_again(options, config, rights.open_config), host)
         local = open_http(config.http, find_group(config.daemon.group).gid)
-        commands = await open_commands(config.commands, Surroundings(rights, group, networks), ends)
-        answers = Answers(config, networks, rights, local, host.probes.prober, commands)
+        commands = await open_commands(config.commands, AgentContext(rights, group, networks), ends)
+        answers = AgentApi(config, networks, rights, local, host.probes.prober, commands)
         pages = answers.pages()
         work = {
             "control": socket.serve(listener, answers.handler(options.defaults, told_to_stop.set)),
@@ -149,7 +150,7 @@ async def _serve(options: Options, config: AgentConfig, listener: Listener, righ
             "hangup": _reload_on_hangup(hangup, networks, supervisor),
             "watchdog": _keep_watchdog(supervisor),
             "rights": rights.watch(),
-            **{f"http {door.name}": http.serve(door, pages) for door in local.doors},
+            **{f"http {door.name}": server.serve(door, pages) for door in local.doors},
         }
         tasks = [group.create_task(each, name=name) for name, each in work.items()]
         networks.start()
@@ -185,7 +186,7 @@ async def _recover(host: Host, wanted: Collection[str]) -> None:
         log.warning("links.not_recovered", extra={"error": str(error)})
 
 
-def _host(config: AgentConfig, rights: Rights, group: asyncio.TaskGroup) -> Host:
+def _host(config: AgentConfig, rights: PrivilegedOps, group: asyncio.TaskGroup) -> Host:
     probes = Probes(config.metrics.probe_interval_seconds)
     home = home_of(Path(config.daemon.state))
     return Host(Netlink.open(), probes, NameServers(rights.resolver), rights, group, home)
@@ -212,7 +213,7 @@ def _changed_for_later(running: AgentConfig, config: AgentConfig) -> Iterator[st
         yield "the tables of signed commands"
 
 
-async def _reload_on_hangup(hangup: asyncio.Event, networks: AgentNetworks, supervisor: Supervisor) -> None:
+async def _reload_on_hangup(hangup: asyncio.Event, networks: AgentNetworks, supervisor: SdNotify) -> None:
     while True:
         await hangup.wait()
         hangup.clear()
@@ -226,7 +227,7 @@ async def _reload_on_hangup(hangup: asyncio.Event, networks: AgentNetworks, supe
             supervisor.ready("reloaded")
 
 
-async def _keep_watchdog(supervisor: Supervisor) -> None:
+async def _keep_watchdog(supervisor: SdNotify) -> None:
     while supervisor.watchdog_seconds is not None:
         supervisor.alive()
         await asyncio.sleep(supervisor.watchdog_seconds)

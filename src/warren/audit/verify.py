@@ -17,7 +17,7 @@ from warren.jws import VerifyingKey
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Location:
     """A line of a file, counted from 1."""
 
     file: str
@@ -28,10 +28,10 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class Finding:
     """Where something is not as it was written."""
 
-    place: Place
+    place: Location
     n: int
     """The number in the log of the line that this is about."""
     problem: str
@@ -44,7 +44,7 @@ class Fault:
 class Anchor:
     """A checkpoint, and where it stands."""
 
-    place: Place
+    place: Location
     checkpoint: Checkpoint
 
     @property
@@ -63,15 +63,15 @@ class Verdict:
     """The log up to its last line."""
     sealed: int
     """The last line that a checkpoint covers. The last line behind it could have been edited without a trace here."""
-    faults: tuple[Fault, ...]
+    faults: tuple[Finding, ...]
 
 
 def read_anchors(
-    tokens: Iterable[tuple[Place, str]], keys: Mapping[str, VerifyingKey] | None
-) -> tuple[list[Anchor], list[Fault]]:
+    tokens: Iterable[tuple[Location, str]], keys: Mapping[str, VerifyingKey] | None
+) -> tuple[list[Anchor], list[Finding]]:
     """The checkpoints of a log in their order. Without keys they are taken at their word."""
     anchors: list[Anchor] = []
-    faults: list[Fault] = []
+    faults: list[Finding] = []
     before = ""
     for place, token in tokens:
         if token == before:  # a segment begins with the last one of the segment before it
@@ -80,25 +80,25 @@ def read_anchors(
         try:
             found = verify_checkpoint(token, keys) if keys is not None else read_checkpoint(token)
         except ValueError as error:
-            faults.append(Fault(place, last, f"the checkpoint behind this entry {error}"))
+            faults.append(Finding(place, last, f"the checkpoint behind this entry {error}"))
             continue
         if before and found.prev != token_hash(before):
-            faults.append(Fault(place, found.head.n, "a checkpoint before this entry's is missing, or was moved"))
+            faults.append(Finding(place, found.head.n, "a checkpoint before this entry's is missing, or was moved"))
         anchors.append(Anchor(place, found))
         before = token
     return anchors, faults
 
 
-def verify_log(lines: Iterable[tuple[Place, bytes]], anchors: Sequence[Anchor]) -> Verdict:
+def verify_log(lines: Iterable[tuple[Location, bytes]], anchors: Sequence[Anchor]) -> Verdict:
     """Goes through all of it, the oldest line first."""
-    walk = Walk(anchors)
+    walk = LogVerifier(anchors)
     for place, line in lines:
         walk.step(place, line)
     return walk.end()
 
 
 @dataclass(slots=True)
-class Walk:
+class LogVerifier:
     """Line by line through a log."""
 
     anchors: Sequence[Anchor]
@@ -106,11 +106,11 @@ class Walk:
     """The log up to the last line that could be read."""
     first: int = 0
     sealed: int = 0
-    place: Place = Place("the log", 0)
-    before: Place = Place("the log", 0)
+    place: Location = Location("the log", 0)
+    before: Location = Location("the log", 0)
     unread: int = 0
     """Lines since `head` that could not be read."""
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[Finding] = field(default_factory=list)
     by_n: dict[int, list[Anchor]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -118,7 +118,7 @@ class Walk:
         for anchor in self.anchors:
             self.by_n.setdefault(anchor.head.n, []).append(anchor)
 
-    def step(self, place: Place, line: bytes) -> None:
+    def step(self, place: Location, line: bytes) -> None:
         """One line more."""
         self.before, self.place = self.place, place
         try:
@@ -156,7 +156,7 @@ class Walk:
         elif n < expected - self.unread or (n < expected and before.digest != self.head.digest):
             self._fault(n, f"stands behind entry {expected - 1}: it was put in, or moved")
         elif not self.unread:
-            self.faults.append(Fault(self.before, self.head.n, "this one or the one behind it was edited"))
+            self.faults.append(Finding(self.before, self.head.n, "this one or the one behind it was edited"))
 
     def _meet(self) -> None:
         for anchor in self.by_n.get(self.head.n, []):
@@ -167,4 +167,4 @@ class Walk:
                 self._fault(self.head.n, f"{anchor.place} signs another log up to here: {since} are not those it saw")
 
     def _fault(self, n: int, problem: str) -> None:
-        self.faults.append(Fault(self.place, n, problem))
+        self.faults.append(Finding(self.place, n, problem))

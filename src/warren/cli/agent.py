@@ -12,7 +12,7 @@ import click
 from warren.cli.options import config_options, config_path, own_defaults, socket_option
 from warren.cli.output import warn, write
 from warren.clock import monotonic_seconds
-from warren.errors import EngineError, FarSideError, InputError
+from warren.errors import EngineError, InputError, RemoteError
 from warren.localapi.io.client import request
 
 STOP_SECONDS = 10.0  # H-55 allows it five
@@ -39,7 +39,7 @@ def start(config: Path | None, root: str, user: str | None, verbose: bool) -> No
     changes nothing. Logs go to standard error, as JSON unless that is a terminal.
     """
     from warren.agent.main import Options, run  # noqa: PLC0415, no other command waits for the daemon
-    from warren.agent.overrides import LOG_LEVEL, USER, overrides, verbosity  # noqa: PLC0415
+    from warren.config.overrides import LOG_LEVEL, USER, overrides, verbosity  # noqa: PLC0415
 
     gained = GAINED in os.environ
     if gained and root:
@@ -75,6 +75,6 @@ def reload(socket: Path) -> None:
 def _answers(socket: Path) -> bool:
     try:
         request(socket, "ping")
-    except FarSideError:
+    except RemoteError:
         return False
     return True

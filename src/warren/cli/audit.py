@@ -8,16 +8,16 @@ from pathlib import Path
 
 import click
 
-from warren.agent.io.configfile import read_config
 from warren.audit.io.keyfile import read_verifying_keys
 from warren.audit.io.logfiles import LogFiles, last_head, log_in, log_of
 from warren.audit.text import line_text
-from warren.audit.verify import Anchor, Fault, Place, Verdict, read_anchors, verify_log
+from warren.audit.verify import Anchor, Finding, Location, Verdict, read_anchors, verify_log
 from warren.cli.options import config_options, config_path, json_option, own_defaults
 from warren.cli.output import tell, warn, write
+from warren.config.io.config_file import read_config
 from warren.errors import InputError, WarrenError
 from warren.jws import VerifyingKey
-from warren.trust.io.identityfile import read_identity
+from warren.trust.io.identity_file import read_identity
 
 FILES = click.argument("files", metavar="[FILE…]", nargs=-1, type=click.Path(path_type=Path, exists=True))
 LONGEST_NAME = 256
@@ -124,14 +124,14 @@ def _held(given: Sequence[str], keys: Keys) -> list[Anchor]:
         # A checkpoint has two dots, and more letters than a file's name may have.
         is_file = len(each) < LONGEST_NAME and Path(each).exists()
         token = (Path(each).read_text("ascii", "replace") if is_file else each).strip().rpartition("\n")[2]
-        anchors, faults = read_anchors([(Place(f"the anchor {each[:40]}", 1), token)], keys)
+        anchors, faults = read_anchors([(Location(f"the anchor {each[:40]}", 1), token)], keys)
         if faults:
             raise InputError(f"{each[:40]}: this anchor {_why(faults)}", code="audit.anchor")
         found += anchors
     return found
 
 
-def _why(faults: Sequence[Fault]) -> str:
+def _why(faults: Sequence[Finding]) -> str:
     return faults[0].problem.removeprefix("the checkpoint behind this entry ")
 
 

@@ -14,19 +14,19 @@ from typing import TypeVar
 
 import click
 
-from warren.cli.following import follow_output
 from warren.cli.options import json_option, socket_option
 from warren.cli.output import tell, write
 from warren.cli.signing import Signers, checked_challenge, parse_challenge, sign_for, signing_options
+from warren.cli.tail import follow_output
 from warren.commands.registry import VERBS
 from warren.commands.result import UNKNOWN, Result, Status
 from warren.commands.result_json import result_members
 from warren.commands.sealed import open_data
 from warren.commands.signing import validate_result
-from warren.errors import FarSideError, InputError
+from warren.errors import InputError, RemoteError
 from warren.jws import MAX_BYTES, JwsError, VerifyingKey
 from warren.localapi.io.client import request
-from warren.trust.io.keysetfile import read_keyset
+from warren.trust.io.keyset_file import read_keyset
 
 PATIENCE_SECONDS = 3_700.0  # the longest that [sandbox] cmd_timeout_secs may be, and a little
 INTENT_SECONDS = 300
@@ -143,8 +143,8 @@ def _validated(answer: Mapping[str, object], node: Mapping[str, str]) -> Result:
                 key = VerifyingKey.from_x(node["signing"])
                 return validate_result(jws, key, agent_id=node["agent_id"], corr_id=corr_id)
             except (JwsError, ValueError) as error:
-                raise FarSideError(f"the answer is not the node's: {error}", code="agent.failed") from error
-    raise FarSideError("the agent answered what it was not asked for", code="agent.failed")
+                raise RemoteError(f"the answer is not the node's: {error}", code="agent.failed") from error
+    raise RemoteError("the agent answered what it was not asked for", code="agent.failed")
 
 
 def _as_json(result: Result, data: Mapping[str, object]) -> str:

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import click
 
-from warren.agent.canonical import agent_sections, encode_toml, network_sections
-from warren.agent.exchange import network_from_wgquick, network_to_wgquick
-from warren.agent.io.configfile import read_config
-from warren.agent.io.importing import write_files
-from warren.agent.io.keyring import read_keys
-from warren.agent.io.rights import OwnKeys
-from warren.agent.overrides import LOG_LEVEL, overrides, verbosity
+from warren.agent.io.key_ring import read_keys
 from warren.cli.key import warn_of_readers
 from warren.cli.options import config_options, config_path, own_defaults
 from warren.cli.output import tell, warn, write
+from warren.config.io.config_file import read_config
+from warren.config.io.wgquick_files import write_files
+from warren.config.overrides import LOG_LEVEL, overrides, verbosity
+from warren.config.toml_writer import agent_sections, encode_toml, network_sections
+from warren.config.wgquick_import import network_from_wgquick, network_to_wgquick
 from warren.errors import StateError
+from warren.privsep.io.privileged_ops import DirectKeyAccess
 from warren.tunnel.io.conffile import interface_name, read_conf
 from warren.tunnel.wgquick import encode_wgquick
 
@@ -83,6 +83,6 @@ def export_conf(network: str, config: Path | None, root: str) -> None:
     if wanted is None:
         known = ", ".join(each.name for each in found.networks) or "none"
         raise StateError(f"{found.source} has no network {network}, only: {known}", code="network.unknown", remedy="")
-    text = encode_wgquick(network_to_wgquick(wanted, read_keys(wanted, OwnKeys())))
+    text = encode_wgquick(network_to_wgquick(wanted, read_keys(wanted, DirectKeyAccess())))
     warn_of_readers()
     write(text)

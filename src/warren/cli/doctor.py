@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from warren._core import Netlink
-from warren.cli.checkup import Result, Verdict, examine
+from warren.cli.checks import Result, Verdict, examine
 from warren.cli.options import json_option, socket_option
 from warren.cli.output import write
 from warren.clock import wall_seconds

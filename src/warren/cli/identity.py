@@ -8,14 +8,14 @@ from pathlib import Path
 
 import click
 
-from warren.agent.io.firstrecords import begin_records
-from warren.agent.io.privileges import Service, find_service, is_root
+from warren.agent.io.init_stores import init_stores
 from warren.cli.output import tell, warn, write
-from warren.cli.security import Security, security_options
+from warren.cli.trust_options import Security, security_options
 from warren.clock import wall_seconds
 from warren.errors import HostError
+from warren.privsep.io.privileges import Service, find_service, is_root
 from warren.trust.identity import NodeIdentity, agent_id_of
-from warren.trust.io.identityfile import make_identity, read_identity
+from warren.trust.io.identity_file import make_identity, read_identity
 
 
 @click.group()
@@ -74,6 +74,6 @@ def _service(security: Security) -> Service | None:
 def _begin_records(security: Security, service: Service) -> None:
     """Those that are not there yet; where this cannot be, the agent begins them when it first starts."""
     try:
-        begin_records(Path(security.commands), Path(security.runner), service, wall_seconds())
+        init_stores(Path(security.commands), Path(security.runner), service, wall_seconds())
     except HostError as error:
         warn(f"the record of used commands is not begun yet: {error}")

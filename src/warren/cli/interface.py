@@ -15,7 +15,7 @@ from warren.tunnel.io.conffile import SUFFIX, interface_name, read_supported
 from warren.tunnel.io.observe import observe_bound
 from warren.tunnel.io.process import WgProcess
 from warren.tunnel.io.resolver import resolve_endpoints
-from warren.tunnel.io.takedown import take_down
+from warren.tunnel.io.teardown import take_down
 from warren.tunnel.status import InterfaceStatus
 
 

@@ -11,8 +11,8 @@ import sys
 
 import click
 
-from warren.cli.dialects import DIALECTS, program_name
 from warren.cli.output import abandon_output, tell
+from warren.cli.program_names import DIALECTS, program_name
 from warren.cli.version import say_version
 from warren.errors import WarrenError
 

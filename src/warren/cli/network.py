@@ -9,10 +9,10 @@ from pathlib import Path
 
 import click
 
-from warren.cli.dialects import program_name
 from warren.cli.networks_text import network_line, network_lines, peer_lines
 from warren.cli.options import json_option, socket_option
 from warren.cli.output import write
+from warren.cli.program_names import program_name
 from warren.clock import wall_seconds
 from warren.localapi.io.client import request
 from warren.localapi.messages import DEFAULT_NETWORK

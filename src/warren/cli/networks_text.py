@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from warren.cli.units import ago, octets
+from warren.cli.format import format_age, format_bytes
 from warren.tunnel.lifecycle import State
 
 NO_NETWORK = "the agent knows no network"
@@ -47,8 +47,8 @@ def network_cells(network: Answer) -> tuple[str, ...]:
         network["interface"],
         network["backend"],
         f"{peers['healthy']} of {peers['total']}",
-        octets(traffic["rx_bytes"]),
-        octets(traffic["tx_bytes"]),
+        format_bytes(traffic["rx_bytes"]),
+        format_bytes(traffic["tx_bytes"]),
     )
 
 
@@ -69,11 +69,11 @@ def _peer_cells(peer: Answer, now: float) -> tuple[str, ...]:
         "healthy" if peer["healthy"] else "unhealthy",
         peer["endpoint"] or "unknown",
         ", ".join(peer["allowed_ips"]) or "none",
-        ago(None if handshake is None else max(0.0, now - handshake)),
+        format_age(None if handshake is None else max(0.0, now - handshake)),
         "unknown" if latency is None else f"{latency * 1000:.1f} ms",
         "unknown" if loss is None else f"{loss:.0%}",
-        octets(peer["rx_bytes"]),
-        octets(peer["tx_bytes"]),
+        format_bytes(peer["rx_bytes"]),
+        format_bytes(peer["tx_bytes"]),
     )
 
 

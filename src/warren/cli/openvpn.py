@@ -28,8 +28,8 @@ def init(directory: Path) -> None:
 
     What is there stays: it may be run again for the lines alone.
     """
-    from warren.commands.effects import EffectError  # noqa: PLC0415, cryptography takes its time
-    from warren.commands.io.vpnsetup import set_up  # noqa: PLC0415
+    from warren.commands.effects.effect import EffectError  # noqa: PLC0415, cryptography takes its time
+    from warren.commands.handlers.openvpn_init import set_up  # noqa: PLC0415
     from warren.commands.result import CommandError  # noqa: PLC0415
 
     try:
@@ -44,8 +44,8 @@ def init(directory: Path) -> None:
 @click.pass_context
 def verify(context: click.Context, directory: Path, file: Path) -> None:
     """Say by the exit status whether a login is right: OpenVPN runs this as auth-user-pass-verify, via-file."""
-    from warren.commands.effects import EffectError  # noqa: PLC0415
-    from warren.commands.io.vpnlogin import refused_login  # noqa: PLC0415
+    from warren.commands.effects.effect import EffectError  # noqa: PLC0415
+    from warren.commands.handlers.openvpn_auth import refused_login  # noqa: PLC0415
 
     try:
         problem = refused_login(str(directory), file, os.environ)

@@ -8,12 +8,12 @@ from pathlib import Path
 import click
 
 from warren.cli.output import tell, warn, write
-from warren.cli.security import Security, security_options
+from warren.cli.trust_options import Security, security_options
 from warren.errors import TrustError
-from warren.trust.chain import first_root, verify_bundle
-from warren.trust.io.bundlefile import read_text
-from warren.trust.io.keysetfile import make_keyset
-from warren.trust.source import operator_table
+from warren.trust.bundle_toml import operator_table
+from warren.trust.bundle_verify import first_root, verify_bundle
+from warren.trust.io.bundle_file import read_text
+from warren.trust.io.keyset_file import make_keyset
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}", re.ASCII)
 PATH = click.Path(path_type=Path)

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import click
 
-from warren.agent.defaults import Defaults, defaults_for
+from warren.config.defaults import Defaults, defaults_for
 
 Command = TypeVar("Command", bound=Callable[..., object])
 

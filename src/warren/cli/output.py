@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from warren.cli.dialects import program_name
+from warren.cli.program_names import program_name
 from warren.errors import HostError
 
 

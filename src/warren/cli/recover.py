@@ -9,16 +9,16 @@ from pathlib import Path
 import click
 
 from warren._core import Netlink
-from warren.agent.io.claim import claim
-from warren.agent.io.configfile import read_config
-from warren.agent.io.helperprocess import lock_journal
-from warren.agent.io.privileges import is_root, journal_of, own_resolver
+from warren.agent.io.instance_lock import instance_lock
 from warren.cli.options import config_options, config_path, own_defaults
 from warren.cli.output import tell, write
-from warren.errors import FarSideError, HostError
+from warren.config.io.config_file import read_config
+from warren.errors import HostError, RemoteError
 from warren.localapi.io.client import request
+from warren.privsep.io.helper_process import lock_journal
+from warren.privsep.io.privileges import is_root, journal_of, own_resolver
+from warren.tunnel.io.link_owner import home_of
 from warren.tunnel.io.orphans import remove_orphans
-from warren.tunnel.io.owner import home_of
 from warren.tunnel.io.policy import sweep
 
 
@@ -39,7 +39,7 @@ def recover(config: Path | None, root: str) -> int:
     journal = journal_of(settings)
     with ExitStack() as held:
         if journal.is_dir():
-            held.enter_context(claim(journal, "which gives back what it left"))
+            held.enter_context(instance_lock(journal, "which gives back what it left"))
         if journal.is_dir() and is_root():
             held.callback(os.close, lock_journal(journal))
         problems = own_resolver(settings, defaults).recover()
@@ -57,7 +57,7 @@ def refuse_while_running(socket: Path) -> None:
     """Raises HostError if an agent answers: what it has done is wanted."""
     try:
         request(socket, "ping")
-    except FarSideError as error:
+    except RemoteError as error:
         if error.code == "agent.absent":
             return
         raise

@@ -16,11 +16,11 @@ from warren.commands.command import Actor
 from warren.commands.registry import VERBS
 from warren.commands.schema import nearest
 from warren.commands.sealed import ARGUMENT, seal_members
-from warren.commands.signing import CommandEnvelope, Sending, sign_command, sign_intent
+from warren.commands.signing import CommandEnvelope, Delivery, sign_command, sign_intent
 from warren.commands.verbs import Verb
 from warren.errors import InputError, TrustError
 from warren.jws import from_base64url
-from warren.trust.io.keysetfile import read_keyset
+from warren.trust.io.keyset_file import read_keyset
 
 INTENT_SECONDS = 300
 PATH = click.Path(path_type=Path)
@@ -65,7 +65,7 @@ def sign_for(verb: Verb, words: tuple[str, ...], signers: Signers, challenge: Ma
     try:
         asked = replace(asked, args=seal_members(args, secret, public, asked.corr_id, ARGUMENT))
         asked = replace(asked, intent=sign_intent(asked, who.signing, exp=now + INTENT_SECONDS))
-        return sign_command(asked, dispatcher.signing, Sending(challenge["door"], challenge["sid"], now))
+        return sign_command(asked, dispatcher.signing, Delivery(challenge["door"], challenge["sid"], now))
     except ValueError as error:
         raise InputError(str(error), code="command.malformed") from error
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
-from warren.cli.units import ago, octets
+from warren.cli.format import format_age, format_bytes
 from warren.tunnel.status import InterfaceStatus, PeerStatus
 
 NOTHING = "no interface is up\nbring one up with: warren up FILE.conf\n"
@@ -64,9 +64,9 @@ def cells(peer: PeerStatus, now: float, names: Names = NAMELESS) -> tuple[str, .
         names.get(str(peer.public_key), str(peer.public_key)),
         str(peer.endpoint or "unknown"),
         _prefixes(peer),
-        ago(peer.handshake_age_seconds(now)),
-        octets(peer.rx_bytes),
-        octets(peer.tx_bytes),
+        format_age(peer.handshake_age_seconds(now)),
+        format_bytes(peer.rx_bytes),
+        format_bytes(peer.tx_bytes),
         f"{keepalive} s" if keepalive else "off",
     )
 

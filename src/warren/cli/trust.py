@@ -11,16 +11,16 @@ import click
 
 from warren.cli.options import json_option
 from warren.cli.output import tell, write
-from warren.cli.security import Security, pin_option, security_options
+from warren.cli.trust_options import Security, pin_option, security_options
 from warren.clock import wall_seconds
 from warren.errors import TrustError
+from warren.files.atomic import replace_file
 from warren.trust.bundle import TrustBundle, expiry_problem
-from warren.trust.bundleform import bundle_members
-from warren.trust.chain import first_root, sign_bundle, verify_bundle
-from warren.trust.io.bundlefile import MODE, install_bundle, read_text
-from warren.trust.io.keysetfile import make_keyset, read_keyset
-from warren.trust.io.placing import replace_file
-from warren.trust.source import draft, read_source
+from warren.trust.bundle_json import bundle_members
+from warren.trust.bundle_toml import draft, read_source
+from warren.trust.bundle_verify import first_root, sign_bundle, verify_bundle
+from warren.trust.io.bundle_file import MODE, install_bundle, read_text
+from warren.trust.io.keyset_file import make_keyset, read_keyset
 
 READS = (
     "list_users",

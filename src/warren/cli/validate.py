@@ -9,12 +9,12 @@ from pathlib import Path
 
 import click
 
-from warren.agent.config import AgentConfig, in_order
-from warren.agent.defaults import Defaults
-from warren.agent.io.configfile import check_keys, key_owners, read_config
-from warren.agent.io.hostfit import host_warnings
+from warren.agent.io.preflight import host_warnings
 from warren.cli.options import config_options, config_path, own_defaults
 from warren.cli.output import write
+from warren.config.agent_config import AgentConfig, in_order
+from warren.config.defaults import Defaults
+from warren.config.io.config_file import check_keys, key_owners, read_config
 from warren.errors import ConfigError, Finding
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from warren._core import __version__
-from warren.cli.dialects import program_name
 from warren.cli.output import write
+from warren.cli.program_names import program_name
 
 
 @click.command()

@@ -26,7 +26,7 @@ from warren.commands.verbs import Verb
 from warren.jws import JwsError, Stage, Token, read, verify
 from warren.strictjson import encode_sorted, parse_object
 from warren.trust.bundle import TrustBundle
-from warren.trust.roster import Operator
+from warren.trust.principals import Operator
 
 
 def check_enabled(exec_enable: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from warren.commands.periodic import Due
 from warren.commands.providers import (
     bootstrap,
     containers,
@@ -13,12 +14,11 @@ from warren.commands.providers import (
     sessions,
     system,
     users,
-    vpnending,
+    vpn_revocation,
 )
-from warren.commands.upkeep import Due
 from warren.commands.verbs import Verb
 
 PROVIDERS = (openvpn, panel, users, containers, sessions, system, monitoring, bootstrap)
 VERBS: Mapping[str, Verb] = {verb.name: verb for provider in PROVIDERS for verb in provider.VERBS}
-UPKEEP: tuple[Due, ...] = (vpnending.expire_users, containers.reap_containers)
+UPKEEP: tuple[Due, ...] = (vpn_revocation.expire_users, containers.reap_containers)
 """What is due by itself, for whoever has the rights."""

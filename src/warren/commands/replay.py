@@ -47,7 +47,7 @@ Verdict = Accepted | Stored | InProgress
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class SeenCommand:
     """A command that was accepted."""
 
     corr_id: str
@@ -67,13 +67,13 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class ReplayState:
     """What the store knows of one command's numbers, and how full it is."""
 
     created: int
     """When it began to know anything, in seconds since the Unix epoch."""
     nonce_seen: bool
-    known: Known | None
+    known: SeenCommand | None
     live: int
     """Nonces of this dispatch key that are kept."""
     limit: int
@@ -86,7 +86,7 @@ def keep_until(command: VerifiedCommand) -> int:
     return command.exp + SKEW_SECONDS + 1
 
 
-def judge(command: VerifiedCommand, memory: Memory) -> Verdict:
+def decide(command: VerifiedCommand, memory: ReplayState) -> Verdict:
     """Raises CommandError EXPIRED_TOKEN, REPLAY_DETECTED or QUEUE_FULL."""
     if command.iat <= memory.created + SKEW_SECONDS:
         raise CommandError(
@@ -110,7 +110,7 @@ def judge(command: VerifiedCommand, memory: Memory) -> Verdict:
     return InProgress() if known.result is None else Stored(known.result)
 
 
-def interrupted(known: Known, agent_id: str, now: int) -> Result:
+def interrupted(known: SeenCommand, agent_id: str, now: int) -> Result:
     """What is said of a command that a start finds unfinished."""
     return Result(
         known.corr_id,

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from warren.commands.effects import EffectError
+from warren.commands.effects.effect import EffectError
 from warren.commands.result import Code, CommandError, Status
 from warren.commands.settings import SandboxSettings
 
@@ -16,7 +16,7 @@ STOP = b"stop\n"
 
 
 @dataclass(frozen=True, slots=True)
-class RunsAs:
+class RunAs:
     """A user by numbers."""
 
     uid: int
@@ -27,11 +27,11 @@ class RunsAs:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class SandboxRequest:
     """One run. Nothing in it is a secret: those go to standard input."""
 
     argv: tuple[str, ...]
-    user: RunsAs | None
+    user: RunAs | None
     """None is the user that the agent is."""
     directory: str
     """Where it works if it cannot have a /tmp of its own: made for it and removed."""
@@ -41,7 +41,7 @@ class Order:
     """Nothing runs: what would be reached."""
 
 
-class Part(enum.StrEnum):
+class FailedStage(enum.StrEnum):
     """Which part of a run was refused."""
 
     DIRECTORY = "directory"
@@ -56,7 +56,7 @@ class Part(enum.StrEnum):
     USER = "user"
 
 
-class How(enum.StrEnum):
+class ExitKind(enum.StrEnum):
     """How a run ended."""
 
     EXITED = "exited"
@@ -66,7 +66,7 @@ class How(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Reached:
+class SandboxLevel:
     """What holds for a program."""
 
     level: str = LEVELS[0]
@@ -77,11 +77,11 @@ class Reached:
 class Outcome:
     """What became of an order."""
 
-    reached: Reached
+    reached: SandboxLevel
     status: int
-    how: How
+    how: ExitKind
     refusal: str | None = None
-    part: Part | None = None
+    part: FailedStage | None = None
 
 
 def higher(one: str, other: str) -> str:
@@ -89,7 +89,7 @@ def higher(one: str, other: str) -> str:
     return max(one, other, key=LEVELS.index)
 
 
-def encode_order(order: Order, settings: SandboxSettings) -> bytes:
+def encode_request(order: SandboxRequest, settings: SandboxSettings) -> bytes:
     """A line."""
     user = order.user
     fields = {
@@ -122,12 +122,12 @@ def parse_outcome(lines: Iterable[bytes]) -> Outcome:
     reached = _reached(said.get("reached"))
     refused = said.get("refused")
     if refused is not None:
-        part = Part(str(refused["part"]))
-        return Outcome(reached, 127, How.EXITED, str(refused["problem"]), part)
+        part = FailedStage(str(refused["part"]))
+        return Outcome(reached, 127, ExitKind.EXITED, str(refused["problem"]), part)
     ended = said.get("ended")
     if ended is None:
         raise EffectError("the sandbox was killed: whatever ran in it is gone, and nobody knows how far it was")
-    return Outcome(reached, _number(ended["status"]), How(str(ended["how"])))
+    return Outcome(reached, _number(ended["status"]), ExitKind(str(ended["how"])))
 
 
 def verify_outcome(outcome: Outcome, what: str, deadline_seconds: float) -> None:
@@ -135,22 +135,22 @@ def verify_outcome(outcome: Outcome, what: str, deadline_seconds: float) -> None
     match outcome.part:
         case None:
             pass
-        case Part.LEVEL | Part.NETWORK:
+        case FailedStage.LEVEL | FailedStage.NETWORK:
             raise CommandError(Code.POLICY_DENIED, f"{what} has not run: {outcome.refusal}")
         case _:
             raise EffectError(f"{what} has not run: {outcome.refusal}")
-    if outcome.how is How.DEADLINE:
+    if outcome.how is ExitKind.DEADLINE:
         problem = f"{what} was ended after {deadline_seconds:g} s"
         raise CommandError(Code.EXEC_TIMEOUT, problem, Status.TIMEOUT)
-    if outcome.how is not How.EXITED:
+    if outcome.how is not ExitKind.EXITED:
         raise CommandError(Code.CANCELLED, f"{what} was ended", Status.ERROR)
 
 
-def _reached(fields: dict[str, object] | None) -> Reached:
+def _reached(fields: dict[str, object] | None) -> SandboxLevel:
     if fields is None:
-        return Reached()
+        return SandboxLevel()
     facts = fields["facts"]
-    return Reached(LEVELS[_number(fields["level"])], frozenset(map(str, facts if isinstance(facts, list) else ())))
+    return SandboxLevel(LEVELS[_number(fields["level"])], frozenset(map(str, facts if isinstance(facts, list) else ())))
 
 
 def _number(value: object) -> int:

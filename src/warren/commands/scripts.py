@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from warren.commands.effects import EffectError
+from warren.commands.effects.effect import EffectError
 from warren.commands.settings import ScriptSettings
 
 # V-57: what the documents call them below `scripts_root`.

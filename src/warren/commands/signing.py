@@ -39,7 +39,7 @@ class CommandEnvelope:
 
 
 @dataclass(frozen=True, slots=True)
-class Sending:
+class Delivery:
     """One time that a command is sent; a second time is another nonce."""
 
     door: str
@@ -60,7 +60,7 @@ def sign_intent(command: CommandEnvelope, key: SigningKey, *, exp: int) -> str:
     return key.sign(payload_of(members), intent_form.TYPE)
 
 
-def sign_command(command: CommandEnvelope, key: SigningKey, sending: Sending) -> str:
+def sign_command(command: CommandEnvelope, key: SigningKey, sending: Delivery) -> str:
     """The command for one session of one door, signed when it is sent. Raises ValueError for a bad shape."""
     signed = command_form.Envelope(
         corr_id=command.corr_id,

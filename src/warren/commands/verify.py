@@ -29,7 +29,7 @@ from dataclasses import dataclass, replace
 from warren.commands import policy
 from warren.commands.command import MAX_LIFE_SECONDS, SKEW_SECONDS, VerifiedCommand
 from warren.commands.envelope import TYPE, Envelope, parse_envelope
-from warren.commands.refusal import Facts, Refused, proven_facts
+from warren.commands.rejection import ProvenClaims, Rejected, proven_claims
 from warren.commands.result import Code, CommandError
 from warren.commands.sealed import check_args
 from warren.commands.verbs import Verb
@@ -58,18 +58,18 @@ class Context:
 
 def verify_command(envelope: str, context: Context, beside: Mapping[str, object] | None = None) -> VerifiedCommand:
     """The command of a compact JWS, all of rules 1 to 11. `beside` is the object that came with it. Raises Refused."""
-    facts = Facts()
+    facts = ProvenClaims()
     try:
         token, bundle = _read(envelope), _trusted(context)
         octets = _signed(token, bundle, context.now)
         facts = replace(facts, kid=token.kid)
         members = _parsed(octets)
-        facts = proven_facts(members, token.kid)
+        facts = proven_claims(members, token.kid)
         claims = _claims(members)
         _check_beside(members, beside)
         return _allowed(token, claims, bundle, context)
     except CommandError as error:
-        raise Refused(error.code, str(error), facts) from None
+        raise Rejected(error.code, str(error), facts) from None
 
 
 def carried(payload: object, jws: object = None) -> tuple[str, Mapping[str, object] | None]:
@@ -80,7 +80,7 @@ def carried(payload: object, jws: object = None) -> tuple[str, Mapping[str, obje
         case dict(members), str(token):
             return token, members
     problem = "expected a signed command: a compact JWS as payload, or an object with the JWS beside it"
-    raise Refused(Code.INVALID_SIGNATURE, problem, Facts())
+    raise Rejected(Code.INVALID_SIGNATURE, problem, ProvenClaims())
 
 
 def _read(envelope: str) -> Token:

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from warren.errors import InputError
-from warren.localapi.scanner import BLANKS, Outcome, Scanner
+from warren.localapi.json_scanner import BLANKS, Outcome, Scanner
 
 MAX_OCTETS = 1 << 20  # a network of 5,000 peers needs half of it
 NAME_SHOWN = 32  # characters: every name that means something here is shorter
@@ -43,7 +43,7 @@ class _Stage(enum.Enum):
     REFUSED = enum.auto()
 
 
-class Splitter:
+class JsonFramer:
     """The input of one client."""
 
     def __init__(self, limit: int = MAX_OCTETS) -> None:

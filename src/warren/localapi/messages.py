@@ -14,13 +14,13 @@ from dataclasses import dataclass
 
 from warren.errors import (
     EngineError,
-    FarSideError,
     HostError,
     InputError,
     InterfaceError,
+    RemoteError,
     StateError,
     WarrenError,
-    quoted,
+    redacted_repr,
 )
 
 UNKNOWN_ID = "unknown"
@@ -59,7 +59,7 @@ TYPES_OF_CLASSES: Mapping[type[WarrenError], ErrorType] = {
     InterfaceError: ErrorType.PLATFORM,
     StateError: ErrorType.STATE,
     HostError: ErrorType.PLATFORM,
-    FarSideError: ErrorType.PLATFORM,
+    RemoteError: ErrorType.PLATFORM,
     EngineError: ErrorType.INTERNAL,
 }
 
@@ -108,7 +108,9 @@ def parse_request(members: Mapping[str, object], numbers: Iterator[int]) -> Requ
         raise MalformedRequestError(f"id: expected at most {MAX_ID_CHARACTERS} characters", UNKNOWN_ID)
     for name in members:
         if name not in MEMBERS:
-            problem = f"{quoted(name[:MAX_ID_CHARACTERS])} is no member of a request; expected {', '.join(MEMBERS)}"
+            problem = (
+                f"{redacted_repr(name[:MAX_ID_CHARACTERS])} is no member of a request; expected {', '.join(MEMBERS)}"
+            )
             raise MalformedRequestError(problem, request_id)
     action = _text(members, "action", request_id)
     if not action:

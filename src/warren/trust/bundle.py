@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from warren.jws import VerifyingKey
-from warren.trust.roster import Approval, KeyEntry, Operator, current
+from warren.trust.principals import Approval, KeyEntry, Operator, current
 
 NOTICE_SECONDS = 14 * 86_400  # long enough for a person who is on holiday
 DAY_SECONDS = 86_400

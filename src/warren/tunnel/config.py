@@ -13,7 +13,7 @@ from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip
 from typing import Literal
 
 from warren._core import PresharedKey, PrivateKey, PublicKey
-from warren.errors import ConfigError, Finding, quoted
+from warren.errors import ConfigError, Finding, redacted_repr
 
 IPNetwork = IPv4Network | IPv6Network
 IPInterface = IPv4Interface | IPv6Interface
@@ -43,7 +43,9 @@ def out_of_range(key: str, value: int, allowed: range) -> Iterator[Finding]:
 def interface_name_findings(name: str) -> Iterator[Finding]:
     """A finding if the kernel or wg-quick would not take `name`."""
     if not INTERFACE_NAME.fullmatch(name) or name in {".", ".."}:
-        yield Finding("name", f"{quoted(name)} cannot name an interface", "expected 1 to 15 of A-Z a-z 0-9 _ = + . -")
+        yield Finding(
+            "name", f"{redacted_repr(name)} cannot name an interface", "expected 1 to 15 of A-Z a-z 0-9 _ = + . -"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ def host_findings(host: str) -> Iterator[Finding]:
     named = len(host) <= HOST_NAME_CHARACTERS and all(HOST_LABEL.fullmatch(label) for label in labels)
     # RFC 1123 section 2.1: no top-level domain is a number, so this is an address with a slip in it.
     if canonical_address(host) is None and (not named or labels[-1].isdigit()):
-        yield Finding("endpoint", f"{quoted(host)} is neither an address nor a host name", ENDPOINT_FORM)
+        yield Finding("endpoint", f"{redacted_repr(host)} is neither an address nor a host name", ENDPOINT_FORM)
 
 
 def parse_endpoint(text: str) -> Endpoint:
@@ -89,7 +91,7 @@ def parse_endpoint(text: str) -> Endpoint:
     host, colon, port = text.rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")
     if not colon or not (port.isascii() and port.isdigit()) or bracketed != (":" in host):
-        raise ConfigError([Finding("endpoint", f"{quoted(text)} is no endpoint", ENDPOINT_FORM)])
+        raise ConfigError([Finding("endpoint", f"{redacted_repr(text)} is no endpoint", ENDPOINT_FORM)])
     host = host[1:-1] if bracketed else host
     return Endpoint(canonical_address(host) or host, int(port))
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import assert_never
 
-from warren.tunnel.dnsjournal import Entry, FileState, Kind, Way
+from warren.tunnel.dns_journal import DnsBackend, Entry, FileState, Kind
 from warren.tunnel.network import IPAddress
 
 RESOLVED_DIRECTORY = "/run/systemd/resolve/"
@@ -26,13 +26,13 @@ KEPT = frozenset((b"search", b"domain", b"options", b"sortlist"))
 HEADER = "# Warren wrote this while a network is connected; the file from before comes back with its end.\n"
 
 
-def choose_way(resolv_conf: FileState, text: bytes, nsswitch: bytes, programs: frozenset[Way]) -> Way:
+def choose_way(resolv_conf: FileState, text: bytes, nsswitch: bytes, programs: frozenset[DnsBackend]) -> DnsBackend:
     """The first way that has an effect. `programs` are those that answer; `text` is what /etc/resolv.conf leads to."""
-    if Way.RESOLVECTL in programs and _asks_resolved(resolv_conf, text, nsswitch):
-        return Way.RESOLVECTL
-    if Way.RESOLVCONF in programs and _is_resolvconfs(resolv_conf, text):
-        return Way.RESOLVCONF
-    return Way.FILE
+    if DnsBackend.RESOLVECTL in programs and _asks_resolved(resolv_conf, text, nsswitch):
+        return DnsBackend.RESOLVECTL
+    if DnsBackend.RESOLVCONF in programs and _is_resolvconfs(resolv_conf, text):
+        return DnsBackend.RESOLVCONF
+    return DnsBackend.FILE
 
 
 def _asks_resolved(resolv_conf: FileState, text: bytes, nsswitch: bytes) -> bool:
@@ -69,9 +69,9 @@ def server_addresses(text: bytes) -> tuple[IPAddress, ...]:
     return tuple(found)
 
 
-def record_name(way: Way, interface: str, interface_order: str) -> str:
+def record_name(way: DnsBackend, interface: str, interface_order: str) -> str:
     """What a program knows an interface by. Debian's resolvconf asks first whatever its order names first."""
-    if way is not Way.RESOLVCONF:
+    if way is not DnsBackend.RESOLVCONF:
         return interface
     found = re.search(r"^([A-Za-z0-9-]+)\*$", interface_order, re.MULTILINE)
     return interface if found is None else f"{found[1]}.{interface}"
@@ -81,7 +81,7 @@ def record_name(way: Way, interface: str, interface_order: str) -> str:
 class Command:
     """A program of that way, its arguments and what it reads."""
 
-    way: Way
+    way: DnsBackend
     arguments: tuple[str, ...]
     text: str = ""
 
@@ -90,14 +90,14 @@ def commands_to_apply(entry: Entry) -> tuple[Command, ...]:
     """What tells the host of an entry; none for a file. All names go to its servers, as with wg-quick(8)."""
     servers = tuple(str(server) for server in entry.servers)
     match entry.way:
-        case Way.RESOLVECTL:
+        case DnsBackend.RESOLVECTL:
             return (
                 Command(entry.way, ("dns", entry.record, *servers)),
                 Command(entry.way, ("domain", entry.record, "~.")),
             )
-        case Way.RESOLVCONF:
+        case DnsBackend.RESOLVCONF:
             return (Command(entry.way, ("-a", entry.record, "-m", "0", "-x"), _nameserver_lines(servers)),)
-        case Way.FILE:
+        case DnsBackend.FILE:
             return ()
         case _:
             assert_never(entry.way)
@@ -106,11 +106,11 @@ def commands_to_apply(entry: Entry) -> tuple[Command, ...]:
 def commands_to_revert(entry: Entry) -> tuple[Command, ...]:
     """What makes the host forget it."""
     match entry.way:
-        case Way.RESOLVECTL:
+        case DnsBackend.RESOLVECTL:
             return (Command(entry.way, ("revert", entry.record)),)
-        case Way.RESOLVCONF:
+        case DnsBackend.RESOLVCONF:
             return (Command(entry.way, ("-d", entry.record, "-f")),)
-        case Way.FILE:
+        case DnsBackend.FILE:
             return ()
         case _:
             assert_never(entry.way)

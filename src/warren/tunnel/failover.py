@@ -19,8 +19,8 @@ from types import MappingProxyType
 
 from warren._core import PublicKey
 from warren.tunnel.config import IPNetwork
-from warren.tunnel.evidence import SILENCE_SECONDS, Evidence
 from warren.tunnel.network import NetworkPeer
+from warren.tunnel.peer_liveness import SILENCE_SECONDS, Liveness
 from warren.tunnel.status import PeerStatus
 
 BACK_AFTER_SECONDS = 60.0
@@ -47,14 +47,14 @@ def redundant_groups(peers: Sequence[NetworkPeer]) -> tuple[Group, ...]:
 
 @dataclass(slots=True)
 class _Member:
-    evidence: Evidence = field(default_factory=Evidence)
+    evidence: Liveness = field(default_factory=Liveness)
     answered_at: float | None = None
     healthy_since: float | None = None
     held_until: float = -math.inf
     hold_seconds: float = BACK_AFTER_SECONDS
 
     def observe(self, peer: PeerStatus | None, answered_at: float | None, now: float, wall: float) -> None:
-        self.evidence = Evidence() if peer is None else self.evidence.after(peer, now, wall)
+        self.evidence = Liveness() if peer is None else self.evidence.after(peer, now, wall)
         if answered_at is not None and answered_at != self.answered_at:
             self.answered_at, self.hold_seconds = answered_at, BACK_AFTER_SECONDS
         if not self.evidence.is_fresh(now) or self.evidence.is_silent(now):

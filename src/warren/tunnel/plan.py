@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from warren._core import PresharedKey, PrivateKey, PublicKey
 from warren.tunnel.config import Endpoint, InterfaceConfig, IPInterface, IPNetwork, PeerConfig
-from warren.tunnel.guard import Guard, guards_for
+from warren.tunnel.nft_guard import Guard, guards_for
 from warren.tunnel.routes import Route, Rule, policy_table, routes_for, rules_for
 from warren.tunnel.status import InterfaceStatus, LinkStatus, PeerStatus
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 
 from warren._core import PublicKey
 from warren.tunnel.config import Endpoint
-from warren.tunnel.evidence import Evidence
 from warren.tunnel.network import NetworkPeer
+from warren.tunnel.peer_liveness import Liveness
 from warren.tunnel.status import PeerStatus
 
 FIRST_DELAY_SECONDS = 1.0
@@ -37,7 +37,7 @@ class _Search:
     """For the address of one peer."""
 
     endpoint: Endpoint
-    evidence: Evidence = field(default_factory=Evidence)
+    evidence: Liveness = field(default_factory=Liveness)
     configured_anew: bool = False
     answered: bool = False
     asking: bool = False

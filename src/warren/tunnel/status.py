@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from warren._core import DevicePeer, DeviceStatus, PresharedKey, PublicKey
 from warren.tunnel.config import Endpoint, IPInterface, IPNetwork, parse_endpoint
-from warren.tunnel.guard import Guard
+from warren.tunnel.nft_guard import Guard
 from warren.tunnel.routes import Route, Rule
 
 SESSION_SECONDS = 180  # REJECT_AFTER_TIME (paper, section 6.1): no session lives longer

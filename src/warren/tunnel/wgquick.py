@@ -27,7 +27,8 @@ from warren.tunnel.config import (
     peer_findings,
     policy_findings,
 )
-from warren.tunnel.notation import (
+from warren.tunnel.ini import Grammar, Section, read_list, read_one
+from warren.tunnel.wg_values import (
     number_in,
     parse_address,
     parse_allowed_ip,
@@ -36,7 +37,6 @@ from warren.tunnel.notation import (
     parse_keepalive,
     parse_table,
 )
-from warren.tunnel.sections import Grammar, Section, read_list, read_one
 
 HOOKS = ("PreUp", "PostUp", "PreDown", "PostDown")
 INTERFACE = ("PrivateKey", "ListenPort", "FwMark", "Address", "DNS", "MTU", "Table", "SaveConfig", *HOOKS)

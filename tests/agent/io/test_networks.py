@@ -23,11 +23,11 @@ from ipaddress import ip_interface
 from pathlib import Path
 
 from warren._core import Netlink, PrivateKey
-from warren.agent.io.nameservers import NameServers
+from warren.agent.io.name_servers import NameServers
 from warren.agent.io.network import Host
 from warren.agent.io.networks import AgentNetworks, Loaded
 from warren.agent.io.probes import Probes
-from warren.agent.io.rights import own_rights
+from warren.privsep.io.privileged_ops import direct_privileged_ops
 from warren.errors import WarrenError
 from warren.keys import write_private_key
 from warren.tunnel.io.dns import Resolver
@@ -91,7 +91,7 @@ def check(networks, netlink):
 async def main():
     netlink = Netlink.open()
     async with asyncio.TaskGroup() as group:
-        rights = own_rights(None, Resolver(root / "state", root))
+        rights = direct_privileged_ops(None, Resolver(root / "state", root))
         host = Host(netlink, Probes(15), NameServers(rights.resolver), rights, group)
         networks = AgentNetworks(CONFIGS, load, host)
         networks.start()

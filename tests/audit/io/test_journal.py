@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.audit.logs import KEY, KEYS, NOW, heads, write
 from warren.audit.chain import EMPTY, Head
-from warren.audit.io.journal import DAY_SECONDS, Journal, Keeping
+from warren.audit.io.journal import DAY_SECONDS, Journal, Retention
 from warren.audit.io.logfiles import log_in, log_of
 from warren.audit.verify import Verdict, read_anchors, verify_log
 
@@ -21,7 +21,7 @@ LINES = write(40)
 HEADS = heads(LINES)
 
 
-def opened(directory: Path, keeping: Keeping | None = None) -> Journal:
+def opened(directory: Path, keeping: Retention | None = None) -> Journal:
     journal = Journal(directory, "gateway-001", KEY, keeping)
     journal.open()
     return journal
@@ -75,7 +75,7 @@ def test_without_other_knowledge_only_a_torn_line_goes(tmp_path: Path) -> None:
     assert (journal.last, verdict(tmp_path).faults) == (HEADS[2], ())
 
 
-def fill(directory: Path, keeping: Keeping) -> Journal:
+def fill(directory: Path, keeping: Retention) -> Journal:
     """Forty lines, a checkpoint and perhaps a new segment after each four."""
     journal = opened(directory, keeping)
     for end in range(4, 41, 4):
@@ -89,7 +89,7 @@ def fill(directory: Path, keeping: Keeping) -> Journal:
 
 def test_it_turns_over_by_size_and_is_one_log(tmp_path: Path) -> None:
     """Row G-51."""
-    fill(tmp_path, Keeping(max_bytes=3000))
+    fill(tmp_path, Retention(max_bytes=3000))
     names = sorted(path.name for path in tmp_path.glob("*.jsonl"))
     assert names[:2] == ["audit-00000000001.jsonl", "audit-00000000009.jsonl"]
     assert verdict(tmp_path) == Verdict(1, HEADS[40], 40, ())
@@ -97,7 +97,7 @@ def test_it_turns_over_by_size_and_is_one_log(tmp_path: Path) -> None:
 
 def test_what_is_left_after_its_days_proves_where_it_begins(tmp_path: Path) -> None:
     """Row G-51."""
-    journal = fill(tmp_path, Keeping(max_bytes=3000, seconds=30 * DAY_SECONDS))
+    journal = fill(tmp_path, Retention(max_bytes=3000, seconds=30 * DAY_SECONDS))
     os.utime(tmp_path / "audit-00000000001.jsonl", (NOW - 31 * DAY_SECONDS,) * 2)
     os.utime(tmp_path / "audit-00000000009.jsonl", (NOW - 29 * DAY_SECONDS,) * 2)
     for path in [*tmp_path.glob("audit-0000000001*"), *tmp_path.glob("audit-000000000[2-9]*")]:
@@ -108,14 +108,14 @@ def test_what_is_left_after_its_days_proves_where_it_begins(tmp_path: Path) -> N
 
 
 def test_each_segment_is_a_log_by_itself(tmp_path: Path) -> None:
-    fill(tmp_path, Keeping(max_bytes=3000))
+    fill(tmp_path, Retention(max_bytes=3000))
     log = log_in([tmp_path / "audit-00000000009.jsonl"])
     anchors, faults = read_anchors(log.tokens(), KEYS)
     assert (faults, verify_log(log.lines(), anchors)) == ([], Verdict(9, HEADS[16], 16, ()))
 
 
 def test_lines_that_are_gone_are_missed_by_their_checkpoints(tmp_path: Path) -> None:
-    journal = fill(tmp_path, Keeping(max_bytes=3000))
+    journal = fill(tmp_path, Retention(max_bytes=3000))
     more = write(4, HEADS[40])
     journal.append(more)
     journal.seal(heads(more, HEADS[40])[4], NOW)
@@ -124,7 +124,7 @@ def test_lines_that_are_gone_are_missed_by_their_checkpoints(tmp_path: Path) -> 
 
 
 def test_segments_in_any_order_are_put_in_theirs(tmp_path: Path) -> None:
-    fill(tmp_path, Keeping(max_bytes=3000))
+    fill(tmp_path, Retention(max_bytes=3000))
     log = log_in(sorted(tmp_path.iterdir(), reverse=True))
     anchors, faults = read_anchors(log.tokens(), KEYS)
     assert (faults, verify_log(log.lines(), anchors).head) == ([], HEADS[40])
@@ -132,7 +132,7 @@ def test_segments_in_any_order_are_put_in_theirs(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("done", ["checkpoints", "both"])
 def test_a_turning_over_that_was_cut_short_is_finished(tmp_path: Path, done: str) -> None:
-    fill(tmp_path, Keeping())
+    fill(tmp_path, Retention())
     (tmp_path / "audit.checkpoints").rename(tmp_path / "audit-00000000001.checkpoints")
     if done == "both":
         (tmp_path / "audit.jsonl").rename(tmp_path / "audit-00000000001.jsonl")
@@ -144,7 +144,7 @@ def test_a_turning_over_that_was_cut_short_is_finished(tmp_path: Path, done: str
 
 
 def test_a_torn_checkpoint_goes(tmp_path: Path) -> None:
-    fill(tmp_path, Keeping())
+    fill(tmp_path, Retention())
     with (tmp_path / "audit.checkpoints").open("a") as file:
         file.write("eyJhbGci")
     journal = opened(tmp_path)

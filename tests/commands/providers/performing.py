@@ -1,4 +1,4 @@
-"""Verbs carried out for real, by the executor and every performer that providers of users need."""
+"""Verbs carried out for real, by the executor and every handler that providers of users need."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import TypeVar
 
 from tests.commands.commands import command
 from warren.commands.command import Actor
-from warren.commands.effects import DropRecord, Effect, Effects, Emit, ListRecords, Now
-from warren.commands.io.engine import engine_performers
-from warren.commands.io.executor import Executor, Performer, Performers, Running
-from warren.commands.io.files import file_performers
-from warren.commands.io.hashing import hash_performers
-from warren.commands.io.holds import hold_performers
-from warren.commands.io.management import Management
+from warren.commands.effects.effect import DeleteRecord, Effect, Effects, Emit, ListRecords, Now
+from warren.commands.handlers.container_engine import container_handlers
+from warren.commands.handlers.files import file_handlers
+from warren.commands.handlers.hashing import hash_handlers
+from warren.commands.handlers.locks import lock_handlers
+from warren.commands.handlers.openvpn_management import Management
+from warren.commands.pipeline.executor import Execution, Executor, Handlers, Performer
 from warren.commands.result import Result
 from warren.commands.sealed import open_data
 from warren.commands.settings import CommandSettings
-from warren.commands.verbs import Occasion, Verb
+from warren.commands.verbs import Verb, VerbContext
 from warren.trust.sealing import SealingKey
 
 T = TypeVar("T")
@@ -34,10 +34,10 @@ OPERATOR = SealingKey(bytes(range(32)))
 
 @dataclass(slots=True)
 class Node:
-    """Carries out verbs, and keeps what they emit. `others` are performers beside those of files and OpenVPN."""
+    """Carries out verbs, and keeps what they emit. `others` are handlers beside those of files and OpenVPN."""
 
     settings: CommandSettings
-    others: Performers = field(default_factory=dict)
+    others: Handlers = field(default_factory=dict)
     events: list[tuple[str, Mapping[str, object]]] = field(default_factory=list)
     effects_left: int | None = None
     """After how many effects `Cut` is raised; None is never."""
@@ -55,32 +55,32 @@ class Node:
         asked = command(verb.name, args, actor=Actor("ada", "ADMIN"))
         return asyncio.run(self._executor().preview(asked, verb, verb.run))
 
-    def tend(self, part: Callable[[Occasion], Effects[T]], now: float | None = None) -> T:
+    def tend(self, part: Callable[[VerbContext], Effects[T]], now: float | None = None) -> T:
         """What is due by itself; with `now`, as if it were that late."""
 
-        async def later(_: Now, __: Running) -> float:
+        async def later(_: Now, __: Execution) -> float:
             assert now is not None
             return now
 
         return asyncio.run(self._executor({} if now is None else {Now: later}).tend(part))
 
-    def _executor(self, others: Performers | None = None) -> Executor:
-        usual: Performers = {
-            **file_performers(),
-            **hold_performers(),
-            **hash_performers(),
-            **engine_performers(),
-            **Management().performers(),
+    def _executor(self, others: Handlers | None = None) -> Executor:
+        usual: Handlers = {
+            **file_handlers(),
+            **lock_handlers(),
+            **hash_handlers(),
+            **container_handlers(),
+            **Management().handlers(),
             Emit: self._emit,
             ListRecords: _none,
-            DropRecord: _none,
+            DeleteRecord: _none,
         }
-        performers = {**usual, **self.others, **(others or {})}
-        performers = {kind: self._counted(perform) for kind, perform in performers.items()}
-        return Executor("node-1", self.settings, performers, lambda *_: b"", {"ada": OPERATOR.public}.get)
+        handlers = {**usual, **self.others, **(others or {})}
+        handlers = {kind: self._counted(perform) for kind, perform in handlers.items()}
+        return Executor("node-1", self.settings, handlers, lambda *_: b"", {"ada": OPERATOR.public}.get)
 
     def _counted(self, perform: Performer) -> Performer:
-        async def counted(effect: Effect[object], running: Running) -> object:
+        async def counted(effect: Effect[object], running: Execution) -> object:
             if self.effects_left is not None:
                 if self.effects_left == 0:
                     raise Cut
@@ -89,7 +89,7 @@ class Node:
 
         return counted
 
-    async def _emit(self, effect: Emit, _: Running) -> None:
+    async def _emit(self, effect: Emit, _: Execution) -> None:
         self.events.append((effect.event, effect.fields))
 
 
@@ -98,6 +98,6 @@ def in_plain(result: Result) -> dict[str, object]:
     return open_data(result.data, result.corr_id, OPERATOR)
 
 
-async def _none(_: Effect[object], __: Running) -> Mapping[str, object]:
+async def _none(_: Effect[object], __: Execution) -> Mapping[str, object]:
     """Of an agent without records."""
     return {}

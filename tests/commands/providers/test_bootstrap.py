@@ -11,14 +11,14 @@ from typing import Any, TypeVar
 import pytest
 
 from tests.commands.commands import command, settings
-from tests.commands.io.store import Place
-from warren.commands.effects import Effects, Emit, Now, RandomBytes
-from warren.commands.io.executor import Executor, Performers, Running
-from warren.commands.io.files import file_performers
-from warren.commands.io.recordperformers import record_performers
+from tests.commands.store.stores import Place
+from warren.commands.effects.effect import Effects, Emit, Now, RandomBytes
+from warren.commands.handlers.files import file_handlers
+from warren.commands.handlers.records import record_handlers
+from warren.commands.pipeline.executor import Execution, Executor, Handlers
 from warren.commands.providers import bootstrap
 from warren.commands.schema import Schema
-from warren.commands.verbs import Data, Occasion, Part, Verb
+from warren.commands.verbs import Data, Verb, VerbContext, VerbHandler
 
 pytestmark = pytest.mark.integration
 
@@ -34,17 +34,17 @@ class Gate:
         self.place = place
         place.now = lambda: self.now
         self.events: list[str] = []
-        self.performers: Performers = {}
+        self.handlers: Handlers = {}
 
-    async def play(self, part: Part, args: Mapping[str, object] | None = None) -> Any:
-        async def emit(effect: Emit, _: Running) -> None:
+    async def play(self, part: VerbHandler, args: Mapping[str, object] | None = None) -> Any:
+        async def emit(effect: Emit, _: Execution) -> None:
             self.events.append(f"{effect.event} {json.dumps(dict(effect.fields))}")
 
-        async def now(_: Now, __: Running) -> float:
+        async def now(_: Now, __: Execution) -> float:
             return self.now
 
-        performers: Performers = {**file_performers(), **self.performers, Emit: emit, Now: now}
-        executor = Executor("node-1", settings(), performers, lambda *_: b"", lambda _: None)
+        handlers: Handlers = {**file_handlers(), **self.handlers, Emit: emit, Now: now}
+        executor = Executor("node-1", settings(), handlers, lambda *_: b"", lambda _: None)
         result = await executor.run(command("probe", args), Verb("probe", "", (Schema(),)), part)
         assert result.problem == ""
         return result.data
@@ -56,7 +56,7 @@ class Gate:
         """Of what is no verb."""
         found: list[T] = []
 
-        def part(_: Mapping[str, Any], __: Occasion) -> Effects[Data]:
+        def part(_: Mapping[str, Any], __: VerbContext) -> Effects[Data]:
             found.append((yield from effects))
             return {}
 
@@ -73,7 +73,7 @@ class Gate:
         return bool((await self.play(_with(bootstrap.revoke, {"bootstrap_token": token})))["revoked"])
 
 
-def _with(part: Part, args: Mapping[str, object]) -> Part:
+def _with(part: VerbHandler, args: Mapping[str, object]) -> VerbHandler:
     """The executor's own schema has no arguments."""
     return lambda _, occasion: part(args, occasion)
 
@@ -83,7 +83,7 @@ def play(tmp_path: Path, scene: Any) -> Gate:
         gate = Gate(Place(tmp_path))
         gate.place.begin()
         async with gate.place.opened() as store:
-            gate.performers = record_performers(store.records)
+            gate.handlers = record_handlers(store.records)
             await scene(gate)
         return gate
 
@@ -163,5 +163,5 @@ def test_nothing_that_opens_is_kept_or_told(tmp_path: Path) -> None:
 
 
 def test_random_octets_are_asked_of_the_executor() -> None:
-    effects = bootstrap.generate(ADA, Occasion("n", "c", "a"))
+    effects = bootstrap.generate(ADA, VerbContext("n", "c", "a"))
     assert effects.send(None) == RandomBytes(32)

@@ -11,22 +11,7 @@ import pytest
 from tests.commands.commands import command, settings
 from tests.commands.playbook import Playbook
 from tests.commands.providers.hostile import OTHER_TYPES, TEXTS, hostile
-from warren.commands.effects import (
-    CarryOut,
-    DropRecord,
-    Emit,
-    FindRecord,
-    Hold,
-    KeepRecord,
-    ListRecords,
-    Now,
-    RandomBytes,
-)
-from warren.commands.io.executor import Executor
-from warren.commands.providers import containers, monitoring, sessions
-from warren.commands.providers.bootstrap import BOOTSTRAP, SESSION
-from warren.commands.providers.containerspec import encode_specification
-from warren.commands.providers.engine_effects import (
+from warren.commands.effects.containers import (
     Container,
     EndContainers,
     FindImage,
@@ -35,10 +20,25 @@ from warren.commands.providers.engine_effects import (
     Specification,
     StartContainer,
 )
-from warren.commands.providers.openvpn_effects import EndVpnSessions, ListVpnSessions, VpnSession
+from warren.commands.effects.effect import (
+    DeleteRecord,
+    Emit,
+    GetRecord,
+    ListRecords,
+    LockFile,
+    Now,
+    PutRecord,
+    RandomBytes,
+    RunPrivileged,
+)
+from warren.commands.effects.openvpn import EndVpnSessions, ListVpnSessions, VpnSession
+from warren.commands.pipeline.executor import Executor
+from warren.commands.providers import containers, monitoring, sessions
+from warren.commands.providers.bootstrap import BOOTSTRAP, SESSION
+from warren.commands.providers.container_spec import encode_specification
 from warren.commands.result import NOT_RUN, Code, CommandError, Status
 from warren.commands.settings import OpenVpnSettings, ServiceSettings
-from warren.commands.verbs import Occasion, Verb
+from warren.commands.verbs import Verb, VerbContext
 
 pytestmark = pytest.mark.unit
 
@@ -47,7 +47,7 @@ STATUS, TERMINATE = sessions.VERBS
 (MONITOR,) = monitoring.VERBS
 SOCKET, MANAGEMENT, LOCK = "/nowhere/engine.sock", "/run/vpn.sock", "/var/lib/warren/runner/containers.lock"
 SETTINGS = replace(settings(), services=ServiceSettings(openvpn=OpenVpnSettings(management=MANAGEMENT)))
-OCCASION = Occasion("node-1", "corr-1", "ada", SETTINGS)
+OCCASION = VerbContext("node-1", "corr-1", "ada", SETTINGS)
 OWN = ListContainers(SOCKET, "viw.agent=node-1")
 ADA: dict[str, object] = {"username": "ada", "session_id": "s-1"}
 WHOLE: dict[str, object] = {
@@ -120,7 +120,7 @@ def test_what_is_started(more: Mapping[str, object], wanted: Specification) -> N
     play = Playbook(containers.spawn_container({**ADA, **more}, OCCASION))
     play.expect(FindImage(SOCKET, "viworks/chrome:latest")).reply(Image(("/data",)))
     play.expect(RandomBytes(8)).reply(b"\7" * 8).expect(Now()).reply(1000.9)
-    play.expect(Hold(LOCK)).reply().expect(OWN).reply(())
+    play.expect(LockFile(LOCK)).reply().expect(OWN).reply(())
     play.expect(StartContainer(SOCKET, wanted)).reply("f" * 64)
     assert play.of(Emit).event == "container.started"
     assert play.reply().returned == {"container_id": "f" * 64}
@@ -160,26 +160,26 @@ def test_the_limit_counts_what_lives() -> None:
     table = replace(SETTINGS.containers, max_containers=2)
     occasion = replace(OCCASION, settings=replace(SETTINGS, containers=table))
     play = Playbook(containers.spawn_container(ADA, occasion))
-    play.reply(Image()).reply(b"\7" * 8).reply(1000).expect(Hold(LOCK)).reply().expect(OWN)
+    play.reply(Image()).reply(b"\7" * 8).reply(1000).expect(LockFile(LOCK)).reply().expect(OWN)
     with pytest.raises(CommandError, match="max_containers"):
         play.reply((container(1), container(2, state="created"), container(3, state="exited")))
 
 
 def test_a_session_ends_whose_vpn_did_not_answer_at_first() -> None:
     play = Playbook(sessions.end_session({"session_id": "s-1"}, OCCASION))
-    play.expect(Hold(LOCK)).reply().expect(OWN).reply((container(1), container(2, "bob", "s-2")))
-    play.expect(FindRecord("session_ending", "s-1")).reply(None).expect(Now()).reply(1000)
-    play.expect(KeepRecord("session_ending", "s-1", {"users": ["ada"]}, 87_400)).reply()
+    play.expect(LockFile(LOCK)).reply().expect(OWN).reply((container(1), container(2, "bob", "s-2")))
+    play.expect(GetRecord("session_ending", "s-1")).reply(None).expect(Now()).reply(1000)
+    play.expect(PutRecord("session_ending", "s-1", {"users": ["ada"]}, 87_400)).reply()
     play.expect(EndVpnSessions(MANAGEMENT, "ada")).fail("no answer")
     play.expect(EndContainers(SOCKET, (f"{1:064x}",), 5)).reply({})
     assert play.of(Emit).fields["reason"] == "session"
     with pytest.raises(CommandError, match=r"1 of 1 .*what is left of session s-1: VPN connections of ada: no answer"):
         play.reply()
     again = Playbook(sessions.end_session({"session_id": "s-1"}, OCCASION))
-    again.reply().expect(OWN).reply(()).expect(FindRecord("session_ending", "s-1")).reply({"users": ["ada"]})
-    again.reply(1001).of(KeepRecord)
+    again.reply().expect(OWN).reply(()).expect(GetRecord("session_ending", "s-1")).reply({"users": ["ada"]})
+    again.reply(1001).of(PutRecord)
     again.reply().expect(EndVpnSessions(MANAGEMENT, "ada")).reply(2)
-    again.expect(DropRecord("session_ending", "s-1")).reply(outcome=True)
+    again.expect(DeleteRecord("session_ending", "s-1")).reply(outcome=True)
     again.expect(Emit("session.terminated", {"session_id": "s-1", "users": ["ada"]})).reply()
     assert again.returned == {"session_terminated": True, "containers_stopped": 0, "vpn_sessions_ended": 2}
 
@@ -198,8 +198,8 @@ def test_bootstrap_secrets_of_a_session_go_first(revoked: bool) -> None:
     play = Playbook(sessions.terminate_session({"session_id": "s-1"}, OCCASION))
     play.expect(ListRecords(SESSION)).reply({"a": {"session_id": "s-1"}} if revoked else {})
     if revoked:
-        play.expect(DropRecord(SESSION, "a")).reply(outcome=True)
-    play.expect(ListRecords(BOOTSTRAP)).reply({}).expect(CarryOut())
+        play.expect(DeleteRecord(SESSION, "a")).reply(outcome=True)
+    play.expect(ListRecords(BOOTSTRAP)).reply({}).expect(RunPrivileged())
     unknown = {"session_terminated": False, "containers_stopped": 0, "vpn_sessions_ended": None}
     if not revoked:
         with pytest.raises(CommandError, match="there is no session s-1"):

@@ -18,13 +18,13 @@ import pytest
 from tests.commands.commands import settings
 from tests.commands.providers.dockerd import IMAGE, NETWORK, PROGRAMS, WITH_VOLUME, Engine, running_engine
 from tests.commands.providers.performing import Node
-from warren.commands.effects import DropRecord, Effects, FindRecord, KeepRecord
-from warren.commands.io.executor import Performers, Running
+from warren.commands.effects.effect import DeleteRecord, Effects, GetRecord, PutRecord
+from warren.commands.pipeline.executor import Execution, Handlers
 from warren.commands.providers import containers, monitoring, sessions, users
 from warren.commands.providers.containers import reap_containers
 from warren.commands.result import Code, Result, Status
 from warren.commands.settings import ContainerSettings, PanelSettings, SandboxSettings, ServiceSettings
-from warren.commands.verbs import Occasion
+from warren.commands.verbs import VerbContext
 
 pytestmark = [
     pytest.mark.integration,
@@ -41,7 +41,7 @@ PATIENCE_SECONDS = 60
 REAPING = """
 import asyncio, sys
 from tests.commands.providers.test_engine import gateway
-from warren.commands.io.upkeep import keep_up
+from warren.commands.pipeline.periodic import keep_up
 from warren.commands.providers.containers import reap_containers
 node = gateway(*sys.argv[1:3], timeout=int(sys.argv[3]))
 asyncio.run(keep_up(node._executor(), (reap_containers,)))
@@ -77,20 +77,20 @@ def gateway(socket: str, directory: str, *, timeout: int = 3600, most: int = 50)
     return Node(replace(basis, runner=directory, containers=table), records())
 
 
-def records() -> Performers:
+def records() -> Handlers:
     """Kept while the process lives."""
     kept: dict[tuple[str, str], Mapping[str, object]] = {}
 
-    async def keep(effect: KeepRecord, _: Running) -> None:
+    async def keep(effect: PutRecord, _: Execution) -> None:
         kept[effect.kind, effect.key] = effect.value
 
-    async def find(effect: FindRecord, _: Running) -> Mapping[str, object] | None:
+    async def find(effect: GetRecord, _: Execution) -> Mapping[str, object] | None:
         return kept.get((effect.kind, effect.key))
 
-    async def drop(effect: DropRecord, _: Running) -> bool:
+    async def drop(effect: DeleteRecord, _: Execution) -> bool:
         return kept.pop((effect.kind, effect.key), None) is not None
 
-    return {KeepRecord: keep, FindRecord: find, DropRecord: drop}
+    return {PutRecord: keep, GetRecord: find, DeleteRecord: drop}
 
 
 def spawned(node: Node, **args: object) -> str:
@@ -343,7 +343,7 @@ def test_counts(node: Node) -> None:
 
 
 def count(node: Node) -> Mapping[str, object]:
-    def part(occasion: Occasion) -> Effects[Mapping[str, object]]:
+    def part(occasion: VerbContext) -> Effects[Mapping[str, object]]:
         return (yield from monitoring.counts({}, occasion))
 
     return node.tend(part)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.commands.commands import command, settings
 from tests.commands.providers.hostile import hostile
-from warren.commands.io.executor import Executor
+from warren.commands.pipeline.executor import Executor
 from warren.commands.providers import openvpn, panel, users
 from warren.commands.result import NOT_RUN, Code, Status
 from warren.commands.verbs import Verb

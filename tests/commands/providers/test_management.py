@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.commands.providers.hostile import TEXTS
+from warren.commands.effects.openvpn import VpnSession
 from warren.commands.providers.management import encode_kill, parse_killed, parse_status
-from warren.commands.providers.openvpn_effects import VpnSession
 
 pytestmark = pytest.mark.unit
 

@@ -17,12 +17,12 @@ from cryptography.x509.oid import NameOID
 from tests.commands.commands import settings
 from tests.commands.playbook import Playbook
 from tests.commands.providers.performing import Node, in_plain
-from warren.commands.effects import Emit, Finished, ListDirectory, RunScript, Secret
-from warren.commands.io.vpnsetup import set_up
+from warren.commands.effects.effect import Emit, Finished, ListDirectory, RunScript, Secret
+from warren.commands.handlers.openvpn_init import set_up
 from warren.commands.providers.openvpn import VERBS, create_openvpn_user
 from warren.commands.result import EMPTY_SHA256, Code, CommandError, Status
 from warren.commands.settings import OpenVpnSettings, PanelSettings, ScriptSettings, ServiceSettings
-from warren.commands.verbs import Occasion
+from warren.commands.verbs import VerbContext
 
 (CREATE,) = VERBS
 ARGS_001 = {"username": "user1", "password": "correct horse", "email": "user1@example.com"}
@@ -238,5 +238,5 @@ def test_an_old_script_has_them_where_the_document_has_them() -> None:
     assert "c2VjcmV0" not in repr(ran)
 
 
-def occasion(table: object) -> Occasion:
-    return Occasion("node-1", "corr-1", "ada", table)
+def occasion(table: object) -> VerbContext:
+    return VerbContext("node-1", "corr-1", "ada", table)

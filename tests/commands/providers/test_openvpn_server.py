@@ -11,12 +11,12 @@ from tests.commands.providers.performing import in_plain
 from tests.commands.providers.vpn import PASSWORD, Client, Server, entry_of, refusals
 from tests.netns.deadline import until
 from tests.netns.host import Host
-from warren.commands.effects import do
+from warren.commands.effects.effect import do
+from warren.commands.effects.openvpn import ListVpnSessions, VpnSession
+from warren.commands.periodic import TaskResult
 from warren.commands.providers import openvpn, users
-from warren.commands.providers.openvpn_effects import ListVpnSessions, VpnSession
-from warren.commands.providers.vpnending import expire_users
+from warren.commands.providers.vpn_revocation import expire_users
 from warren.commands.result import Code, Result, Status
-from warren.commands.upkeep import Looked
 from warren.commands.verbs import Verb
 
 pytestmark = [
@@ -84,7 +84,7 @@ def test_the_user_comes_in_and_is_cut_off_when_deleted(server: Server, hosts: tu
 def test_the_user_is_cut_off_when_the_time_is_up(server: Server, hosts: tuple[Host, Host]) -> None:
     client = connected(server, hosts[1], OF_004)
     expires = int(str(entry_of(server, "user1")["expires"]))
-    assert server.node.tend(expire_users, expires - 0.5) == Looked((), {}, 1)
+    assert server.node.tend(expire_users, expires - 0.5) == TaskResult((), {}, 1)
     assert client.reaches()
     assert server.node.tend(expire_users, float(expires)).ended == ("user1",)
     is_kept_out(server, client)

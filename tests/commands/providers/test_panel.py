@@ -8,11 +8,11 @@ import pytest
 
 from tests.commands.commands import settings
 from tests.commands.playbook import Playbook
-from warren.commands.effects import (
+from warren.commands.effects.effect import (
     Emit,
     Finished,
     HashPassword,
-    Hold,
+    LockFile,
     ReadFile,
     RunScript,
     Secret,
@@ -21,7 +21,7 @@ from warren.commands.effects import (
 from warren.commands.providers.panel import MAX_FILE_BYTES, create_panel_user
 from warren.commands.result import EMPTY_SHA256, Code, CommandError
 from warren.commands.settings import PanelSettings, ServiceSettings
-from warren.commands.verbs import Occasion
+from warren.commands.verbs import VerbContext
 
 pytestmark = pytest.mark.unit
 
@@ -31,14 +31,14 @@ BUILT_IN = replace(settings(), services=ServiceSettings(panel=PanelSettings(FILE
 
 
 def play(*, built_in: bool) -> Playbook:
-    occasion = Occasion("node-1", "corr-1", "ada", BUILT_IN if built_in else settings())
+    occasion = VerbContext("node-1", "corr-1", "ada", BUILT_IN if built_in else settings())
     return Playbook(create_panel_user(ARGS, occasion))
 
 
 def until_read(octets: bytes | None) -> Playbook:
     playbook = play(built_in=True)
     playbook.expect(HashPassword(Secret(b"correct horse"), 10)).reply("$2y$10$hash")
-    playbook.expect(Hold(f"{FILE}.lock")).reply()
+    playbook.expect(LockFile(f"{FILE}.lock")).reply()
     return playbook.expect(ReadFile(FILE, MAX_FILE_BYTES)).reply(octets)
 
 

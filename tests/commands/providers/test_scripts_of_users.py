@@ -12,9 +12,9 @@ import pytest
 from tests.commands.commands import settings
 from tests.commands.providers.performing import Node
 from warren.clock import monotonic_seconds
-from warren.commands.effects import Finished, RunScript
-from warren.commands.io.executor import Running
-from warren.commands.io.programs import Programs
+from warren.commands.effects.effect import Finished, RunScript
+from warren.commands.handlers.program_runner import Programs
+from warren.commands.pipeline.executor import Execution
 from warren.commands.providers import openvpn, panel, users
 from warren.commands.result import Code, Status
 from warren.commands.settings import SandboxSettings, ScriptSettings
@@ -63,7 +63,7 @@ class Scripts:
         path.chmod(0o755)
         return path
 
-    async def _run(self, effect: RunScript, running: Running) -> Finished:
+    async def _run(self, effect: RunScript, running: Execution) -> Finished:
         seconds = running.deadline - monotonic_seconds()
         done = await self._programs.run(effect, deadline_seconds=seconds, min_level="L0", pinned={})
         running.note(done)

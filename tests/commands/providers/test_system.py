@@ -11,9 +11,9 @@ import pytest
 
 from tests.commands.commands import command, settings
 from tests.commands.playbook import Playbook
-from warren.commands.effects import CarryOut
-from warren.commands.io.executor import Executor
-from warren.commands.io.hoststate import HostState
+from warren.commands.effects.effect import RunPrivileged
+from warren.commands.handlers.host_metrics import HostState
+from warren.commands.pipeline.executor import Executor
 from warren.commands.providers.system import (
     RECENT,
     VERBS,
@@ -27,9 +27,9 @@ from warren.commands.providers.system import (
     system_health,
 )
 from warren.commands.result import Result
-from warren.commands.verbs import Occasion
+from warren.commands.verbs import VerbContext
 
-OCCASION = Occasion("gateway-001", "c-1", "ada", settings())
+OCCASION = VerbContext("gateway-001", "c-1", "ada", settings())
 READING = Reading(3600, 25.0, 0.5, 15.2, 45.8, 2048, 512, (1.2, 1.1, 0.9), {"/": 23.1, "/srv": 95.0})
 UNITS = ("fwknop-server", "stunnel4", "openvpn", "nginx")
 
@@ -63,7 +63,7 @@ def test_what_cannot_be_known_says_why() -> None:
     play.expect(AskServices(UNITS)).reply(dict.fromkeys(UNITS, "active"))
     play.expect(AskAgent()).reply({"networks": []})
     play.expect(RecentCommands(RECENT)).reply(({"verb": "list_users"},))
-    play.expect(CarryOut()).fail("nothing here has the rights")
+    play.expect(RunPrivileged()).fail("nothing here has the rights")
     found = play.returned
     assert found["unavailable"] == {"privileged": "nothing here has the rights"}
     assert found["recent_commands"] == [{"verb": "list_users"}]
@@ -75,7 +75,7 @@ def test_what_cannot_be_known_says_why() -> None:
 @pytest.mark.integration
 def test_this_host() -> None:
     async def ask() -> tuple[Result, Result]:
-        executor = Executor("node-1", settings(), HostState(30).performers(), lambda *_: b"", lambda _: None)
+        executor = Executor("node-1", settings(), HostState(30).handlers(), lambda *_: b"", lambda _: None)
         health, services = VERBS[0], VERBS[1]
         return (
             await executor.run(command("get_system_health"), health, health.run),
@@ -109,7 +109,7 @@ def test_a_service_without_systemd_is_a_process_of_its_name() -> None:
 @pytest.mark.root
 @pytest.mark.needs("unshare")
 def test_in_a_namespace_of_processes_whose_proc_is_the_hosts() -> None:
-    look = "from warren.commands.io.hoststate import HostState; print(HostState(30).read().memory_mb > 1)"
+    look = "from warren.commands.handlers.host_metrics import HostState; print(HostState(30).read().memory_mb > 1)"
     words = ("unshare", "--pid", "--fork", sys.executable, "-c", look)
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout == "True\n", done.stderr

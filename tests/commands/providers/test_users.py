@@ -11,12 +11,12 @@ import pytest
 from tests.commands.commands import settings
 from tests.commands.playbook import Playbook
 from tests.commands.providers.performing import Node
-from warren.commands.effects import CarryOut, DropRecord, ListRecords
+from warren.commands.effects.effect import DeleteRecord, ListRecords, RunPrivileged
 from warren.commands.providers import openvpn, panel, users
 from warren.commands.providers.bootstrap import BOOTSTRAP, SESSION
 from warren.commands.result import Code, Result, Status
 from warren.commands.settings import CommandSettings, OpenVpnSettings, PanelSettings, ServiceSettings
-from warren.commands.verbs import Occasion, Verb
+from warren.commands.verbs import Verb, VerbContext
 
 (CREATE_VPN,), (CREATE_PANEL,), (DELETE, LIST) = openvpn.VERBS, panel.VERBS, users.VERBS
 PANEL = {"username": "user1", "password": "correct horse"}
@@ -147,12 +147,12 @@ def test_a_dry_run_of_each_verb_changes_nothing(node: Node, tmp_path: Path) -> N
 
 @pytest.mark.unit
 def test_bootstrap_secrets_and_their_sessions_go_first() -> None:
-    playbook = Playbook(users.delete_user({"username": "user1"}, Occasion("node-1", "corr-1", "ada", settings())))
+    playbook = Playbook(users.delete_user({"username": "user1"}, VerbContext("node-1", "corr-1", "ada", settings())))
     playbook.expect(ListRecords(SESSION)).reply({"a": {"username": "user1"}, "b": {"username": "user2"}})
-    playbook.expect(DropRecord(SESSION, "a")).reply(outcome=True)
+    playbook.expect(DeleteRecord(SESSION, "a")).reply(outcome=True)
     playbook.expect(ListRecords(BOOTSTRAP)).reply({"c": {"username": "user1"}})
-    playbook.expect(DropRecord(BOOTSTRAP, "c")).reply(outcome=True)
-    playbook.expect(CarryOut()).reply({"user_deleted": True})
+    playbook.expect(DeleteRecord(BOOTSTRAP, "c")).reply(outcome=True)
+    playbook.expect(RunPrivileged()).reply({"user_deleted": True})
     assert playbook.returned == {"user_deleted": True, "bootstrap_revoked": 2}
 
 

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Self
 
 from tests.localapi.simulator import SimulatedNetworks
-from warren.agent.jsonconfig import network_from_json
-from warren.localapi.handler import Handler
-from warren.localapi.io.listener import Listener, listen
+from warren.config.json_network import network_from_json
+from warren.files.unix_listener import Listener, listen
+from warren.local_client import Group
 from warren.localapi.io.socket import Limits, serve
-from warren.localapi.permissions import Group, Permissions
+from warren.localapi.permissions import Permissions
+from warren.localapi.router import Handler
 
 PATIENCE_SECONDS = 10
 OWN = Permissions(Group("warren-read", None), Group("warren-admin", None), owner=os.geteuid())

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from tests.localapi.simulator import SimulatedNetworks, config
-from warren.errors import EngineError, FarSideError, HostError, InputError, StateError, WarrenError
+from warren.errors import EngineError, HostError, InputError, RemoteError, StateError, WarrenError
+from warren.files.unix_listener import listen
 from warren.localapi.io.client import request
-from warren.localapi.io.listener import listen
 from warren.localapi.messages import ErrorType
 
 from .served import PATIENCE_SECONDS, served
@@ -109,7 +109,7 @@ def test_every_type_has_its_class(kind: ErrorType, expected: type[WarrenError], 
 def test_what_is_no_answer(octets: bytes, path: Path) -> None:
     with answering(path, octets):
         error = refused(path)
-    assert (type(error), error.code) == (FarSideError, "agent.failed")
+    assert (type(error), error.code) == (RemoteError, "agent.failed")
 
 
 def test_nobody_listens(path: Path) -> None:
@@ -131,7 +131,7 @@ def test_one_that_listens_and_says_nothing(path: Path) -> None:
 def test_the_command_line_imports_no_daemon() -> None:
     code = "import sys, warren.localapi.io.client; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert {"asyncio", "warren.localapi.handler", "warren.tunnel"}.isdisjoint(done.stdout.split())
+    assert {"asyncio", "warren.localapi.router", "warren.tunnel"}.isdisjoint(done.stdout.split())
 
 
 @pytest.mark.root

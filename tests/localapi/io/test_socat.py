@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.house.conftest import ROOT
 from tests.localapi.simulator import SimulatedNetworks, config
+from tests.project.conftest import ROOT
 from tests.tunnel.strategies import PUBLIC_KEYS
-from warren.localapi.io.listener import listen
-from warren.localapi.permissions import Group, Permissions
+from warren.files.unix_listener import listen
+from warren.local_client import Group
+from warren.localapi.permissions import Permissions
 
 from .served import PATIENCE_SECONDS, Answer, outcome, served
 

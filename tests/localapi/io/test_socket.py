@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from tests.localapi.simulator import SimulatedNetworks, config
+from warren.files.unix_listener import Listener
 from warren.localapi.framing import MAX_OCTETS
-from warren.localapi.io.listener import Listener
 from warren.localapi.io.socket import Limits
 from warren.tunnel.lifecycle import State
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import subprocess
 
-from tests.house.conftest import ROOT
 from tests.netns.deadline import until
 from tests.netns.host import Host
+from tests.project.conftest import ROOT
 from tests.scenario.user import PATH, User
 
 DEPLOY = ROOT / "deploy"

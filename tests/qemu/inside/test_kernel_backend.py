@@ -24,7 +24,7 @@ from warren.errors import HostError, InterfaceError
 from warren.tunnel.config import Endpoint, InterfaceConfig, PeerConfig
 from warren.tunnel.io.backend import create_engine
 from warren.tunnel.io.kernel import KernelEngine
-from warren.tunnel.io.owner import own_alias, started_at
+from warren.tunnel.io.link_owner import own_alias, started_at
 from warren.tunnel.plan import InterfaceChange, PeerChange, plan
 
 PORT = 51820

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.io.trusted import put, trusted_directory
-from warren.commands.effects import RunScript
-from warren.commands.io.programs import Programs
+from tests.commands.pipeline.bundles import put, trusted_directory
+from warren.commands.effects.effect import RunScript
+from warren.commands.handlers.program_runner import Programs
 from warren.commands.settings import SandboxSettings, ScriptSettings
 
 pytestmark = [pytest.mark.integration, pytest.mark.root]

@@ -12,7 +12,7 @@ import pytest
 from tests.netns.deadline import until
 from tests.netns.host import IN_NAMESPACES, Host
 from warren._core import PrivateKey
-from warren.agent.defaults import PROGRAMS
+from warren.config.defaults import PROGRAMS
 
 from .systemd import Machine
 
@@ -124,7 +124,7 @@ def state(made: Machine) -> str:
 
 ASK = """
 import asyncio, json, sys
-from warren.commands.io.hoststate import HostState
+from warren.commands.handlers.host_metrics import HostState
 print(json.dumps(asyncio.run(HostState(30).states(tuple(sys.argv[1:])))))
 """
 

@@ -10,10 +10,10 @@ import pytest
 
 from tests.trust.parties import BUNDLE, NEXT_ROOT, ROOT
 from warren.errors import KeyFileError, TrustError
-from warren.trust.chain import sign_bundle
-from warren.trust.io.bundlefile import install_bundle, read_bundle
-from warren.trust.io.identityfile import FILE, make_identity, read_identity
-from warren.trust.io.keysetfile import make_keyset, read_keyset
+from warren.trust.bundle_verify import sign_bundle
+from warren.trust.io.bundle_file import install_bundle, read_bundle
+from warren.trust.io.identity_file import FILE, make_identity, read_identity
+from warren.trust.io.keyset_file import make_keyset, read_keyset
 
 pytestmark = [pytest.mark.integration, pytest.mark.security]
 

@@ -17,7 +17,7 @@ from tests.faults import kills, python
 from tests.powercut import power_cuts
 from warren.errors import HostError
 from warren.tunnel.dns import nameservers
-from warren.tunnel.dnsjournal import Way
+from warren.tunnel.dns_journal import DnsBackend
 from warren.tunnel.io.dns import Resolver
 
 pytestmark = pytest.mark.integration
@@ -109,7 +109,7 @@ def test_it_comes_back_as_it_was(tmp_path: Path, original: Original) -> None:
     host = Host(tmp_path)
     original(host)
     before = host.snapshot()
-    assert host.resolver.apply("production", "wg0", SERVERS) is Way.FILE
+    assert host.resolver.apply("production", "wg0", SERVERS) is DnsBackend.FILE
     assert host.servers() == ("10.100.0.2",)
     assert host.file.lstat().st_mode & 0o777 == 0o644
     assert ("search example.org" in host.file.read_text()) is (original in (a_file, a_link))
@@ -428,7 +428,7 @@ def resolved(tmp_path: Path) -> Host:
 
 def test_resolved_is_told_and_the_file_left_alone(resolved: Host) -> None:
     before = resolved.snapshot()
-    assert resolved.resolver.apply("production", "wg0", SERVERS) is Way.RESOLVECTL
+    assert resolved.resolver.apply("production", "wg0", SERVERS) is DnsBackend.RESOLVECTL
     resolved.resolver.verify("production")
     resolved.resolver.revert("production")
     assert told(resolved) == ["dns wg0 10.100.0.2", "domain wg0 ~.", "revert wg0"]
@@ -465,7 +465,7 @@ def test_after_a_kill_it_is_told_to_forget(resolved: Host) -> None:
 def test_one_that_does_not_answer_is_passed_over(resolved: Host) -> None:
     resolved.program("resolvectl", "exit 1")
     (resolved.root / "usr/bin/resolvconf").symlink_to("resolvectl")
-    assert resolved.resolver.apply("production", "wg0", SERVERS) is Way.FILE
+    assert resolved.resolver.apply("production", "wg0", SERVERS) is DnsBackend.FILE
     assert resolved.servers() == ("10.100.0.2",)
 
 

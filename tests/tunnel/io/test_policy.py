@@ -124,7 +124,7 @@ def test_only_rules_whose_interface_is_gone_are_swept_away(ends: Ends) -> None:
 
 HALF_WAY = """
 from warren.tunnel.io.bringup import bring_up
-from warren.tunnel.io.inprocess import InProcessEngine
+from warren.tunnel.io.in_process import InProcessEngine
 
 class Refusing:
     '''The host, until it is asked for its fourth rule.'''

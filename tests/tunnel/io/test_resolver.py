@@ -9,10 +9,10 @@ import sys
 import pytest
 
 from tests.tunnel.strategies import PRIVATE_KEYS, PUBLIC_KEYS
-from warren.errors import FarSideError, Fault
+from warren.errors import Fault, RemoteError
 from warren.tunnel.config import Endpoint, InterfaceConfig, PeerConfig
+from warren.tunnel.endpoint_dns import UpstreamServers
 from warren.tunnel.io.resolver import resolve_endpoints, resolve_soon
-from warren.tunnel.outside import Outside
 
 pytestmark = pytest.mark.integration
 
@@ -43,7 +43,7 @@ def test_a_zone_is_given_as_a_number() -> None:
 
 def test_every_name_that_fails_is_told() -> None:
     """RFC 6761: no such name exists."""
-    with pytest.raises(FarSideError) as error:
+    with pytest.raises(RemoteError) as error:
         resolve_endpoints(config(Endpoint("a.invalid", 1), Endpoint("localhost", 1), Endpoint("b.invalid", 2)))
     assert error.value.fault is Fault.FAR_SIDE
     told = str(error.value).splitlines()
@@ -69,15 +69,15 @@ def test_the_loop_goes_on_while_names_are_asked() -> None:
 
 
 def test_a_name_that_fails_is_told_to_who_asked() -> None:
-    with pytest.raises(FarSideError, match=r"the endpoint a\.invalid:1 does not resolve: ") as error:
+    with pytest.raises(RemoteError, match=r"the endpoint a\.invalid:1 does not resolve: ") as error:
         asyncio.run(resolve_soon(Endpoint("a.invalid", 1)))
     assert error.value.code == "endpoint.unresolved"
 
 
 def test_a_network_that_takes_the_way_to_the_resolver_has_servers_outside() -> None:
-    none = Outside(())
+    none = UpstreamServers(())
     assert asyncio.run(resolve_soon(Endpoint("192.0.2.1", 51820), none)) == Endpoint("192.0.2.1", 51820)
-    with pytest.raises(FarSideError, match="no name server of this host is reached without the network"):
+    with pytest.raises(RemoteError, match="no name server of this host is reached without the network"):
         asyncio.run(resolve_soon(Endpoint("a.invalid", 1), none))
 
 

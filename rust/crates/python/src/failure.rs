@@ -67,10 +67,10 @@ pub(crate) fn client(py: Python<'_>, error: &ClientError) -> PyErr {
         ClientError::NotServed { .. } => interface(py, "interface.not_served", error.to_string()),
         ClientError::System { source, .. } => host(py, error.to_string(), source.raw_os_error()),
         ClientError::Refused { source, .. } => {
-            raise(py, "FarSideError", "uapi.refused", error.to_string(), source.raw_os_error())
+            raise(py, "RemoteError", "uapi.refused", error.to_string(), source.raw_os_error())
         }
         ClientError::Answer { .. } | ClientError::Cut { .. } => {
-            raise(py, "FarSideError", "uapi.malformed", error.to_string(), None)
+            raise(py, "RemoteError", "uapi.malformed", error.to_string(), None)
         }
     }
 }

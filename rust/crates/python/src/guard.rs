@@ -1,4 +1,4 @@
-//! `warren.tunnel.guard.Guard`, read by its attributes, and what the host has of such.
+//! `warren.tunnel.nft_guard.Guard`, read by its attributes, and what the host has of such.
 
 use std::net::IpAddr;
 

@@ -7,7 +7,7 @@ from warren.errors import HostError, InterfaceError
 from warren.tunnel.config import InterfaceConfig
 from warren.tunnel.io.apply import apply_steps
 from warren.tunnel.io.backend import LiveEngine, create_engine
-from warren.tunnel.io.inprocess import OpenDriver, open_no_driver
+from warren.tunnel.io.in_process import OpenDriver, open_no_driver
 from warren.tunnel.io.observe import merged, socket_path
 from warren.tunnel.io.policy import sweep, with_mark
 from warren.tunnel.network import Backend

@@ -13,26 +13,26 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from warren._core import Event, Netlink
+from warren.agent.io.endpoint_resolver import EndpointResolver
 from warren.agent.io.interface import Interface
-from warren.agent.io.keyring import KeyRing
-from warren.agent.io.nameservers import NameServers
+from warren.agent.io.key_ring import KeyRing
+from warren.agent.io.name_servers import NameServers
 from warren.agent.io.probes import Probes
-from warren.agent.io.questions import Questions
-from warren.agent.io.rights import Rights
-from warren.agent.keypaths import toml_word, written
-from warren.agent.record import Record
-from warren.agent.sampling import network_sample
+from warren.agent.network_state import NetworkState
+from warren.agent.snapshot import network_sample
 from warren.clock import monotonic_seconds, wall_seconds
+from warren.config.field_names import toml_word, written
 from warren.errors import EngineError, InterfaceError, WarrenError
 from warren.localapi.networks import NetworkView, Rotation
+from warren.privsep.io.privileged_ops import PrivilegedOps
 from warren.telemetry.sample import Notice
 from warren.tunnel.desired import NetworkKeys
 from warren.tunnel.io.observe import lans
 from warren.tunnel.lifecycle import State, Step
 from warren.tunnel.network import NetworkConfig
 from warren.tunnel.overlap import lan_warnings, network_warnings
+from warren.tunnel.reconcile_state import ReconcileState
 from warren.tunnel.status import InterfaceStatus, interface_status
-from warren.tunnel.upkeep import Upkeep
 
 LOOK_SECONDS = 5.0  # how long it may stay unnoticed what others did to the interface
 LANS_SECONDS = 60.0  # a lease of a new address is rare, and takes nothing away at once
@@ -50,7 +50,7 @@ class Host:
     netlink: Netlink
     probes: Probes
     name_servers: NameServers
-    rights: Rights
+    rights: PrivilegedOps
     group: asyncio.TaskGroup
     home: str = ""
     """What its links are known by, should it be killed (tunnel/io/owner.py)."""
@@ -61,7 +61,7 @@ class Network:
 
     def __init__(self, config: NetworkConfig, host: Host) -> None:
         self.config = config
-        self.record = Record(config.name)
+        self.record = NetworkState(config.name)
         self._host = host
         self._wanted = False
         self._failures = 0
@@ -182,8 +182,8 @@ class Network:
         """With nothing known and nothing made."""
         host = self._host
         self._interface = Interface(self.config.backend, host.netlink, host.rights.open_tun, host.home)
-        self._upkeep = Upkeep(self.config, monotonic_seconds())
-        self._questions = Questions(self._upkeep, self.record, host.name_servers, host.group, self._wake.set)
+        self._upkeep = ReconcileState(self.config, monotonic_seconds())
+        self._questions = EndpointResolver(self._upkeep, self.record, host.name_servers, host.group, self._wake.set)
         self._keys = KeyRing(host.rights.keys)
         self._advise()
 

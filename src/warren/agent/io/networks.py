@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from warren.agent.io.keyring import read_keys
+from warren.agent.io.key_ring import read_keys
 from warren.agent.io.network import RUNNING, Host, Network
 from warren.errors import ConfigError, StateError, WarrenError
 from warren.localapi.networks import NetworkView, Rotation

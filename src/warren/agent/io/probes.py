@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from warren._core import PublicKey
 from warren.telemetry.echo import Figures, only_address
 from warren.telemetry.io.echo import Prober, Target
-from warren.tunnel.evidence import SILENCE_SECONDS
 from warren.tunnel.network import NetworkConfig
+from warren.tunnel.peer_liveness import SILENCE_SECONDS
 
 LEAST_ECHOES = 3  # unanswered before a peer counts as down: two may be lost on a bad path
 

@@ -20,7 +20,7 @@ DAY_SECONDS = 86_400
 
 
 @dataclass(frozen=True, slots=True)
-class Keeping:
+class Retention:
     """How much of the log is kept."""
 
     max_bytes: int = 100 << 20
@@ -32,11 +32,13 @@ class Keeping:
 class Journal:
     """In `directory`, which is made when it is needed. Without a key there are no checkpoints."""
 
-    def __init__(self, directory: Path, agent_id: str, key: SigningKey | None, keeping: Keeping | None = None) -> None:
+    def __init__(
+        self, directory: Path, agent_id: str, key: SigningKey | None, keeping: Retention | None = None
+    ) -> None:
         self._directory = directory
         self._agent_id = agent_id
         self._key = key
-        self._keeping = keeping or Keeping()
+        self._keeping = keeping or Retention()
         self._current = Segment(directory)
         self._token = ""
         """The last checkpoint's."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from warren.audit.chain import MAX_LINE_BYTES, Head, parse_link
 from warren.audit.io.segments import CHECKPOINT_SUFFIX, Segment, first_line, last_line, segments
-from warren.audit.verify import Place
+from warren.audit.verify import Location
 from warren.errors import InputError
 
 
@@ -19,12 +19,12 @@ class LogFiles:
     logs: tuple[Path, ...]
     checkpoints: tuple[Path, ...]
 
-    def lines(self) -> Iterator[tuple[Place, bytes]]:
+    def lines(self) -> Iterator[tuple[Location, bytes]]:
         """Each with its place, without its newline. Raises OSError."""
         for path in self.logs:
             yield from _lines(path)
 
-    def tokens(self) -> Iterator[tuple[Place, str]]:
+    def tokens(self) -> Iterator[tuple[Location, str]]:
         """Of the checkpoints. Raises OSError."""
         for path in self.checkpoints:
             yield from ((place, line.decode("ascii", "replace")) for place, line in _lines(path))
@@ -80,8 +80,8 @@ def _first(path: Path) -> int:
         return 0
 
 
-def _lines(path: Path) -> Iterator[tuple[Place, bytes]]:
+def _lines(path: Path) -> Iterator[tuple[Location, bytes]]:
     with path.open("rb") as file:
         # Two octets more than a line may have, so that a longer one is seen to be longer.
         for number, line in enumerate(iter(lambda: file.readline(MAX_LINE_BYTES + 2), b""), 1):
-            yield Place(str(path), number), line.removesuffix(b"\n")
+            yield Location(str(path), number), line.removesuffix(b"\n")

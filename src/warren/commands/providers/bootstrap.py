@@ -10,21 +10,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from warren.commands.effects import (
-    DropRecord,
+from warren.commands.effects.effect import (
+    DeleteRecord,
     Effects,
     Emit,
-    FindRecord,
-    KeepRecord,
+    GetRecord,
     ListRecords,
     Now,
+    PutRecord,
     RandomBytes,
     do,
     sha256_hex,
 )
 from warren.commands.providers.arguments import SESSION_ID, USERNAME
 from warren.commands.schema import Number, Schema, Text
-from warren.commands.verbs import Data, Occasion, Verb
+from warren.commands.verbs import Data, Verb, VerbContext
 from warren.jws import to_base64url
 
 SECRET_BYTES = 32
@@ -47,20 +47,20 @@ class Session:
     """How long it lasts."""
 
 
-def generate(args: Mapping[str, Any], _: Occasion) -> Effects[Data]:
+def generate(args: Mapping[str, Any], _: VerbContext) -> Effects[Data]:
     """`{bootstrap_token, expires_at}`."""
     token = to_base64url((yield from do(RandomBytes(SECRET_BYTES))))
     expires = int((yield from do(Now()))) + args["ttl_seconds"]
     about = {"username": args["username"], "session_id": args["session_id"], "expires": expires}
-    yield from do(KeepRecord(BOOTSTRAP, _hash(token), about, expires))
+    yield from do(PutRecord(BOOTSTRAP, _hash(token), about, expires))
     yield from do(Emit("bootstrap.generated", {"username": args["username"], "session_id": args["session_id"]}))
     return {"bootstrap_token": token, "expires_at": expires}
 
 
-def revoke(args: Mapping[str, Any], _: Occasion) -> Effects[Data]:
+def revoke(args: Mapping[str, Any], _: VerbContext) -> Effects[Data]:
     """`{revoked}`: whether there was anything to be revoked."""
     digest = _hash(args["bootstrap_token"])
-    was_unused = yield from do(DropRecord(BOOTSTRAP, digest))
+    was_unused = yield from do(DeleteRecord(BOOTSTRAP, digest))
     ended = yield from _end_sessions("bootstrap", digest)
     if was_unused or ended:
         yield from do(Emit("bootstrap.revoked", {"sessions": ended}))
@@ -70,20 +70,20 @@ def revoke(args: Mapping[str, Any], _: Occasion) -> Effects[Data]:
 def redeem(token: str) -> Effects[Session | None]:
     """Consumes a secret. None for one that there is not, or not any more."""
     digest = _hash(token)
-    found = yield from do(FindRecord(BOOTSTRAP, digest))
-    if found is None or not (yield from do(DropRecord(BOOTSTRAP, digest))):
+    found = yield from do(GetRecord(BOOTSTRAP, digest))
+    if found is None or not (yield from do(DeleteRecord(BOOTSTRAP, digest))):
         return None
     now = yield from do(Now())
     cookie = to_base64url((yield from do(RandomBytes(SECRET_BYTES))))
     expires = int(str(found["expires"]))
-    yield from do(KeepRecord(SESSION, _hash(cookie), {**found, "bootstrap": digest}, expires))
+    yield from do(PutRecord(SESSION, _hash(cookie), {**found, "bootstrap": digest}, expires))
     yield from do(Emit("bootstrap.redeemed", {"username": found["username"], "session_id": found["session_id"]}))
     return Session(cookie, str(found["username"]), str(found["session_id"]), max(1, expires - int(now)))
 
 
 def holder(cookie: str) -> Effects[Mapping[str, object] | None]:
     """Whose session a cookie is of."""
-    return (yield from do(FindRecord(SESSION, _hash(cookie))))
+    return (yield from do(GetRecord(SESSION, _hash(cookie))))
 
 
 def end_of(field: str, value: str) -> Effects[int]:
@@ -91,7 +91,7 @@ def end_of(field: str, value: str) -> Effects[int]:
     ended = yield from _end_sessions(field, value)
     for digest, about in (yield from do(ListRecords(BOOTSTRAP))).items():
         if about.get(field) == value:
-            ended += yield from do(DropRecord(BOOTSTRAP, digest))
+            ended += yield from do(DeleteRecord(BOOTSTRAP, digest))
     return ended
 
 
@@ -99,7 +99,7 @@ def _end_sessions(field: str, value: str) -> Effects[int]:
     ended = 0
     for digest, about in (yield from do(ListRecords(SESSION))).items():
         if about.get(field) == value:
-            ended += yield from do(DropRecord(SESSION, digest))
+            ended += yield from do(DeleteRecord(SESSION, digest))
     return ended
 
 

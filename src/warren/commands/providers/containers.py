@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from warren.commands.effects import Effects, Emit, Hold, Now, RandomBytes, do
-from warren.commands.providers.arguments import SESSION_ID, USERNAME
-from warren.commands.providers.engine_effects import (
+from warren.commands.effects.containers import (
     Container,
     EndContainers,
     EngineAbsentError,
@@ -20,11 +18,13 @@ from warren.commands.providers.engine_effects import (
     Specification,
     StartContainer,
 )
+from warren.commands.effects.effect import Effects, Emit, LockFile, Now, RandomBytes, do
+from warren.commands.periodic import LOOK_AGAIN_SECONDS, TaskResult
+from warren.commands.providers.arguments import SESSION_ID, USERNAME
 from warren.commands.result import Code, CommandError, Status
 from warren.commands.schema import Choice, Number, Schema, Text
 from warren.commands.settings import CommandSettings, ContainerSettings
-from warren.commands.upkeep import LOOK_AGAIN_SECONDS, Looked
-from warren.commands.verbs import Data, Occasion, Verb
+from warren.commands.verbs import Data, Verb, VerbContext
 
 AGENT, SESSION, USER, STARTED = "viw.agent", "viw.session", "viw.user", "viw.started"
 ENDED = ("exited", "dead")
@@ -45,7 +45,7 @@ MEMORY = Number(256, 8192, unit="MB")
 EGRESS = Choice(("default", "strict"))
 
 
-def spawn_container(args: Mapping[str, Any], occasion: Occasion) -> Effects[Data]:
+def spawn_container(args: Mapping[str, Any], occasion: VerbContext) -> Effects[Data]:
     """`{container_id}`.
 
     Raises CommandError POLICY_DENIED for an image or an amount that the configuration does not allow, EXEC_FAILED where
@@ -53,7 +53,7 @@ def spawn_container(args: Mapping[str, Any], occasion: Occasion) -> Effects[Data
     """
     settings: CommandSettings = occasion.settings
     specification = yield from _specification(args, occasion)
-    yield from do(Hold(lock_of(settings)))
+    yield from do(LockFile(lock_of(settings)))
     own = yield from list_own(occasion)
     limit = settings.containers.max_containers
     if sum(each.state not in ENDED for each in own) >= limit:
@@ -64,7 +64,7 @@ def spawn_container(args: Mapping[str, Any], occasion: Occasion) -> Effects[Data
     return {"container_id": container_id}
 
 
-def stop_container(args: Mapping[str, Any], occasion: Occasion) -> Effects[Data]:
+def stop_container(args: Mapping[str, Any], occasion: VerbContext) -> Effects[Data]:
     """`{container_stopped}`. Raises CommandError EXEC_FAILED for one that is not this agent's."""
     wanted = args["container_id"]
     found = [each for each in (yield from list_own(occasion)) if each.id.startswith(wanted)]
@@ -75,14 +75,14 @@ def stop_container(args: Mapping[str, Any], occasion: Occasion) -> Effects[Data]
     return {"container_stopped": True}
 
 
-def list_containers(_: Mapping[str, Any], occasion: Occasion) -> Effects[Data]:
+def list_containers(_: Mapping[str, Any], occasion: VerbContext) -> Effects[Data]:
     """`{containers}`: this agent's, also those that have ended and are not removed yet."""
     now = yield from do(Now())
     own = yield from list_own(occasion)
     return {"containers": [told(each, now) for each in own]}
 
 
-def reap_containers(occasion: Occasion) -> Effects[Looked]:
+def reap_containers(occasion: VerbContext) -> Effects[TaskResult]:
     """Ends containers whose time is up, and removes what is left of those that ended by themselves (G-35).
 
     Each bears the time of its start, so it goes on where a killed agent stopped.
@@ -93,7 +93,7 @@ def reap_containers(occasion: Occasion) -> Effects[Looked]:
     try:
         own = yield from list_own(occasion)
     except EngineAbsentError:
-        return Looked()
+        return TaskResult()
     over = [each for each in own if not _is_left(each) and now - started(each) >= life]
     left = [each for each in own if _is_left(each) or _never_started(each, now)]
     left = [each for each in left if each not in over]
@@ -102,16 +102,16 @@ def reap_containers(occasion: Occasion) -> Effects[Looked]:
     ids = tuple(each.id for each in (*over, *left) if each.id not in problems)
     ends = [started(each) + life - now for each in own if each not in over and each not in left]
     again = min([LOOK_AGAIN_SECONDS, *ends, *([TRY_AGAIN_SECONDS] if problems else [])])
-    return Looked(ids, problems, max(1, again))
+    return TaskResult(ids, problems, max(1, again))
 
 
-def list_own(occasion: Occasion) -> Effects[tuple[Container, ...]]:
+def list_own(occasion: VerbContext) -> Effects[tuple[Container, ...]]:
     """This agent's containers."""
     socket = occasion.settings.containers.docker_socket
     return (yield from do(ListContainers(socket, f"{AGENT}={occasion.agent_id}")))
 
 
-def end_of_user(occasion: Occasion, username: str) -> Effects[int | None]:
+def end_of_user(occasion: VerbContext, username: str) -> Effects[int | None]:
     """How many containers of a user there were; None where there is no engine. Raises CommandError EXEC_FAILED."""
     try:
         own = yield from list_own(occasion)
@@ -123,7 +123,7 @@ def end_of_user(occasion: Occasion, username: str) -> Effects[int | None]:
     return len(theirs)
 
 
-def end(occasion: Occasion, containers: Iterable[Container], reason: str) -> Effects[Mapping[str, str]]:
+def end(occasion: VerbContext, containers: Iterable[Container], reason: str) -> Effects[Mapping[str, str]]:
     """By id, why one could not be ended; of each that was, an event tells."""
     settings: CommandSettings = occasion.settings
     them = tuple(containers)
@@ -166,7 +166,7 @@ def failed(problem: str) -> CommandError:
     return CommandError(Code.EXEC_FAILED, problem, Status.ERROR)
 
 
-def _specification(args: Mapping[str, Any], occasion: Occasion) -> Effects[Specification]:
+def _specification(args: Mapping[str, Any], occasion: VerbContext) -> Effects[Specification]:
     """All that is asked for is judged before anything is asked of the engine."""
     table: ContainerSettings = occasion.settings.containers
     name = args.get("image", table.base_image)

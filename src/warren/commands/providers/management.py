@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+from warren.commands.effects.openvpn import VpnSession
 from warren.commands.providers.arguments import USERNAME
-from warren.commands.providers.openvpn_effects import VpnSession
 
 STATUS = b"status 3\n"
 END = "END"

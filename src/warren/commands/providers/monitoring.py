@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from warren.commands.effects import EffectError, Effects
+from warren.commands.effects.containers import Container
+from warren.commands.effects.effect import EffectError, Effects
 from warren.commands.providers.containers import ENDED, SESSION
-from warren.commands.providers.engine_effects import Container
 from warren.commands.providers.sessions import connections_known, containers_known
 from warren.commands.providers.system import monitoring_data
 from warren.commands.providers.users import list_users
 from warren.commands.result import CommandError
 from warren.commands.schema import Schema
-from warren.commands.verbs import Data, Occasion, Verb
+from warren.commands.verbs import Data, Verb, VerbContext
 
 
-def counts(_: Mapping[str, Any], occasion: Occasion) -> Effects[Data]:
+def counts(_: Mapping[str, Any], occasion: VerbContext) -> Effects[Data]:
     """`{users, containers, sessions, unavailable}`; what cannot be known is null, and `unavailable` says why."""
     unavailable = dict[str, str]()
     users = yield from _users(occasion, unavailable)
@@ -33,7 +33,7 @@ def counts(_: Mapping[str, Any], occasion: Occasion) -> Effects[Data]:
     }
 
 
-def _users(occasion: Occasion, unavailable: dict[str, str]) -> Effects[Data | None]:
+def _users(occasion: VerbContext, unavailable: dict[str, str]) -> Effects[Data | None]:
     try:
         found: Mapping[str, Any] = yield from list_users({}, occasion)
     except (EffectError, CommandError) as error:

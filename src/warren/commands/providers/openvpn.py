@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from warren.commands.effects import (
+from warren.commands.effects.effect import (
     Effects,
     HashPassword,
-    Hold,
     ListDirectory,
+    LockFile,
     Now,
     RandomBytes,
     ReadFile,
@@ -26,14 +26,14 @@ from warren.commands.effects import (
 )
 from warren.commands.providers import pki
 from warren.commands.providers.arguments import EMAIL, PASSWORD, SOURCE_IP, SPA_KEY, USERNAME, VPN_TIMEOUT
-from warren.commands.providers.authority import opened_authority
-from warren.commands.providers.scripting import run_script, tell_of_user
-from warren.commands.providers.vpnfiles import Spa, VpnFiles, is_reserved, profile, usual_head
-from warren.commands.providers.vpnuser import VpnUser, encode_user
+from warren.commands.providers.ca import opened_authority
+from warren.commands.providers.openvpn_files import Spa, VpnFiles, is_reserved, profile, usual_head
+from warren.commands.providers.openvpn_user import VpnUser, encode_user
+from warren.commands.providers.script_provider import run_script, tell_of_user
 from warren.commands.result import Code, CommandError, Status
 from warren.commands.schema import Schema
 from warren.commands.settings import CommandSettings, OpenVpnSettings, ScriptSettings
-from warren.commands.verbs import Data, Occasion, Verb
+from warren.commands.verbs import Data, Verb, VerbContext
 
 SYSTEM = "openvpn"
 CREATE, DELETE, LIST = "openvpn_create", "openvpn_delete", "openvpn_list"
@@ -41,7 +41,7 @@ SCRIPTS_DIRECTORY = "/etc/openvpn"
 """Where document 001 has the files that a script makes."""
 
 
-def create_openvpn_user(args: Mapping[str, Any], occasion: Occasion) -> Effects[Data]:
+def create_openvpn_user(args: Mapping[str, Any], occasion: VerbContext) -> Effects[Data]:
     """Raises CommandError EXEC_FAILED where there is one of that name: it stays as it is."""
     settings: CommandSettings = occasion.settings
     services = settings.services
@@ -59,7 +59,7 @@ def create_openvpn_user(args: Mapping[str, Any], occasion: Occasion) -> Effects[
 
 def _built_in(args: Mapping[str, Any], settings: OpenVpnSettings, files: VpnFiles, hashed: str) -> Effects[Data]:
     username: str = args["username"]
-    yield from do(Hold(files.lock))
+    yield from do(LockFile(files.lock))
     now = yield from do(Now())
     yield from _require_free(files, username)
     head = yield from _head(settings)

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from warren.commands.effects import Effects, HashPassword, Hold, ReadFile, Secret, WriteFile, do
+from warren.commands.effects.effect import Effects, HashPassword, LockFile, ReadFile, Secret, WriteFile, do
 from warren.commands.providers import htpasswd
 from warren.commands.providers.arguments import PASSWORD, USERNAME
-from warren.commands.providers.scripting import run_script, tell_of_user
+from warren.commands.providers.script_provider import run_script, tell_of_user
 from warren.commands.result import Code, CommandError, Status
 from warren.commands.schema import Schema
 from warren.commands.settings import CommandSettings
-from warren.commands.verbs import Data, Occasion, Verb
+from warren.commands.verbs import Data, Verb, VerbContext
 
 SYSTEM = "panel"
 CREATE, DELETE, LIST = "panel_create", "panel_delete", "panel_list"
 MAX_FILE_BYTES = 16 << 20  # 150,000 users
 
 
-def create_panel_user(args: Mapping[str, Any], occasion: Occasion) -> Effects[Data]:
+def create_panel_user(args: Mapping[str, Any], occasion: VerbContext) -> Effects[Data]:
     """Raises CommandError EXEC_FAILED where there is one of that name: whose password it is now stays."""
     settings: CommandSettings = occasion.settings
     panel, password = settings.services.panel, Secret(args["password"].encode())
@@ -48,7 +48,7 @@ def list_panel_users(path: str) -> Effects[frozenset[str]]:
 
 def held(path: str) -> Effects[bytes]:
     """The file's octets; nobody else changes it until this command ends."""
-    yield from do(Hold(f"{path}.lock"))
+    yield from do(LockFile(f"{path}.lock"))
     octets = yield from do(ReadFile(path, MAX_FILE_BYTES))
     if octets is None:
         # One that is made here would be root's alone, and nginx could not open it.

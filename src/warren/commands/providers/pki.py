@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
-from warren.commands.effects import Secret
-from warren.commands.providers.vpnfiles import SERVER_NAME
+from warren.commands.effects.effect import Secret
+from warren.commands.providers.openvpn_files import SERVER_NAME
 
 SEED_BYTES = 64
 """What is drawn for each certificate: 40 for the key, the rest for the serial number."""

@@ -8,18 +8,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from warren.commands.effects import (
-    CarryOut,
-    DropRecord,
+from warren.commands.effects.containers import Container
+from warren.commands.effects.effect import (
+    DeleteRecord,
     EffectError,
     Effects,
     Emit,
-    FindRecord,
-    Hold,
-    KeepRecord,
+    GetRecord,
+    LockFile,
     Now,
+    PutRecord,
+    RunPrivileged,
     do,
 )
+from warren.commands.effects.openvpn import EndVpnSessions, ListVpnSessions, VpnSession
 from warren.commands.providers import bootstrap
 from warren.commands.providers.arguments import SESSION_ID, USERNAME
 from warren.commands.providers.containers import (
@@ -32,11 +34,9 @@ from warren.commands.providers.containers import (
     lock_of,
     told,
 )
-from warren.commands.providers.engine_effects import Container
-from warren.commands.providers.openvpn_effects import EndVpnSessions, ListVpnSessions, VpnSession
 from warren.commands.schema import Schema
 from warren.commands.settings import CommandSettings
-from warren.commands.verbs import Data, Occasion, Verb
+from warren.commands.verbs import Data, Verb, VerbContext
 
 ENDING = "session_ending"
 """The kind of records of sessions that were ended by halves: whose they are, so that the next attempt ends the rest."""
@@ -44,7 +44,7 @@ KEPT_SECONDS = 86_400  # as long as a VPN connection may last
 NO_SOCKET = "OpenVPN has no management socket in [services.openvpn]"
 
 
-def session_status(args: Mapping[str, Any], occasion: Occasion) -> Effects[Data]:
+def session_status(args: Mapping[str, Any], occasion: VerbContext) -> Effects[Data]:
     """`{username, active, sessions: [{session_id, containers}], vpn: […], unavailable: {…}}`.
 
     What cannot be known is null and says why; `active` is null where that leaves it open.
@@ -64,43 +64,43 @@ def session_status(args: Mapping[str, Any], occasion: Occasion) -> Effects[Data]
     }
 
 
-def terminate_session(args: Mapping[str, Any], _: Occasion) -> Effects[Data]:
+def terminate_session(args: Mapping[str, Any], _: VerbContext) -> Effects[Data]:
     """`{session_terminated, containers_stopped, vpn_sessions_ended, bootstrap_revoked}`: safe to repeat.
 
     First what lets the user in anew. Raises CommandError EXEC_FAILED that says what is left, or that there is no such
     session.
     """
     revoked = yield from bootstrap.end_of("session_id", args["session_id"])
-    ended = dict((yield from do(CarryOut())))
+    ended = dict((yield from do(RunPrivileged())))
     if not ended.pop("session_terminated", False) and not revoked:
         raise failed(f"there is no session {args['session_id']} on this host")
     return {"session_terminated": True, **ended, "bootstrap_revoked": revoked}
 
 
-def end_session(args: Mapping[str, Any], occasion: Occasion) -> Effects[Data]:
+def end_session(args: Mapping[str, Any], occasion: VerbContext) -> Effects[Data]:
     """Connections of the VPN go before the containers, which are what says whose they are."""
     settings: CommandSettings = occasion.settings
     session_id = args["session_id"]
-    yield from do(Hold(lock_of(settings)))
+    yield from do(LockFile(lock_of(settings)))
     own = [each for each in (yield from list_own(occasion)) if each.labels.get(SESSION) == session_id]
-    before = yield from do(FindRecord(ENDING, session_id))
+    before = yield from do(GetRecord(ENDING, session_id))
     if not own and before is None:
         return {"session_terminated": False, "containers_stopped": 0, "vpn_sessions_ended": None}
     users = {*_names((before or {}).get("users")), *(each.labels[USER] for each in own if USER in each.labels)}
     expires = int((yield from do(Now()))) + KEPT_SECONDS
-    yield from do(KeepRecord(ENDING, session_id, {"users": sorted(users)}, expires))
+    yield from do(PutRecord(ENDING, session_id, {"users": sorted(users)}, expires))
     connections, left = yield from _end_connections(settings, sorted(users))
     problems = yield from end(occasion, own, "session")
     left += [f"container {each[:12]}: {problem}" for each, problem in problems.items()]
     if left:
         done = f"{len(own) - len(problems)} of {len(own)} containers are stopped"
         raise failed(f"{done}; what is left of session {session_id}: {'; '.join(left)}")
-    yield from do(DropRecord(ENDING, session_id))
+    yield from do(DeleteRecord(ENDING, session_id))
     yield from do(Emit("session.terminated", {"session_id": session_id, "users": sorted(users)}))
     return {"session_terminated": True, "containers_stopped": len(own), "vpn_sessions_ended": connections}
 
 
-def containers_known(occasion: Occasion, unavailable: dict[str, str]) -> Effects[tuple[Container, ...] | None]:
+def containers_known(occasion: VerbContext, unavailable: dict[str, str]) -> Effects[tuple[Container, ...] | None]:
     """This agent's; where they cannot be known, `unavailable` gets the reason."""
     try:
         return (yield from list_own(occasion))
@@ -109,7 +109,7 @@ def containers_known(occasion: Occasion, unavailable: dict[str, str]) -> Effects
         return None
 
 
-def connections_known(occasion: Occasion, unavailable: dict[str, str]) -> Effects[tuple[VpnSession, ...] | None]:
+def connections_known(occasion: VerbContext, unavailable: dict[str, str]) -> Effects[tuple[VpnSession, ...] | None]:
     """Everybody's."""
     socket: str | None = occasion.settings.services.openvpn.management
     try:

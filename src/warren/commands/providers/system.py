@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from warren.commands.effects import CarryOut, Effect, EffectError, Effects, do
+from warren.commands.effects.effect import Effect, EffectError, Effects, RunPrivileged, do
 from warren.commands.result import CommandError
 from warren.commands.schema import Schema
-from warren.commands.verbs import Data, Occasion, Verb
+from warren.commands.verbs import Data, Verb, VerbContext
 
 BUSY_PERCENT = 90.0  # of memory or of the root's disk: what comes next may fail
 RECENT = 20  # commands that are told of
@@ -60,26 +60,26 @@ class RecentCommands(Effect[tuple[Mapping[str, object], ...]]):
     count: int
 
 
-def system_health(_: Mapping[str, Any], __: Occasion) -> Effects[Data]:
+def system_health(_: Mapping[str, Any], __: VerbContext) -> Effects[Data]:
     """`{health, system}` as document 001's status has them."""
     reading = yield from do(ReadHost())
     return _health(reading)
 
 
-def service_status(_: Mapping[str, Any], occasion: Occasion) -> Effects[Data]:
+def service_status(_: Mapping[str, Any], occasion: VerbContext) -> Effects[Data]:
     """`{services}` by document 001's names and words."""
     states = yield from _services(occasion)
     return {"services": {name: WORDS_001[state] for name, state in states.items()}}
 
 
-def monitoring_data(_: Mapping[str, Any], occasion: Occasion) -> Effects[Data]:
+def monitoring_data(_: Mapping[str, Any], occasion: VerbContext) -> Effects[Data]:
     """Document 004's telemetry and what else there is to know; what cannot be known is null, and says why."""
     reading = yield from do(ReadHost())
     services = yield from _services(occasion)
     agent = yield from do(AskAgent())
     recent = yield from do(RecentCommands(RECENT))
     try:
-        rest = yield from do(CarryOut())
+        rest = yield from do(RunPrivileged())
     except (EffectError, CommandError) as error:
         rest = {"unavailable": {"privileged": str(error)}}
     return {
@@ -91,7 +91,7 @@ def monitoring_data(_: Mapping[str, Any], occasion: Occasion) -> Effects[Data]:
     }
 
 
-def _services(occasion: Occasion) -> Effects[Mapping[str, str]]:
+def _services(occasion: VerbContext) -> Effects[Mapping[str, str]]:
     """By the documents' names."""
     units: Mapping[str, str] = occasion.settings.services.units
     states = yield from do(AskServices(tuple(units.values())))

@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from warren.commands.effects import CarryOut, EffectError, Effects, do
+from warren.commands.effects.effect import EffectError, Effects, RunPrivileged, do
 from warren.commands.providers import bootstrap, containers, openvpn, panel
 from warren.commands.providers.arguments import USERNAME
-from warren.commands.providers.scripting import are_set, list_by_script, run_script, tell_of_user
-from warren.commands.providers.vpnending import end_openvpn_user, list_openvpn_users
-from warren.commands.providers.vpnfiles import VpnFiles
+from warren.commands.providers.openvpn_files import VpnFiles
+from warren.commands.providers.script_provider import are_set, list_by_script, run_script, tell_of_user
+from warren.commands.providers.vpn_revocation import end_openvpn_user, list_openvpn_users
 from warren.commands.result import Code, CommandError, Status
 from warren.commands.schema import Schema
 from warren.commands.settings import CommandSettings
-from warren.commands.verbs import Data, Occasion, Verb
+from warren.commands.verbs import Data, Verb, VerbContext
 
 DELETED, ABSENT, NOT_SET_UP = "deleted", "absent", "not set up"
 
@@ -32,13 +32,13 @@ class Outcome:
     """How many were ended; None where nobody could be asked, or none can be."""
 
 
-def delete_user(args: Mapping[str, Any], _: Occasion) -> Effects[Data]:
+def delete_user(args: Mapping[str, Any], _: VerbContext) -> Effects[Data]:
     """First what lets the user in anew, then the user: safe to repeat after any failure."""
     revoked = yield from bootstrap.end_of("username", args["username"])
-    return {**(yield from do(CarryOut())), "bootstrap_revoked": revoked}
+    return {**(yield from do(RunPrivileged())), "bootstrap_revoked": revoked}
 
 
-def delete_from_systems(args: Mapping[str, Any], occasion: Occasion) -> Effects[Data]:
+def delete_from_systems(args: Mapping[str, Any], occasion: VerbContext) -> Effects[Data]:
     """Where one of the two fails the other is still done, and the user's containers are ended in any case.
 
     Raises CommandError EXEC_FAILED that says what became of each, SCRIPT_NOT_FOUND where neither is set up.
@@ -59,7 +59,7 @@ def delete_from_systems(args: Mapping[str, Any], occasion: Occasion) -> Effects[
     return {"user_deleted": True, vpn.system: vpn.state, web.system: web.state, **ended}
 
 
-def list_users(_: Mapping[str, Any], occasion: Occasion) -> Effects[Data]:
+def list_users(_: Mapping[str, Any], occasion: VerbContext) -> Effects[Data]:
     """`{users: [{username, systems}], not_listed: [systems]}`: from the systems themselves, each time (G-30).
 
     A system whose users are made by scripts, and which has no script that lists them, is named in `not_listed`.
@@ -102,7 +102,7 @@ def _delete_panel(settings: CommandSettings, username: str) -> Effects[Outcome]:
     return Outcome(panel.SYSTEM, DELETED if was_there else ABSENT)
 
 
-def _end_containers(occasion: Occasion, username: str) -> Effects[Outcome]:
+def _end_containers(occasion: VerbContext, username: str) -> Effects[Outcome]:
     """Raises what an effect of it raises, CommandError EXEC_FAILED for those that do not end."""
     stopped = yield from containers.end_of_user(occasion, username)
     return Outcome("containers", DELETED, sessions=stopped)

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from warren.clock import monotonic_seconds
-from warren.errors import EngineError, FarSideError, HostError, InputError, StateError, WarrenError
-from warren.localapi.io.unix import group_name, unix_socket
+from warren.errors import EngineError, HostError, InputError, RemoteError, StateError, WarrenError
+from warren.files.unix_socket import group_name, unix_socket
 from warren.localapi.messages import DEFAULT_NETWORK, ErrorType, Request, encode_request
 
 PATIENCE_SECONDS = 10.0  # a disconnect takes the longest, and a few seconds at worst
@@ -51,7 +51,7 @@ def request(
             answer = _read_line(connection, deadline)
         except (BlockingIOError, TimeoutError) as error:
             problem = f"the agent at {path} did not answer in {timeout:g} s"
-            raise FarSideError(problem, code="agent.silent", errno=error.errno) from error
+            raise RemoteError(problem, code="agent.silent", errno=error.errno) from error
         except OSError as error:
             raise _unreachable(path, error) from error
     return _data(path, answer)
@@ -76,7 +76,7 @@ def _data(path: Path, answer: bytes) -> dict[str, object]:
         case {"success": False, "error": {"type": str(kind), "message": str(message)}} if kind in ERRORS:
             raise ERRORS[kind](message)
     problem = f"what answers at {path} is no agent of ours; expected an answer of document 000 on one line"
-    raise FarSideError(problem, code="agent.failed")
+    raise RemoteError(problem, code="agent.failed")
 
 
 def _decoded(answer: bytes) -> object:
@@ -89,13 +89,13 @@ def _decoded(answer: bytes) -> object:
 def _unreachable(path: Path, error: OSError) -> WarrenError:
     match error:
         case FileNotFoundError() | ConnectionRefusedError():
-            return FarSideError(f"no agent listens at {path}", code="agent.absent", errno=error.errno)
+            return RemoteError(f"no agent listens at {path}", code="agent.absent", errno=error.errno)
         case PermissionError():
             problem = f"you may not use {path}; expected root or a member of {_group_of(path)}"
             return HostError(problem, code="agent.denied", errno=error.errno)
         case _:
             problem = f"the agent at {path} broke off: {error.strerror or error}"
-            return FarSideError(problem, code="agent.failed", errno=error.errno)
+            return RemoteError(problem, code="agent.failed", errno=error.errno)
 
 
 def _group_of(path: Path) -> str:

@@ -16,11 +16,11 @@ from socket import SHUT_WR, socket
 
 from warren.clock import wall_seconds
 from warren.errors import HostError
-from warren.localapi.framing import MAX_OCTETS, Malformed, Members, Splitter
-from warren.localapi.handler import Handler
-from warren.localapi.io.connection import accept, end, receive
-from warren.localapi.io.listener import Listener
-from warren.localapi.io.unix import client_of
+from warren.files.unix_listener import Listener
+from warren.files.unix_socket import peer_credentials
+from warren.http.io.connection import accept, end, receive
+from warren.local_client import Client
+from warren.localapi.framing import MAX_OCTETS, JsonFramer, Malformed, Members
 from warren.localapi.messages import (
     UNKNOWN_ID,
     ErrorType,
@@ -32,7 +32,7 @@ from warren.localapi.messages import (
     failure_of,
     parse_request,
 )
-from warren.localapi.permissions import Client
+from warren.localapi.router import Handler
 
 CHUNK_OCTETS = 16 << 10  # scanned in some 30 ms at worst, then it is the others' turn
 ACCEPTED_SECONDS = 0.25  # socat waits for half a second after it has sent all (H-27)
@@ -89,14 +89,14 @@ class _Connection:
         self._limits = limits
         self._numbers = numbers
         self._group = group
-        self._splitter = Splitter(limits.octets)
+        self._splitter = JsonFramer(limits.octets)
         self._loop = asyncio.get_running_loop()
 
     async def run(self) -> None:
         """Until either side ends it."""
         with self._socket, suppress(OSError, TimeoutError):
             try:
-                client = client_of(self._socket)
+                client = peer_credentials(self._socket)
             except HostError as error:
                 await self._send(Response(UNKNOWN_ID, failure_of(error)))
             else:

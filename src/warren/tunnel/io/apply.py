@@ -9,7 +9,7 @@ from typing import Protocol, assert_never
 
 from warren._core import Netlink
 from warren.errors import HostError
-from warren.tunnel.io.guards import remove_guard, set_guard
+from warren.tunnel.io.nft_guard import remove_guard, set_guard
 from warren.tunnel.plan import (
     AddAddress,
     AddRoute,

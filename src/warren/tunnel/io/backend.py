@@ -8,7 +8,7 @@ from warren._core import DeviceStatus, Events, Netlink
 from warren.errors import HostError
 from warren.tunnel.io.apply import Engine
 from warren.tunnel.io.bringup import check_free
-from warren.tunnel.io.inprocess import InProcessEngine, OpenDriver, open_no_driver
+from warren.tunnel.io.in_process import InProcessEngine, OpenDriver, open_no_driver
 from warren.tunnel.io.kernel import KernelEngine
 from warren.tunnel.network import Backend
 

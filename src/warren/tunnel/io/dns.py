@@ -20,10 +20,10 @@ from warren.tunnel.dns import (
     resolv_conf,
     server_addresses,
 )
-from warren.tunnel.dnsjournal import Entry, FileState, Journal, Kind, Way
-from warren.tunnel.io.dnsjournalfile import JournalFile
-from warren.tunnel.io.dnsprograms import DnsPrograms
-from warren.tunnel.io.filestate import put_state, read_state, write_in_place
+from warren.tunnel.dns_journal import DnsBackend, Entry, FileState, Journal, Kind
+from warren.tunnel.io.dns_journal_file import JournalFile
+from warren.tunnel.io.dns_programs import DnsPrograms
+from warren.tunnel.io.file_snapshot import put_state, read_state, write_in_place
 from warren.tunnel.network import IPAddress
 
 UNFINISHED = ".resolv.conf.warren"
@@ -43,7 +43,7 @@ class Resolver:
         self._journal = JournalFile(state)
         self._programs = DnsPrograms(root)
 
-    def apply(self, network: str, interface: str, servers: Sequence[IPAddress]) -> Way:
+    def apply(self, network: str, interface: str, servers: Sequence[IPAddress]) -> DnsBackend:
         """Names are asked of `servers` from now on, before those of networks that were applied earlier; says by which
         way.
 
@@ -59,7 +59,7 @@ class Resolver:
         entry = replace(entry, servers=tuple(servers))
         if not journal.entries:
             journal = replace(journal, host_servers=self._servers_now())
-        if entry.way is Way.FILE:
+        if entry.way is DnsBackend.FILE:
             self._apply_in_file(journal, journal.with_entry(entry))
         else:
             self._apply_by_program(journal, entry)
@@ -75,7 +75,7 @@ class Resolver:
         entry = journal.of(network)
         if entry is None:
             return
-        if entry.way is Way.FILE:
+        if entry.way is DnsBackend.FILE:
             self._revert_in_file(journal, journal.without(network))
         else:
             self._forget(entry)
@@ -107,7 +107,7 @@ class Resolver:
         entry = journal.of(network)
         if entry is None:
             return
-        if entry.way is Way.FILE:
+        if entry.way is DnsBackend.FILE:
             if not journal.is_ours(read_state(self._file)):
                 raise self._changed(journal)
         elif self._way_of(frozenset((entry.way,))) is not entry.way:
@@ -131,7 +131,7 @@ class Resolver:
         order = _read(self._root / "etc" / "resolvconf" / "interface-order").decode(errors="replace")
         return Entry(network, interface, (), way, record_name(way, interface, order))
 
-    def _way_of(self, programs: frozenset[Way]) -> Way:
+    def _way_of(self, programs: frozenset[DnsBackend]) -> DnsBackend:
         state = read_state(self._file)
         nsswitch = _read(self._root / "etc" / "nsswitch.conf")
         return choose_way(state, self._text_of(state), nsswitch, programs)
@@ -158,7 +158,7 @@ class Resolver:
             self._programs.run(commands_to_revert(entry))
         except HostError:
             # With the link, resolved has forgotten all that it was told of it.
-            if entry.way is not Way.RESOLVECTL or (self._root / "sys/class/net" / entry.interface).exists():
+            if entry.way is not DnsBackend.RESOLVECTL or (self._root / "sys/class/net" / entry.interface).exists():
                 raise
 
     def _apply_in_file(self, journal: Journal, wanted: Journal) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from warren._core import DeviceStatus, Netlink
 from warren.errors import InterfaceError, WarrenError
+from warren.tunnel.io.link_owner import living_owner, own_alias
 from warren.tunnel.io.observe import find_link
-from warren.tunnel.io.owner import living_owner, own_alias
 from warren.tunnel.network import Backend
 from warren.tunnel.plan import InterfaceChange
 

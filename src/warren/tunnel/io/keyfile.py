@@ -13,7 +13,7 @@ from typing import assert_never
 from warren._core import PrivateKey, PublicKey
 from warren.errors import KeyFileError
 from warren.keys import Owners, read_private_key, write_private_key
-from warren.tunnel.io.filestate import sync_directory
+from warren.tunnel.io.file_snapshot import sync_directory
 from warren.tunnel.rotation import FileStep, KeyFiles, Step, plan_rotation
 
 REFUSALS = frozenset((errno.EACCES, errno.EPERM, errno.EROFS))

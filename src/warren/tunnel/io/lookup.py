@@ -9,22 +9,22 @@ from contextlib import suppress
 from pathlib import Path
 
 from warren.clock import monotonic_seconds
-from warren.errors import FarSideError
+from warren.errors import RemoteError
 from warren.tunnel.config import Endpoint
-from warren.tunnel.dnsmessage import MAX_MESSAGE, Answer, Code, Record, encode_question, parse_answer
+from warren.tunnel.dns_message import MAX_MESSAGE, Answer, Code, Record, encode_question, parse_answer
+from warren.tunnel.endpoint_dns import UpstreamServers
 from warren.tunnel.hosts import hosts_addresses
 from warren.tunnel.network import IPAddress
-from warren.tunnel.outside import Outside
 
 PORT = 53
 ROUNDS = 2  # as resolv.conf(5) has it
 PATIENCE_SECONDS = 5.0
 
 
-def look_up(endpoint: Endpoint, outside: Outside, hosts: Path = Path("/etc/hosts")) -> Endpoint:
+def look_up(endpoint: Endpoint, outside: UpstreamServers, hosts: Path = Path("/etc/hosts")) -> Endpoint:
     """The address of an endpoint's name, by `hosts` or by the servers of `outside`; an address is its own. May block.
 
-    The first that this host has a route to; IPv6 comes first (RFC 6724, section 2.1). Raises FarSideError.
+    The first that this host has a route to; IPv6 comes first (RFC 6724, section 2.1). Raises RemoteError.
     """
     if endpoint.is_address:
         return endpoint
@@ -33,7 +33,7 @@ def look_up(endpoint: Endpoint, outside: Outside, hosts: Path = Path("/etc/hosts
     return Endpoint(str(next(reached, addresses[0])), endpoint.port)
 
 
-def _ask_all(endpoint: Endpoint, outside: Outside) -> tuple[IPAddress, ...]:
+def _ask_all(endpoint: Endpoint, outside: UpstreamServers) -> tuple[IPAddress, ...]:
     said = dict.fromkeys(outside.servers, "")
     for server in outside.servers * ROUNDS:
         try:
@@ -48,7 +48,7 @@ def _ask_all(endpoint: Endpoint, outside: Outside) -> tuple[IPAddress, ...]:
         if all(answer.code in (Code.FOUND, Code.NO_SUCH_NAME) for answer in answers):
             break  # which no other server would know better
     reasons = ", ".join(filter(None, said.values())) or "no name server of this host is reached without the network"
-    raise FarSideError(f"the endpoint {endpoint} does not resolve: {reasons}", code="endpoint.unresolved")
+    raise RemoteError(f"the endpoint {endpoint} does not resolve: {reasons}", code="endpoint.unresolved")
 
 
 def _in_words(answers: list[Answer]) -> str:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from warren._core import UAPI_DIRECTORY, DeviceStatus, Link, Netlink, PolicyRule, uapi_get
 from warren.clock import monotonic_seconds
-from warren.errors import FarSideError, HostError, InterfaceError, WarrenError
+from warren.errors import HostError, InterfaceError, RemoteError, WarrenError
 from warren.tunnel.config import IPInterface
-from warren.tunnel.io.guards import observed_guards
+from warren.tunnel.io.nft_guard import observed_guards
 from warren.tunnel.routes import Route, Rule
 from warren.tunnel.status import InterfaceStatus, LinkStatus, interface_status
 
@@ -48,7 +48,7 @@ def ask(name: str) -> DeviceStatus:
             raise InterfaceError(f"no userspace WireGuard serves {name}", code="interface.not_served") from error
         problem = f"{name} is not up: its engine was killed, and left {socket_path(name)} behind"
         raise InterfaceError(problem, code="interface.stale") from error
-    except FarSideError as error:
+    except RemoteError as error:
         if error.errno != errno.ENODEV:
             raise
         problem = f"{name} is not up: its link was deleted under the program that has it open"

@@ -6,8 +6,8 @@ import socket
 from collections.abc import Collection
 
 from warren._core import Netlink
+from warren.tunnel.io.link_owner import is_left_by
 from warren.tunnel.io.observe import KERNEL_KIND, find_link
-from warren.tunnel.io.owner import is_left_by
 
 
 def remove_orphans(home: str, netlink: Netlink, kept: Collection[str] = ()) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from warren._core import Netlink, PolicyRule
 from warren.errors import HostError
 from warren.tunnel.config import InterfaceConfig
-from warren.tunnel.io.guards import sweep_guards
+from warren.tunnel.io.nft_guard import sweep_guards
 from warren.tunnel.io.observe import as_rule
 from warren.tunnel.routes import FIRST_POLICY_TABLE, policy_table
 from warren.tunnel.status import InterfaceStatus

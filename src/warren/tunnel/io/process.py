@@ -10,8 +10,8 @@ import sysconfig
 from pathlib import Path
 
 from warren._core import Netlink, uapi_set
-from warren.errors import EngineError, FarSideError, HostError
-from warren.tunnel.io.takedown import remove
+from warren.errors import EngineError, HostError, RemoteError
+from warren.tunnel.io.teardown import remove
 from warren.tunnel.plan import InterfaceChange
 
 PROGRAM = "warren-wg"
@@ -50,7 +50,7 @@ class WgProcess:
         """Over the socket. Raises HostError if the port is in use: the socket says only that something is."""
         try:
             uapi_set(self.name, change)
-        except FarSideError as error:
+        except RemoteError as error:
             if error.errno == errno.EADDRINUSE:
                 problem = f"UDP port {change.listen_port} is in use by another program"
                 raise HostError(problem, code="host.port_in_use", errno=error.errno) from error

@@ -9,14 +9,14 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
-from warren.errors import FarSideError
+from warren.errors import RemoteError
 from warren.tunnel.config import Endpoint, InterfaceConfig, PeerConfig
+from warren.tunnel.endpoint_dns import UpstreamServers
 from warren.tunnel.io.lookup import look_up
-from warren.tunnel.outside import Outside
 
 
 def resolve_endpoints(config: InterfaceConfig) -> InterfaceConfig:
-    """`config` with addresses for names; each name is asked once. Raises FarSideError with every name that failed."""
+    """`config` with addresses for names; each name is asked once. Raises RemoteError with every name that failed."""
     named = {peer.endpoint for peer in config.peers if peer.endpoint and not peer.endpoint.is_address}
     found: dict[Endpoint, Endpoint] = {}
     failures: list[str] = []
@@ -26,7 +26,7 @@ def resolve_endpoints(config: InterfaceConfig) -> InterfaceConfig:
         except OSError as error:
             failures.append(_failure(endpoint, error))
     if failures:
-        raise FarSideError("\n".join(failures), code="endpoint.unresolved")
+        raise RemoteError("\n".join(failures), code="endpoint.unresolved")
     return replace(config, peers=tuple(_with_address(peer, found) for peer in config.peers))
 
 
@@ -40,10 +40,10 @@ def resolve(endpoint: Endpoint) -> Endpoint:
     return Endpoint(f"{host}%{zone}" if zone else host, int(port))
 
 
-async def resolve_soon(endpoint: Endpoint, outside: Outside | None = None) -> Endpoint:
+async def resolve_soon(endpoint: Endpoint, outside: UpstreamServers | None = None) -> Endpoint:
     """The address of an endpoint while the loop goes on: by the system's resolver, or by the servers of `outside`.
 
-    Raises FarSideError.
+    Raises RemoteError.
 
     The system's resolver cannot be told to stop, so it is asked in a thread that neither the loop nor the interpreter
     waits for: a name server that does not answer delays no shutdown.
@@ -54,10 +54,10 @@ async def resolve_soon(endpoint: Endpoint, outside: Outside | None = None) -> En
     def ask() -> None:
         try:
             found = resolve(endpoint) if outside is None else look_up(endpoint, outside)
-        except FarSideError as error:
+        except RemoteError as error:
             tell = partial(_settle, answer, error)
         except OSError as error:
-            failure = FarSideError(_failure(endpoint, error), code="endpoint.unresolved")
+            failure = RemoteError(_failure(endpoint, error), code="endpoint.unresolved")
             tell = partial(_settle, answer, failure)
         else:
             tell = partial(_settle, answer, found)
@@ -68,10 +68,10 @@ async def resolve_soon(endpoint: Endpoint, outside: Outside | None = None) -> En
     return await answer
 
 
-def _settle(answer: asyncio.Future[Endpoint], result: Endpoint | FarSideError) -> None:
+def _settle(answer: asyncio.Future[Endpoint], result: Endpoint | RemoteError) -> None:
     if answer.cancelled():
         return
-    if isinstance(result, FarSideError):
+    if isinstance(result, RemoteError):
         answer.set_exception(result)
     else:
         answer.set_result(result)

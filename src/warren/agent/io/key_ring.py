@@ -1,0 +1,83 @@
+"""The keys of one network, in its files and in use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from warren.keys import read_preshared_key, read_private_key
+from warren.localapi.networks import Rotation
+from warren.privsep.io.privileged_ops import KeyAccess
+from warren.tunnel.desired import NetworkKeys
+from warren.tunnel.network import NetworkConfig
+from warren.tunnel.rotation import KeyFiles, Stage, Step, is_confirmed
+from warren.tunnel.status import InterfaceStatus, PeerStatus
+
+DONE = {Step.PREPARE: "prepared", Step.COMMIT: "committed", Step.ABORT: "aborted"}
+
+
+def read_keys(network: NetworkConfig, keys: KeyAccess) -> NetworkKeys:
+    """Reads every key file of a network. Raises KeyFileError for the first that cannot be used; may block."""
+    return NetworkKeys(
+        private=read_private_key(Path(network.private_key_path), keys.owners, keys.open),
+        preshared={
+            peer.public_key: read_preshared_key(Path(peer.preshared_key_path), keys.owners, keys.open)
+            for peer in network.peers
+            if peer.preshared_key_path is not None
+        },
+    )
+
+
+class KeyRing:
+    """What is in use, and how far a rotation is. Methods that name a network may block."""
+
+    def __init__(self, keys: KeyAccess) -> None:
+        self._keys = keys
+        self.held: NetworkKeys | None = None
+        self._committed = False
+        """The key was changed, and no handshake has confirmed it yet."""
+        self._switched: Sequence[PeerStatus] | None = None
+        """The first look after that change."""
+
+    def read(self, network: NetworkConfig) -> NetworkKeys:
+        """Reads the keys, after mending what a killed process left half done. Raises KeyFileError."""
+        files = self._keys.turn(Path(network.private_key_path), Step.RECOVER)
+        self.held = read_keys(network, self._keys)
+        self._note(files)
+        return self.held
+
+    def rotate(self, network: NetworkConfig, step: str) -> Rotation:
+        """Goes one step, and holds the key that is to be used then. Raises StateError, KeyFileError."""
+        wanted = Step(step)
+        files = self._keys.turn(Path(network.private_key_path), wanted)
+        self.held = read_keys(network, self._keys)
+        self._note(files)
+        shown = files.next if wanted is Step.PREPARE and files.next is not None else files.current
+        return Rotation(network.name, DONE[wanted], shown.to_base64())
+
+    def is_confirmed_by(self, status: InterfaceStatus) -> bool:
+        """Whether there was a handshake since the first look at an interface that has the new key.
+
+        Where the change was not taken yet, handshakes are still the old key's, and say nothing of the new one.
+        """
+        if not self._committed or self.held is None:
+            return False
+        if status.public_key != self.held.private.public_key():
+            self._switched = None
+            return False
+        if self._switched is None:
+            self._switched = status.peers
+            return False
+        return is_confirmed(self._switched, status.peers)
+
+    def confirm(self, network: NetworkConfig) -> None:
+        """The far side knows the new key: the old one goes. Raises KeyFileError."""
+        self._note(self._keys.turn(Path(network.private_key_path), Step.CONFIRM))
+
+    def forget(self) -> None:
+        """Holds no key any more, until they are read again: of a network that is down none lies in memory (H-77)."""
+        self.held = self._switched = None
+
+    def _note(self, files: KeyFiles) -> None:
+        self._committed = files.stage is Stage.COMMITTED
+        self._switched = None

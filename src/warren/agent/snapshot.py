@@ -1,0 +1,80 @@
+"""A network's sample: what its configuration and its record say, in the words of telemetry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import assert_never
+
+from warren._core import PublicKey
+from warren.agent.network_state import NetworkState
+from warren.telemetry.echo import Figures
+from warren.telemetry.sample import Connection, NetworkSample, PeerSample
+from warren.tunnel.lifecycle import State
+from warren.tunnel.network import Backend, NetworkConfig, NetworkPeer
+from warren.tunnel.status import InterfaceStatus, PeerStatus
+
+
+def connection_of(state: State) -> Connection:
+    """The socket's word in the words of health (H-59)."""
+    match state:
+        case State.UNINITIALIZED | State.STOPPING | State.STOPPED:
+            return Connection.DISCONNECTED
+        case State.STARTING:
+            return Connection.CONNECTING
+        case State.ACTIVE:
+            return Connection.CONNECTED
+        case State.ERROR:
+            return Connection.FAILED
+        case _:
+            assert_never(state)
+
+
+def network_sample(
+    config: NetworkConfig, record: NetworkState, backend: Backend, figures: Mapping[PublicKey, Figures]
+) -> NetworkSample:
+    """All of it; `figures` are those of the peers that have answered an echo."""
+    status = record.status or InterfaceStatus(config.interface)
+    there = {peer.public_key: peer for peer in status.peers}
+    error = record.error
+    return NetworkSample(
+        name=config.name,
+        connection=connection_of(record.state),
+        interface=config.interface,
+        backend=backend,
+        origin=config.origin,
+        mtu=config.mtu,
+        listen_port=status.listen_port,
+        public_key=None if status.public_key is None else status.public_key.to_base64(),
+        addresses=tuple(str(address) for address in config.addresses),
+        connected_since=record.connected_since,
+        peers=tuple(
+            _peer_sample(peer, there.get(peer.public_key, PeerStatus(peer.public_key)), record, figures)
+            for peer in config.peers
+        ),
+        rx_bytes=record.counters.total.rx,
+        tx_bytes=record.counters.total.tx,
+        handshakes_succeeded=record.handshakes_succeeded,
+        handshakes_failed=record.handshakes_failed,
+        error=None if error is None else f"{error}; {error.remedy}",
+        warnings=(*record.advice, *record.warnings.values()),
+    )
+
+
+def _peer_sample(
+    peer: NetworkPeer, status: PeerStatus, record: NetworkState, figures: Mapping[PublicKey, Figures]
+) -> PeerSample:
+    endpoint = status.endpoint or peer.endpoint
+    measured = figures.get(peer.public_key)
+    return PeerSample(
+        name=peer.name,
+        public_key=peer.public_key.to_base64(),
+        endpoint=None if endpoint is None else str(endpoint),
+        allowed_ips=tuple(str(prefix) for prefix in status.allowed_ips),
+        latest_handshake=status.latest_handshake,
+        rx_bytes=status.rx_bytes,
+        tx_bytes=status.tx_bytes,
+        wanted=peer.persistent_keepalive_seconds > 0 or status.tx_bytes > 0,
+        pending=record.pending.get(peer.public_key),
+        latency_seconds=None if measured is None else measured.latency_seconds,
+        loss_rate=None if measured is None else measured.loss_rate,
+    )

@@ -1,0 +1,1 @@
+"""Effects: what verbs ask of the host, as values."""

@@ -1,0 +1,1 @@
+"""Effect handlers: each performs one kind of effect on the host."""

@@ -1,0 +1,1 @@
+"""The pipeline of a command: verify, admit, store, execute, record."""

@@ -1,0 +1,52 @@
+"""The files of an imported network: all of them, or none."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from warren.config.wgquick_import import Imported
+from warren.errors import HostError
+from warren.keys import write_preshared_key, write_private_key
+
+MODE = 0o640  # H-72
+
+
+def write_files(imported: Imported, root: str, config: tuple[Path, str] | None = None) -> tuple[Path, ...]:
+    """Makes the key files below `root`, and a configuration (path, text); returns what it made.
+
+    Raises KeyFileError or HostError, with nothing left behind, where one cannot be made or is there already.
+    """
+    made: list[Path] = []
+    try:
+        for path, make in _files(imported, root, config):
+            make()
+            made.append(path)
+    except BaseException:
+        for path in made:
+            path.unlink()
+        raise
+    return tuple(made)
+
+
+def _files(imported: Imported, root: str, config: tuple[Path, str] | None) -> Iterator[tuple[Path, Callable[[], None]]]:
+    path = Path(root + imported.network.private_key_path)
+    yield path, partial(write_private_key, path, imported.private_key)
+    for name, key in imported.preshared_keys.items():
+        path = Path(root + name)
+        yield path, partial(write_preshared_key, path, key)
+    if config is not None:
+        yield config[0], partial(_make_config, *config)
+
+
+def _make_config(path: Path, text: str) -> None:
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE), "w", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError as error:
+        raise HostError(f"{path} is there already", code="config.unwritable", errno=error.errno) from error
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise HostError(f"{path}: {error.strerror}", code="config.unwritable", errno=error.errno) from error

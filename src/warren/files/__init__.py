@@ -1,0 +1,1 @@
+"""File safety: atomic replace, exclusive create, lock files, Unix sockets, and path checks."""

@@ -1,0 +1,173 @@
+"""The local HTTP: HTTP/1.1 by h11 between sockets and pages.
+
+A connection is one task: it reads a request, sends its answer, and begins again until either side ends it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from http import HTTPStatus
+from socket import socket
+from typing import Protocol
+
+import h11
+
+from warren import clock
+from warren.http.io.connection import accept, end, receive
+from warren.http.io.listeners import HttpListener
+from warren.http.message import RefusedError, Request, Response
+
+HEAD_BYTES = 16 << 10  # what browsers and proxies keep to; a token has 43 characters
+BODY_BYTES = 64 << 10  # a bootstrap secret has 43 characters
+CHUNK_OCTETS = 16 << 10
+CONNECTIONS = 64  # through one door: a scraper, a probe and a person are three
+REQUEST_SECONDS = 30  # from an answer to the end of the next request
+ANSWER_SECONDS = 30  # for the client to take an answer
+FULL = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\nRetry-After: 1\r\n\r\n"
+
+log = logging.getLogger(__name__)
+
+
+class Answers(Protocol):
+    """What stands behind a door."""
+
+    async def answer(self, request: Request) -> Response:
+        """Never raises for what a client sends."""
+
+
+async def serve(door: HttpListener, pages: Answers) -> None:
+    """Answers what comes through the door until cancelled; then the door and its connections are closed."""
+    open_now: set[asyncio.Task[None]] = set()
+    with closing(door):
+        async with asyncio.TaskGroup() as connections:
+            while True:
+                accepted = await accept(door.listener, door.name)
+                if len(open_now) >= CONNECTIONS:
+                    _turn_away(accepted)
+                    continue
+                connection = _Connection(accepted, pages, trusted=door.trusted)
+                task = connections.create_task(connection.run(), name=f"http from {door.name}")
+                open_now.add(task)
+                task.add_done_callback(open_now.discard)
+
+
+def _turn_away(accepted: socket) -> None:
+    with accepted, suppress(OSError):
+        accepted.send(FULL)
+
+
+@dataclass(slots=True)
+class _Body:
+    octets: bytearray = field(default_factory=bytearray)
+
+    def grow(self, octets: bytes) -> None:
+        """Raises RefusedError."""
+        self.octets += octets
+        if len(self.octets) > BODY_BYTES:
+            raise RefusedError(413, "http.body", f"a body of more than {BODY_BYTES} octets; expected less")
+
+
+class _Connection:
+    def __init__(self, accepted: socket, pages: Answers, *, trusted: bool) -> None:
+        self._socket = accepted
+        self._pages = pages
+        self._trusted = trusted
+        self._head_only = False
+        self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_BYTES)
+        self._loop = asyncio.get_running_loop()
+
+    async def run(self) -> None:
+        """Until either side ends it, or the client takes too long."""
+        with self._socket, suppress(OSError, TimeoutError):
+            try:
+                while await self._exchange():
+                    self._h11.start_next_cycle()
+                    await asyncio.sleep(0)  # what has come already would be answered without a turn for others
+            except h11.LocalProtocolError:  # our mistake, which must not take the tunnels with it
+                log.exception("http.failed")
+            await end(self._socket)
+
+    async def _exchange(self) -> bool:
+        """Whether another may follow."""
+        self._head_only = False
+        try:
+            async with asyncio.timeout(REQUEST_SECONDS):
+                request = await self._receive()
+            if request is None:
+                return False
+            response = await self._answer(request)
+        except RefusedError as refusal:
+            response = refusal.response
+        except h11.RemoteProtocolError as error:
+            response = RefusedError(error.error_status_hint, "http.malformed", f"no HTTP/1.1: {error}").response
+        async with asyncio.timeout(ANSWER_SECONDS):
+            await self._send(response)
+        return self._h11.our_state is h11.DONE and self._h11.their_state is h11.DONE
+
+    async def _receive(self) -> Request | None:
+        """A whole request; None at the end of the connection. Raises RefusedError, RemoteProtocolError."""
+        request, body = None, _Body()
+        while True:
+            match await self._next_event():
+                case h11.Request() as head:
+                    self._head_only = head.method == b"HEAD"
+                    request = _request(head, trusted=self._trusted)
+                case h11.Data(data=data):
+                    body.grow(data)
+                case h11.EndOfMessage():
+                    return request and replace(request, body=bytes(body.octets))
+                case _:
+                    return None
+
+    async def _next_event(self) -> type[h11.NEED_DATA | h11.PAUSED] | h11.Event:
+        while (event := self._h11.next_event()) is h11.NEED_DATA:
+            if self._h11.they_are_waiting_for_100_continue:
+                await self._send_event(h11.InformationalResponse(status_code=100, headers=[]))
+            self._h11.receive_data(await receive(self._socket, CHUNK_OCTETS))
+        return event
+
+    async def _answer(self, request: Request) -> Response:
+        try:
+            return await self._pages.answer(request)
+        except Exception:
+            # Nor may a page that fails.
+            log.exception("http.failed", extra={"method": request.method, "target": request.target})
+            return RefusedError(500, "http.failed", "the agent failed; its log says more").response
+
+    async def _send(self, response: Response) -> None:
+        if self._h11.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
+            return
+        await self._send_event(_head(response, is_last=self._h11.their_state is not h11.DONE))
+        if not self._head_only:
+            await self._send_event(h11.Data(data=response.body))
+        await self._send_event(h11.EndOfMessage())
+
+    async def _send_event(self, event: h11.Event) -> None:
+        if octets := self._h11.send(event):
+            await self._loop.sock_sendall(self._socket, octets)
+
+
+def _request(head: h11.Request, *, trusted: bool) -> Request:
+    """Raises RefusedError."""
+    if head.http_version not in {b"1.0", b"1.1"}:
+        raise RefusedError(
+            505, "http.version", f"HTTP/{head.http_version.decode()} is not spoken here; expected HTTP/1.1"
+        )
+    headers: Mapping[str, str] = {name.decode("ascii"): value.decode("latin-1") for name, value in head.headers}
+    return Request(head.method.decode("ascii"), head.target.decode("ascii"), headers, trusted)
+
+
+def _head(response: Response, *, is_last: bool) -> h11.Response:
+    headers = [
+        ("Date", datetime.fromtimestamp(clock.wall_seconds(), UTC).strftime("%a, %d %b %Y %H:%M:%S GMT")),
+        ("Content-Type", response.content_type),
+        ("Content-Length", str(len(response.body))),
+        *response.headers,
+        *([("Connection", "close")] if is_last else []),
+    ]
+    return h11.Response(status_code=response.status, reason=HTTPStatus(response.status).phrase, headers=headers)

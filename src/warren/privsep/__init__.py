@@ -1,0 +1,1 @@
+"""Privilege separation: the root helper, the privileged runner, and their protocols."""

@@ -1,0 +1,1 @@
+"""Processes and sockets of the helper and the runner."""

@@ -1,0 +1,87 @@
+"""The process of a runner, which the helper forks: its life from a line to the agent until that ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+import traceback
+from pathlib import Path
+
+from warren.audit.event import Origin
+from warren.commands.settings import CommandSettings
+from warren.commands.store.command_store import CommandStore
+from warren.errors import HostError, WarrenError
+from warren.privsep.io.pinned_node import read_node
+from warren.privsep.io.runner import Runner
+from warren.privsep.runner_protocol import MAX_OCTETS, encode_message, parse_message
+
+if sys.platform == "linux":
+    import resource
+
+NAME = "warren-runner"  # at most 15 octets (prctl(2), PR_SET_NAME)
+MAX_FILES = 4_096
+
+log = logging.getLogger(__name__)
+
+
+def fork_runner(settings: CommandSettings) -> tuple[int, int]:
+    """A process of root's, and the descriptor of the line to it. Raises OSError, HostError."""
+    if sys.platform == "linux":
+        near, far = socket.socketpair()
+        pid = os.fork()
+        if pid == 0:
+            near.close()
+            _run(settings, far)
+        far.close()
+        return pid, near.detach()
+    raise HostError("there is no runner on this system", code="host.refused")
+
+
+def _run(settings: CommandSettings, connection: socket.socket) -> None:
+    """The whole life of the child: nothing of its parent's runs in it."""
+    status = 1
+    try:
+        _confine(connection.fileno())
+        asyncio.run(_serve(settings, connection))
+        status = 0
+    except WarrenError as error:
+        log.error("runner.refused", extra={"code": error.code, "error": str(error)})  # noqa: TRY400, no traceback
+    except BaseException:  # noqa: BLE001, whatever it is ends this process, and says so
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
+def _confine(kept: int) -> None:
+    """It ends when its line does, and with no signal before; it may open and write what providers need."""
+    if sys.platform == "linux":
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        os.closerange(3, kept)
+        os.closerange(kept + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+        files, octets = (resource.getrlimit(kind)[1] for kind in (resource.RLIMIT_NOFILE, resource.RLIMIT_FSIZE))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(MAX_FILES, files), files))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (octets, octets))
+        os.umask(0o077)
+        Path("/proc/self/comm").write_text(NAME)
+
+
+async def _serve(settings: CommandSettings, connection: socket.socket) -> None:
+    identity = read_node(settings)
+    reader, writer = await asyncio.open_connection(sock=connection, limit=MAX_OCTETS)
+    store = CommandStore(Path(settings.runner), Origin(identity.agent_id), rows=settings.security.single_use_rows)
+    await store.recover()
+    try:
+        async with asyncio.TaskGroup() as group:
+            runner = Runner(settings, identity, store, lambda word: writer.write(encode_message(word)), group)
+            upkeep = group.create_task(runner.keep_up(), name="upkeep")
+            while line := await reader.readline():
+                runner.hear(parse_message(line))
+            upkeep.cancel()
+            await runner.close()
+    finally:
+        await store.close()

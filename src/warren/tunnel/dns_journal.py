@@ -1,0 +1,173 @@
+"""What Warren has changed of this host's resolver, written down so that all of it can be undone (H-13)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import enum
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from ipaddress import ip_address
+from typing import Any
+
+from warren.tunnel.network import IPAddress
+
+VERSION = 1
+
+
+class DnsBackend(enum.StrEnum):
+    """How the host is told."""
+
+    RESOLVECTL = "resolvectl"
+    RESOLVCONF = "resolvconf"
+    FILE = "file"
+
+
+class Kind(enum.StrEnum):
+    """What lies at a path."""
+
+    ABSENT = "absent"
+    FILE = "file"
+    LINK = "link"
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """What lies at a path, as far as it can be put back."""
+
+    kind: Kind
+    content: bytes = b""
+    """Of a link, where it leads."""
+    mode: int = 0o644
+    owner: int = -1
+    """-1 is whoever makes it."""
+    group: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What one network has asked for. `record` is what the program of `way` knows it by."""
+
+    network: str
+    interface: str
+    servers: tuple[IPAddress, ...]
+    way: DnsBackend
+    record: str
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """What Warren has changed on this host, oldest first."""
+
+    entries: tuple[Entry, ...] = ()
+    original: FileState | None = None
+    """The file before the first entry of way `file`; None without such an entry."""
+    written: tuple[bytes, ...] = ()
+    """What Warren wrote last in its place, and what it was about to write."""
+    host_servers: tuple[IPAddress, ...] = ()
+    """The host's own name servers, from before the first entry."""
+    in_place: bool = False
+    """The file is a mount point, so it was written without a rename: a part of what was written may be there."""
+
+    def with_entry(self, entry: Entry) -> Journal:
+        """With `entry` as the newest, in the place of one that its network had."""
+        return replace(self, entries=(*self.without(entry.network).entries, entry))
+
+    def without(self, network: str) -> Journal:
+        """Without that network's."""
+        return replace(self, entries=tuple(entry for entry in self.entries if entry.network != network))
+
+    def of(self, network: str) -> Entry | None:
+        """That network's."""
+        return next((entry for entry in self.entries if entry.network == network), None)
+
+    @property
+    def in_file(self) -> tuple[Entry, ...]:
+        """The entries of way `file`."""
+        return tuple(entry for entry in self.entries if entry.way is DnsBackend.FILE)
+
+    def is_ours(self, state: FileState) -> bool:
+        """True for what Warren wrote, or was writing when it was killed."""
+        if state.kind is not Kind.FILE:
+            return False
+        original = () if self.original is None else (self.original.content,)
+        halves = (*self.written, *original) if self.in_place else ()
+        return state.content in self.written or any(whole.startswith(state.content) for whole in halves)
+
+
+def encode_journal(journal: Journal) -> bytes:
+    """As JSON, with the octets of files in base64."""
+    original = journal.original
+    document = {
+        "version": VERSION,
+        "entries": [
+            {
+                "network": entry.network,
+                "interface": entry.interface,
+                "servers": [str(server) for server in entry.servers],
+                "way": entry.way,
+                "record": entry.record,
+            }
+            for entry in journal.entries
+        ],
+        "original": None
+        if original is None
+        else {
+            "kind": original.kind,
+            "content": _text(original.content),
+            "mode": original.mode,
+            "owner": original.owner,
+            "group": original.group,
+        },
+        "written": [_text(content) for content in journal.written],
+        "host_servers": [str(server) for server in journal.host_servers],
+        "in_place": journal.in_place,
+    }
+    return json.dumps(document, indent=1).encode() + b"\n"
+
+
+def parse_journal(octets: bytes) -> Journal:
+    """The journal that was encoded. Raises ValueError for anything else."""
+    try:
+        document = json.loads(octets)
+        if document["version"] != VERSION:
+            raise ValueError(f"it is of version {document['version']}, expected {VERSION}")
+        original = document["original"]
+        return Journal(
+            entries=tuple(_parse_entry(entry) for entry in document["entries"]),
+            original=None if original is None else _parse_file_state(original),
+            written=tuple(_octets(content) for content in document["written"]),
+            host_servers=tuple(ip_address(server) for server in document["host_servers"]),
+            in_place=bool(document["in_place"]),
+        )
+    except (KeyError, TypeError, AttributeError, binascii.Error) as error:
+        raise ValueError("it is no journal of Warren") from error
+
+
+def _parse_entry(entry: Mapping[str, Any]) -> Entry:
+    return Entry(
+        network=str(entry["network"]),
+        interface=str(entry["interface"]),
+        servers=tuple(ip_address(server) for server in entry["servers"]),
+        way=DnsBackend(entry["way"]),
+        record=str(entry["record"]),
+    )
+
+
+def _parse_file_state(state: Mapping[str, Any]) -> FileState:
+    return FileState(
+        kind=Kind(state["kind"]),
+        content=_octets(state["content"]),
+        mode=int(state["mode"]),
+        owner=int(state["owner"]),
+        group=int(state["group"]),
+    )
+
+
+def _text(octets: bytes) -> str:
+    return base64.b64encode(octets).decode("ascii")
+
+
+def _octets(text: str) -> bytes:
+    return base64.b64decode(text, validate=True)

@@ -1,0 +1,74 @@
+"""resolvectl and resolvconf: found, asked whether they answer, run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from warren.errors import HostError
+from warren.tunnel.dns import Command
+from warren.tunnel.dns_journal import DnsBackend
+
+# Not the environment's: this runs with privileges.
+DIRECTORIES = ("usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin", "sbin", "bin")
+PATIENCE_SECONDS = 10  # they answer within milliseconds
+
+
+class DnsPrograms:
+    """Those of the host below `root`."""
+
+    def __init__(self, root: Path) -> None:
+        self._path = os.pathsep.join(str(root / directory) for directory in DIRECTORIES)
+
+    def answering(self) -> frozenset[DnsBackend]:
+        """Those that are there and can be told something."""
+        return frozenset(way for way in (DnsBackend.RESOLVECTL, DnsBackend.RESOLVCONF) if self._answers(way))
+
+    def run(self, commands: Sequence[Command]) -> None:
+        """Runs them in order. Raises HostError where one fails; those behind it are not run."""
+        for command in commands:
+            self._run(command)
+
+    def _answers(self, way: DnsBackend) -> bool:
+        if self._find(way) is None:
+            return False
+        try:
+            if way is DnsBackend.RESOLVECTL:
+                self._run(Command(way, ("dns",)))  # which asks resolved
+        except HostError:
+            return False
+        return True
+
+    def _find(self, way: DnsBackend) -> str | None:
+        program = shutil.which(way, path=self._path)
+        # systemd has a resolvconf that is resolvectl; where resolved does not answer, that does nothing.
+        is_other = (
+            program is not None
+            and way is DnsBackend.RESOLVCONF
+            and Path(program).resolve().name == DnsBackend.RESOLVECTL
+        )
+        return None if is_other else program
+
+    def _run(self, command: Command) -> None:
+        said = f"`{command.way} {' '.join(command.arguments)}`"
+        try:
+            done = subprocess.run(
+                [self._find(command.way) or command.way, *command.arguments],
+                input=command.text,
+                env={"PATH": self._path, "LC_ALL": "C"},
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=PATIENCE_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise HostError(f"{said} did not end within {PATIENCE_SECONDS} s", code="dns.refused") from error
+        except OSError as error:
+            raise HostError(f"{said}: {error.strerror}", code="dns.refused", errno=error.errno) from error
+        if done.returncode != 0:
+            why = done.stderr.strip() or f"it ended with {done.returncode}"
+            raise HostError(f"{said}: {why}", code="dns.refused")

@@ -1,0 +1,295 @@
+"""Scripts and programs of commands, as this process's user runs them."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import secrets
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from tests.commands.pipeline.bundles import put, trusted_directory
+from warren.commands.effects.effect import EffectError, Finished, RunProgram, RunScript, Secret
+from warren.commands.handlers import dynamic_user
+from warren.commands.handlers.dynamic_user import FIRST, LAST, chosen
+from warren.commands.handlers.program_runner import Programs
+from warren.commands.result import Code, CommandError, Status
+from warren.commands.scripts import ScriptError
+from warren.commands.settings import SandboxSettings, ScriptSettings
+from warren.errors import HostError
+
+pytestmark = pytest.mark.integration
+
+T = TypeVar("T")
+PATIENCE_SECONDS = 60.0
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="root")
+
+
+@pytest.fixture
+def trusted() -> Iterator[Path]:
+    """A directory of scripts, with one below it for programs to work in."""
+    with trusted_directory() as directory:
+        yield directory
+
+
+def programs(trusted: Path, script: str = "", scripts: ScriptSettings | None = None, **sandbox: object) -> Programs:
+    """With a script of this text."""
+    if script:
+        put(trusted / "script", script)
+    entries = ScriptSettings({"script": str(trusted / "script")})
+    settings = SandboxSettings(**{"min_level": "L0", "grace_seconds": 1, **sandbox})  # type: ignore[arg-type]
+    return Programs(settings, scripts or entries, trusted / "work")
+
+
+async def run(  # noqa: PLR0913, all by their names
+    made: Programs,
+    effect: RunScript | RunProgram | None = None,
+    *,
+    seconds: float = PATIENCE_SECONDS,
+    min_level: str = "L0",
+    pinned: dict[str, str] | None = None,
+    on_output: Callable[[bytes], None] | None = None,
+) -> Finished:
+    return await made.run(
+        effect or RunScript("script"),
+        deadline_seconds=seconds,
+        min_level=min_level,
+        pinned=pinned or {},
+        on_output=on_output,
+    )
+
+
+def done(running: Awaitable[T]) -> T:
+    async def wait() -> T:
+        return await running
+
+    return asyncio.run(wait())
+
+
+def processes(token: str) -> list[bytes]:
+    """Whose command line has it."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = process.read_bytes()
+        except OSError:
+            continue
+        if token.encode() in command:
+            found.append(command)
+    return found
+
+
+def test_arguments_streams_and_status(trusted: Path) -> None:
+    made = programs(trusted, '#!/bin/sh\nprintf "%s|" "$@"\ncat\necho bad >&2\nexit 3\n')
+    finished = done(run(made, RunScript("script", ("a b", "$(id)", "", "ü\n"), Secret(b"s3cret"))))
+    assert finished.rc == 3
+    assert finished.stdout == "a b|$(id)||ü\n|s3cret".encode()
+    assert finished.stdout_sha256 == hashlib.sha256(finished.stdout).hexdigest()
+    assert (finished.stderr_tail, finished.stderr_sha256) == (b"bad\n", hashlib.sha256(b"bad\n").hexdigest())
+    assert not finished.truncated
+
+
+def test_what_a_signal_ended(trusted: Path) -> None:
+    assert done(run(programs(trusted, "#!/bin/sh\nkill -USR1 $$\n"))).rc == 128 + 10
+
+
+def test_standard_input_can_be_opened_anew(trusted: Path) -> None:
+    made = programs(trusted, "#!/bin/sh\ncat /dev/stdin\necho said > /dev/stderr\n")
+    finished = done(run(made, RunScript("script", stdin=Secret(b"s3cret"))))
+    assert (finished.stdout, finished.stderr_tail) == (b"s3cret", b"said\n")
+
+
+def test_a_program_by_its_path(trusted: Path) -> None:
+    assert done(run(programs(trusted), RunProgram(("/bin/echo", "a", "b")))).stdout == b"a b\n"
+
+
+@pytest.mark.parametrize(
+    ("argv", "problem"),
+    [
+        (("/nowhere/echo",), "/nowhere/echo has not run: /nowhere/echo: No such file or directory"),
+        (("echo",), "no program by an absolute path"),
+        (("/bin/echo", "a\0b"), "no program by an absolute path"),
+        (("/etc/passwd",), "/etc/passwd: Permission denied"),
+    ],
+)
+def test_a_program_that_cannot_be_started(trusted: Path, argv: tuple[str, ...], problem: str) -> None:
+    with pytest.raises(EffectError, match=problem):
+        done(run(programs(trusted), RunProgram(argv)))
+
+
+def test_no_shell_runs_what_names_no_interpreter(trusted: Path) -> None:
+    with pytest.raises(EffectError, match="Exec format error"):
+        done(run(programs(trusted, "echo shell\n")))
+
+
+def test_a_script_that_is_not_there_or_not_trusted(trusted: Path) -> None:
+    with pytest.raises(CommandError, match="there is no") as refused:
+        done(run(programs(trusted)))
+    assert (refused.value.code, refused.value.status) == (Code.SCRIPT_NOT_FOUND, Status.ERROR)
+    made = programs(trusted, "#!/bin/sh\n")
+    (trusted / "script").chmod(0o777)
+    with pytest.raises(ScriptError):
+        done(run(made))
+
+
+@pytest.mark.security
+def test_a_pinned_script_runs_from_a_copy(trusted: Path) -> None:
+    text = f'#!/bin/sh\necho "#!/bin/sh" > {trusted}/script; echo good "$@"\n'
+    pin = hashlib.sha256(text.encode()).hexdigest()
+    made = programs(trusted, text)
+    finished = done(run(made, RunScript("script", ("a",)), pinned={"script": pin}))
+    assert (finished.rc, finished.stdout) == (0, b"good a\n")
+    with pytest.raises(ScriptError, match=pin):
+        done(run(programs(trusted, text + "\n"), pinned={"script": pin}))
+
+
+def test_live_output_is_what_is_kept(trusted: Path) -> None:
+    heard: list[bytes] = []
+    made = programs(trusted, "#!/bin/sh\nprintf 123\nsleep 0.2\nprintf 456789\n", max_output_bytes=5)
+    finished = done(run(made, on_output=heard.append))
+    assert heard[0] == b"123"
+    assert b"".join(heard) == b"12345"
+    assert finished.stdout == b"12345\n[cut: the first 5 of 9 octets]\n"
+    assert finished.truncated
+    assert finished.stdout_sha256 == hashlib.sha256(b"123456789").hexdigest()
+
+
+def test_a_deadline(trusted: Path) -> None:
+    made = programs(trusted, "#!/bin/sh\nsleep 600\n")
+    with pytest.raises(CommandError, match=r"the script script was ended after 0\.2 s") as refused:
+        done(run(made, seconds=0.2))
+    assert (refused.value.code, refused.value.status) == (Code.EXEC_TIMEOUT, Status.TIMEOUT)
+
+
+def test_who_is_asked_to_end_may_still_tidy_up(trusted: Path) -> None:
+    heard: list[bytes] = []
+    made = programs(trusted, "#!/bin/sh\ntrap 'echo tidied; exit 0' TERM\nsleep 600 &\nwait\n", grace_seconds=60)
+    with pytest.raises(CommandError):
+        done(run(made, seconds=0.3, on_output=heard.append))
+    assert heard == [b"tidied\n"]
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_who_cancels_goes_on_when_nothing_is_left(trusted: Path, times: int) -> None:
+    """The second time there is no grace."""
+    token = secrets.token_hex(8)
+    text = "#!/bin/sh\ntrap '' TERM\necho begun\n(setsid sleep 600 &)\nsleep 600\n"
+    made = programs(trusted, text, grace_seconds=1 if times == 1 else 3600)
+
+    async def cancelled() -> None:
+        begun = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            effect = RunScript("script", (token,))
+            task = group.create_task(run(made, effect, on_output=lambda _: begun.set()))
+            await begun.wait()
+            assert processes(token) != []
+            for _ in range(times):
+                task.cancel("enough")
+                await asyncio.sleep(0.1)
+        assert task.cancelled()
+        assert processes(token) == []
+
+    done(cancelled())
+
+
+def test_cancelled_before_it_has_begun(trusted: Path) -> None:
+    token = secrets.token_hex(8)
+    made = programs(trusted, f"#!/bin/sh\n: > {trusted}/ran\n", writable=(str(trusted),))
+
+    async def cancelled() -> None:
+        for turns in range(40):
+            async with asyncio.TaskGroup() as group:
+                task = group.create_task(run(made, RunScript("script", (token,))))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                task.cancel()
+            assert task.cancelled()
+        assert processes(token) == []
+
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    done(cancelled())
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_what_is_reached_is_found_out(trusted: Path) -> None:
+    reached = done(programs(trusted).probe())
+    assert reached.level == done(run(programs(trusted), RunProgram(("/bin/true",)))).level
+    assert {"no_new_privs", "no_capabilities", "limits"} <= reached.facts
+
+
+def test_more_than_the_host_gives_is_refused(trusted: Path) -> None:
+    """Nothing reaches L3 by what this test takes away: a root that is to stay root is no other user."""
+    made = programs(trusted, "#!/bin/sh\n", user="root" if os.geteuid() == 0 else None)
+    for refusing in (run(made, min_level="L1"), run(made, min_level="L3")):
+        with pytest.raises(CommandError, match="L0 is reached here") as refused:
+            done(refusing)
+        assert refused.value.code is Code.POLICY_DENIED
+    assert done(run(made)).level == "L0"
+
+
+def test_a_user_that_is_not_there_is_named(trusted: Path) -> None:
+    with pytest.raises(EffectError, match="there is no user warren-nobody-has"):
+        done(run(programs(trusted, "#!/bin/sh\n", user="warren-nobody-has")))
+
+
+@as_root
+def test_a_user_of_the_owners_choice(trusted: Path) -> None:
+    made = programs(trusted, "#!/bin/sh\nid -un\n", user="daemon")
+    assert done(run(made)).stdout == b"daemon\n"
+
+
+@as_root
+def test_root_without_a_capability_writes_only_where_the_owner_says(trusted: Path) -> None:
+    (trusted / "shared").mkdir()
+    (trusted / "other").mkdir()
+    text = f"#!/bin/sh\nid -u\n: > {trusted}/shared/a\n: > {trusted}/other/a\n"
+    finished = done(run(programs(trusted, text, user="root", writable=(f"{trusted}/shared",))))
+    assert finished.stdout == b"0\n"
+    assert b"other/a: Permission denied" in finished.stderr_tail
+    assert [path.name for path in (trusted / "shared").iterdir()] == ["a"]
+    assert list((trusted / "other").iterdir()) == []
+
+
+@as_root
+def test_each_has_a_user_of_its_own(trusted: Path) -> None:
+    made = programs(trusted, "#!/bin/sh\nid -u; id -g; id -G; pwd; ls -ldn . | cut -d' ' -f1,3\nsleep 0.2\n")
+
+    async def several() -> list[Finished]:
+        return await asyncio.gather(*(run(made) for _ in range(4)))
+
+    said = [finished.stdout.decode().split("\n") for finished in done(several())]
+    uids = {lines[0] for lines in said}
+    assert len(uids) == 4
+    assert all(FIRST <= int(uid) <= LAST for uid in uids)
+    for uid, gid, groups, _, own, *_ in said:
+        assert (gid, groups, own) == (uid, uid, f"drwx------ {uid}")
+
+
+@as_root
+def test_a_number_that_is_taken_is_not_taken_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dynamic_user, "LOCKS", tmp_path / "none")
+    monkeypatch.setattr(dynamic_user, "LAST", FIRST + 1)
+    with chosen(None, tmp_path) as one, chosen(None, tmp_path) as other:
+        assert one is not None
+        assert other is not None
+        assert {one.uid, other.uid} == {FIRST, FIRST + 1}
+        with pytest.raises(HostError, match="in use"), chosen(None, tmp_path):
+            pass
+    assert list(tmp_path.iterdir()) == []
+    with chosen(None, tmp_path) as again:
+        assert again is not None
+
+
+@as_root
+def test_a_number_that_systemd_gave_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dynamic_user, "LOCKS", tmp_path)
+    monkeypatch.setattr(dynamic_user, "LAST", FIRST)
+    with chosen(None, tmp_path / "ours") as one:
+        assert one is not None
+        assert [path.name for path in tmp_path.iterdir()] == [str(FIRST)]
+        with pytest.raises(HostError, match="in use"), chosen(None, tmp_path / "ours"):
+            pass

@@ -1,0 +1,338 @@
+"""The intake: real signatures, a real store, and verbs that wait until they are told to go on."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.commands.commands import settings
+from tests.commands.store.stores import Place
+from tests.trust.parties import BUNDLE, CONTEXT, NODE, SENDING, SID, STOP, VERBS, signed, with_intent
+from warren.clock import wall_seconds
+from warren.commands.admission import Admission, Rate
+from warren.commands.effects.effect import Effects, Finished, RunProgram, do
+from warren.commands.pipeline.command_pipeline import JUNK_PER_MINUTE, REFUSALS_PER_MINUTE, CommandPipeline, Ingress
+from warren.commands.pipeline.executor import Execution, Executor
+from warren.commands.result import Code, Result, Status
+from warren.commands.store.command_store import CommandStore
+from warren.commands.verbs import Data, VerbContext
+from warren.commands.verify import verify_command
+
+pytestmark = pytest.mark.integration
+
+
+def stop(args: Mapping[str, Any], _: VerbContext) -> Effects[Data]:
+    """Runs a program, and answers what it was for."""
+    yield from do(RunProgram(("/stop", args["container_id"])))
+    return {"container": args["container_id"]}
+
+
+@dataclass
+class Door:
+    """An intake, and the programs that its verbs run."""
+
+    place: Place
+    intake: CommandPipeline = field(init=False)
+    store: CommandStore = field(init=False)
+    go_on: asyncio.Event = field(default_factory=asyncio.Event)
+    began: list[str] = field(default_factory=list)
+    beginning: asyncio.Condition = field(default_factory=asyncio.Condition)
+    most: int = 0
+    running: int = 0
+
+    async def perform(self, _: RunProgram, running: Execution) -> Finished:
+        async with self.beginning:
+            self.began.append(running.command.corr_id)
+            self.beginning.notify_all()
+        self.running += 1
+        self.most = max(self.most, self.running)
+        try:
+            if running.on_output:
+                running.on_output(b"stopping\n")
+            await self.go_on.wait()
+        finally:
+            self.running -= 1
+        finished = Finished(0, b"stopped\n", "a" * 64, "b" * 64, level="L1")
+        running.note(finished)
+        return finished
+
+    async def ask(self, corr_id: str, nonce: str | None = None, *, container: str = "0123456789ab") -> Result:
+        """What comes of one more envelope."""
+        now = int(wall_seconds())
+        command = with_intent(replace(STOP, corr_id=corr_id, args={"container_id": container}), exp=now + 600)
+        sending = replace(SENDING, iat=now, exp=now + 60, nonce=nonce or f"nonce-of-{corr_id}-000")
+        return await self.intake.submit(signed(command, sending=sending), Ingress("local", SID, "uid 0"))
+
+
+@asynccontextmanager
+async def opened(directory: Path, *, rate: int = 1000, places: int = 100, at_once: int = 4) -> AsyncIterator[Door]:
+    door = Door(Place(directory, now=wall_seconds).begin())
+    bundle = replace(BUNDLE, expires=int(wall_seconds()) + 86_400)
+    executor = Executor(NODE.agent_id, settings(), {RunProgram: door.perform}, lambda *_: b"", lambda _: None)
+    async with door.place.opened() as single_use, asyncio.TaskGroup() as group:
+        door.store = single_use
+        door.intake = CommandPipeline(
+            NODE.agent_id,
+            verify=lambda text, way: verify_command(
+                text, replace(CONTEXT, bundle=bundle, now=wall_seconds(), door=way.door, sid=way.sid)
+            ),
+            verbs={"stop_container": replace(VERBS["stop_container"], run=stop)},
+            part_of=lambda verb: verb.run,
+            admission=Admission(Rate(rate), Rate(rate), places),
+            at_once=at_once,
+            single_use=single_use,
+            executor=executor,
+            group=group,
+        )
+        yield door
+        await door.intake.close()
+
+
+async def until_begun(door: Door, count: int) -> None:
+    async with asyncio.timeout(60):
+        async with door.beginning:
+            await door.beginning.wait_for(lambda: len(door.began) >= count)
+
+
+def play(tmp_path: Path, scene: Any, **limits: int) -> Place:
+    async def whole() -> Place:
+        async with opened(tmp_path, **limits) as door:
+            await scene(door)
+        return door.place
+
+    return asyncio.run(whole())
+
+
+def test_a_command_runs_once_and_its_result_is_told_again(tmp_path: Path) -> None:
+    async def scene(door: Door) -> None:
+        door.go_on.set()
+        first = await door.ask("c-1", "nonce-1-000000000000")
+        assert (first.status, first.error_code, first.rc, first.level) == (Status.SUCCESS, Code.NONE, 0, "L1")
+        assert (first.stdout, first.data) == ("stopped\n", {"container": "0123456789ab"})
+        assert await door.ask("c-1", "nonce-2-000000000000") == first
+        assert (await door.ask("c-2", "nonce-1-000000000000")).error_code == Code.REPLAY_DETECTED
+        assert (await door.ask("c-1", container="ba9876543210")).error_code == Code.REPLAY_DETECTED
+        assert door.began == ["c-1"]
+
+    place = play(tmp_path, scene)
+    assert place.told() == [
+        ("accepted", "c-1"),
+        ("finished", "c-1"),
+        ("repeated", "c-1"),
+        ("refused", "c-2"),
+        ("refused", "c-1"),
+    ]
+    accepted, finished, _, refused, _ = place.lines()
+    assert accepted["parameters"] == {"container_id": "0123456789ab"}
+    assert (finished["result"], finished["rc"], finished["actor"]) == ("success", 0, "alice")
+    assert (refused["result"], refused["error_code"], refused["source_ip"]) == ("denied", "REPLAY_DETECTED", "uid 0")
+
+
+def test_who_asks_meanwhile_waits_for_the_same_result(tmp_path: Path) -> None:
+    async def scene(door: Door) -> None:
+        first = asyncio.create_task(door.ask("c-1", "nonce-1-000000000000"))
+        await until_begun(door, 1)
+        second = asyncio.create_task(door.ask("c-1", "nonce-2-000000000000"))
+        await asyncio.sleep(0.2)
+        door.go_on.set()
+        assert await first == await second
+        assert door.began == ["c-1"]
+
+    play(tmp_path, scene)
+
+
+def test_who_asked_may_go_away(tmp_path: Path) -> None:
+    async def scene(door: Door) -> None:
+        asked = asyncio.create_task(door.ask("c-1", "nonce-1-000000000000"))
+        await until_begun(door, 1)
+        asked.cancel()
+        await asyncio.sleep(0)
+        door.go_on.set()
+        assert (await door.ask("c-1", "nonce-2-000000000000")).status == Status.SUCCESS
+        assert door.began == ["c-1"]
+
+    play(tmp_path, scene)
+
+
+def test_so_many_at_once_and_so_many_waiting(tmp_path: Path) -> None:
+    async def scene(door: Door) -> None:
+        asked = [asyncio.create_task(door.ask(f"c-{number}")) for number in range(8)]
+        await until_begun(door, 2)
+        assert (await door.ask("c-8")).error_code == Code.QUEUE_FULL
+        door.go_on.set()
+        assert {(await each).status for each in asked} == {Status.SUCCESS}
+        assert door.most == 2
+        assert (await door.ask("c-8")).error_code == Code.NONE, "what was refused has burnt no number"
+
+    play(tmp_path, scene, places=8, at_once=2)
+
+
+def test_too_much_of_one_actor(tmp_path: Path) -> None:
+    async def scene(door: Door) -> None:
+        door.go_on.set()
+        codes = [(await door.ask(f"c-{number}")).error_code for number in range(3)]
+        assert codes == [Code.NONE, Code.NONE, Code.RATE_LIMITED]
+        assert door.began == ["c-0", "c-1"]
+
+    play(tmp_path, scene, rate=2)
+
+
+def test_what_is_cancelled_says_so_and_leaves_the_others_alone(tmp_path: Path) -> None:
+    async def scene(door: Door) -> None:
+        asked = [asyncio.create_task(door.ask(f"c-{number}")) for number in range(3)]
+        await until_begun(door, 2)
+        (waiting,) = {"c-0", "c-1", "c-2"} - {*door.began}
+        async with asyncio.timeout(60):
+            while door.intake.output(waiting) is None:  # noqa: ASYNC110, the store tells nobody
+                await asyncio.sleep(0.01)
+        for corr_id in (door.began[0], waiting):
+            assert door.intake.cancel(corr_id, Code.CANCELLED, "ada has cancelled it")
+        assert not door.intake.cancel("c-9", Code.CANCELLED, "")
+        gone = {door.began[0], waiting}
+        await asyncio.sleep(0.1)
+        door.go_on.set()
+        results = [await each for each in asked]
+        assert {each.corr_id: each.error_code for each in results} == {
+            each.corr_id: Code.CANCELLED if each.corr_id in gone else Code.NONE for each in results
+        }
+        assert {each.problem for each in results} == {"", "ada has cancelled it"}
+
+    play(tmp_path, scene, at_once=2)
+
+
+def test_the_end_interrupts_what_is_under_way_and_keeps_that(tmp_path: Path) -> None:
+    asked = []
+
+    async def scene(door: Door) -> None:
+        asked.append(asyncio.create_task(door.ask("c-1")))
+        await until_begun(door, 1)
+        await door.intake.close()
+        assert (await door.ask("c-2")).error_code == Code.SHUTTING_DOWN
+        result = await asked[0]
+        assert (result.status, result.error_code) == (Status.ERROR, Code.INTERRUPTED)
+
+    place = play(tmp_path, scene)
+    assert [line["error_code"] for line in place.lines()] == ["NONE", "INTERRUPTED", "SHUTTING_DOWN"]
+
+
+def test_a_flood_of_junk_is_limited_and_counted_not_written_down(tmp_path: Path) -> None:
+    """Whoever sends it; a command that is signed comes through all the same."""
+
+    async def scene(door: Door) -> None:
+        door.go_on.set()
+        codes = [(await door.intake.submit("junk", Ingress("local", SID, "uid 0"))).error_code for _ in range(500)]
+        assert codes[:JUNK_PER_MINUTE] == [Code.INVALID_SIGNATURE] * JUNK_PER_MINUTE
+        assert codes[-1] == Code.RATE_LIMITED
+        assert (await door.ask("c-1")).error_code == Code.NONE
+        other = await door.intake.submit("junk", Ingress("local", SID, "uid 7"))
+        assert other.error_code == Code.INVALID_SIGNATURE
+
+    place = play(tmp_path, scene)
+    lines = [line for line in place.lines() if line["event"] == "command.refused"]
+    assert JUNK_PER_MINUTE < len(lines) < 2 * JUNK_PER_MINUTE
+    assert sum(line["details"].get("unwritten", 0) for line in lines) == 501 - len(lines)
+
+
+def test_a_flood_of_refused_commands_does_not_fill_the_disk(tmp_path: Path) -> None:
+    async def scene(door: Door) -> None:
+        door.go_on.set()
+        await door.ask("c-1", "nonce-1-000000000000")
+        for _ in range(REFUSALS_PER_MINUTE + 200):
+            assert (await door.ask("c-1", "nonce-1-000000000000")).error_code == Code.REPLAY_DETECTED
+
+    place = play(tmp_path, scene, rate=100_000)
+    assert len(place.lines()) < REFUSALS_PER_MINUTE + 200
+
+
+def test_what_was_let_in_as_it_ended_does_not_begin(tmp_path: Path) -> None:
+    async def scene(door: Door) -> None:
+        door.go_on.set()
+        asked = asyncio.create_task(door.ask("c-1"))
+        await asyncio.sleep(0)  # the store has it now
+        await door.intake.close()
+        assert (await asked).error_code == Code.INTERRUPTED
+        assert door.began == []
+
+    play(tmp_path, scene)
+
+
+def test_what_is_cancelled_before_it_was_accepted_does_not_begin(tmp_path: Path) -> None:
+    async def scene(door: Door) -> None:
+        door.go_on.set()
+        asked = asyncio.create_task(door.ask("c-1"))
+        await asyncio.sleep(0)  # the store has it now
+        assert door.intake.cancel("c-1", Code.CANCELLED, "ada has cancelled it")
+        assert (await asked).error_code == Code.CANCELLED
+        assert (await door.ask("c-2")).error_code == Code.NONE
+        assert door.began == ["c-2"]
+
+    play(tmp_path, scene)
+
+
+async def take_no_more(store: CommandStore) -> None:
+    """As a file system that is full, or has turned read-only."""
+    await store.result_of("c-0")
+    store._ledger.connection.execute("PRAGMA query_only = 1")
+
+
+def test_a_disk_that_takes_nothing_does_not_keep_it_from_ending(tmp_path: Path) -> None:
+    async def scene(door: Door) -> None:
+        asked = asyncio.create_task(door.ask("c-1"))
+        await until_begun(door, 1)
+        await take_no_more(door.store)
+        door.go_on.set()
+        await asyncio.sleep(0.2)
+        assert not door.intake.cancel("c-1", Code.CANCELLED, ""), "it has ended, and waits to be written down"
+        async with asyncio.timeout(60):
+            await door.intake.close()
+        assert (await asked).error_code == Code.INTERRUPTED
+
+    place = play(tmp_path, scene)
+    assert place.told() == [("accepted", "c-1")]
+    assert [each.corr_id for each in asyncio.run(recovered(place))] == ["c-1"]
+
+
+async def recovered(place: Place) -> tuple[Result, ...]:
+    async with place.opened():
+        return place.interrupted
+
+
+def test_a_refusal_that_cannot_be_written_down_is_one_all_the_same(tmp_path: Path) -> None:
+    async def scene(door: Door) -> None:
+        await take_no_more(door.store)
+        result = await door.intake.submit("junk.and.nonsense", Ingress("local", SID, "uid 0"))
+        assert result.error_code == Code.INVALID_SIGNATURE
+
+    play(tmp_path, scene)
+
+
+def test_what_it_says_can_be_followed(tmp_path: Path) -> None:
+    async def scene(door: Door) -> None:
+        asked = asyncio.create_task(door.ask("c-1"))
+        await until_begun(door, 1)
+        text = door.intake.output("c-1")
+        assert text
+        assert (await text.after(0, 60)).octets == b"stopping\n"
+        door.go_on.set()
+        await asked
+        assert (await text.after(9, 60)).has_ended
+        assert door.intake.output("c-1") is None
+
+    play(tmp_path, scene)
+
+
+def test_junk_is_refused_and_audited_without_a_word_of_it(tmp_path: Path) -> None:
+    async def scene(door: Door) -> None:
+        result = await door.intake.submit("junk.and.nonsense", Ingress("local", SID, "uid 0"))
+        assert (result.error_code, result.corr_id, result.verb) == (Code.INVALID_SIGNATURE, "unknown", "unknown")
+
+    place = play(tmp_path, scene)
+    assert place.told() == [("refused", None)]
+    assert "junk" not in json.dumps(place.lines())

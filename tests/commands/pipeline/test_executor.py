@@ -1,0 +1,209 @@
+"""The executor, with verbs made for it and effects on real files."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.commands.commands import command, settings
+from warren.commands.command import Actor
+from warren.commands.effects.effect import (
+    Effect,
+    EffectError,
+    Effects,
+    Finished,
+    ReadFile,
+    RunProgram,
+    Secret,
+    WriteFile,
+    do,
+)
+from warren.commands.handlers.files import file_handlers
+from warren.commands.pipeline.executor import Execution, Executor, Handlers
+from warren.commands.result import Code, CommandError, Result, Status
+from warren.commands.schema import Schema, Text
+from warren.commands.sealed import open_data
+from warren.commands.settings import SandboxSettings
+from warren.commands.verbs import Data, Verb, VerbContext, VerbHandler, run_privileged
+from warren.trust.sealing import SealingKey
+
+pytestmark = pytest.mark.integration
+
+NAME = Schema({"name": Text("[a-z]{1,8}", "1 to 8 of a-z")}, {"password": Text(".{8,}", "8 or more", secret=True)})
+
+
+def unseal(sealed: str, corr_id: str, name: str) -> bytes:
+    if sealed != "opens":
+        raise ValueError
+    return f"{corr_id}/{name}".encode()
+
+
+async def speak(effect: RunProgram, running: Execution) -> Finished:
+    """Says what its standard input holds, as a script may."""
+    finished = Finished(3, effect.stdin.open(), "a" * 64, "b" * 64, truncated=effect.argv[0] == "/much", level="L1")
+    running.note(finished)
+    return finished
+
+
+async def wait(_: WriteFile, __: Execution) -> None:
+    await asyncio.sleep(600)
+
+
+OPERATOR = SealingKey(bytes(range(32)))
+
+
+def run(  # noqa: PLR0913, each but the first two by its name
+    part: VerbHandler,
+    args: Mapping[str, object],
+    *,
+    handlers: Handlers | None = None,
+    seconds: int = 45,
+    actor: str = "ada",
+    privileged: VerbHandler | None = None,
+    on_output: Callable[[bytes], None] | None = None,
+) -> Result:
+    limits = settings(sandbox=SandboxSettings(cmd_timeout_secs=seconds))
+    handlers = handlers or {**file_handlers(), RunProgram: speak}
+    executor = Executor("node-1", limits, handlers, unseal, {"ada": OPERATOR.public}.get)
+    verb = Verb("probe", "", (NAME,), run=part, privileged=privileged, secret_data=frozenset({"key"}))
+    asked = command("probe", args, actor=Actor(actor, "ADMIN"))
+    return asyncio.run(executor.run(asked, verb, part, on_output))
+
+
+def test_what_a_verb_returns_is_the_answer(tmp_path: Path) -> None:
+    path = str(tmp_path / "kept")
+
+    def part(args: Mapping[str, Any], _: VerbContext) -> Effects[Data]:
+        yield from do(WriteFile(path, Secret(args["name"].encode())))
+        return {"kept": ((yield from do(ReadFile(path))) or b"").decode()}
+
+    result = run(part, {"name": "ada"})
+    assert (result.status, result.error_code, result.rc, result.data) == (Status.SUCCESS, Code.NONE, 0, {"kept": "ada"})
+    assert result.stdout == '{"kept":"ada"}'
+    assert Path(path).stat().st_mode & 0o777 == 0o600
+
+
+def test_an_effect_that_fails_is_raised_into_the_verb(tmp_path: Path) -> None:
+    def part(_: Mapping[str, Any], __: VerbContext) -> Effects[Data]:
+        try:
+            yield from do(ReadFile(str(tmp_path)))
+        except EffectError as error:
+            return {"problem": str(error)}
+        return {}
+
+    assert "Is a directory" in str(run(part, {"name": "ada"}).data["problem"])
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "code"),
+    [
+        (EffectError("no"), Status.ERROR, Code.EXEC_FAILED),
+        (CommandError(Code.SCRIPT_NOT_FOUND, "no", Status.ERROR), Status.ERROR, Code.SCRIPT_NOT_FOUND),
+        (RuntimeError("a mistake"), Status.ERROR, Code.EXEC_FAILED),
+    ],
+)
+def test_how_a_verb_fails(raised: Exception, status: Status, code: Code) -> None:
+    def part(_: Mapping[str, Any], __: VerbContext) -> Effects[Data]:
+        yield from do(ReadFile("/nowhere/at/all"))
+        raise raised
+
+    result = run(part, {"name": "ada"})
+    assert (result.status, result.error_code, result.rc) == (status, code, -1)
+    assert "a mistake in the agent" in result.problem or result.problem == "no"
+
+
+def test_what_has_no_performer_is_not_done() -> None:
+    def part(_: Mapping[str, Any], __: VerbContext) -> Effects[Data]:
+        yield from do(Effect())
+        return {}
+
+    assert run(part, {"name": "ada"}).problem == "nothing on this host may do Effect"
+
+
+def test_the_time_of_a_verb_ends() -> None:
+    def part(_: Mapping[str, Any], __: VerbContext) -> Effects[Data]:
+        yield from do(WriteFile("", Secret(b"")))
+        return {}
+
+    result = run(part, {"name": "ada"}, handlers={WriteFile: wait}, seconds=1)
+    assert (result.status, result.error_code) == (Status.TIMEOUT, Code.EXEC_TIMEOUT)
+
+
+def test_a_sealed_argument_is_opened_checked_and_masked() -> None:
+    def part(args: Mapping[str, Any], _: VerbContext) -> Effects[Data]:
+        yield from do(RunProgram(("/much",), Secret(args["password"].encode())))
+        return {"hidden": "data"}
+
+    result = run(part, {"name": "ada", "password": {"sealed": "opens"}})
+    assert result.stdout == "***\n[cut]"
+    assert (result.rc, result.level, result.stderr_hash) == (3, "L1", "b" * 64)
+
+
+@pytest.mark.parametrize("password", [{"sealed": "foreign"}, "short"])
+def test_a_secret_that_is_none(password: object) -> None:
+    played = []
+
+    def part(_: Mapping[str, Any], __: VerbContext) -> Effects[Data]:
+        played.append((yield from do(ReadFile("/nowhere"))))
+        return {}
+
+    result = run(part, {"name": "ada", "password": password})
+    assert played == []
+    assert result.error_code == Code.VALIDATION_FAILED
+    assert "short" not in result.problem
+
+
+def test_a_secret_of_the_answer_is_sealed_to_who_asked() -> None:
+    def part(_: Mapping[str, Any], __: VerbContext) -> Effects[Data]:
+        yield from do(ReadFile("/nowhere"))
+        return {"key": "12345678", "name": "ada"}
+
+    result = run(part, {"name": "ada"})
+    assert "12345678" not in str(result)
+    assert open_data(result.data, "corr-1", OPERATOR) == {"key": "12345678", "name": "ada"}
+    unsealed = run(part, {"name": "ada"}, actor="nobody")
+    assert (unsealed.error_code, unsealed.data, unsealed.stdout) == (Code.EXEC_FAILED, {}, "")
+
+
+def test_the_privileged_part_is_carried_out_here_where_there_is_no_runner(tmp_path: Path) -> None:
+    def privileged(args: Mapping[str, Any], _: VerbContext) -> Effects[Data]:
+        yield from do(WriteFile(str(tmp_path / "a"), Secret(b"a")))
+        return {"name": args["name"]}
+
+    assert run(run_privileged, {"name": "ada"}, privileged=privileged).data == {"name": "ada"}
+    assert (tmp_path / "a").exists()
+
+
+def test_live_output_shows_no_secret_in_two_pieces() -> None:
+    said: list[bytes] = []
+
+    async def stutter(effect: RunProgram, running: Execution) -> Finished:
+        assert running.on_output
+        for octet in b"<" + effect.stdin.open() + b">":
+            running.on_output(bytes([octet]))
+        return Finished(0, b"", "a" * 64, "b" * 64)
+
+    def part(args: Mapping[str, Any], _: VerbContext) -> Effects[Data]:
+        yield from do(RunProgram(("/stutter",), Secret(args["password"].encode())))
+        return {}
+
+    run(part, {"name": "ada", "password": {"sealed": "opens"}}, handlers={RunProgram: stutter}, on_output=said.append)
+    assert b"".join(said) == b"<***>"
+
+
+def test_work_that_no_command_asked_for(tmp_path: Path) -> None:
+    def part(occasion: VerbContext) -> Effects[str]:
+        yield from do(WriteFile(str(tmp_path / "kept"), Secret(b"1")))
+        try:
+            yield from do(ReadFile(str(tmp_path)))
+        except EffectError:
+            return occasion.agent_id
+        return ""
+
+    executor = Executor("node-1", settings(), file_handlers(), unseal, lambda _: None)
+    assert asyncio.run(executor.tend(part)) == "node-1"
+    assert (tmp_path / "kept").exists()

@@ -1,0 +1,53 @@
+"""What is said while a command is under way."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from warren.commands.pipeline.output_buffer import MAX_KEPT, MAX_PIECE, OutputBuffer, Piece
+
+pytestmark = pytest.mark.unit
+
+
+async def follow(text: OutputBuffer) -> tuple[bytes, list[Piece]]:
+    pieces = [await text.after(0, 60)]
+    while not pieces[-1].has_ended:
+        pieces.append(await text.after(pieces[-1].next, 60))
+    return b"".join(piece.octets for piece in pieces), pieces
+
+
+def test_who_follows_gets_all_of_it_as_it_comes() -> None:
+    async def both() -> bytes:
+        text = OutputBuffer()
+        async with asyncio.TaskGroup() as group:
+            followed = group.create_task(follow(text))
+            for number in range(10):
+                text.feed(f"{number},".encode())
+                await asyncio.sleep(0)
+            text.end()
+        return followed.result()[0]
+
+    assert asyncio.run(both()) == b"0,1,2,3,4,5,6,7,8,9,"
+
+
+def test_of_much_the_last_is_kept() -> None:
+    async def late() -> tuple[bytes, list[Piece]]:
+        text = OutputBuffer()
+        text.feed(b"a" * 10)
+        text.feed(b"b" * MAX_KEPT)
+        text.end()
+        return await follow(text)
+
+    octets, pieces = asyncio.run(late())
+    assert octets == b"b" * MAX_KEPT
+    assert pieces[0].offset == 10
+    assert max(len(piece.octets) for piece in pieces) == MAX_PIECE
+
+
+def test_silence_is_answered_after_a_while() -> None:
+    async def quiet() -> Piece:
+        return await OutputBuffer().after(0, 0.01)
+
+    assert asyncio.run(quiet()) == Piece(0, b"", has_ended=False)

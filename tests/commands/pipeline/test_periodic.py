@@ -1,0 +1,50 @@
+"""What is due by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+
+from tests.commands.commands import settings
+from warren.commands.effects.effect import EffectError, Effects, Now, do
+from warren.commands.handlers.files import file_handlers
+from warren.commands.periodic import TaskResult
+from warren.commands.pipeline.executor import Executor
+from warren.commands.pipeline.periodic import keep_up
+from warren.commands.verbs import VerbContext
+
+pytestmark = pytest.mark.integration
+
+
+def test_each_part_comes_again_whatever_becomes_of_another(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    done: list[str] = []
+    enough = asyncio.Event()
+
+    def steady(_: VerbContext) -> Effects[TaskResult]:
+        yield from do(Now())
+        done.append("steady")
+        if len(done) > 5:
+            enough.set()
+        return TaskResult(failed={"ada": "no answer"}, again_seconds=0.001)
+
+    def failing(_: VerbContext) -> Effects[TaskResult]:
+        yield from do(Now())
+        raise EffectError("the disk is full")
+
+    def crashing(_: VerbContext) -> Effects[TaskResult]:
+        yield from do(Now())
+        raise RuntimeError("a mistake")
+
+    async def play() -> None:
+        executor = Executor("node-1", settings(), file_handlers(), lambda *_: b"", lambda _: None)
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(keep_up(executor, (steady, failing, crashing)))
+            await asyncio.wait_for(enough.wait(), 60)
+            task.cancel()
+
+    asyncio.run(play())
+    told = sorted((record.message, getattr(record, "part", "")) for record in caplog.records)
+    assert told == [("upkeep.crashed", "crashing"), ("upkeep.failed", "failing"), ("upkeep.failed", "steady")]

@@ -1,0 +1,244 @@
+"""How users of OpenVPN end, on real files; with a server in test_openvpn_server.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from tests.commands.commands import settings
+from tests.commands.providers.performing import Cut, Node
+from warren.commands.effects.effect import EffectError, Effects, LockFile
+from warren.commands.effects.openvpn import EndVpnSessions
+from warren.commands.handlers.locks import hold
+from warren.commands.periodic import TaskResult
+from warren.commands.pipeline.executor import Execution, Handlers
+from warren.commands.providers import openvpn
+from warren.commands.providers.openvpn_files import VpnFiles
+from warren.commands.providers.openvpn_user import VpnUser, parse_user
+from warren.commands.providers.pki import is_revoked
+from warren.commands.providers.vpn_revocation import TRY_AGAIN_SECONDS, end_openvpn_user, expire_users
+from warren.commands.result import Status
+from warren.commands.settings import OpenVpnSettings, PanelSettings, ServiceSettings
+from warren.commands.verbs import VerbContext
+
+pytestmark = pytest.mark.integration
+
+SOCKET = "/run/openvpn/management.sock"
+
+
+class Sessions:
+    """A management socket's handler: how many sessions each user has, and whether it answers."""
+
+    def __init__(self) -> None:
+        self.of: dict[str, int] = {}
+        self.answers = True
+
+    def handlers(self) -> Handlers:
+        return {EndVpnSessions: self._end}
+
+    async def _end(self, effect: EndVpnSessions, _: Execution) -> int:
+        if not self.answers:
+            raise EffectError(f"{effect.socket}: Connection refused")
+        return self.of.pop(effect.username, 0)
+
+
+class Place:
+    """A directory of users, and a node that keeps them."""
+
+    def __init__(self, directory: Path) -> None:
+        self.files = VpnFiles(str(directory))
+        self.sessions = Sessions()
+        self.openvpn = OpenVpnSettings(str(directory), SOCKET, "vpn.example.org 1194 udp")
+        services = ServiceSettings(openvpn=self.openvpn, panel=PanelSettings(None, 4))
+        self.node = Node(replace(settings(), services=services), self.sessions.handlers())
+
+    def make(self, username: str, timeout: int = 60) -> VpnUser:
+        args: Mapping[str, object] = {
+            "username": username,
+            "userpass": "correct horse",
+            "source_ip": "192.0.2.2",
+            "key": "c2VjcmV0c2VjcmV0c2VjcmV0",
+            "hmac_key": "aG1hY2htYWNobWFjaG1hY2ht",
+            "timeout": timeout,
+        }
+        result = self.node.run(openvpn.VERBS[0], args)
+        assert result.status == Status.SUCCESS, result.problem
+        return parse_user(Path(self.files.entry(username)).read_bytes())
+
+    def left_of(self, username: str) -> list[str]:
+        """The files that a user still has."""
+        files = self.files
+        paths = [files.entry, files.certificate, files.profile, files.spa]
+        return [path(username) for path in paths if Path(path(username)).exists()]
+
+    def is_revoked(self, user: VpnUser) -> bool:
+        return is_revoked(Path(self.files.crl).read_bytes(), int(user.serial, 16))
+
+    def end(self, username: str) -> tuple[bool, int | None]:
+        def part(_: VerbContext) -> Effects[tuple[bool, int | None]]:
+            ended = yield from end_openvpn_user(self.openvpn, self.files, username)
+            return ended.was_there, ended.sessions
+
+        return self.node.tend(part)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+def test_all_of_a_user_ends_and_nothing_of_another(place: Place) -> None:
+    user, other = place.make("user1"), place.make("user2")
+    place.sessions.of = {"user1": 2, "user2": 1}
+    assert place.end("user1") == (True, 2)
+    assert place.left_of("user1") == []
+    assert len(place.left_of("user2")) == 4
+    assert (place.is_revoked(user), place.is_revoked(other)) == (True, False)
+    assert place.sessions.of == {"user2": 1}
+    assert place.end("user1") == (False, 0)
+
+
+def test_who_never_was(place: Place) -> None:
+    assert place.end("user1") == (False, 0)
+
+
+def fail_to_end(place: Place) -> VpnUser:
+    user = place.make("user1", 3600)
+    place.sessions.of, place.sessions.answers = {"user1": 1}, False
+    with pytest.raises(EffectError, match="Connection refused"):
+        place.end("user1")
+    assert place.is_revoked(user)
+    assert place.left_of("user1") == [place.files.entry("user1")]
+    return user
+
+
+def test_sessions_that_cannot_be_ended_are_ended_by_the_next_attempt(place: Place) -> None:
+    fail_to_end(place)
+    place.sessions.answers = True
+    assert place.end("user1") == (True, 1)
+    assert place.left_of("user1") == []
+
+
+def test_sessions_that_cannot_be_ended_are_ended_without_another_command_too(place: Place) -> None:
+    user = fail_to_end(place)
+    place.sessions.answers = True
+    assert place.node.tend(expire_users, user.created + 60).ended == ("user1",)
+    assert (place.left_of("user1"), place.sessions.of) == ([], {})
+
+
+def test_who_is_not_there_needs_no_server_that_answers(place: Place) -> None:
+    place.sessions.answers = False
+    assert place.end("user1") == (False, None)
+
+
+@pytest.mark.parametrize("lost", ["entry", "certificate", "profile", "spa"])
+def test_a_user_of_which_a_file_is_lost_ends_too(place: Place, lost: str) -> None:
+    user = place.make("user1")
+    Path(getattr(place.files, lost)("user1")).unlink()
+    assert place.end("user1") == (True, 0)
+    assert place.is_revoked(user)
+    assert place.left_of("user1") == []
+
+
+def test_whose_time_is_up_ends_and_nobody_else(place: Place) -> None:
+    user, other = place.make("user1", 60), place.make("user2", 3600)
+    place.sessions.of = {"user1": 1, "user2": 1}
+    early = place.node.tend(expire_users, user.expires - 7)
+    assert early == TaskResult((), {}, 7)
+    late = place.node.tend(expire_users, user.expires)
+    assert late == TaskResult(("user1",))
+    assert place.left_of("user1") == []
+    assert (place.is_revoked(user), place.is_revoked(other)) == (True, False)
+    assert place.sessions.of == {"user2": 1}
+
+
+def test_a_server_that_does_not_answer_is_asked_again(place: Place) -> None:
+    user, other = place.make("user1"), place.make("user2")
+    place.sessions.answers = False
+    tried = place.node.tend(expire_users, user.expires + 5)
+    assert tried.ended == ()
+    assert tried.failed == dict.fromkeys(("user1", "user2"), f"{SOCKET}: Connection refused")
+    assert tried.again_seconds == TRY_AGAIN_SECONDS
+    assert place.is_revoked(user)
+    assert place.is_revoked(other)
+    place.sessions.answers = True
+    assert place.node.tend(expire_users, user.expires + 10).ended == ("user1", "user2")
+
+
+def test_an_entry_that_is_none_is_named_and_holds_up_nobody(place: Place) -> None:
+    user = place.make("user1")
+    Path(place.files.entry("user2")).write_text("{}")
+    looked = place.node.tend(expire_users, user.expires)
+    assert looked.ended == ("user1",)
+    assert looked.failed == {"user2": f"{place.files.entry('user2')} username is no text"}
+
+
+def test_one_of_that_name_who_was_made_meanwhile_lives_on(place: Place) -> None:
+    user = place.make("user1", 60)
+    entry = Path(place.files.entry("user1"))
+    younger = entry.read_bytes().replace(str(user.expires).encode(), str(user.expires + 60).encode())
+
+    async def held_later(effect: LockFile, running: Execution) -> None:
+        entry.write_bytes(younger)  # noqa: ASYNC240, nothing else runs here
+        await hold(effect, running)
+
+    place.node.others = {**place.node.others, LockFile: held_later}
+    assert place.node.tend(expire_users, user.expires).ended == ()
+    assert len(place.left_of("user1")) == 4
+
+
+def cut(place: Place, effects: int, act: Callable[[], object]) -> bool:
+    """Whether the agent ended, before so many effects were more than it wanted."""
+    place.node.effects_left = effects
+    try:
+        act()
+    except Cut:
+        return True
+    finally:
+        place.node.effects_left = None
+    return False
+
+
+def handed_out(place: Place) -> list[int]:
+    """The serial numbers of the certificates that somebody may have."""
+    return [
+        x509.load_pem_x509_certificate(path.read_bytes()).serial_number
+        for path in Path(place.files.directory).glob("certs/*.crt")
+    ]
+
+
+def test_made_by_halves_it_can_be_ended_and_made_anew(tmp_path: Path) -> None:
+    effects = 0
+    while cut(place := Place(tmp_path / str(effects)), effects, lambda: place.make("user1")):
+        serials = handed_out(place)
+        place.end("user1")
+        assert place.left_of("user1") == []
+        assert all(is_revoked(Path(place.files.crl).read_bytes(), serial) for serial in serials)
+        assert int(place.make("user1").serial, 16) in handed_out(place)
+        effects += 1
+    assert effects > 10
+
+
+def test_ended_by_halves_it_ends_at_the_next_attempt(tmp_path: Path) -> None:
+    effects = 0
+    while True:
+        place = Place(tmp_path / str(effects))
+        user = place.make("user1")
+        place.sessions.of = {"user1": 1}
+        if not cut(place, effects, partial(place.node.tend, expire_users, user.expires)):
+            break
+        place.node.tend(expire_users, user.expires + 5)
+        assert (place.left_of("user1"), place.sessions.of) == ([], {})
+        assert place.is_revoked(user)
+        effects += 1
+    assert effects > 10
+
+
+def test_without_a_directory_there_is_nothing_to_end(place: Place) -> None:
+    place.node.settings = settings()
+    assert place.node.tend(expire_users) == TaskResult()

@@ -1,0 +1,63 @@
+"""A store on a disk, and the same one after a restart."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.commands.sandbox_requests import GATEWAY, NOW
+from warren.audit.event import Origin
+from warren.audit.io.journal import Journal, Retention
+from warren.commands.result import Result
+from warren.commands.store.command_store import CommandStore
+from warren.commands.store.database import open_database
+from warren.jws import SigningKey
+
+KEY = SigningKey(b"\x05" * 32)
+
+
+@dataclass
+class Place:
+    """Where one is. Its database began an hour ago."""
+
+    directory: Path
+    rows: int = 1000
+    keeping: Retention = field(default_factory=Retention)
+    now: Callable[[], float] = lambda: NOW
+    interrupted: tuple[Result, ...] = ()
+
+    @property
+    def log(self) -> Path:
+        return self.directory / "audit"
+
+    def begin(self) -> Place:
+        made = open_database(self.directory, self.now() - 3600)
+        made.connection.execute("DELETE FROM meta WHERE name = 'begun'")
+        made.connection.close()
+        return self
+
+    def store(self) -> CommandStore:
+        """Of a process that starts now."""
+        journal = Journal(self.log, GATEWAY, KEY, self.keeping)
+        return CommandStore(self.directory, Origin(GATEWAY), journal, rows=self.rows, now=self.now)
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[CommandStore]:
+        store = self.store()
+        self.interrupted = await store.recover()
+        try:
+            yield store
+        finally:
+            await store.close()
+
+    def lines(self) -> list[dict[str, Any]]:
+        """The audit log."""
+        return [json.loads(line) for line in (self.log / "audit.jsonl").read_text().splitlines()]
+
+    def told(self) -> list[tuple[str, str | None]]:
+        """Of each line the event and the command."""
+        return [(line["event"].removeprefix("command."), line["correlation_id"]) for line in self.lines()]

@@ -1,0 +1,106 @@
+"""What a provider keeps is there until it is dropped, once, or its time is over."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from tests.commands.sandbox_requests import NOW
+from tests.commands.store.stores import Place
+from warren.commands.store.records import Records
+
+pytestmark = pytest.mark.integration
+
+VALUE = {"user": "anna", "since": NOW, "parts": ["vpn", {"id": None}]}
+
+
+class Provider:
+    """With a clock that is set by hand."""
+
+    def __init__(self, directory: Path) -> None:
+        self.time = float(NOW)
+        self.place = Place(directory, now=lambda: self.time).begin()
+
+    def day(self, story: Callable[[Records], Awaitable[None]]) -> None:
+        """Of a process from its start to its end."""
+
+        async def live() -> None:
+            async with self.place.opened() as store:
+                await story(store.records)
+
+        asyncio.run(live())
+
+
+@pytest.fixture
+def provider(tmp_path: Path) -> Provider:
+    return Provider(tmp_path)
+
+
+def test_it_is_kept_over_a_restart(provider: Provider) -> None:
+    async def before(records: Records) -> None:
+        await records.keep("session", "a", VALUE)
+        await records.keep("session", "b", {"user": "b"})
+        await records.keep("other", "a", {})
+
+    async def after(records: Records) -> None:
+        assert await records.find("session", "a") == VALUE
+        assert await records.list("session") == {"a": VALUE, "b": {"user": "b"}}
+        assert await records.find("session", "c") is None
+        assert await records.list("nothing") == {}
+
+    provider.day(before)
+    provider.day(after)
+
+
+def test_another_takes_its_place(provider: Provider) -> None:
+    async def story(records: Records) -> None:
+        await records.keep("session", "a", VALUE, expires=NOW + 10)
+        await records.keep("session", "a", {"user": "b"})
+        provider.time += 10
+        assert await records.list("session") == {"a": {"user": "b"}}
+
+    provider.day(story)
+
+
+@pytest.mark.security
+def test_of_many_that_drop_it_one_is_told_so(provider: Provider) -> None:
+    async def story(records: Records) -> None:
+        await records.keep("bootstrap", "hash", VALUE)
+        dropped = await asyncio.gather(*(records.drop("bootstrap", "hash") for _ in range(20)))
+        assert sorted(dropped) == [False] * 19 + [True]
+
+    provider.day(story)
+    provider.day(lambda records: is_gone(records, "hash"))
+
+
+@pytest.mark.security
+def test_it_goes_when_its_time_is_over(provider: Provider) -> None:
+    async def story(records: Records) -> None:
+        await records.keep("bootstrap", "late", VALUE, expires=NOW + 10)
+        provider.time += 9
+        assert await records.find("bootstrap", "late") == VALUE
+        provider.time += 1
+        await is_gone(records, "late")
+
+    provider.day(story)
+
+
+async def is_gone(records: Records, key: str) -> None:
+    assert await records.find("bootstrap", key) is None
+    assert await records.list("bootstrap") == {}
+    assert await records.drop("bootstrap", key) is False
+
+
+def test_what_is_none_of_json_is_refused_and_nothing_is_changed(provider: Provider) -> None:
+    async def story(records: Records) -> None:
+        await records.keep("session", "a", VALUE)
+        with pytest.raises(TypeError):
+            await records.keep("session", "a", {"octets": b""})
+        with pytest.raises(ValueError, match="not JSON compliant"):
+            await records.keep("session", "a", {"number": float("nan")})
+        assert await records.find("session", "a") == VALUE
+
+    provider.day(story)

@@ -1,0 +1,361 @@
+"""The local HTTP over sockets, asked by Python's own client, by curl, and by clients that do as they please."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPResponse
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from tests.localapi.simulator import NOW, SimulatedNetworks, config
+from warren.http.auth import Access
+from warren.http.io.listeners import HttpListener, TcpAddress, open_tcp, open_unix
+from warren.http.io.server import BODY_BYTES, CONNECTIONS, HEAD_BYTES, serve
+from warren.localapi.http_routes import Pages
+
+pytestmark = pytest.mark.integration
+
+TOKEN = "t" * 43
+PATIENCE_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Served:
+    """An agent's HTTP, on two doors."""
+
+    port: int
+    path: Path
+    networks: SimulatedNetworks
+
+    def client(self) -> HTTPConnection:
+        return HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_SECONDS)
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), PATIENCE_SECONDS)
+
+    def curl(self, *arguments: str | Path) -> str:
+        """What it wrote."""
+        done = subprocess.run(
+            ["curl", "--silent", "--show-error", "--max-time", str(PATIENCE_SECONDS), *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    networks = SimulatedNetworks(config())
+    asyncio.run(networks.connect("default", None))
+    pages = Pages(networks, now=lambda: NOW, version="1.2.3", access=Access(TOKEN), aliases=True)
+    tcp, unix = open_tcp(TcpAddress(ip_address("127.0.0.1"), 0)), open_unix(tmp_path / "http.sock")
+    port = tcp.listener.getsockname()[1]
+    with serving(pages, tcp, unix):
+        yield Served(port, tmp_path / "http.sock", networks)
+
+
+@contextmanager
+def serving(pages: Pages, *doors: HttpListener) -> Iterator[None]:
+    """Until the end of the block, when whatever went wrong in the server is raised."""
+    loop = asyncio.new_event_loop()
+
+    async def serve_all() -> None:
+        async with asyncio.TaskGroup() as group:
+            for door in doors:
+                group.create_task(serve(door, pages), name=door.name)
+
+    task = loop.create_task(serve_all())
+
+    def run() -> None:
+        with suppress(asyncio.CancelledError):
+            loop.run_until_complete(task)
+
+    with ThreadPoolExecutor(1) as threads:
+        running = threads.submit(run)
+        try:
+            yield
+        finally:
+            loop.call_soon_threadsafe(task.cancel)
+            running.result(PATIENCE_SECONDS)
+            loop.close()
+
+
+def answer(connection: socket.socket, method: str = "GET") -> HTTPResponse:
+    """The next one."""
+    response = HTTPResponse(connection, method=method)
+    response.begin()
+    return response
+
+
+def error_code(response: HTTPResponse) -> Any:
+    return json.loads(response.read())["error"]["code"]
+
+
+def is_at_its_end(connection: socket.socket) -> bool:
+    """Whether the agent closes it, and says nothing more."""
+    return connection.recv(1) == b""
+
+
+def test_several_requests_on_one_connection(served: Served) -> None:
+    client = served.client()
+    for target, status in (("/healthz", 200), ("/nothing", 404), ("/peers", 401), ("/healthz?format=text", 200)):
+        client.request("GET", target)
+        response = client.getresponse()
+        assert response.status == status
+        assert response.headers["Content-Length"] == str(len(response.read()))
+    client.close()
+
+
+def test_its_time_is_given_with_each_answer(served: Served) -> None:
+    client = served.client()
+    client.request("GET", "/healthz")
+    assert client.getresponse().headers["Date"].endswith(" GMT")
+    client.close()
+
+
+def test_head_is_get_without_its_body(served: Served) -> None:
+    client = served.client()
+    client.request("GET", "/metrics")
+    whole = client.getresponse()
+    length = len(whole.read())
+    for _ in range(2):
+        client.request("HEAD", "/metrics")
+        head = client.getresponse()
+        assert (head.status, head.headers["Content-Length"], head.read()) == (200, str(length), b"")
+    client.close()
+
+
+def test_requests_may_come_before_their_answers(served: Served) -> None:
+    with served.connect() as connection:
+        connection.sendall(b"GET /healthz?format=text HTTP/1.1\r\nHost: localhost\r\n\r\n" * 3)
+        received = b""
+        while received.count(b"\r\n\r\nOK") < 3:
+            received += connection.recv(4096)
+
+
+def test_http_1_0_is_answered_once(served: Served) -> None:
+    with served.connect() as connection:
+        connection.sendall(b"GET /healthz?format=text HTTP/1.0\r\n\r\n")
+        assert answer(connection).read() == b"OK"
+        assert is_at_its_end(connection)
+
+
+@pytest.mark.needs("curl")
+def test_the_lines_of_the_documents(served: Served) -> None:
+    here = f"http://localhost:{served.port}"
+    networks = json.loads(served.curl(f"{here}/healthz"))["networks"]
+    assert networks["default"] == {
+        "status": "healthy",
+        "state": "connected",
+        "peerHealth": 50.0,
+        "handshakeRate": 100.0,
+    }
+    assert "\nharmony_agent_bytes_received_total 14\n" in served.curl(f"{here}/metrics")
+    assert served.curl(f"{here}/health", "--output", "/dev/null", "--write-out", "%{http_code}") == "200"
+
+
+@pytest.mark.needs("curl")
+def test_the_unix_socket_needs_no_token(served: Served) -> None:
+    peers = json.loads(served.curl("--unix-socket", served.path, "http://localhost/peers"))
+    assert [peer["name"] for peer in peers] == ["gateway-1", "gateway-2"]
+    assert '"reloaded": true' in served.curl("--unix-socket", served.path, "-X", "POST", "http://agent/reload")
+    assert '"http.token"' in served.curl(f"http://127.0.0.1:{served.port}/peers")
+    bearer = f"Authorization: Bearer {TOKEN}"
+    assert '"gateway-1"' in served.curl(f"http://127.0.0.1:{served.port}/peers", "--header", bearer)
+
+
+@pytest.mark.security
+def test_a_page_of_a_browser_is_refused(served: Served) -> None:
+    client = served.client()
+    for headers in ({"Origin": "http://localhost"}, {"Host": "rebound.example"}):
+        client.request("GET", "/metrics", headers=headers)
+        response = client.getresponse()
+        assert (response.status, error_code(response)) == (403, error_of(headers))
+    client.close()
+
+
+def error_of(headers: dict[str, str]) -> str:
+    return "http." + next(iter(headers)).lower()
+
+
+def test_a_body_is_read_and_ignored(served: Served) -> None:
+    client = served.client()
+    for body in (b"x" * BODY_BYTES, (b"x" * 1000 for _ in range(3))):
+        client.request("POST", "/reload", body, {"Authorization": f"Bearer {TOKEN}"})
+        response = client.getresponse()
+        assert (response.status, json.loads(response.read())["reloaded"]) == (200, True)
+    client.close()
+
+
+def test_whoever_waits_to_be_told_to_go_on_is_told(served: Served) -> None:
+    with served.connect() as connection:
+        head = f"POST /reload HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n"
+        connection.sendall(f"{head}Content-Length: 2\r\nExpect: 100-continue\r\n\r\n".encode())
+        assert connection.recv(4096).startswith(b"HTTP/1.1 100 ")
+        connection.sendall(b"{}")
+        assert answer(connection).status == 200
+
+
+@pytest.mark.security
+@pytest.mark.parametrize(
+    ("sent", "status", "code"),
+    [
+        (b"POST /reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 65537\r\n\r\n" + b"x" * 65537, 413, "http.body"),
+        (b"HEAD /health HTTP/1.1\r\nHost: localhost\r\nContent-Length: 65537\r\n\r\n" + b"x" * 65537, 413, None),
+        (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * HEAD_BYTES, 431, "http.malformed"),
+        (b"GET /healthz HTTP/1.1\r\n\r\n", 400, "http.malformed"),
+        (b"GET /healthz HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400, "http.malformed"),
+        (b"GET /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400, "http.malformed"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(64) + b"\r\n\r\n", 400, "http.malformed"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, "http.version"),
+    ],
+    ids=["body", "body of HEAD", "head", "no host", "two hosts", "two lengths", "TLS", "HTTP/2"],
+)
+def test_what_is_too_much_or_no_http_is_told_and_ends(
+    served: Served, sent: bytes, status: int, code: str | None
+) -> None:
+    with served.connect() as connection:
+        connection.sendall(sent)
+        response = answer(connection, sent.split()[0].decode("latin-1"))
+        assert (response.status, error_code(response) if code else None) == (status, code)
+        assert is_at_its_end(connection)
+
+
+FRAGMENTS = [
+    *(
+        f"{method} {target} HTTP/{version}\r\n".encode()
+        for method in ("GET", "HEAD", "POST", "CONNECT")
+        for target in ("/metrics", "/reload", "*", "http://[")
+        for version in ("1.0", "1.1", "9.9")
+    ),
+    b"Host: localhost\r\n",
+    b"Connection: close\r\n",
+    b"Connection: upgrade\r\nUpgrade: h2c\r\n",
+    b"Content-Length: 3\r\n",
+    b"Content-Length: 70000\r\n",
+    b"Transfer-Encoding: chunked\r\n",
+    b"Expect: 100-continue\r\n",
+    b"\r\n",
+    b"3\r\nabc\r\n",
+    b"0\r\n\r\n",
+    b"x" * 70000,
+    b"\x00\xff",
+]
+
+
+@pytest.mark.security
+def test_whatever_a_client_sends_the_next_is_answered(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+    @given(st.lists(st.sampled_from(FRAGMENTS), max_size=8))
+    @example([b"HEAD /metrics HTTP/1.1\r\n", b"Host: localhost\r\n", b"\r\n", b"\x00\xff", b"\r\n"])
+    def send(fragments: list[bytes]) -> None:
+        with served.connect() as connection, suppress(ConnectionError):
+            connection.sendall(b"".join(fragments))
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(1 << 16):
+                pass
+        with served.connect() as connection:
+            connection.sendall(b"GET /healthz?format=text HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert answer(connection).read() == b"OK"
+
+    send()
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+@pytest.mark.security
+def test_one_connection_too_many_is_turned_away(served: Served) -> None:
+    held = [served.connect() for _ in range(CONNECTIONS)]
+    with served.connect() as connection:
+        assert answer(connection).status == 503
+        assert is_at_its_end(connection)
+    with socket.socket(socket.AF_UNIX) as local:  # the other door has its own
+        local.settimeout(PATIENCE_SECONDS)
+        local.connect(str(served.path))
+        local.sendall(b"GET /healthz?format=text HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert answer(local).read() == b"OK"
+    for connection in held:
+        connection.close()
+
+
+@pytest.mark.security
+@pytest.mark.parametrize("sent", [b"\r\n", b"x", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"], ids=ascii)
+def test_who_never_stops_sending_holds_up_nobody_else(served: Served, sent: bytes) -> None:
+    ending = threading.Event()
+
+    def flood() -> None:
+        while not ending.is_set():
+            with served.connect() as connection, suppress(ConnectionError):
+                connection.setblocking(False)
+                while not ending.is_set():
+                    with suppress(BlockingIOError):
+                        connection.send(sent * 1000)
+                    with suppress(BlockingIOError):
+                        connection.recv(1 << 20)
+
+    with ThreadPoolExecutor(2) as threads, closing(served.client()) as client:
+        try:
+            for _ in range(2):
+                threads.submit(flood)
+            for _ in range(20):
+                client.request("GET", "/healthz?format=text")
+                assert client.getresponse().read() == b"OK"
+        finally:
+            ending.set()
+
+
+def test_a_client_that_goes_away_harms_nobody(served: Served) -> None:
+    for sent in (b"", b"GET /metr", b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n" * 50):
+        connection = served.connect()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
+        connection.sendall(sent)
+        connection.close()  # with a reset
+    client = served.client()
+    client.request("GET", "/healthz")
+    assert client.getresponse().status == 200
+    client.close()
+
+
+def test_a_page_that_fails_fails_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(SimulatedNetworks):
+        def views(self) -> Any:
+            raise ZeroDivisionError
+
+    pages = Pages(Broken(), now=lambda: NOW, version="1.2.3", access=Access(TOKEN))
+    with serving(pages, open_unix(tmp_path / "http.sock")):
+        for _ in range(2):
+            with socket.socket(socket.AF_UNIX) as local:
+                local.settimeout(PATIENCE_SECONDS)
+                local.connect(str(tmp_path / "http.sock"))
+                local.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                response = answer(local)
+                assert (response.status, error_code(response)) == (500, "http.failed")
+    assert [record.getMessage() for record in caplog.records if record.exc_info] == ["http.failed"] * 2
+
+
+def test_when_it_ends_nothing_is_left(tmp_path: Path) -> None:
+    pages = Pages(SimulatedNetworks(), now=lambda: NOW, version="1.2.3", access=Access(TOKEN))
+    tcp, unix = open_tcp(TcpAddress(ip_address("127.0.0.1"), 0)), open_unix(tmp_path / "http.sock")
+    address = tcp.listener.getsockname()
+    with serving(pages, tcp, unix):
+        connection = socket.create_connection(address, PATIENCE_SECONDS)
+        connection.sendall(b"GET /healthz?format=text HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert answer(connection).read() == b"OK"
+    with connection:
+        assert is_at_its_end(connection)
+    assert not (tmp_path / "http.sock").exists()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address)

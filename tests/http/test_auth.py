@@ -1,0 +1,97 @@
+"""Who may ask the local HTTP over TCP: no page of a browser, and for more than health only with the token (H-67)."""
+
+from __future__ import annotations
+
+import pytest
+
+from warren.http.auth import Access, verify_not_a_browser, verify_token
+from warren.http.message import RefusedError, Request
+
+pytestmark = [pytest.mark.unit, pytest.mark.security]
+
+TOKEN = "t" * 43
+LOOPBACK = Access(TOKEN)
+WIDE = Access(TOKEN, frozenset({"agent.example"}), addresses=True)
+
+
+def status(request: Request, access: Access, verify: object) -> int:
+    """Of the refusal; 200 where there is none."""
+    assert callable(verify)
+    try:
+        verify(request, access)
+    except RefusedError as refusal:
+        return refusal.response.status
+    return 200
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback", "wide"),
+    [
+        ("localhost", 200, 200),
+        ("localhost:9090", 200, 200),
+        ("LocalHost:1", 200, 200),
+        ("127.0.0.1:9090", 200, 200),
+        ("[::1]:9090", 200, 200),
+        ("[::1]", 200, 200),
+        ("", 200, 200),
+        ("10.0.0.5:9090", 403, 200),
+        ("[fd00::5]:9090", 403, 200),
+        ("agent.example", 403, 200),
+        ("rebound.example:9090", 403, 403),
+        ("localhost.rebound.example", 403, 403),
+        ("127.0.0.1.rebound.example", 403, 403),
+        ("localhost@rebound.example", 403, 403),
+        ("[::1", 200, 200),
+        ("[rebound.example]", 403, 403),
+    ],
+)
+def test_a_host_that_is_no_name_of_this_host_is_refused(host: str, loopback: int, wide: int) -> None:
+    request = Request("GET", "/metrics", {"host": host})
+    assert status(request, LOOPBACK, verify_not_a_browser) == loopback
+    assert status(request, WIDE, verify_not_a_browser) == wide
+
+
+def test_nor_is_one_in_the_target() -> None:
+    """RFC 9112 section 3.2.2: it counts more than the header."""
+    for host, expected in (("localhost:9090", 200), ("rebound.example", 403)):
+        request = Request("GET", f"http://{host}/metrics", {"host": "localhost"})
+        assert status(request, LOOPBACK, verify_not_a_browser) == expected
+
+
+@pytest.mark.parametrize("origin", ["http://localhost:9090", "https://rebound.example", "null", ""])
+def test_any_origin_is_refused(origin: str) -> None:
+    request = Request("GET", "/healthz", {"host": "localhost", "origin": origin})
+    assert status(request, WIDE, verify_not_a_browser) == 403
+
+
+@pytest.mark.parametrize(
+    ("authorization", "expected"),
+    [
+        (f"Bearer {TOKEN}", 200),
+        (f"bearer  {TOKEN} ", 200),
+        (f"Basic {TOKEN}", 401),
+        (TOKEN, 401),
+        ("Bearer", 401),
+        ("Bearer ", 401),
+        (f"Bearer {TOKEN[:-1]}", 401),
+        (f"Bearer {TOKEN}t", 401),
+        ("Bearer \xff\xfe", 401),
+        (None, 401),
+    ],
+)
+def test_the_token_must_be_whole(authorization: str | None, expected: int) -> None:
+    headers = {} if authorization is None else {"authorization": authorization}
+    assert status(Request("GET", "/peers", headers), LOOPBACK, verify_token) == expected
+    assert status(Request("GET", "/peers", headers), Access(None), verify_token) == 401
+
+
+def test_without_a_token_nothing_stands_for_it() -> None:
+    for given in ("Bearer ", "Bearer None", "Bearer"):
+        assert status(Request("GET", "/peers", {"authorization": given}), Access(None), verify_token) == 401
+
+
+def test_a_refusal_says_how_to_ask() -> None:
+    with pytest.raises(RefusedError, match="expected `Authorization: Bearer TOKEN`") as refusal:
+        verify_token(Request("GET", "/peers"), LOOPBACK)
+    assert ("WWW-Authenticate", 'Bearer realm="warren"') in refusal.value.response.headers
+    assert TOKEN not in repr(LOOPBACK)

@@ -1,0 +1,50 @@
+"""Requests and answers of the local HTTP."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from warren.http.message import RefusedError, Request, json_response
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.mark.parametrize(
+    ("target", "path", "netloc", "query"),
+    [
+        ("/healthz", "/healthz", "", {}),
+        ("/healthz?format=text", "/healthz", "", {"format": "text"}),
+        ("/healthz?format=json&format=text&empty=", "/healthz", "", {"format": "text"}),
+        ("//rebound.example/healthz", "//rebound.example/healthz", "", {}),
+        ("http://localhost:9090/healthz?format=text", "/healthz", "localhost:9090", {"format": "text"}),
+        ("*", "*", "", {}),
+        ("", "", "", {}),
+    ],
+)
+def test_a_target_in_its_parts(target: str, path: str, netloc: str, query: dict[str, str]) -> None:
+    request = Request("GET", target)
+    assert (request.split().path, request.split().netloc, request.query()) == (path, netloc, query)
+
+
+@given(st.text())
+def test_no_target_breaks_it(target: str) -> None:
+    with suppress(RefusedError):
+        assert all(isinstance(value, str) for value in Request("GET", target).query().values())
+
+
+@given(st.text())
+def test_a_refusal_is_json_whatever_was_asked(said: str) -> None:
+    response = RefusedError(404, "http.path", said).response
+    assert json.loads(response.body)["error"]["code"] == "http.path"
+    assert response.body.endswith(b"\n")
+
+
+def test_no_answer_may_be_kept_or_guessed_at() -> None:
+    headers = dict(json_response(200, {}).headers)
+    assert headers["Cache-Control"] == "no-store"
+    assert headers["X-Content-Type-Options"] == "nosniff"

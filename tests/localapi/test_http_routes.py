@@ -1,0 +1,219 @@
+"""What each path of the local HTTP answers, and to whom (H-58 to H-61, P-40 to P-44)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from tests.localapi.simulator import NOW, SimulatedNetworks, config
+from warren.errors import ConfigError, EngineError, Finding, HostError, WarrenError
+from warren.http.auth import Access
+from warren.http.message import Request, Response
+from warren.localapi.http_routes import Pages
+from warren.telemetry.health import Condition
+
+pytestmark = pytest.mark.unit
+
+TOKEN = "t" * 43
+PATHS = ["/healthz", "/health", "/metrics", "/peers", "/info", "/reload"]
+OPEN = PATHS[:3]
+
+
+def networks(*, connected: bool = True) -> SimulatedNetworks:
+    """One, whose first peer of two has a session once it is up."""
+    made = SimulatedNetworks(config())
+    if connected:
+        asyncio.run(made.connect("default", None))
+    return made
+
+
+def pages(given: SimulatedNetworks, **values: Any) -> Pages:
+    """As main makes them."""
+    return Pages(given, now=lambda: NOW, version="1.2.3", access=Access(TOKEN), **values)
+
+
+def ask(
+    asked: Pages, target: str, method: str = "GET", *, trusted: bool = False, **headers: str
+) -> tuple[int, Response]:
+    """Status and answer; headers by keyword."""
+    response = asyncio.run(asked.answer(Request(method, target, {"host": "localhost", **headers}, trusted)))
+    return response.status, response
+
+
+def body(response: Response) -> Any:
+    """Of JSON."""
+    assert response.content_type == "application/json"
+    return json.loads(response.body)
+
+
+def test_healthz_of_a_network_that_is_up() -> None:
+    status, response = ask(pages(networks()), "/healthz")
+    assert status == 200
+    assert body(response) == {
+        "status": "healthy",
+        "timestamp": "2027-01-15T08:00:00Z",
+        "networks": {
+            "default": {"status": "healthy", "state": "connected", "peerHealth": 50.0, "handshakeRate": 100.0}
+        },
+    }
+
+
+def test_after_a_disconnect_it_is_unhealthy_and_says_so_by_its_status() -> None:
+    given = networks()
+    asyncio.run(given.disconnect("default"))
+    for path in ("/healthz", "/health"):
+        status, response = ask(pages(given), path)
+        assert (status, body(response)["status"]) == (503, "unhealthy")
+    assert ask(pages(given), "/healthz?format=text")[1].body == b"UNHEALTHY"
+
+
+def test_degraded_is_not_refused() -> None:
+    soon = Condition("certificate.expiry", "the certificate ends in 3 days")
+    status, response = ask(pages(networks(), conditions=lambda: [soon]), "/healthz")
+    assert (status, body(response)["status"]) == (200, "degraded")
+    assert body(response)["conditions"][0]["name"] == "certificate.expiry"
+
+
+def test_a_network_that_nobody_has_asked_for_is_no_concern() -> None:
+    status, response = ask(pages(networks(connected=False)), "/healthz")
+    assert (status, body(response)["status"], body(response)["networks"]) == (200, "healthy", {})
+
+
+def test_plain_text_on_request() -> None:
+    asked = pages(networks())
+    status, response = ask(asked, "/healthz?format=text")
+    assert (status, response.body, response.content_type) == (200, b"OK", "text/plain; charset=utf-8")
+    assert ask(asked, "/healthz?format=json")[0] == 200
+    status, response = ask(asked, "/healthz?format=xml")
+    assert (status, body(response)["error"]["code"]) == (400, "http.format")
+
+
+def test_health_has_the_keys_of_document_003() -> None:
+    _, response = ask(pages(networks()), "/health")
+    assert body(response)["mesh"] | {"health_score": body(response)["health_score"]} == {
+        "state": "connected",
+        "peers_total": 2,
+        "peers_connected": 1,
+        "last_sync": None,
+        "revision": None,
+        "layer": None,
+        "health_score": 50.0,
+    }
+
+
+def test_metrics_in_the_format_that_is_asked_for() -> None:
+    asked = pages(networks(), aliases=True)
+    status, response = ask(asked, "/metrics")
+    assert (status, response.content_type) == (200, "text/plain; version=0.0.4; charset=utf-8")
+    assert b"\nharmony_agent_active_peers 1\n" in response.body
+    _, response = ask(asked, "/metrics", accept="application/openmetrics-text")
+    assert response.content_type.startswith("application/openmetrics-text")
+    read = text_string_to_metric_families(response.body.decode())  # type: ignore[no-untyped-call]
+    assert "privateer_peer_count" in {family.name for family in read}
+    assert b"harmony" not in ask(pages(networks()), "/metrics")[1].body
+
+
+def test_its_sums_survive_a_network() -> None:
+    given = networks()
+    asked = pages(given, aliases=True)
+    line = b"\nharmony_agent_bytes_received_total 14\n"
+    assert line in ask(asked, "/metrics")[1].body
+    given.networks.clear()
+    assert line in ask(asked, "/metrics")[1].body
+
+
+def test_peers_and_info() -> None:
+    asked = pages(networks(), settings=lambda: {"http.port": 9090})
+    _, response = ask(asked, "/peers", trusted=True)
+    assert [(peer["name"], peer["state"]) for peer in body(response)] == [
+        ("gateway-1", "connected"),
+        ("gateway-2", "connecting"),
+    ]
+    _, response = ask(asked, "/info", trusted=True)
+    assert body(response)["version"] == "1.2.3"
+    assert body(response)["config"] == {"http.port": 9090}
+
+
+def test_reload_reads_the_configuration_again() -> None:
+    given = networks()
+    given.file = [config(), config("other", ["gateway-3"])]
+    status, response = ask(pages(given), "/reload", "POST", trusted=True)
+    assert (status, body(response)) == (200, {"reloaded": True, "revision": None})
+    assert list(given.networks) == ["default", "other"]
+    given.changed_for_later = ["[daemon]"]
+    status, response = ask(pages(given), "/reload", "POST", trusted=True)
+    assert body(response) == {"reloaded": True, "revision": None, "restart_needed": ["[daemon]"]}
+
+
+def test_a_reload_that_is_refused_says_why_and_changes_nothing() -> None:
+    given = networks()
+    given.file = ConfigError([Finding("mtu", "12 is out of range", "expected 1280 to 65535")], source="agent.toml")
+    status, response = ask(pages(given), "/reload", "POST", trusted=True)
+    assert status == 400
+    assert body(response)["error"] == {
+        "code": "config.invalid",
+        "message": "agent.toml: mtu: 12 is out of range; expected 1280 to 65535",
+        "remedy": "nothing was changed; mend the configuration and try again",
+    }
+    assert list(given.networks) == ["default"]
+
+
+@pytest.mark.parametrize("error", [HostError("busy", code="host.refused"), EngineError("gone", code="engine.failed")])
+def test_what_the_agent_could_not_do_is_its_own_fault(error: WarrenError) -> None:
+    class Failing(SimulatedNetworks):
+        async def reload(self) -> Any:
+            raise error
+
+    status, response = ask(pages(Failing()), "/reload", "POST", trusted=True)
+    assert (status, body(response)["error"]["message"]) == (500, str(error))
+
+
+@pytest.mark.security
+@pytest.mark.parametrize("path", PATHS)
+def test_who_may_ask_for_what_over_tcp(path: str) -> None:
+    asked, method = pages(networks()), "POST" if path == "/reload" else "GET"
+    assert ask(asked, path, method)[0] == (200 if path in OPEN else 401)
+    assert ask(asked, path, method, authorization=f"Bearer {TOKEN}")[0] == 200
+    assert ask(asked, path, method, authorization="Bearer wrong")[0] == (200 if path in OPEN else 401)
+
+
+@pytest.mark.security
+@pytest.mark.parametrize("path", PATHS)
+def test_no_page_of_a_browser_gets_an_answer(path: str) -> None:
+    asked, method = pages(networks()), "POST" if path == "/reload" else "GET"
+    foreign: list[dict[str, Any]] = [{"origin": "http://localhost:9090"}, {"host": "rebound.example:9090"}]
+    for headers in foreign:
+        status, response = ask(asked, path, method, authorization=f"Bearer {TOKEN}", **headers)
+        assert (status, set(body(response))) == (403, {"error"})
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_the_unix_socket_needs_neither_token_nor_host(path: str) -> None:
+    method = "POST" if path == "/reload" else "GET"
+    assert ask(pages(networks()), path, method, trusted=True, host="whatever")[0] == 200
+
+
+def test_a_method_that_a_path_does_not_take_is_told_which_it_does() -> None:
+    asked = pages(networks())
+    for method, path, allow in (
+        ("GET", "/reload", "POST"),
+        ("HEAD", "/reload", "POST"),
+        ("POST", "/metrics", "GET, HEAD"),
+        ("OPTIONS", "/healthz", "GET, HEAD"),
+        ("DELETE", "/peers", "GET, HEAD"),
+    ):
+        status, response = ask(asked, path, method)
+        assert (status, dict(response.headers)["Allow"]) == (405, allow)
+    assert ask(asked, "/healthz", "HEAD")[0] == 200
+
+
+def test_where_there_is_nothing_it_says_what_there_is() -> None:
+    for target in ("/", "/nothing", "/healthz/", "//healthz", "*"):
+        status, response = ask(pages(networks()), target)
+        assert status == 404
+        assert "expected /healthz, /health, /metrics" in body(response)["error"]["message"]
+    assert ask(pages(networks()), "http://[/healthz")[0] == 400

@@ -1,0 +1,44 @@
+"""Each import contract fails by name where one forbidden import is planted."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.project.conftest import Tree
+
+pytestmark = pytest.mark.integration
+
+LAYERS = "layers: each imports only what stands below it"
+PURE = "pure outside io: no socket, file, process, clock or event loop"
+PROTECTED = "io is protected: only the composition roots and other io reach it"
+
+
+def verdicts(tree: Tree) -> dict[str, bool]:
+    """Which contracts hold, by name."""
+    said = tree.run("lint-imports", "--no-cache").stdout
+    kept = {name: f"{name} KEPT" in said for name in (LAYERS, PURE, PROTECTED)}
+    assert all(held or f"{name} BROKEN" in said for name, held in kept.items()), said
+    return kept
+
+
+def test_the_tree_as_it_stands_keeps_them_all(tree: Tree) -> None:
+    assert verdicts(tree) == {LAYERS: True, PURE: True, PROTECTED: True}
+
+
+@pytest.mark.parametrize(
+    ("path", "line", "broken"),
+    [
+        ("src/warren/errors.py", "from warren.tunnel import plan", LAYERS),
+        ("src/warren/tunnel/plan.py", "import warren.cli", LAYERS),
+        ("src/warren/errors.py", "from warren import clock", LAYERS),
+        ("src/warren/stranger/__init__.py", "", LAYERS),
+        ("src/warren/tunnel/plan.py", "import socket", PURE),
+        ("src/warren/tunnel/plan.py", "import asyncio", PURE),
+        ("src/warren/tunnel/plan.py", "from time import monotonic", PURE),
+        ("src/warren/tunnel/plan.py", "from pathlib import Path", PURE),
+        ("src/warren/tunnel/plan.py", "import warren.tunnel.io", PROTECTED),
+    ],
+)
+def test_a_planted_import_breaks_its_contract_alone(tree: Tree, path: str, line: str, broken: str) -> None:
+    tree.plant(path, f"\n{line}\n")
+    assert verdicts(tree) == {name: name != broken for name in (LAYERS, PURE, PROTECTED)}
