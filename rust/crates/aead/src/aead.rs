@@ -1,25 +1,14 @@
-//! The choice of a path, and what is done on it.
+//! The choice of a path.
 
 use std::str::FromStr;
 
-use crate::batch::Batch;
-use crate::packet::{Nonce, Packet};
 use crate::path::Path;
-use crate::single;
 
 /// ChaCha20-Poly1305 on a path that this processor has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Aead {
     /// Available, whoever made this.
     path: Path,
-}
-
-/// What became of a packet.
-pub struct Opened<'a> {
-    /// The packet's nonce.
-    pub nonce: Nonce,
-    /// The plaintext; `None`, and what lay there is void, if the packet is not authentic.
-    pub text: Option<&'a mut [u8]>,
 }
 
 /// Why no path was chosen.
@@ -53,32 +42,6 @@ impl Aead {
     pub fn path(self) -> Path {
         self.path
     }
-
-    /// Seals packets in place, sixteen at a time, and does not allocate. What they are, except for their texts and keys,
-    /// may show in the time it takes: how many they are and how long.
-    pub fn seal<'a>(self, packets: impl IntoIterator<Item = Packet<'a>>) {
-        let mut packets = packets.into_iter();
-        if self.path == Path::Ring {
-            return packets.for_each(seal);
-        }
-        let mut batch = Batch::new();
-        while batch.fill(&mut packets) {
-            batch.seal(self);
-        }
-    }
-
-    /// Opens packets in place, sixteen at a time, and does not allocate. `opened` gets each in its turn, and its text
-    /// only if its tag is right; a forged packet does not touch the others.
-    pub fn open<'a>(self, packets: impl IntoIterator<Item = Packet<'a>>, mut opened: impl FnMut(Opened<'a>)) {
-        let mut packets = packets.into_iter();
-        if self.path == Path::Ring {
-            return packets.for_each(|packet| opened(Opened { nonce: packet.nonce, text: open(packet) }));
-        }
-        let mut batch = Batch::new();
-        while batch.fill(&mut packets) {
-            batch.open(self, &mut opened);
-        }
-    }
 }
 
 impl FromStr for Aead {
@@ -92,17 +55,6 @@ impl FromStr for Aead {
         let path = Path::ALL.into_iter().find(|path| path.to_string() == name);
         Self::on(path.ok_or_else(|| ChoiceError::Unknown(name.to_owned()))?)
     }
-}
-
-/// Seals one packet in place.
-pub fn seal(mut packet: Packet<'_>) {
-    single::seal(&mut packet);
-}
-
-/// Opens one packet in place; `None`, and what lay there is void, if it is not authentic.
-#[must_use]
-pub fn open<'a>(mut packet: Packet<'a>) -> Option<&'a mut [u8]> {
-    single::open(&mut packet).then_some(packet.text)
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! Packets as the lanes of a lockstep see them. A lane may be without a packet: then it has no text.
 
-use crate::batch::Entry;
-use crate::packet::Packet;
+use crate::packet::{Entry, Packet};
 
 /// Octets of a ChaCha20 block, and of the chunks that text is worked in.
 pub(crate) const CHUNK: usize = 64;

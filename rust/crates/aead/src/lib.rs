@@ -72,7 +72,8 @@ mod plan;
 mod poly_cases;
 mod single;
 
-pub use aead::{Aead, ChoiceError, Opened, open, seal};
+pub use aead::{Aead, ChoiceError};
 pub use key::{KEY_BYTES, Key};
-pub use packet::{NONCE_BYTES, Nonce, Packet, TAG_BYTES};
+pub use packet::{NONCE_BYTES, Nonce, Opened, Packet, TAG_BYTES};
 pub use path::Path;
+pub use single::{open, seal};

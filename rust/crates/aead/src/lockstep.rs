@@ -1,8 +1,7 @@
 //! The way from a group of packets to the code of their path: the only calls of what not every processor has.
 
 use crate::aead::Aead;
-use crate::batch::Entry;
-use crate::packet::TAG_BYTES;
+use crate::packet::{Entry, TAG_BYTES};
 use crate::plan::{BATCH, Form};
 
 /// Turns the texts of a group and gives the tags of the ciphertexts, in the same order.

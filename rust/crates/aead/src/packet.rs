@@ -1,5 +1,7 @@
 //! What is sealed or opened: one message, in place.
 
+use subtle::ConstantTimeEq;
+
 use crate::key::Key;
 
 /// Octets of a tag.
@@ -56,6 +58,32 @@ impl<'a> Packet<'a> {
     pub fn numbered(key: &'a Key, counter: u64, room: &'a mut [u8]) -> Option<Self> {
         let (text, tag) = room.split_last_chunk_mut()?;
         Some(Self { key, nonce: Nonce::numbered(counter), associated: &[], text, tag })
+    }
+}
+
+/// What became of a packet.
+pub struct Opened<'a> {
+    /// The packet's nonce.
+    pub nonce: Nonce,
+    /// The plaintext; `None`, and what lay there is void, if the packet is not authentic.
+    pub text: Option<&'a mut [u8]>,
+}
+
+/// A packet of a batch, with its position there and whether it was found authentic.
+pub(crate) struct Entry<'a> {
+    pub(crate) packet: Packet<'a>,
+    pub(crate) place: usize,
+    pub(crate) authentic: bool,
+}
+
+impl Entry<'_> {
+    /// Compares the tag; a text that is not authentic is lost.
+    pub(crate) fn check_tag(&mut self, tag: &[u8; TAG_BYTES]) {
+        // As one number: octet by octet, which is what `subtle` does with a slice, takes longer than a short packet.
+        self.authentic = u128::from_ne_bytes(*self.packet.tag).ct_eq(&u128::from_ne_bytes(*tag)).into();
+        if !self.authentic {
+            self.packet.text.fill(0);
+        }
     }
 }
 

@@ -6,7 +6,17 @@ use crate::key::Key;
 use crate::packet::Packet;
 
 /// Seals one packet in place.
-pub(crate) fn seal(packet: &mut Packet<'_>) {
+pub fn seal(mut packet: Packet<'_>) {
+    seal_in_place(&mut packet);
+}
+
+/// Opens one packet in place; `None`, and what lay there is void, if it is not authentic.
+#[must_use]
+pub fn open<'a>(mut packet: Packet<'a>) -> Option<&'a mut [u8]> {
+    open_in_place(&mut packet).then_some(packet.text)
+}
+
+pub(crate) fn seal_in_place(packet: &mut Packet<'_>) {
     let (nonce, associated) = (nonce(packet), Aad::from(packet.associated));
     match key(packet.key).seal_in_place_separate_tag(nonce, associated, packet.text) {
         Ok(tag) => packet.tag.copy_from_slice(tag.as_ref()),
@@ -14,8 +24,8 @@ pub(crate) fn seal(packet: &mut Packet<'_>) {
     }
 }
 
-/// Opens one packet in place; false, and the text is void, if it is not authentic.
-pub(crate) fn open(packet: &mut Packet<'_>) -> bool {
+/// False, and the text is void, if the packet is not authentic.
+pub(crate) fn open_in_place(packet: &mut Packet<'_>) -> bool {
     let (nonce, associated, tag) = (nonce(packet), Aad::from(packet.associated), Tag::from(*packet.tag));
     key(packet.key).open_in_place_separate_tag(nonce, associated, tag, packet.text, 0..).is_ok()
 }

@@ -1,6 +1,7 @@
 //! What the UAPI socket and the Python binding may ask of a running device.
 
 use std::io;
+use std::sync::mpsc;
 
 use proto::change::InterfaceChange;
 use proto::status::InterfaceStatus;
@@ -42,4 +43,12 @@ pub enum ControlError {
     /// The device has ended.
     #[error("the device is closed")]
     Closed,
+}
+
+/// What another thread asks of the packet thread. An answer that nobody waits for any more is dropped. Both values hold
+/// secrets: boxed, they leave no copy behind where they were.
+pub(crate) enum Request {
+    Apply(Box<InterfaceChange>, mpsc::SyncSender<Result<(), ControlError>>),
+    Status(mpsc::SyncSender<Box<InterfaceStatus>>),
+    Close,
 }

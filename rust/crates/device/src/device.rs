@@ -11,18 +11,10 @@ use proto::change::InterfaceChange;
 use proto::status::InterfaceStatus;
 use rustix::event::{EventfdFlags, eventfd};
 
-use crate::control::{Control, ControlError};
+use crate::control::{Control, ControlError, Request};
 use crate::events::{EndReason, Event, EventQueue};
 use crate::tun::Tun;
 use crate::worker::Worker;
-
-/// What another thread asks of the packet thread. An answer that nobody waits for any more is dropped. Both values hold
-/// secrets: boxed, they leave no copy behind where they were.
-pub(crate) enum Request {
-    Apply(Box<InterfaceChange>, mpsc::SyncSender<Result<(), ControlError>>),
-    Status(mpsc::SyncSender<Box<InterfaceStatus>>),
-    Close,
-}
 
 /// A WireGuard interface on a TUN, at work until it is closed or its link is deleted.
 pub struct Device {

@@ -9,10 +9,6 @@ mod limits;
 mod outbox;
 mod socket;
 
-pub use inbox::{Arrival, Inbox};
+pub use inbox::{Arrival, BATCH, Inbox};
 pub use outbox::{Outbox, SendReport, Source};
 pub use socket::{BindError, Family, Socket, Sockets, Trains};
-
-/// Trains in one batch: up to 64 KiB each, so that a full batch is 1 MiB and is done in about a millisecond and a half;
-/// nothing else waits longer.
-pub const BATCH: usize = 16;

@@ -15,8 +15,7 @@ use proto::clock::Now;
 use proto::status::{InterfaceStatus, OffloadOff};
 
 use crate::clock::{self, SystemRandom};
-use crate::control::ControlError;
-use crate::device::Request;
+use crate::control::{ControlError, Request};
 use crate::events::{EndReason, Event, EventQueue};
 use crate::inbound::Inbound;
 use crate::link::Link;

@@ -5,30 +5,24 @@
 mod constants;
 mod encode;
 mod guard;
+mod message;
 mod parse;
 
-use netlink_packet_core::NetlinkSerializable;
 use netlink_sys::protocols::NETLINK_NETFILTER;
 
-use crate::attribute::Writer;
 use crate::conversation::Conversation;
 use crate::error::{EINVAL, ENOENT, EOPNOTSUPP, EPROTONOSUPPORT, NetError, Refusal};
 use crate::rule::Version;
 use constants::{
-    AF_UNSPEC, NFNETLINK_V0, NFNL_MSG_BATCH_BEGIN, NFNL_MSG_BATCH_END, NFNL_SUBSYS_NFTABLES, NFT_MSG_DELTABLE,
-    NFT_MSG_GETRULE, NFT_MSG_GETTABLE, NFTA_RULE_TABLE, NFTA_TABLE_HANDLE,
+    AF_UNSPEC, NFNL_MSG_BATCH_BEGIN, NFNL_MSG_BATCH_END, NFT_MSG_DELTABLE, NFT_MSG_GETRULE, NFT_MSG_GETTABLE,
+    NFTA_RULE_TABLE, NFTA_TABLE_HANDLE,
 };
 pub use guard::Guard;
+use message::Message;
 use parse::{Table, parse_rule, parse_table};
 
 /// A socket to nf_tables in the network namespace in which it was opened.
 pub struct Nftables(Result<Conversation, Option<i32>>);
-
-/// One message of nfnetlink: its body begins with the family (struct nfgenmsg).
-struct Message {
-    kind: u16,
-    body: Writer,
-}
 
 impl Nftables {
     /// Opens a socket in the network namespace of the calling thread. Needs no privilege, all else does.
@@ -110,30 +104,4 @@ fn named(refusal: Refusal, doing: String) -> NetError {
         return NetError::NoNftables { doing, source: refusal.source };
     }
     refusal.to(doing)
-}
-
-impl Message {
-    fn new(kind: u8, family: u8) -> Self {
-        let kind = u16::from(NFNL_SUBSYS_NFTABLES) << 8 | u16::from(kind);
-        Self { kind, body: Writer::new([family, NFNETLINK_V0, 0, 0]) }
-    }
-
-    /// The first or the last of a transaction.
-    fn frame(kind: u16) -> Self {
-        Self { kind, body: Writer::new([AF_UNSPEC, NFNETLINK_V0, 0, NFNL_SUBSYS_NFTABLES]) }
-    }
-}
-
-impl NetlinkSerializable for Message {
-    fn message_type(&self) -> u16 {
-        self.kind
-    }
-
-    fn buffer_len(&self) -> usize {
-        self.body.octets().len()
-    }
-
-    fn serialize(&self, buffer: &mut [u8]) {
-        buffer.copy_from_slice(self.body.octets());
-    }
 }

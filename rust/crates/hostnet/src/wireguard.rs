@@ -15,9 +15,10 @@ use crate::attribute::Writer;
 use crate::conversation::{Conversation, attributes};
 use crate::error::{ENOENT, EOPNOTSUPP, NetError, Refusal};
 use constants::{
-    CTRL_ATTR_FAMILY_ID, CTRL_ATTR_FAMILY_NAME, CTRL_CMD_GETFAMILY, GENERIC_HEADER_BYTES, GENERIC_VERSION,
-    GENL_ID_CTRL, WG_CMD_GET_DEVICE, WG_GENL_NAME, WGDEVICE_A_IFNAME,
+    CTRL_ATTR_FAMILY_ID, CTRL_ATTR_FAMILY_NAME, CTRL_CMD_GETFAMILY, GENERIC_HEADER_BYTES, GENL_ID_CTRL,
+    WG_CMD_GET_DEVICE, WG_GENL_NAME, WGDEVICE_A_IFNAME,
 };
+use encode::command;
 
 /// A socket to the kernel's WireGuard in the network namespace in which it was opened.
 pub struct WireGuard {
@@ -87,11 +88,6 @@ impl WireGuard {
         })?;
         self.family.ok_or(NetError::NoWireGuard)
     }
-}
-
-/// The body of a command (struct genlmsghdr).
-fn command(command: u8) -> Writer {
-    Writer::new([command, GENERIC_VERSION, 0, 0])
 }
 
 fn parse_family(body: &[u8]) -> Option<u16> {

@@ -8,8 +8,12 @@ use std::ptr::NonNull;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::pages::{RUN_BYTES, Run};
-use crate::secret::{Octets, SECRET_BYTES};
 use crate::state::State;
+
+/// Octets of a secret, which is one slot.
+pub const SECRET_BYTES: usize = 32;
+
+pub(crate) type Octets = [u8; SECRET_BYTES];
 
 /// Not zero: what the first slot holds until a fork wipes it.
 const MARK: Octets = [0x5a; SECRET_BYTES];
@@ -19,6 +23,13 @@ static ARENA: Mutex<Arena> = Mutex::new(Arena { runs: Vec::new(), free: Vec::new
 /// Held for some ten instructions at a time, but where pages are mapped.
 pub(crate) fn locked() -> MutexGuard<'static, Arena> {
     ARENA.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How the keys of this process lie. There is a page for them from the first question on, so that a refusal is told
+/// before there is a key.
+#[must_use]
+pub fn state() -> State {
+    locked().state()
 }
 
 /// See the module.

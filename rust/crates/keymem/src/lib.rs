@@ -26,7 +26,8 @@ mod secret;
 mod shield;
 mod state;
 
+pub use arena::{SECRET_BYTES, state};
 pub use burn::{burn, burnt};
-pub use secret::{SECRET_BYTES, Secret};
+pub use secret::Secret;
 pub use shield::shielded;
-pub use state::{Refusal, State, forgotten, state};
+pub use state::{Refusal, State, forgotten};

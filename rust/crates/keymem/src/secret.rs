@@ -7,12 +7,8 @@ use std::ptr::NonNull;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
-use crate::{arena, state};
-
-/// Octets of a secret.
-pub const SECRET_BYTES: usize = 32;
-
-pub(crate) type Octets = [u8; SECRET_BYTES];
+use crate::arena::{self, Octets, SECRET_BYTES};
+use crate::state;
 
 /// 32 octets in key memory, wiped when dropped, compared in constant time, never shown.
 ///

@@ -4,8 +4,6 @@ use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::arena;
-
 /// Slots given back since the process began.
 static FORGOTTEN: AtomicU64 = AtomicU64::new(0);
 
@@ -35,13 +33,6 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.call, io::Error::from_raw_os_error(self.errno))
     }
-}
-
-/// How the keys of this process lie. There is a page for them from the first question on, so that a refusal is told
-/// before there is a key.
-#[must_use]
-pub fn state() -> State {
-    arena::locked().state()
 }
 
 /// How many keys of this process have been forgotten so far: who remembers the number sees whether there were more since.

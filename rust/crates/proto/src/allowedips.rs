@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::peers::PeerId;
+use crate::peerid::PeerId;
 
 const NONE: u32 = u32::MAX;
 

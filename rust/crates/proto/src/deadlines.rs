@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::clock::Now;
 use crate::interface::{Event, Interface};
-use crate::peers::PeerId;
+use crate::peerid::PeerId;
 use crate::timers::Due;
 
 impl Interface {

@@ -9,7 +9,8 @@ use crate::interface::{Event, Interface, Outgoing};
 use crate::key::PrivateKey;
 use crate::message::{CookieReply, INITIATION_BYTES, Initiation, Kind, RESPONSE_BYTES, Response, kind};
 use crate::noise::{Consumed, Initiated, Opened};
-use crate::peers::{Peer, PeerId};
+use crate::peerid::PeerId;
+use crate::peers::Peer;
 use crate::session::Session;
 use crate::timestamp::Timestamp;
 

@@ -29,6 +29,7 @@ mod keypairs;
 mod load;
 pub mod message;
 mod noise;
+mod peerid;
 mod peers;
 mod ratelimit;
 mod replay;
@@ -42,4 +43,4 @@ mod transport;
 mod vectors;
 
 pub use interface::{Event, Interface, Outgoing};
-pub use peers::PeerId;
+pub use peerid::PeerId;

@@ -11,15 +11,12 @@ use crate::hash::Secret;
 use crate::key::{PresharedKey, PublicKey};
 use crate::keypairs::Keypairs;
 use crate::noise::{Identity, Initiated};
+use crate::peerid::PeerId;
 use crate::timers::Timers;
 use crate::timestamp::Timestamp;
 
 /// Packets kept per peer while there is no session; the oldest goes first.
 pub(crate) const STAGED_PACKETS: usize = 128;
-
-/// A peer of one interface, for as long as it is in its table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct PeerId(pub(crate) u32);
 
 /// All that is kept of one peer.
 pub(crate) struct Peer {

@@ -7,7 +7,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::peers::{Peer, PeerId};
+use crate::peerid::PeerId;
+use crate::peers::Peer;
 
 /// Peers by the time when they want to be looked at.
 #[derive(Default)]

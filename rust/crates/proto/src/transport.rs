@@ -9,7 +9,7 @@ use crate::hash::TAG_BYTES;
 use crate::interface::{Interface, Outgoing};
 use crate::ip;
 use crate::message::{DATA_HEADER_BYTES, DATA_OVERHEAD_BYTES, DataHeader, Kind, kind};
-use crate::peers::PeerId;
+use crate::peerid::PeerId;
 use crate::session::{padded, sealed};
 
 impl Interface {

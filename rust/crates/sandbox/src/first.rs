@@ -28,7 +28,7 @@ pub(crate) fn keep(parent: &OwnedFd, program: impl FnOnce()) -> Result<i32, Refu
         program();
         process::exit(127);
     };
-    crate::leave_streams();
+    process::leave_streams();
     Ok(wait(child, ended, asked))
 }
 

@@ -22,7 +22,6 @@ mod signals;
 mod watch;
 
 use std::env;
-use std::fs::File;
 use std::os::fd::{OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
@@ -101,7 +100,7 @@ fn run(order: &Order, control: &UnixStream, image: Option<OwnedFd>) -> Result<()
         process::exit(live(program, is_secluded, &supervisor, cgroup.as_ref()));
     };
     drop(image);
-    leave_streams();
+    process::leave_streams();
     let household = household(child, is_secluded, order);
     let ended = watch(order, control, &household);
     if let Some(cgroup) = cgroup {
@@ -160,13 +159,4 @@ fn live_alone(mut program: Program<'_>, supervisor: &OwnedFd) -> Result<i32, Ref
     first::follow(supervisor).map_err(|error| Refusal::of("supervisor", "the supervisor", error))?;
     program.become_it(rules);
     Ok(127)
-}
-
-/// The program's streams are its own: whoever reads them sees their end when it has closed them.
-fn leave_streams() {
-    if let Ok(nothing) = File::options().read(true).write(true).open("/dev/null") {
-        let _ = rustix::stdio::dup2_stdin(&nothing);
-        let _ = rustix::stdio::dup2_stdout(&nothing);
-        let _ = rustix::stdio::dup2_stderr(&nothing);
-    }
 }

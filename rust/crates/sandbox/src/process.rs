@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::ffi::CString;
+use std::fs::File;
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::ptr;
@@ -102,4 +103,13 @@ pub(crate) fn execute(program: &str, argv: &[String], environment: &[&str]) -> i
 pub(crate) fn exit(status: i32) -> ! {
     // SAFETY: touches no memory.
     unsafe { libc::_exit(status) }
+}
+
+/// The program's streams are its own: whoever reads them sees their end when it has closed them.
+pub(crate) fn leave_streams() {
+    if let Ok(nothing) = File::options().read(true).write(true).open("/dev/null") {
+        let _ = rustix::stdio::dup2_stdin(&nothing);
+        let _ = rustix::stdio::dup2_stdout(&nothing);
+        let _ = rustix::stdio::dup2_stderr(&nothing);
+    }
 }

@@ -6,7 +6,7 @@ use rustix::io::Errno;
 
 use super::inbox::{Inbox, ReadError};
 use super::line::{ParseError, Problem};
-use super::server::Notice;
+use super::notice::Notice;
 use super::wiped::Outbox;
 use super::{format, parse, scope};
 use crate::control::{Control, ControlError};

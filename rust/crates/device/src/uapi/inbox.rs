@@ -6,7 +6,13 @@ use rustix::io::Errno;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::wiped::regrow;
-use super::{MAX_LINE_BYTES, MAX_MESSAGE_BYTES};
+
+/// Octets of a line, without its end. The longest that means anything has 92; wireguard-go stops at 65,536.
+pub const MAX_LINE_BYTES: usize = 1024;
+
+/// Octets of a message. 100,000 peers with every key set and five allowed IPs each need about 60 MB; more is a mistake
+/// or an attempt to exhaust the memory of a process that must not fail.
+pub const MAX_MESSAGE_BYTES: usize = 64 << 20;
 
 /// Octets of the buffer of a quiet connection.
 const QUIET_BYTES: usize = 16 << 10;

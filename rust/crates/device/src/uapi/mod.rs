@@ -14,6 +14,7 @@ pub mod format;
 mod inbox;
 mod line;
 mod listener;
+mod notice;
 pub mod parse;
 mod scope;
 mod server;
@@ -23,13 +24,8 @@ mod wiped;
 
 pub use client::ClientError;
 pub use directory::{DEFAULT_DIRECTORY, PathError, interfaces, socket_path};
+pub use inbox::{MAX_LINE_BYTES, MAX_MESSAGE_BYTES};
 pub use line::{ParseError, Problem};
 pub use listener::{ListenError, Listener};
-pub use server::{Notice, Server};
-
-/// Octets of a line, without its end. The longest that means anything has 92; wireguard-go stops at 65,536.
-pub const MAX_LINE_BYTES: usize = 1024;
-
-/// Octets of a message. 100,000 peers with every key set and five allowed IPs each need about 60 MB; more is a mistake
-/// or an attempt to exhaust the memory of a process that must not fail.
-pub const MAX_MESSAGE_BYTES: usize = 64 << 20;
+pub use notice::Notice;
+pub use server::Server;

@@ -14,6 +14,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use super::clients::{Clients, MAX_CLIENTS};
 use super::conversation::converse;
 use super::listener::Listener;
+use super::notice::{Notice, Observer};
 use super::watch::Watch;
 use crate::control::Control;
 
@@ -23,19 +24,6 @@ const REST: Duration = Duration::from_millis(100);
 
 /// How long a file that has gone is left alone: who replaces it, or clears a directory away, is done by then.
 const AWAY: Duration = Duration::from_secs(1);
-
-/// What happened to a server; for the log.
-#[derive(Debug)]
-pub enum Notice {
-    /// A request was answered with an error. The text holds no value of the request.
-    Refused(String),
-    /// Connections cannot be taken; they are tried again ten times a second, and this is told once.
-    Accept(io::Error),
-    /// The socket's file is no longer there or no longer ours; the server has ended, or makes another within seconds.
-    SocketGone,
-}
-
-type Observer = dyn Fn(Notice) + Send + Sync;
 
 /// A running server. Dropping it is [`Server::close`].
 pub struct Server {

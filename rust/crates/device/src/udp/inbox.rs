@@ -8,10 +8,13 @@ use std::ptr;
 use proto::endpoint::Endpoint;
 use rustix::io::Errno;
 
-use super::BATCH;
 use super::address::{ADDRESS_BYTES, Address};
 use super::control::Control;
 use super::socket::{Socket, last_errno};
+
+/// Trains in one batch: up to 64 KiB each, so that a full batch is 1 MiB and is done in about a millisecond and a half;
+/// nothing else waits longer.
+pub const BATCH: usize = 16;
 
 /// Room for one datagram: more than UDP can carry, so that none is cut off.
 const SLOT_BYTES: usize = 1 << 16;

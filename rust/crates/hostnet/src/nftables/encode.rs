@@ -2,7 +2,6 @@
 
 use netlink_packet_core::{NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL};
 
-use super::Message;
 use super::constants::{
     NF_DROP, NF_INET_POST_ROUTING, NF_INET_PRE_ROUTING, NFT_CT_MARK, NFT_FIB_RESULT_ADDRTYPE, NFT_META_MARK,
     NFT_MSG_NEWCHAIN, NFT_MSG_NEWRULE, NFT_MSG_NEWTABLE, NFT_PAYLOAD_NETWORK_HEADER, NFT_REG_1, NFT_REG_VERDICT,
@@ -14,6 +13,7 @@ use super::constants::{
     NFTA_RULE_EXPRESSIONS, NFTA_RULE_TABLE, NFTA_TABLE_NAME, NFTA_TABLE_USERDATA, NFTA_VERDICT_CODE,
 };
 use super::guard::{Expression, FilterRule, Guard, POSTMANGLE, PREMANGLE, PRERAW, table_name};
+use super::message::Message;
 use crate::attribute::Writer;
 
 /// Chains with their hooks and priorities: those that `nft` calls raw and mangle.

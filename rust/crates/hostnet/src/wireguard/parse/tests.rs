@@ -5,8 +5,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::attribute::Writer;
-use crate::wireguard::command;
 use crate::wireguard::constants::{GENERIC_HEADER_BYTES, WG_CMD_GET_DEVICE, WGALLOWEDIP_A_FAMILY};
+use crate::wireguard::encode::command;
 
 fn status() -> InterfaceStatus {
     let peer = |number: u8, allowed_ips: &[&str]| PeerStatus {

@@ -1,0 +1,38 @@
+//! A message of nfnetlink.
+
+use netlink_packet_core::NetlinkSerializable;
+
+use super::constants::{AF_UNSPEC, NFNETLINK_V0, NFNL_SUBSYS_NFTABLES};
+use crate::attribute::Writer;
+
+/// One message of nfnetlink: its body begins with the family (struct nfgenmsg).
+pub(super) struct Message {
+    kind: u16,
+    pub(super) body: Writer,
+}
+
+impl Message {
+    pub(super) fn new(kind: u8, family: u8) -> Self {
+        let kind = u16::from(NFNL_SUBSYS_NFTABLES) << 8 | u16::from(kind);
+        Self { kind, body: Writer::new([family, NFNETLINK_V0, 0, 0]) }
+    }
+
+    /// The first or the last of a transaction.
+    pub(super) fn frame(kind: u16) -> Self {
+        Self { kind, body: Writer::new([AF_UNSPEC, NFNETLINK_V0, 0, NFNL_SUBSYS_NFTABLES]) }
+    }
+}
+
+impl NetlinkSerializable for Message {
+    fn message_type(&self) -> u16 {
+        self.kind
+    }
+
+    fn buffer_len(&self) -> usize {
+        self.body.octets().len()
+    }
+
+    fn serialize(&self, buffer: &mut [u8]) {
+        buffer.copy_from_slice(self.body.octets());
+    }
+}
