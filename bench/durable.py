@@ -131,7 +131,7 @@ def _command() -> VerifiedCommand:
         args_sha256=sha256_hex(VERB.encode()),
         actor=Actor("bench", "ADMIN"),
         policy_id="bench",
-        door="local",
+        transport="local",
         sid="bench",
         iat=now,
         exp=now + 60,

@@ -57,8 +57,8 @@ CLAIMS: Mapping[str, Mapping[str, object]] = {
     "agent_targets twice the same": {"agent_targets": [NODE.agent_id, NODE.agent_id]},
     "agent_targets with a list": {"agent_targets": [[NODE.agent_id]]},
     "agent_targets of 65": {"agent_targets": [f"gateway-{number}" for number in range(65)]},
-    "door of none": {"door": "serial"},
-    "door a list": {"door": ["local"]},
+    "transport of none": {"transport": "serial"},
+    "transport a list": {"transport": ["local"]},
     "sid with a blank": {"sid": "a b"},
     "intent an object": {"intent": {"verb": "stop_container"}},
     "intent a list": {"intent": [WORD.intent]},
@@ -72,7 +72,7 @@ def readings() -> Iterator[Vector]:
     for name, payload in {
         "a member twice": f'{usual}, "verb": "list_users"}}',
         "a member twice, once in escapes": f'{usual}, "\\u0076erb": "list_users"}}',
-        "a member twice, the same": f'{usual}, "door": "local"}}',
+        "a member twice, the same": f'{usual}, "transport": "local"}}',
         "an argument twice": TEXT.replace('"args": {', '"args": {"container_id": "ffffffffffff", '),
         "the actor's role twice": TEXT.replace('"actor": {', '"actor": {"role": "VIEWER", '),
         "a list": f"[{TEXT}]",
@@ -160,13 +160,13 @@ def times() -> Iterator[Vector]:
 def sessions() -> Iterator[Vector]:
     """Rule 9."""
     for name, changes in {
-        "made for the channel": {"door": "channel"},
-        "made for HTTP": {"door": "http"},
+        "made for the channel": {"transport": "channel"},
+        "made for HTTP": {"transport": "http"},
         "made for another session": {"sid": "session-before-the-restart"},
         "another case": {"sid": STOP.corr_id},
     }.items():
         yield Vector(f"session: {name}", sent(WORD, **changes), "STALE_SESSION")
-    yield Vector("session: it comes in by the channel", USUAL, "STALE_SESSION", {"door": "channel"})
+    yield Vector("session: it comes in by the channel", USUAL, "STALE_SESSION", {"transport": "channel"})
     yield Vector("session: the agent has started anew", USUAL, "STALE_SESSION", {"sid": "session-after-the-restart"})
 
 

@@ -44,9 +44,9 @@ GOOD: tuple[Vector, ...] = (
     Vector("it changes state, by an operator's intent", sent(WORD)),
     Vector("a secret argument is sealed", sent(with_intent(CREATE))),
     Vector(
-        "a secret argument is plain, at the door that allows it",
-        sent(PLAIN, door="http"),
-        here={"door": "http"},
+        "a secret argument is plain, at the transport that allows it",
+        sent(PLAIN, transport="http"),
+        here={"transport": "http"},
     ),
     Vector(
         "an operator with another role reads",

@@ -40,7 +40,7 @@ intent=$(token alice.der warren-intent+jws \
 token dispatcher.der warren-cmd+jws \
   '{"corr_id":"of-a-stranger","verb":"stop_container","args":'$args',"actor":{"id":"alice","role":"ADMIN"},'\
 '"policy_id":"policy-2026-01","nonce":"0123456789abcdef","iat":'$NOW',"exp":'$((NOW + 60))','\
-'"agent_targets":["'$NODE'"],"door":"local","sid":"'$SID'","intent":"'$intent'"}'
+'"agent_targets":["'$NODE'"],"transport":"local","sid":"'$SID'","intent":"'$intent'"}'
 """
 
 

@@ -66,7 +66,7 @@ def test_what_is_good_fits_the_verbs_that_there_are(vector: Vector) -> None:
     command = verify_command(vector.text, vector.context(), vector.beside)
     verb = VERBS.get(command.verb, CONTEXT.verbs[command.verb])
     assert verb.read_only == CONTEXT.verbs[command.verb].read_only
-    assert check_args(verb.schemas, command.args, command.door) in verb.schemas
+    assert check_args(verb.schemas, command.args, command.transport) in verb.schemas
 
 
 def test_who_is_told_a_secret_has_asked_for_it_by_an_intent() -> None:

@@ -51,7 +51,7 @@ def test_an_operators_word_passes_whole() -> None:
     assert (command.corr_id, command.nonce) == (CORR_ID, SENDING.nonce)
     assert (command.verb, command.args) == ("stop_container", {"container_id": "0123456789ab"})
     assert command.actor == Actor("alice", "ADMIN")
-    assert (command.door, command.sid, command.iat, command.exp) == ("local", SID, NOW, NOW + 60)
+    assert (command.transport, command.sid, command.iat, command.exp) == ("local", SID, NOW, NOW + 60)
     assert command.has_intent
     assert command.min_level == "L0"
 
@@ -194,11 +194,11 @@ def test_a_secret_argument_is_opened_by_its_node_alone() -> None:
             unsealer(key)(text, corr_id, name)
 
 
-@pytest.mark.parametrize("door", ["local", "channel"])
-def test_a_plain_secret_is_for_the_door_of_the_documents_alone(door: str) -> None:
+@pytest.mark.parametrize("transport", ["local", "channel"])
+def test_plain_secret_is_rejected_on_other_transports_than_http(transport: str) -> None:
     schemas = VERBS["create_panel_user"].schemas
     with pytest.raises(CommandError, match="password: expected it sealed") as refused:
-        check_args(schemas, PLAIN.args, door)
+        check_args(schemas, PLAIN.args, transport)
     assert refused.value.code == Code.VALIDATION_FAILED
     assert "securepass123" not in str(refused.value)
     assert check_args(schemas, PLAIN.args, "http") == check_args(schemas, CREATE.args, "http") == schemas[0]

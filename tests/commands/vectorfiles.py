@@ -31,7 +31,7 @@ def files() -> dict[str, str]:
 def _parties() -> dict[str, object]:
     node = {
         **NODE.document(),
-        "door": CONTEXT.door,
+        "transport": CONTEXT.transport,
         "sid": CONTEXT.sid,
         "now": CONTEXT.now,
         "exec_enable": CONTEXT.exec_enable,

@@ -51,7 +51,7 @@ class Vector:
     code: str = "NONE"
     """What it is refused with; NONE is not at all."""
     here: Mapping[str, object] = field(default_factory=dict)
-    """Where the node is not as usual: `now`, `door`, `sid`, `agent_id`, `exec_enable`, and `bundle` by its name."""
+    """Node members that differ: `now`, `transport`, `sid`, `agent_id`, `exec_enable`, and `bundle` by its name."""
     beside: Mapping[str, object] | None = None
     """The object that came with it."""
 
@@ -83,7 +83,7 @@ def claims(command: CommandEnvelope = STOP, **changes: object) -> dict[str, obje
         iat=SENDING.iat,
         exp=SENDING.exp,
         targets=command.targets,
-        door=SENDING.door,
+        transport=SENDING.transport,
         sid=SENDING.sid,
         intent=command.intent,
     )

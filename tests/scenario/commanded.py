@@ -84,7 +84,7 @@ class Commanded:
         return client.request(self.socket, action, config=config or None, timeout=120)
 
     def envelope(self, verb: str, corr_id: str | None = None, nonce: str | None = None, **args: object) -> str:
-        """Alice's word, dispatched for the agent's local door; secret arguments are sealed."""
+        """Alice's word, dispatched for the transport `local`; secret arguments are sealed."""
         now = int(wall_seconds())
         secret = nearest(VERBS[verb].schemas, args).secrets if verb in VERBS else frozenset()
         number = corr_id or str(uuid.uuid4())

@@ -21,7 +21,7 @@ from warren.trust.principals import KeyEntry, Operator
 from warren.trust.sealing import SealingKey
 
 NOW = 1_767_225_600  # 2026-01-01
-SID = "session-of-the-local-door"
+SID = "session-of-the-local-transport"
 CORR_ID = "6f1b2c9e-0f0a-4d0e-9a53-0a6c8f1d2e3b"
 
 

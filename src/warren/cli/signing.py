@@ -65,7 +65,7 @@ def sign_for(verb: Verb, words: tuple[str, ...], signers: Signers, challenge: Ma
     try:
         asked = replace(asked, args=seal_members(args, secret, public, asked.corr_id, ARGUMENT))
         asked = replace(asked, intent=sign_intent(asked, who.signing, exp=now + INTENT_SECONDS))
-        return sign_command(asked, dispatcher.signing, Delivery(challenge["door"], challenge["sid"], now))
+        return sign_command(asked, dispatcher.signing, Delivery(challenge["transport"], challenge["sid"], now))
     except ValueError as error:
         raise InputError(str(error), code="command.malformed") from error
 
@@ -81,7 +81,7 @@ def parse_challenge(text: str) -> Mapping[str, str]:
 
 def checked_challenge(found: Mapping[str, object]) -> Mapping[str, str]:
     """What a node answered. Raises InputError, TrustError."""
-    names = ("agent_id", "door", "sid", "sealing", "signing")
+    names = ("agent_id", "transport", "sid", "sealing", "signing")
     if not all(isinstance(found.get(name), str) for name in names):
         problem = "that is no challenge; expected what `warren command challenge` has printed on the node"
         raise InputError(problem, code="command.malformed")

@@ -29,12 +29,12 @@ class VerifiedCommand:
     corr_id: str
     verb: str
     args: Mapping[str, object]
-    """As its schema wants them. Secret ones are sealed still, or plain where the door allows that."""
+    """As its schema wants them. Secret ones are sealed still, or plain where the transport allows that."""
     args_sha256: str
     """Of verb and arguments as signed: what makes a retry the same command (V-40)."""
     actor: Actor
     policy_id: str
-    door: str
+    transport: str
     sid: str
     iat: int
     exp: int

@@ -1,4 +1,4 @@
-"""A command on its way: document 004's members (V-33), with the operator's intent, the door and its session.
+"""A command on its way: document 004's members (V-33), with the operator's intent, the transport and its session.
 
 It travels as the payload of a `warren-cmd+jws` (docs/protocol/envelope.md). Nothing here is proven: `verify` does that.
 """
@@ -13,7 +13,7 @@ from warren.commands.command import Actor
 from warren.shapes import Shape, anything, array, choice, record, text, whole
 
 TYPE = "warren-cmd+jws"
-DOORS = ("channel", "http", "local")
+TRANSPORTS = ("channel", "http", "local")
 LATEST = 10**15 - 1  # seconds; what `strictjson` reads of a number
 MOST_TARGETS = 64  # a command is for one node; the document's member is a list
 LONGEST_INTENT = 32_768
@@ -38,8 +38,8 @@ SHAPE: Shape = record(
         "iat": TIME,
         "exp": TIME,
         "agent_targets": TARGETS,
-        "door": choice(*DOORS),
-        "sid": text(r"[A-Za-z0-9_-]{1,64}", "the session of its door"),
+        "transport": choice(*TRANSPORTS),
+        "sid": text(r"[A-Za-z0-9_-]{1,64}", "the session of its transport"),
     },
     {"intent": COMPACT},
 )
@@ -59,7 +59,7 @@ class Envelope:
     iat: int
     exp: int
     targets: tuple[str, ...]
-    door: str
+    transport: str
     sid: str
     intent: str | None = None
     """The operator's own token."""
@@ -78,7 +78,7 @@ def parse_envelope(members: Mapping[str, Any]) -> Envelope:
         iat=members["iat"],
         exp=members["exp"],
         targets=tuple(members["agent_targets"]),
-        door=members["door"],
+        transport=members["transport"],
         sid=members["sid"],
         intent=members.get("intent"),
     )
@@ -96,7 +96,7 @@ def envelope_members(envelope: Envelope) -> dict[str, object]:
         "iat": envelope.iat,
         "exp": envelope.exp,
         "agent_targets": [*envelope.targets],
-        "door": envelope.door,
+        "transport": envelope.transport,
         "sid": envelope.sid,
     }
     return found | ({} if envelope.intent is None else {"intent": envelope.intent})

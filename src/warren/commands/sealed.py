@@ -15,18 +15,22 @@ from warren.trust.sealing import OVERHEAD_BYTES, SealingKey, purpose, seal
 
 SEALED = "sealed"
 MAX_CHARACTERS = 16_384  # a private key of RSA 8192 in PEM has 6,400 octets
-PLAIN_DOORS = frozenset({"http"})
-"""There the documents' own clients speak, through TLS to the node itself."""
+PLAINTEXT_TRANSPORTS = frozenset({"http"})
+"""Clients on these send secrets in plain, inside TLS that ends at the node."""
 ARGUMENT = "arg"
 DATA = "data"
 
 
-def check_args(schemas: Sequence[Schema], args: Mapping[str, object], door: str) -> Schema:
-    """The schema that they fit; a secret one must be sealed, but for `PLAIN_DOORS`. Raises VALIDATION_FAILED."""
+def check_args(schemas: Sequence[Schema], args: Mapping[str, object], transport: str) -> Schema:
+    """Return the schema that the arguments fit; secrets must be sealed, except on `PLAINTEXT_TRANSPORTS`.
+
+    Raises:
+        CommandError: VALIDATION_FAILED.
+    """
     sealed = {name for name in secret_names(schemas) if name in args and _is_sealed(args[name])}
     schema = choose(schemas, args, sealed)
     choose([schema], args, sealed & schema.secrets)  # a secret of another variant is none here
-    if door not in PLAIN_DOORS and (plain := sorted(schema.secrets & set(args) - sealed)):
+    if transport not in PLAINTEXT_TRANSPORTS and (plain := sorted(schema.secrets & set(args) - sealed)):
         problem = f"{', '.join(plain)}: expected it sealed to this node's key, as {{{SEALED!r}: TEXT}}"
         raise CommandError(Code.VALIDATION_FAILED, problem)
     return schema

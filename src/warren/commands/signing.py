@@ -42,10 +42,10 @@ class CommandEnvelope:
 class Delivery:
     """One time that a command is sent; a second time is another nonce."""
 
-    door: str
+    transport: str
     """`channel`, `http` or `local`."""
     sid: str
-    """The session that the node gave for that door."""
+    """The session that the node gave for that transport."""
     iat: int
     exp: int = 0
     """300 s after `iat` at most; 0 is a minute after it."""
@@ -61,7 +61,7 @@ def sign_intent(command: CommandEnvelope, key: SigningKey, *, exp: int) -> str:
 
 
 def sign_command(command: CommandEnvelope, key: SigningKey, sending: Delivery) -> str:
-    """The command for one session of one door, signed when it is sent. Raises ValueError for a bad shape."""
+    """The command for one session of one transport, signed when it is sent. Raises ValueError for a bad shape."""
     signed = command_form.Envelope(
         corr_id=command.corr_id,
         verb=command.verb,
@@ -72,7 +72,7 @@ def sign_command(command: CommandEnvelope, key: SigningKey, sending: Delivery) -
         iat=sending.iat,
         exp=sending.exp or sending.iat + LIFE_SECONDS,
         targets=command.targets,
-        door=sending.door,
+        transport=sending.transport,
         sid=sending.sid,
         intent=command.intent,
     )

@@ -11,7 +11,7 @@
 |  - | an object that came beside it says the same                       | INVALID_SIGNATURE | V-34                |
 |  7 | this node is named as a target, to the letter                     | POLICY_DENIED     | V-43, V-70          |
 |  8 | issued within 60 s, not ended, for 300 s at most                  | EXPIRED_TOKEN     | V-38                |
-|  9 | made for this door, and for the session of this door              | STALE_SESSION     | V-41                |
+|  9 | signed for this transport and for its current session             | STALE_SESSION     | V-41                |
 | 10 | the verb is one of ours                                           | UNKNOWN_VERB      | V-46                |
 |  - | its arguments fit its schema, the secret ones sealed              | VALIDATION_FAILED | V-71, G-42          |
 | 11 | the trust bundle and the operator's intent allow it: see `policy` | several           | V-44, V-45          |
@@ -45,9 +45,9 @@ class Context:
     agent_id: str
     bundle: TrustBundle | None
     """None where none is installed: then nobody's word counts."""
-    door: str
+    transport: str
     sid: str
-    """The door's own session."""
+    """The current session of that transport."""
     now: float
     """Seconds since the Unix epoch."""
     exec_enable: bool
@@ -139,7 +139,7 @@ def _allowed(token: Token, claims: Envelope, bundle: TrustBundle, context: Conte
     _check_time(claims, context.now, context.late_seconds)
     _check_session(claims, context)
     verb = _known(claims, context.verbs)
-    check_args(verb.schemas, claims.args, claims.door)
+    check_args(verb.schemas, claims.args, claims.transport)
     policy.check_enabled(context.exec_enable)
     policy.check_policy_id(claims, bundle)
     policy.check_bundle_age(verb, bundle, context.now)
@@ -170,12 +170,12 @@ def _check_time(claims: Envelope, now: float, late_seconds: int) -> None:
 
 def _check_session(claims: Envelope, context: Context) -> None:
     """Rule 9."""
-    if claims.door != context.door:
-        raise CommandError(Code.STALE_SESSION, f"it is for the door {claims.door}, and this one is {context.door}")
-    if claims.sid != context.sid:
+    if claims.transport != context.transport:
         raise CommandError(
-            Code.STALE_SESSION, "it is for another session of this door: ask for its challenge, sign anew"
+            Code.STALE_SESSION, f"signed for transport {claims.transport}, received over {context.transport}"
         )
+    if claims.sid != context.sid:
+        raise CommandError(Code.STALE_SESSION, "signed for another session: request a challenge and sign again")
 
 
 def _known(claims: Envelope, verbs: Mapping[str, Verb]) -> Verb:
@@ -198,7 +198,7 @@ def _proven(token: Token, claims: Envelope, bundle: TrustBundle, *, has_intent: 
         args_sha256=hashlib.sha256(signed).hexdigest(),
         actor=claims.actor,
         policy_id=claims.policy_id,
-        door=claims.door,
+        transport=claims.transport,
         sid=claims.sid,
         iat=claims.iat,
         exp=claims.exp,

@@ -22,11 +22,11 @@ MAX_OCTETS = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class Execute:
-    """The privileged part of a signed command, which came by a door."""
+    """Run the privileged part of a signed command; `transport` is how the agent received it."""
 
     number: int
     envelope: str
-    door: str
+    transport: str
     sid: str
     source: str
     dry: bool = False
@@ -78,8 +78,8 @@ def encode_message(word: Message) -> bytes:
             members = {"number": number, "result": result_members(result)}
         case Event(event, fields):
             members = {"event": event, "fields": dict(fields)}
-        case Execute(number, envelope, door, sid, source, dry):
-            where = {"door": door, "sid": sid, "source": source, "dry": dry}
+        case Execute(number, envelope, transport, sid, source, dry):
+            where = {"transport": transport, "sid": sid, "source": source, "dry": dry}
             members = {"number": number, "envelope": envelope, **where}
         case Cancel(corr_id, code, why):
             members = {"corr_id": corr_id, "code": code, "why": why}
@@ -100,8 +100,8 @@ def parse_message(line: bytes) -> Message:
 
 def _message(found: object) -> Message:
     match found:
-        case {"op": "Execute", "number": int(number), "envelope": str(text), "door": str(door), **rest}:
-            return Execute(number, text, door, str(rest["sid"]), str(rest["source"]), rest["dry"] is True)
+        case {"op": "Execute", "number": int(number), "envelope": str(text), "transport": str(transport), **rest}:
+            return Execute(number, text, transport, str(rest["sid"]), str(rest["source"]), rest["dry"] is True)
         case {"op": "Cancel", "corr_id": str(corr_id), "code": str(code), "why": str(why)}:
             return Cancel(corr_id, code, why)
         case {"op": "Output", "corr_id": str(corr_id), "octets": str(text)}:

@@ -81,7 +81,7 @@ async def opened(directory: Path, *, rate: int = 1000, places: int = 100, at_onc
         door.intake = CommandPipeline(
             NODE.agent_id,
             verify=lambda text, way: verify_command(
-                text, replace(CONTEXT, bundle=bundle, now=wall_seconds(), door=way.door, sid=way.sid)
+                text, replace(CONTEXT, bundle=bundle, now=wall_seconds(), transport=way.transport, sid=way.sid)
             ),
             verbs={"stop_container": replace(VERBS["stop_container"], run=stop)},
             part_of=lambda verb: verb.run,

@@ -1,4 +1,4 @@
-"""The local door: what the control socket answers of signed commands."""
+"""The transport `local`: actions of the control socket for signed commands."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from warren.localapi.messages import Request
 from warren.localapi.router import Action, Data
 from warren.trust.identity import NodeIdentity
 
-DOOR = "local"
+TRANSPORT = "local"
 RECENT = 20
 FOLLOW_SECONDS = 5.0  # for which who follows a silent command is kept waiting, before they ask again
 
@@ -61,11 +61,11 @@ class CommandApi:
         return tuple(self._recent)[:count]
 
     async def _challenge(self, _request: Request, _client: Client, now: float) -> Data:
-        """What whoever signs for this door needs: `{agent_id, door, sid, now, kid, signing, sealing, policy_id}`."""
+        """Return what a signer needs: `{agent_id, transport, sid, now, kid, signing, sealing, policy_id}`."""
         bundle = self._trusted.bundle()
         return {
             **self._identity.document(),
-            "door": DOOR,
+            "transport": TRANSPORT,
             "sid": self._sid,
             "now": int(now),
             "policy_id": bundle.policy_id if bundle else None,
@@ -74,9 +74,9 @@ class CommandApi:
     async def _command(self, request: Request, client: Client, _now: float) -> Data:
         """`{result, jws}`: RESULT, and the same signed; `config` is `{"envelope": …}`."""
         envelope = _member(request, "envelope")
-        result = await self._intake.submit(envelope, Ingress(DOOR, self._sid, f"uid {client.uid}"))
+        result = await self._intake.submit(envelope, Ingress(TRANSPORT, self._sid, f"uid {client.uid}"))
         self._remember(result)
-        # Who asks by this door has the answer, and may ask again: nobody fetches it later.
+        # The caller on this transport has the answer and may ask again: nobody fetches it later.
         self._group.create_task(self._acknowledge(result.corr_id), name="acknowledgement")
         return {"result": result_members(result), "jws": sign_result(result, self._identity.signing)}
 
@@ -84,7 +84,7 @@ class CommandApi:
         """`{effects: […]}`, and `problem` where it would fail; nothing is carried out, and no number used up."""
         envelope = _member(request, "envelope")
         try:
-            return dict(await self._intake.preview(envelope, Ingress(DOOR, self._sid, "preview")))
+            return dict(await self._intake.preview(envelope, Ingress(TRANSPORT, self._sid, "preview")))
         except CommandError as error:
             raise InputError(f"{error.code}: {error}", code="command.refused") from error
 

@@ -38,9 +38,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Ingress:
-    """How an envelope came: by which door, in which session of it, and who brought it."""
+    """How an envelope came: by which transport, in which session of it, and who brought it."""
 
-    door: str
+    transport: str
     sid: str
     source: str
 

@@ -38,13 +38,13 @@ UPKEEP = VerifiedCommand(
     args_sha256="",
     actor=Actor("agent", ""),
     policy_id="",
-    door="",
+    transport="",
     sid="",
     iat=0,
     exp=0,
     has_intent=False,
 )
-"""What work of the agent's own runs as: no door lets such a command in, for its envelope is none."""
+"""The command that internal work runs as. No transport accepts it: its envelope is empty."""
 UPKEEP_VERB = Verb("upkeep", "what is due by itself", (Schema(),))
 
 log = logging.getLogger(__name__)

@@ -27,7 +27,7 @@ class Verifier:
         context = Context(
             self.agent_id,
             self.trusted.bundle(),
-            way.door,
+            way.transport,
             way.sid,
             wall_seconds(),
             exec_enable=self.exec_enable,

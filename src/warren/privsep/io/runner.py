@@ -97,7 +97,7 @@ class Runner:
         await self._intake.close()
 
     async def _carry_out(self, word: Execute) -> None:
-        way = Ingress(word.door, word.sid, word.source)
+        way = Ingress(word.transport, word.sid, word.source)
         work = self._preview(word.envelope, way) if word.dry else self._intake.submit(word.envelope, way)
         self._say(ResultMessage(word.number, await work))
 

@@ -132,7 +132,7 @@ class RunnerClient:
         self._asked[number] = asked
         try:
             is_dry = running.effects is not None
-            self._send(Execute(number, command.envelope, command.door, self._sid, "agent", is_dry))
+            self._send(Execute(number, command.envelope, command.transport, self._sid, "agent", is_dry))
             result = await self._end_of(asked)
         finally:
             del self._asked[number]
