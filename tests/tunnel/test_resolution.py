@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from warren._core import PublicKey
 from warren.tunnel.config import Endpoint
 from warren.tunnel.network import NetworkPeer
-from warren.tunnel.resolution import Question, Resolution, delay_seconds
+from warren.tunnel.resolution import RETRY, Question, Resolution
 from warren.tunnel.status import PeerStatus
 
 from .faraway import Faraway
@@ -158,8 +158,8 @@ def test_questions_come_less_and_less_often_until_the_peer_answers() -> None:
 
 @given(attempts=st.integers(0, 10**6), jitter=st.floats(0, 1, exclude_max=True))
 def test_a_delay_is_1_to_60_seconds(attempts: int, jitter: float) -> None:
-    assert 1 <= delay_seconds(attempts, jitter) <= 60
-    assert delay_seconds(attempts, jitter) <= delay_seconds(attempts + 1, 0.0)
+    assert 1 <= RETRY.delay_seconds(attempts, jitter) <= 60
+    assert RETRY.delay_seconds(attempts, jitter) <= RETRY.delay_seconds(attempts + 1, 0.0)
 
 
 def test_an_answer_changes_its_own_peer_alone() -> None:

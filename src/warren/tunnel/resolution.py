@@ -15,13 +15,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from warren._core import PublicKey
+from warren.backoff import BackoffPolicy
 from warren.tunnel.config import Endpoint
 from warren.tunnel.network import NetworkPeer
 from warren.tunnel.peer_liveness import Liveness
 from warren.tunnel.status import PeerStatus
 
-FIRST_DELAY_SECONDS = 1.0
-MAX_DELAY_SECONDS = 60.0
+RETRY = BackoffPolicy.exponential(1.0, 60.0)
+"""Between two questions without a handshake."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class _Search:
             yield stale_at
 
     def ask(self, now: float, jitter: float) -> None:
-        self.not_before = now + delay_seconds(self.attempts, jitter)
+        self.not_before = now + RETRY.delay_seconds(self.attempts, jitter)
         self.attempts += 1
         self.asking, self.send_failed = True, False
 
@@ -85,12 +86,6 @@ class _Search:
         self.asking, self.answered, self.reason = False, True, None
         if self.configured_anew or not self.is_well(now):
             self.found = address
-
-
-def delay_seconds(attempts: int, jitter: float) -> float:
-    """The wait after so many questions without a handshake; `jitter` is from [0, 1)."""
-    doubled = FIRST_DELAY_SECONDS * 2.0 ** min(attempts, 10)
-    return min(doubled * (1 + jitter), MAX_DELAY_SECONDS)
 
 
 class Resolution:
