@@ -8,12 +8,12 @@ from pathlib import Path
 
 import process
 import uapi
+from contention import Moment, Usage
 from crowd import HEADERS_BYTES, PACKET_BYTES, Crowd, Load
 from engines import Engine
 from host import Host
 from loading import resident
 from tunnel import Interface, cabled
-from usage import Moment, Usage
 
 MANY = 1_000
 # Packets that a peer sends at once: as one that segments, near the 45 that one send holds; and as a slow one.

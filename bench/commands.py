@@ -19,17 +19,17 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 import durable
-import inside
+import end_to_end
+import in_process
 import machine
-import outside
 import spawn
 import verifying
-from contest import tell
+from end_to_end import CLIENTS, Outside
 from failure import BenchError
-from inside import AT_ONCE, Inside
+from fixtures import CHANGES, READS
+from harness import tell
+from in_process import AT_ONCE, Inside
 from markdown import number, table
-from orders import CHANGES, READS
-from outside import CLIENTS, Outside
 from verdict import Verdict, at_least, at_most
 
 MIB = 1 << 20
@@ -47,7 +47,7 @@ class Results:
 
     rates: dict[str, list[float]] = field(default_factory=dict)
     fsync: list[durable.Fsync] = field(default_factory=list)
-    latencies: dict[str, list[inside.Latencies]] = field(default_factory=dict)
+    latencies: dict[str, list[in_process.Latencies]] = field(default_factory=dict)
     verified: dict[str, list[float]] = field(default_factory=dict)
     cpu_ms: list[float] = field(default_factory=list)
     """Of the agent, for each execution."""
@@ -96,18 +96,18 @@ def measure(directory: Path, rounds: int, seconds: float) -> Results:
 def start_agent(place: Path, directory: Path, results: Results, stack: ExitStack) -> Outside | None:
     """None where there cannot be one."""
     try:
-        outside.check_place(directory)
+        end_to_end.check_place(directory)
     except BenchError as error:
         results.no_agent = str(error)
         return None
-    agent = stack.enter_context(outside.started(place))
+    agent = stack.enter_context(end_to_end.started(place))
     results.resident_mib.append(agent.resident_bytes() / MIB)
     return agent
 
 
 async def take_turns(directory: Path, agent: Outside | None, results: Results, rounds: int, seconds: float) -> None:
     """One after another, round by round."""
-    async with inside.opened(directory / "inside") as here:
+    async with in_process.opened(directory / "inside") as here:
         for turn in range(rounds):
             tell(f"round {turn + 1} of {rounds}")
             results.fsync.append(durable.fsync(directory, seconds / 2))
@@ -130,8 +130,8 @@ async def measure_here(here: Inside, results: Results, seconds: float) -> None:
 def measure_disk(directory: Path, here: Inside, results: Results, seconds: float) -> None:
     """The floor."""
     results.octets = here.octets_of_one()
-    results.add(ONE_SYNC, inside.bare(directory, results.octets, seconds))
-    results.add(GROUPED, inside.bare(directory, results.octets, seconds, AT_ONCE))
+    results.add(ONE_SYNC, in_process.bare(directory, results.octets, seconds))
+    results.add(GROUPED, in_process.bare(directory, results.octets, seconds, AT_ONCE))
 
 
 async def measure_store(directory: Path, results: Results, seconds: float) -> None:

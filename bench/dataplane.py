@@ -11,15 +11,15 @@ import argparse
 import sys
 from dataclasses import dataclass
 
-import contest
-import dataplane_musts
 import dataplane_tables
+import dataplane_targets
 import engines
+import harness
 import machine
 import trial
-from contest import tell
 from engines import Absent, Engine, Kind
 from figures import Results
+from harness import tell
 from throughput import CONGESTION, MODES, SINGLE, Mode
 from tunnel import MTU
 
@@ -35,7 +35,7 @@ class Options:
 def main() -> int:
     """0 when it measured, whatever came of it."""
     options = parse_options()
-    contestants = contest.prepare(gather)
+    contestants = harness.prepare(gather)
     show(measure([each for each in contestants if isinstance(each, Engine)], options), contestants, options)
     return 0
 
@@ -87,7 +87,7 @@ def show(results: Results, contestants: list[Engine | Absent], options: Options)
     )
     for table in dataplane_tables.tables(results, contestants):
         print(table, end="\n\n")
-    for verdict in dataplane_musts.verdicts(results, has_avx512=engines.AEADS["avx512"] in machine.flags()):
+    for verdict in dataplane_targets.verdicts(results, has_avx512=engines.AEADS["avx512"] in machine.flags()):
         print(verdict)
 
 

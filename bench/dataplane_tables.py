@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from contention import DISTURBING
 from engines import Absent, Engine
 from figures import Results
 from markdown import NOTHING, number, table
 from throughput import MODES, Mode
-from usage import DISTURBING
 
 MEBIBYTE = 1 << 20
 

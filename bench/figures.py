@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import median
 
+from contention import disturbance
 from throughput import Mode
 from trial import Run, Trial
-from usage import disturbance
 
 
 @dataclass(frozen=True, slots=True)

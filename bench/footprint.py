@@ -16,14 +16,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import contest
 import engines
+import harness
 import machine
 import markdown
 import process
-from contest import tell
 from daemon import Daemon
 from engines import Absent, Engine
+from harness import tell
 from host import Host
 from tunnel import OUTER, PORT, Interface, KeyPair, cabled
 from verdict import Verdict, at_most
@@ -61,7 +61,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="one round of 5 seconds, for trying")
     given = parser.parse_args()
     rounds, idle = (1, 5.0) if given.quick else (given.rounds, given.idle)
-    peer = contest.prepare(engines.wireguard_go)
+    peer = harness.prepare(engines.wireguard_go)
     results = Results()
     for number in range(rounds):
         tell(f"round {number + 1} of {rounds}")

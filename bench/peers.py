@@ -15,20 +15,20 @@ from dataclasses import dataclass
 from functools import partial
 
 import activity
-import contest
 import crowd
 import engines
+import harness
 import loading
 import machine
-import peers_musts
 import peers_tables
+import peers_targets
 from activity import MANY, TRAINS, Shape
-from contest import tell
+from contention import Moment
 from engines import Absent, Engine
 from failure import BenchError
+from harness import tell
 from loading import PEERS
 from rounds import Rounds
-from usage import Moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Options:
 def main() -> int:
     """0 when it measured, whatever came of it."""
     options = parse_options()
-    contestants = contest.prepare(gather)
+    contestants = harness.prepare(gather)
     show(measure([each for each in contestants if isinstance(each, Engine)], options), contestants, options)
     return 0
 
@@ -111,7 +111,7 @@ def show(results: dict[str, Rounds], contestants: list[Engine | Absent], options
     print(f"{machine.description()}; {', '.join(versions)}. Engines interleaved, medians of {options.rounds} rounds.\n")
     for table in peers_tables.tables(results, contestants):
         print(table, end="\n\n")
-    for verdict in peers_musts.verdicts(results["Warren"]):
+    for verdict in peers_targets.verdicts(results["Warren"]):
         print(verdict)
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from activity import MANY, TRAINS, Shape
+from contention import disturbance
 from engines import Absent, Engine
 from figures import middle
 from loading import PEERS, STEP
 from markdown import NOTHING, number, table
 from rounds import Rounds
-from usage import disturbance
 
 COST = (
     f"{PEERS:,} peers",

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 import latency
 import process
 import throughput
+from contention import Moment, Usage
 from engines import Engine
 from failure import BenchError
 from latency import Latency
 from throughput import SINGLE, Mode, Throughput
 from tunnel import Tunnel, opened
-from usage import Moment, Usage
 
 IDLE_SECONDS = 3  # three hundred echoes
 

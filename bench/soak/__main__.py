@@ -10,11 +10,11 @@ from dataclasses import replace
 import machine
 from engines import TREE, Absent, warren, wireguard_go
 from failure import BenchError
-from soak import judgement, report
-from soak.course import Course, Outcome, Pace, run
+from soak import criteria, report
 from soak.end import library_engine
+from soak.run import Course, Outcome, Pace, run
 
-DOCUMENT = TREE / "docs" / "measured" / "soak.md"
+DOCUMENT = TREE / "docs" / "benchmarks" / "soak.md"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     except BenchError as error:
         print(f"soak: {error}", file=sys.stderr)
         return 2
-    verdicts = [verdict for outcome in outcomes for verdict in judgement.verdicts(outcome, asked.seconds)]
+    verdicts = [verdict for outcome in outcomes for verdict in criteria.verdicts(outcome, asked.seconds)]
     text = report.document(outcomes, verdicts, asked.seconds, began)
     print(text)
     if asked.write:

@@ -11,8 +11,8 @@ from engines import Engine
 from failure import BenchError
 from host import Host, until
 from soak import library, status
-from soak.ground import PORT
 from soak.status import Status
+from soak.topology import PORT
 from tunnel import KeyPair
 
 

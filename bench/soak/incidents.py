@@ -18,8 +18,8 @@ from engines import Engine
 from host import until
 from soak import sample
 from soak.end import End
-from soak.ground import GUEST_INNER, GUESTS_WAY, PORT
 from soak.line import Line
+from soak.topology import GUEST_INNER, GUESTS_WAY, PORT
 from tunnel import KeyPair
 
 HUSHED_SECONDS = 60.0  # longer than an incident takes
@@ -147,4 +147,4 @@ DEEDS: dict[str, Callable[[Incidents], None]] = {
 
 def guest_of(line: Line, engine: Engine) -> End:
     """An end on the host beside the near one."""
-    return End(line.ground.guest, engine, f"{GUEST_INNER}/24")
+    return End(line.topology.guest, engine, f"{GUEST_INNER}/24")

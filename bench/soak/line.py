@@ -10,16 +10,16 @@ from dataclasses import dataclass, field
 from engines import Engine
 from failure import BenchError
 from host import until
-from soak import ground, sample
+from soak import sample, topology
+from soak.accounting import Ledger
 from soak.end import End
 from soak.flows import Echoes, Flow, Stream
-from soak.ground import INNER, Ground
-from soak.ledger import Ledger
+from soak.impairment import Weather
 from soak.path import Path
+from soak.path_counters import Toll
 from soak.stall import Watch
 from soak.status import Status
-from soak.toll import Toll
-from soak.weather import Weather
+from soak.topology import INNER, Ground
 
 REST_SECONDS = 0.4
 BALANCE_SECONDS = 60.0
@@ -41,7 +41,7 @@ class Line:
     """Open, with its flows."""
 
     name: str
-    ground: Ground
+    topology: Ground
     path: Path
     near: End
     far: End
@@ -62,7 +62,7 @@ class Line:
         """As they stand now."""
         tolls, waiting = self.path.snapshot()
         hosts = {side: sample.undelivered(end.host) for side, end in self.ends.items()}
-        if spilt := sample.undelivered(self.ground.path):
+        if spilt := sample.undelivered(self.topology.path):
             raise BenchError(f"{self.name}: {spilt} datagrams reached no socket of the path, so nothing can be counted")
         return Books(self.status("near"), self.status("far"), tolls, waiting, hosts)
 
@@ -96,8 +96,8 @@ def opened(
 ) -> Iterator[Line]:
     """A tunnel through which an echo has come back. `with_ipv6`: ends that hear the other over IPv6, too."""
     with ExitStack() as stack:
-        hosts = stack.enter_context(ground.laid())
-        faces = {side: ground.face(side, has_ipv6=side in with_ipv6) for side in INNER}
+        hosts = stack.enter_context(topology.laid())
+        faces = {side: topology.face(side, has_ipv6=side in with_ipv6) for side in INNER}
         path = stack.enter_context(Path(hosts.path, faces, weather))
         prefixes = {side: (f"{v4}/24", f"{v6}/64") for side, (v4, v6) in INNER.items()}
         ends = End(hosts.near, near, *prefixes["near"]), End(hosts.far, far, *prefixes["far"])

@@ -20,8 +20,8 @@ from random import Random, SystemRandom
 from typing import NamedTuple, Self
 
 from host import Host
-from soak.toll import Toll
-from soak.weather import Fate, Weather, broken
+from soak.impairment import Fate, Weather, broken
+from soak.path_counters import Toll
 
 BUFFER_BYTES = 8 << 20  # seconds of traffic, for a machine that is busy with something else
 DATAGRAM_BYTES = 1 << 16

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 import machine
 from markdown import number, table
 from soak import leak
-from soak.course import Outcome
-from soak.ledger import Ledger
+from soak.accounting import Ledger
+from soak.run import Outcome
 from soak.sample import Sample
 from soak.stall import LIMIT_SECONDS
 from verdict import Verdict

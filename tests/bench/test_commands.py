@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 import commands
-import inside
-import outside
+import end_to_end
+import in_process
 from failure import BenchError
-from orders import CHANGES, READS
+from fixtures import CHANGES, READS
 from tests.netns.host import IN_NAMESPACES
 from tests.scenario.agent import USER, open_directory
 
@@ -32,7 +32,7 @@ def whole(test: Callable[[], None]) -> Callable[[], None]:
 
 def test_commands_are_executed_in_this_process(tmp_path: Path) -> None:
     async def scene() -> int:
-        async with inside.opened(tmp_path) as here:
+        async with in_process.opened(tmp_path) as here:
             for verb in (READS, CHANGES):
                 assert await here.rate(verb, SECONDS, at_once=4) > 0
             times = await here.latencies(CHANGES, 3)
@@ -41,13 +41,13 @@ def test_commands_are_executed_in_this_process(tmp_path: Path) -> None:
 
     octets = asyncio.run(scene())
     assert octets > 1000, "two lines of the log and a signed result are more"
-    assert inside.bare(tmp_path, octets, SECONDS) > 0
+    assert in_process.bare(tmp_path, octets, SECONDS) > 0
     assert not (tmp_path / "floor").exists()
 
 
 def test_one_that_is_refused_is_no_figure(tmp_path: Path) -> None:
     async def scene() -> None:
-        async with inside.opened(tmp_path) as here:
+        async with in_process.opened(tmp_path) as here:
             envelope = here.orders.sign(READS, here.sid)
             await here.execute(envelope)
             with pytest.raises(BenchError, match="REPLAY_DETECTED"):
@@ -58,7 +58,7 @@ def test_one_that_is_refused_is_no_figure(tmp_path: Path) -> None:
 
 @whole
 def test_a_whole_agent_executes_commands() -> None:
-    with open_directory() as directory, outside.started(directory) as agent:
+    with open_directory() as directory, end_to_end.started(directory) as agent:
         load = agent.load(CHANGES, SECONDS, clients=2)
         assert load.rate > 0
         assert load.cpu_ms >= 0
@@ -86,4 +86,4 @@ def test_a_round_has_all_contestants() -> None:
 def test_where_no_agent_can_be_started_it_says_why(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     with pytest.raises(BenchError, match=f"{tmp_path} is closed to"):
-        outside.check_place(tmp_path)
+        end_to_end.check_place(tmp_path)

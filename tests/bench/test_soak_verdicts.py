@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from soak import leak, stall
-from soak.ledger import LONGEST, SHORTEST, Ledger
+from soak.accounting import LONGEST, SHORTEST, Ledger
+from soak.path_counters import Count, Toll
 from soak.sample import Sample
 from soak.stall import LIMIT_SECONDS, Watch
-from soak.toll import Count, Toll
 
 pytestmark = pytest.mark.unit
 

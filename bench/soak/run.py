@@ -9,12 +9,12 @@ from itertools import cycle
 
 from engines import Engine
 from soak import sample
+from soak.accounting import Ledger
+from soak.impairment import Weather
 from soak.incidents import DEEDS, Incidents, guest_of
-from soak.ledger import Ledger
 from soak.line import Line, opened
 from soak.sample import Sample
 from soak.status import Status
-from soak.weather import Weather
 
 SAMPLE_SECONDS = 10.0
 STEP_SECONDS = 0.2

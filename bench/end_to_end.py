@@ -16,9 +16,9 @@ from pathlib import Path
 import process
 from daemon import USER, Daemon
 from failure import BenchError
+from fixtures import Orders
 from host import Host
-from inside import SIGNED_PER_SECOND
-from orders import Orders
+from in_process import SIGNED_PER_SECOND
 from tunnel import KeyPair
 
 CLIENTS = 16

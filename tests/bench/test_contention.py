@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from contention import disturbance, foreign_seconds, percent
 from process import Process
-from usage import disturbance, foreign_seconds, percent
 
 pytestmark = pytest.mark.unit
 

@@ -9,20 +9,20 @@ from throughput import MODES, SINGLE, UDP
 from verdict import Verdict, at_most
 
 # Times Warren's throughput over the other's, in every TCP mode.
-TCP_MUSTS = {"wireguard-go": 1.5, "boringtun-cli": 4.0, "gotatun-cli": 3.0}
-UDP_MUST = 2.0
+TCP_TARGETS = {"wireguard-go": 1.5, "boringtun-cli": 4.0, "gotatun-cli": 3.0}
+UDP_TARGET = 2.0
 AIM, AIM_GIGABITS = 2.0, 8.0
 
 
 def verdicts(results: Results, *, has_avx512: bool) -> Iterator[Verdict]:
-    """Every must of the data plane, then its aims."""
+    """every target of the data plane, then its aims."""
     tcp = [mode for mode in MODES if mode.is_tcp]
-    for other, times in TCP_MUSTS.items():
+    for other, times in TCP_TARGETS.items():
         for mode in tcp:
             what = f"{mode.name}, at least {times:g} x {other}"
             yield ratio(what, results.of("Warren", mode), results.of(other, mode), times)
-    what = f"UDP received, at least {UDP_MUST:g} x wireguard-go"
-    yield ratio(what, results.of("Warren", UDP), results.of("wireguard-go", UDP), UDP_MUST)
+    what = f"UDP received, at least {UDP_TARGET:g} x wireguard-go"
+    yield ratio(what, results.of("Warren", UDP), results.of("wireguard-go", UDP), UDP_TARGET)
     yield _loaded(results)
     for mode in tcp:
         what = f"aim: {mode.name}, at least {AIM:g} x wireguard-go"

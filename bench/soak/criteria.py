@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from soak import leak, stall
-from soak.course import Outcome
+from soak.run import Outcome
 from verdict import Verdict
 
 # A session is renewed after 120 s; a loss or an incident may delay that by one more try.

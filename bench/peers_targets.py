@@ -16,7 +16,7 @@ KEPT_PERCENT = 30.0
 
 
 def verdicts(ours: Rounds) -> Iterator[Verdict]:
-    """Every must of many peers."""
+    """every target of many peers."""
     what = f"{PEERS:,} peers load in {LOAD_SECONDS:g} s"
     yield at_most(f"{what}, one set", ours.loading(lambda each: each.set_seconds), LOAD_SECONDS, "s")
     yield at_most(f"{what}, wg setconf", ours.loading(lambda each: each.setconf_seconds), LOAD_SECONDS, "s")

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from failure import BenchError
+from fixtures import Orders
 from latency import quantile
-from orders import Orders
 from warren._core import Netlink
 from warren.agent.command_api import CommandFrontend
 from warren.agent.io.agent_context import AgentContext

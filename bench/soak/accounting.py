@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from soak.toll import Toll
+from soak.path_counters import Toll
 
 # Of a transport message: without a packet, and with one of the greatest MTU that is set.
 SHORTEST, LONGEST = 32, 1452
