@@ -27,13 +27,13 @@ def test_every_code_in_use_is_in_the_table_and_every_one_there_in_use() -> None:
     rust = (TREE / "rust/crates/python/src/failure.rs").read_text()
     used = set(re.findall(r'code(?:: str)? ?= ?"([a-z0-9_.]+)"', python))
     used |= set(re.findall(r'"([a-z_]+\.[a-z0-9_]+)"', rust)) - {"warren.errors"}
-    assert used == errors.REMEDIES.keys()
+    assert used == errors.HINTS.keys()
 
 
 def test_an_error_carries_what_to_do() -> None:
     error = HostError("UDP port 1", code="host.port_in_use", errno=98)
-    assert (str(error), error.errno, error.remedy) == ("UDP port 1", 98, errors.REMEDIES["host.port_in_use"])
-    assert HostError("no", code="host.refused", remedy="go home").remedy == "go home"
+    assert (str(error), error.errno, error.hint) == ("UDP port 1", 98, errors.HINTS["host.port_in_use"])
+    assert HostError("no", code="host.refused", hint="go home").hint == "go home"
 
 
 def test_a_configuration_error_lists_every_finding() -> None:

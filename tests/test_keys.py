@@ -36,7 +36,7 @@ def refused(path: Path) -> KeyFileError:
     """Why it was not read."""
     with pytest.raises(KeyFileError) as error:
         read_private_key(path)
-    assert TEXT[:20] not in f"{error.value} {error.value.remedy}"
+    assert TEXT[:20] not in f"{error.value} {error.value.hint}"
     return error.value
 
 
@@ -68,7 +68,7 @@ def test_a_file_that_others_can_open_is_refused_with_the_line_that_mends_it(mode
     error = refused(path)
     assert error.code == "key_file.readable"
     assert f"(mode 0{mode:o}), expected 0600" in str(error)
-    assert error.remedy.startswith(f"chmod 600 {path};")
+    assert error.hint.startswith(f"chmod 600 {path};")
 
 
 @pytest.mark.parametrize("mode", [0o400, 0o600, 0o700])
@@ -97,7 +97,7 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
     link.symlink_to(key_file(tmp_path, TEXT))
     error = refused(link)
     assert error.code == "key_file.link"
-    assert str(tmp_path / "private.key") in error.remedy
+    assert str(tmp_path / "private.key") in error.hint
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """What can go wrong, in one hierarchy.
 
 Every error has a `code` that never changes, says whose fault it is, states the problem in one sentence with what was
-expected, and says what to do. None holds a secret. `str()` is the problem alone; `remedy` stands beside it.
+expected, and says what to do. None holds a secret. `str()` is the problem alone; `hint` stands beside it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-REMEDIES = {
+HINTS = {
     "agent.absent": "start it: warren agent start",
     "agent.denied": "sign in anew after you were added to the group",
     "agent.failed": "its log says more",
@@ -127,7 +127,7 @@ class Fault(enum.StrEnum):
 
     OURS = "ours"
     CALLER = "caller"
-    FAR_SIDE = "far side"
+    REMOTE = "remote"
 
 
 class WarrenError(Exception):
@@ -138,11 +138,11 @@ class WarrenError(Exception):
 
     fault: ClassVar[Fault]
 
-    def __init__(self, problem: str, *, code: str, errno: int | None = None, remedy: str | None = None) -> None:
+    def __init__(self, problem: str, *, code: str, errno: int | None = None, hint: str | None = None) -> None:
         super().__init__(problem)
         self.code = code
         self.errno = errno
-        self.remedy = REMEDIES[code] if remedy is None else remedy
+        self.hint = HINTS[code] if hint is None else hint
 
 
 class InputError(WarrenError):
@@ -181,11 +181,11 @@ class ConfigError(InputError):
     """A configuration with one finding or more; `source` says where it came from."""
 
     def __init__(
-        self, findings: Sequence[Finding], *, source: str = "", code: str = "config.invalid", remedy: str | None = None
+        self, findings: Sequence[Finding], *, source: str = "", code: str = "config.invalid", hint: str | None = None
     ) -> None:
         self.findings = tuple(findings)
         prefix = f"{source}: " if source else ""
-        super().__init__("\n".join(f"{prefix}{finding}" for finding in self.findings), code=code, remedy=remedy)
+        super().__init__("\n".join(f"{prefix}{finding}" for finding in self.findings), code=code, hint=hint)
 
 
 class InterfaceError(WarrenError):
@@ -209,7 +209,7 @@ class HostError(WarrenError):
 class RemoteError(WarrenError):
     """Another program or machine did not answer, or not as agreed."""
 
-    fault = Fault.FAR_SIDE
+    fault = Fault.REMOTE
 
 
 class EngineError(WarrenError):

@@ -62,9 +62,9 @@ def _read(path: Path, parse: Callable[[memoryview], Key], kind: str, owners: Own
     except KeyTextError as error:
         raise KeyFileError(f"{path} holds no {kind} key: {error}", code="key_file.invalid") from error
     except PermissionError as error:
-        remedy = f"read it as its owner, or: chown {_own_user()} {path}"
+        hint = f"read it as its owner, or: chown {_own_user()} {path}"
         problem = f"{path}: {error.strerror}"
-        raise KeyFileError(problem, code="key_file.unusable", errno=error.errno, remedy=remedy) from error
+        raise KeyFileError(problem, code="key_file.unusable", errno=error.errno, hint=hint) from error
     except OSError as error:
         raise _unusable(path, error) from error
     finally:
@@ -77,8 +77,8 @@ def check_key_file(path: Path, status: os.stat_result, owners: Owners = None) ->
         raise KeyFileError(f"{path} is not a regular file", code="key_file.invalid")
     if status.st_mode & OTHERS and not is_credential(path, status):
         problem = f"{path} is open to others (mode {stat.S_IMODE(status.st_mode):04o}), expected 0600"
-        remedy = f"chmod 600 {path}; if somebody may have read it, make a new key"
-        raise KeyFileError(problem, code="key_file.readable", remedy=remedy)
+        hint = f"chmod 600 {path}; if somebody may have read it, make a new key"
+        raise KeyFileError(problem, code="key_file.readable", hint=hint)
     if owners is not None and status.st_uid not in owners:
         raise KeyFileError(f"{path} belongs to the user {status.st_uid}, who could change it", code="key_file.owner")
 
@@ -155,7 +155,7 @@ def _unusable(path: Path, error: OSError) -> KeyFileError:
         case _ if path.is_symlink():
             problem = f"{path} is a symbolic link"
             return KeyFileError(
-                problem, code="key_file.link", errno=error.errno, remedy=f"name its target: {path.resolve()}"
+                problem, code="key_file.link", errno=error.errno, hint=f"name its target: {path.resolve()}"
             )
         case _:
             return KeyFileError(f"{path}: {error.strerror}", code="key_file.unusable", errno=error.errno)

@@ -64,7 +64,7 @@ def test_a_step_that_cannot_be_changes_nothing() -> None:
 def test_why_it_failed_is_told_with_what_to_do_until_it_is_begun_anew() -> None:
     record = NetworkState("home")
     record.step(Step.START, 1.0)
-    record.fail(HostError("UDP port 7 is in use", code="host.port_in_use", remedy="take another"), 2.0)
+    record.fail(HostError("UDP port 7 is in use", code="host.port_in_use", hint="take another"), 2.0)
     sample = network_sample(CONFIG, record, "auto", {})
     assert (sample.connection, sample.error) == (Connection.FAILED, "UDP port 7 is in use; take another")
     record.step(Step.START, 3.0)

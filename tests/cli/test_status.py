@@ -177,7 +177,7 @@ def test_json_has_every_fact() -> None:
                 "name": "wg4",
                 "code": "host.not_permitted",
                 "problem": "wg4: Permission denied",
-                "remedy": FORBIDDEN.remedy,
+                "hint": FORBIDDEN.hint,
             }
         ],
     }

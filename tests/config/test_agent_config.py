@@ -351,7 +351,7 @@ def test_a_secret_in_the_configuration_is_refused_and_not_repeated(key: str) -> 
     secret = PRIVATE_KEYS[0].to_base64()
     with pytest.raises(ConfigError) as error:
         load(f'[network.a]\n{key} = "{secret}"\n[[network.peers]]\n{key} = "{secret}"\n')
-    said = f"{error.value} {error.value.remedy}"
+    said = f"{error.value} {error.value.hint}"
     assert secret[:20] not in said
     if key in {"private_key", "preshared_key"}:
         assert (

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from warren import errors
 from warren.errors import (
-    REMEDIES,
+    HINTS,
     ConfigError,
     EngineError,
     Finding,
@@ -149,10 +149,10 @@ def test_every_kind_of_error_has_a_type_of_its_own_and_every_code_is_one() -> No
     for kind in kinds:
         if kind not in (WarrenError, ConfigError, EngineError):
             assert error_type(kind("", code="value.invalid")) is not ErrorType.INTERNAL
-    assert TYPES_OF_CODES.keys() <= REMEDIES.keys()
+    assert TYPES_OF_CODES.keys() <= HINTS.keys()
 
 
 def test_an_error_says_what_to_do() -> None:
-    error = HostError("the port is taken", code="host.refused", remedy="choose another")
+    error = HostError("the port is taken", code="host.refused", hint="choose another")
     assert failure_of(error).message == "the port is taken; choose another"
     assert failure_of(InputError("it is wrong", code="value.invalid")).message == "it is wrong"

@@ -62,7 +62,7 @@ def test_a_refusal_names_the_group_and_how_to_get_into_it() -> None:
     with pytest.raises(HostError, match="member of warren-admin") as error:
         RULES.verify(Client(1000, READ, 1), "connect")
     assert error.value.code == "request.denied"
-    assert "usermod --append --groups warren-admin" in error.value.remedy
+    assert "usermod --append --groups warren-admin" in error.value.hint
     with pytest.raises(HostError) as error:
         Permissions(Group("r", None), Group("a", None)).verify(Client(1000, READ, 1), "connect")
-    assert "groupadd --system a" in error.value.remedy
+    assert "groupadd --system a" in error.value.hint

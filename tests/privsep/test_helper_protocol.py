@@ -129,7 +129,7 @@ def test_a_path_that_leads_elsewhere_is_refused(path: str) -> None:
 @pytest.mark.parametrize(
     "error",
     [
-        KeyFileError("a", code="key_file.readable", errno=13, remedy="b"),
+        KeyFileError("a", code="key_file.readable", errno=13, hint="b"),
         StateError("there is no prepared key", code="rotation.stage"),
         HostError("a", code="dns.changed"),
         InputError("a", code="helper.refused"),
@@ -139,7 +139,7 @@ def test_an_error_arrives_as_it_was_raised(error: WarrenError) -> None:
     with pytest.raises(type(error)) as arrived:
         parse_answer(encode_refusal(error))
     found = arrived.value
-    assert (str(found), found.code, found.errno, found.remedy) == (str(error), error.code, error.errno, error.remedy)
+    assert (str(found), found.code, found.errno, found.hint) == (str(error), error.code, error.errno, error.hint)
 
 
 @pytest.mark.parametrize("following", [None, PRIVATE_KEYS[1]])

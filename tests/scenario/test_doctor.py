@@ -44,7 +44,7 @@ def test_a_path_that_is_narrower_than_the_tunnel(joined: Two) -> None:
     verdict = examined(near)[f"mtu to {FAR_INNER[0]}"]
     assert verdict["result"] == "warning"
     assert "only 1300 octets get through" in verdict["sentence"]
-    assert "mtu = 1300" in verdict["remedy"]
+    assert "mtu = 1300" in verdict["hint"]
 
 
 NO_LONGER_THAN_1300 = """
@@ -63,7 +63,7 @@ def test_a_firewall_that_drops_is_only_read_and_told_with_what_would_open_it(joi
     verdict = examined(near)["firewall"]
     assert verdict["result"] == "warning"
     for firewall in ("nftables", "iptables", "firewalld", "pf"):
-        assert f"{firewall}:" in verdict["remedy"]
+        assert f"{firewall}:" in verdict["hint"]
     assert near.host.run("nft", "list", "ruleset") == before
 
 

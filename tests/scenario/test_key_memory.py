@@ -164,7 +164,7 @@ def test_where_nothing_can_be_locked_it_starts_and_says_so(two: tuple[Agent, Age
     (said,) = near.said("key_memory.unlocked")
     assert said["level"] == "warning"
     assert "mlock" in said["reason"]
-    assert "LimitMEMLOCK" in said["remedy"]
+    assert "LimitMEMLOCK" in said["hint"]
     healthz = json.loads(near.host.run("curl", "-s", "http://localhost:9090/healthz"))
     severities = {each["name"]: each["severity"] for each in healthz["conditions"]}
     assert severities["key_memory.unlocked"] == "info"

@@ -33,7 +33,7 @@ def commands_disabled() -> CommandFrontend:
 
 def commands_unavailable(error: WarrenError) -> CommandFrontend:
     """Something that they need cannot be used: that ends neither the agent nor a tunnel (trust.md)."""
-    condition = Condition("command.unavailable", f"signed commands do not run: {error}; {error.remedy}")
+    condition = Condition("command.unavailable", f"signed commands do not run: {error}; {error.hint}")
     return CommandFrontend(_refusing(error), lambda: (condition,))
 
 

@@ -55,7 +55,7 @@ def network_sample(
         tx_bytes=record.counters.total.tx,
         handshakes_succeeded=record.handshakes_succeeded,
         handshakes_failed=record.handshakes_failed,
-        error=None if error is None else f"{error}; {error.remedy}",
+        error=None if error is None else f"{error}; {error.hint}",
         warnings=(*record.advice, *record.warnings.values()),
     )
 

@@ -36,8 +36,8 @@ def _read(word: str, rules: dict[str, Rule], secret: frozenset[str]) -> tuple[st
         return name, _asked(name)
     if name in secret:
         problem = f"{name} is secret, and every process of this host can read a command line"
-        remedy = f"write {name} alone to be asked, or {name}=@FILE"
-        raise InputError(problem, code="command.malformed", remedy=remedy)
+        hint = f"write {name} alone to be asked, or {name}=@FILE"
+        raise InputError(problem, code="command.malformed", hint=hint)
     return name, _number(value) if isinstance(rules.get(name), Number) else value
 
 

@@ -39,7 +39,7 @@ class Verdict:
     check: str
     result: Result
     sentence: str
-    remedy: str = ""
+    hint: str = ""
 
 
 def examine(
@@ -67,8 +67,8 @@ def state_verdict(network: Mapping[str, Any]) -> Verdict:
         return Verdict("state", Result.OK, f"{network['network']} is active on {where}")
     reason = f": {network['error']}" if network["error"] else ""
     problem = f"{network['network']} is {network['state']}{reason}"
-    remedy = "it is tried again by itself" if network["state"] == State.ERROR else f"connect {network['network']}"
-    return Verdict("state", Result.FAILED, problem, remedy)
+    hint = "it is tried again by itself" if network["state"] == State.ERROR else f"connect {network['network']}"
+    return Verdict("state", Result.FAILED, problem, hint)
 
 
 def link_verdict(network: Mapping[str, Any], link: Link | None) -> Verdict:
@@ -143,8 +143,8 @@ def peer_verdict(peer: Mapping[str, Any], now: float) -> Verdict:
         problem = "has no endpoint, and has not been heard of"
         return Verdict(check, Result.WARNING, problem, "the far side must come first, or name its endpoint")
     if handshake is None:
-        remedy = "is the far side up, is our public key known there, does UDP get through?"
-        return Verdict(check, Result.FAILED, f"no handshake with {peer['endpoint']} yet", remedy)
+        hint = "is the far side up, is our public key known there, does UDP get through?"
+        return Verdict(check, Result.FAILED, f"no handshake with {peer['endpoint']} yet", hint)
     seen = f"last handshake {format_age(max(0.0, now - handshake))}"
     if not peer["healthy"]:
         return Verdict(

@@ -82,7 +82,7 @@ def export_conf(network: str, config: Path | None, root: str) -> None:
     wanted = found.network(network)
     if wanted is None:
         known = ", ".join(each.name for each in found.networks) or "none"
-        raise StateError(f"{found.source} has no network {network}, only: {known}", code="network.unknown", remedy="")
+        raise StateError(f"{found.source} has no network {network}, only: {known}", code="network.unknown", hint="")
     text = encode_wgquick(network_to_wgquick(wanted, read_keys(wanted, DirectKeyAccess())))
     warn_of_readers()
     write(text)

@@ -46,8 +46,8 @@ def doctor(network: str, socket: Path, as_json: bool) -> int:
 
 def in_words(verdict: Verdict) -> str:
     """A line, and what would mend it below."""
-    remedy = verdict.remedy.splitlines() if verdict.result is not Result.OK else []
-    lines = (f"{verdict.result.value:<8}  {verdict.check}: {verdict.sentence}", *(f"{INDENT}{line}" for line in remedy))
+    hint = verdict.hint.splitlines() if verdict.result is not Result.OK else []
+    lines = (f"{verdict.result.value:<8}  {verdict.check}: {verdict.sentence}", *(f"{INDENT}{line}" for line in hint))
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -57,5 +57,5 @@ def document(verdict: Verdict) -> dict[str, object]:
         "check": verdict.check,
         "result": verdict.result.value,
         "sentence": verdict.sentence,
-        "remedy": verdict.remedy,
+        "hint": verdict.hint,
     }

@@ -54,7 +54,7 @@ def main() -> int:
     try:
         return program.main(prog_name=program_name(), standalone_mode=False) or 0
     except WarrenError as error:
-        tell(str(error), error.remedy)
+        tell(str(error), error.hint)
         return 1
     except click.exceptions.NoArgsIsHelpError as error:
         sys.stderr.write(f"{error.format_message()}\n")

@@ -24,11 +24,11 @@ def abandon_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def tell(problem: str, remedy: str = "") -> None:
+def tell(problem: str, hint: str = "") -> None:
     """To standard error: each line of the problem with our name, then what to do."""
     name = f"{program_name()}: "
     lines = [f"{name}{line}" for line in problem.splitlines()]
-    lines += [f"{' ' * len(name)}{line}" for line in remedy.splitlines()]
+    lines += [f"{' ' * len(name)}{line}" for line in hint.splitlines()]
     sys.stderr.write("\n".join(lines) + "\n")
 
 

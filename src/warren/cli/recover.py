@@ -47,7 +47,7 @@ def recover(config: Path | None, root: str) -> int:
         remove_orphans(home_of(Path(settings.daemon.state)), netlink)
         sweep(netlink)
     for problem in problems:
-        tell(str(problem), problem.remedy)
+        tell(str(problem), problem.hint)
     if not problems:
         write("nothing of an agent is left\n")
     return int(bool(problems))
@@ -61,4 +61,4 @@ def refuse_while_running(socket: Path) -> None:
         if error.code == "agent.absent":
             return
         raise
-    raise HostError(f"an agent serves {socket}", code="agent.running", remedy="stop it: warren agent stop")
+    raise HostError(f"an agent serves {socket}", code="agent.running", hint="stop it: warren agent stop")

@@ -49,7 +49,7 @@ def status(name: str | None, socket: Path, as_json: bool) -> int:
         names = peer_names(socket, networks)
         write(_drawn(found, networks, names, now) if sys.stdout.isatty() else _plain(found, networks, names, now))
     for error in found.failures.values():
-        tell(str(error), error.remedy)
+        tell(str(error), error.hint)
     for condition in agent["conditions"]:
         warn(condition["message"])
     return exit_status(found, networks)
@@ -69,7 +69,7 @@ def ask_agent(socket: Path) -> Answer:
         return request(socket, "list", timeout=PATIENCE_SECONDS)
     except WarrenError as error:
         if error.code != "agent.absent":
-            tell(str(error), error.remedy)
+            tell(str(error), error.hint)
     return {"networks": [], "conditions": []}
 
 

@@ -11,7 +11,7 @@ def document(found: Survey, now: float) -> dict[str, object]:
     return {
         "interfaces": [interface_object(interface, now) for interface in found.interfaces],
         "failures": [
-            {"name": name, "code": error.code, "problem": str(error), "remedy": error.remedy}
+            {"name": name, "code": error.code, "problem": str(error), "hint": error.hint}
             for name, error in found.failures.items()
         ],
     }

@@ -137,8 +137,8 @@ def _prepare(directory: Path) -> None:
         raise TrustError(f"{directory}: {error.strerror}", code="trust.unusable", errno=error.errno) from error
     for path in (directory / name for name in (SOURCE, ROOT_FILE, DISPATCH_FILE)):
         if os.path.lexists(path):
-            remedy = "choose another directory: what is there is kept"
-            raise TrustError(f"{path} is there already", code="trust.unusable", remedy=remedy)
+            hint = "choose another directory: what is there is kept"
+            raise TrustError(f"{path} is there already", code="trust.unusable", hint=hint)
 
 
 def _check_higher(bundle: TrustBundle, output: Path) -> None:
@@ -149,7 +149,7 @@ def _check_higher(bundle: TrustBundle, output: Path) -> None:
     before = verify_bundle(text, (first_root(text),)).version
     if bundle.version <= before:
         problem = f"version {bundle.version} is not higher than {before}, which {output} has"
-        raise TrustError(problem, code="trust.lower", remedy="nothing was signed; write a higher version into the file")
+        raise TrustError(problem, code="trust.lower", hint="nothing was signed; write a higher version into the file")
 
 
 def _text(path: Path) -> str:

@@ -86,7 +86,7 @@ def text_as(parse: Callable[[str], T]) -> Parse[T]:
         except ConfigError as error:
             raise ConfigError([replace(finding, key="") for finding in error.findings]) from None
         except KeyTextError as error:
-            raise ConfigError([Finding("", str(error), error.remedy)]) from None
+            raise ConfigError([Finding("", str(error), error.hint)]) from None
 
     return parse_value
 

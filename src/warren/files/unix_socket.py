@@ -58,7 +58,7 @@ def _groups_of(connection: socket.socket) -> frozenset[int]:
         if error.errno != errno.ERANGE:
             raise
         problem = f"the client is in more than {GROUPS_OCTETS // 4} groups"
-        raise HostError(problem, code="request.unidentified", remedy="connect as a user in fewer groups") from error
+        raise HostError(problem, code="request.unidentified", hint="connect as a user in fewer groups") from error
     return frozenset(memoryview(octets).cast("I"))
 
 

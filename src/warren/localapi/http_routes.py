@@ -163,4 +163,4 @@ def _failed(error: WarrenError) -> Response:
             status = 409
         case _:
             status = 500
-    return json_response(status, {"error": {"code": error.code, "message": str(error), "remedy": error.remedy}})
+    return json_response(status, {"error": {"code": error.code, "message": str(error), "hint": error.hint}})

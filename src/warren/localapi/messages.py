@@ -154,7 +154,7 @@ def _line(members: Mapping[str, object]) -> bytes:
 
 def failure_of(error: WarrenError) -> Failure:
     """What an answer says of an error: its type, and the problem with what to do."""
-    message = f"{error}; {error.remedy}" if error.remedy else str(error)
+    message = f"{error}; {error.hint}" if error.hint else str(error)
     return Failure(error_type(error), message)
 
 

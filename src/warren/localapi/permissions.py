@@ -32,10 +32,10 @@ class Permissions:
             return
         group = self.read if reads else self.admin
         problem = f"uid {client.uid} may not ask for {action}; expected root or a member of {group.name}"
-        raise HostError(problem, code="request.denied", remedy=_remedy(group))
+        raise HostError(problem, code="request.denied", hint=_hint(group))
 
 
-def _remedy(group: Group) -> str:
+def _hint(group: Group) -> str:
     if group.gid is None:
         return f"as root: groupadd --system {group.name}, then start the agent again"
     return f"as root: usermod --append --groups {group.name} USER; then sign in anew"

@@ -190,7 +190,7 @@ def encode_refusal(error: WarrenError) -> bytes:
 def refusal_fields(error: WarrenError) -> dict[str, object]:
     """An error as it travels."""
     kind = next((name for name, kind in ERRORS.items() if type(error) is kind), HostError.__name__)
-    return {"kind": kind, "problem": str(error), "code": error.code, "errno": error.errno, "remedy": error.remedy}
+    return {"kind": kind, "problem": str(error), "code": error.code, "errno": error.errno, "hint": error.hint}
 
 
 def parse_answer(octets: bytes) -> object:
@@ -208,7 +208,7 @@ def parse_refusal(fields: Mapping[str, object]) -> WarrenError:
         str(fields["problem"]),
         code=str(fields["code"]),
         errno=number if isinstance(number, int) else None,
-        remedy=str(fields["remedy"]),
+        hint=str(fields["hint"]),
     )
 
 

@@ -37,7 +37,7 @@ def read_source(text: str, root: VerifyingKey, now: int) -> TrustBundle:
             members["roots"] = [root.x, *roots]
         return parse_bundle({**members, "iat": now})
     except ValueError as error:  # tomllib's own is one
-        raise TrustError(str(error), code="trust.malformed", remedy="nothing was signed") from None
+        raise TrustError(str(error), code="trust.malformed", hint="nothing was signed") from None
 
 
 def draft(dispatcher: VerifyingKey, roles: Mapping[str, Iterable[str]], now: int) -> str:

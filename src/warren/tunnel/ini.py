@@ -122,5 +122,5 @@ def _parsed(key: str, text: str, line: int, parse: Callable[[str], T], findings:
     except ConfigError as error:
         findings += (replace(finding, key=key, line=line) for finding in error.findings)
     except KeyTextError as error:
-        findings.append(Finding(key, str(error), error.remedy, line))
+        findings.append(Finding(key, str(error), error.hint, line))
     return []

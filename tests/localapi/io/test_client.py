@@ -119,7 +119,7 @@ def test_nobody_listens(path: Path) -> None:
     left_behind = refused(path)
     for error in (absent, left_behind):
         assert (error.code, str(error)) == ("agent.absent", f"no agent listens at {path}")
-        assert "warren agent start" in error.remedy
+        assert "warren agent start" in error.hint
 
 
 def test_one_that_listens_and_says_nothing(path: Path) -> None:

@@ -95,7 +95,7 @@ def test_where_it_may_not_it_says_so_once_and_measures_nothing(hosts: tuple[Host
     complaints = [line for line in probing.lines() if line.get("event") == "echo.unavailable"]
     assert len(complaints) == 1
     assert complaints[0]["level"] == "warning"
-    assert "net.ipv4.ping_group_range" in complaints[0]["remedy"]
+    assert "net.ipv4.ping_group_range" in complaints[0]["hint"]
     assert not probing.figures(FAR)
 
 

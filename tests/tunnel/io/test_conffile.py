@@ -50,7 +50,7 @@ def test_the_world_may_not_write(mode: int, tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
         read_conf(path)
     assert error.value.code == "config.writable"
-    assert f"chmod 600 {path}" in error.value.remedy
+    assert f"chmod 600 {path}" in error.value.hint
 
 
 def test_what_is_no_file(tmp_path: Path) -> None:
@@ -95,4 +95,4 @@ def test_what_warren_does_not_do_names_the_way_out(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as error:
         read_supported(path)
     assert error.value.code == "config.unsupported"
-    assert error.value.remedy.endswith(f"WG_QUICK_USERSPACE_IMPLEMENTATION=warren-wg wg-quick up {path}")
+    assert error.value.hint.endswith(f"WG_QUICK_USERSPACE_IMPLEMENTATION=warren-wg wg-quick up {path}")

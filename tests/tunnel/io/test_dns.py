@@ -218,10 +218,10 @@ def test_what_others_made_of_it_stays(tmp_path: Path, edit: Original, original: 
     assert host.snapshot() == theirs
     if original is a_file:
         kept = host.state / "resolv.conf.before"
-        assert str(kept) in error.value.remedy
+        assert str(kept) in error.value.hint
         assert kept.read_text() == PLAIN
     if original is a_link:
-        assert error.value.remedy.endswith(f"ln -sf ../run/resolver/resolv.conf {host.file}")
+        assert error.value.hint.endswith(f"ln -sf ../run/resolver/resolv.conf {host.file}")
     host.resolver.revert("production")  # it is Warren's no more
     host.resolver.apply("production", "wg0", SERVERS)
     host.resolver.revert("production")

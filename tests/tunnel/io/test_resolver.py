@@ -45,7 +45,7 @@ def test_every_name_that_fails_is_told() -> None:
     """RFC 6761: no such name exists."""
     with pytest.raises(RemoteError) as error:
         resolve_endpoints(config(Endpoint("a.invalid", 1), Endpoint("localhost", 1), Endpoint("b.invalid", 2)))
-    assert error.value.fault is Fault.FAR_SIDE
+    assert error.value.fault is Fault.REMOTE
     told = str(error.value).splitlines()
     assert [line.partition(" does not resolve")[0] for line in told] == [
         "the endpoint a.invalid:1",

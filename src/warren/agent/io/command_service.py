@@ -167,8 +167,8 @@ class CommandService:
             door = open_unix(path, find_group(group).gid if group else None)
         except HostError as error:
             log.error("bootstrap.unavailable", extra={"error": str(error)})  # noqa: TRY400, no traceback
-            remedy = f"let the agent's user be in {group}, or see the error" if group else error.remedy
-            self._troubles.append(Condition("bootstrap.unavailable", f"{error}; {remedy}"))
+            hint = f"let the agent's user be in {group}, or see the error" if group else error.hint
+            self._troubles.append(Condition("bootstrap.unavailable", f"{error}; {hint}"))
             return
         pages = BootstrapPages(lambda effects: self._executor.tend(lambda _: effects), monotonic_seconds)
         self._go_on(server.serve(door, pages), "bootstrap door")

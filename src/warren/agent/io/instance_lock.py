@@ -41,6 +41,6 @@ def instance_lock(journal: Path, purpose: str) -> Iterator[None]:
 
 
 def _taken(state: Path, who: str) -> HostError:
-    remedy = "stop that one, or give each a directory of its own as [daemon] state"
+    hint = "stop that one, or give each a directory of its own as [daemon] state"
     problem = f"another agent works with {state} already: {who or 'it has just begun'}"
-    return HostError(problem, code="agent.running", remedy=remedy)
+    return HostError(problem, code="agent.running", hint=hint)

@@ -97,5 +97,5 @@ class Interface:
 
 
 def _deleted(name: str) -> InterfaceError:
-    problem, remedy = f"the link {name} was deleted by another program", "it is made anew within seconds"
-    return InterfaceError(problem, code="interface.ended", remedy=remedy)
+    problem, hint = f"the link {name} was deleted by another program", "it is made anew within seconds"
+    return InterfaceError(problem, code="interface.ended", hint=hint)

@@ -25,13 +25,13 @@ def check_key_memory(*, required: bool) -> None:
         return
     if required:
         raise error
-    log.warning(error.code, extra={"reason": str(error), "remedy": error.remedy})
+    log.warning(error.code, extra={"reason": str(error), "hint": error.hint})
 
 
 def key_memory_conditions() -> Iterator[Condition]:
     """That some key may be written to the disk, as long as it may."""
     if (error := _error()) is not None:
-        yield Condition(error.code, f"{error}; {error.remedy}", Severity.INFO)
+        yield Condition(error.code, f"{error}; {error.hint}", Severity.INFO)
 
 
 def _error() -> HostError | None:

@@ -45,9 +45,9 @@ def open_http(settings: HttpSettings, gid: int | None) -> LocalHttp:
     except HostError as error:
         refusals.append(error)
     for refusal in refusals:
-        log.error("http.refused", extra={"code": refusal.code, "error": str(refusal), "remedy": refusal.remedy})
+        log.error("http.refused", extra={"code": refusal.code, "error": str(refusal), "hint": refusal.hint})
     access = Access(token, addresses=any(not address.is_loopback for address in settings.bind))
-    conditions = (Condition(refusal.code, f"{refusal}; {refusal.remedy}") for refusal in refusals)
+    conditions = (Condition(refusal.code, f"{refusal}; {refusal.hint}") for refusal in refusals)
     return LocalHttp(tuple(doors), access, tuple(conditions))
 
 

@@ -36,7 +36,7 @@ class NameServers:
         """Gives the host back what it had before an agent that was killed."""
         async with self._lock:
             for error in await asyncio.to_thread(self._resolver.recover):
-                log.warning("dns.not_recovered", extra={"error": str(error), "remedy": error.remedy})
+                log.warning("dns.not_recovered", extra={"error": str(error), "hint": error.hint})
 
     async def of_host(self) -> Sequence[IPAddress]:
         """The host's own, without any that a network gave it; none where they cannot be read."""

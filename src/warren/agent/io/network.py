@@ -238,7 +238,7 @@ class Network:
             log.info("key.confirmed", extra={"network": self.config.name})
 
     def _warn(self, about: str, error: WarrenError | None) -> None:
-        self._note(about, None if error is None else Notice(error.code, f"{error}; {error.remedy}"))
+        self._note(about, None if error is None else Notice(error.code, f"{error}; {error.hint}"))
 
     def _note(self, about: str, notice: Notice | None) -> None:
         if self.record.warn(about, notice) and notice is not None:

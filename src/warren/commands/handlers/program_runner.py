@@ -127,7 +127,7 @@ def _failing() -> Iterator[None]:
     except OSError as error:
         raise EffectError(f"programs cannot run on this host: {error.strerror}") from error
     except WarrenError as error:
-        raise EffectError(f"programs cannot run on this host: {error}; {error.remedy}") from error
+        raise EffectError(f"programs cannot run on this host: {error}; {error.hint}") from error
 
 
 def _owners() -> frozenset[int]:

@@ -82,7 +82,7 @@ def check_keys(config: AgentConfig, owners: Owners) -> KeyCheck:
             doubtful = error.errno in (errno.ENOENT, *REFUSED)
             line = config.line(key)
             problem = f"not checked: {error}" if doubtful else str(error)
-            (unchecked if doubtful else findings).append(Finding(key, problem, error.remedy, line))
+            (unchecked if doubtful else findings).append(Finding(key, problem, error.hint, line))
     return KeyCheck(in_order(findings), in_order(unchecked))
 
 

@@ -15,15 +15,15 @@ from warren.localapi.messages import DEFAULT_NETWORK, ErrorType, Request, encode
 PATIENCE_SECONDS = 10.0  # a disconnect takes the longest, and a few seconds at worst
 CHUNK_OCTETS = 64 << 10
 
-# The message says what to do: the remedy of the code would say it twice.
+# The message says what to do: the hint of the code would say it twice.
 ERRORS: Mapping[str, Callable[[str], WarrenError]] = {
-    ErrorType.PARSE: lambda message: InputError(message, code="request.malformed", remedy=""),
-    ErrorType.STATE: lambda message: StateError(message, code="network.state", remedy=""),
-    ErrorType.NETWORK: lambda message: StateError(message, code="network.unknown", remedy=""),
-    ErrorType.CONFIG: lambda message: InputError(message, code="config.invalid", remedy=""),
-    ErrorType.PLATFORM: lambda message: HostError(message, code="host.refused", remedy=""),
-    ErrorType.AUTHENTICATION: lambda message: HostError(message, code="request.unidentified", remedy=""),
-    ErrorType.PERMISSION: lambda message: HostError(message, code="request.denied", remedy=""),
+    ErrorType.PARSE: lambda message: InputError(message, code="request.malformed", hint=""),
+    ErrorType.STATE: lambda message: StateError(message, code="network.state", hint=""),
+    ErrorType.NETWORK: lambda message: StateError(message, code="network.unknown", hint=""),
+    ErrorType.CONFIG: lambda message: InputError(message, code="config.invalid", hint=""),
+    ErrorType.PLATFORM: lambda message: HostError(message, code="host.refused", hint=""),
+    ErrorType.AUTHENTICATION: lambda message: HostError(message, code="request.unidentified", hint=""),
+    ErrorType.PERMISSION: lambda message: HostError(message, code="request.denied", hint=""),
     ErrorType.SERIALIZATION: lambda message: EngineError(message, code="agent.failed"),
     ErrorType.INTERNAL: lambda message: EngineError(message, code="agent.failed"),
 }

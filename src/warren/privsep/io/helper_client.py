@@ -60,7 +60,7 @@ class HelperClient:
         if not self._has_ended:
             return ()
         error = _ended()
-        return (Condition(error.code, f"{error}; {error.remedy}"),)
+        return (Condition(error.code, f"{error}; {error.hint}"),)
 
     def close(self) -> None:
         """Lets it go; waits for its end if it is this process's own."""
@@ -81,7 +81,7 @@ class HelperClient:
                 finally:
                     loop.remove_reader(poll.fileno())
         self._has_ended = True
-        log.error("helper.ended", extra={"remedy": _ended().remedy})
+        log.error("helper.ended", extra={"hint": _ended().hint})
 
     def _exchange(self, request: Request) -> tuple[bytes, list[int]]:
         if sys.platform == "linux":
@@ -152,4 +152,4 @@ def _ended() -> HostError:
 
 def _not_there() -> HostError:
     problem = "the helper does not come up, and what needs root waits for it"
-    return HostError(problem, code="helper.ended", remedy="its own log says why: journalctl -u '*helper.service'")
+    return HostError(problem, code="helper.ended", hint="its own log says why: journalctl -u '*helper.service'")

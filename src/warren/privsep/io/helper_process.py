@@ -164,7 +164,7 @@ class HelperProcess:
             return True
         problems = self._resolver.recover()
         for problem in problems:
-            log.error("dns.not_recovered", extra={"error": str(problem), "remedy": problem.remedy})
+            log.error("dns.not_recovered", extra={"error": str(problem), "hint": problem.hint})
         if not problems:
             os.close(self._lock)
             self._lock = None
@@ -215,7 +215,7 @@ class HelperProcess:
             raise InputError("no signed commands run here: [security] exec_enable is false", code="helper.refused")
         if sys.platform != "win32" and self._runner is not None and os.waitpid(self._runner, os.WNOHANG) == (0, 0):
             problem = "the runner before has not ended yet"
-            raise HostError(problem, code="host.refused", remedy="its line ends first; it is asked for again then")
+            raise HostError(problem, code="host.refused", hint="its line ends first; it is asked for again then")
         self._runner = None
         # Imported late: few need what a runner needs, and each helper would carry it.
         from warren.privsep.io.runner_process import fork_runner  # noqa: PLC0415
@@ -295,8 +295,8 @@ def lock_journal(journal: Path) -> int:
     if not _is_locked(lock, monotonic_seconds() + LOCK_SECONDS):
         os.close(lock)
         problem = f"the helper of another agent works with {journal}"
-        remedy = "stop that one, or give each a directory of its own as [daemon] state"
-        raise HostError(problem, code="dns.refused", remedy=remedy)
+        hint = "stop that one, or give each a directory of its own as [daemon] state"
+        raise HostError(problem, code="dns.refused", hint=hint)
     return lock
 
 

@@ -169,5 +169,5 @@ def _clear(path: Path) -> None:
             with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as probe:
                 probe.settimeout(PROBE_SECONDS)
                 probe.connect(str(path))
-        raise HostError(f"a helper listens at {path} already", code="helper.busy", remedy="end that one first")
+        raise HostError(f"a helper listens at {path} already", code="helper.busy", hint="end that one first")
     path.unlink(missing_ok=True)

@@ -32,9 +32,9 @@ def read_node(settings: CommandSettings) -> NodeIdentity:
     except OSError as error:
         raise TrustError(f"{path}: {error.strerror}", code="trust.unusable", errno=error.errno) from error
     if known not in (None, found.agent_id):
-        remedy = f"if root has given this node another name: rm {path}"
+        hint = f"if root has given this node another name: rm {path}"
         problem = f"this node is {known}, and its identity now says {found.agent_id}"
-        raise TrustError(problem, code="identity.invalid", remedy=remedy)
+        raise TrustError(problem, code="identity.invalid", hint=hint)
     return found
 
 
@@ -52,4 +52,4 @@ def check_placed(path: Path) -> None:
             raise TrustError(f"{each}: {error.strerror}", code="trust.unusable", errno=error.errno) from error
         if status.st_uid != ROOT or status.st_mode & WRITERS or stat.S_ISLNK(status.st_mode):
             problem = f"{each} can be changed by others than root: no word in it counts"
-            raise TrustError(problem, code="trust.unusable", remedy=f"chown root {each}; chmod go-w {each}")
+            raise TrustError(problem, code="trust.unusable", hint=f"chown root {each}; chmod go-w {each}")

@@ -185,17 +185,17 @@ def _where_it_lies(path: str) -> Path:
 
 def _no_user(user: str) -> HostError:
     make = f"useradd --system --user-group --no-create-home --shell /usr/sbin/nologin {user}"
-    remedy = f"make it: {make}; or name another as [daemon] user"
-    return HostError(f"there is no user {user} on this host", code="privilege.no_user", remedy=remedy)
+    hint = f"make it: {make}; or name another as [daemon] user"
+    return HostError(f"there is no user {user} on this host", code="privilege.no_user", hint=hint)
 
 
 def _check_capabilities() -> None:
     if not _permitted() & CAP_NET_ADMIN:
-        remedy = (
+        hint = (
             "start it as root: it keeps that one and becomes another user; or give it to the launcher: "
             f"setcap cap_net_admin,cap_ipc_lock=+eip {sys.argv[0]}; or by its unit: AmbientCapabilities=CAP_NET_ADMIN"
         )
-        raise HostError("this process lacks CAP_NET_ADMIN (cap_net_admin)", code="privilege.missing", remedy=remedy)
+        raise HostError("this process lacks CAP_NET_ADMIN (cap_net_admin)", code="privilege.missing", hint=hint)
 
 
 def _permitted() -> int:
@@ -272,11 +272,11 @@ def make_roots_own(path: Path) -> Path:
     above = path.parent.stat()
     if above.st_uid != ROOT or (above.st_mode & WRITERS and not above.st_mode & stat.S_ISVTX):
         problem = f"in {path.parent} others than root can replace what is root's"
-        raise HostError(problem, code="host.refused", remedy=f"chown root {path.parent}; chmod 1770 {path.parent}")
+        raise HostError(problem, code="host.refused", hint=f"chown root {path.parent}; chmod 1770 {path.parent}")
     path.mkdir(mode=0o700, exist_ok=True)
     status = path.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != ROOT or stat.S_IMODE(status.st_mode) != 0o700:
-        raise HostError(f"{path} is not root's own directory", code="host.refused", remedy=f"remove {path}")
+        raise HostError(f"{path} is not root's own directory", code="host.refused", hint=f"remove {path}")
     return path
 
 

@@ -137,7 +137,7 @@ class Prober:
 
     def _say_once(self, error: HostError) -> None:
         if self.unavailable is None:
-            log.warning("echo.unavailable", extra={"reason": str(error), "remedy": error.remedy})
+            log.warning("echo.unavailable", extra={"reason": str(error), "hint": error.hint})
         self.unavailable = str(error)
 
 

@@ -36,7 +36,7 @@ def make_identity(directory: Path, agent_id: str, owner: tuple[int, int] | None 
     try:
         make_keyset(directory / FILE, check_agent_id(agent_id), owner=owner)
     except ValueError as error:
-        raise TrustError(f"{agent_id!r} {error}", code="identity.invalid", remedy="give one as --id") from None
+        raise TrustError(f"{agent_id!r} {error}", code="identity.invalid", hint="give one as --id") from None
     except KeyFileError as error:
         if error.code != "key_file.exists":
             raise

@@ -35,7 +35,7 @@ def check_free(name: str, netlink: Netlink) -> None:
     if link is None:
         return
     if socket_path(name).exists():
-        remedy = f"take it down first: warren down {name}"
-        raise InterfaceError(f"{name} is up already", code="interface.exists", remedy=remedy)
+        hint = f"take it down first: warren down {name}"
+        raise InterfaceError(f"{name} is up already", code="interface.exists", hint=hint)
     problem = f"there is a link {name} already, which no userspace WireGuard serves"
-    raise InterfaceError(problem, code="interface.exists", remedy="choose another name for the interface")
+    raise InterfaceError(problem, code="interface.exists", hint="choose another name for the interface")

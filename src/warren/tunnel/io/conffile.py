@@ -75,15 +75,15 @@ def read_supported(path: Path) -> ConfFile:
     file = read_conf(path)
     if findings := unsupported(file.content):
         wgquick = f"WG_QUICK_USERSPACE_IMPLEMENTATION=warren-wg wg-quick up {path}"
-        remedy = f"nothing was changed; Warren's agent will do this, and wg-quick does it today:\n{wgquick}"
-        raise ConfigError(findings, source=str(path), code="config.unsupported", remedy=remedy)
+        hint = f"nothing was changed; Warren's agent will do this, and wg-quick does it today:\n{wgquick}"
+        raise ConfigError(findings, source=str(path), code="config.unsupported", hint=hint)
     return file
 
 
 def _check_writers(path: Path, status: os.stat_result) -> None:
     if status.st_mode & stat.S_IWOTH:
         problem = f"{path} can be written by everybody (mode {stat.S_IMODE(status.st_mode):04o})"
-        raise InputError(problem, code="config.writable", remedy=f"see who did, then: chmod 600 {path}")
+        raise InputError(problem, code="config.writable", hint=f"see who did, then: chmod 600 {path}")
 
 
 def _warnings(path: Path, status: os.stat_result) -> tuple[str, ...]:

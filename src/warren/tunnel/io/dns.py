@@ -112,8 +112,8 @@ class Resolver:
                 raise self._changed(journal)
         elif self._way_of(frozenset((entry.way,))) is not entry.way:
             problem = f"{self._file} was changed by others: names no longer go the way of {entry.way}"
-            remedy = "nothing was overwritten; put it back, or disconnect and connect the network"
-            raise HostError(problem, code="dns.changed", remedy=remedy)
+            hint = "nothing was overwritten; put it back, or disconnect and connect the network"
+            raise HostError(problem, code="dns.changed", hint=hint)
 
     def host_servers(self) -> tuple[IPAddress, ...]:
         """The host's own name servers, without any that a network gave it. Raises HostError."""
@@ -234,12 +234,12 @@ class Resolver:
         problem = f"{self._file} was changed by others while a network had its DNS servers there"
         match journal.original:
             case FileState(Kind.FILE):
-                remedy = f"nothing was overwritten; when its networks are down, {self._kept} is the file from before"
+                hint = f"nothing was overwritten; when its networks are down, {self._kept} is the file from before"
             case FileState(Kind.LINK, content):
-                remedy = f"nothing was overwritten; it was a link before: ln -sf {os.fsdecode(content)} {self._file}"
+                hint = f"nothing was overwritten; it was a link before: ln -sf {os.fsdecode(content)} {self._file}"
             case _:
-                remedy = "nothing was overwritten; there was no such file before"
-        return HostError(problem, code="dns.changed", remedy=remedy)
+                hint = "nothing was overwritten; there was no such file before"
+        return HostError(problem, code="dns.changed", hint=hint)
 
 
 def _with_nothing_written(journal: Journal) -> Journal:

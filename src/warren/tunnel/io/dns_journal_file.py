@@ -52,5 +52,5 @@ class JournalFile:
 
     def _unusable(self, path: Path, error: OSError) -> HostError:
         problem = f"{path}: {error.strerror}"
-        remedy = "names are resolved as before; check who may use that directory, and the room on the disk"
-        return HostError(problem, code="dns.journal", errno=error.errno, remedy=remedy)
+        hint = "names are resolved as before; check who may use that directory, and the room on the disk"
+        return HostError(problem, code="dns.journal", errno=error.errno, hint=hint)

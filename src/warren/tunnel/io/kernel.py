@@ -30,9 +30,9 @@ class KernelEngine:
         if link is None or not link.ours:
             return False
         if owner := living_owner(link.alias):
-            remedy = "stop that one, or choose another name"
+            hint = "stop that one, or choose another name"
             problem = f"{self.name} belongs to another Warren, which runs as process {owner}"
-            raise InterfaceError(problem, code="interface.exists", remedy=remedy)
+            raise InterfaceError(problem, code="interface.exists", hint=hint)
         self._netlink.set_alias(link.index, own_alias(self._home))
         return True
 

@@ -117,7 +117,7 @@ def _check_writable(path: Path) -> None:
     """The superuser may write a file of mode 0400, but whoever made it so meant that nobody does."""
     if not path.stat().st_mode & stat.S_IWUSR:
         problem = f"{path} is read-only (mode {stat.S_IMODE(path.stat().st_mode):04o})"
-        raise KeyFileError(problem, code="key_file.read_only", remedy=f"chmod 600 {path}")
+        raise KeyFileError(problem, code="key_file.read_only", hint=f"chmod 600 {path}")
 
 
 def _refusal(path: Path, number: int | None) -> KeyFileError | None:
