@@ -1,4 +1,4 @@
-"""Errors say whose fault they are and what to do."""
+"""Errors: fault, hint and redaction."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ pytestmark = pytest.mark.unit
 TREE = Path(__file__).parent.parent
 
 
-def test_every_kind_says_whose_fault_it_is() -> None:
-    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, WarrenError)]
-    assert {kind.fault for kind in kinds if kind is not WarrenError} == set(Fault)
+def test_error_classes_cover_every_fault() -> None:
+    classes = [c for c in vars(errors).values() if isinstance(c, type) and issubclass(c, WarrenError)]
+    assert {c.fault for c in classes if c is not WarrenError} == set(Fault)
 
 
-def test_every_code_in_use_is_in_the_table_and_every_one_there_in_use() -> None:
+def test_hints_hold_exactly_the_codes_in_use() -> None:
     python = "".join(path.read_text() for path in (TREE / "src/warren").rglob("*.py"))
     rust = (TREE / "rust/crates/python/src/failure.rs").read_text()
     used = set(re.findall(r'code(?:: str)? ?= ?"([a-z0-9_.]+)"', python))
@@ -30,18 +30,18 @@ def test_every_code_in_use_is_in_the_table_and_every_one_there_in_use() -> None:
     assert used == errors.HINTS.keys()
 
 
-def test_an_error_carries_what_to_do() -> None:
+def test_error_carries_its_hint() -> None:
     error = HostError("UDP port 1", code="host.port_in_use", errno=98)
     assert (str(error), error.errno, error.hint) == ("UDP port 1", 98, errors.HINTS["host.port_in_use"])
-    assert HostError("no", code="host.refused", hint="go home").hint == "go home"
+    assert HostError("no", code="host.refused", hint="use another").hint == "use another"
 
 
-def test_a_configuration_error_lists_every_finding() -> None:
+def test_config_error_lists_every_finding() -> None:
     error = ConfigError([Finding("MTU", "is 3", "expected more", 7), Finding("name", "is long", "cut it")], source="f")
     assert str(error) == "f: line 7: MTU: is 3; expected more\nf: name: is long; cut it"
 
 
-def test_a_text_like_a_key_is_not_repeated() -> None:
+def test_redacted_repr_hides_text_like_a_key() -> None:
     """H-79."""
     assert errors.redacted_repr("10.0.0.300") == "'10.0.0.300'"
     key = PrivateKey.generate().to_base64()

@@ -66,7 +66,7 @@ def test_a_preshared_key_is_read_as_strictly(tmp_path: Path) -> None:
 def test_a_file_that_others_can_open_is_refused_with_the_line_that_mends_it(mode: int, tmp_path: Path) -> None:
     path = key_file(tmp_path, TEXT, mode)
     error = refused(path)
-    assert error.code == "key_file.readable"
+    assert error.code == "key_file.permissions"
     assert f"(mode 0{mode:o}), expected 0600" in str(error)
     assert error.hint.startswith(f"chmod 600 {path};")
 
@@ -89,14 +89,14 @@ def test_a_file_of_a_stranger_is_refused(tmp_path: Path) -> None:
     assert read_private_key(path, (own, 1)) == KEY
     with pytest.raises(KeyFileError, match=f"belongs to the user {own}") as error:
         read_private_key(path, (own + 1, own + 2))
-    assert error.value.code == "key_file.owner"
+    assert error.value.code == "key_file.untrusted_owner"
 
 
 def test_a_link_is_not_followed(tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(key_file(tmp_path, TEXT))
     error = refused(link)
-    assert error.code == "key_file.link"
+    assert error.code == "key_file.symlink"
     assert str(tmp_path / "private.key") in error.hint
 
 
@@ -230,9 +230,9 @@ def test_a_credential_of_the_service_manager_may_show_the_mask_of_its_access_lis
     """H-80; nobody else can enter its directory."""
     path = key_file(tmp_path, TEXT, mode)
     tmp_path.chmod(directory_mode)
-    assert mode == 0o400 or refused(path).code == "key_file.readable"
+    assert mode == 0o400 or refused(path).code == "key_file.permissions"
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     if accepted:
         assert read_private_key(path) == KEY
     else:
-        assert refused(path).code == "key_file.readable"
+        assert refused(path).code == "key_file.permissions"

@@ -1,7 +1,7 @@
-"""What can go wrong, in one hierarchy.
+"""The hierarchy of errors, and the hint for each error code.
 
-Every error has a `code` that never changes, says whose fault it is, states the problem in one sentence with what was
-expected, and says what to do. None holds a secret. `str()` is the problem alone; `hint` stands beside it.
+Every error has a `code` that never changes and a `fault`: ours, the caller's or the remote side's. `str(error)` is the
+problem in one sentence, with what was expected. `error.hint` is what to do about it. No error holds a secret.
 """
 
 from __future__ import annotations
@@ -13,117 +13,117 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 HINTS = {
-    "agent.absent": "start it: warren agent start",
-    "agent.denied": "sign in anew after you were added to the group",
-    "agent.failed": "its log says more",
-    "agent.running": "one agent serves one socket: stop that one, or choose another path",
-    "agent.silent": "it may still be done: `warren list` shows; its log says more",
+    "agent.unavailable": "start it: warren agent start",
+    "agent.denied": "log in again after you were added to the group",
+    "agent.failed": "see the agent log",
+    "agent.running": "stop the other agent, or choose another socket path",
+    "agent.timeout": "the agent may still complete the request: see `warren list` and the agent log",
     "agent.stopping": "start it again: warren agent start",
-    "audit.altered": "`warren audit verify` says where",
-    "audit.anchor": "give a checkpoint of this node: `warren audit head --checkpoint` prints one",
-    "audit.key": "`warren identity show` on the node prints it",
-    "audit.missing": "it begins with the first command that an agent is sent",
-    "audit.unreadable": "check the path and who may read it",
-    "commands.store": "commands are refused until it can be used: check who may use it, and the room on the disk",
-    "command.malformed": "nothing was signed; `warren verbs` has each verb's arguments",
-    "command.off": "pin the root that `warren trust init` made, as [security] root, and set exec_enable = true",
+    "audit.tampered": "`warren audit verify` shows where",
+    "audit.invalid_anchor": "pass a checkpoint of this node: `warren audit head --checkpoint` prints one",
+    "audit.invalid_key": "`warren identity show` on the node prints it",
+    "audit.missing": "the log starts with the first command that an agent receives",
+    "audit.unreadable": "check the path and its permissions",
+    "command.disabled": "pin the root that `warren trust init` created as [security] root, and set exec_enable = true",
+    "command.malformed": "nothing was signed; `warren verbs` lists the arguments of each verb",
     "command.refused": "nothing was changed",
-    "command.unusable": "check the path and who may use it",
-    "config.invalid": "nothing was changed; mend the configuration and try again",
-    "config.owner": "nothing was changed; chown it to root, or start the agent without file capabilities",
-    "config.unreadable": "check the path and who may read it",
-    "config.unsupported": "nothing was changed; wg-quick(8) can do it today, Warren's agent will",
-    "config.unwritable": "choose another path: what is there is kept",
-    "config.writable": "nothing was changed; whoever may write the file could take all traffic",
-    "dns.changed": "nothing was overwritten; look at /etc/resolv.conf",
-    "dns.journal": "put /etc/resolv.conf right by hand, then remove the journal",
-    "dns.refused": "names are resolved as before; see the system's own words above",
+    "command.store_failed": "no command runs until the store works again: check its permissions and free disk space",
+    "command.unusable": "check the path and its permissions",
+    "config.invalid": "nothing was changed; correct the configuration and try again",
+    "config.permissions": "nothing was changed; a user who can write the file can redirect all traffic",
+    "config.unreadable": "check the path and its permissions",
+    "config.unsupported": "nothing was changed; use wg-quick(8) for this configuration",
+    "config.untrusted_owner": "nothing was changed; chown it to root, or start the agent without file capabilities",
+    "config.unwritable": "choose another path; existing files are never overwritten",
+    "dns.changed": "nothing was overwritten; check /etc/resolv.conf",
+    "dns.journal_unusable": "restore /etc/resolv.conf manually, then remove the journal",
+    "dns.refused": "DNS settings are unchanged; see the error above",
     "echo.not_permitted": "allow a group of the agent in net.ipv4.ping_group_range, or give the agent CAP_NET_RAW",
     "endpoint.unresolved": "nothing was changed; check the name and this host's resolver",
-    "engine.failed": "`warren-wg -f NAME` shows what it does, with LOG_LEVEL=verbose in the environment",
-    "engine.missing": "install Warren whole: warren-wg belongs beside it, or on the PATH",
-    "engine.no_kernel": "use the backend userspace, or auto; or load the module: modprobe wireguard",
+    "engine.failed": "run `LOG_LEVEL=verbose warren-wg -f NAME` to see its log",
+    "engine.missing": "reinstall Warren: warren-wg must be next to it or on the PATH",
+    "engine.no_kernel": "set backend to userspace or auto, or load the module: modprobe wireguard",
     "engine.refused": "nothing was left behind",
-    "helper.busy": "stop that agent first; one helper is for one",
+    "helper.busy": "stop that agent first; a helper serves one agent",
     "helper.denied": "start the agent as the user of [daemon] in the configuration",
-    "helper.ended": "start the agent again; its tunnels go on meanwhile",
+    "helper.ended": "restart the agent; its tunnels stay up meanwhile",
     "helper.refused": "nothing was changed",
-    "host.no_ipv6": "take its IPv6 out, or: sysctl -w net.ipv6.conf.all.disable_ipv6=0",
-    "host.no_nftables": "load its modules: modprobe -a nf_tables nft_ct nft_fib_ipv4 nft_fib_ipv6",
-    "host.no_tun": "without it there is no interface",
+    "host.no_ipv6": "remove the IPv6 addresses, or run: sysctl -w net.ipv6.conf.all.disable_ipv6=0",
+    "host.no_nftables": "load the modules: modprobe -a nf_tables nft_ct nft_fib_ipv4 nft_fib_ipv6",
+    "host.no_tun": "load the module: modprobe tun",
     "host.not_permitted": "run it as root",
-    "host.output": "the reader has gone, or the disk is full: nothing else was lost",
-    "host.port_in_use": "choose another ListenPort; `ss -ulpn` shows who has this one",
-    "host.port_privileged": "choose a port from 1024 on; or: sysctl -w net.ipv4.ip_unprivileged_port_start=PORT",
-    "host.refused": "see the system's own words above",
-    "host.reverse_path": "nothing was changed; set it: sysctl -w net.ipv4.conf.all.src_valid_mark=1",
-    "http.port_in_use": "choose another address in the configuration; `ss -ltnp` shows who has this one",
+    "host.port_in_use": "choose another ListenPort; `ss -ulpn` shows which process uses this one",
+    "host.port_privileged": "choose a port from 1024 on, or run: sysctl -w net.ipv4.ip_unprivileged_port_start=PORT",
+    "host.refused": "see the error above",
+    "host.reverse_path_filter": "nothing was changed; run: sysctl -w net.ipv4.conf.all.src_valid_mark=1",
+    "http.port_in_use": "choose another address in the configuration; `ss -ltnp` shows which process uses this one",
     "http.refused": "choose another address in the configuration",
-    "http.token_file": "remove the file, and the next start makes one; or give it a token and mode 0640",
-    "identity.absent": "make one with: warren identity init",
-    "identity.exists": "warren identity show prints it; a new one, for which node.jwks goes, opens nothing of the old",
-    "identity.invalid": "make a new one with: warren identity init, and have it signed",
+    "http.token_file_invalid": "remove the file, then restart to create a new one; or write a token and chmod 640",
+    "identity.missing": "create one: warren identity init",
+    "identity.exists": "`warren identity show` prints it; secrets sealed for it cannot be opened with a new one",
+    "identity.invalid": "create a new one with `warren identity init`, and add it to the trust bundle",
     "interface.closed": "open it again",
-    "interface.ended": "close it there, or end that program",
+    "interface.ended": "close it in the program that opened it, or end that program",
     "interface.exists": "take it down first, or choose another name",
-    "interface.foreign": "whoever made it can take it down",
-    "interface.missing": "`warren status` shows what is there",
-    "interface.not_served": "`warren status` shows what is there",
-    "interface.stale": "the next `warren up`, or start of the agent, clears it away",
-    "key.malformed": "make one with: warren genkey, warren pubkey or warren genpsk",
-    "key_file.directory": "chown root DIR; chmod go-w DIR; or chown the file to the user that the agent runs as",
-    "key_file.exists": "choose another path: a key that is written over is lost",
-    "key_file.invalid": "write one with: warren genkey --output FILE",
-    "key_file.link": "name the file that it leads to",
-    "key_file.outside": "nothing was changed; move the key there, or list its directory in the configuration",
-    "key_file.owner": "make a new one, or chown it to root or to the user that the agent runs as",
-    "key_file.read_only": "nothing was changed; let its owner write there, or change the key by hand",
-    "key_file.readable": "whoever could read it has the key: make a new one, or close the file",
-    "key_file.unusable": "check the path, who may use it, and the room on the disk",
+    "interface.missing": "`warren status` lists the interfaces",
+    "interface.not_owned": "take it down with the program that created it",
+    "interface.not_served": "`warren status` lists the interfaces",
+    "interface.stale": "the next `warren up` or agent start removes it",
+    "key.malformed": "create one with: warren genkey, warren pubkey or warren genpsk",
+    "key_file.directory_permissions": "chown root DIR; chmod go-w DIR; or chown the file to the agent's user",
+    "key_file.exists": "choose another path; an overwritten key is lost",
+    "key_file.invalid": "create one with: warren genkey --output FILE",
+    "key_file.not_allowed": "nothing was changed; move the key there, or add its directory to the configuration",
+    "key_file.permissions": "create a new key if somebody may have read it; else chmod 600 the file",
+    "key_file.read_only": "nothing was changed; let its owner write to it, or replace the key manually",
+    "key_file.symlink": "use the path of its target",
+    "key_file.untrusted_owner": "create a new key, or chown the file to root or to the agent's user",
+    "key_file.unusable": "check the path, its permissions and free disk space",
     "key_memory.unlocked": (
-        "without it a key can reach the disk by way of swap; LimitMEMLOCK=16M in the agent's unit, "
+        "a key can reach the disk through swap; set LimitMEMLOCK=16M in the agent's unit, "
         "or give it CAP_IPC_LOCK: setcap cap_net_admin,cap_ipc_lock=+eip LAUNCHER"
     ),
-    "network.state": "`warren status` shows what it is doing",
-    "network.unknown": "`warren list` shows the networks that there are",
-    "privilege.gained": "with file capabilities only what root has written counts; start it as root, or by its unit",
-    "privilege.missing": "start it as root: it gives up the rest itself",
-    "privilege.no_user": "name one that there is as [daemon] user",
+    "network.invalid_state": "`warren status` shows the current state",
+    "network.unknown": "`warren list` lists the networks",
+    "output.write_failed": "check the reader of the pipe and free disk space; no other data was lost",
+    "privilege.file_capabilities": "start it as root or by its unit; file capabilities need paths owned by root",
+    "privilege.missing": "start it as root; it drops the privileges that it does not need",
+    "privilege.unknown_user": "set [daemon] user to an existing user",
     "request.denied": "ask an administrator of this host",
     "request.malformed": "nothing was changed",
-    "request.unidentified": "connect from a process of this host that still runs",
-    "rotation.stage": "nothing was changed; the steps are prepare, commit, and abort to go back",
-    "trust.absent": "have one signed, then: warren trust install FILE",
-    "trust.key": "make one with: warren trust init, or warren operator new NAME",
-    "trust.lower": "the older one stays out: sign the new one with a higher version",
-    "trust.malformed": "nothing was changed; make one with: warren trust sign",
-    "trust.root": "pin the thumbprint of its root as [security] root, or sign it by a root that is pinned",
-    "trust.unusable": "check the path, who may use it, and the room on the disk",
-    "uapi.gone": "it is made again where the agent may write; where its directory went too, start the agent again",
-    "sandbox.missing": "install Warren whole: warren-sandbox belongs beside it, or on the PATH",
-    "sandbox.user": "name one that there is as [sandbox] user, or none; only root can run scripts as another",
-    "uapi.malformed": "the program that serves the interface speaks another language",
-    "uapi.refused": "its own log may say more",
+    "request.unidentified": "connect from a process of this host that is still running",
+    "rotation.invalid_step": "nothing was changed; the steps are prepare and commit, or abort",
+    "sandbox.missing": "reinstall Warren: warren-sandbox must be next to it or on the PATH",
+    "sandbox.unknown_user": "set [sandbox] user to an existing user, or remove it; only root can change users",
+    "trust.invalid_key": "create one with: warren trust init, or warren operator new NAME",
+    "trust.malformed": "nothing was changed; create one with: warren trust sign",
+    "trust.missing": "sign one, then run: warren trust install FILE",
+    "trust.rollback": "nothing was changed; sign the bundle with a version higher than the installed one",
+    "trust.root_not_pinned": "pin the thumbprint of its root as [security] root, or sign it with a pinned root",
+    "trust.unusable": "check the path, its permissions and free disk space",
+    "uapi.malformed": "the program that serves the interface does not speak the UAPI protocol",
+    "uapi.refused": "see the log of the program that serves the interface",
+    "uapi.socket_missing": "the agent creates it again if it can write to the directory; else restart the agent",
     "value.invalid": "",
 }
-"""Every code, and what to do where the error itself does not say better."""
+"""The hint of every error code. An error that knows better carries its own."""
 
 
 LIKE_A_KEY = re.compile(r"[A-Za-z0-9+/]{43}=|[0-9A-Fa-f]{64}")
 
 
 def redact(text: str) -> str:
-    """A text that somebody else wrote, unless it looks like a key: people put them into the wrong place (H-79)."""
+    """Return the text, or a placeholder if it looks like a key: users paste keys into wrong fields (H-79)."""
     return "a text like a key" if LIKE_A_KEY.search(text) else text
 
 
 def redacted_repr(text: str) -> str:
-    """The same, as an error repeats it."""
+    """Return the quoted text for an error message, or a placeholder if it looks like a key."""
     return repr(text) if redact(text) == text else redact(text)
 
 
 class Fault(enum.StrEnum):
-    """Whose fault an error is."""
+    """The side that has to act on an error."""
 
     OURS = "ours"
     CALLER = "caller"
@@ -131,9 +131,9 @@ class Fault(enum.StrEnum):
 
 
 class WarrenError(Exception):
-    """The base of all; raised only as one of the classes below.
+    """The base class of all errors; only its subclasses are raised.
 
-    `errno` is the system's number for it, where there is one.
+    `errno` is the system's error number, where there is one.
     """
 
     fault: ClassVar[Fault]
@@ -146,26 +146,26 @@ class WarrenError(Exception):
 
 
 class InputError(WarrenError):
-    """A value or a file that was handed in cannot be used; nothing was changed."""
+    """A value or a file of the caller cannot be used; nothing was changed."""
 
     fault = Fault.CALLER
 
 
 class KeyTextError(InputError):
-    """A text that is no key; it holds nothing of the text but its length."""
+    """A text is not a valid key. The error states its length and never its content."""
 
 
 class KeyFileError(InputError):
-    """A key file that is no key, or that others can read, or that is there already."""
+    """A key file is invalid, readable by others, or already exists."""
 
 
 class TrustError(InputError):
-    """A trust bundle, or a node's or an operator's identity, that proves nothing or cannot be used."""
+    """A trust bundle or an identity is invalid, untrusted or cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing wrong with a configuration: where, what, and what would be right."""
+    """One mistake in a configuration: its position, the problem and what was expected."""
 
     key: str
     problem: str
@@ -178,7 +178,7 @@ class Finding:
 
 
 class ConfigError(InputError):
-    """A configuration with one finding or more; `source` says where it came from."""
+    """A configuration has one finding or more; `source` names the file it was read from."""
 
     def __init__(
         self, findings: Sequence[Finding], *, source: str = "", code: str = "config.invalid", hint: str | None = None
@@ -195,24 +195,24 @@ class InterfaceError(WarrenError):
 
 
 class StateError(WarrenError):
-    """A network is not in the state that the request needs, or there is none of that name; nothing was changed."""
+    """A network is unknown or not in the state that the request needs; nothing was changed."""
 
     fault = Fault.CALLER
 
 
 class HostError(WarrenError):
-    """This host refused: not permitted, in use, not there, full."""
+    """The operating system denied an operation: not permitted, in use, missing or full."""
 
     fault = Fault.CALLER
 
 
 class RemoteError(WarrenError):
-    """Another program or machine did not answer, or not as agreed."""
+    """Another program or host did not answer, or broke the protocol."""
 
     fault = Fault.REMOTE
 
 
 class EngineError(WarrenError):
-    """Our own engine did not do what it should."""
+    """Warren's own engine failed."""
 
     fault = Fault.OURS

@@ -78,9 +78,11 @@ def check_key_file(path: Path, status: os.stat_result, owners: Owners = None) ->
     if status.st_mode & OTHERS and not is_credential(path, status):
         problem = f"{path} is open to others (mode {stat.S_IMODE(status.st_mode):04o}), expected 0600"
         hint = f"chmod 600 {path}; if somebody may have read it, make a new key"
-        raise KeyFileError(problem, code="key_file.readable", hint=hint)
+        raise KeyFileError(problem, code="key_file.permissions", hint=hint)
     if owners is not None and status.st_uid not in owners:
-        raise KeyFileError(f"{path} belongs to the user {status.st_uid}, who could change it", code="key_file.owner")
+        raise KeyFileError(
+            f"{path} belongs to the user {status.st_uid}, who could change it", code="key_file.untrusted_owner"
+        )
 
 
 def is_credential(path: Path, status: os.stat_result, environ: Mapping[str, str] = os.environ) -> bool:
@@ -155,7 +157,7 @@ def _unusable(path: Path, error: OSError) -> KeyFileError:
         case _ if path.is_symlink():
             problem = f"{path} is a symbolic link"
             return KeyFileError(
-                problem, code="key_file.link", errno=error.errno, hint=f"name its target: {path.resolve()}"
+                problem, code="key_file.symlink", errno=error.errno, hint=f"name its target: {path.resolve()}"
             )
         case _:
             return KeyFileError(f"{path}: {error.strerror}", code="key_file.unusable", errno=error.errno)

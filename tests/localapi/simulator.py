@@ -122,7 +122,9 @@ class SimulatedNetworks:
             found.next_key = PrivateKey.generate()
             return Rotation(network, "prepared", str(found.next_key.public_key()))
         if found.key is None or found.next_key is None:
-            raise StateError(f"network {network} has no new key; expected a prepare before", code="network.state")
+            raise StateError(
+                f"network {network} has no new key; expected a prepare before", code="network.invalid_state"
+            )
         if step == "commit":
             found.key = found.next_key
         return Rotation(network, {"commit": "committed", "abort": "aborted"}[step], str(found.key.public_key()))

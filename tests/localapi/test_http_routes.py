@@ -157,7 +157,7 @@ def test_a_reload_that_is_refused_says_why_and_changes_nothing() -> None:
     assert body(response)["error"] == {
         "code": "config.invalid",
         "message": "agent.toml: mtu: 12 is out of range; expected 1280 to 65535",
-        "hint": "nothing was changed; mend the configuration and try again",
+        "hint": "nothing was changed; correct the configuration and try again",
     }
     assert list(given.networks) == ["default"]
 

@@ -47,7 +47,7 @@ def test_anywhere_else(path: str) -> None:
     for each in (network(path), network("/etc/warren/keys/a.key", path)):
         with pytest.raises(KeyFileError) as error:
             verify_confined(each, DIRECTORIES)
-        assert (error.value.code, error_type(error.value)) == ("key_file.outside", ErrorType.PERMISSION)
+        assert (error.value.code, error_type(error.value)) == ("key_file.not_allowed", ErrorType.PERMISSION)
 
 
 def test_up_and_out_again() -> None:

@@ -123,14 +123,14 @@ def test_a_key_is_found_by_its_steps_from_its_directory() -> None:
 def test_a_path_that_leads_elsewhere_is_refused(path: str) -> None:
     with pytest.raises(KeyFileError) as error:
         steps_below(path, KEYS)
-    assert error.value.code == "key_file.outside"
+    assert error.value.code == "key_file.not_allowed"
 
 
 @pytest.mark.parametrize(
     "error",
     [
-        KeyFileError("a", code="key_file.readable", errno=13, hint="b"),
-        StateError("there is no prepared key", code="rotation.stage"),
+        KeyFileError("a", code="key_file.permissions", errno=13, hint="b"),
+        StateError("there is no prepared key", code="rotation.invalid_step"),
         HostError("a", code="dns.changed"),
         InputError("a", code="helper.refused"),
     ],

@@ -63,7 +63,10 @@ def test_a_socket_that_others_removed_comes_back(joined: Two) -> None:
 def test_without_its_directory_it_is_a_named_condition(joined: Two) -> None:
     near, _ = joined
     near.host.run("mv", "/run/wireguard", "/run/elsewhere")
-    until(lambda: "uapi.gone" in near.host.run("curl", "-s", "http://localhost:9090/healthz"), "it is a condition")
+    until(
+        lambda: "uapi.socket_missing" in near.host.run("curl", "-s", "http://localhost:9090/healthz"),
+        "it is a condition",
+    )
     assert any(SOCKET in each for each in near.network()["warnings"])
     assert near.host.attempt("ping", "-c1", "-W9", FAR_INNER[0]).returncode == 0
     near.host.run("mv", "/run/elsewhere", "/run/wireguard")
@@ -124,7 +127,7 @@ def test_where_ipv6_is_turned_off_the_error_says_so(two: Two, asked: str) -> Non
     before = near.traces()
     near.start()
     near.until_state("error")
-    assert "this host has IPv6 turned off; take its IPv6 out, or: sysctl -w" in near.network()["error"]
+    assert "this host has IPv6 turned off; remove the IPv6 addresses, or run: sysctl -w" in near.network()["error"]
     assert near.traces() == before
 
 

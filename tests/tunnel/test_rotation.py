@@ -97,7 +97,7 @@ def test_each_step(files: KeyFiles, step: Step, outcome: KeyFiles) -> None:
 def test_a_step_that_cannot_be(files: KeyFiles, step: Step, problem: str) -> None:
     with pytest.raises(StateError, match=problem) as error:
         plan_rotation(step, files)
-    assert error.value.code == "rotation.stage"
+    assert error.value.code == "rotation.invalid_step"
 
 
 class Interrupted(RuleBasedStateMachine):

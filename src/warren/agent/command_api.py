@@ -28,7 +28,7 @@ class CommandFrontend:
 def commands_disabled() -> CommandFrontend:
     """The owner has not asked for commands."""
     problem = "signed commands are off on this node: [security] has no root whose word would count"
-    return CommandFrontend(_refusing(StateError(problem, code="command.off")))
+    return CommandFrontend(_refusing(StateError(problem, code="command.disabled")))
 
 
 def commands_unavailable(error: WarrenError) -> CommandFrontend:

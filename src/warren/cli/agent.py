@@ -43,7 +43,7 @@ def start(config: Path | None, root: str, user: str | None, verbose: bool) -> No
 
     gained = GAINED in os.environ
     if gained and root:
-        raise InputError("--root leads to files of the caller's choice", code="privilege.gained")
+        raise InputError("--root leads to files of the caller's choice", code="privilege.file_capabilities")
     defaults = own_defaults(root)
     above = overrides({LOG_LEVEL: verbosity(verbose), USER: ("--user", user)}, os.environ)
     run(Options(config_path(config, defaults), defaults, above, gained=gained))

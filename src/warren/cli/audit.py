@@ -126,7 +126,7 @@ def _held(given: Sequence[str], keys: Keys) -> list[Anchor]:
         token = (Path(each).read_text("ascii", "replace") if is_file else each).strip().rpartition("\n")[2]
         anchors, faults = read_anchors([(Location(f"the anchor {each[:40]}", 1), token)], keys)
         if faults:
-            raise InputError(f"{each[:40]}: this anchor {_why(faults)}", code="audit.anchor")
+            raise InputError(f"{each[:40]}: this anchor {_why(faults)}", code="audit.invalid_anchor")
         found += anchors
     return found
 

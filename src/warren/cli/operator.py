@@ -39,7 +39,7 @@ def new(name: str, roles: tuple[str, ...], output: Path | None) -> None:
     path = output or Path(f"{name}.jwks")
     keys = make_keyset(path, name)
     if keys.sealing is None:
-        raise TrustError(f"{path} has no key to open secrets with", code="trust.key")
+        raise TrustError(f"{path} has no key to open secrets with", code="trust.invalid_key")
     write(operator_table(keys, keys.sealing, roles))
     tell(f"{path} is {name}: whoever has it commands as {name}")
 

@@ -16,7 +16,7 @@ def write(text: str) -> None:
         sys.stdout.flush()
     except OSError as error:
         abandon_output()
-        raise HostError(f"standard output: {error.strerror}", code="host.output", errno=error.errno) from error
+        raise HostError(f"standard output: {error.strerror}", code="output.write_failed", errno=error.errno) from error
 
 
 def abandon_output() -> None:

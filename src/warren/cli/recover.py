@@ -58,7 +58,7 @@ def refuse_while_running(socket: Path) -> None:
     try:
         request(socket, "ping")
     except RemoteError as error:
-        if error.code == "agent.absent":
+        if error.code == "agent.unavailable":
             return
         raise
     raise HostError(f"an agent serves {socket}", code="agent.running", hint="stop it: warren agent stop")

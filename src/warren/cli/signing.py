@@ -86,5 +86,5 @@ def checked_challenge(found: Mapping[str, object]) -> Mapping[str, str]:
         problem = "that is no challenge; expected what `warren command challenge` has printed on the node"
         raise InputError(problem, code="command.malformed")
     if not isinstance(found.get("policy_id"), str):
-        raise TrustError("no trust bundle is installed on that node", code="trust.absent")
+        raise TrustError("no trust bundle is installed on that node", code="trust.missing")
     return {name: str(found[name]) for name in (*names, "policy_id")}

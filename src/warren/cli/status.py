@@ -68,7 +68,7 @@ def ask_agent(socket: Path) -> Answer:
     try:
         return request(socket, "list", timeout=PATIENCE_SECONDS)
     except WarrenError as error:
-        if error.code != "agent.absent":
+        if error.code != "agent.unavailable":
             tell(str(error), error.hint)
     return {"networks": [], "conditions": []}
 

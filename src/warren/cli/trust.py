@@ -124,7 +124,7 @@ def install(security: Security, file: Path, pins: tuple[str, ...]) -> None:
     """
     roots = pins or security.roots
     if not roots:
-        raise TrustError("no root is pinned on this node", code="trust.root")
+        raise TrustError("no root is pinned on this node", code="trust.root_not_pinned")
     bundle = install_bundle(Path(security.trust), read_text(file), roots)
     write(f"{security.trust}: version {bundle.version} of {bundle.policy_id}, until {_day(bundle.expires)}\n")
 
@@ -149,7 +149,9 @@ def _check_higher(bundle: TrustBundle, output: Path) -> None:
     before = verify_bundle(text, (first_root(text),)).version
     if bundle.version <= before:
         problem = f"version {bundle.version} is not higher than {before}, which {output} has"
-        raise TrustError(problem, code="trust.lower", hint="nothing was signed; write a higher version into the file")
+        raise TrustError(
+            problem, code="trust.rollback", hint="nothing was signed; write a higher version into the file"
+        )
 
 
 def _text(path: Path) -> str:

@@ -17,7 +17,7 @@ def verify_confined(config: NetworkConfig, directories: Sequence[str]) -> None:
         if not any(_is_below(path, directory) for directory in directories):
             where = ", ".join(directories) or "none"
             problem = f"network {config.name}: the key file {path} is in no directory of keys; expected one of: {where}"
-            raise KeyFileError(problem, code="key_file.outside")
+            raise KeyFileError(problem, code="key_file.not_allowed")
 
 
 def key_paths(config: NetworkConfig) -> Iterator[str]:

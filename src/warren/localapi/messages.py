@@ -44,11 +44,11 @@ class ErrorType(enum.StrEnum):
 
 
 TYPES_OF_CODES = {
-    "network.state": ErrorType.STATE,
+    "network.invalid_state": ErrorType.STATE,
     "network.unknown": ErrorType.NETWORK,
-    "key_file.link": ErrorType.PERMISSION,
-    "key_file.outside": ErrorType.PERMISSION,
-    "key_file.readable": ErrorType.PERMISSION,
+    "key_file.symlink": ErrorType.PERMISSION,
+    "key_file.not_allowed": ErrorType.PERMISSION,
+    "key_file.permissions": ErrorType.PERMISSION,
     "request.denied": ErrorType.PERMISSION,
     "request.malformed": ErrorType.PARSE,
     "request.unidentified": ErrorType.AUTHENTICATION,

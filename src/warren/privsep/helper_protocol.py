@@ -174,7 +174,7 @@ def steps_below(path: str, directories: Sequence[str]) -> tuple[str, tuple[str, 
         if path.startswith(start) and "\0" not in path and not {"", ".", ".."} & {*names}:
             return directory, tuple(names)
     within = " or ".join(directories)
-    raise KeyFileError(f"{path!r} is outside of {within}: the helper opens no other keys", code="key_file.outside")
+    raise KeyFileError(f"{path!r} is outside of {within}: the helper opens no other keys", code="key_file.not_allowed")
 
 
 def encode_answer(answer: object) -> bytes:

@@ -51,7 +51,7 @@ def sign_bundle(bundle: TrustBundle, root: SigningKey) -> str:
     members = bundle_members(bundle)
     _parse(payload_of(members))
     if root.public not in bundle.roots:
-        raise TrustError("roots: the key that signs is not among them", code="trust.root")
+        raise TrustError("roots: the key that signs is not among them", code="trust.root_not_pinned")
     return root.sign(payload_of(members), TYPE)
 
 
@@ -60,7 +60,7 @@ def _verify_line(line: str, roots: frozenset[str]) -> TrustBundle:
         token = read(line)
         return _parse(verify(token, TYPE, _named_root(token, roots)))
     except JwsError as error:
-        raise TrustError(f"the trust bundle {error}", code="trust.root") from None
+        raise TrustError(f"the trust bundle {error}", code="trust.root_not_pinned") from None
 
 
 def _named_root(token: Token, roots: frozenset[str]) -> dict[str, VerifyingKey]:
@@ -85,4 +85,4 @@ def _parse(octets: bytes) -> TrustBundle:
 def _check_version(bundle: TrustBundle, least: int) -> None:
     if bundle.version < least:
         problem = f"the trust bundle has version {bundle.version}, and {least} was there before"
-        raise TrustError(problem, code="trust.lower")
+        raise TrustError(problem, code="trust.rollback")

@@ -52,5 +52,5 @@ def after(state: State, step: Step, network: str) -> State:
     """The state that follows. Raises StateError, naming the network, where `step` cannot happen."""
     following = TRANSITIONS.get((state, step))
     if following is None:
-        raise StateError(f"network {network} is {state}: it cannot {step.value}", code="network.state")
+        raise StateError(f"network {network} is {state}: it cannot {step.value}", code="network.invalid_state")
     return following

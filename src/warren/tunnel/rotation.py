@@ -88,7 +88,7 @@ def plan_rotation(step: Step, files: KeyFiles) -> tuple[FileStep, ...]:
             problem = "the key was changed and no handshake has confirmed it yet: wait for one, or abort"
         case _:
             problem = f"no new key is prepared: there is nothing to {step}"
-    raise StateError(problem, code="rotation.stage")
+    raise StateError(problem, code="rotation.invalid_step")
 
 
 def is_confirmed(switched: Sequence[PeerStatus], peers: Sequence[PeerStatus]) -> bool:

@@ -45,7 +45,7 @@ def test_who_may_write_it(mode: int, tmp_path: Path) -> None:
     """H-72: said together with all else."""
     with pytest.raises(ConfigError) as error:
         read_config(file(tmp_path, "", mode), WARREN)
-    assert error.value.code == "config.writable"
+    assert error.value.code == "config.permissions"
     assert f"(mode {mode:04o}); see who did, then: chmod go-w {tmp_path}" in str(error.value)
     with pytest.raises(ConfigError) as error:
         read_config(file(tmp_path, BROKEN, mode), WARREN)
@@ -59,7 +59,7 @@ def test_whose_word_counts(tmp_path: Path) -> None:
     assert read_config(path, WARREN, owners=frozenset((os.geteuid(),))).networks == ()
     with pytest.raises(InputError, match=f"belongs to the user {os.geteuid()}") as error:
         read_config(path, WARREN, owners=frozenset((os.geteuid() + 1,)))
-    assert error.value.code == "config.owner"
+    assert error.value.code == "config.untrusted_owner"
 
 
 def test_a_mistake_names_the_file(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def test_a_link_is_not_followed(path: Path, tmp_path: Path) -> None:
     path.symlink_to(tmp_path / "secret")
     with pytest.raises(HostError) as error:
         read_or_make_token(path)
-    assert error.value.code == "http.token_file"
+    assert error.value.code == "http.token_file_invalid"
 
 
 def test_what_is_no_file_is_refused(path: Path, tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_an_answer_is_its_data(path: Path) -> None:
 def test_a_refusal_is_the_error_that_the_agent_had(path: Path) -> None:
     with served(path, SimulatedNetworks(config())), pytest.raises(StateError) as error:
         request(path, "disconnect")
-    assert error.value.code == "network.state"
+    assert error.value.code == "network.invalid_state"
     assert str(error.value).startswith("network default is uninitialized: it cannot disconnect")
 
 
@@ -118,14 +118,14 @@ def test_nobody_listens(path: Path) -> None:
         dead.bind(str(path))
     left_behind = refused(path)
     for error in (absent, left_behind):
-        assert (error.code, str(error)) == ("agent.absent", f"no agent listens at {path}")
+        assert (error.code, str(error)) == ("agent.unavailable", f"no agent listens at {path}")
         assert "warren agent start" in error.hint
 
 
 def test_one_that_listens_and_says_nothing(path: Path) -> None:
     with listen(path):
         error = refused(path, timeout=0.2)
-    assert (error.code, str(error)) == ("agent.silent", f"the agent at {path} did not answer in 0.2 s")
+    assert (error.code, str(error)) == ("agent.timeout", f"the agent at {path} did not answer in 0.2 s")
 
 
 def test_the_command_line_imports_no_daemon() -> None:

@@ -128,15 +128,15 @@ def test_a_key_is_rotated_and_stays_its_owner_s(place: Place) -> None:
 def test_a_step_that_cannot_be_is_refused_as_everywhere(place: Place) -> None:
     with pytest.raises(StateError) as error:
         place.helper.ask(RotateKey(str(place.key()), Step.COMMIT))
-    assert error.value.code == "rotation.stage"
+    assert error.value.code == "rotation.invalid_step"
 
 
 def test_a_key_outside_of_its_directories(place: Place, tmp_path: Path) -> None:
     path = tmp_path / "private.key"
     write_private_key(path, PrivateKey.generate())
-    assert place.refusal(path) == "key_file.outside"
-    assert place.refusal(f"{place.keys}/../../private.key") == "key_file.outside"
-    assert place.refusal("/etc/shadow") == "key_file.outside"
+    assert place.refusal(path) == "key_file.not_allowed"
+    assert place.refusal(f"{place.keys}/../../private.key") == "key_file.not_allowed"
+    assert place.refusal("/etc/shadow") == "key_file.not_allowed"
 
 
 def test_a_link_is_not_followed_wherever_it_stands(place: Place, tmp_path: Path) -> None:
@@ -145,21 +145,21 @@ def test_a_link_is_not_followed_wherever_it_stands(place: Place, tmp_path: Path)
     write_private_key(elsewhere / "private.key", PrivateKey.generate())
     (place.keys / "link.key").symlink_to(elsewhere / "private.key")
     (place.keys / "directory").symlink_to(elsewhere)
-    assert place.refusal(place.keys / "link.key") == "key_file.link"
-    assert place.refusal(place.keys / "directory/private.key") == "key_file.link"
+    assert place.refusal(place.keys / "link.key") == "key_file.symlink"
+    assert place.refusal(place.keys / "directory/private.key") == "key_file.symlink"
     place.keys.rename(tmp_path / "moved")
     place.keys.symlink_to(tmp_path / "moved")
     write_private_key(tmp_path / "moved/private.key", PrivateKey.generate())
-    assert place.refusal(place.keys / "private.key") == "key_file.link"
+    assert place.refusal(place.keys / "private.key") == "key_file.symlink"
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o601])
 def test_a_key_that_others_may_open(place: Place, mode: int) -> None:
-    assert place.refusal(place.key(mode=mode)) == "key_file.readable"
+    assert place.refusal(place.key(mode=mode)) == "key_file.permissions"
 
 
 def test_a_key_of_a_stranger(place: Place) -> None:
-    assert place.refusal(place.key(owner=STRANGER)) == "key_file.owner"
+    assert place.refusal(place.key(owner=STRANGER)) == "key_file.untrusted_owner"
 
 
 def test_what_is_no_key(place: Place) -> None:
@@ -179,13 +179,13 @@ def test_a_directory_in_which_others_could_put_another_file(place: Place, owner:
     path = place.key()
     place.keys.chmod(mode)
     os.chown(place.keys, owner, -1)
-    assert place.refusal(path) == "key_file.directory"
+    assert place.refusal(path) == "key_file.directory_permissions"
 
 
 def test_refusals_cost_no_descriptors(place: Place) -> None:
     path = place.key(mode=0o640)
     for _ in range(200):  # it may have 64
-        assert place.refusal(path) == "key_file.readable"
+        assert place.refusal(path) == "key_file.permissions"
 
 
 def test_the_driver_of_tun(place: Place) -> None:
@@ -205,7 +205,7 @@ def test_the_configuration_is_read_again_and_no_other(place: Place, tmp_path: Pa
     place.config.symlink_to(tmp_path / "etc/resolv.conf")
     with pytest.raises(KeyFileError) as error:
         place.helper.ask_descriptor(OpenConfig())
-    assert error.value.code == "key_file.link"
+    assert error.value.code == "key_file.symlink"
 
 
 def bound(path: Path, owner: int) -> None:

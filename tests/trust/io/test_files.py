@@ -36,7 +36,7 @@ def test_an_identity_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
 def test_a_node_without_one_says_so(tmp_path: Path) -> None:
     with pytest.raises(TrustError) as refused:
         read_identity(tmp_path)
-    assert refused.value.code == "identity.absent"
+    assert refused.value.code == "identity.missing"
 
 
 @pytest.mark.parametrize("name", ["gateway.001", "", "a b", "x" * 65, "../up"])

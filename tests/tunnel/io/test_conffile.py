@@ -49,7 +49,7 @@ def test_the_world_may_not_write(mode: int, tmp_path: Path) -> None:
     path = file(tmp_path, mode=mode)
     with pytest.raises(InputError) as error:
         read_conf(path)
-    assert error.value.code == "config.writable"
+    assert error.value.code == "config.permissions"
     assert f"chmod 600 {path}" in error.value.hint
 
 

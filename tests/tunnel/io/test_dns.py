@@ -242,7 +242,7 @@ def test_a_journal_that_cannot_be_read_is_named_and_nothing_is_touched(host: Hos
     host.resolver.apply("production", "wg0", SERVERS)
     (host.state / "dns.json").write_text("{}")
     before = host.snapshot()
-    assert codes(host.resolver.recover()) == ["dns.journal"]
+    assert codes(host.resolver.recover()) == ["dns.journal_unusable"]
     with pytest.raises(HostError, match=r"dns\.json: it is no journal of Warren"):
         host.resolver.apply("staging", "wg1", OTHERS)
     assert host.snapshot() == before

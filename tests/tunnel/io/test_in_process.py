@@ -216,7 +216,7 @@ def test_its_link_may_go_before_it(ends: Ends) -> None:
         "wg0 is down",
         "0",
         "warren: wg0 is not up: its link was deleted under the program that has it open",
-        "        close it there, or end that program",
+        "        close it in the program that opened it, or end that program",
         "3",
         "interface.closed the link was deleted",
     ]

@@ -49,5 +49,5 @@ def test_a_kernel_without_it_says_so(ends: Ends) -> None:
 def test_a_link_of_another_is_left_alone(ends: Ends) -> None:
     ends.near.ip("link", "add", "wg0", "type", "veth", "peer", "name", "other")
     create, _, *rest = said(ends)
-    assert (create, rest) == ("InterfaceError interface.exists", ["InterfaceError interface.foreign", "False"])
+    assert (create, rest) == ("InterfaceError interface.exists", ["InterfaceError interface.not_owned", "False"])
     assert "wg0" in ends.near.links()

@@ -86,7 +86,7 @@ def test_a_key_that_others_can_read_is_refused_with_the_line_that_mends_it(path:
     path.chmod(0o644)
     with pytest.raises(KeyFileError) as error:
         rotate(path, Step.PREPARE)
-    assert error.value.code == "key_file.readable"
+    assert error.value.code == "key_file.permissions"
     assert error.value.hint.startswith(f"chmod 600 {path};")
     assert names(path) == ["private.key"]
 

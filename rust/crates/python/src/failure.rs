@@ -79,7 +79,7 @@ pub(crate) fn net(py: Python<'_>, error: &NetError) -> PyErr {
     match error {
         NetError::NoSuchLink { .. } => interface(py, "interface.missing", error.to_string()),
         NetError::LinkExists { .. } => interface(py, "interface.exists", error.to_string()),
-        NetError::NotWireGuard { .. } => interface(py, "interface.foreign", error.to_string()),
+        NetError::NotWireGuard { .. } => interface(py, "interface.not_owned", error.to_string()),
         NetError::NoWireGuard => raise(py, "HostError", "engine.no_kernel", error.to_string(), error.errno()),
         NetError::NoNftables { .. } => raise(py, "HostError", "host.no_nftables", error.to_string(), error.errno()),
         NetError::NotPermitted { .. } | NetError::Refused { .. } => host(py, error.to_string(), error.errno()),

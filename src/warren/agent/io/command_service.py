@@ -131,7 +131,7 @@ class CommandService:
         """What a person should know."""
         bundle = self._trusted.bundle()
         if bundle is None:
-            yield Condition("trust.absent", f"{self._trusted.problem}: no command can be verified")
+            yield Condition("trust.missing", f"{self._trusted.problem}: no command can be verified")
         elif problem := expiry_problem(bundle, wall_seconds()):
             yield Condition("trust.expiry", problem)
         if (trouble := self._store.audit_trouble) is not None:

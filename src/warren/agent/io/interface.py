@@ -63,7 +63,7 @@ class Interface:
         path = socket_path(engine.name)
         if engine.backend != "userspace" or path.exists():
             return None
-        return HostError(f"{path} was removed by others", code="uapi.gone")
+        return HostError(f"{path} was removed by others", code="uapi.socket_missing")
 
     def make(self, desired: InterfaceConfig) -> tuple[Step, ...]:
         """Makes it, whole or not at all, or takes over what an agent that was killed has left. Raises WarrenError."""

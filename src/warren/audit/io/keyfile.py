@@ -20,7 +20,7 @@ def read_verifying_keys(given: str) -> Mapping[str, VerifyingKey]:
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}", code="audit.unreadable", errno=error.errno) from error
     except ValueError as error:
-        raise InputError(f"{given}: no public key of Ed25519: {error}", code="audit.key") from error
+        raise InputError(f"{given}: no public key of Ed25519: {error}", code="audit.invalid_key") from error
     return {key.kid: key}
 
 

@@ -69,7 +69,7 @@ def last_head(files: LogFiles) -> Head:
             try:
                 return parse_link(line).after
             except ValueError as error:
-                raise InputError(f"{path}: its last line {error}", code="audit.altered") from error
+                raise InputError(f"{path}: its last line {error}", code="audit.tampered") from error
     return Head(0, "0" * 64)
 
 

@@ -30,7 +30,7 @@ LOCKS = Path("/run/systemd/dynamic-uid")
 def chosen(user: str | None, locks: Path) -> Iterator[RunAs | None]:
     """Who it is while the context lasts; None is the agent's own user, who cannot become another.
 
-    Raises HostError `sandbox.user`.
+    Raises HostError `sandbox.unknown_user`.
     """
     with ExitStack() as held:
         if user is not None:
@@ -46,7 +46,7 @@ def own_uid() -> int:
     """Who this process is. Raises HostError where there are no users."""
     if sys.platform != "win32":
         return os.geteuid()
-    raise HostError("there are no users to run as on this system", code="sandbox.user")
+    raise HostError("there are no users to run as on this system", code="sandbox.unknown_user")
 
 
 def _named(user: str) -> RunAs | None:
@@ -54,12 +54,12 @@ def _named(user: str) -> RunAs | None:
         try:
             found = pwd.getpwnam(user)
         except KeyError as error:
-            raise HostError(f"there is no user {user} for scripts to run as", code="sandbox.user") from error
+            raise HostError(f"there is no user {user} for scripts to run as", code="sandbox.unknown_user") from error
         if found.pw_uid == os.geteuid():
             return None
         if os.geteuid() == ROOT:
             return RunAs(found.pw_uid, found.pw_gid, tuple(os.getgrouplist(user, found.pw_gid)))
-    raise HostError(f"scripts are to run as {user}, and this is not root", code="sandbox.user")
+    raise HostError(f"scripts are to run as {user}, and this is not root", code="sandbox.unknown_user")
 
 
 @contextmanager
@@ -77,7 +77,7 @@ def _claimed(locks: Path) -> Iterator[int]:
             if is_ours:
                 yield uid
                 return
-    raise HostError(f"every user from {FIRST} to {LAST} is in use", code="sandbox.user")
+    raise HostError(f"every user from {FIRST} to {LAST} is in use", code="sandbox.unknown_user")
 
 
 @contextmanager

@@ -79,7 +79,7 @@ def begin_anew(directory: Path, now: float, why: str) -> Database:
 def unusable(path: Path, error: Exception) -> HostError:
     """As people are told."""
     number = error.errno if isinstance(error, OSError) else None
-    return HostError(f"{path}: {error}", code="commands.store", errno=number)
+    return HostError(f"{path}: {error}", code="command.store_failed", errno=number)
 
 
 def _begin(path: Path, now: float, why: str) -> Database:

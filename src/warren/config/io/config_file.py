@@ -39,7 +39,7 @@ def read_config(
     text, status = read_text(path, opener)
     if owners is not None and status.st_uid not in owners:
         problem = f"{path} belongs to the user {status.st_uid}, whose word does not count here"
-        raise InputError(problem, code="config.owner")
+        raise InputError(problem, code="config.untrusted_owner")
     mode = stat.S_IMODE(status.st_mode)
     findings = [*_mode_findings(path, mode)]
     try:
@@ -47,7 +47,7 @@ def read_config(
     except ConfigError as error:
         raise ConfigError([*findings, *error.findings], source=str(path)) from error
     if findings:
-        raise ConfigError(findings, source=str(path), code="config.writable")
+        raise ConfigError(findings, source=str(path), code="config.permissions")
     return replace(config, warnings=(*_mode_warnings(path, mode), *config.warnings))
 
 

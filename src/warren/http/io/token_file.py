@@ -32,20 +32,22 @@ def read_or_make_token(path: Path, group: int | None = None) -> str:
             _make(path, group)
         return _read(path)
     except OSError as error:
-        raise HostError(f"{path}: {error.strerror}", code="http.token_file", errno=error.errno) from error
+        raise HostError(f"{path}: {error.strerror}", code="http.token_file_invalid", errno=error.errno) from error
 
 
 def _read(path: Path) -> str:
     with open(os.open(path, OPEN_FLAGS), "rb") as file:  # noqa: PTH123, from a descriptor
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
-            raise HostError(f"{path} is not a regular file", code="http.token_file")
+            raise HostError(f"{path} is not a regular file", code="http.token_file_invalid")
         if status.st_mode & (stat.S_IRWXO | stat.S_IWGRP):
             mode = stat.S_IMODE(status.st_mode)
-            raise HostError(f"{path} is open to others (mode {mode:04o}), expected 0640", code="http.token_file")
+            raise HostError(
+                f"{path} is open to others (mode {mode:04o}), expected 0640", code="http.token_file_invalid"
+            )
         text = file.read(MAX_BYTES).decode("ascii", "replace").strip()
     if not TOKEN.fullmatch(text):
-        raise HostError(f"{path} holds no token; expected 32 to 256 of A-Z a-z 0-9 _ -", code="http.token_file")
+        raise HostError(f"{path} holds no token; expected 32 to 256 of A-Z a-z 0-9 _ -", code="http.token_file_invalid")
     return text
 
 

@@ -18,7 +18,7 @@ CHUNK_OCTETS = 64 << 10
 # The message says what to do: the hint of the code would say it twice.
 ERRORS: Mapping[str, Callable[[str], WarrenError]] = {
     ErrorType.PARSE: lambda message: InputError(message, code="request.malformed", hint=""),
-    ErrorType.STATE: lambda message: StateError(message, code="network.state", hint=""),
+    ErrorType.STATE: lambda message: StateError(message, code="network.invalid_state", hint=""),
     ErrorType.NETWORK: lambda message: StateError(message, code="network.unknown", hint=""),
     ErrorType.CONFIG: lambda message: InputError(message, code="config.invalid", hint=""),
     ErrorType.PLATFORM: lambda message: HostError(message, code="host.refused", hint=""),
@@ -38,8 +38,8 @@ def request(
 ) -> dict[str, object]:
     """The `data` of the agent's answer.
 
-    Raises WarrenError: `agent.absent` where nobody listens, `agent.denied` where this user may not connect,
-    `agent.silent` after `timeout` seconds, `agent.failed` for what is no answer; else what the agent answers.
+    Raises WarrenError: `agent.unavailable` where nobody listens, `agent.denied` where this user may not connect,
+    `agent.timeout` after `timeout` seconds, `agent.failed` for what is no answer; else what the agent answers.
     """
     asked = encode_request(Request("1", action, network, config))
     deadline = monotonic_seconds() + timeout
@@ -51,7 +51,7 @@ def request(
             answer = _read_line(connection, deadline)
         except (BlockingIOError, TimeoutError) as error:
             problem = f"the agent at {path} did not answer in {timeout:g} s"
-            raise RemoteError(problem, code="agent.silent", errno=error.errno) from error
+            raise RemoteError(problem, code="agent.timeout", errno=error.errno) from error
         except OSError as error:
             raise _unreachable(path, error) from error
     return _data(path, answer)
@@ -89,7 +89,7 @@ def _decoded(answer: bytes) -> object:
 def _unreachable(path: Path, error: OSError) -> WarrenError:
     match error:
         case FileNotFoundError() | ConnectionRefusedError():
-            return RemoteError(f"no agent listens at {path}", code="agent.absent", errno=error.errno)
+            return RemoteError(f"no agent listens at {path}", code="agent.unavailable", errno=error.errno)
         case PermissionError():
             problem = f"you may not use {path}; expected root or a member of {_group_of(path)}"
             return HostError(problem, code="agent.denied", errno=error.errno)

@@ -315,7 +315,7 @@ def _open_at(above: int | None, name: str, flags: int, path: str, opened: ExitSt
     except OSError as error:
         is_link = error.errno == errno.ELOOP or (flags == DIRECTORY_FLAGS and error.errno == errno.ENOTDIR)
         problem = f"{path}: {name} is a link, or no directory" if is_link else f"{path}: {error.strerror}"
-        code = "key_file.link" if is_link else "key_file.unusable"
+        code = "key_file.symlink" if is_link else "key_file.unusable"
         raise KeyFileError(problem, code=code, errno=error.errno) from error
     opened.callback(os.close, found)
     return found
@@ -325,4 +325,4 @@ def _check_directory(descriptor: int, path: str) -> None:
     status = os.fstat(descriptor)
     if status.st_uid != ROOT or status.st_mode & WRITERS:
         problem = f"{path} lies in a directory that others than root can write: the helper does nothing there"
-        raise KeyFileError(problem, code="key_file.directory")
+        raise KeyFileError(problem, code="key_file.directory_permissions")

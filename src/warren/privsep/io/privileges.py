@@ -186,7 +186,7 @@ def _where_it_lies(path: str) -> Path:
 def _no_user(user: str) -> HostError:
     make = f"useradd --system --user-group --no-create-home --shell /usr/sbin/nologin {user}"
     hint = f"make it: {make}; or name another as [daemon] user"
-    return HostError(f"there is no user {user} on this host", code="privilege.no_user", hint=hint)
+    return HostError(f"there is no user {user} on this host", code="privilege.unknown_user", hint=hint)
 
 
 def _check_capabilities() -> None:

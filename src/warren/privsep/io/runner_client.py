@@ -62,7 +62,7 @@ class RunnerClient:
         """What a person should know: that there is none."""
         if self._problem is None:
             return ()
-        return (Condition("runner.absent", f"commands that need root cannot run: {self._problem}"),)
+        return (Condition("runner.unavailable", f"commands that need root cannot run: {self._problem}"),)
 
     async def run(self) -> None:
         """Keeps one running, until cancelled."""

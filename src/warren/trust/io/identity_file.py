@@ -17,7 +17,7 @@ def read_identity(directory: Path, owners: Owners = None) -> NodeIdentity:
     """Raises TrustError or KeyFileError."""
     path = directory / FILE
     if not path.exists():
-        raise TrustError(f"{path}: this node has no identity", code="identity.absent")
+        raise TrustError(f"{path}: this node has no identity", code="identity.missing")
     found = read_keyset(path, owners)
     if found.sealing is None:
         raise TrustError(f"{path}: has no key to open secrets with", code="identity.invalid")

@@ -46,7 +46,7 @@ def read_keyset(path: Path, owners: Owners = None) -> KeySet:
     try:
         return parse_keyset(octets)
     except ValueError as error:
-        raise TrustError(f"{path} holds no keys: {error}", code="trust.key") from None
+        raise TrustError(f"{path} holds no keys: {error}", code="trust.invalid_key") from None
 
 
 def _write(path: Path, octets: bytes, owner: tuple[int, int] | None) -> None:

@@ -83,7 +83,7 @@ def read_supported(path: Path) -> ConfFile:
 def _check_writers(path: Path, status: os.stat_result) -> None:
     if status.st_mode & stat.S_IWOTH:
         problem = f"{path} can be written by everybody (mode {stat.S_IMODE(status.st_mode):04o})"
-        raise InputError(problem, code="config.writable", hint=f"see who did, then: chmod 600 {path}")
+        raise InputError(problem, code="config.permissions", hint=f"see who did, then: chmod 600 {path}")
 
 
 def _warnings(path: Path, status: os.stat_result) -> tuple[str, ...]:

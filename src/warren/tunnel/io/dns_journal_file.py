@@ -25,7 +25,7 @@ class JournalFile:
         except OSError as error:
             raise self._unusable(self._path, error) from error
         except ValueError as error:
-            raise HostError(f"{self._path}: {error}", code="dns.journal") from error
+            raise HostError(f"{self._path}: {error}", code="dns.journal_unusable") from error
 
     def recover(self) -> Journal:
         """The same after a start: what a killed process has left half written is gone. Raises HostError."""
@@ -53,4 +53,4 @@ class JournalFile:
     def _unusable(self, path: Path, error: OSError) -> HostError:
         problem = f"{path}: {error.strerror}"
         hint = "names are resolved as before; check who may use that directory, and the room on the disk"
-        return HostError(problem, code="dns.journal", errno=error.errno, hint=hint)
+        return HostError(problem, code="dns.journal_unusable", errno=error.errno, hint=hint)

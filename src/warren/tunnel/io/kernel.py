@@ -64,5 +64,5 @@ class KernelEngine:
             return
         if not link.ours:
             problem = f"{self.name} is a link that Warren did not make; it was left alone"
-            raise InterfaceError(problem, code="interface.foreign")
+            raise InterfaceError(problem, code="interface.not_owned")
         self._netlink.delete_link(link.index)

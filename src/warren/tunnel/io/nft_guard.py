@@ -84,7 +84,9 @@ def set_guard(guard: Guard, netlink: Netlink) -> None:
             except OSError as error:
                 netlink.remove_guard(guard.link, guard.version)
                 problem = f"with a default route, this host drops what comes from the far side: {VALID_MARK}: "
-                raise HostError(problem + str(error.strerror), code="host.reverse_path", errno=error.errno) from error
+                raise HostError(
+                    problem + str(error.strerror), code="host.reverse_path_filter", errno=error.errno
+                ) from error
 
 
 def remove_guard(link: str, version: int, netlink: Netlink) -> None:

@@ -34,10 +34,10 @@ def check_ours(name: str, netlink: Netlink) -> None:
         if link is None:
             raise
         problem = f"{name} is a link that no userspace WireGuard serves; it was left alone"
-        raise InterfaceError(problem, code="interface.foreign") from error
+        raise InterfaceError(problem, code="interface.not_owned") from error
     if link is not None and link.kind != "tun":
         problem = f"{name} is served, but the link of that name here is no TUN; it was left alone"
-        raise InterfaceError(problem, code="interface.foreign")
+        raise InterfaceError(problem, code="interface.not_owned")
 
 
 def remove(name: str, netlink: Netlink) -> None:
