@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from warren.backoff import FATAL_CODES, TRANSIENT_CODES, Backoff, BackoffPolicy, is_fatal
-from warren.errors import REMEDIES, ConfigError, EngineError, Finding, HostError, InputError, RemoteError, WarrenError
+from warren.errors import HINTS, ConfigError, EngineError, Finding, HostError, InputError, RemoteError, WarrenError
 
 pytestmark = pytest.mark.unit
 
@@ -123,5 +123,5 @@ def test_error_is_fatal_only_if_a_person_must_change_something(error: WarrenErro
 
 
 def test_codes_of_the_classification_exist_and_do_not_overlap() -> None:
-    assert REMEDIES.keys() >= FATAL_CODES | TRANSIENT_CODES
+    assert HINTS.keys() >= FATAL_CODES | TRANSIENT_CODES
     assert not FATAL_CODES & TRANSIENT_CODES
