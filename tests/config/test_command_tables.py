@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from warren.agent.config import load_config
 from warren.commands.settings import CommandSettings
-from warren.config.agent_config import load_config
 from warren.config.defaults import defaults_for
 from warren.errors import ConfigError
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.project.conftest import ROOT
 from tests.tunnel.strategies import PRIVATE_KEYS, PUBLIC_KEYS
-from warren.config.agent_config import load_config
+from warren.agent.config import load_config
 from warren.config.defaults import defaults_for
 from warren.config.field_names import json_word
 from warren.config.json_network import network_from_json

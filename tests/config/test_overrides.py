@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from warren.config.agent_config import load_config
+from warren.agent.config import load_config
 from warren.config.defaults import defaults_for
 from warren.config.overrides import LOG_LEVEL, overrides, verbosity
 from warren.errors import ConfigError

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tunnel.strategies import PUBLIC_KEYS
-from warren.config.agent_config import load_config
+from warren.agent.config import load_config
+from warren.agent.config_sections import agent_sections
 from warren.config.defaults import defaults_for
-from warren.config.toml_writer import agent_sections, encode_toml, network_sections
+from warren.config.toml_writer import encode_toml, network_sections
 from warren.tunnel.network import NetworkConfig, NetworkPeer
 
 from .documents import SEVERAL, with_keys

@@ -124,7 +124,7 @@ import sys
 from pathlib import Path
 from warren._core import Netlink
 from warren.config.defaults import defaults_for
-from warren.config.io.config_file import read_config
+from warren.agent.io.config_file import read_config
 from warren.agent.io.interface import Interface
 from warren.agent.io.key_ring import read_keys
 from warren.privsep.io.privileges import own_resolver

@@ -14,9 +14,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from warren._core import Netlink, __version__
+from warren.agent.config import AgentConfig
 from warren.agent.io.agent_context import AgentContext
 from warren.agent.io.api import AgentApi
 from warren.agent.io.command_opening import import_command_service, open_commands
+from warren.agent.io.config_file import key_owners, read_config
 from warren.agent.io.instance_lock import instance_lock
 from warren.agent.io.key_memory import check_key_memory
 from warren.agent.io.local_http import open_http
@@ -25,9 +27,7 @@ from warren.agent.io.network import Host
 from warren.agent.io.networks import AgentNetworks, Loaded
 from warren.agent.io.probes import Probes
 from warren.agent.io.sd_notify import SdNotify
-from warren.config.agent_config import AgentConfig
 from warren.config.defaults import Defaults
-from warren.config.io.config_file import key_owners, read_config
 from warren.config.overrides import Override
 from warren.errors import WarrenError
 from warren.files.unix_listener import Listener, activation_fd, from_activation, listen

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import click
 
+from warren.agent.io.config_file import read_config
 from warren.audit.io.keyfile import read_verifying_keys
 from warren.audit.io.logfiles import LogFiles, last_head, log_in, log_of
 from warren.audit.text import line_text
 from warren.audit.verify import Anchor, Finding, Location, Verdict, read_anchors, verify_log
 from warren.cli.options import config_options, config_path, json_option, own_defaults
 from warren.cli.output import tell, warn, write
-from warren.config.io.config_file import read_config
 from warren.errors import InputError, WarrenError
 from warren.jws import VerifyingKey
 from warren.trust.io.identity_file import read_identity

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import click
 
+from warren.agent.config_sections import agent_sections
+from warren.agent.io.config_file import read_config
 from warren.agent.io.key_ring import read_keys
 from warren.cli.key import warn_of_readers
 from warren.cli.options import config_options, config_path, own_defaults
 from warren.cli.output import tell, warn, write
-from warren.config.io.config_file import read_config
 from warren.config.io.wgquick_files import write_files
 from warren.config.overrides import LOG_LEVEL, overrides, verbosity
-from warren.config.toml_writer import agent_sections, encode_toml, network_sections
+from warren.config.toml_writer import encode_toml, network_sections
 from warren.config.wgquick_import import network_from_wgquick, network_to_wgquick
 from warren.errors import StateError
 from warren.privsep.io.privileged_ops import DirectKeyAccess

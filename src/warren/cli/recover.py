@@ -9,10 +9,10 @@ from pathlib import Path
 import click
 
 from warren._core import Netlink
+from warren.agent.io.config_file import read_config
 from warren.agent.io.instance_lock import instance_lock
 from warren.cli.options import config_options, config_path, own_defaults
 from warren.cli.output import tell, write
-from warren.config.io.config_file import read_config
 from warren.errors import HostError, RemoteError
 from warren.localapi.io.client import request
 from warren.privsep.io.helper_process import lock_journal

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
+from warren.agent.io.config_file import read_config
 from warren.cli.options import config_options, config_path, own_defaults
 from warren.config.defaults import Defaults
-from warren.config.io.config_file import read_config
 from warren.errors import HostError
 from warren.files.unix_listener import activation_fd
 from warren.privsep.io.helper_process import confine, open_config

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 import click
 
+from warren.agent.io.config_file import read_config
 from warren.cli.options import config_options, config_path, own_defaults
-from warren.config.io.config_file import read_config
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

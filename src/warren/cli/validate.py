@@ -9,12 +9,13 @@ from pathlib import Path
 
 import click
 
+from warren.agent.config import AgentConfig
+from warren.agent.io.config_file import check_keys, key_owners, read_config
 from warren.agent.io.preflight import host_warnings
 from warren.cli.options import config_options, config_path, own_defaults
 from warren.cli.output import write
-from warren.config.agent_config import AgentConfig, in_order
 from warren.config.defaults import Defaults
-from warren.config.io.config_file import check_keys, key_owners, read_config
+from warren.config.reader import in_order
 from warren.errors import ConfigError, Finding
 
 

@@ -17,10 +17,9 @@ from warren.commands.settings import (
     SecuritySettings,
     ServiceSettings,
 )
-from warren.config.agent_tables import login_findings
 from warren.config.defaults import Defaults
 from warren.config.network_table import path_below
-from warren.config.parsers import Parse, checked, duration_in, flag, list_of, number_in, text
+from warren.config.parsers import Parse, checked, duration_in, flag, list_of, login_findings, number_in, text
 from warren.config.reader import Table
 from warren.config.sizes import amount_in, size_in
 from warren.errors import Finding

@@ -6,7 +6,7 @@ key that is wrong is never repeated: it may be a secret in a wrong place.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from ipaddress import ip_address
 from typing import TypeVar
@@ -18,6 +18,8 @@ from warren.tunnel.network import IPAddress
 
 T = TypeVar("T")
 Parse = Callable[[object], T]
+
+MAX_LOGIN_CHARACTERS = 32  # useradd(8)
 
 # In this order: true and false are whole numbers to Python.
 KINDS = {
@@ -147,3 +149,13 @@ def parse_ip(written: str) -> IPAddress:
     if address is None or "%" in written:
         raise ConfigError([Finding("", f"{redacted_repr(written)} is no address", "expected an IP address")])
     return address
+
+
+def login_findings(name: str) -> Iterator[Finding]:
+    """A finding if no user or group can be called so."""
+    if not 0 < len(name) <= MAX_LOGIN_CHARACTERS or not name.isprintable() or set(name) & set(" :/"):
+        yield Finding(
+            "",
+            f"{redacted_repr(name)} is no name of a user or group",
+            f"expected 1 to {MAX_LOGIN_CHARACTERS} characters",
+        )

@@ -7,7 +7,7 @@ the end throws the result away.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -37,6 +37,11 @@ class Report:
     def placed(self, finding: Finding) -> Finding:
         """With its line, where that can be found."""
         return replace(finding, line=line_of(finding.key, self.lines))
+
+
+def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """In the order of the file; first what has no line."""
+    return tuple(sorted(findings, key=lambda finding: finding.line or 0))
 
 
 class Table:

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from warren.config.agent_config import AgentConfig
 from warren.config.field_names import toml_word
 from warren.config.plain import Plain, network_values, peer_values
 from warren.tunnel.network import NetworkConfig
@@ -30,42 +29,6 @@ def network_sections(network: NetworkConfig, *, whole: bool = False) -> Iterator
     yield Section(f"[{key}]", key, _in_toml(network_values(network, whole=whole)))
     for number, peer in enumerate(network.peers):
         yield Section(f"[[{key}.peers]]", f"{key}.peers[{number}]", _in_toml(peer_values(peer, whole=whole)))
-
-
-def agent_sections(config: AgentConfig) -> Iterator[Section]:
-    """Everything that a configuration says, defaults too."""
-    daemon, http, metrics = config.daemon, config.http, config.metrics
-    yield Section(
-        "[daemon]",
-        "daemon",
-        {
-            "user": daemon.user,
-            "group": daemon.group,
-            "socket": daemon.socket,
-            "state": daemon.state,
-            "key_directories": [*daemon.key_directories],
-            "log_level": daemon.log_level,
-            "require_mlock": daemon.require_mlock,
-        },
-    )
-    yield Section(
-        "[http]",
-        "http",
-        {
-            "enabled": http.enabled,
-            "bind": [str(address) for address in http.bind],
-            "port": http.port,
-            "socket": http.socket,
-            "token": http.token,
-        },
-    )
-    yield Section(
-        "[metrics]",
-        "metrics",
-        {"aliases": metrics.aliases, "probe_interval_seconds": metrics.probe_interval_seconds},
-    )
-    for network in config.networks:
-        yield from network_sections(network, whole=True)
 
 
 def encode_toml(sections: Sequence[Section], notes: Mapping[str, str] = NO_NOTES) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from warren._core import PresharedKey, PrivateKey
-from warren.config.agent_config import in_order
 from warren.config.parsers import parse_ip
+from warren.config.reader import in_order
 from warren.errors import ConfigError, Finding
 from warren.tunnel.config import PeerConfig
 from warren.tunnel.desired import NetworkKeys, desired_interface

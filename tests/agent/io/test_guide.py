@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.project.conftest import ROOT
+from warren.agent.config import AgentConfig, load_config
+from warren.agent.config_sections import agent_sections
+from warren.agent.io.config_file import check_keys, read_config
 from warren.cli.validate import Verdict, in_words
-from warren.config.agent_config import AgentConfig, load_config
 from warren.config.defaults import defaults_for
-from warren.config.io.config_file import check_keys, read_config
-from warren.config.toml_writer import agent_sections
 from warren.errors import ConfigError
 
 pytestmark = pytest.mark.integration

@@ -7,10 +7,10 @@ import re
 import pytest
 
 from tests.project.conftest import ROOT
+from warren.agent.config import load_config
 from warren.commands.providers.openvpn import OF_001, OF_004
 from warren.commands.providers.openvpn_files import VpnFiles, server_lines
 from warren.commands.settings import ContainerSettings
-from warren.config.agent_config import load_config
 from warren.config.defaults import defaults_for
 
 pytestmark = pytest.mark.unit

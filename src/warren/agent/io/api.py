@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from warren._core import __version__
 from warren.agent.command_api import CommandFrontend
+from warren.agent.config import AgentConfig
 from warren.agent.io.key_memory import key_memory_conditions
 from warren.agent.io.local_http import LocalHttp
 from warren.agent.io.networks import AgentNetworks
 from warren.clock import wall_seconds
-from warren.config.agent_config import AgentConfig
 from warren.config.defaults import Defaults
 from warren.config.json_network import network_from_json
 from warren.files.unix_socket import find_group

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from warren.config.agent_tables import HttpSettings
+from warren.agent.settings import HttpSettings
 from warren.errors import HostError
 from warren.http.auth import Access
 from warren.http.io.listeners import HttpListener, TcpAddress, open_each, open_unix

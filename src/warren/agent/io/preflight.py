@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from warren._core import Netlink
-from warren.config.agent_config import AgentConfig
+from warren.agent.config import AgentConfig
 from warren.errors import Finding, WarrenError
 from warren.files.unix_socket import find_group
 from warren.tunnel.config import IPInterface

@@ -23,13 +23,13 @@ from pathlib import Path
 from warren._core import UAPI_DIRECTORY
 from warren._core import drop_privileges as drop_process_privileges
 from warren.commands.settings import CommandSettings
-from warren.config.agent_config import AgentConfig
 from warren.config.defaults import Defaults
 from warren.errors import HostError
 from warren.files.unix_socket import find_group, unix_socket
 from warren.privsep.io.helper_client import HelperClient
 from warren.privsep.io.helper_process import Rules, start_helper
 from warren.privsep.io.privileged_ops import PrivilegedOps, direct_privileged_ops, helper_privileged_ops
+from warren.privsep.service_config import ServiceConfig
 from warren.tunnel.io.dns import Resolver
 
 if sys.platform != "win32":
@@ -92,18 +92,18 @@ def is_root() -> bool:
     return sys.platform != "win32" and os.geteuid() == ROOT
 
 
-def own_resolver(config: AgentConfig, defaults: Defaults) -> Resolver:
+def own_resolver(config: ServiceConfig, defaults: Defaults) -> Resolver:
     """The host's resolver, changed by this process itself."""
     return Resolver(journal_of(config), Path(defaults.root or "/"))
 
 
-def journal_of(config: AgentConfig) -> Path:
+def journal_of(config: ServiceConfig) -> Path:
     """Where it is written what must be undone. Root's is where a helper finds it, should the next start be a user's."""
     return Path(config.daemon.state) / (JOURNAL if is_root() else OWN_JOURNAL)
 
 
 def drop_privileges_or_fork_helper(
-    service: Service, config: AgentConfig, defaults: Defaults, helper: HelperClient | None = None
+    service: Service, config: ServiceConfig, defaults: Defaults, helper: HelperClient | None = None
 ) -> PrivilegedOps:
     """What the agent is to work with: `helper`, if it has one already; root forks one. Before the first thread.
 
@@ -124,7 +124,7 @@ def drop_privileges_or_fork_helper(
     return helper_privileged_ops(service.owners, _key_directories(config), helper)
 
 
-def prepare(service: Service, config: AgentConfig, defaults: Defaults) -> Rules:
+def prepare(service: Service, config: ServiceConfig, defaults: Defaults) -> Rules:
     """Makes the service's directories, as root; what its helper keeps to. Raises HostError."""
     try:
         _make_directories(service, config, defaults)
@@ -139,11 +139,11 @@ def prepare(service: Service, config: AgentConfig, defaults: Defaults) -> Rules:
     return Rules(_key_directories(config), service.owners, config_file, socket, journal, root, commands)
 
 
-def _key_directories(config: AgentConfig) -> tuple[str, ...]:
+def _key_directories(config: ServiceConfig) -> tuple[str, ...]:
     return tuple(directory.rstrip("/") for directory in config.daemon.key_directories)
 
 
-def _enabled(config: AgentConfig) -> CommandSettings | None:
+def _enabled(config: ServiceConfig) -> CommandSettings | None:
     return config.commands if config.commands.security.exec_enable else None
 
 
@@ -212,7 +212,7 @@ def _may_send_echoes(service: Service) -> bool:
     return any(lowest <= gid <= highest for gid in (service.gid, *service.groups))
 
 
-def _make_directories(service: Service, config: AgentConfig, defaults: Defaults) -> None:
+def _make_directories(service: Service, config: ServiceConfig, defaults: Defaults) -> None:
     _hand_on(Path(config.http.token), service)
     if config.commands.security.root:
         _hand_on(Path(config.commands.security.identity) / IDENTITY, service)
@@ -231,7 +231,7 @@ def _hand_on(path: Path, service: Service) -> None:
             os.chown(path, service.uid, service.gid, follow_symlinks=False)
 
 
-def _clear_dead_sockets(service: Service, config: AgentConfig) -> None:
+def _clear_dead_sockets(service: Service, config: ServiceConfig) -> None:
     """Those of engines of an agent that was killed: its own ones, and of its networks root's too."""
     named = {f"{network.interface}.sock" for network in config.networks}
     with suppress(OSError):
@@ -254,7 +254,7 @@ def _clear(path: Path) -> None:
                 return
 
 
-def _directories(service: Service, config: AgentConfig, defaults: Defaults) -> Iterator[tuple[Path, int, int]]:
+def _directories(service: Service, config: ServiceConfig, defaults: Defaults) -> Iterator[tuple[Path, int, int]]:
     """With their owner and mode."""
     yield Path(config.daemon.socket).parent, service.uid, OWN
     yield Path(config.http.socket).parent, service.uid, OWN

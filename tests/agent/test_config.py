@@ -9,15 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.config.documents import BOTH, KEYS, OURS, with_keys
+from tests.config.strategies import texts
 from tests.tunnel.strategies import PRIVATE_KEYS, PUBLIC_KEYS
-from warren.config.agent_config import AgentConfig, load_config
+from warren.agent.config import AgentConfig, load_config
 from warren.config.defaults import defaults_for
 from warren.errors import ConfigError, Finding
 from warren.tunnel.config import Endpoint
 from warren.tunnel.network import NetworkConfig, NetworkPeer
-
-from .documents import BOTH, KEYS, OURS, with_keys
-from .strategies import texts
 
 pytestmark = pytest.mark.unit
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.tunnel.strategies import PRESHARED_KEYS, PRIVATE_KEYS, PUBLIC_KEYS
-from warren.config.agent_config import AgentConfig
+from warren.agent.config import AgentConfig
+from warren.agent.io.config_file import check_keys, key_owners, read_config
 from warren.config.defaults import defaults_for
-from warren.config.io.config_file import check_keys, key_owners, read_config
 from warren.config.overrides import Override
 from warren.errors import ConfigError, HostError, InputError
 

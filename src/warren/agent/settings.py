@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Literal
 
 from warren.config.defaults import Defaults
 from warren.config.network_table import path_below
-from warren.config.parsers import checked, duration_in, flag, list_of, number_in, parse_ip, text, text_as
+from warren.config.parsers import (
+    checked,
+    duration_in,
+    flag,
+    list_of,
+    login_findings,
+    number_in,
+    parse_ip,
+    text,
+    text_as,
+)
 from warren.config.reader import Table
 from warren.errors import ConfigError, Finding, redacted_repr
 from warren.tunnel.config import PORT
@@ -20,7 +29,6 @@ LOOPBACK: tuple[IPAddress, ...] = (IPv4Address("127.0.0.1"), IPv6Address("::1"))
 DEFAULT_HTTP_PORT = 9090
 DEFAULT_PROBE_SECONDS = 15
 PROBE = range(1, 86_401)  # a figure that is older than a day says nothing of now
-MAX_LOGIN_CHARACTERS = 32  # useradd(8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +82,6 @@ def parse_log_level(written: str) -> LogLevel:
             raise ConfigError(
                 [Finding("", f"{redacted_repr(written)} is no level", "expected error, warning, info or debug")]
             )
-
-
-def login_findings(name: str) -> Iterator[Finding]:
-    """A finding if no user or group can be called so."""
-    if not 0 < len(name) <= MAX_LOGIN_CHARACTERS or not name.isprintable() or set(name) & set(" :/"):
-        yield Finding(
-            "",
-            f"{redacted_repr(name)} is no name of a user or group",
-            f"expected 1 to {MAX_LOGIN_CHARACTERS} characters",
-        )
 
 
 def read_daemon(table: Table, defaults: Defaults) -> DaemonSettings:

@@ -10,9 +10,10 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from warren.config.agent_config import FILE, AgentConfig, in_order, load_config
+from warren.agent.config import FILE, AgentConfig, load_config
 from warren.config.defaults import Defaults
 from warren.config.overrides import Override
+from warren.config.reader import in_order
 from warren.errors import ConfigError, Finding, InputError, KeyFileError
 from warren.keys import Owners, check_key_file, read_preshared_key, read_private_key
 from warren.tunnel.io.conffile import Opener, open_file, read_text

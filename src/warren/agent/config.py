@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from warren.commands.settings import CommandSettings
-from warren.config.agent_tables import (
+from warren.agent.settings import (
     DaemonSettings,
     HttpSettings,
     MetricsSettings,
@@ -20,13 +19,14 @@ from warren.config.agent_tables import (
     read_http,
     read_metrics,
 )
+from warren.commands.settings import CommandSettings
 from warren.config.command_tables import read_commands
 from warren.config.defaults import Defaults
 from warren.config.field_names import joined, line_of, toml_word, written
 from warren.config.network_table import read_network, read_peer
 from warren.config.overrides import Override
 from warren.config.peer_headers import NETWORK, lay_out
-from warren.config.reader import Report, Table
+from warren.config.reader import Report, Table, in_order
 from warren.errors import ConfigError, Finding
 from warren.tunnel.network import RESERVED_NAME, NetworkConfig, network_name_findings
 from warren.tunnel.overlap import clash_findings, network_warnings, overlap_warnings
@@ -100,11 +100,6 @@ def _read(root: Table, source: str, defaults: Defaults) -> AgentConfig:
     )
     root.close(LATER)
     return config
-
-
-def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """In the order of the file; first what has no line."""
-    return tuple(sorted(findings, key=lambda finding: finding.line or 0))
 
 
 def _parse(text: str, source: str) -> dict[str, object]:

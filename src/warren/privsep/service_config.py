@@ -1,0 +1,64 @@
+"""The part of the agent's configuration that privilege separation needs, as a structural type.
+
+`warren.agent.config.AgentConfig` satisfies it. Declared here because nothing imports a higher layer for a type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from warren.commands.settings import CommandSettings
+from warren.tunnel.network import NetworkConfig
+
+
+class DaemonPaths(Protocol):
+    """[daemon], as far as it names files."""
+
+    @property
+    def socket(self) -> str:
+        """Path of the control socket."""
+
+    @property
+    def state(self) -> str:
+        """State directory."""
+
+    @property
+    def key_directories(self) -> tuple[str, ...]:
+        """Directories in which a client of the control socket may name key files (H-33)."""
+
+
+class HttpPaths(Protocol):
+    """[http], as far as it names files."""
+
+    @property
+    def socket(self) -> str:
+        """Path of the Unix socket of the local HTTP server."""
+
+    @property
+    def token(self) -> str:
+        """Path of the token file."""
+
+
+class ServiceConfig(Protocol):
+    """What the helper and the agent's directories are made from."""
+
+    @property
+    def source(self) -> str:
+        """Path of the configuration file."""
+
+    @property
+    def daemon(self) -> DaemonPaths:
+        """Paths of [daemon]."""
+
+    @property
+    def http(self) -> HttpPaths:
+        """Paths of [http]."""
+
+    @property
+    def commands(self) -> CommandSettings:
+        """Settings of signed commands."""
+
+    @property
+    def networks(self) -> Sequence[NetworkConfig]:
+        """Every configured network."""
