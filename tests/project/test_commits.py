@@ -1,0 +1,35 @@
+"""The check of commit subjects refuses what is not `area: imperative verb ...`."""
+
+from __future__ import annotations
+
+import pytest
+
+from checks.commits import ROOT, subjects, violations
+
+pytestmark = pytest.mark.unit
+
+
+def test_subjects_of_this_branch_are_imperative() -> None:
+    assert list(violations(subjects(ROOT))) == []
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "mend the listener",
+        "tunnel: mended the plan",
+        "tunnel: what a peer has",
+        "Tunnel: mend the plan",
+        "tunnel: mends.",
+        "tunnel:",
+    ],
+)
+def test_a_subject_of_another_form_is_refused(subject: str) -> None:
+    assert len(list(violations([subject]))) == 1
+
+
+@pytest.mark.parametrize(
+    "subject", ["tunnel: mend the plan", "agent, cli: process results", "rust/device: need no lock"]
+)
+def test_an_imperative_subject_is_accepted(subject: str) -> None:
+    assert list(violations([subject])) == []
