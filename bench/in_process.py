@@ -24,7 +24,7 @@ from warren.agent.command_api import CommandFrontend
 from warren.agent.io.agent_context import AgentContext
 from warren.agent.io.command_service import open_command_service
 from warren.agent.io.name_servers import NameServers
-from warren.agent.io.network import Host
+from warren.agent.io.network_context import NetworkContext
 from warren.agent.io.networks import AgentNetworks, Loaded
 from warren.agent.io.probes import Probes
 from warren.clock import wall_seconds
@@ -124,7 +124,7 @@ async def opened(directory: Path) -> AsyncIterator[Inside]:
 def _surroundings(directory: Path, group: asyncio.TaskGroup) -> AgentContext:
     """Of an agent without a network."""
     rights = direct_privileged_ops(None, Resolver(directory))
-    host = Host(Netlink.open(), Probes(0), NameServers(rights.resolver), rights, group)
+    host = NetworkContext(Netlink.open(), Probes(0), NameServers(rights.resolver), rights, group)
     return AgentContext(rights, group, AgentNetworks((), lambda: Loaded(()), host))
 
 

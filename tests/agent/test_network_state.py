@@ -24,10 +24,10 @@ STATUS = InterfaceStatus("wg0", listen_port=7, peers=(PeerStatus(PEER, latest_ha
 
 def up() -> NetworkState:
     """One that came up at 50."""
-    record = NetworkState("home")
-    record.step(Step.START, 49.0)
-    record.step(Step.UP, 50.0)
-    return record
+    state = NetworkState("home")
+    state.step(Step.START, 49.0)
+    state.step(Step.UP, 50.0)
+    return state
 
 
 @pytest.mark.parametrize(
@@ -47,57 +47,57 @@ def test_the_socket_s_words_in_those_of_health(state: State, word: Connection) -
 
 
 def test_it_is_connected_since_it_came_up_and_no_longer() -> None:
-    record = up()
-    since = record.connected_since
-    record.step(Step.STOP, 60.0)
-    record.step(Step.GONE, 61.0)
-    assert (since, record.connected_since) == (50.0, None)
+    state = up()
+    since = state.connected_since
+    state.step(Step.STOP, 60.0)
+    state.step(Step.GONE, 61.0)
+    assert (since, state.connected_since) == (50.0, None)
 
 
 def test_a_step_that_cannot_be_changes_nothing() -> None:
-    record = up()
+    state = up()
     with pytest.raises(StateError):
-        record.step(Step.START, 51.0)
-    assert (record.state, record.connected_since) == (State.ACTIVE, 50.0)
+        state.step(Step.START, 51.0)
+    assert (state.lifecycle, state.connected_since) == (State.ACTIVE, 50.0)
 
 
 def test_why_it_failed_is_told_with_what_to_do_until_it_is_begun_anew() -> None:
-    record = NetworkState("home")
-    record.step(Step.START, 1.0)
-    record.fail(HostError("UDP port 7 is in use", code="host.port_in_use", hint="take another"), 2.0)
-    sample = network_sample(CONFIG, record, "auto", {})
+    state = NetworkState("home")
+    state.step(Step.START, 1.0)
+    state.fail(HostError("UDP port 7 is in use", code="host.port_in_use", hint="take another"), 2.0)
+    sample = network_sample(CONFIG, state, "auto", {})
     assert (sample.connection, sample.error) == (Connection.FAILED, "UDP port 7 is in use; take another")
-    record.step(Step.START, 3.0)
-    assert record.error is None
+    state.step(Step.START, 3.0)
+    assert state.error is None
 
 
 def test_handshakes_are_counted_by_events_or_by_their_times() -> None:
     telling, silent = up(), up()
-    telling.saw(STATUS)
-    telling.heard(Event.HandshakeCompleted(PEER))
-    telling.heard(Event.HandshakeGaveUp(PEER))
+    telling.record_status(STATUS)
+    telling.record_event(Event.HandshakeCompleted(PEER))
+    telling.record_event(Event.HandshakeGaveUp(PEER))
     assert (telling.handshakes_succeeded, telling.handshakes_failed) == (1, 1)
     for handshake in (None, 10.0, 10.0, 130.0):
-        silent.saw(replace(STATUS, peers=(PeerStatus(PEER, latest_handshake=handshake),)), tells=False)
+        silent.record_status(replace(STATUS, peers=(PeerStatus(PEER, latest_handshake=handshake),)), has_events=False)
     assert silent.handshakes_succeeded == 2
 
 
 def test_a_sample_has_what_was_seen_and_measured() -> None:
-    record = up()
-    record.saw(STATUS)
-    record.advice = (Notice("config.warning", "address: is missing"),)
+    state = up()
+    state.record_status(STATUS)
+    state.advice = (Notice("config.warning", "address: is missing"),)
     notice = Notice("dns.changed", "resolv.conf was changed by others")
-    assert record.warn("dns", notice)
-    assert not record.warn("dns", notice), "that is no news"
-    sample = network_sample(CONFIG, record, "kernel", {PEER: Figures(0.02, 0.5, 49.0)})
+    assert state.set_warning("dns", notice)
+    assert not state.set_warning("dns", notice), "that is no news"
+    sample = network_sample(CONFIG, state, "kernel", {PEER: Figures(0.02, 0.5, 49.0)})
     assert (sample.backend, sample.listen_port, sample.rx_bytes, sample.tx_bytes) == ("kernel", 7, 3, 4)
-    assert sample.warnings == (*record.advice, notice)
+    assert sample.warnings == (*state.advice, notice)
     (peer,) = sample.peers
     assert (peer.name, peer.latest_handshake, peer.latency_seconds, peer.loss_rate) == ("far", 10.0, 0.02, 0.5)
 
 
 def test_a_peer_that_the_engine_does_not_know_yet_is_shown_with_the_reason() -> None:
-    record = up()
-    record.pending = {PEER: "vpn.example.org does not resolve"}
-    (peer,) = network_sample(CONFIG, record, "auto", {}).peers
+    state = up()
+    state.pending = {PEER: "vpn.example.org does not resolve"}
+    (peer,) = network_sample(CONFIG, state, "auto", {}).peers
     assert (peer.latest_handshake, peer.pending) == (None, "vpn.example.org does not resolve")

@@ -92,4 +92,4 @@ def test_what_others_wrote_meanwhile_stays_and_is_told(two: Two) -> None:
     file.write_text("nameserver 203.0.113.9\n")
     near.attempt("disconnect")
     assert file.read_text() == "nameserver 203.0.113.9\n"
-    assert near.said("dns.not_reverted")
+    assert near.said("dns.revert_failed")

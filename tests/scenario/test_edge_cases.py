@@ -14,7 +14,7 @@ from tests.cli.program import WARREN
 from tests.netns.deadline import until
 from tests.netns.host import IN_NAMESPACES
 from tests.netns.pair import FAR_INNER, NEAR_INNER
-from warren.agent.io.network import LANS_SECONDS, LOOK_SECONDS, RETRY_SECONDS
+from warren.agent.io.network_reconciler import LAN_CHECK_INTERVAL, RECONCILE_INTERVAL, RETRY
 
 from .agent import USER, Agent, Peer
 from .conftest import network_to
@@ -107,7 +107,7 @@ def test_one_that_failed_is_not_tried_again_once_nobody_wants_it(two: Two, way: 
         near.config.write_text(near.config.read_text().replace("enable_wireguard = true", "enable_wireguard = false"))
         near.reload()
     near.host.ip("link", "delete", "wg0")
-    time.sleep(RETRY_SECONDS[0] + LOOK_SECONDS)  # by then it would be up
+    time.sleep(RETRY.delays[0] + RECONCILE_INTERVAL)  # by then it would be up
     assert (near.network()["state"], near.said("network.up")) == ("error", [])
     near.attempt("connect")
     near.until_state("active")
@@ -125,7 +125,7 @@ def test_a_route_into_a_lan_of_this_host_is_told(two: Two) -> None:
     near.host.ip("address", "add", "198.51.100.200/25", "dev", "eth0")
     told = "198.51.100.0/24 overlaps with 198.51.100.128/25, which this host is on by eth0"
     assert f"network.default.peers[0].allowed_ips[0]: {told}" in near.attempt("validate").stdout
-    until(lambda: any(told in each for each in near.network()["warnings"]), "it is told", 10 * LANS_SECONDS)
+    until(lambda: any(told in each for each in near.network()["warnings"]), "it is told", 10 * LAN_CHECK_INTERVAL)
     near.host.ip("address", "delete", "198.51.100.200/25", "dev", "eth0")
     near.attempt("disconnect")
     near.attempt("connect")

@@ -23,7 +23,7 @@ from warren.agent.io.instance_lock import instance_lock
 from warren.agent.io.key_memory import check_key_memory
 from warren.agent.io.local_http import open_http
 from warren.agent.io.name_servers import NameServers
-from warren.agent.io.network import Host
+from warren.agent.io.network_context import NetworkContext
 from warren.agent.io.networks import AgentNetworks, Loaded
 from warren.agent.io.probes import Probes
 from warren.agent.io.sd_notify import SdNotify
@@ -175,21 +175,21 @@ def _follow_signals(told_to_stop: asyncio.Event, hangup: asyncio.Event) -> None:
         loop.add_signal_handler(signal.SIGHUP, hangup.set)
 
 
-async def _recover(host: Host, wanted: Collection[str]) -> None:
+async def _recover(host: NetworkContext, wanted: Collection[str]) -> None:
     """Takes away what an agent that was killed has left: name servers, links that are none of `wanted`, and rules."""
     await host.name_servers.recover()
     try:
-        for name in await asyncio.to_thread(remove_orphans, host.home, host.netlink, wanted):
+        for name in await asyncio.to_thread(remove_orphans, host.agent_id, host.netlink, wanted):
             log.info("link.removed", extra={"interface": name, "reason": "an agent that was killed left it"})
         await asyncio.to_thread(sweep, host.netlink)
     except WarrenError as error:
         log.warning("links.not_recovered", extra={"error": str(error)})
 
 
-def _host(config: AgentConfig, rights: PrivilegedOps, group: asyncio.TaskGroup) -> Host:
+def _host(config: AgentConfig, rights: PrivilegedOps, group: asyncio.TaskGroup) -> NetworkContext:
     probes = Probes(config.metrics.probe_interval_seconds)
     home = home_of(Path(config.daemon.state))
-    return Host(Netlink.open(), probes, NameServers(rights.resolver), rights, group, home)
+    return NetworkContext(Netlink.open(), probes, NameServers(rights.resolver), rights, group, home)
 
 
 def _load_again(options: Options, running: AgentConfig, opener: Opener) -> Loaded:

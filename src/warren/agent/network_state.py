@@ -1,4 +1,4 @@
-"""What the agent has seen of one network: its state, what its engine said last, and counts that never go down."""
+"""The state of one network: its lifecycle, the last status of its engine, and counters that never go down."""
 
 from __future__ import annotations
 
@@ -6,63 +6,71 @@ from warren._core import Event, PublicKey
 from warren.errors import WarrenError
 from warren.telemetry.sample import Notice
 from warren.tunnel.counters import Counters
-from warren.tunnel.lifecycle import State, Step, after
+from warren.tunnel.lifecycle import RUNNING, State, Step, after
 from warren.tunnel.status import InterfaceStatus
 
 
 class NetworkState:
-    """Kept from the agent's start to its end."""
+    """The state of one network from the agent's start to its end."""
 
     def __init__(self, network: str) -> None:
+        """Begin in state `uninitialized`."""
         self.network = network
-        self.state = State.UNINITIALIZED
+        self.lifecycle = State.UNINITIALIZED
+        self.is_wanted = False
+        """Whether somebody wants the network up: only then a failure is retried (H-38)."""
         self.error: WarrenError | None = None
-        """Why it is in state `error`, or why the last change of it was not taken."""
+        """Why it is in state `error`, or why its last change was refused."""
         self.connected_since: float | None = None
         self.status: InterfaceStatus | None = None
         self.advice: tuple[Notice, ...] = ()
-        """What a person should know of its configuration."""
+        """Warnings about its configuration."""
         self.warnings: dict[str, Notice] = {}
-        """What a person should know though it works, by what it is about."""
+        """Warnings about a network that works, by subject."""
         self.pending: dict[PublicKey, str] = {}
         """Peers whose endpoint has no address yet, and why."""
         self.counters = Counters()
         self.handshakes_succeeded = 0
         self.handshakes_failed = 0
 
+    @property
+    def is_running(self) -> bool:
+        """Return True while the network is up or coming up."""
+        return self.lifecycle in RUNNING
+
     def step(self, step: Step, now: float) -> None:
-        """Goes to the next state. Raises StateError if there is none, with nothing changed."""
-        self.state = after(self.state, step, self.network)
+        """Move to the next lifecycle state. Raises StateError for a step that is not possible, with nothing changed."""
+        self.lifecycle = after(self.lifecycle, step, self.network)
         if step is Step.START:
             self.error = None
             self.warnings.clear()
             self.counters.restart()
-        if self.state is State.ACTIVE:
+        if self.lifecycle is State.ACTIVE:
             self.connected_since = now
-        elif self.state in (State.STOPPED, State.ERROR):
+        elif self.lifecycle in (State.STOPPED, State.ERROR):
             self.connected_since, self.status = None, None
 
-    def warn(self, about: str, notice: Notice | None) -> bool:
-        """Keeps a warning, or takes it back; true if that is news."""
-        before = self.warnings.pop(about, None)
+    def set_warning(self, subject: str, notice: Notice | None) -> bool:
+        """Keep or clear the warning about `subject`; return True for a warning that was not there before."""
+        before = self.warnings.pop(subject, None)
         if notice is not None:
-            self.warnings[about] = notice
+            self.warnings[subject] = notice
         return notice not in (None, before)
 
     def fail(self, error: WarrenError, now: float) -> None:
-        """It does not work, for this reason."""
+        """Move to state `error` and keep the reason."""
         self.step(Step.FAILED, now)
         self.error = error
 
-    def saw(self, status: InterfaceStatus, *, tells: bool = True) -> None:
-        """What the engine says at this moment. Of one that tells no events, handshakes are counted by their times."""
-        if not tells:
+    def record_status(self, status: InterfaceStatus, *, has_events: bool = True) -> None:
+        """Keep the status of the engine. Without events, handshakes are counted by the times that peers report."""
+        if not has_events:
             self.handshakes_succeeded += _new_handshakes(self.status, status)
         self.status = status
         self.counters.observe(status.peers)
 
-    def heard(self, event: Event) -> None:
-        """Counts an event of the engine that is a handshake's."""
+    def record_event(self, event: Event) -> None:
+        """Count an event of the engine that concerns a handshake."""
         match event:
             case Event.HandshakeCompleted():
                 self.handshakes_succeeded += 1
@@ -71,5 +79,5 @@ class NetworkState:
 
 
 def _new_handshakes(before: InterfaceStatus | None, now: InterfaceStatus) -> int:
-    known = {} if before is None else {peer.public_key: peer.latest_handshake for peer in before.peers}
-    return sum(peer.latest_handshake not in (None, known.get(peer.public_key)) for peer in now.peers)
+    former = {} if before is None else {peer.public_key: peer.latest_handshake for peer in before.peers}
+    return sum(peer.latest_handshake not in (None, former.get(peer.public_key)) for peer in now.peers)

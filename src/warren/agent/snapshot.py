@@ -1,4 +1,4 @@
-"""A network's sample: what its configuration and its record say, in the words of telemetry."""
+"""The sample of a network for telemetry, made of its configuration and its state."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ def connection_of(state: State) -> Connection:
 
 
 def network_sample(
-    config: NetworkConfig, record: NetworkState, backend: Backend, figures: Mapping[PublicKey, Figures]
+    config: NetworkConfig, state: NetworkState, backend: Backend, figures: Mapping[PublicKey, Figures]
 ) -> NetworkSample:
     """All of it; `figures` are those of the peers that have answered an echo."""
-    status = record.status or InterfaceStatus(config.interface)
+    status = state.status or InterfaceStatus(config.interface)
     there = {peer.public_key: peer for peer in status.peers}
-    error = record.error
+    error = state.error
     return NetworkSample(
         name=config.name,
-        connection=connection_of(record.state),
+        connection=connection_of(state.lifecycle),
         interface=config.interface,
         backend=backend,
         origin=config.origin,
@@ -46,22 +46,22 @@ def network_sample(
         listen_port=status.listen_port,
         public_key=None if status.public_key is None else status.public_key.to_base64(),
         addresses=tuple(str(address) for address in config.addresses),
-        connected_since=record.connected_since,
+        connected_since=state.connected_since,
         peers=tuple(
-            _peer_sample(peer, there.get(peer.public_key, PeerStatus(peer.public_key)), record, figures)
+            _peer_sample(peer, there.get(peer.public_key, PeerStatus(peer.public_key)), state, figures)
             for peer in config.peers
         ),
-        rx_bytes=record.counters.total.rx,
-        tx_bytes=record.counters.total.tx,
-        handshakes_succeeded=record.handshakes_succeeded,
-        handshakes_failed=record.handshakes_failed,
+        rx_bytes=state.counters.total.rx,
+        tx_bytes=state.counters.total.tx,
+        handshakes_succeeded=state.handshakes_succeeded,
+        handshakes_failed=state.handshakes_failed,
         error=None if error is None else f"{error}; {error.hint}",
-        warnings=(*record.advice, *record.warnings.values()),
+        warnings=(*state.advice, *state.warnings.values()),
     )
 
 
 def _peer_sample(
-    peer: NetworkPeer, status: PeerStatus, record: NetworkState, figures: Mapping[PublicKey, Figures]
+    peer: NetworkPeer, status: PeerStatus, state: NetworkState, figures: Mapping[PublicKey, Figures]
 ) -> PeerSample:
     endpoint = status.endpoint or peer.endpoint
     measured = figures.get(peer.public_key)
@@ -74,7 +74,7 @@ def _peer_sample(
         rx_bytes=status.rx_bytes,
         tx_bytes=status.tx_bytes,
         wanted=peer.persistent_keepalive_seconds > 0 or status.tx_bytes > 0,
-        pending=record.pending.get(peer.public_key),
+        pending=state.pending.get(peer.public_key),
         latency_seconds=None if measured is None else measured.latency_seconds,
         loss_rate=None if measured is None else measured.loss_rate,
     )

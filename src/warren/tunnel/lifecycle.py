@@ -33,6 +33,8 @@ class Step(enum.Enum):
     GONE = "end"
 
 
+RUNNING = (State.STARTING, State.ACTIVE)
+
 _S = State
 TRANSITIONS = {
     (_S.UNINITIALIZED, Step.START): _S.STARTING,

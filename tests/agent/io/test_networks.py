@@ -24,7 +24,7 @@ from pathlib import Path
 
 from warren._core import Netlink, PrivateKey
 from warren.agent.io.name_servers import NameServers
-from warren.agent.io.network import Host
+from warren.agent.io.network_context import NetworkContext
 from warren.agent.io.networks import AgentNetworks, Loaded
 from warren.agent.io.probes import Probes
 from warren.privsep.io.privileged_ops import direct_privileged_ops
@@ -92,7 +92,7 @@ async def main():
     netlink = Netlink.open()
     async with asyncio.TaskGroup() as group:
         rights = direct_privileged_ops(None, Resolver(root / "state", root))
-        host = Host(netlink, Probes(15), NameServers(rights.resolver), rights, group)
+        host = NetworkContext(netlink, Probes(15), NameServers(rights.resolver), rights, group)
         networks = AgentNetworks(CONFIGS, load, host)
         networks.start()
         for _ in range(6):

@@ -97,7 +97,7 @@ def state(host: Host) -> list[str]:
 def made(config: InterfaceConfig, netlink: Netlink) -> Interface:
     """The agent's interface, by the backend "auto"."""
     made = Interface("auto", netlink)
-    made.make(config)
+    made.create(config)
     assert made.backend == "kernel"
     return made
 
@@ -146,7 +146,7 @@ def test_peers_come_change_and_go_and_the_others_keep_their_session(
     changed = replace(other, allowed_ips=(ip_network("10.3.0.0/16"),), persistent_keepalive_seconds=7)
     for peers in ((home,), (home, other), (home, changed), (changed, home), (home,)):
         wanted = replace(config, peers=peers)
-        running.change(wanted)
+        running.update(wanted)
         found = {peer.public_key: peer for peer in running.observe().peers}
         assert set(found) == {peer.public_key for peer in peers}
         assert plan(wanted, running.observe()) == ()
@@ -159,7 +159,7 @@ def test_a_prefix_moves_to_another_peer(netlink: Netlink, config: InterfaceConfi
     first, second = somebody("10.1.0.0/16"), somebody("10.2.0.0/16")
     running = made(replace(config, peers=(first, second)), netlink)
     swapped = (replace(first, allowed_ips=second.allowed_ips), replace(second, allowed_ips=first.allowed_ips))
-    running.change(replace(config, peers=swapped))
+    running.update(replace(config, peers=swapped))
     found = {peer.public_key: peer.allowed_ips for peer in running.observe().peers}
     assert found == {peer.public_key: peer.allowed_ips for peer in swapped}
 
@@ -175,7 +175,7 @@ def test_more_than_one_message_holds(near: Host, netlink: Netlink, config: Inter
     assert [peer.public_key for peer in found.peers] == [peer.public_key for peer in peers]
     shown = near.run("wg", "show", "wg0", "allowed-ips").splitlines()
     assert [len(line.split()) - 1 for line in shown] == [len(peer.allowed_ips) for peer in peers]
-    running.change(replace(wanted, peers=peers[-1:]))
+    running.update(replace(wanted, peers=peers[-1:]))
     assert [peer.public_key for peer in running.observe().peers] == [peers[-1].public_key]
 
 
@@ -196,11 +196,11 @@ def test_a_default_route_and_back(near: Host, netlink: Netlink, config: Interfac
     assert plan(replace(everything, fwmark=51820), found) == ()
 
     session = found.peers[0].latest_handshake
-    running.change(replace(config, peers=(far_peer(far),)))
+    running.update(replace(config, peers=(far_peer(far),)))
     assert rules(near) == before[:2]
     reach(near, FAR_INNER[0])
     assert running.observe().peers[0].latest_handshake == session
-    running.change(everything)
+    running.update(everything)
     reach(near, BEYOND[0])
 
     running.remove()
@@ -218,10 +218,10 @@ def test_what_a_killed_agent_left_is_taken_over(
     handshake, as_up = session.observe().peers[0].latest_handshake, state(near)
 
     following = Interface("kernel", netlink)
-    following.make(wanted)
+    following.create(wanted)
     assert following.observe().peers[0].latest_handshake == handshake
     assert state(near) == as_up
-    following.make(replace(wanted, peers=()))
+    following.create(replace(wanted, peers=()))
     assert following.observe().peers == ()
     following.remove()
     assert state(near) == before

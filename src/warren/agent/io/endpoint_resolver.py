@@ -1,4 +1,4 @@
-"""Questions for the addresses of a network's endpoints, each a task that ends with the network."""
+"""Lookups of a network's endpoint names, each a task that ends with the network."""
 
 from __future__ import annotations
 
@@ -19,46 +19,47 @@ log = logging.getLogger(__name__)
 
 
 class EndpointResolver:
-    """Those of one network, from its connection to its end; `answered` is called after each."""
+    """The lookups of one network, from its connection to its end."""
 
     def __init__(
         self,
-        upkeep: ReconcileState,
-        record: NetworkState,
+        decisions: ReconcileState,
+        state: NetworkState,
         name_servers: NameServers,
-        group: asyncio.TaskGroup,
-        answered: Callable[[], None],
+        tasks: asyncio.TaskGroup,
+        on_answer: Callable[[], None],
     ) -> None:
-        self._upkeep = upkeep
-        self._record = record
+        """Begin without a lookup; `on_answer` is called after each, also if it failed."""
+        self._decisions = decisions
+        self._state = state
         self._name_servers = name_servers
-        self._group = group
-        self._answered = answered
+        self._group = tasks
+        self._on_answer = on_answer
         self._tasks: set[asyncio.Task[None]] = set()
 
     def ask(self, question: Question) -> None:
-        """Begins to; the answer goes to the network's `resolution`."""
-        task = self._group.create_task(self._ask(question), name=f"resolve {question.endpoint.host}")
+        """Start a lookup; the answer goes to the network's `resolution`."""
+        task = self._group.create_task(self._resolve(question), name=f"resolve {question.endpoint.host}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     def cancel(self) -> None:
-        """Nobody waits for an answer any more."""
+        """Cancel all lookups."""
         for task in self._tasks:
             task.cancel()
 
-    async def _ask(self, question: Question) -> None:
+    async def _resolve(self, question: Question) -> None:
         try:
-            address = await resolve_soon(question.endpoint, await self._outside())
+            address = await resolve_soon(question.endpoint, await self._upstream_servers())
         except WarrenError as error:
-            log.warning("endpoint.unresolved", extra={"network": self._record.network, "error": str(error)})
-            self._upkeep.resolution.failed(question, str(error))
+            log.warning("endpoint.unresolved", extra={"network": self._state.network, "error": str(error)})
+            self._decisions.resolution.failed(question, str(error))
         else:
-            self._upkeep.resolution.answered(question, address, monotonic_seconds())
-        self._answered()
+            self._decisions.resolution.answered(question, address, monotonic_seconds())
+        self._on_answer()
 
-    async def _outside(self) -> UpstreamServers | None:
-        """Whom to ask, so that no name is asked for through the network that it is for."""
+    async def _upstream_servers(self) -> UpstreamServers | None:
+        """Return the name servers to ask, so that no lookup goes through the tunnel whose endpoint it is for."""
         servers = await self._name_servers.of_host()
-        network, status = self._upkeep.network, self._record.status
+        network, status = self._decisions.network, self._state.status
         return upstream_servers_of(network, servers, network.fwmark if status is None else status.fwmark)

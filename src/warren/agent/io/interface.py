@@ -1,4 +1,4 @@
-"""The interface of a network: made once, then only changed. Every method may block."""
+"""The interface of one network: created once, then only updated. Every method may block."""
 
 from __future__ import annotations
 
@@ -19,83 +19,90 @@ class Interface:
     """One link with its engine."""
 
     def __init__(
-        self, backend: Backend, netlink: Netlink, open_driver: OpenDriver = open_no_driver, home: str = ""
+        self, backend: Backend, netlink: Netlink, open_driver: OpenDriver = open_no_driver, agent_id: str = ""
     ) -> None:
+        """Begin without a link; `agent_id` marks it as this agent's once it exists."""
         self._wanted = backend
         self._open_driver = open_driver
-        self._home = home
+        self._agent_id = agent_id
         self._netlink = netlink
         self._engine: LiveEngine | None = None
 
     @property
-    def is_made(self) -> bool:
-        """Whether there is one."""
+    def exists(self) -> bool:
+        """Return True from `create` to `remove`."""
         return self._engine is not None
 
     @property
     def backend(self) -> Backend:
-        """Where it lives; before it is made, where it was told to."""
+        """Return where the interface lives, or before `create` where it is configured to live."""
         return self._wanted if self._engine is None else self._engine.backend
 
     @property
     def events(self) -> Events | None:
-        """What its engine tells, if it has one that tells."""
+        """Return the events of the engine, or None if it has none."""
         return None if self._engine is None else self._engine.events
 
-    def device(self) -> DeviceStatus:
-        """The engine's part alone, which costs no netlink. Raises InterfaceError if there is none, or it has ended."""
-        return self._made().status()
+    def device_status(self) -> DeviceStatus:
+        """Return the engine's part of the status, which costs no netlink. Raises InterfaceError if it has ended."""
+        return self._require_engine().status()
 
     def observe(self) -> InterfaceStatus:
-        """What is. Raises InterfaceError if there is no engine, or its link was deleted."""
-        engine = self._made()
+        """Return the whole status. Raises InterfaceError if there is no engine, or its link was deleted."""
+        engine = self._require_engine()
         try:
             status = merged(engine.name, engine.status(), self._netlink)
         except InterfaceError as error:
-            raise _deleted(engine.name) from error
+            raise _link_deleted(engine.name) from error
         if status.link is None:
-            raise _deleted(engine.name)
+            raise _link_deleted(engine.name)
         return status
 
     def socket_problem(self) -> HostError | None:
-        """That others have removed the socket by which `wg` and `warren status` see an engine of our own."""
-        engine = self._made()
+        """Return an error if another program removed the socket of our engine, which `wg` and `warren status` use."""
+        engine = self._require_engine()
         path = socket_path(engine.name)
         if engine.backend != "userspace" or path.exists():
             return None
-        return HostError(f"{path} was removed by others", code="uapi.socket_missing")
+        return HostError(f"{path} was removed by another program", code="uapi.socket_missing")
 
-    def make(self, desired: InterfaceConfig) -> tuple[Step, ...]:
-        """Makes it, whole or not at all, or takes over what an agent that was killed has left. Raises WarrenError."""
+    def create(self, desired: InterfaceConfig) -> tuple[Step, ...]:
+        """Create the interface, whole or not at all, or take over what a killed agent left. Raises WarrenError."""
         sweep(self._netlink)
-        self._engine = create_engine(self._wanted, desired.name, self._netlink, self._open_driver, self._home)
+        self._engine = create_engine(self._wanted, desired.name, self._netlink, self._open_driver, self._agent_id)
         try:
-            return self.change(desired)
+            return self.update(desired)
         except BaseException:
             self.remove()
             raise
 
-    def change(self, desired: InterfaceConfig) -> tuple[Step, ...]:
-        """Makes the difference, and says what that took. Raises WarrenError; what was done before it stays."""
-        engine = self._made()
+    def update(self, desired: InterfaceConfig) -> tuple[Step, ...]:
+        """Observe, plan and apply the difference to `desired`, and return the steps.
+
+        Raises WarrenError; steps before the one that failed stay applied.
+        """
+        engine = self._require_engine()
         status = self.observe()
         steps = plan(with_mark(desired, self._netlink, status), status)
         apply_steps(steps, engine, self._netlink)
         return steps
 
     def remove(self) -> None:
-        """Takes it away, with its addresses, routes and rules; a second time does nothing."""
+        """Remove the interface with its addresses, routes and rules; a second call does nothing."""
         engine, self._engine = self._engine, None
         if engine is not None:
             engine.remove()
             sweep(self._netlink)
 
-    def _made(self) -> LiveEngine:
+    def _require_engine(self) -> LiveEngine:
         if self._engine is None:
-            raise InterfaceError("the interface was not made yet", code="interface.closed")
+            raise InterfaceError("the interface does not exist yet", code="interface.closed")
         return self._engine
 
 
-def _deleted(name: str) -> InterfaceError:
-    problem, hint = f"the link {name} was deleted by another program", "it is made anew within seconds"
-    return InterfaceError(problem, code="interface.ended", hint=hint)
+def _link_deleted(name: str) -> InterfaceError:
+    return InterfaceError(
+        f"the link {name} was deleted by another program",
+        code="interface.ended",
+        hint="the agent creates it again within seconds",
+    )

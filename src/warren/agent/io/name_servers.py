@@ -36,7 +36,7 @@ class NameServers:
         """Gives the host back what it had before an agent that was killed."""
         async with self._lock:
             for error in await asyncio.to_thread(self._resolver.recover):
-                log.warning("dns.not_recovered", extra={"error": str(error), "hint": error.hint})
+                log.warning("dns.recovery_failed", extra={"error": str(error), "hint": error.hint})
 
     async def of_host(self) -> Sequence[IPAddress]:
         """The host's own, without any that a network gave it; none where they cannot be read."""
@@ -86,7 +86,7 @@ class NameServers:
             try:
                 await asyncio.to_thread(self._resolver.revert, network)
             except HostError as error:
-                log.warning("dns.not_reverted", extra={"network": network, "error": str(error)})
+                log.warning("dns.revert_failed", extra={"network": network, "error": str(error)})
                 if error.code != "dns.changed":
                     return  # it may be tried again
             del self._applied[network]

@@ -1,4 +1,4 @@
-"""All networks of the agent: those of the file, and those that clients of the control socket have made."""
+"""All networks of the agent: those of the configuration file, and those that clients of the control socket created."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from warren.agent.io.key_ring import read_keys
-from warren.agent.io.network import RUNNING, Host, Network
+from warren.agent.io.network import Network
+from warren.agent.io.network_context import NetworkContext
 from warren.errors import ConfigError, StateError, WarrenError
 from warren.localapi.networks import NetworkView, Rotation
 from warren.tunnel.desired import NetworkKeys
@@ -25,23 +26,21 @@ class Loaded:
 
     networks: Sequence[NetworkConfig]
     waiting: tuple[str, ...] = ()
-    """Tables that were changed since the start, and count at the next."""
+    """Tables that changed since the start and take effect at the next one."""
 
 
 Load = Callable[[], Loaded]
 
 
 class AgentNetworks:
-    """The networks by name; `localapi.networks.Networks` is what it looks like from outside.
+    """The networks by name; implements `localapi.networks.Networks`."""
 
-    `load` reads the configuration anew: it may block, and raises ConfigError.
-    """
-
-    def __init__(self, configs: Sequence[NetworkConfig], load: Load, host: Host) -> None:
+    def __init__(self, configs: Sequence[NetworkConfig], load: Load, context: NetworkContext) -> None:
+        """Add the networks of the file; `load` reads the configuration again, may block, and raises ConfigError."""
         self._load = load
         self._waiting: tuple[str, ...] = ()
-        self._host = host
-        self._of_file = {config.name: config for config in configs}
+        self._context = context
+        self._file_configs = {config.name: config for config in configs}
         self._networks: dict[str, Network] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._reloading = asyncio.Lock()
@@ -50,153 +49,160 @@ class AgentNetworks:
             self._add(config)
 
     def start(self) -> None:
-        """Begins to bring up the networks of the file that are enabled."""
+        """Begin to bring up the networks of the file that are enabled."""
         for network in self._networks.values():
             if network.config.enabled:
                 network.connect(network.config)
 
     async def close(self) -> None:
-        """Takes all down, whoever asks for what meanwhile, and ends their tasks."""
+        """Take all networks down, whatever clients request meanwhile, and end their tasks."""
         self._is_closing = True
-        all_of_them = [*self._networks.values()]
-        results = await asyncio.gather(*(network.end() for network in all_of_them), return_exceptions=True)
-        for network, result in zip(all_of_them, results, strict=True):
+        networks = [*self._networks.values()]
+        results = await asyncio.gather(*(network.remove() for network in networks), return_exceptions=True)
+        for network, result in zip(networks, results, strict=True):
             if result is not None:
-                log.error("network.left", extra={"network": network.config.name, "error": str(result)})
+                fields = {"network": network.config.name, "error": str(result)}
+                log.error("network.teardown_failed", extra=fields)
         for task in self._tasks.values():
             task.cancel()
 
     def views(self) -> Sequence[NetworkView]:
-        """All, in the order in which they became known."""
+        """Return all networks, in the order in which they became known."""
         return [network.view() for network in self._networks.values()]
 
     def view(self, network: str) -> NetworkView:
-        """One of them. Raises StateError."""
+        """Return one network. Raises StateError."""
         return self._find(network).view()
 
     def waiting(self) -> Sequence[str]:
-        """Tables of the file that were changed since the start, and count at the next."""
+        """Return the tables of the file that changed since the start and take effect at the next one."""
         return self._waiting
 
     async def connect(self, network: str, config: NetworkConfig | None) -> NetworkView:
-        """Begins to bring it up, as the file says or as `config` does. Raises WarrenError."""
-        wanted = None
-        while wanted != (now := config or self._of_file.get(network) or self._find(network).config):
-            wanted = now
-            # A key that cannot be used is the caller's to know at once. A reload may change the network meanwhile.
-            await asyncio.to_thread(read_keys, wanted, self._host.rights.keys)
-        self._check_beside(now)
-        found = self._networks.get(network) or self._add(now)
-        self._begin(found, now)
-        return found.view()
+        """Begin to bring a network up with `config`, or as the file configures it. Raises WarrenError."""
+        checked = None
+        while checked != (wanted := config or self._file_configs.get(network) or self._find(network).config):
+            checked = wanted
+            # The caller learns at once of a key that cannot be used. A reload may change the network meanwhile.
+            await asyncio.to_thread(read_keys, checked, self._context.privileged.keys)
+        self._check_conflicts(wanted)
+        connecting = self._networks.get(network) or self._add(wanted)
+        self._connect(connecting, wanted)
+        return connecting.view()
 
     async def disconnect(self, network: str) -> NetworkView:
-        """Takes it down. Raises WarrenError."""
-        found = self._find(network)
-        await found.disconnect()
-        return found.view()
+        """Take a network down. Raises WarrenError."""
+        disconnecting = self._find(network)
+        await disconnecting.disconnect()
+        return disconnecting.view()
 
     async def rotate(self, network: str, step: str) -> Rotation:
-        """Goes one step on with a new private key. Raises WarrenError."""
+        """Take one step of a key rotation. Raises WarrenError."""
         return await self._find(network).rotate(step)
 
     async def reload(self) -> Sequence[NetworkView]:
-        """Reads the file again and applies the difference, network by network; those of clients stay as they are.
+        """Read the file again and apply the difference, network by network; networks of clients stay as they are.
 
-        Raises WarrenError with nothing changed if the file or a key is invalid, or if what it asks for cannot be beside
-        what clients have made. A network that refuses its change stays as it was, the others change, and the first
-        refusal is raised.
+        Raises WarrenError with nothing changed if the file or a key is invalid, or if a network of the file conflicts
+        with one that a client created. A network that refuses its change stays as it was, the others change, and the
+        first refusal is raised.
         """
         async with self._reloading:
             loaded = await asyncio.to_thread(self._load)
-            wanted, access = loaded.networks, self._host.rights.keys
-            keys = {each.name: await asyncio.to_thread(read_keys, each, access) for each in wanted if each.enabled}
-            self._check_beside_clients(wanted)
-            self._of_file, self._waiting = {each.name: each for each in wanted}, loaded.waiting
-            of_file = (name for name, each in self._networks.items() if each.config.origin == "file")
-            gone = [name for name in of_file if name not in self._of_file]
+            configs, access = loaded.networks, self._context.privileged.keys
+            keys = {
+                config.name: await asyncio.to_thread(read_keys, config, access) for config in configs if config.enabled
+            }
+            self._check_client_conflicts(configs)
+            self._file_configs, self._waiting = {config.name: config for config in configs}, loaded.waiting
+            from_file = (name for name, network in self._networks.items() if network.config.origin == "file")
+            removed = [name for name in from_file if name not in self._file_configs]
             refusals: list[WarrenError] = []
-            for name in gone:
-                await _attempt(self._drop(name), refusals)
-            cleared = await self._clear_the_way(wanted, refusals)
-            for config in wanted:
-                work = self._become(config, keys.get(config.name), was_cleared=config.name in cleared)
+            for name in removed:
+                await _attempt(self._remove(name), refusals)
+            released = await self._release_conflicts(configs, refusals)
+            for config in configs:
+                work = self._set_desired(config, keys.get(config.name), was_released=config.name in released)
                 await _attempt(work, refusals)
-            log.info("config.reloaded", extra={"networks": len(wanted), "gone": len(gone), "refused": len(refusals)})
+            fields = {"networks": len(configs), "removed": len(removed), "refused": len(refusals)}
+            log.info("config.reloaded", extra=fields)
             if refusals:
                 raise refusals[0]
             return self.views()
 
-    async def _clear_the_way(self, wanted: Sequence[NetworkConfig], refusals: list[WarrenError]) -> set[str]:
-        """Takes down what must be made anew, and what wants a port that another has now: the two may exchange them."""
-        running = {name: each.config for name, each in self._networks.items() if each.record.state in RUNNING}
-        cleared = set()
-        for config in wanted:
+    async def _release_conflicts(self, configs: Sequence[NetworkConfig], refusals: list[WarrenError]) -> set[str]:
+        """Take down each network that needs another link, or the port of another network; two may exchange ports.
+
+        Returns the names of the networks that were taken down.
+        """
+        running = {name: network.config for name, network in self._networks.items() if network.state.is_running}
+        released = set()
+        for config in configs:
             before = running.get(config.name)
             if before is None or before.origin == "control":
                 continue
-            others = {each.listen_port for name, each in running.items() if name != config.name} - {0}
-            if not is_same_link(before, config) or config.listen_port in others:
+            other_ports = {other.listen_port for name, other in running.items() if name != config.name} - {0}
+            if not is_same_link(before, config) or config.listen_port in other_ports:
                 network = self._networks[config.name]
-                if network.record.state in RUNNING:
+                if network.state.is_running:
                     await _attempt(network.disconnect(), refusals)
-                    cleared.add(config.name)
-        return cleared
+                    released.add(config.name)
+        return released
 
-    async def _become(self, config: NetworkConfig, keys: NetworkKeys | None, *, was_cleared: bool) -> None:
+    async def _set_desired(self, config: NetworkConfig, keys: NetworkKeys | None, *, was_released: bool) -> None:
+        """Bring one network of the file to `config`: change it, take it down, bring it up, or keep it stopped."""
         network = self._networks.get(config.name)
         before = None if network is None else network.config
         network = network or self._add(config)
-        await network.settle()
-        if network.record.state in RUNNING:
+        await network.wait_stopped()
+        if network.state.is_running:
             if before is not None and before.origin == "control":
                 return
             if keys is not None:
                 await network.change(config, keys)
                 return
             await network.disconnect()
-        # One that a client has taken down stays down, unless the file asks for it anew.
-        asked_anew = before is None or not before.enabled or network.record.state is State.ERROR
-        if config.enabled and (was_cleared or asked_anew):
-            self._begin(network, config)
+        # A network that a client has taken down stays down, unless the file enables it anew.
+        newly_enabled = before is None or not before.enabled or network.state.lifecycle is State.ERROR
+        if config.enabled and (was_released or newly_enabled):
+            self._connect(network, config)
             return
         if not config.enabled:
-            network.give_up()
-        network.rest(config)
+            network.stop_retrying()
+        network.set_stopped_config(config)
 
-    def _begin(self, network: Network, config: NetworkConfig) -> None:
+    def _connect(self, network: Network, config: NetworkConfig) -> None:
         if self._is_closing:
             raise StateError(f"the agent is stopping: {config.name} cannot connect", code="agent.stopping")
         network.connect(config)
 
-    def _check_beside(self, config: NetworkConfig) -> None:
-        """Raises ConfigError where it cannot be up together with those that are."""
-        others = [each for each in self._running() if each.name != config.name]
+    def _check_conflicts(self, config: NetworkConfig) -> None:
+        """Raise ConfigError if the network cannot be up together with those that are up."""
+        others = [other for other in self._running_configs() if other.name != config.name]
         if findings := [*clash_findings([*others, config])]:
             raise ConfigError(findings)
 
-    def _check_beside_clients(self, wanted: Sequence[NetworkConfig]) -> None:
-        """Raises ConfigError where a network of the file cannot be up together with those that clients have made."""
-        beside = [each for each in self._running() if each.origin == "control"]
-        names = {each.name for each in beside}
-        if findings := [
-            *clash_findings([*beside, *(each for each in wanted if each.enabled and each.name not in names)])
-        ]:
+    def _check_client_conflicts(self, configs: Sequence[NetworkConfig]) -> None:
+        """Raise ConfigError if a network of the file cannot be up together with those that clients created."""
+        of_clients = [config for config in self._running_configs() if config.origin == "control"]
+        names = {config.name for config in of_clients}
+        of_file = [config for config in configs if config.enabled and config.name not in names]
+        if findings := [*clash_findings([*of_clients, *of_file])]:
             raise ConfigError(findings)
 
-    def _running(self) -> list[NetworkConfig]:
-        return [each.config for each in self._networks.values() if each.record.state in RUNNING]
+    def _running_configs(self) -> list[NetworkConfig]:
+        return [network.config for network in self._networks.values() if network.state.is_running]
 
     def _add(self, config: NetworkConfig) -> Network:
-        network = self._networks[config.name] = Network(config, self._host)
-        self._tasks[config.name] = self._host.group.create_task(network.run(), name=f"network {config.name}")
+        network = self._networks[config.name] = Network(config, self._context)
+        self._tasks[config.name] = self._context.tasks.create_task(network.run(), name=f"network {config.name}")
         return network
 
-    async def _drop(self, name: str) -> None:
+    async def _remove(self, name: str) -> None:
         network = self._networks[name]
-        await network.end()
-        while network.record.state in RUNNING:  # a client was faster
-            await network.end()
+        await network.remove()
+        while network.state.is_running:  # a client connected it meanwhile
+            await network.remove()
         del self._networks[name]
         self._tasks.pop(name).cancel()
 
@@ -207,7 +213,7 @@ class AgentNetworks:
 
 
 async def _attempt(work: Awaitable[None], refusals: list[WarrenError]) -> None:
-    """What one network refuses is told at the end, and keeps no other from its change."""
+    """Collect what one network refuses, so that the others change nevertheless."""
     try:
         await work
     except WarrenError as error:
@@ -215,5 +221,5 @@ async def _attempt(work: Awaitable[None], refusals: list[WarrenError]) -> None:
 
 
 def is_same_link(before: NetworkConfig, after: NetworkConfig) -> bool:
-    """Whether a change can be made to the link that there is."""
+    """Return True if the change can be applied to the link that exists."""
     return (before.interface, before.backend) == (after.interface, after.backend)

@@ -164,7 +164,7 @@ class HelperProcess:
             return True
         problems = self._resolver.recover()
         for problem in problems:
-            log.error("dns.not_recovered", extra={"error": str(problem), "hint": problem.hint})
+            log.error("dns.recovery_failed", extra={"error": str(problem), "hint": problem.hint})
         if not problems:
             os.close(self._lock)
             self._lock = None

@@ -1,0 +1,308 @@
+"""Reconcile one network: observe, decide, plan, apply, and handle failure.
+
+This is the one place where a network of the agent is reconciled:
+
+    observe   ask engine and kernel what is                     Interface.observe -> tunnel/io/observe.py
+    decide    which redundant peer has the prefixes, which
+              endpoints are looked up, what should be           tunnel/reconcile_state.py -> tunnel/desired.py
+    plan      the ordered difference                            tunnel/plan.py
+    apply     the steps of the plan                             Interface.update -> tunnel/io/apply.py
+    fail      keep what works, or remove it and back off        _handle_failure
+
+A start, a reload, a link that another program deleted, a silent peer and a rotated key all run this same round. The
+caller holds the network's lock, so that two rounds never overlap. What can block runs in threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Sequence
+
+from warren._core import Event
+from warren.agent.io.endpoint_resolver import EndpointResolver
+from warren.agent.io.interface import Interface
+from warren.agent.io.key_ring import KeyRing
+from warren.agent.io.network_context import NetworkContext
+from warren.agent.network_state import NetworkState
+from warren.agent.snapshot import network_sample
+from warren.backoff import Backoff, BackoffPolicy
+from warren.clock import monotonic_seconds, wall_seconds
+from warren.config.field_names import toml_word, written
+from warren.errors import EngineError, InterfaceError, WarrenError
+from warren.localapi.networks import Rotation
+from warren.telemetry.sample import NetworkSample, Notice
+from warren.tunnel.config import InterfaceConfig
+from warren.tunnel.desired import NetworkKeys
+from warren.tunnel.io.observe import lans
+from warren.tunnel.lifecycle import State, Step
+from warren.tunnel.network import NetworkConfig
+from warren.tunnel.overlap import lan_warnings, network_warnings
+from warren.tunnel.plan import Step as PlanStep
+from warren.tunnel.reconcile_state import ReconcileState
+from warren.tunnel.status import InterfaceStatus, interface_status
+
+RECONCILE_INTERVAL = 5.0  # seconds; the longest that a change by another program stays unnoticed
+MIN_DELAY = 0.05  # seconds between two rounds, whatever is due
+LAN_CHECK_INTERVAL = 60.0  # seconds; a lease of a new address is rare, and takes nothing away at once
+RETRY = BackoffPolicy((5.0, 15.0, 30.0, 60.0))
+"""Between two attempts to bring a network up. A fatal cause keeps the schedule: somebody may mend it at any time."""
+
+log = logging.getLogger(__name__)
+
+
+class NetworkReconciler:
+    """Brings the interface of one network to its desired state, again and again. For one event loop."""
+
+    def __init__(self, config: NetworkConfig, state: NetworkState, context: NetworkContext, wake: Callable[[], None]):
+        """Begin without an interface; `wake` is called when an event or an answer makes a round due at once."""
+        self._state = state
+        self._context = context
+        self._wake = wake
+        self._backoff = Backoff(RETRY, random.random)
+        self._lans_checked_at = 0.0
+        self.reset(config)
+
+    @property
+    def has_interface(self) -> bool:
+        """Return True if the network's interface exists."""
+        return self._interface.exists
+
+    def reset(self, config: NetworkConfig) -> None:
+        """Take `config` as the desired state, and forget what was observed; there must be no interface."""
+        context = self._context
+        self.config = config
+        self._interface = Interface(config.backend, context.netlink, context.privileged.open_tun, context.agent_id)
+        self._decisions = ReconcileState(config, monotonic_seconds())
+        self._resolver = EndpointResolver(
+            self._decisions, self._state, context.name_servers, context.tasks, on_answer=self._wake
+        )
+        self._keys = KeyRing(context.privileged.keys)
+        self._update_warnings()
+
+    def set_stopped_config(self, config: NetworkConfig) -> None:
+        """Use `config` from the next attempt on; an interface that is being removed is left alone."""
+        if self.has_interface:
+            self.config = config
+        else:
+            self.reset(config)
+
+    def reset_backoff(self) -> None:
+        """Allow the next attempt at once."""
+        self._backoff.reset()
+
+    def sample(self) -> NetworkSample:
+        """Return the network as it is at this moment; counters are read from the engine, which costs no netlink."""
+        if self.has_interface:
+            self._sample_counters()
+        self._state.pending = self._decisions.resolution.pending()
+        figures = self._context.probes.figures(self.config.name)
+        return network_sample(self.config, self._state, self._interface.backend, figures)
+
+    def next_wakeup(self) -> float:
+        """Return the seconds until the next round is due, if no event comes before."""
+        due = self._decisions.next_deadline() if self.has_interface else None
+        if due is None:
+            return RECONCILE_INTERVAL
+        return min(max(due - monotonic_seconds(), MIN_DELAY), RECONCILE_INTERVAL)
+
+    async def reconcile(self) -> None:
+        """Run one round. A failure is recorded in the network's state and never raised."""
+        if self._state.lifecycle is State.ERROR:
+            if not self._backoff.is_due(monotonic_seconds()):
+                return
+            self._state.step(Step.START, wall_seconds())
+        try:
+            if self.has_interface:
+                await self._observe()
+            await self._apply()
+        except WarrenError as error:
+            await self._handle_failure(error)
+        except Exception as error:  # a mistake in one network ends neither the others nor the agent
+            log.exception("network.crashed", extra={"network": self.config.name})
+            await self._handle_failure(EngineError(f"internal error: {error!r}", code="agent.failed"))
+        else:
+            self._record_success()
+
+    async def change(self, config: NetworkConfig, keys: NetworkKeys) -> None:
+        """Apply another configuration to the interface. Raises WarrenError, with the former one applied again."""
+        former_config, former_keys = self.config, self._keys.held
+        self._set_desired(config, keys)
+        try:
+            await self._apply()
+        except WarrenError:
+            self._set_desired(former_config, former_keys)
+            await self._apply()
+            raise
+
+    async def rotate(self, step: str) -> Rotation:
+        """Take one step of a key rotation. Raises WarrenError for a step that is not possible, with nothing changed.
+
+        If the interface refuses a key that its file already has, the next round applies it again.
+        """
+        rotation = await asyncio.to_thread(self._keys.rotate, self.config, step)
+        if self.has_interface:
+            try:
+                await self._apply()
+                await self._observe()  # a handshake confirms the new key only if it comes after this observation
+            except WarrenError as error:
+                await self._handle_failure(error)
+        log.info("key.rotated", extra={"network": self.config.name, "step": rotation.step})
+        return rotation
+
+    async def remove(self) -> None:
+        """Remove the interface, its probes and its name servers. Raises WarrenError."""
+        events = self._interface.events
+        if events is not None:
+            asyncio.get_running_loop().remove_reader(events.fileno())
+        self._resolver.cancel()
+        self._context.probes.forget(self.config.name)
+        await self._context.name_servers.leave(self.config.name)
+        await asyncio.to_thread(self._interface.remove)
+
+    def forget_keys(self) -> None:
+        """Drop the keys from memory (H-77)."""
+        self._keys.forget()
+
+    async def _observe(self) -> None:
+        """Read what is, and let the pure state judge it. Raises InterfaceError if the interface has ended."""
+        status = await asyncio.to_thread(self._interface.observe)
+        self._record_status(status)
+        known = (peer.public_key for peer in status.peers if peer.latest_handshake is not None)
+        self._context.probes.meet(self.config.name, known)
+        answered_at = self._context.probes.answered_at(self.config.name)
+        self._decisions.observe(status.peers, monotonic_seconds(), wall_seconds(), answered_at)
+        if self._keys.is_confirmed_by(status):
+            await self._confirm_key()
+        self._set_warning("uapi", await asyncio.to_thread(self._interface.socket_problem))
+
+    async def _apply(self) -> None:
+        """Decide what should be, plan the difference and apply it. Raises WarrenError."""
+        steps = await self._apply_to_interface(await self._decide())
+        if steps or monotonic_seconds() > self._lans_checked_at + LAN_CHECK_INTERVAL:
+            await self._check_lan_overlaps()
+        self._context.probes.aim(self.config, self._decisions.standing_by())
+        self._set_warning("dns", await self._context.name_servers.follow(self.config))
+
+    async def _decide(self) -> InterfaceConfig:
+        """Return the desired state of the interface, and start the lookups that are due."""
+        keys = self._keys.held
+        if keys is None:
+            keys = await asyncio.to_thread(self._keys.read, self.config)
+        for question in self._decisions.take_questions(monotonic_seconds(), random.random()):  # noqa: S311, it only spreads
+            self._resolver.ask(question)
+        return self._decisions.desired(keys)
+
+    async def _apply_to_interface(self, desired: InterfaceConfig) -> Sequence[PlanStep]:
+        """Create or update the interface; return the steps that this took."""
+        if self.has_interface:
+            steps = await asyncio.to_thread(self._interface.update, desired)
+            if steps:
+                log.info("network.changed", extra={"network": self.config.name, "steps": len(steps)})
+        else:
+            steps = await asyncio.to_thread(self._interface.create, desired)
+            self._follow_events()
+        if steps:
+            names = [type(step).__name__ for step in steps]
+            log.debug("network.applied", extra={"network": self.config.name, "steps": names})
+        return steps
+
+    async def _handle_failure(self, error: WarrenError) -> None:
+        """Keep an interface that still works as it is; remove one that has ended or did not come up, and back off."""
+        state = self._state
+        if not state.is_wanted:
+            return
+        if state.error is None or str(state.error) != str(error):
+            log.error("network.failed", extra={"network": self.config.name, "code": error.code, "error": str(error)})
+        if state.lifecycle is State.ACTIVE and not isinstance(error, InterfaceError):
+            state.error = error
+            return
+        try:
+            await self.remove()
+        except WarrenError as failure:
+            log.error("network.teardown_failed", extra={"network": self.config.name, "error": str(failure)})  # noqa: TRY400
+        if state.lifecycle is State.STOPPING:  # a disconnect was requested meanwhile and goes on from here
+            return
+        self.reset(self.config)
+        state.fail(error, wall_seconds())
+        self._backoff.fail(error, monotonic_seconds())
+
+    def _record_success(self) -> None:
+        self._state.error = None
+        if self._state.lifecycle is State.STARTING:
+            self._state.step(Step.UP, wall_seconds())
+            self._backoff.reset()
+            log.info("network.up", extra={"network": self.config.name, "backend": self._interface.backend})
+
+    def _set_desired(self, config: NetworkConfig, keys: NetworkKeys | None) -> None:
+        self.config = config
+        self._keys.held = keys
+        self._decisions.change(config, monotonic_seconds())
+        self._update_warnings()
+
+    async def _confirm_key(self) -> None:
+        """Remove the previous key. That it cannot be removed is no reason to stop reconciling."""
+        try:
+            await asyncio.to_thread(self._keys.confirm, self.config)
+        except WarrenError as error:
+            self._set_warning("key", error)
+        else:
+            self._set_warning("key", None)
+            log.info("key.confirmed", extra={"network": self.config.name})
+
+    async def _check_lan_overlaps(self) -> None:
+        """Warn if the network takes a prefix that is a LAN of this host; that LAN may have come later."""
+        self._lans_checked_at = monotonic_seconds()
+        findings = await asyncio.to_thread(lambda: [*lan_warnings(self.config, lans(self._context.netlink))])
+        text = "; ".join(
+            f"{written(finding.key, toml_word)}: {finding.problem}; {finding.expected}" for finding in findings
+        )
+        self._set_notice("lan", Notice("route.overlaps_lan", text) if text else None)
+
+    def _update_warnings(self) -> None:
+        """Show what `warren validate` warns of to those who never ran it."""
+        self._state.advice = tuple(
+            Notice("config.warning", f"{written(finding.key, toml_word)}: {finding.problem}; {finding.expected}")
+            for finding in network_warnings(self.config)
+        )
+
+    def _set_warning(self, subject: str, error: WarrenError | None) -> None:
+        self._set_notice(subject, None if error is None else Notice(error.code, f"{error}; {error.hint}"))
+
+    def _set_notice(self, subject: str, notice: Notice | None) -> None:
+        if self._state.set_warning(subject, notice) and notice is not None:
+            fields = {"network": self.config.name, "code": notice.name, "error": notice.sentence}
+            log.warning("network.warning", extra=fields)
+
+    def _sample_counters(self) -> None:
+        try:
+            device = self._interface.device_status()
+        except InterfaceError:  # it has ended; the next round handles that
+            return
+        self._record_status(interface_status(self.config.interface, device, None))
+
+    def _record_status(self, status: InterfaceStatus) -> None:
+        self._state.record_status(status, has_events=self._interface.events is not None)
+
+    def _follow_events(self) -> None:
+        events = self._interface.events
+        if events is not None:
+            asyncio.get_running_loop().add_reader(events.fileno(), self._on_events)
+
+    def _on_events(self) -> None:
+        events = self._interface.events
+        for event in () if events is None else events.drain():
+            self._on_event(event)
+
+    def _on_event(self, event: Event) -> None:
+        self._state.record_event(event)
+        match event:
+            case Event.HandshakeGaveUp(peer):
+                self._decisions.resolution.send_failed(peer)
+                self._wake()
+            case Event.HandshakeCompleted(peer):
+                self._context.probes.meet(self.config.name, (peer,))
+                self._wake()
+            case Event.Ended():
+                self._wake()
