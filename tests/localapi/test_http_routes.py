@@ -57,7 +57,15 @@ def test_healthz_of_a_network_that_is_up() -> None:
         "status": "healthy",
         "timestamp": "2027-01-15T08:00:00Z",
         "networks": {
-            "default": {"status": "healthy", "state": "connected", "peerHealth": 50.0, "handshakeRate": 100.0}
+            "default": {
+                "status": "healthy",
+                "state": "connected",
+                "peerHealth": 50.0,
+                "handshakeRate": 100.0,
+                "peersTotal": 2,
+                "peersHealthy": 1,
+                "peersWaiting": 0,
+            }
         },
     }
 

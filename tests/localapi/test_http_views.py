@@ -27,9 +27,23 @@ def test_healthz_is_as_document_000_shows_it() -> None:
         "status": "healthy",
         "timestamp": "2023-11-14T22:13:20Z",
         "networks": {
-            "default": {"status": "healthy", "state": "connected", "peerHealth": 100.0, "handshakeRate": 98.5}
+            "default": {
+                "status": "healthy",
+                "state": "connected",
+                "peerHealth": 100.0,
+                "handshakeRate": 98.5,
+                "peersTotal": 1,
+                "peersHealthy": 1,
+                "peersWaiting": 0,
+            }
         },
     }
+
+
+def test_healthz_counts_waiting_peers_apart_from_healthy_ones() -> None:
+    (document,) = http_views.healthz(judge([network(C.CONNECTED, FRESH, QUIET)], NOW))["networks"].values()  # type: ignore[attr-defined]
+    assert (document["status"], document["peerHealth"]) == ("healthy", 100.0)
+    assert (document["peersTotal"], document["peersHealthy"], document["peersWaiting"]) == (2, 1, 1)
 
 
 def test_healthz_names_what_a_person_should_look_at() -> None:

@@ -6,7 +6,12 @@ import json
 
 import pytest
 
+from tests.telemetry.samples import FRESH, QUIET
+from tests.telemetry.samples import NOW as SAMPLED_AT
+from tests.telemetry.samples import network as sampled
+from warren.localapi.networks import NetworkView
 from warren.localapi.views import listed, peer_entries, status
+from warren.telemetry.sample import Connection
 from warren.tunnel.lifecycle import State, Step
 
 from .simulator import NOW, SimulatedNetwork, config
@@ -27,7 +32,7 @@ def test_status_of_a_network_that_is_up() -> None:
         "network": "default",
         "state": "active",
         "interface": "wg0",
-        "peers": {"total": 2, "active": 1, "healthy": 1, "names": ["gateway-1", "gateway-2"]},
+        "peers": {"total": 2, "active": 1, "healthy": 1, "waiting": 0, "names": ["gateway-1", "gateway-2"]},
         "traffic": {"tx_bytes": 5, "rx_bytes": 14},
     }
 
@@ -36,7 +41,7 @@ def test_no_peer_is_active_when_its_session_is_too_old_or_its_network_is_not_up(
     def counts(found: SimulatedNetwork, now: float) -> object:
         return status(found.view(), now)["peers"]
 
-    none = {"total": 2, "active": 0, "healthy": 0, "names": ["gateway-1", "gateway-2"]}
+    none = {"total": 2, "active": 0, "healthy": 0, "waiting": 0, "names": ["gateway-1", "gateway-2"]}
     assert counts(network(Step.START, Step.UP), NOW + 180) == none
     assert counts(network(Step.START), NOW) == none
     assert counts(network(), NOW) == none
@@ -52,7 +57,15 @@ def test_a_list_says_where_a_network_comes_from_and_how_it_is() -> None:
 def test_peers_are_in_the_order_of_their_configuration() -> None:
     found = network(Step.START, Step.UP)
     first, second = peer_entries(found.view(), NOW)
-    assert (first["name"], first["active"], first["healthy"]) == ("gateway-1", True, True)
+    assert (first["name"], first["active"], first["health"]) == ("gateway-1", True, "healthy")
     assert (second["name"], second["active"], second["latest_handshake"]) == ("gateway-2", False, None)
-    assert not any(entry["active"] or entry["healthy"] for entry in peer_entries(network(Step.START).view(), NOW))
+    starting = peer_entries(network(Step.START).view(), NOW)
+    assert [(entry["active"], entry["health"]) for entry in starting] == [(False, "unhealthy")] * 2
     assert found.state is State.ACTIVE
+
+
+def test_waiting_peer_is_counted_and_named_apart_from_healthy_ones() -> None:
+    view = NetworkView(State.ACTIVE, sampled(Connection.CONNECTED, FRESH, QUIET))
+    counts = {"total": 2, "active": 1, "healthy": 1, "waiting": 1, "names": ["fresh", "quiet"]}
+    assert status(view, SAMPLED_AT)["peers"] == listed(view, SAMPLED_AT)["peers"] == counts
+    assert [entry["health"] for entry in peer_entries(view, SAMPLED_AT)] == ["healthy", "waiting"]

@@ -27,7 +27,7 @@ def examined(agent: Agent) -> dict[str, dict[str, str]]:
 
 def test_all_is_well(joined: Two) -> None:
     near, _ = joined
-    until(lambda: near.peers()["far"]["healthy"], "far is healthy")
+    until(lambda: near.peers()["far"]["health"] == "healthy", "far is healthy")
     verdicts = examined(near)
     assert {check: verdict["result"] for check, verdict in verdicts.items()} == dict.fromkeys(
         ("state", "interface", "routes", "port", "firewall", "peer far", f"mtu to {FAR_INNER[0]}"), "ok"
@@ -38,7 +38,7 @@ def test_all_is_well(joined: Two) -> None:
 
 def test_a_path_that_is_narrower_than_the_tunnel(joined: Two) -> None:
     near, far = joined
-    until(lambda: near.peers()["far"]["healthy"], "far is healthy")
+    until(lambda: near.peers()["far"]["health"] == "healthy", "far is healthy")
     far.host.ip("link", "set", "wg0", "mtu", "1300")
     far.host.run("nft", "-f", "-", stdin=NO_LONGER_THAN_1300)
     verdict = examined(near)[f"mtu to {FAR_INNER[0]}"]

@@ -18,10 +18,10 @@ def test_two_agents_reach_each_other_and_say_so(joined: Two) -> None:
     near, _ = joined
     network = near.network()
     assert (network["state"], network["connection"], network["health"]) == ("active", "connected", "healthy")
-    assert network["peers"] == {"total": 1, "active": 1, "healthy": 1, "names": ["far"]}
+    assert network["peers"] == {"total": 1, "active": 1, "healthy": 1, "waiting": 0, "names": ["far"]}
     assert network["traffic"]["rx_bytes"] > 0
     peer = near.peers()["far"]
-    assert peer["healthy"]
+    assert peer["health"] == "healthy"
     assert peer["endpoint"] == "192.0.2.2:51820"
     assert "interface: wg0" in near.host.run("wg", "show", "wg0")
 

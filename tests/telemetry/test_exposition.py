@@ -90,7 +90,7 @@ def test_a_large_count_stays_whole() -> None:
 
 def test_what_a_name_holds_cannot_end_its_line() -> None:
     made = families(scrape(network(Connection.CONNECTED, name='a"b\\c\nwarren_info 7')), aliases=False)
-    assert 'warren_network_peers{network="a\\"b\\\\c\\nwarren_info 7"} 0\n' in prometheus_text(made)
+    assert 'warren_network_peers{network="a\\"b\\\\c\\nwarren_info 7",health="waiting"} 0\n' in prometheus_text(made)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 
-from warren.telemetry.health import Condition, Severity, Status, handshake_age_seconds, is_healthy, judge
+from warren.telemetry.health import Condition, PeerHealth, Severity, Status, handshake_age_seconds, judge, peer_health
 from warren.telemetry.sample import Connection, NetworkSample, Notice, PeerSample
 
 from .samples import FRESH, NOW, QUIET, STALE, agents, network
@@ -34,7 +34,9 @@ HEALTHY, DEGRADED, UNHEALTHY = Status
         (network(C.DEGRADED, STALE), UNHEALTHY),
         (network(C.CONNECTED, FRESH, STALE, STALE), DEGRADED),
         (network(C.CONNECTED, FRESH, STALE), HEALTHY),
-        (network(C.CONNECTED, QUIET, STALE), HEALTHY),
+        (network(C.CONNECTED, QUIET, STALE), UNHEALTHY),
+        (network(C.CONNECTED, QUIET, QUIET, FRESH, STALE), HEALTHY),
+        (network(C.CONNECTED, QUIET, FRESH, STALE, STALE), DEGRADED),
         (network(C.CONNECTED, FRESH, succeeded=0, failed=9), HEALTHY),
         (network(C.CONNECTED, FRESH, succeeded=0, failed=10), UNHEALTHY),
         (network(C.CONNECTED, FRESH, succeeded=49, failed=51), UNHEALTHY),
@@ -51,21 +53,36 @@ def test_each_rule(sample: NetworkSample, status: Status) -> None:
 
 
 @pytest.mark.parametrize(
-    ("peer", "healthy"),
+    ("peer", "health"),
     [
-        (PeerSample("a", "key", latest_handshake=NOW), True),
-        (PeerSample("a", "key", latest_handshake=NOW - 179.9), True),
-        (PeerSample("a", "key", latest_handshake=NOW - 180), False),
-        (PeerSample("a", "key", latest_handshake=NOW + 60), True),  # the clock was set back since
-        (PeerSample("a", "key"), False),
-        (PeerSample("a", "key", wanted=False), True),
-        (PeerSample("a", "key", wanted=False, latest_handshake=NOW - 1000), True),
-        (PeerSample("a", "key", wanted=False, pending="gw.example does not resolve"), False),
-        (PeerSample("a", "key", latest_handshake=NOW - 1, pending="gw.example does not resolve"), True),
+        (PeerSample("a", "key", latest_handshake=NOW), PeerHealth.HEALTHY),
+        (PeerSample("a", "key", latest_handshake=NOW - 179.9), PeerHealth.HEALTHY),
+        (PeerSample("a", "key", latest_handshake=NOW - 180), PeerHealth.UNHEALTHY),
+        (PeerSample("a", "key", latest_handshake=NOW + 60), PeerHealth.HEALTHY),  # the clock was set back since
+        (PeerSample("a", "key"), PeerHealth.UNHEALTHY),
+        (PeerSample("a", "key", wanted=False), PeerHealth.WAITING),
+        (PeerSample("a", "key", wanted=False, endpoint="192.0.2.1:51820"), PeerHealth.WAITING),
+        (PeerSample("a", "key", wanted=False, latest_handshake=NOW - 1), PeerHealth.HEALTHY),
+        (PeerSample("a", "key", wanted=False, latest_handshake=NOW - 1000), PeerHealth.WAITING),
+        (PeerSample("a", "key", wanted=False, pending="gw.example does not resolve"), PeerHealth.UNHEALTHY),
+        (PeerSample("a", "key", latest_handshake=NOW - 1, pending="gw.example does not resolve"), PeerHealth.HEALTHY),
     ],
 )
-def test_a_peer_is_healthy_with_a_session_or_with_nothing_to_do(peer: PeerSample, healthy: bool) -> None:
-    assert is_healthy(peer, NOW) is healthy
+def test_peer_health_distinguishes_waiting_from_healthy(peer: PeerSample, health: PeerHealth) -> None:
+    assert peer_health(network(C.CONNECTED, peer), peer, NOW) is health
+
+
+@pytest.mark.parametrize("connection", [C.DISCONNECTED, C.CONNECTING, C.FAILED])
+def test_every_peer_is_unhealthy_while_its_network_is_not_up(connection: Connection) -> None:
+    assert {peer_health(network(connection), peer, NOW) for peer in (FRESH, QUIET)} == {PeerHealth.UNHEALTHY}
+
+
+def test_waiting_peers_are_counted_apart_and_do_not_change_the_score() -> None:
+    (judged,) = judge([network(C.CONNECTED, FRESH, QUIET, STALE)], NOW).networks
+    assert (judged.peers, judged.peers_healthy, judged.peers_waiting, judged.peers_expected) == (3, 1, 1, 2)
+    assert judged.peer_health == 50.0
+    waiting_only = judge([network(C.CONNECTED, QUIET)], NOW)
+    assert (waiting_only.status, waiting_only.score, waiting_only.networks[0].peers_healthy) == (HEALTHY, 100.0, 0)
 
 
 def test_an_age_is_never_below_zero() -> None:

@@ -111,7 +111,25 @@ def test_names_of_our_own_say_the_same() -> None:
 
 
 def test_nobody_is_healthy_where_the_network_is_down() -> None:
-    assert scraped(network(Connection.FAILED, QUIET))["warren_peer_healthy"] == {("default", "quiet"): 0}
+    assert scraped(network(Connection.FAILED, QUIET))["warren_peer_health"] == {
+        ("default", "quiet", "healthy"): 0,
+        ("default", "quiet", "waiting"): 0,
+        ("default", "quiet", "unhealthy"): 1,
+    }
+
+
+def test_waiting_peers_are_counted_apart_from_healthy_ones() -> None:
+    made = scraped(network(Connection.CONNECTED, FRESH, QUIET))
+    assert made["warren_network_peers"] == {
+        ("default", "healthy"): 1,
+        ("default", "waiting"): 1,
+        ("default", "unhealthy"): 0,
+    }
+    assert {labels for labels, value in made["warren_peer_health"].items() if value} == {
+        ("default", "fresh", "healthy"),
+        ("default", "quiet", "waiting"),
+    }
+    assert made["warren_health_score"] == {(): 100.0}
 
 
 def test_aliases_are_left_out_unless_asked_for() -> None:
@@ -141,7 +159,7 @@ def test_nothing_is_said_of_what_is_not_known() -> None:
 def test_peers_that_share_a_name_are_told_apart_by_their_keys() -> None:
     peers = [PeerSample(name, key) for name, key in zip(("a", "b", "b", ""), PUBLIC_KEYS, strict=True)]
     made = scraped(network(Connection.CONNECTED, *peers))
-    assert [peer for _, peer in made["warren_peer_healthy"]] == ["a", *PUBLIC_KEYS[1:]]
+    assert [peer for _, peer in made["warren_peer_transmit_bytes_total"]] == ["a", *PUBLIC_KEYS[1:]]
 
 
 @given(agents)

@@ -15,6 +15,7 @@ from typing import Any
 
 from warren._core import Link, Netlink
 from warren.cli.format import format_age
+from warren.telemetry.health import PeerHealth
 from warren.tunnel.io.observe import find_link, link_status
 from warren.tunnel.lifecycle import State
 
@@ -142,11 +143,14 @@ def peer_verdict(peer: Mapping[str, Any], now: float) -> Verdict:
     if handshake is None and peer["endpoint"] is None:
         problem = "has no endpoint, and has not been heard of"
         return Verdict(check, Result.WARNING, problem, "the far side must come first, or name its endpoint")
+    if handshake is None and peer["health"] == PeerHealth.WAITING:
+        problem = f"nothing was sent to {peer['endpoint']} yet, and no keepalive is configured"
+        return Verdict(check, Result.WARNING, problem, "send something to it, or set persistent_keepalive_secs")
     if handshake is None:
         hint = "is the far side up, is our public key known there, does UDP get through?"
         return Verdict(check, Result.FAILED, f"no handshake with {peer['endpoint']} yet", hint)
     seen = f"last handshake {format_age(max(0.0, now - handshake))}"
-    if not peer["healthy"]:
+    if peer["health"] != PeerHealth.HEALTHY:
         return Verdict(
             check, Result.WARNING, f"{seen}, at {peer['endpoint']}", "it may be down, or have nothing to say"
         )
@@ -158,7 +162,7 @@ def probe_addresses(peers: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Single IPv4 addresses of peers that are healthy: whom an echo can be sent to."""
     for peer in peers:
         prefixes = [ip_network(prefix) for prefix in peer["allowed_ips"]]
-        if peer["healthy"]:
+        if peer["health"] == PeerHealth.HEALTHY:
             yield from (str(each.network_address) for each in prefixes if each.version == 4 and each.num_addresses == 1)
 
 

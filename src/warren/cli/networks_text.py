@@ -46,10 +46,16 @@ def network_cells(network: Answer) -> tuple[str, ...]:
         network["health"],
         network["interface"],
         network["backend"],
-        f"{peers['healthy']} of {peers['total']}",
+        peer_counts(peers),
         format_bytes(traffic["rx_bytes"]),
         format_bytes(traffic["tx_bytes"]),
     )
+
+
+def peer_counts(peers: Mapping[str, int]) -> str:
+    """Return how many peers are healthy, and how many are waiting, which are neither healthy nor unhealthy."""
+    waiting = f", {peers['waiting']} waiting" if peers["waiting"] else ""
+    return f"{peers['healthy']} of {peers['total']}{waiting}"
 
 
 def peer_lines(answer: Answer, now: float) -> str:
@@ -66,7 +72,7 @@ def _peer_cells(peer: Answer, now: float) -> tuple[str, ...]:
     handshake, latency, loss = peer["latest_handshake"], peer["latency_seconds"], peer["loss_rate"]
     return (
         peer["name"],
-        "healthy" if peer["healthy"] else "unhealthy",
+        peer["health"],
         peer["endpoint"] or "unknown",
         ", ".join(peer["allowed_ips"]) or "none",
         format_age(None if handshake is None else max(0.0, now - handshake)),

@@ -31,6 +31,9 @@ def healthz(health: Health) -> Document:
             "state": network.connection,
             "peerHealth": network.peer_health,
             "handshakeRate": network.handshake_rate,
+            "peersTotal": network.peers,
+            "peersHealthy": network.peers_healthy,
+            "peersWaiting": network.peers_waiting,
         }
         for network in health.networks
     }

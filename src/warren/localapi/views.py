@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from warren.localapi.networks import NetworkView
-from warren.telemetry.health import is_connected, is_healthy, judge_network
-from warren.telemetry.sample import Connection, PeerSample
+from warren.telemetry.health import is_connected, judge_network, peer_health
+from warren.telemetry.sample import Connection, NetworkSample, PeerSample
 
 UP = (Connection.CONNECTED, Connection.DEGRADED)
 
@@ -12,6 +12,7 @@ UP = (Connection.CONNECTED, Connection.DEGRADED)
 def status(view: NetworkView, now: float) -> dict[str, object]:
     """One network, exactly as H-34 has it. A peer is active while a session with it can exist."""
     sample = view.sample
+    health = judge_network(sample, now)
     return {
         "network": sample.name,
         "state": view.state.value,
@@ -19,7 +20,8 @@ def status(view: NetworkView, now: float) -> dict[str, object]:
         "peers": {
             "total": len(sample.peers),
             "active": sum(is_connected(peer, now) for peer in sample.peers) if sample.connection in UP else 0,
-            "healthy": judge_network(sample, now).peers_healthy,
+            "healthy": health.peers_healthy,
+            "waiting": health.peers_waiting,
             "names": [peer.name for peer in sample.peers],
         },
         "traffic": {"tx_bytes": sample.tx_bytes, "rx_bytes": sample.rx_bytes},
@@ -48,17 +50,17 @@ def listed(view: NetworkView, now: float) -> dict[str, object]:
 
 def peer_entries(view: NetworkView, now: float) -> list[dict[str, object]]:
     """The peers of a network, in the order of its configuration."""
-    return [_peer_entry(peer, view.sample.connection in UP, now) for peer in view.sample.peers]
+    return [_peer_entry(view.sample, peer, now) for peer in view.sample.peers]
 
 
-def _peer_entry(peer: PeerSample, up: bool, now: float) -> dict[str, object]:
+def _peer_entry(network: NetworkSample, peer: PeerSample, now: float) -> dict[str, object]:
     return {
         "name": peer.name,
         "public_key": peer.public_key,
         "endpoint": peer.endpoint,
         "allowed_ips": list(peer.allowed_ips),
-        "active": up and is_connected(peer, now),
-        "healthy": up and is_healthy(peer, now),
+        "active": network.connection in UP and is_connected(peer, now),
+        "health": peer_health(network, peer, now).value,
         "pending": peer.pending,
         "latest_handshake": peer.latest_handshake,
         "rx_bytes": peer.rx_bytes,

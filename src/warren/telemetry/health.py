@@ -1,17 +1,25 @@
-"""Health: one judgement of all networks, in three words and one number (H-58 to H-60, X-13).
+"""Health of all networks: one status of three and one number (H-58 to H-60, X-13).
+
+| a peer                                                     | is        |
+|------------------------------------------------------------|-----------|
+| with a handshake in the last 180 s                         | healthy   |
+| without, and nothing is wanted from it: no keepalive,      | waiting   |
+| nothing was sent to it, and its endpoint resolves          |           |
+| any other, and every peer of a network that is not up      | unhealthy |
 
 | a network                                                  | is        |
 |------------------------------------------------------------|-----------|
 | disconnected, failed                                       | unhealthy |
 | connecting, degraded                                       | degraded  |
-| up, with peers and none of them healthy                    | unhealthy |
-| up, with fewer than half of its peers healthy              | degraded  |
-| of 10 handshakes tried or more, under 50 % succeeded       | unhealthy |
-| of 10 handshakes tried or more, under 80 % succeeded       | degraded  |
+| up, and of its peers that are not waiting none is healthy  | unhealthy |
+| up, and fewer than half of these peers are healthy         | degraded  |
+| under 50 % of 10 or more handshakes succeeded              | unhealthy |
+| under 80 % of 10 or more handshakes succeeded              | degraded  |
 
-The worst row that fits counts, and the worst network counts for the whole; none at all is healthy. The number is the
-share of peers that are healthy, less what their echoes lose: 100 where there are no peers, 0 where the network is not
-up.
+The worst row that fits counts, and the worst network counts for the whole; no network at all is healthy.
+The number is the share of healthy peers among those that are not waiting, less the loss of their echoes. It is 100 if
+there is no such peer, and 0 if the network is not up. Nothing is known of a waiting peer, so it neither improves nor
+spoils the health of its network.
 """
 
 from __future__ import annotations
@@ -39,6 +47,15 @@ class Status(enum.StrEnum):
     def rank(self) -> int:
         """0 is the best."""
         return tuple(Status).index(self)
+
+
+class PeerHealth(enum.StrEnum):
+    """The health of one peer."""
+
+    HEALTHY = "healthy"
+    WAITING = "waiting"
+    """There is no session, and nobody wants one."""
+    UNHEALTHY = "unhealthy"
 
 
 class Severity(enum.StrEnum):
@@ -70,6 +87,12 @@ class NetworkHealth:
     handshake_rate: float
     peers: int
     peers_healthy: int
+    peers_waiting: int
+
+    @property
+    def peers_expected(self) -> int:
+        """Return how many peers should be healthy: all that are not waiting."""
+        return self.peers - self.peers_waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +106,8 @@ class Health:
 
     @property
     def score(self) -> float:
-        """`peer_health` of all networks together, where a network without peers weighs as one peer (P-55)."""
-        weights = [max(1, network.peers) for network in self.networks]
+        """Return `peer_health` of all networks, weighted by expected peers; a network without any weighs 1 (P-55)."""
+        weights = [max(1, network.peers_expected) for network in self.networks]
         weighed = [weight * network.peer_health for weight, network in zip(weights, self.networks, strict=True)]
         return round(sum(weighed) / sum(weights), 1) if weights else 100.0
 
@@ -101,19 +124,23 @@ def judge(samples: Sequence[NetworkSample], now: float, conditions: Iterable[Con
 def judge_network(sample: NetworkSample, now: float) -> NetworkHealth:
     """The health of one network, by the table above."""
     up = sample.connection in UP
-    healthy = [peer for peer in sample.peers if up and is_healthy(peer, now)]
+    states = [peer_health(sample, peer, now) for peer in sample.peers]
+    healthy = [peer for peer, state in zip(sample.peers, states, strict=True) if state is PeerHealth.HEALTHY]
+    waiting = states.count(PeerHealth.WAITING)
+    expected = len(states) - waiting
     rate = _handshake_rate(sample)
     statuses = [_by_connection(sample.connection), _by_handshakes(sample, rate)]
     if up:
-        statuses.append(_by_peers(len(healthy), len(sample.peers)))
+        statuses.append(_by_peers(len(healthy), expected))
     return NetworkHealth(
         sample.name,
         _worst(statuses),
         sample.connection,
-        peer_health=_peer_health(healthy, len(sample.peers)) if up else 0.0,
+        peer_health=_peer_health(healthy, expected) if up else 0.0,
         handshake_rate=round(rate, 1),
-        peers=len(sample.peers),
+        peers=len(states),
         peers_healthy=len(healthy),
+        peers_waiting=waiting,
     )
 
 
@@ -133,9 +160,13 @@ def is_connected(peer: PeerSample, now: float) -> bool:
     return age is not None and age < FRESH_SECONDS
 
 
-def is_healthy(peer: PeerSample, now: float) -> bool:
-    """True if it is connected, or if nobody wants anything of it and nothing stands in the way."""
-    return is_connected(peer, now) or (not peer.wanted and peer.pending is None)
+def peer_health(network: NetworkSample, peer: PeerSample, now: float) -> PeerHealth:
+    """Return the health of one peer of a network, by the first table above."""
+    if network.connection not in UP:
+        return PeerHealth.UNHEALTHY
+    if is_connected(peer, now):
+        return PeerHealth.HEALTHY
+    return PeerHealth.UNHEALTHY if peer.wanted or peer.pending is not None else PeerHealth.WAITING
 
 
 def _by_connection(connection: Connection) -> Status:
@@ -150,10 +181,10 @@ def _by_connection(connection: Connection) -> Status:
             assert_never(connection)
 
 
-def _by_peers(healthy: int, total: int) -> Status:
-    if total and not healthy:
+def _by_peers(healthy: int, expected: int) -> Status:
+    if expected and not healthy:
         return Status.UNHEALTHY
-    return Status.DEGRADED if 2 * healthy < total else Status.HEALTHY
+    return Status.DEGRADED if 2 * healthy < expected else Status.HEALTHY
 
 
 def _by_handshakes(sample: NetworkSample, rate: float) -> Status:
@@ -167,9 +198,9 @@ def _handshake_rate(sample: NetworkSample) -> float:
     return 100.0 * sample.handshakes_succeeded / tried if tried else 100.0
 
 
-def _peer_health(healthy: Sequence[PeerSample], total: int) -> float:
+def _peer_health(healthy: Sequence[PeerSample], expected: int) -> float:
     reached = sum(1.0 - (peer.loss_rate or 0.0) for peer in healthy)
-    return round(100.0 * reached / total, 1) if total else 100.0
+    return round(100.0 * reached / expected, 1) if expected else 100.0
 
 
 def _worst(statuses: Iterable[Status]) -> Status:

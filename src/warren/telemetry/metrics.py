@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from warren.telemetry.health import UP, Health, Status, active_peers, handshake_age_seconds, is_healthy
+from warren.telemetry.health import Health, PeerHealth, Status, active_peers, handshake_age_seconds, peer_health
 from warren.telemetry.sample import Connection, NetworkSample, PeerSample
 from warren.telemetry.totals import Sums
 
@@ -133,11 +133,19 @@ def _network_connection(scrape: Scrape) -> Iterator[Point]:
             yield Point(network.connection is connection, labels)
 
 
-def _peers_healthy(scrape: Scrape) -> Iterator[Point]:
+def _network_peers(scrape: Scrape) -> Iterator[Point]:
+    for network in scrape.samples:
+        states = Counter(peer_health(network, peer, scrape.now) for peer in network.peers)
+        for health in PeerHealth:
+            yield Point(states[health], (("network", network.name), ("health", health)))
+
+
+def _peer_health(scrape: Scrape) -> Iterator[Point]:
     for network in scrape.samples:
         for label, peer in peer_labels(network):
-            healthy = network.connection in UP and is_healthy(peer, scrape.now)
-            yield Point(healthy, (("network", network.name), ("peer", label)))
+            present = peer_health(network, peer, scrape.now)
+            for health in PeerHealth:
+                yield Point(present is health, (("network", network.name), ("peer", label), ("health", health)))
 
 
 def _handshakes(scrape: Scrape) -> Iterator[Point]:
@@ -175,7 +183,7 @@ WARREN = (
     Row("warren_network_status", K.GAUGE, "1 for the status that the network has", _network_status),
     Row("warren_network_state", K.GAUGE, "1 for the state that the network is in", _network_connection),
     Row("warren_network_uptime_seconds", K.GAUGE, "Since the network was connected", _per_network(_uptime)),
-    Row("warren_network_peers", K.GAUGE, "Peers", _per_network(lambda network, _: len(network.peers))),
+    Row("warren_network_peers", K.GAUGE, "Number of configured peers, by their health", _network_peers),
     Row(
         "warren_network_peers_connected",
         K.GAUGE,
@@ -195,7 +203,7 @@ WARREN = (
         _per_network(lambda network, _: network.tx_bytes),
     ),
     Row("warren_network_handshakes_total", K.COUNTER, "Handshakes, by how they ended", _handshakes),
-    Row("warren_peer_healthy", K.GAUGE, "1 if the peer is as it should be", _peers_healthy),
+    Row("warren_peer_health", K.GAUGE, "1 for the current health of the peer, 0 for the others", _peer_health),
     Row(
         "warren_peer_last_handshake_timestamp_seconds",
         K.GAUGE,

@@ -164,6 +164,9 @@ def test_the_lines_of_the_documents(served: Served) -> None:
         "state": "connected",
         "peerHealth": 50.0,
         "handshakeRate": 100.0,
+        "peersTotal": 2,
+        "peersHealthy": 1,
+        "peersWaiting": 0,
     }
     assert "\nharmony_agent_bytes_received_total 14\n" in served.curl(f"{here}/metrics")
     assert served.curl(f"{here}/health", "--output", "/dev/null", "--write-out", "%{http_code}") == "200"
