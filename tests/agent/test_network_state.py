@@ -11,6 +11,7 @@ from warren.agent.network_state import NetworkState
 from warren.agent.snapshot import connection_of, network_sample
 from warren.errors import HostError, StateError
 from warren.telemetry.echo import Figures
+from warren.telemetry.health import PeerHealth, peer_health
 from warren.telemetry.sample import Connection, Notice
 from warren.tunnel.lifecycle import State, Step
 from warren.tunnel.network import NetworkConfig, NetworkPeer
@@ -101,3 +102,17 @@ def test_a_peer_that_the_engine_does_not_know_yet_is_shown_with_the_reason() -> 
     state.pending = {PEER: "vpn.example.org does not resolve"}
     (peer,) = network_sample(CONFIG, state, "auto", {}).peers
     assert (peer.latest_handshake, peer.pending) == (None, "vpn.example.org does not resolve")
+
+
+@pytest.mark.parametrize(
+    ("keepalive", "tx_bytes", "health"),
+    [(0, 0, PeerHealth.WAITING), (25, 0, PeerHealth.UNHEALTHY), (0, 148, PeerHealth.UNHEALTHY)],
+)
+def test_peer_without_endpoint_and_handshake_waits_unless_something_is_wanted_from_it(
+    keepalive: int, tx_bytes: int, health: PeerHealth
+) -> None:
+    state = up()
+    state.record_status(InterfaceStatus("wg0", peers=(PeerStatus(PEER, tx_bytes=tx_bytes),)))
+    config = replace(CONFIG, peers=(NetworkPeer("far", PEER, persistent_keepalive_seconds=keepalive),))
+    sample = network_sample(config, state, "kernel", {})
+    assert peer_health(sample, sample.peers[0], 60.0) is health
