@@ -10,9 +10,10 @@ from warren._core import Event, PrivateKey
 from warren.agent.network_state import NetworkState
 from warren.agent.snapshot import connection_of, network_sample
 from warren.errors import HostError, StateError
+from warren.telemetry.conditions import Condition
 from warren.telemetry.echo import Figures
 from warren.telemetry.health import PeerHealth, peer_health
-from warren.telemetry.sample import Connection, Notice
+from warren.telemetry.sample import Connection
 from warren.tunnel.lifecycle import State, Step
 from warren.tunnel.network import NetworkConfig, NetworkPeer
 from warren.tunnel.status import InterfaceStatus, PeerStatus
@@ -86,8 +87,8 @@ def test_handshakes_are_counted_by_events_or_by_their_times() -> None:
 def test_a_sample_has_what_was_seen_and_measured() -> None:
     state = up()
     state.record_status(STATUS)
-    state.advice = (Notice("config.warning", "address: is missing"),)
-    notice = Notice("dns.changed", "resolv.conf was changed by others")
+    state.advice = (Condition("config.warning", "address: is missing"),)
+    notice = Condition("dns.changed", "resolv.conf was changed by others")
     assert state.set_warning("dns", notice)
     assert not state.set_warning("dns", notice), "that is no news"
     sample = network_sample(CONFIG, state, "kernel", {PEER: Figures(0.02, 0.5, 49.0)})

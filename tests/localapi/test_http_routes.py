@@ -14,7 +14,7 @@ from warren.errors import ConfigError, EngineError, Finding, HostError, WarrenEr
 from warren.http.auth import Access
 from warren.http.message import Request, Response
 from warren.localapi.http_routes import Pages
-from warren.telemetry.health import Condition
+from warren.telemetry.conditions import Condition
 
 pytestmark = pytest.mark.unit
 
@@ -80,10 +80,10 @@ def test_after_a_disconnect_it_is_unhealthy_and_says_so_by_its_status() -> None:
 
 
 def test_degraded_is_not_refused() -> None:
-    soon = Condition("certificate.expiry", "the certificate ends in 3 days")
+    soon = Condition("trust.expiring", "the certificate ends in 3 days")
     status, response = ask(pages(networks(), conditions=lambda: [soon]), "/healthz")
     assert (status, body(response)["status"]) == (200, "degraded")
-    assert body(response)["conditions"][0]["name"] == "certificate.expiry"
+    assert body(response)["conditions"][0]["name"] == "trust.expiring"
 
 
 def test_a_network_that_nobody_has_asked_for_is_no_concern() -> None:

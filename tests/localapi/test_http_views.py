@@ -12,7 +12,8 @@ from hypothesis import given
 from tests.telemetry.samples import FRESH, NOW, PUBLIC_KEYS, QUIET, STALE, agents, network
 from warren.localapi import http_views
 from warren.localapi.networks import NetworkView
-from warren.telemetry.health import Condition, judge
+from warren.telemetry.conditions import Condition
+from warren.telemetry.health import judge
 from warren.telemetry.sample import Connection, NetworkSample, PeerSample
 from warren.tunnel.lifecycle import State
 
@@ -47,10 +48,10 @@ def test_healthz_counts_waiting_peers_apart_from_healthy_ones() -> None:
 
 
 def test_healthz_names_what_a_person_should_look_at() -> None:
-    found = http_views.healthz(judge([DEFAULT], NOW, [Condition("clock.skew", "the clock is 90 s behind")]))
+    found = http_views.healthz(judge([DEFAULT], NOW, [Condition("audit.unwritable", "the clock is 90 s behind")]))
     assert found["status"] == "degraded"
     assert found["conditions"] == [
-        {"name": "clock.skew", "severity": "degraded", "message": "the clock is 90 s behind"}
+        {"name": "audit.unwritable", "severity": "degraded", "message": "the clock is 90 s behind"}
     ]
 
 

@@ -14,7 +14,7 @@ from warren.local_client import Client, Group
 from warren.localapi.messages import ErrorType, Failure, Request
 from warren.localapi.permissions import Permissions
 from warren.localapi.router import EVENTS, Handler
-from warren.telemetry.health import Condition
+from warren.telemetry.conditions import Condition
 from warren.tunnel.lifecycle import TRANSITIONS, State, Step
 
 from .simulator import NOW, SimulatedNetworks, config
@@ -34,7 +34,7 @@ def handler(networks: SimulatedNetworks, stop: Callable[[], None] = lambda: None
         networks,
         network_from_json,
         lambda: {"version": "1.2.3"},
-        conditions=lambda: [Condition("clock.skew", "the clock is an hour off")],
+        conditions=lambda: [Condition("audit.unwritable", "the clock is an hour off")],
         permissions=RULES,
         key_directories=["/etc/warren/keys"],
         stop=stop,
@@ -157,7 +157,7 @@ def test_what_readers_ask_for() -> None:
     listed = ask(networks, "list", client=READER)
     assert isinstance(listed, Mapping)
     assert listed["conditions"] == [
-        {"name": "clock.skew", "severity": "degraded", "message": "the clock is an hour off"}
+        {"name": "audit.unwritable", "severity": "degraded", "message": "the clock is an hour off"}
     ]
     entries = listed["networks"]
     assert isinstance(entries, list)

@@ -103,7 +103,7 @@ def test_what_counts_at_the_next_start_is_told_and_stays_a_condition(joined: Two
     done = near.attempt("agent", "reload")
     assert (done.returncode, done.stdout) == (0, "reloaded\n")
     assert "[http], [metrics] counts at the next start" in done.stderr
-    assert "config.restart" in near.host.run("curl", "-s", "http://localhost:9090/healthz")
+    assert "config.restart_required" in near.host.run("curl", "-s", "http://localhost:9090/healthz")
     assert near.ask("info")["http"] == ["127.0.0.1:9090", "[::1]:9090"]
     near.attempt("agent", "stop")
     near.host.start("socat", "-u", "TCP-LISTEN:9091,bind=127.0.0.1", "OPEN:/dev/null")

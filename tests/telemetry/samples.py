@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from warren._core import PrivateKey
-from warren.telemetry.sample import Connection, NetworkSample, Notice, PeerSample
+from warren.telemetry.conditions import Condition
+from warren.telemetry.sample import Connection, NetworkSample, PeerSample
 
 NOW = 1_700_000_000.0
 PUBLIC_KEYS = [PrivateKey.generate().public_key().to_base64() for _ in range(4)]
@@ -66,6 +67,6 @@ networks = st.builds(
     handshakes_succeeded=counts,
     handshakes_failed=counts,
     error=st.none() | st.text(max_size=20),
-    warnings=st.lists(st.builds(Notice, st.just("dns.changed"), st.text(max_size=20)), max_size=2).map(tuple),
+    warnings=st.lists(st.builds(Condition, st.just("dns.changed"), st.text(max_size=20)), max_size=2).map(tuple),
 )
 agents = st.lists(networks, max_size=3, unique_by=lambda sample: sample.name)

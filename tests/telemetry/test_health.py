@@ -8,8 +8,9 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 
-from warren.telemetry.health import Condition, PeerHealth, Severity, Status, handshake_age_seconds, judge, peer_health
-from warren.telemetry.sample import Connection, NetworkSample, Notice, PeerSample
+from warren.telemetry.conditions import Condition, Severity
+from warren.telemetry.health import PeerHealth, Status, handshake_age_seconds, judge, peer_health
+from warren.telemetry.sample import Connection, NetworkSample, PeerSample
 
 from .samples import FRESH, NOW, QUIET, STALE, agents, network
 
@@ -126,8 +127,8 @@ def test_the_score_weighs_networks_by_their_peers() -> None:
 
 def test_a_condition_degrades_unless_it_only_informs() -> None:
     good = network(C.CONNECTED, FRESH)
-    expiry = Condition("certificate.expiry", "the certificate ends in 3 days")
-    assert judge([good], NOW, [replace(expiry, severity=Severity.INFO)]).status is HEALTHY
+    expiry = Condition("trust.expiring", "the certificate ends in 3 days")
+    assert judge([good], NOW, [Condition("config.restart_required", "[http] has changed")]).status is HEALTHY
     judged = judge([good], NOW, [expiry])
     assert judged.status is DEGRADED
     assert judged.networks[0].status is HEALTHY
@@ -136,12 +137,12 @@ def test_a_condition_degrades_unless_it_only_informs() -> None:
 
 
 def test_what_the_samples_show_becomes_a_condition() -> None:
-    notice = Notice("offload.lost", "checksums are made in software")
+    notice = Condition("dns.changed", "resolv.conf was changed")
     waiting = replace(QUIET, pending="gw.example does not resolve")
     sample = network(C.FAILED, waiting, error="wg0 is there already", warnings=(notice,))
     assert [(found.name, found.severity, found.sentence) for found in judge([sample], NOW).conditions] == [
         ("network.failed", Severity.DEGRADED, "network default: wg0 is there already"),
-        ("offload.lost", Severity.INFO, "network default: checksums are made in software"),
+        ("dns.changed", Severity.INFO, "network default: resolv.conf was changed"),
         ("peer.pending", Severity.DEGRADED, "network default, peer quiet: gw.example does not resolve"),
     ]
 

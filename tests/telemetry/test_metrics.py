@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 
 from tests.project.conftest import ROOT
-from warren.telemetry.health import Condition, judge
+from warren.telemetry.conditions import Condition
+from warren.telemetry.health import judge
 from warren.telemetry.metrics import Family, Kind, Scrape, families
 from warren.telemetry.sample import Connection, NetworkSample, PeerSample
 from warren.telemetry.totals import Totals
@@ -138,9 +139,9 @@ def test_aliases_are_left_out_unless_asked_for() -> None:
 
 
 def test_conditions_are_counted_by_name() -> None:
-    expiry = Condition("certificate.expiry", "the certificate ends in 3 days")
+    expiry = Condition("trust.expiring", "the certificate ends in 3 days")
     made = scraped(network(Connection.FAILED, error="busy"), conditions=[expiry, expiry])
-    assert made["warren_conditions"] == {("certificate.expiry", "degraded"): 2, ("network.failed", "degraded"): 1}
+    assert made["warren_conditions"] == {("trust.expiring", "degraded"): 2, ("network.failed", "degraded"): 1}
 
 
 def test_nothing_is_said_of_what_is_not_known() -> None:

@@ -12,7 +12,7 @@ from warren.errors import StateError, WarrenError
 from warren.local_client import Client
 from warren.localapi.messages import Request
 from warren.localapi.router import Action, Data
-from warren.telemetry.health import Condition
+from warren.telemetry.conditions import Condition
 
 ACTIONS = ("challenge", "command", "preview", "cancel", "output")
 

@@ -197,7 +197,7 @@ def _load_again(options: Options, running: AgentConfig, opener: Opener) -> Loade
     set_level(Level(config.daemon.log_level))
     waiting = tuple(_changed_for_later(running, config))
     if waiting:
-        log.warning("config.restart", extra={"tables": waiting})
+        log.warning("config.restart_required", extra={"tables": waiting})
     return Loaded(config.networks, waiting)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from warren._core import Event, PublicKey
 from warren.errors import WarrenError
-from warren.telemetry.sample import Notice
+from warren.telemetry.conditions import Condition
 from warren.tunnel.counters import Counters
 from warren.tunnel.lifecycle import RUNNING, State, Step, after
 from warren.tunnel.status import InterfaceStatus
@@ -23,9 +23,9 @@ class NetworkState:
         """Why it is in state `error`, or why its last change was refused."""
         self.connected_since: float | None = None
         self.status: InterfaceStatus | None = None
-        self.advice: tuple[Notice, ...] = ()
+        self.advice: tuple[Condition, ...] = ()
         """Warnings about its configuration."""
-        self.warnings: dict[str, Notice] = {}
+        self.warnings: dict[str, Condition] = {}
         """Warnings about a network that works, by subject."""
         self.pending: dict[PublicKey, str] = {}
         """Peers whose endpoint has no address yet, and why."""
@@ -50,12 +50,12 @@ class NetworkState:
         elif self.lifecycle in (State.STOPPED, State.ERROR):
             self.connected_since, self.status = None, None
 
-    def set_warning(self, subject: str, notice: Notice | None) -> bool:
+    def set_warning(self, subject: str, condition: Condition | None) -> bool:
         """Keep or clear the warning about `subject`; return True for a warning that was not there before."""
         before = self.warnings.pop(subject, None)
-        if notice is not None:
-            self.warnings[subject] = notice
-        return notice not in (None, before)
+        if condition is not None:
+            self.warnings[subject] = condition
+        return condition not in (None, before)
 
     def fail(self, error: WarrenError, now: float) -> None:
         """Move to state `error` and keep the reason."""

@@ -22,8 +22,9 @@ from warren.http.auth import Access, verify_not_a_browser, verify_token
 from warren.http.message import TEXT, RefusedError, Request, Response, json_response
 from warren.localapi import http_views
 from warren.localapi.networks import Networks, NetworkView
+from warren.telemetry.conditions import Condition
 from warren.telemetry.exposition import exposition
-from warren.telemetry.health import Condition, Health, Status, judge
+from warren.telemetry.health import Health, Status, judge
 from warren.telemetry.metrics import Scrape, families
 from warren.telemetry.sample import NetworkSample
 from warren.telemetry.totals import Totals

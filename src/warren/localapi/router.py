@@ -16,7 +16,7 @@ from warren.localapi.messages import ErrorType, Failure, Request, Response, fail
 from warren.localapi.networks import Networks, NetworkView
 from warren.localapi.permissions import Permissions
 from warren.localapi.views import listed, peer_entries, status
-from warren.telemetry.health import Condition
+from warren.telemetry.conditions import Condition
 from warren.tunnel.lifecycle import State
 from warren.tunnel.network import NetworkConfig
 

@@ -29,6 +29,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
+from warren.telemetry.conditions import Condition, Severity
 from warren.telemetry.sample import Connection, NetworkSample, PeerSample
 
 FRESH_SECONDS = 180  # REJECT_AFTER_TIME (paper, section 6.1): no session lives longer
@@ -56,24 +57,6 @@ class PeerHealth(enum.StrEnum):
     WAITING = "waiting"
     """There is no session, and nobody wants one."""
     UNHEALTHY = "unhealthy"
-
-
-class Severity(enum.StrEnum):
-    """What a condition does to the whole."""
-
-    DEGRADED = "degraded"
-    """It is at best degraded."""
-    INFO = "info"
-    """Nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """One thing that a person should look at: a name that never changes, and a sentence."""
-
-    name: str
-    sentence: str
-    severity: Severity = Severity.DEGRADED
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,10 +191,10 @@ def _worst(statuses: Iterable[Status]) -> Status:
 
 
 def _conditions(sample: NetworkSample) -> Iterator[Condition]:
+    network = f"network {sample.name}"
     if sample.error is not None:
-        yield Condition("network.failed", f"network {sample.name}: {sample.error}")
-    for warning in sample.warnings:
-        yield Condition(warning.name, f"network {sample.name}: {warning.sentence}", Severity.INFO)
+        yield Condition("network.failed", sample.error).about(network)
+    yield from (warning.about(network) for warning in sample.warnings)
     for peer in sample.peers:
         if peer.pending is not None:
-            yield Condition("peer.pending", f"network {sample.name}, peer {peer.name}: {peer.pending}")
+            yield Condition("peer.pending", peer.pending).about(f"{network}, peer {peer.name}")

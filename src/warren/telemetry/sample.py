@@ -8,6 +8,8 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from warren.telemetry.conditions import Condition
+
 
 class Connection(enum.StrEnum):
     """What a network is doing, in the words of health (H-59)."""
@@ -17,14 +19,6 @@ class Connection(enum.StrEnum):
     CONNECTED = "connected"
     DEGRADED = "degraded"
     FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """What a person should know though the network works: a name that never changes, and a sentence."""
-
-    name: str
-    sentence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,4 +63,4 @@ class NetworkSample:
     handshakes_succeeded: int = 0
     handshakes_failed: int = 0
     error: str | None = None
-    warnings: tuple[Notice, ...] = ()
+    warnings: tuple[Condition, ...] = ()

@@ -23,7 +23,7 @@ from warren.localapi.http_routes import Pages
 from warren.localapi.permissions import Permissions
 from warren.localapi.router import Handler
 from warren.privsep.io.privileged_ops import PrivilegedOps
-from warren.telemetry.health import Condition, Severity
+from warren.telemetry.conditions import Condition
 from warren.telemetry.io.echo import Prober
 
 ANSWER_SECONDS = 0.1  # who tells the agent to stop has its answer first
@@ -82,10 +82,10 @@ class AgentApi:
         yield from key_memory_conditions()
         yield from self.commands.conditions()
         if self.prober.unavailable is not None:
-            yield Condition("echo.unavailable", self.prober.unavailable, Severity.INFO)
+            yield Condition("echo.unavailable", self.prober.unavailable)
         if waiting := self.networks.waiting():
             sentence = f"{', '.join(waiting)} of the configuration counts at the next start of the agent"
-            yield Condition("config.restart", sentence, Severity.INFO)
+            yield Condition("config.restart_required", sentence)
 
     def info(self) -> Mapping[str, object]:
         """Which agent this is. Of the local HTTP, the addresses that could be opened."""

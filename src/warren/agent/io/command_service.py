@@ -44,7 +44,7 @@ from warren.jws import to_base64url
 from warren.privsep.helper_protocol import OpenRunner
 from warren.privsep.io.root_handlers import root_handlers
 from warren.privsep.io.runner_client import RunnerClient
-from warren.telemetry.health import Condition
+from warren.telemetry.conditions import Condition
 from warren.trust.bundle import expiry_problem
 from warren.trust.identity import NodeIdentity
 from warren.trust.io.identity_file import read_identity
@@ -133,7 +133,7 @@ class CommandService:
         if bundle is None:
             yield Condition("trust.missing", f"{self._trusted.problem}: no command can be verified")
         elif problem := expiry_problem(bundle, wall_seconds()):
-            yield Condition("trust.expiry", problem)
+            yield Condition("trust.expiring", problem)
         if (trouble := self._store.audit_trouble) is not None:
             yield Condition("audit.unwritable", f"{self._settings.audit}: {trouble.strerror}: what changes is refused")
         yield from self._troubles

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from warren._core import key_memory
 from warren.errors import HostError
-from warren.telemetry.health import Condition, Severity
+from warren.telemetry.conditions import Condition
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ def check_key_memory(*, required: bool) -> None:
 def key_memory_conditions() -> Iterator[Condition]:
     """That some key may be written to the disk, as long as it may."""
     if (error := _error()) is not None:
-        yield Condition(error.code, f"{error}; {error.hint}", Severity.INFO)
+        yield Condition.of_error(error, "key_memory.unlocked")
 
 
 def _error() -> HostError | None:

@@ -15,7 +15,7 @@ from warren.errors import HostError
 from warren.http.auth import Access
 from warren.http.io.listeners import HttpListener, TcpAddress, open_each, open_unix
 from warren.http.io.token_file import read_or_make_token
-from warren.telemetry.health import Condition
+from warren.telemetry.conditions import Condition
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ def open_http(settings: HttpSettings, gid: int | None) -> LocalHttp:
     for refusal in refusals:
         log.error("http.refused", extra={"code": refusal.code, "error": str(refusal), "hint": refusal.hint})
     access = Access(token, addresses=any(not address.is_loopback for address in settings.bind))
-    conditions = (Condition(refusal.code, f"{refusal}; {refusal.hint}") for refusal in refusals)
+    conditions = (Condition.of_error(refusal, "http.refused") for refusal in refusals)
     return LocalHttp(tuple(doors), access, tuple(conditions))
 
 

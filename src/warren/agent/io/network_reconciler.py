@@ -32,7 +32,8 @@ from warren.clock import monotonic_seconds, wall_seconds
 from warren.config.field_names import toml_word, written
 from warren.errors import EngineError, InterfaceError, WarrenError
 from warren.localapi.networks import Rotation
-from warren.telemetry.sample import NetworkSample, Notice
+from warren.telemetry.conditions import Condition
+from warren.telemetry.sample import NetworkSample
 from warren.tunnel.config import InterfaceConfig
 from warren.tunnel.desired import NetworkKeys
 from warren.tunnel.io.observe import lans
@@ -175,7 +176,9 @@ class NetworkReconciler:
         self._decisions.observe(status.peers, monotonic_seconds(), wall_seconds(), answered_at)
         if self._keys.is_confirmed_by(status):
             await self._confirm_key()
-        self._set_warning("uapi", await asyncio.to_thread(self._interface.socket_problem))
+        socket_problem = await asyncio.to_thread(self._interface.socket_problem)
+        uapi = None if socket_problem is None else Condition.of_error(socket_problem, "uapi.socket_missing")
+        self._set_condition("uapi", uapi)
 
     async def _apply(self) -> None:
         """Decide what should be, plan the difference and apply it. Raises WarrenError."""
@@ -183,7 +186,9 @@ class NetworkReconciler:
         if steps or monotonic_seconds() > self._lans_checked_at + LAN_CHECK_INTERVAL:
             await self._check_lan_overlaps()
         self._context.probes.aim(self.config, self._decisions.standing_by())
-        self._set_warning("dns", await self._context.name_servers.follow(self.config))
+        dns_problem = await self._context.name_servers.follow(self.config)
+        dns = None if dns_problem is None else Condition.of_error(dns_problem, "dns.refused")
+        self._set_condition("dns", dns)
 
     async def _decide(self) -> InterfaceConfig:
         """Return the desired state of the interface, and start the lookups that are due."""
@@ -246,9 +251,9 @@ class NetworkReconciler:
         try:
             await asyncio.to_thread(self._keys.confirm, self.config)
         except WarrenError as error:
-            self._set_warning("key", error)
+            self._set_condition("key", Condition.of_error(error, "key_file.unusable"))
         else:
-            self._set_warning("key", None)
+            self._set_condition("key", None)
             log.info("key.confirmed", extra={"network": self.config.name})
 
     async def _check_lan_overlaps(self) -> None:
@@ -258,21 +263,18 @@ class NetworkReconciler:
         text = "; ".join(
             f"{written(finding.key, toml_word)}: {finding.problem}; {finding.expected}" for finding in findings
         )
-        self._set_notice("lan", Notice("route.overlaps_lan", text) if text else None)
+        self._set_condition("lan", Condition("route.overlaps_lan", text) if text else None)
 
     def _update_warnings(self) -> None:
         """Show what `warren validate` warns of to those who never ran it."""
         self._state.advice = tuple(
-            Notice("config.warning", f"{written(finding.key, toml_word)}: {finding.problem}; {finding.expected}")
+            Condition("config.warning", f"{written(finding.key, toml_word)}: {finding.problem}; {finding.expected}")
             for finding in network_warnings(self.config)
         )
 
-    def _set_warning(self, subject: str, error: WarrenError | None) -> None:
-        self._set_notice(subject, None if error is None else Notice(error.code, f"{error}; {error.hint}"))
-
-    def _set_notice(self, subject: str, notice: Notice | None) -> None:
-        if self._state.set_warning(subject, notice) and notice is not None:
-            fields = {"network": self.config.name, "code": notice.name, "error": notice.sentence}
+    def _set_condition(self, subject: str, condition: Condition | None) -> None:
+        if self._state.set_warning(subject, condition) and condition is not None:
+            fields = {"network": self.config.name, "code": condition.name, "error": condition.sentence}
             log.warning("network.warning", extra=fields)
 
     def _sample_counters(self) -> None:

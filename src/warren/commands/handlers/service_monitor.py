@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 
 from warren.commands.effects.effect import EffectError
 from warren.commands.settings import ServiceSettings
-from warren.telemetry.health import Condition
+from warren.telemetry.conditions import Condition
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from warren.errors import HostError
 from warren.files.unix_socket import peer_credentials
 from warren.privsep.helper_protocol import MAX_BYTES, RecoverDns, Request, encode_request, parse_answer, parse_refusal
-from warren.telemetry.health import Condition
+from warren.telemetry.conditions import Condition
 
 DESCRIPTOR = struct.Struct("=i")  # one passes at a time (unix(7), SCM_RIGHTS)
 GREETING_SECONDS = 30  # the service manager starts an interpreter meanwhile, which takes less than one
@@ -59,8 +59,7 @@ class HelperClient:
         """That it has ended, once it has."""
         if not self._has_ended:
             return ()
-        error = _ended()
-        return (Condition(error.code, f"{error}; {error.hint}"),)
+        return (Condition.of_error(_ended(), "helper.ended"),)
 
     def close(self) -> None:
         """Lets it go; waits for its end if it is this process's own."""

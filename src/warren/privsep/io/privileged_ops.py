@@ -30,7 +30,7 @@ from warren.privsep.helper_protocol import (
     parse_key_files,
 )
 from warren.privsep.io.helper_client import HelperClient
-from warren.telemetry.health import Condition
+from warren.telemetry.conditions import Condition
 from warren.tunnel.dns_journal import DnsBackend
 from warren.tunnel.io.conffile import Opener, open_file
 from warren.tunnel.io.dns import Resolver

@@ -26,7 +26,7 @@ from warren.privsep.runner_protocol import (
     encode_message,
     parse_message,
 )
-from warren.telemetry.health import Condition
+from warren.telemetry.conditions import Condition
 
 PAUSE_SECONDS = 1.0  # before a runner that ended is started again
 PATIENCE_SECONDS = 10  # for the end of what was cancelled, beyond what its programs are given

@@ -1,0 +1,209 @@
+"""The registry of conditions: what can be wrong with an agent while it runs, one row per name.
+
+A condition appears in `warren status`, in `/healthz`, in the metric `warren_conditions` and in the log under the same
+name. A name is `noun.state`. `tests/telemetry/test_conditions.py` keeps rows and code equal, and
+docs/reference/conditions.md is generated from the rows.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from warren.errors import WarrenError
+
+
+class Severity(enum.StrEnum):
+    """The effect of a condition on the health of the agent."""
+
+    DEGRADED = "degraded"
+    """The agent is at best degraded."""
+    INFO = "info"
+    """The health stays the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionRow:
+    """One row of the registry."""
+
+    name: str
+    severity: Severity
+    meaning: str
+    """One sentence."""
+    hint: str
+    """What to do; the condition's own text may know better."""
+
+
+_DEGRADED, _INFO = Severity
+ROWS = (
+    ConditionRow(
+        "audit.unwritable",
+        _DEGRADED,
+        "The audit log cannot be written, so every command that changes something is refused.",
+        "check the permissions of the audit directory and free disk space",
+    ),
+    ConditionRow(
+        "bootstrap.unavailable",
+        _DEGRADED,
+        "The socket of the bootstrap pages could not be opened.",
+        "let the agent's user be in bootstrap_group, or see the error",
+    ),
+    ConditionRow(
+        "command.unavailable",
+        _DEGRADED,
+        "Signed commands do not run on this node.",
+        "see the error; the tunnels stay up meanwhile",
+    ),
+    ConditionRow(
+        "config.restart_required",
+        _INFO,
+        "Tables of the configuration changed that take effect at the next start of the agent.",
+        "restart the agent: warren agent stop, then warren agent start",
+    ),
+    ConditionRow(
+        "config.warning",
+        _INFO,
+        "The configuration of a network is valid, but `warren validate` warns about it.",
+        "run: warren validate",
+    ),
+    ConditionRow(
+        "dns.changed",
+        _INFO,
+        "Another program changed the name servers while a network has its own there; nothing is overwritten.",
+        "check /etc/resolv.conf, or reconnect the network",
+    ),
+    ConditionRow(
+        "dns.journal_unusable",
+        _INFO,
+        "The record of the host's former name servers cannot be used, so name servers are not changed.",
+        "restore /etc/resolv.conf manually, then remove the journal",
+    ),
+    ConditionRow(
+        "dns.refused",
+        _INFO,
+        "The name servers of a network could not be set.",
+        "see the error; the tunnel itself works",
+    ),
+    ConditionRow(
+        "echo.unavailable",
+        _INFO,
+        "Latency and loss are not measured, because this process may not send ICMP echo requests.",
+        "allow a group of the agent in net.ipv4.ping_group_range, or give the agent CAP_NET_RAW",
+    ),
+    ConditionRow(
+        "helper.ended",
+        _DEGRADED,
+        "The privileged helper exited: tunnels stay up, but keys of root and name servers cannot be changed.",
+        "restart the agent",
+    ),
+    ConditionRow(
+        "http.port_in_use",
+        _DEGRADED,
+        "An address of the local HTTP API is in use by another program.",
+        "choose another address in the configuration; `ss -ltnp` shows which process uses this one",
+    ),
+    ConditionRow(
+        "http.refused",
+        _DEGRADED,
+        "An address or the socket of the local HTTP API could not be opened.",
+        "choose another address in the configuration",
+    ),
+    ConditionRow(
+        "http.token_file_invalid",
+        _DEGRADED,
+        "The token file of the local HTTP API cannot be used.",
+        "remove the file, then restart to create a new one; or write a token and chmod 640",
+    ),
+    ConditionRow(
+        "key_file.read_only",
+        _INFO,
+        "The previous private key could not be removed after a rotation, because its file is read-only.",
+        "remove the file PATH.previous manually",
+    ),
+    ConditionRow(
+        "key_file.unusable",
+        _INFO,
+        "The previous private key could not be removed after a rotation.",
+        "check the path, its permissions and free disk space",
+    ),
+    ConditionRow(
+        "key_memory.unlocked",
+        _INFO,
+        "Keys are not locked in memory, so a key can reach the disk through swap.",
+        "set LimitMEMLOCK=16M in the agent's unit, or give the agent CAP_IPC_LOCK",
+    ),
+    ConditionRow(
+        "network.failed",
+        _DEGRADED,
+        "A network is not up, or its last change was refused.",
+        "see the error; the agent retries by itself",
+    ),
+    ConditionRow(
+        "peer.pending",
+        _DEGRADED,
+        "The name of a peer's endpoint does not resolve.",
+        "check the name and this host's resolver",
+    ),
+    ConditionRow(
+        "route.overlaps_lan",
+        _INFO,
+        "A prefix of a peer is also the prefix of another link of this host.",
+        "use other prefixes, if hosts of that LAN must be reachable",
+    ),
+    ConditionRow(
+        "runner.unavailable",
+        _DEGRADED,
+        "The privileged runner does not run, so commands that need root are refused.",
+        "see the cause; the agent restarts the runner by itself",
+    ),
+    ConditionRow(
+        "service.down",
+        _DEGRADED,
+        "A watched service is not active.",
+        "see its log: journalctl -u UNIT",
+    ),
+    ConditionRow(
+        "trust.expiring",
+        _DEGRADED,
+        "The trust bundle has expired or expires soon.",
+        "sign a new bundle, then run: warren trust install FILE",
+    ),
+    ConditionRow(
+        "trust.missing",
+        _DEGRADED,
+        "No valid trust bundle is installed, so no command can be verified.",
+        "sign one, then run: warren trust install FILE",
+    ),
+    ConditionRow(
+        "uapi.socket_missing",
+        _INFO,
+        "Another program removed the UAPI socket of an interface, so `wg` does not see it.",
+        "the agent creates it again if it can write to the directory; else restart the agent",
+    ),
+)
+CONDITIONS: Mapping[str, ConditionRow] = MappingProxyType({row.name: row for row in ROWS})
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition that holds now: a name of the registry, and a sentence about this case."""
+
+    name: str
+    sentence: str
+
+    @classmethod
+    def of_error(cls, error: WarrenError, fallback: str) -> Condition:
+        """Return the condition of an error: named by its code if that is a row, else by `fallback`."""
+        name = error.code if error.code in CONDITIONS else fallback
+        return cls(name, f"{error}; {error.hint}")
+
+    @property
+    def severity(self) -> Severity:
+        """Return the severity of the condition's row."""
+        return CONDITIONS[self.name].severity
+
+    def about(self, subject: str) -> Condition:
+        """Return the same condition, with the subject named in front of its sentence."""
+        return replace(self, sentence=f"{subject}: {self.sentence}")
