@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import dataplane_tables
 import dataplane_targets
@@ -17,6 +18,7 @@ import engines
 import harness
 import machine
 import trial
+from chart import bar_chart, read_tables
 from engines import Absent, Engine, Kind
 from figures import Results
 from harness import tell
@@ -30,6 +32,7 @@ class Options:
 
     seconds: int
     rounds: int
+    chart: Path | None = None
 
 
 def main() -> int:
@@ -46,8 +49,9 @@ def parse_options() -> Options:
     parser.add_argument("--seconds", type=int, default=10, help="of each run (10)")
     parser.add_argument("--rounds", type=int, default=5, help="whose median counts (5)")
     parser.add_argument("--quick", action="store_true", help="one round of 2 seconds, for trying")
+    parser.add_argument("--chart", type=Path, metavar="FILE", help="draw the throughputs into FILE, as SVG")
     given = parser.parse_args()
-    return Options(2, 1) if given.quick else Options(given.seconds, given.rounds)
+    return Options(2, 1, given.chart) if given.quick else Options(given.seconds, given.rounds, given.chart)
 
 
 def gather() -> list[Engine | Absent]:
@@ -85,8 +89,10 @@ def show(results: Results, contestants: list[Engine | Absent], options: Options)
         f"Two namespaces, veth, tunnel MTU {MTU}, congestion control {CONGESTION}; engines interleaved, "
         f"medians of {options.rounds} x {options.seconds} s (the floor: one round).\n"
     )
-    for table in dataplane_tables.tables(results, contestants):
-        print(table, end="\n\n")
+    tables = [*dataplane_tables.tables(results, contestants)]
+    print(*tables, sep="\n\n", end="\n\n")
+    if options.chart:
+        options.chart.write_text(bar_chart(read_tables("\n\n".join(tables))))
     for verdict in dataplane_targets.verdicts(results, has_avx512=engines.AEADS["avx512"] in machine.flags()):
         print(verdict)
 
