@@ -20,9 +20,9 @@ from failure import BenchError
 from fixtures import Orders
 from latency import quantile
 from warren._core import Netlink
-from warren.agent.command_api import CommandFrontend
-from warren.agent.io.agent_context import AgentContext
-from warren.agent.io.command_service import open_command_service
+from warren.agent.io.commands.actions import CommandActions
+from warren.agent.io.commands.command_service import CommandService, open_command_service
+from warren.agent.io.commands.context import AgentContext
 from warren.agent.io.name_servers import NameServers
 from warren.agent.io.network_context import NetworkContext
 from warren.agent.io.networks import AgentNetworks, Loaded
@@ -53,7 +53,7 @@ class Inside:
 
     orders: Orders
     directory: Path
-    door: CommandFrontend
+    service: CommandService
     sid: str
     octets: list[int] = field(default_factory=list)
     """Of each answer."""
@@ -77,7 +77,7 @@ class Inside:
 
     async def execute(self, envelope: str) -> None:
         """One, which must succeed."""
-        answer: Any = await _ask(self.door, "command", envelope=envelope)
+        answer: Any = await _ask(self.service, "command", envelope=envelope)
         if answer["result"]["status"] != "SUCCESS":
             raise BenchError(f"{answer['result']['error_code']}: {answer['result']['problem']}")
         self.octets.append(len(answer["jws"]))
@@ -116,21 +116,22 @@ async def opened(directory: Path) -> AsyncIterator[Inside]:
         commands=str(directory / "commands"),
         sandbox=SandboxSettings(max_concurrency=AT_ONCE, queue=2 * AT_ONCE),
     )
-    async with asyncio.TaskGroup() as group, open_command_service(settings, _surroundings(directory, group)) as door:
-        challenge = await _ask(door, "challenge")
-        yield Inside(orders, directory, door, challenge["sid"])
+    async with asyncio.TaskGroup() as group, open_command_service(settings, _context(directory, group)) as service:
+        challenge = await _ask(service, "challenge")
+        yield Inside(orders, directory, service, challenge["sid"])
 
 
-def _surroundings(directory: Path, group: asyncio.TaskGroup) -> AgentContext:
+def _context(directory: Path, group: asyncio.TaskGroup) -> AgentContext:
     """Of an agent without a network."""
     rights = direct_privileged_ops(None, Resolver(directory))
     host = NetworkContext(Netlink.open(), Probes(0), NameServers(rights.resolver), rights, group)
     return AgentContext(rights, group, AgentNetworks((), lambda: Loaded(()), host))
 
 
-async def _ask(door: CommandFrontend, action: str, **config: object) -> Any:
+async def _ask(service: CommandService, action: str, **config: object) -> Any:
     client = Client(os.getuid(), os.getgid(), os.getpid())
-    return await door.actions[action](Request("1", action, config=config or None), client, wall_seconds())
+    actions = {row.name: row for row in CommandActions(lambda: service.ingress).actions()}
+    return await actions[action].run(Request("1", action, config=config or None), client, wall_seconds())
 
 
 def bare(directory: Path, octets: int, seconds: float, at_once: int = 1) -> float:

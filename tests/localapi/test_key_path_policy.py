@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from warren.errors import KeyFileError, WarrenError
-from warren.localapi.key_path_policy import verify_confined
+from warren.localapi.key_path_policy import verify_key_paths
 from warren.localapi.messages import ErrorType, error_type
 from warren.tunnel.network import NetworkConfig
 
@@ -29,7 +29,7 @@ def network(private: str, preshared: str | None = None) -> NetworkConfig:
     "path", ["/etc/warren/keys/a.key", "/etc/warren/keys/lab/a.key", "/etc/harmony-agent/private.key"]
 )
 def test_in_or_below_a_directory_of_keys(path: str) -> None:
-    verify_confined(network(path, path), DIRECTORIES)
+    verify_key_paths(network(path, path), DIRECTORIES)
 
 
 @pytest.mark.parametrize(
@@ -46,15 +46,15 @@ def test_in_or_below_a_directory_of_keys(path: str) -> None:
 def test_anywhere_else(path: str) -> None:
     for each in (network(path), network("/etc/warren/keys/a.key", path)):
         with pytest.raises(KeyFileError) as error:
-            verify_confined(each, DIRECTORIES)
+            verify_key_paths(each, DIRECTORIES)
         assert (error.value.code, error_type(error.value)) == ("key_file.not_allowed", ErrorType.PERMISSION)
 
 
 def test_up_and_out_again() -> None:
     with pytest.raises(WarrenError):
-        verify_confined(network("/etc/warren/keys/../../shadow"), DIRECTORIES)
+        verify_key_paths(network("/etc/warren/keys/../../shadow"), DIRECTORIES)
 
 
 def test_without_directories_nothing_may_be_named() -> None:
     with pytest.raises(KeyFileError, match="expected one of: none"):
-        verify_confined(network("/etc/warren/keys/a.key"), ())
+        verify_key_paths(network("/etc/warren/keys/a.key"), ())

@@ -75,18 +75,18 @@ def test_what_a_client_writes_the_agent_reads(request: Request) -> None:
 @pytest.mark.parametrize(
     ("members", "request_id", "problem"),
     [
-        ({}, "req-7", "action: is missing"),
-        ({"id": "1"}, "1", "action: is missing"),
-        ({"id": "1", "action": 5}, "1", "action: expected a text"),
-        ({"id": "1", "action": ""}, "1", "action: expected a text"),
-        ({"id": "1", "action": "connect", "network": ["default"]}, "1", "network: expected a text"),
+        ({}, "req-7", "action: missing"),
+        ({"id": "1"}, "1", "action: missing"),
+        ({"id": "1", "action": 5}, "1", "action: expected a non-empty string"),
+        ({"id": "1", "action": ""}, "1", "action: expected a non-empty string"),
+        ({"id": "1", "action": "connect", "network": ["default"]}, "1", "network: expected a non-empty string"),
         ({"id": "1", "action": "connect", "config": "wg0.conf"}, "1", "config: expected an object"),
-        ({"id": 1, "action": "status"}, "unknown", "id: expected a text"),
+        ({"id": 1, "action": "status"}, "unknown", "id: expected a non-empty string"),
         ({"id": "x" * 257, "action": "status"}, "unknown", "id: expected at most 256 characters"),
         (
             {"id": "1", "action": "disconnect", "netwrok": "lab"},
             "1",
-            "'netwrok' is no member of a request; expected id,",
+            "'netwrok' is an unknown member; expected id,",
         ),
     ],
 )

@@ -79,7 +79,7 @@ def test_a_dry_run_says_what_it_would_do_and_does_nothing(node: Commanded) -> No
     node.prepare("[services.panel]", 'htpasswd = "/etc/htpasswd"', "bcrypt_cost = 4")
     node.start()
     envelope = node.envelope("create_panel_user", username="ada", password=PASSWORD)
-    told = node.ask("preview", envelope=envelope)
+    told = node.ask("dry_run", envelope=envelope)
     assert any(each.startswith(f"as root: WriteFile(path='{path}'") for each in told["effects"])
     assert PASSWORD not in str(told)
     assert path.read_text() == ""
@@ -126,8 +126,8 @@ def begin(node: Commanded) -> tuple[Future[Result], str]:
     envelope = node.envelope("create_panel_user", corr_id, username="ada", password=PASSWORD)
     with ThreadPoolExecutor() as pool:
         done = pool.submit(node.submit, envelope)
-        until(lambda: bool(node.ask("output", corr_id=corr_id)["text"]), "it says something")
-        text = str(node.ask("output", corr_id=corr_id)["text"])
+        until(lambda: bool(node.ask("tail_output", corr_id=corr_id)["text"]), "it says something")
+        text = str(node.ask("tail_output", corr_id=corr_id)["text"])
         until(lambda: len(sleepers(node)) == 2, "its processes run")
         node.ask("cancel", corr_id=corr_id)
     return done, text
@@ -138,7 +138,7 @@ def test_what_is_cancelled_leaves_nothing_behind(slow: Commanded) -> None:
     assert said == f"begun for ada with {len(PASSWORD)} characters: ***\n"
     result = done.result()
     assert (result.status, result.error_code) == (Status.ERROR, Code.CANCELLED)
-    assert result.problem == "uid 0 has cancelled it"
+    assert result.problem == "cancelled by uid 0"
     assert sleepers(slow) == []
     assert slow.audit()[-1]["error_code"] == "CANCELLED"
     assert PASSWORD not in json.dumps(slow.audit()) + slow.agent.host.log()

@@ -1,4 +1,9 @@
-"""The daemon: reads the configuration, puts the parts together, and runs them until it is told to stop."""
+"""Run the agent daemon: load the configuration, build the subsystems, run them until it is stopped, close them.
+
+1. Privileges are dropped before the event loop starts; what needs root afterwards goes through the helper.
+2. Each subsystem is one task of one TaskGroup. Cancellation stops it; an exception in it ends the agent.
+3. Networks close first, so that the host gets its routes and DNS settings back even if something else fails.
+"""
 
 from __future__ import annotations
 
@@ -15,25 +20,25 @@ from pathlib import Path
 
 from warren._core import Netlink, __version__
 from warren.agent.config import AgentConfig
-from warren.agent.io.agent_context import AgentContext
 from warren.agent.io.api import AgentApi
-from warren.agent.io.command_opening import import_command_service, open_commands
+from warren.agent.io.commands.context import AgentContext
+from warren.agent.io.commands.subsystem import import_command_service, open_commands
 from warren.agent.io.config_file import key_owners, read_config
 from warren.agent.io.instance_lock import instance_lock
-from warren.agent.io.key_memory import check_key_memory
+from warren.agent.io.key_memory import check_key_memory, key_memory_subsystem
 from warren.agent.io.local_http import open_http
 from warren.agent.io.name_servers import NameServers
 from warren.agent.io.network_context import NetworkContext
+from warren.agent.io.network_subsystem import network_subsystem
 from warren.agent.io.networks import AgentNetworks, Loaded
 from warren.agent.io.probes import Probes
 from warren.agent.io.sd_notify import SdNotify
+from warren.agent.subsystem import Subsystem
 from warren.config.defaults import Defaults
 from warren.config.overrides import Override
 from warren.errors import WarrenError
 from warren.files.unix_listener import Listener, activation_fd, from_activation, listen
 from warren.files.unix_socket import find_group
-from warren.http.io import server
-from warren.localapi.io import socket
 from warren.privsep.io.helper_client import HelperClient, connect_helper
 from warren.privsep.io.privileged_ops import PrivilegedOps, config_opener
 from warren.privsep.io.privileges import (
@@ -54,26 +59,26 @@ from warren.tunnel.io.link_owner import home_of
 from warren.tunnel.io.orphans import remove_orphans
 from warren.tunnel.io.policy import sweep
 
-ROOT_ALONE = frozenset((0,))
+ROOT_ONLY = frozenset((0,))
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line says."""
+    """Hold what the command line sets."""
 
     config: Path
     defaults: Defaults
-    above: Sequence[Override] = ()
-    gained: bool = False
-    """Whether this process has more rights than who called it: then only the word of root and the service's user counts
-    (H-76)."""
+    overrides: Sequence[Override] = ()
+    has_file_capabilities: bool = False
+    """True if this process has more privileges than its caller: then only files of root and of the service's user are
+    trusted (H-76)."""
 
 
 def run(options: Options) -> None:
-    """Until SIGTERM or SIGINT. Raises WarrenError if it cannot start; then nothing is left of it."""
+    """Run the agent until SIGTERM or SIGINT. Raises WarrenError if it cannot start; then nothing of it is left."""
     start_logging(Level.INFO)
-    helper = _find_helper(options)
+    helper = _connect_helper(options)
     config = _load(options, open_file if helper is None else config_opener(helper))
     set_level(Level(config.daemon.log_level))
     service = find_service(config.daemon.user, config.daemon.group)
@@ -85,18 +90,18 @@ def run(options: Options) -> None:
         try:
             asyncio.run(_serve(options, config, listener, rights))
         except BaseExceptionGroup as group:
-            raise _first_of(group) from group
+            raise _first_error(group) from group
 
 
-def _find_helper(options: Options) -> HelperClient | None:
-    """The one that is a unit of its own. It keeps to the configuration of the program's own place, and to no other."""
+def _connect_helper(options: Options) -> HelperClient | None:
+    """Return the helper that is a unit of its own, or None. It opens only the configuration at the default path."""
     if is_root() or options.config != Path(options.defaults.config):
         return None
     return connect_helper(Path(options.defaults.helper_socket))
 
 
-def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The error that ended the tasks."""
+def _first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the error that ended the tasks."""
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
@@ -104,9 +109,9 @@ def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 
 def _listen(config: AgentConfig, service: Service, rights: PrivilegedOps) -> Listener:
-    """As the service, which this process is from then on. Raises HostError.
+    """Open the control socket and drop privileges: this process is the service from then on. Raises HostError.
 
-    A socket that the service manager listens on is taken over as it is (H-25).
+    A socket that the service manager already listens on is used as it is (H-25).
     """
     if (descriptor := activation_fd()) is not None:
         drop_privileges(service)
@@ -123,86 +128,93 @@ def _listen(config: AgentConfig, service: Service, rights: PrivilegedOps) -> Lis
         return listener
 
 
-def _load(options: Options, opener: Opener) -> AgentConfig:
-    owners = (key_owners(options.defaults.user) or ROOT_ALONE) if options.gained else None
-    config = read_config(options.config, options.defaults, options.above, opener, owners)
-    for warning in config.warnings:
-        log.warning("config.warning", extra={"finding": f"{config.source}: {warning}"})
-    return config
-
-
 async def _serve(options: Options, config: AgentConfig, listener: Listener, rights: PrivilegedOps) -> None:
-    supervisor, told_to_stop, hangup = SdNotify(), asyncio.Event(), asyncio.Event()
-    _follow_signals(told_to_stop, hangup)
-    # asyncio would import it when it is first needed, and by then this process may not be able to read it.
+    """Build the subsystems, run each in a task of its own until the agent is stopped, and close them."""
+    service_manager, stop, hangup = SdNotify(), asyncio.Event(), asyncio.Event()
+    _install_signal_handlers(stop, hangup)
+    # asyncio would import its executor when it is first needed, and by then this process may be unable to read it.
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(thread_name_prefix="work"))
-    async with asyncio.TaskGroup() as group, AsyncExitStack() as ends:
-        host = _host(config, rights, group)
+    async with asyncio.TaskGroup() as group, AsyncExitStack() as resources:
+        host = _open_host(config, rights, group)
         await _recover(host, {network.interface for network in config.networks if network.enabled})
-        networks = AgentNetworks(config.networks, lambda: _load_again(options, config, rights.open_config), host)
-        local = open_http(config.http, find_group(config.daemon.group).gid)
-        commands = await open_commands(config.commands, AgentContext(rights, group, networks), ends)
-        answers = AgentApi(config, networks, rights, local, host.probes.prober, commands)
-        pages = answers.pages()
-        work = {
-            "control": socket.serve(listener, answers.handler(options.defaults, told_to_stop.set)),
-            "probes": host.probes.prober.run(),
-            "hangup": _reload_on_hangup(hangup, networks, supervisor),
-            "watchdog": _keep_watchdog(supervisor),
-            "rights": rights.watch(),
-            **{f"http {door.name}": server.serve(door, pages) for door in local.doors},
-        }
-        tasks = [group.create_task(each, name=name) for name, each in work.items()]
+        networks = AgentNetworks(config.networks, lambda: _reload(options, config, rights.open_config), host)
+        http = open_http(config.http, find_group(config.daemon.group).gid)
+        subsystems = (
+            network_subsystem(networks, config.daemon.key_directories, options.defaults, hangup, service_manager),
+            await open_commands(config.commands, AgentContext(rights, group, networks), resources),
+            http.subsystem(),
+            host.probes.subsystem(),
+            Subsystem("privileges", rights.watch, rights.conditions),
+            key_memory_subsystem(),
+            service_manager.subsystem(),
+        )
+        api = AgentApi(config, networks, http, subsystems)
+        control = api.control_server(listener, options.defaults, stop.set, has_helper=rights.helper is not None)
+        tasks = [
+            group.create_task(subsystem.run(), name=subsystem.name)
+            for subsystem in (*subsystems, control, *api.http_servers())
+        ]
         networks.start()
         log.info("agent.ready", extra={"version": __version__, "pid": os.getpid(), "config": config.source})
-        supervisor.ready(f"{len(config.networks)} networks")
+        service_manager.ready(f"{len(config.networks)} networks")
         try:
-            await told_to_stop.wait()
-        finally:  # also when a task has failed: the host gets back what it had
+            await stop.wait()
+        finally:  # also when a task has failed: interfaces, routes and DNS settings are removed
             log.info("agent.stopping")
-            supervisor.stopping()
+            service_manager.stopping()
             await networks.close()
+        await resources.aclose()  # commands end while the tasks that they depend on still run
         for task in tasks:
             task.cancel()
 
 
-def _follow_signals(told_to_stop: asyncio.Event, hangup: asyncio.Event) -> None:
-    """From the first moment: a signal that comes early is not lost, and does not kill."""
+def _install_signal_handlers(stop: asyncio.Event, hangup: asyncio.Event) -> None:
+    """Handle signals before anything else is built: one that comes early is neither lost nor fatal."""
     if sys.platform != "win32":
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, told_to_stop.set)
+            loop.add_signal_handler(number, stop.set)
         loop.add_signal_handler(signal.SIGHUP, hangup.set)
 
 
-async def _recover(host: NetworkContext, wanted: Collection[str]) -> None:
-    """Takes away what an agent that was killed has left: name servers, links that are none of `wanted`, and rules."""
-    await host.name_servers.recover()
-    try:
-        for name in await asyncio.to_thread(remove_orphans, host.agent_id, host.netlink, wanted):
-            log.info("link.removed", extra={"interface": name, "reason": "an agent that was killed left it"})
-        await asyncio.to_thread(sweep, host.netlink)
-    except WarrenError as error:
-        log.warning("links.not_recovered", extra={"error": str(error)})
-
-
-def _host(config: AgentConfig, rights: PrivilegedOps, group: asyncio.TaskGroup) -> NetworkContext:
+def _open_host(config: AgentConfig, rights: PrivilegedOps, group: asyncio.TaskGroup) -> NetworkContext:
     probes = Probes(config.metrics.probe_interval_seconds)
     home = home_of(Path(config.daemon.state))
     return NetworkContext(Netlink.open(), probes, NameServers(rights.resolver), rights, group, home)
 
 
-def _load_again(options: Options, running: AgentConfig, opener: Opener) -> Loaded:
+async def _recover(host: NetworkContext, wanted: Collection[str]) -> None:
+    """Remove what an agent that was killed has left: DNS settings, links that are not in `wanted`, and rules."""
+    await host.name_servers.recover()
+    try:
+        for name in await asyncio.to_thread(remove_orphans, host.agent_id, host.netlink, wanted):
+            log.info("link.removed", extra={"interface": name, "reason": "left by an agent that was killed"})
+        await asyncio.to_thread(sweep, host.netlink)
+    except WarrenError as error:
+        log.warning("links.recovery_failed", extra={"error": str(error)})
+
+
+def _load(options: Options, opener: Opener) -> AgentConfig:
+    """Read the configuration and log its warnings. Raises WarrenError."""
+    owners = (key_owners(options.defaults.user) or ROOT_ONLY) if options.has_file_capabilities else None
+    config = read_config(options.config, options.defaults, options.overrides, opener, owners)
+    for warning in config.warnings:
+        log.warning("config.warning", extra={"finding": f"{config.source}: {warning}"})
+    return config
+
+
+def _reload(options: Options, running: AgentConfig, opener: Opener) -> Loaded:
+    """Read the configuration again, and apply its log level at once. Raises WarrenError."""
     config = _load(options, opener)
     set_level(Level(config.daemon.log_level))
-    waiting = tuple(_changed_for_later(running, config))
-    if waiting:
-        log.warning("config.restart_required", extra={"tables": waiting})
-    return Loaded(config.networks, waiting)
+    pending = tuple(_tables_for_restart(running, config))
+    if pending:
+        log.warning("config.restart_required", extra={"tables": pending})
+    return Loaded(config.networks, pending)
 
 
-def _changed_for_later(running: AgentConfig, config: AgentConfig) -> Iterator[str]:
-    """Tables that only a start reads; of [daemon] the log level counts at once."""
+def _tables_for_restart(running: AgentConfig, config: AgentConfig) -> Iterator[str]:
+    """Yield the tables that changed and are read only at a start; in [daemon] the log level takes effect at once."""
     if replace(config.daemon, log_level=running.daemon.log_level) != running.daemon:
         yield "[daemon]"
     if config.http != running.http:
@@ -211,23 +223,3 @@ def _changed_for_later(running: AgentConfig, config: AgentConfig) -> Iterator[st
         yield "[metrics]"
     if config.commands != running.commands:
         yield "the tables of signed commands"
-
-
-async def _reload_on_hangup(hangup: asyncio.Event, networks: AgentNetworks, supervisor: SdNotify) -> None:
-    while True:
-        await hangup.wait()
-        hangup.clear()
-        supervisor.reloading()
-        try:
-            await networks.reload()
-        except WarrenError as error:
-            log.error("config.refused", extra={"code": error.code, "error": str(error)})  # noqa: TRY400, no traceback
-            supervisor.ready("the configuration was refused")
-        else:
-            supervisor.ready("reloaded")
-
-
-async def _keep_watchdog(supervisor: SdNotify) -> None:
-    while supervisor.watchdog_seconds is not None:
-        supervisor.alive()
-        await asyncio.sleep(supervisor.watchdog_seconds)

@@ -46,7 +46,7 @@ def start(config: Path | None, root: str, user: str | None, verbose: bool) -> No
         raise InputError("--root leads to files of the caller's choice", code="privilege.file_capabilities")
     defaults = own_defaults(root)
     above = overrides({LOG_LEVEL: verbosity(verbose), USER: ("--user", user)}, os.environ)
-    run(Options(config_path(config, defaults), defaults, above, gained=gained))
+    run(Options(config_path(config, defaults), defaults, above, has_file_capabilities=gained))
 
 
 @agent.command()

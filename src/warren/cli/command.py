@@ -83,7 +83,7 @@ def submit(file: Path, operator: Path | None, dry_run: bool, socket: Path, as_js
     """Hand in a signed command, and show what became of it. Exit status 1 unless that is SUCCESS."""
     envelope = _text(file).strip()
     if dry_run:
-        _show_preview(request(socket, "preview", config={"envelope": envelope}), as_json)
+        _show_preview(request(socket, "dry_run", config={"envelope": envelope}), as_json)
     else:
         _submit(socket, envelope, operator, as_json)
 
@@ -105,7 +105,7 @@ def run(  # noqa: PLR0913, PLR0917, click's
     found = checked_challenge(request(socket, "challenge"))
     envelope = sign_for(VERBS[verb], arguments, signers, found)
     if dry_run:
-        _show_preview(request(socket, "preview", config={"envelope": envelope}), as_json)
+        _show_preview(request(socket, "dry_run", config={"envelope": envelope}), as_json)
     else:
         _submit(socket, envelope, signers.operator, as_json)
 

@@ -38,7 +38,9 @@ def _follow(socket: Path, corr_id: str, ended: threading.Event) -> None:
     offset, has_begun = 0, False
     with suppress(WarrenError):
         while True:
-            piece = request(socket, "output", config={"corr_id": corr_id, "from": offset}, timeout=PATIENCE_SECONDS)
+            piece = request(
+                socket, "tail_output", config={"corr_id": corr_id, "from": offset}, timeout=PATIENCE_SECONDS
+            )
             if text := str(piece["text"]):
                 write(text)
             offset, has_begun = int(str(piece["next"])), has_begun or not piece["ended"]

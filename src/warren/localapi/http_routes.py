@@ -58,6 +58,7 @@ class Pages:
         aliases: bool = False,
         conditions: Callable[[], Iterable[Condition]] = tuple,
         settings: Callable[[], Mapping[str, object]] = dict,
+        rejected_requests: Callable[[], int] = int,
     ) -> None:
         self._networks = networks
         self._now = now
@@ -66,6 +67,7 @@ class Pages:
         self._aliases = aliases
         self._conditions = conditions
         self._settings = settings
+        self._rejected_requests = rejected_requests
         self._totals = Totals()
         self._routes = {
             "/healthz": Route("GET", self._healthz, open=True),
@@ -119,7 +121,7 @@ class Pages:
 
     async def _metrics(self, request: Request) -> Response:
         samples = self._samples()
-        scrape = Scrape(samples, self._totals.add_up(samples), self._judge(), self._version)
+        scrape = Scrape(samples, self._totals.add_up(samples), self._judge(), self._version, self._rejected_requests())
         content_type, body = exposition(families(scrape, aliases=self._aliases), request.headers.get("accept", ""))
         return Response(200, body, content_type)
 

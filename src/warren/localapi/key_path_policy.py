@@ -1,4 +1,4 @@
-"""Which key files a client may name (H-33)."""
+"""Check which key files a client of the control socket may name (H-33)."""
 
 from __future__ import annotations
 
@@ -8,20 +8,22 @@ from warren.errors import KeyFileError
 from warren.tunnel.network import NetworkConfig
 
 
-def verify_confined(config: NetworkConfig, directories: Sequence[str]) -> None:
-    """Raises KeyFileError where a key of `config` is not in or below one of `directories`, as its path is written.
+def verify_key_paths(config: NetworkConfig, directories: Sequence[str]) -> None:
+    """Check that every key file of `config` is below one of `directories`, by its path as written. Raises KeyFileError.
 
-    It looks at no file: links are for whoever opens it, without following them.
+    No file is opened here: whoever opens one does not follow links.
     """
     for path in key_paths(config):
         if not any(_is_below(path, directory) for directory in directories):
-            where = ", ".join(directories) or "none"
-            problem = f"network {config.name}: the key file {path} is in no directory of keys; expected one of: {where}"
+            allowed = ", ".join(directories) or "none"
+            problem = (
+                f"network {config.name}: key file {path} is outside the key directories; expected one of: {allowed}"
+            )
             raise KeyFileError(problem, code="key_file.not_allowed")
 
 
 def key_paths(config: NetworkConfig) -> Iterator[str]:
-    """Every key file that a network names."""
+    """Yield every key file that a network names."""
     yield config.private_key_path
     for peer in config.peers:
         if peer.preshared_key_path is not None:

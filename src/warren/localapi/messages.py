@@ -1,8 +1,8 @@
-"""Requests and answers of the control socket (document 000; H-26, H-29, H-39).
+"""Parse requests and encode responses of the control socket (the harmony-agent interface; H-26, H-29, H-39).
 
-A request is `{"id","action","network","config"}`; an answer `{"id","success":true,"data"}` or
-`{"id","success":false,"error":{"type","message"}}`, on one line. Names in a request's `config` are the document's
-camelCase; those in an answer's `data` are snake_case, as `tx_bytes` of H-34 (X-18).
+A request is `{"id","action","network","config"}`. A response is `{"id","success":true,"data"}` or
+`{"id","success":false,"error":{"type","message"}}` on one line. Names in a request's `config` are camelCase, as that
+interface has them; names in a response's `data` are snake_case, as `tx_bytes` of H-34 (X-18).
 """
 
 from __future__ import annotations
@@ -23,14 +23,16 @@ from warren.errors import (
     redacted_repr,
 )
 
+PROTOCOL_VERSION = 1
+"""Increases when an action or a member changes its meaning or goes away; `info` reports it. What is added keeps it."""
 UNKNOWN_ID = "unknown"
 DEFAULT_NETWORK = "default"
 MEMBERS = ("id", "action", "network", "config")
-MAX_ID_CHARACTERS = 256  # it is said again in every answer
+MAX_ID_CHARACTERS = 256  # every response repeats it
 
 
 class ErrorType(enum.StrEnum):
-    """The types that an answer can name."""
+    """Classify the errors of responses."""
 
     PARSE = "parse_error"
     SERIALIZATION = "serialization_error"
@@ -53,7 +55,7 @@ TYPES_OF_CODES = {
     "request.malformed": ErrorType.PARSE,
     "request.unidentified": ErrorType.AUTHENTICATION,
 }
-"""What says more than its class does."""
+"""The type by error code, where it is more specific than the type by class."""
 TYPES_OF_CLASSES: Mapping[type[WarrenError], ErrorType] = {
     InputError: ErrorType.CONFIG,
     InterfaceError: ErrorType.PLATFORM,
@@ -66,7 +68,7 @@ TYPES_OF_CLASSES: Mapping[type[WarrenError], ErrorType] = {
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a client asks."""
+    """Hold what a client requests."""
 
     id: str
     action: str
@@ -76,7 +78,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why it was not done."""
+    """Hold the reason for which a request was rejected or failed."""
 
     type: ErrorType
     message: str
@@ -84,14 +86,14 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """The answer: what was asked for, or why not."""
+    """Hold the data that was requested, or the failure."""
 
     id: str
     result: Mapping[str, object] | Failure
 
 
 class MalformedRequestError(InputError):
-    """An object that is no request; `id` is its own, where that can be read."""
+    """Report an object that is no valid request; `id` is its own, or `unknown` if it cannot be read."""
 
     def __init__(self, problem: str, request_id: str) -> None:
         super().__init__(problem, code="request.malformed")
@@ -99,22 +101,20 @@ class MalformedRequestError(InputError):
 
 
 def parse_request(members: Mapping[str, object], numbers: Iterator[int]) -> Request:
-    """Reads an object; one without an id takes the next of `numbers` for it. Raises MalformedRequestError.
+    """Parse an object; a request without an id gets the next of `numbers`. Raises MalformedRequestError.
 
-    A member that nobody knows is refused: `netwrok` would else disconnect another network than the one that is meant.
+    An unknown member is rejected: a misspelt `netwrok` would otherwise disconnect the default network.
     """
     request_id = _text(members, "id", UNKNOWN_ID) or f"req-{next(numbers)}"
     if len(request_id) > MAX_ID_CHARACTERS:
         raise MalformedRequestError(f"id: expected at most {MAX_ID_CHARACTERS} characters", UNKNOWN_ID)
     for name in members:
         if name not in MEMBERS:
-            problem = (
-                f"{redacted_repr(name[:MAX_ID_CHARACTERS])} is no member of a request; expected {', '.join(MEMBERS)}"
-            )
+            problem = f"{redacted_repr(name[:MAX_ID_CHARACTERS])} is an unknown member; expected {', '.join(MEMBERS)}"
             raise MalformedRequestError(problem, request_id)
     action = _text(members, "action", request_id)
     if not action:
-        raise MalformedRequestError("action: is missing; expected one, as status", request_id)
+        raise MalformedRequestError("action: missing; expected the name of an action, such as status", request_id)
     config = members.get("config")
     if config is not None and not isinstance(config, dict):
         raise MalformedRequestError("config: expected an object", request_id)
@@ -122,23 +122,23 @@ def parse_request(members: Mapping[str, object], numbers: Iterator[int]) -> Requ
 
 
 def _text(members: Mapping[str, object], name: str, request_id: str) -> str:
-    """A member that is a text; empty where it is missing or null."""
+    """Return a string member, or an empty string where it is missing or null."""
     value = members.get(name)
     if value is None:
         return ""
     if not isinstance(value, str) or not value:
-        raise MalformedRequestError(f"{name}: expected a text in quotation marks that is not empty", request_id)
+        raise MalformedRequestError(f"{name}: expected a non-empty string", request_id)
     return value
 
 
 def encode_request(request: Request) -> bytes:
-    """One line."""
+    """Encode a request as one line."""
     members = {"id": request.id, "action": request.action, "network": request.network}
     return _line(members if request.config is None else {**members, "config": request.config})
 
 
 def encode_response(response: Response) -> bytes:
-    """One line. An answer that JSON cannot say, as one with a number that is none, becomes `serialization_error`."""
+    """Encode a response as one line. Data that JSON cannot represent, such as NaN, becomes a `serialization_error`."""
     if not isinstance(response.result, Failure):
         try:
             return _line({"id": response.id, "success": True, "data": response.result})
@@ -153,12 +153,12 @@ def _line(members: Mapping[str, object]) -> bytes:
 
 
 def failure_of(error: WarrenError) -> Failure:
-    """What an answer says of an error: its type, and the problem with what to do."""
+    """Return the failure that reports an error: its type, and its message with the hint."""
     message = f"{error}; {error.hint}" if error.hint else str(error)
     return Failure(error_type(error), message)
 
 
 def error_type(error: WarrenError) -> ErrorType:
-    """By its code, else by the nearest of its classes."""
+    """Return the type of an error: by its code, else by its nearest class."""
     by_class = (TYPES_OF_CLASSES[kind] for kind in type(error).__mro__ if kind in TYPES_OF_CLASSES)
     return TYPES_OF_CODES.get(error.code) or next(by_class, ErrorType.INTERNAL)

@@ -1,4 +1,4 @@
-"""What the local API asks of the agent: the seam between the control socket, the local HTTP, and what does the work."""
+"""Define what the local API requires of the agent's networks: the seam between its endpoints and what does the work."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from warren.tunnel.network import NetworkConfig
 
 @dataclass(frozen=True, slots=True)
 class NetworkView:
-    """A network as a client may see it."""
+    """Show one network to a client."""
 
     state: State
     sample: NetworkSample
@@ -21,35 +21,35 @@ class NetworkView:
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """A rotation of a network's key as it stands."""
+    """Describe a key rotation after a step."""
 
     network: str
     step: str
     """`prepared`, `committed` or `aborted`."""
     public_key: str
-    """The new key's after `prepared` and `committed`; the old one's after `aborted`."""
+    """The new key after `prepared` and `committed`; the previous key after `aborted`."""
 
 
 class Networks(Protocol):
-    """The networks of the agent. Every method raises WarrenError; `network.unknown` where there is none."""
+    """Operate on the agent's networks by name. Methods raise WarrenError, `network.unknown` for an unknown name."""
 
     def views(self) -> Sequence[NetworkView]:
-        """All of them, in the order of the configuration."""
+        """Return all networks, in the order of the configuration."""
 
     def view(self, network: str) -> NetworkView:
-        """One of them."""
+        """Return one network."""
 
     def waiting(self) -> Sequence[str]:
-        """Tables of the configuration that were changed since the start, and count at the next: `[http]`."""
+        """Return the tables of the configuration that changed and take effect after a restart, such as `[http]`."""
 
     async def connect(self, network: str, config: NetworkConfig | None) -> NetworkView:
-        """Begins to bring it up: answers as soon as that is accepted, in state `starting` where it takes longer."""
+        """Start to bring a network up and return once that is accepted, in state `starting` if it takes longer."""
 
     async def disconnect(self, network: str) -> NetworkView:
-        """Takes it down; its interface, routes, rules and DNS are gone when this returns."""
+        """Take a network down; its interface, routes, rules and DNS settings are removed when this returns."""
 
     async def reload(self) -> Sequence[NetworkView]:
-        """Reads the configuration again and applies the difference; an invalid one changes nothing."""
+        """Read the configuration again and apply the difference; an invalid one changes nothing."""
 
     async def rotate(self, network: str, step: str) -> Rotation:
-        """Goes one step on with a new private key: `prepare`, `commit` or `abort`."""
+        """Take one step of a key rotation: `prepare`, `commit` or `abort`."""

@@ -57,6 +57,8 @@ class Scrape:
     sums: Sums
     health: Health
     version: str
+    rejected_requests: int = 0
+    """On the control socket, since the agent started."""
 
     @property
     def now(self) -> float:
@@ -180,6 +182,12 @@ WARREN = (
         _whole(lambda scrape: scrape.health.score),
     ),
     Row("warren_conditions", K.GAUGE, "Things that a person should look at", _conditions),
+    Row(
+        "warren_control_requests_rejected_total",
+        K.COUNTER,
+        "Requests on the control socket that were malformed, unknown or denied",
+        _whole(lambda scrape: scrape.rejected_requests),
+    ),
     Row("warren_network_status", K.GAUGE, "1 for the status that the network has", _network_status),
     Row("warren_network_state", K.GAUGE, "1 for the state that the network is in", _network_connection),
     Row("warren_network_uptime_seconds", K.GAUGE, "Since the network was connected", _per_network(_uptime)),

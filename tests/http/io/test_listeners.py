@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from warren.errors import HostError
-from warren.http.io.listeners import TcpAddress, open_each, open_tcp, open_unix
+from warren.http.io.listeners import TcpAddress, open_all, open_tcp, open_unix
 
 pytestmark = pytest.mark.integration
 
@@ -20,7 +20,7 @@ ANY_PORT = TcpAddress(ip_address("127.0.0.1"), 0)
 def test_a_port_in_use_is_named_and_keeps_nothing_else_shut() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         busy = TcpAddress(ip_address("127.0.0.1"), other.getsockname()[1])
-        doors, errors = open_each([busy, ANY_PORT])
+        doors, errors = open_all([busy, ANY_PORT])
     assert len(doors) == 1
     doors[0].close()
     (error,) = errors
@@ -29,7 +29,7 @@ def test_a_port_in_use_is_named_and_keeps_nothing_else_shut() -> None:
 
 
 def test_both_loopbacks_are_open_where_there_are_both() -> None:
-    doors, errors = open_each([ANY_PORT, TcpAddress(ip_address("::1"), 0)])
+    doors, errors = open_all([ANY_PORT, TcpAddress(ip_address("::1"), 0)])
     assert not errors
     assert doors[0].name.startswith("127.0.0.1:")
     for door in doors:

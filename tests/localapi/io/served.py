@@ -1,4 +1,4 @@
-"""A control socket that is served, on networks in memory: the server is the agent's own, in a thread of the test."""
+"""Serve a control socket for simulated networks: the agent's own server, in a thread of the test."""
 
 from __future__ import annotations
 
@@ -16,13 +16,23 @@ from tests.localapi.simulator import SimulatedNetworks
 from warren.config.json_network import network_from_json
 from warren.files.unix_listener import Listener, listen
 from warren.local_client import Group
+from warren.localapi.action import Action
+from warren.localapi.agent_actions import AgentActions
 from warren.localapi.io.socket import Limits, serve
+from warren.localapi.network_actions import NetworkActions
 from warren.localapi.permissions import Permissions
-from warren.localapi.router import Handler
+from warren.localapi.router import ActionRouter, RejectionCounter
 
 PATIENCE_SECONDS = 10
 OWN = Permissions(Group("warren-read", None), Group("warren-admin", None), owner=os.geteuid())
 Answer = dict[str, object]
+
+
+def all_actions(networks: SimulatedNetworks) -> list[Action]:
+    """Return the actions of an agent without signed commands, which cannot be stopped."""
+    own = AgentActions(networks, info=dict, conditions=tuple, stop=lambda: None)
+    directories = ["/etc/warren/keys", "/etc/harmony-agent"]
+    return [*NetworkActions(networks, network_from_json, directories).actions(), *own.actions()]
 
 
 @contextmanager
@@ -33,18 +43,13 @@ def served(
     limits: Limits | None = None,
     permissions: Permissions = OWN,
     listener: Listener | None = None,
-) -> Iterator[None]:
-    """Until the end of the block, when whatever went wrong in the server is raised."""
-    handler = Handler(
-        networks,
-        network_from_json,
-        dict,
-        permissions=permissions,
-        key_directories=["/etc/warren/keys", "/etc/harmony-agent"],
-    )
+) -> Iterator[RejectionCounter]:
+    """Serve until the end of the block, and raise what went wrong in the server."""
+    rejections = RejectionCounter()
+    router = ActionRouter(all_actions(networks), permissions, rejections)
     listener = listener or listen(path)
     loop = asyncio.new_event_loop()
-    task = loop.create_task(serve(listener, handler, limits))
+    task = loop.create_task(serve(listener, router, limits))
 
     def run() -> None:
         with suppress(asyncio.CancelledError):
@@ -53,7 +58,7 @@ def served(
     with ThreadPoolExecutor(1) as threads:
         running = threads.submit(run)
         try:
-            yield
+            yield rejections
         finally:
             loop.call_soon_threadsafe(task.cancel)
             running.result(PATIENCE_SECONDS)

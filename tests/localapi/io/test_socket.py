@@ -94,11 +94,23 @@ def test_a_mebibyte_is_taken_and_more_is_refused_and_closed(path: Path, networks
     with served(path, networks), Conversation(path) as large, Conversation(path) as other:
         answer = large.ask(start + b"b" * room + end)
         assert answer is not None
-        assert "ping takes none" in str(answer["error"])
+        assert "ping takes no config" in str(answer["error"])
         answer = large.ask(start + b"b" * (room + 1) + end)
         assert outcome(answer) == ("unknown", "parse_error")
         assert large.receive() is None
         assert other.ask(PING) == PONG
+
+
+@pytest.mark.security
+def test_input_that_is_no_request_is_counted_as_rejected(path: Path, networks: SimulatedNetworks) -> None:
+    with served(path, networks, limits=Limits(clients=1)) as rejections:
+        with Conversation(path) as client:
+            for line in (b"[]\n", b"{}\n", b'{"action":"join"}\n'):
+                client.ask(line)
+            assert client.ask(PING) == PONG
+            with Conversation(path) as surplus:
+                assert outcome(surplus.receive()) == ("unknown", "parse_error")
+        assert int(rejections) == 4
 
 
 @pytest.mark.security

@@ -1,71 +1,61 @@
-"""What the agent answers: on its control socket, on its local HTTP, and of itself."""
+"""Serve the agent's subsystems on the control socket and the local HTTP."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from warren._core import __version__
-from warren.agent.command_api import CommandFrontend
 from warren.agent.config import AgentConfig
-from warren.agent.io.key_memory import key_memory_conditions
 from warren.agent.io.local_http import LocalHttp
-from warren.agent.io.networks import AgentNetworks
+from warren.agent.subsystem import Subsystem
 from warren.clock import wall_seconds
 from warren.config.defaults import Defaults
-from warren.config.json_network import network_from_json
+from warren.files.unix_listener import Listener
 from warren.files.unix_socket import find_group
 from warren.local_client import ADMIN_GROUP
+from warren.localapi.agent_actions import AgentActions
 from warren.localapi.http_routes import Pages
+from warren.localapi.io import socket
+from warren.localapi.messages import PROTOCOL_VERSION
+from warren.localapi.networks import Networks
 from warren.localapi.permissions import Permissions
-from warren.localapi.router import Handler
-from warren.privsep.io.privileged_ops import PrivilegedOps
+from warren.localapi.router import ActionRouter, RejectionCounter
 from warren.telemetry.conditions import Condition
-from warren.telemetry.io.echo import Prober
 
-ANSWER_SECONDS = 0.1  # who tells the agent to stop has its answer first
+STOP_DELAY_SECONDS = 0.1  # the client that stops the agent receives its response first
 
 
 @dataclass(frozen=True, slots=True)
 class AgentApi:
-    """Over the parts of one agent."""
+    """Expose the actions and conditions of the subsystems of one agent."""
 
     config: AgentConfig
-    networks: AgentNetworks
-    rights: PrivilegedOps
+    networks: Networks
     http: LocalHttp
-    prober: Prober
-    commands: CommandFrontend
+    subsystems: Sequence[Subsystem]
+    rejections: RejectionCounter = field(default_factory=RejectionCounter)
 
-    def handler(self, defaults: Defaults, stop: Callable[[], None]) -> Handler:
-        """Of the control socket; `stop` ends the agent."""
-        users, loop = find_group(self.config.daemon.group), asyncio.get_running_loop()
+    def control_server(
+        self, listener: Listener, defaults: Defaults, stop: Callable[[], None], *, has_helper: bool
+    ) -> Subsystem:
+        """Return the server of the control socket; its action `stop` calls `stop`."""
+        loop = asyncio.get_running_loop()
 
         def stop_soon() -> None:
-            loop.call_later(ANSWER_SECONDS, stop)
+            loop.call_later(STOP_DELAY_SECONDS, stop)
 
-        return Handler(
-            self.networks,
-            lambda name, given: network_from_json(name, given, defaults.root),
-            self.info,
-            permissions=Permissions(
-                read=users,
-                # The group of document 000 may do all; ours keeps looking and changing apart.
-                admin=users if defaults.program != "warren" else find_group(ADMIN_GROUP),
-                owner=_owner() if self.rights.helper is None else None,
-            ),
-            key_directories=self.config.daemon.key_directories,
-            conditions=self.conditions,
-            stop=stop_soon,
-            commands=self.commands.actions,
-        )
+        own = AgentActions(self.networks, self.info, self.conditions, stop_soon)
+        actions = [*(action for each in self.subsystems for action in each.actions), *own.actions()]
+        router = ActionRouter(actions, self._permissions(defaults, has_helper=has_helper), self.rejections)
+        return Subsystem("control", lambda: socket.serve(listener, router))
 
-    def pages(self) -> Pages:
-        """Of the local HTTP."""
-        return Pages(
+    def http_servers(self) -> Iterator[Subsystem]:
+        """Return a server for each listener of the local HTTP."""
+        pages = Pages(
             self.networks,
             now=wall_seconds,
             version=__version__,
@@ -73,33 +63,39 @@ class AgentApi:
             aliases=self.config.metrics.aliases,
             conditions=self.conditions,
             settings=self.info,
+            rejected_requests=lambda: int(self.rejections),
         )
+        return self.http.servers(pages)
 
     def conditions(self) -> Iterator[Condition]:
-        """What a person should look at."""
-        yield from self.http.conditions
-        yield from self.rights.conditions()
-        yield from key_memory_conditions()
-        yield from self.commands.conditions()
-        if self.prober.unavailable is not None:
-            yield Condition("echo.unavailable", self.prober.unavailable)
-        if waiting := self.networks.waiting():
-            sentence = f"{', '.join(waiting)} of the configuration counts at the next start of the agent"
-            yield Condition("config.restart_required", sentence)
+        """Yield the conditions of all subsystems."""
+        for subsystem in self.subsystems:
+            yield from subsystem.conditions()
 
     def info(self) -> Mapping[str, object]:
-        """Which agent this is. Of the local HTTP, the addresses that could be opened."""
+        """Describe this agent; `http` lists the TCP addresses that the local HTTP listens on."""
         return {
             "version": __version__,
+            "protocol_version": PROTOCOL_VERSION,
             "pid": os.getpid(),
             "config": self.config.source,
             "socket": self.config.daemon.socket,
-            "http": [door.name for door in self.http.doors if not door.trusted],
+            "http": list(self.http.tcp_addresses()),
+            "requests_rejected": int(self.rejections),
         }
+
+    def _permissions(self, defaults: Defaults, *, has_helper: bool) -> Permissions:
+        users = find_group(self.config.daemon.group)
+        return Permissions(
+            read=users,
+            # The group of the harmony-agent interface may request all; Warren separates read and change.
+            admin=users if defaults.program != "warren" else find_group(ADMIN_GROUP),
+            owner=None if has_helper else _owner(),
+        )
 
 
 def _owner() -> int | None:
-    """Who runs an agent of their own, and so may do all with it; None for the agent of a host, as root starts it."""
+    """Return the uid of a user who runs an agent of their own; None for the agent of a host, which root starts."""
     owner: int | None = None
     if sys.platform != "win32":
         owner = os.geteuid() or None

@@ -1,7 +1,7 @@
-"""The memory that the agent's keys lie in, and what follows where the host does not lock it (H-77).
+"""Check that the memory for the agent's keys is locked, and report where the host does not lock it (H-77).
 
-Only pages that hold keys are locked, so the usual limit of 8 MiB is enough for some 260,000 keys; and beyond it counts
-CAP_IPC_LOCK, which an agent that root has started keeps.
+Only pages that hold keys are locked. The usual limit of 8 MiB is enough for 260,000 keys. CAP_IPC_LOCK, which an
+agent started by root keeps, lifts it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import logging
 from collections.abc import Iterator
 
 from warren._core import key_memory
+from warren.agent.subsystem import Subsystem
 from warren.errors import HostError
 from warren.telemetry.conditions import Condition
 
@@ -17,9 +18,9 @@ log = logging.getLogger(__name__)
 
 
 def check_key_memory(*, required: bool) -> None:
-    """To be called once this process is who it stays: whether keys are kept off the disk. If not, that is logged.
+    """Log a warning if keys can reach the disk. Call it after privileges have been dropped.
 
-    Raises HostError instead where it is `required`.
+    Raises HostError instead where locked memory is `required`.
     """
     if (error := _error()) is None:
         return
@@ -28,8 +29,12 @@ def check_key_memory(*, required: bool) -> None:
     log.warning(error.code, extra={"reason": str(error), "hint": error.hint})
 
 
-def key_memory_conditions() -> Iterator[Condition]:
-    """That some key may be written to the disk, as long as it may."""
+def key_memory_subsystem() -> Subsystem:
+    """Return the subsystem that reports memory for keys that is not locked."""
+    return Subsystem("key memory", conditions=_conditions)
+
+
+def _conditions() -> Iterator[Condition]:
     if (error := _error()) is not None:
         yield Condition.of_error(error, "key_memory.unlocked")
 
@@ -39,5 +44,5 @@ def _error() -> HostError | None:
     if memory.refusal is None:
         return None
     open_bytes = memory.mapped_bytes - memory.locked_bytes
-    problem = f"{open_bytes} octets of memory for keys are not as they should be: {memory.refusal}"
+    problem = f"{open_bytes} octets of memory for keys are not protected: {memory.refusal}"
     return HostError(problem, code="key_memory.unlocked", errno=memory.errno)

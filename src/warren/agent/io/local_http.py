@@ -1,6 +1,6 @@
-"""The local HTTP as the configuration wants it: its doors, and who may come in.
+"""Open the local HTTP as configured: its listeners, and the access that they grant.
 
-What cannot be opened is told, in the log and as a condition of health; the tunnels stay up (H-68).
+A listener that cannot be opened is logged and becomes a condition; the tunnels stay up (H-68).
 """
 
 from __future__ import annotations
@@ -8,12 +8,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from warren.agent.settings import HttpSettings
+from warren.agent.subsystem import Subsystem
 from warren.errors import HostError
 from warren.http.auth import Access
-from warren.http.io.listeners import HttpListener, TcpAddress, open_each, open_unix
+from warren.http.io.listeners import HttpListener, TcpAddress, open_all, open_unix
+from warren.http.io.server import Responder, serve
 from warren.http.io.token_file import read_or_make_token
 from warren.telemetry.conditions import Condition
 
@@ -22,35 +25,47 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class LocalHttp:
-    """What could be opened."""
+    """Hold the listeners that could be opened."""
 
-    doors: tuple[HttpListener, ...] = ()
+    listeners: tuple[HttpListener, ...] = ()
     access: Access = Access()  # noqa: RUF009, frozen
     conditions: tuple[Condition, ...] = ()
-    """Why the rest could not."""
+    """Why the others could not be opened."""
+
+    def subsystem(self) -> Subsystem:
+        """Return the subsystem that reports what could not be opened."""
+        return Subsystem("http", conditions=lambda: self.conditions)
+
+    def servers(self, responder: Responder) -> Iterator[Subsystem]:
+        """Return a server for each listener."""
+        return (Subsystem(f"http {each.name}", partial(serve, each, responder)) for each in self.listeners)
+
+    def tcp_addresses(self) -> Iterator[str]:
+        """Yield the TCP addresses of the listeners."""
+        return (listener.name for listener in self.listeners if not listener.trusted)
 
 
 def open_http(settings: HttpSettings, gid: int | None) -> LocalHttp:
-    """Opens it; `gid` is the group that may use its Unix socket and read its token."""
+    """Open the local HTTP; `gid` is the group that may use its Unix socket and read its token."""
     if not settings.enabled:
         return LocalHttp()
-    doors, refusals = open_each(addresses_of(settings))
+    listeners, errors = open_all(tcp_addresses(settings))
     token = None
     try:
         token = read_or_make_token(Path(settings.token), gid)
     except HostError as error:
-        refusals.append(error)
+        errors.append(error)
     try:
-        doors.append(open_unix(Path(settings.socket), gid))
+        listeners.append(open_unix(Path(settings.socket), gid))
     except HostError as error:
-        refusals.append(error)
-    for refusal in refusals:
-        log.error("http.refused", extra={"code": refusal.code, "error": str(refusal), "hint": refusal.hint})
+        errors.append(error)
+    for failure in errors:
+        log.error("http.open_failed", extra={"code": failure.code, "error": str(failure), "hint": failure.hint})
     access = Access(token, addresses=any(not address.is_loopback for address in settings.bind))
-    conditions = (Condition.of_error(refusal, "http.refused") for refusal in refusals)
-    return LocalHttp(tuple(doors), access, tuple(conditions))
+    conditions = (Condition.of_error(each, "http.refused") for each in errors)
+    return LocalHttp(tuple(listeners), access, tuple(conditions))
 
 
-def addresses_of(settings: HttpSettings) -> Iterator[TcpAddress]:
-    """Where it is to listen."""
+def tcp_addresses(settings: HttpSettings) -> Iterator[TcpAddress]:
+    """Yield the TCP addresses to listen on."""
     return (TcpAddress(address, settings.port) for address in settings.bind)

@@ -1,31 +1,37 @@
-"""Echoes to the peers of all networks, and what they measure."""
+"""Send ICMP echo requests to the peers of all networks, and keep what they measure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from warren._core import PublicKey
+from warren.agent.subsystem import Subsystem
+from warren.telemetry.conditions import Condition
 from warren.telemetry.echo import Figures, only_address
 from warren.telemetry.io.echo import Prober, Target
 from warren.tunnel.network import NetworkConfig
 from warren.tunnel.peer_liveness import SILENCE_SECONDS
 
-LEAST_ECHOES = 3  # unanswered before a peer counts as down: two may be lost on a bad path
+MIN_UNANSWERED = 3  # echoes, before a peer counts as down: two may be lost on a bad path
 
 
 class Probes:
-    """What is measured of each peer, by network."""
+    """Measure the latency and loss of each peer, by network."""
 
     def __init__(self, interval_seconds: float) -> None:
         self.prober = Prober(interval_seconds)
-        # Where echoes come seldom, one that is late would be a peer that is down.
-        self._are_evidence = interval_seconds * LEAST_ECHOES <= SILENCE_SECONDS
+        # With a long interval, one late echo would make a peer count as down.
+        self._are_evidence = interval_seconds * MIN_UNANSWERED <= SILENCE_SECONDS
         self._targets: dict[str, dict[PublicKey, Target]] = {}
         self._met: dict[str, frozenset[PublicKey]] = {}
-        """Peers with which there was a handshake: an echo before it measures how long that took."""
+        """Peers that have had a handshake: an echo sent before it would measure the handshake."""
+
+    def subsystem(self) -> Subsystem:
+        """Return the subsystem that sends the echo requests."""
+        return Subsystem("probes", self.prober.run, self._conditions)
 
     def aim(self, network: NetworkConfig, standing_by: frozenset[PublicKey]) -> None:
-        """At those of its peers that have an address to ask, and that packets for it go to."""
+        """Probe the peers of a network that have an address to probe, except those on standby."""
         peers = ((peer.public_key, peer.probe or only_address(peer.allowed_ips)) for peer in network.peers)
         self._aim(
             network.name,
@@ -37,7 +43,7 @@ class Probes:
         )
 
     def meet(self, network: str, peers: Iterable[PublicKey]) -> None:
-        """There was a handshake with these. What was sent before the first of a peer does not count."""
+        """Note handshakes with peers. Echoes sent before the first handshake of a peer do not count."""
         before = self._met.get(network, frozenset())
         self._met[network] = before.union(peers)
         targets = self._targets.get(network, {})
@@ -46,21 +52,25 @@ class Probes:
                 self.prober.restart(targets[key])
 
     def forget(self, network: str) -> None:
-        """It is down."""
+        """Stop probing a network that is down."""
         self._met.pop(network, None)
         self._aim(network, {})
 
     def figures(self, network: str) -> dict[PublicKey, Figures]:
-        """Of the peers of a network that have answered yet."""
+        """Return the measurements of the peers of a network that have answered."""
         targets, met = self._targets.get(network, {}), self._met.get(network, frozenset())
         found = ((key, self.prober.figures(target)) for key, target in targets.items() if key in met)
         return {key: figures for key, figures in found if figures is not None}
 
     def answered_at(self, network: str) -> Mapping[PublicKey, float]:
-        """When peers last answered, in monotonic seconds; none where echoes come too seldom to judge a peer by."""
+        """Return when peers last answered, in monotonic seconds; empty if the interval is too long for that."""
         if not self._are_evidence:
             return {}
         return {key: figures.answered_at for key, figures in self.figures(network).items()}
+
+    def _conditions(self) -> Iterator[Condition]:
+        if self.prober.unavailable is not None:
+            yield Condition("echo.unavailable", self.prober.unavailable)
 
     def _aim(self, network: str, targets: dict[PublicKey, Target]) -> None:
         if self._targets.get(network, {}) == targets:

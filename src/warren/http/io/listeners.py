@@ -62,7 +62,7 @@ def open_unix(path: Path, group: int | None = None) -> HttpListener:
     return HttpListener(found.socket, str(path), found.undo, trusted=True)
 
 
-def open_each(addresses: Iterable[TcpAddress]) -> tuple[list[HttpListener], list[HostError]]:
+def open_all(addresses: Iterable[TcpAddress]) -> tuple[list[HttpListener], list[HostError]]:
     """Those that can be opened, and why the others cannot. IPv6's loopback is not missed on a host without IPv6."""
     doors: list[HttpListener] = []
     errors: list[HostError] = []

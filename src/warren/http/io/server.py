@@ -33,14 +33,14 @@ FULL = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length
 log = logging.getLogger(__name__)
 
 
-class Answers(Protocol):
+class Responder(Protocol):
     """What stands behind a door."""
 
     async def answer(self, request: Request) -> Response:
         """Never raises for what a client sends."""
 
 
-async def serve(door: HttpListener, pages: Answers) -> None:
+async def serve(door: HttpListener, responder: Responder) -> None:
     """Answers what comes through the door until cancelled; then the door and its connections are closed."""
     open_now: set[asyncio.Task[None]] = set()
     with closing(door):
@@ -50,7 +50,7 @@ async def serve(door: HttpListener, pages: Answers) -> None:
                 if len(open_now) >= CONNECTIONS:
                     _turn_away(accepted)
                     continue
-                connection = _Connection(accepted, pages, trusted=door.trusted)
+                connection = _Connection(accepted, responder, trusted=door.trusted)
                 task = connections.create_task(connection.run(), name=f"http from {door.name}")
                 open_now.add(task)
                 task.add_done_callback(open_now.discard)
@@ -73,9 +73,9 @@ class _Body:
 
 
 class _Connection:
-    def __init__(self, accepted: socket, pages: Answers, *, trusted: bool) -> None:
+    def __init__(self, accepted: socket, responder: Responder, *, trusted: bool) -> None:
         self._socket = accepted
-        self._pages = pages
+        self._responder = responder
         self._trusted = trusted
         self._head_only = False
         self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_BYTES)
@@ -133,7 +133,7 @@ class _Connection:
 
     async def _answer(self, request: Request) -> Response:
         try:
-            return await self._pages.answer(request)
+            return await self._responder.answer(request)
         except Exception:
             # Nor may a page that fails.
             log.exception("http.failed", extra={"method": request.method, "target": request.target})

@@ -1,7 +1,9 @@
-"""The control socket: each client is a task that reads requests and sends their answers, in their order.
+"""Serve the control socket: each client is a task that reads requests and sends their responses in order.
 
-A client that sends too much, says nothing for too long or comes when there are many is told so and loses its
-connection; the others notice nothing (H-41). An action that was accepted goes on when its client is gone.
+1. A client that sends too much, idles too long or exceeds the number of clients gets an error and is disconnected; the
+   other clients notice nothing (H-41).
+2. An action that was accepted continues after its client has disconnected.
+3. A `connect` or `disconnect` that takes long is answered early, with the state that the network is in (H-27).
 """
 
 from __future__ import annotations
@@ -32,26 +34,26 @@ from warren.localapi.messages import (
     failure_of,
     parse_request,
 )
-from warren.localapi.router import Handler
+from warren.localapi.router import ActionRouter
 
-CHUNK_OCTETS = 16 << 10  # scanned in some 30 ms at worst, then it is the others' turn
-ACCEPTED_SECONDS = 0.25  # socat waits for half a second after it has sent all (H-27)
+CHUNK_OCTETS = 16 << 10  # scanned in 30 ms at worst, before other clients get their turn
+INTERIM_SECONDS = 0.25  # socat waits for half a second after it has sent all (H-27)
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one client, and all of them, may use (H-41)."""
+    """Limit what one client, and all clients together, may use (H-41)."""
 
     octets: int = MAX_OCTETS
     clients: int = 32
     idle_seconds: float = 60
-    """From an answer to the end of the next request, and for an answer to be taken."""
+    """From a response to the end of the next request, and for a response to be received."""
 
 
-async def serve(listener: Listener, handler: Handler, limits: Limits | None = None) -> None:
-    """Answers clients until cancelled; then the socket and its file are gone, and all connections closed."""
+async def serve(listener: Listener, router: ActionRouter, limits: Limits | None = None) -> None:
+    """Serve clients until cancelled; then the socket, its file and all connections are closed."""
     limits = limits or Limits()
     numbers = itertools.count(1)
     connected: set[asyncio.Task[None]] = set()
@@ -60,44 +62,47 @@ async def serve(listener: Listener, handler: Handler, limits: Limits | None = No
             while True:
                 accepted = await accept(listener.socket, "control")
                 if len(connected) >= limits.clients:
-                    _turn_away(accepted, limits)
+                    router.count_malformed()
+                    _reject_client(accepted, limits)
                     continue
-                connection = _Connection(accepted, handler, limits, numbers, group)
+                connection = _Connection(accepted, router, limits, numbers, group)
                 task = group.create_task(connection.run(), name="control client")
                 connected.add(task)
                 task.add_done_callback(connected.discard)
 
 
-def _turn_away(accepted: socket, limits: Limits) -> None:
-    log.warning("control.client_refused", extra={"limit": limits.clients})
+def _reject_client(accepted: socket, limits: Limits) -> None:
+    log.warning("client.rejected", extra={"limit": limits.clients})
+    problem = f"{limits.clients} clients are connected, which is the limit; try again later"
     with accepted, suppress(OSError):
-        accepted.send(encode_response(_refusal(f"there are {limits.clients} clients; expected fewer, try again")))
+        accepted.send(encode_response(_malformed_response(problem)))
         accepted.shutdown(SHUT_WR)
-        accepted.recv(CHUNK_OCTETS)  # what stays unread would reach the client as an error in the place of an end
+        accepted.recv(CHUNK_OCTETS)  # a close with unread input would reach the client as a reset, not as an end
 
 
-def _refusal(problem: str) -> Response:
+def _malformed_response(problem: str) -> Response:
     return Response(UNKNOWN_ID, Failure(ErrorType.PARSE, problem))
 
 
 class _Connection:
     def __init__(
-        self, accepted: socket, handler: Handler, limits: Limits, numbers: Iterator[int], group: asyncio.TaskGroup
+        self, accepted: socket, router: ActionRouter, limits: Limits, numbers: Iterator[int], group: asyncio.TaskGroup
     ) -> None:
         self._socket = accepted
-        self._handler = handler
+        self._router = router
         self._limits = limits
         self._numbers = numbers
         self._group = group
-        self._splitter = JsonFramer(limits.octets)
+        self._framer = JsonFramer(limits.octets)
         self._loop = asyncio.get_running_loop()
 
     async def run(self) -> None:
-        """Until either side ends it."""
+        """Serve the client until either side disconnects."""
         with self._socket, suppress(OSError, TimeoutError):
             try:
                 client = peer_credentials(self._socket)
             except HostError as error:
+                self._router.count_malformed()
                 await self._send(Response(UNKNOWN_ID, failure_of(error)))
             else:
                 while await self._exchange(client):
@@ -105,42 +110,45 @@ class _Connection:
             await end(self._socket)
 
     async def _exchange(self, client: Client) -> bool:
-        """Whether more may follow."""
+        """Respond to the requests that arrive next; return whether more may follow."""
         try:
             async with asyncio.timeout(self._limits.idle_seconds):
                 frames, ended = await self._receive()
         except TimeoutError:
-            problem = f"no request came for {self._limits.idle_seconds:g} s; expected one"
+            problem = f"no request arrived within {self._limits.idle_seconds:g} s"
             frames, ended = [Malformed(problem, is_last=True)], True
         for frame in frames:
             await asyncio.sleep(0)
-            await self._send(await self._answer(frame, client))
+            await self._send(await self._respond(frame, client))
             ended = ended or (isinstance(frame, Malformed) and frame.is_last)
         return not ended
 
     async def _receive(self) -> tuple[list[Members | Malformed], bool]:
-        """What is complete next, and whether the client has sent all that it will."""
+        """Return the next complete frames, and whether the client has sent its last one."""
         while octets := await receive(self._socket, CHUNK_OCTETS):
-            if frames := self._splitter.feed(octets):
+            if frames := self._framer.feed(octets):
                 return frames, False
-        return self._splitter.end(), True
+        return self._framer.end(), True
 
-    async def _answer(self, frame: Members | Malformed, client: Client) -> Response:
+    async def _respond(self, frame: Members | Malformed, client: Client) -> Response:
         if isinstance(frame, Malformed):
-            return _refusal(frame.problem)
+            self._router.count_malformed()
+            return _malformed_response(frame.problem)
         try:
             request = parse_request(frame, self._numbers)
         except MalformedRequestError as error:
+            self._router.count_malformed()
             return Response(error.id, failure_of(error))
-        return await self._carry_out(request, client)
+        return await self._run_action(request, client)
 
-    async def _carry_out(self, request: Request, client: Client) -> Response:
-        work = self._handler.answer(request, client, wall_seconds())
+    async def _run_action(self, request: Request, client: Client) -> Response:
+        """Run the action in a task that outlives this connection; respond early if it is accepted and takes long."""
+        work = self._router.respond(request, client, wall_seconds())
         task = self._group.create_task(work, name=f"control {request.action}")
         while not task.done():
-            await asyncio.wait([task], timeout=ACCEPTED_SECONDS)
-            if not task.done() and (early := self._handler.answer_on_the_way(request)):
-                return early
+            await asyncio.wait([task], timeout=INTERIM_SECONDS)
+            if not task.done() and (interim := self._router.interim_response(request)):
+                return interim
         return await task
 
     async def _send(self, response: Response) -> None:

@@ -1,4 +1,4 @@
-"""What signed commands have from the rest of the agent."""
+"""Pass the rest of the agent to signed commands."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from warren.privsep.io.privileged_ops import PrivilegedOps
 
 @dataclass(frozen=True, slots=True)
 class AgentContext:
-    """Handed in by main."""
+    """Hold what signed commands use of the rest of the agent."""
 
     rights: PrivilegedOps
     group: asyncio.TaskGroup
+    """The agent's own: commands that were accepted run in it, whoever requested them."""
     networks: Networks
 
-    def about(self) -> Mapping[str, object]:
-        """What the agent knows of itself: `AskAgent`."""
+    def describe(self) -> Mapping[str, object]:
+        """Return what the agent knows about its networks, for the effect `AskAgent`."""
         return {"networks": [listed(view, wall_seconds()) for view in self.networks.views()]}

@@ -1,0 +1,1 @@
+"""Signed commands in the agent: opening, control socket actions, and the service that runs them."""

@@ -1,0 +1,215 @@
+"""Run signed commands in the agent: the node's keys, the command store, the audit log, the pipeline and its handlers.
+
+Only `subsystem` imports this module, and only where a trust root is pinned: a node without commands loads none of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from warren.agent.io.commands.context import AgentContext
+from warren.agent.io.commands.local_ingress import LocalIngress
+from warren.audit.event import AuditEvent, Origin
+from warren.audit.io.journal import DAY_SECONDS, Journal, Retention
+from warren.clock import monotonic_seconds, wall_seconds
+from warren.commands.admission import Admission, Rate
+from warren.commands.bootstrap_routes import BootstrapPages
+from warren.commands.effects.effect import Emit
+from warren.commands.handlers.files import file_handlers
+from warren.commands.handlers.host_metrics import HostState
+from warren.commands.handlers.records import record_handlers
+from warren.commands.handlers.service_monitor import ServiceWatch
+from warren.commands.pipeline.bundle_cache import BundleCache
+from warren.commands.pipeline.command_pipeline import CommandPipeline
+from warren.commands.pipeline.executor import Execution, Executor, Handlers
+from warren.commands.pipeline.periodic import keep_up
+from warren.commands.pipeline.verifier import Verifier
+from warren.commands.providers.system import AskAgent, RecentCommands
+from warren.commands.registry import UPKEEP, VERBS
+from warren.commands.sealed import unsealer
+from warren.commands.settings import CommandSettings
+from warren.commands.store.command_store import CommandStore
+from warren.errors import HostError
+from warren.files.unix_socket import find_group
+from warren.http.io import server
+from warren.http.io.listeners import HttpListener, open_unix
+from warren.jws import to_base64url
+from warren.privsep.helper_protocol import OpenRunner
+from warren.privsep.io.root_handlers import root_handlers
+from warren.privsep.io.runner_client import RunnerClient
+from warren.telemetry.conditions import Condition
+from warren.trust.bundle import expiry_problem
+from warren.trust.identity import NodeIdentity
+from warren.trust.io.identity_file import read_identity
+
+SESSION_ID_BYTES = 16
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+MEGABYTE = 1 << 20
+
+log = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def open_command_service(settings: CommandSettings, context: AgentContext) -> AsyncIterator[CommandService]:
+    """Open the service until the block ends: then no command runs, and the audit log ends with a checkpoint.
+
+    Raises WarrenError.
+    """
+    identity = read_identity(Path(settings.security.identity))
+    sid = to_base64url(secrets.token_bytes(SESSION_ID_BYTES))
+    retention = Retention(
+        settings.monitoring.max_log_size_mb * MEGABYTE, settings.monitoring.log_retention_days * DAY_SECONDS
+    )
+    store = CommandStore(
+        Path(settings.commands),
+        Origin(identity.agent_id, boot=_boot_id(), session=sid),
+        Journal(Path(settings.audit), identity.agent_id, identity.signing, retention),
+        rows=settings.security.single_use_rows,
+        retention_seconds=retention.seconds,
+    )
+    for result in await store.recover():
+        log.warning("command.interrupted", extra={"corr_id": result.corr_id, "verb": result.verb})
+    service = CommandService(settings, identity, sid, store, context)
+    try:
+        service.open_bootstrap_endpoint()
+        yield service
+    finally:
+        await service.close()
+        await store.close()
+
+
+def _boot_id() -> str:
+    try:
+        return BOOT_ID.read_text().strip()
+    except OSError:
+        return ""
+
+
+class CommandService:
+    """Connect the pipeline of commands with its store, its executor and the host."""
+
+    def __init__(
+        self, settings: CommandSettings, identity: NodeIdentity, sid: str, store: CommandStore, context: AgentContext
+    ) -> None:
+        self._settings = settings
+        self._identity = identity
+        self._sid = sid
+        self._store = store
+        self._context = context
+        self._bundles = BundleCache(settings.security)
+        self._host = HostState(settings.monitoring.status_interval_seconds)
+        self._services = ServiceWatch(
+            settings.services, settings.monitoring.health_check_interval_seconds, self._host.states
+        )
+        self._bootstrap_listener: HttpListener | None = None
+        self._bootstrap_conditions: tuple[Condition, ...] = ()
+        self._runner = self._make_runner()
+        self._executor = Executor(
+            identity.agent_id, settings, self._handlers(), unsealer(identity.sealing), self._bundles.sealing_key
+        )
+        security, sandbox = settings.security, settings.sandbox
+        self._pipeline = CommandPipeline(
+            identity.agent_id,
+            verify=Verifier(identity.agent_id, self._bundles, security.exec_enable).verify,
+            verbs=VERBS,
+            part_of=lambda verb: verb.run,
+            admission=Admission(
+                Rate(security.rate_per_minute), Rate(security.verb_rate_per_minute, self._bundles.rate), sandbox.queue
+            ),
+            at_once=sandbox.max_concurrency,
+            single_use=store,
+            executor=self._executor,
+            group=context.group,
+        )
+        self.ingress = LocalIngress(identity, sid, self._bundles, self._pipeline, store, context.group)
+
+    def conditions(self) -> Iterator[Condition]:
+        """Yield what keeps commands from being verified, recorded or run."""
+        bundle = self._bundles.bundle()
+        if bundle is None:
+            yield Condition("trust.missing", f"{self._bundles.problem}: no command can be verified")
+        elif problem := expiry_problem(bundle, wall_seconds()):
+            yield Condition("trust.expiring", problem)
+        if (error := self._store.audit_trouble) is not None:
+            problem = f"{self._settings.audit}: {error.strerror}: commands that change something are rejected"
+            yield Condition("audit.unwritable", problem)
+        yield from self._bootstrap_conditions
+        yield from self._services.conditions()
+        if self._runner is not None:
+            yield from self._runner.conditions()
+
+    async def run(self) -> None:
+        """Observe the host and run periodic tasks, the runner and the bootstrap endpoint until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._host.watch(), name="commands host")
+            group.create_task(self._services.watch(), name="commands services")
+            if self._runner is not None:
+                group.create_task(self._runner.run(), name="commands runner")
+            elif self._settings.security.exec_enable:
+                group.create_task(keep_up(self._executor, UPKEEP), name="commands periodic")
+            if self._bootstrap_listener is not None:
+                pages = BootstrapPages(lambda effects: self._executor.tend(lambda _: effects), monotonic_seconds)
+                group.create_task(server.serve(self._bootstrap_listener, pages), name="commands bootstrap")
+
+    async def close(self) -> None:
+        """Reject new commands, and end those that run."""
+        await self._pipeline.close()
+
+    def open_bootstrap_endpoint(self) -> None:
+        """Listen for bootstrap tokens, if configured; a socket that cannot be opened becomes a condition."""
+        path, group = self._settings.services.bootstrap_socket, self._settings.services.bootstrap_group
+        if path is None:
+            return
+        try:
+            self._bootstrap_listener = open_unix(Path(path), find_group(group).gid if group else None)
+        except HostError as error:
+            log.error("bootstrap.unavailable", extra={"error": str(error)})  # noqa: TRY400, no traceback
+            hint = f"add the agent's user to the group {group}, or see the error" if group else error.hint
+            self._bootstrap_conditions = (Condition("bootstrap.unavailable", f"{error}; {hint}"),)
+
+    def _make_runner(self) -> RunnerClient | None:
+        """Return the client of the privileged runner, or None where this process runs privileged parts itself."""
+        helper = self._context.rights.helper
+        if helper is None or not self._settings.security.exec_enable:
+            return None
+        grace = self._settings.sandbox.grace_seconds
+        return RunnerClient(lambda: helper.ask_descriptor(OpenRunner()), self._sid, grace, self._emit_event)
+
+    def _handlers(self) -> Handlers:
+        own: Handlers = {Emit: self._emit, AskAgent: self._ask_agent, RecentCommands: self._recent_commands}
+        privileged = self._runner.handlers() if self._runner else root_handlers(self._settings, self._emit_event)
+        return {
+            **file_handlers(),
+            **self._host.handlers(),
+            **record_handlers(self._store.records),
+            **privileged,
+            **own,
+        }
+
+    async def _ask_agent(self, _: AskAgent, __: Execution) -> Mapping[str, object]:
+        return self._context.describe()
+
+    async def _recent_commands(self, effect: RecentCommands, _: Execution) -> tuple[Mapping[str, object], ...]:
+        return self.ingress.recent(effect.count)
+
+    async def _emit(self, effect: Emit, execution: Execution) -> None:
+        self._emit_event(effect.event, {"corr_id": execution.command.corr_id, **effect.fields})
+
+    def _emit_event(self, event: str, fields: Mapping[str, object]) -> None:
+        """Write an event to the agent's log, and soon afterwards to the audit log."""
+        log.info(event, extra=dict(fields))
+        corr_id = fields.get("corr_id")
+        details = {name: value for name, value in fields.items() if name != "corr_id"}
+        audit_event = AuditEvent(event, int(wall_seconds()), str(corr_id) if corr_id else None, details=details)
+        self._context.group.create_task(self._audit(audit_event), name=f"audit {event}")
+
+    async def _audit(self, event: AuditEvent) -> None:
+        try:
+            await self._store.note(event)
+        except Exception as error:  # noqa: BLE001, the audit log is in trouble: the agent's log reports it
+            log.error("audit.write_failed", extra={"of": event.event, "error": str(error)})  # noqa: TRY400
