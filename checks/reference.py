@@ -16,7 +16,7 @@ import click
 
 from warren import errors
 from warren.cli.main import program
-from warren.telemetry import metrics
+from warren.telemetry import conditions, metrics
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
@@ -119,6 +119,19 @@ def metrics_page() -> str:
     )
 
 
+def conditions_page() -> str:
+    """Render the registry of conditions."""
+    heads = ("condition", "health", "meaning", "hint")
+    rows = [(f"`{row.name}`", row.severity.value, row.meaning, row.hint) for row in conditions.ROWS]
+    return (
+        f"# Conditions\n\n{NOTE}\n"
+        "A condition is something about a running agent that an administrator should look at. `warren status` prints it,\n"
+        "`/healthz` lists it, the metric `warren_conditions` counts it and the log has it, each by the same name. `degraded`\n"
+        "lowers the agent's health to at best degraded; `info` leaves it as it is.\n\n"
+        f"{table(heads, rows)}"
+    )
+
+
 def cli_page() -> str:
     """Render every command of `warren` with its options."""
     context = click.Context(program, info_name="warren")
@@ -163,6 +176,7 @@ def paragraphs(text: str) -> str:
 
 PAGES: Mapping[str, Callable[[], str]] = {
     "cli.md": cli_page,
+    "conditions.md": conditions_page,
     "errors.md": errors_page,
     "metrics.md": metrics_page,
 }
