@@ -125,9 +125,9 @@ def conditions_page() -> str:
     rows = [(f"`{row.name}`", row.severity.value, row.meaning, row.hint) for row in conditions.ROWS]
     return (
         f"# Conditions\n\n{NOTE}\n"
-        "A condition is something about a running agent that an administrator should look at. `warren status` prints it,\n"
-        "`/healthz` lists it, the metric `warren_conditions` counts it and the log has it, each by the same name. `degraded`\n"
-        "lowers the agent's health to at best degraded; `info` leaves it as it is.\n\n"
+        "A condition is something about a running agent that an administrator should look at. `warren status`\n"
+        "prints it, `/healthz` lists it, the metric `warren_conditions` counts it and the log has it, each by the\n"
+        "same name. `degraded` lowers the agent's health to at best degraded; `info` leaves it as it is.\n\n"
         f"{table(heads, rows)}"
     )
 
