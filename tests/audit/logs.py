@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from warren.audit.chain import EMPTY, Head
-from warren.audit.checkpoint import FIRST, Checkpoint, sign_checkpoint, token_hash
+from warren.audit.checkpoint import NO_PREVIOUS, Checkpoint, sign_checkpoint, token_hash
 from warren.audit.event import AuditEvent, Origin, encode_line
-from warren.audit.verify import Location, Verdict, read_anchors, verify_log
+from warren.audit.verify import Location, Verdict, read_checkpoints, verify_log
 from warren.jws import SigningKey
 
 KEY = SigningKey(b"\x07" * 32)
@@ -16,37 +16,38 @@ ORIGIN = Origin("gateway-001", "site-1", "boot", "session")
 NOW = 1_800_000_000
 
 
-def write(count: int, head: Head = EMPTY, word: str = "status.read") -> list[bytes]:
-    """So many lines behind `head`."""
+def make_lines(count: int, head: Head = EMPTY, event: str = "status.read") -> list[bytes]:
+    """Return `count` lines that follow `head`."""
     lines = []
     for number in range(count):
-        lines.append(encode_line(AuditEvent(word, NOW + number), ORIGIN, head.n + 1, head.digest))
+        lines.append(encode_line(AuditEvent(event, NOW + number), ORIGIN, head.n + 1, head.digest))
         head = head.followed_by(lines[-1])
     return lines
 
 
-def heads(lines: Sequence[bytes], head: Head = EMPTY) -> list[Head]:
-    """After each line, and first before all."""
-    found = [head]
+def heads_of(lines: Sequence[bytes], head: Head = EMPTY) -> list[Head]:
+    """Return the first head and the head after each line."""
+    heads = [head]
     for line in lines:
-        found.append(found[-1].followed_by(line))
-    return found
+        heads.append(heads[-1].followed_by(line))
+    return heads
 
 
-def seal(ends: Sequence[Head], key: SigningKey = KEY) -> list[str]:
-    """Checkpoints at these heads."""
+def make_checkpoints(heads: Sequence[Head], key: SigningKey = KEY) -> list[str]:
+    """Return linked checkpoints of these heads."""
     tokens: list[str] = []
-    for head in ends:
-        prev = token_hash(tokens[-1]) if tokens else FIRST
+    for head in heads:
+        prev = token_hash(tokens[-1]) if tokens else NO_PREVIOUS
         tokens.append(sign_checkpoint(Checkpoint("gateway-001", head, NOW, prev), key))
     return tokens
 
 
-def verdict(lines: Sequence[bytes], tokens: Sequence[str] = (), held: Sequence[str] = ()) -> Verdict:
-    """As `warren audit verify` comes to it; `held` is kept elsewhere."""
-    anchors, faults = read_anchors(
-        [(Location("checkpoints", each), token) for each, token in enumerate(tokens, 1)], KEYS
+def verdict_of(lines: Sequence[bytes], tokens: Sequence[str] = (), anchors: Sequence[str] = ()) -> Verdict:
+    """Verify a log as `warren audit verify` does; `anchors` are kept off the host."""
+    checkpoints, findings = read_checkpoints(
+        [(Location("checkpoints", number), token) for number, token in enumerate(tokens, 1)], KEYS
     )
-    kept, _ = read_anchors([(Location("anchor", 1), token) for token in held], KEYS)
-    found = verify_log([(Location("log", each), line) for each, line in enumerate(lines, 1)], [*anchors, *kept])
-    return Verdict(found.first, found.head, found.sealed, (*faults, *found.faults))
+    kept, _ = read_checkpoints([(Location("anchor", 1), token) for token in anchors], KEYS)
+    numbered = [(Location("log", number), line) for number, line in enumerate(lines, 1)]
+    verdict = verify_log(numbered, [*checkpoints, *kept])
+    return Verdict(verdict.first, verdict.head, verdict.covered, (*findings, *verdict.findings))

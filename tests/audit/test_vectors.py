@@ -1,4 +1,4 @@
-"""The vectors of docs/protocol/audit.md, which a stranger's verifier can be held against."""
+"""The vectors of docs/protocol/audit.md, for other implementations of the verification."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from warren.audit.io.keyfile import read_verifying_keys
 from warren.audit.io.logfiles import log_in
-from warren.audit.verify import Location, read_anchors, verify_log
+from warren.audit.verify import Location, read_checkpoints, verify_log
 
 pytestmark = [pytest.mark.integration, pytest.mark.security]
 
@@ -20,19 +20,19 @@ DOCUMENT = json.loads((VECTORS / "cases.json").read_text())
 
 
 @pytest.mark.parametrize("case", DOCUMENT["cases"], ids=lambda case: case["log"] + "-anchored" * case["anchor"])
-def test_each_is_told_for_what_it_is(case: dict[str, Any]) -> None:
+def test_vector_gives_documented_verdict(case: dict[str, Any]) -> None:
     keys = read_verifying_keys(str(VECTORS / "node.jwk.json"))
     log = log_in([VECTORS / f"{case['log']}.jsonl"])
-    anchors, faults = read_anchors(log.tokens(), keys)
+    anchors, findings = read_checkpoints(log.tokens(), keys)
     if case["anchor"]:
         token = (VECTORS / "anchor.checkpoint").read_text().strip()
-        anchors += read_anchors([(Location("anchor", 1), token)], keys)[0]
-    faults += verify_log(log.lines(), anchors).faults
-    assert (not faults) is case["good"]
-    assert [fault.place.line for fault in faults][:1] == case["lines"]
+        anchors += read_checkpoints([(Location("anchor", 1), token)], keys)[0]
+    findings += verify_log(log.lines(), anchors).findings
+    assert (not findings) is case["good"]
+    assert [finding.location.line for finding in findings][:1] == case["lines"]
 
 
-def test_the_heads_by_the_document_s_own_words() -> None:
+def test_heads_of_vectors_follow_documented_formula() -> None:
     head = bytes(32)
     for line, expected in zip((VECTORS / "good.jsonl").read_bytes().splitlines(), DOCUMENT["heads"], strict=True):
         assert json.loads(line)["prev"] == head.hex()

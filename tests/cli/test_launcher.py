@@ -13,7 +13,7 @@ import pytest
 from tests.cli.program import PATIENCE_SECONDS
 from tests.netns.engine import launcher
 from warren._core import __version__
-from warren.cli.program_names import DIALECTS
+from warren.cli.program_names import SECTIONS_OF_PROGRAM
 
 pytestmark = pytest.mark.integration
 EVIL = "raise SystemExit('what others put there was run')\n"
@@ -41,7 +41,7 @@ def alone(tmp_path: Path) -> Path:
     return Path(shutil.copy2(launcher(), tmp_path / "bin" / "harmony-agent"))
 
 
-@pytest.mark.parametrize("name", DIALECTS)
+@pytest.mark.parametrize("name", SECTIONS_OF_PROGRAM)
 def test_under_each_name_it_is_a_compiled_file_with_the_words_of_that_name(name: str) -> None:
     program = launcher().with_name(name)
     assert program.read_bytes()[:4] == b"\x7fELF"

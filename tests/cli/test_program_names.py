@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from warren._core import __version__
-from warren.cli.program_names import DIALECTS
+from warren.cli.program_names import SECTIONS_OF_PROGRAM
 
 from .program import PATIENCE_SECONDS
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.integration
 RUN = "import sys; from warren.cli.main import main; sys.exit(main())"
 
 
-@pytest.fixture(params=DIALECTS)
+@pytest.fixture(params=SECTIONS_OF_PROGRAM)
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -39,8 +39,8 @@ def test_it_says_its_own_name(name: str, tmp_path: Path) -> None:
 
 def test_every_command_is_there(name: str, tmp_path: Path) -> None:
     shown = started_as(name, tmp_path, "--help").stdout
-    assert [word for word in DIALECTS[name] if f"\n  {word} " not in shown] == []
-    assert [word for word in DIALECTS[name] if started_as(name, tmp_path, word, "--help").returncode] == []
+    assert [word for word in SECTIONS_OF_PROGRAM[name] if f"\n  {word} " not in shown] == []
+    assert [word for word in SECTIONS_OF_PROGRAM[name] if started_as(name, tmp_path, word, "--help").returncode] == []
 
 
 def test_the_words_of_document_000(tmp_path: Path) -> None:

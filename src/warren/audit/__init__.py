@@ -1,1 +1,1 @@
-"""What was decided and done, in a chain that shows every change made to it afterwards."""
+"""The audit log: events in a hash chain, with signed checkpoints."""

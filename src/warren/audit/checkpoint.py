@@ -1,7 +1,7 @@
-"""The log's head, signed: what is held elsewhere shows that the log was cut or swapped (docs/protocol/audit.md).
+"""Checkpoints: signed heads of the log. A copy kept off the host proves truncation and replacement of the log.
 
-A checkpoint is a JWS of type `warren-cp+jws` by the node's signing key. Each names the one before it by its SHA-256, so
-that none of them can be left out either.
+A checkpoint is a JWS of type `warren-cp+jws` by the node's signing key. Each contains the SHA-256 of the previous one,
+so that none can be left out (docs/protocol/audit.md).
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from warren.strictjson import encode, parse_object
 TYPE = "warren-cp+jws"
 INTERVAL_SECONDS = 30
 INTERVAL_LINES = 256
-FIRST = "0" * 64
-"""The `prev` of a checkpoint before which there is none."""
+NO_PREVIOUS = "0" * 64
+"""The `prev` of the first checkpoint."""
 MEMBERS = {"agent_id", "n", "head", "ts", "prev"}
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What one says."""
+    """The content of a checkpoint."""
 
     agent_id: str
     head: Head
     ts: int
     """Seconds since the Unix epoch."""
-    prev: str = FIRST
-    """SHA-256 of the token of the checkpoint before it."""
+    prev: str = NO_PREVIOUS
+    """SHA-256 of the previous checkpoint's token."""
 
 
 def sign_checkpoint(checkpoint: Checkpoint, key: jws.SigningKey) -> str:
-    """The token."""
+    """Return the signed token of a checkpoint."""
     members = {
         "agent_id": checkpoint.agent_id,
         "n": checkpoint.head.n,
@@ -47,22 +47,30 @@ def sign_checkpoint(checkpoint: Checkpoint, key: jws.SigningKey) -> str:
 
 
 def verify_checkpoint(token: str, keys: Mapping[str, jws.VerifyingKey]) -> Checkpoint:
-    """Raises ValueError: JwsError where its signature is not of one of `keys`, which are by their `kid`."""
+    """Return the checkpoint in a token, signed by one of `keys` (by `kid`).
+
+    Raises:
+        ValueError: the token is not a checkpoint, or none of the keys signed it (JwsError).
+    """
     return _parse(jws.verify(jws.read(token), TYPE, keys))
 
 
-def read_checkpoint(token: str) -> Checkpoint:
-    """What it says, which nothing proves. Raises ValueError."""
+def parse_unverified(token: str) -> Checkpoint:
+    """Return the checkpoint in a token without verifying its signature.
+
+    Raises:
+        ValueError: the token is not a checkpoint.
+    """
     return _parse(jws.from_base64url(jws.read(token).text.split(".")[1]))
 
 
 def token_hash(token: str) -> str:
-    """By which the next one names it."""
+    """Return the SHA-256 of a token, the `prev` of the next checkpoint."""
     return hashlib.sha256(token.encode("ascii")).hexdigest()
 
 
 def is_due(lines: int, seconds: float) -> bool:
-    """Whether one is wanted, `lines` and `seconds` after the last. None is where nothing was appended."""
+    """Return whether a checkpoint is due, `lines` and `seconds` after the last. It never is without a new line."""
     return lines >= INTERVAL_LINES or (lines > 0 and seconds >= INTERVAL_SECONDS)
 
 
@@ -72,4 +80,4 @@ def _parse(octets: bytes) -> Checkpoint:
         case {"agent_id": str(agent), "n": int(n), "head": str(head), "ts": int(ts), "prev": str(prev)}:
             if set(members) == MEMBERS and n >= 0 and DIGEST.fullmatch(head) and DIGEST.fullmatch(prev):
                 return Checkpoint(agent, Head(n, head), ts, prev)
-    raise ValueError("is no checkpoint")
+    raise ValueError("not a checkpoint")

@@ -1,7 +1,7 @@
-"""What is written down of each decision and outcome: one line of JSON (G-46, V-81, X-32).
+"""Audit events: one line of JSON for each decision and outcome (G-46, V-81, X-32).
 
-The eight keys of document 001 come first, in its order; document 004's `ts corr_id verb duration_ms` are four of them:
-`timestamp correlation_id command execution_time_ms`. docs/protocol/audit.md has every key.
+The eight keys of the ViWorkS gateway agent come first, in its order. `ts corr_id verb duration_ms` of ViWorkS outbound
+are four of them: `timestamp correlation_id command execution_time_ms`. docs/protocol/audit.md documents every key.
 """
 
 from __future__ import annotations
@@ -16,31 +16,31 @@ from warren.audit.chain import MAX_LINE_BYTES
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Whose log it is."""
+    """The node and process that write a log."""
 
     agent_id: str
     site: str = ""
     boot: str = ""
-    """The kernel's random value of this boot; empty where there is none."""
+    """The kernel's boot id; empty where there is none."""
     session: str = ""
-    """What the agent made at random when it started."""
+    """A random value of this run of the agent."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuditEvent:
-    """One of them. What is None is not known, or there is none; nothing here is a secret."""
+    """One audit event. None means unknown or not applicable; no field holds a secret."""
 
     event: str
-    """`command.` and `accepted`, `repeated`, `refused`, `finished` or `interrupted`; `noun.verb` of anything else."""
+    """The event's name, `noun.verb_past`: `command.accepted`, `command.finished`."""
     timestamp: int
     """Seconds since the Unix epoch."""
     correlation_id: str | None = None
     command: str | None = None
-    """The verb, once its signatures are proven."""
+    """The verb, once the signatures are verified."""
     parameters: Mapping[str, object] = field(default_factory=dict)
-    """As `redact.permitted` gives them, and no other way."""
+    """Arguments that passed `redact.loggable_arguments`, and no others."""
     result: str = "success"
-    """`success`, `error`, `denied`, `timeout`; `accepted` for what is about to run."""
+    """`success`, `error`, `denied` or `timeout`; `accepted` before execution."""
     execution_time_ms: int = 0
     source_ip: str | None = None
     actor: str | None = None
@@ -51,15 +51,18 @@ class AuditEvent:
     nonce: str | None = None
     stderr_hash: str | None = None
     hashes: Mapping[str, str] = field(default_factory=dict)
-    """SHA-256 of what is too long or too secret to stand here: `args`, `stdout`, `script`."""
+    """SHA-256 of values that are too long or secret: `args`, `stdout`, `script`."""
     details: Mapping[str, object] = field(default_factory=dict)
-    """What else belongs to an event that is no command's."""
+    """Further values of an event that is not about a command."""
 
 
 def encode_line(event: AuditEvent, origin: Origin, n: int, prev: str) -> bytes:
-    """One line of ASCII, without its newline. Raises ValueError for a number that JSON does not have.
+    """Encode an event as a line of ASCII, without its newline.
 
-    Of an event that is longer than any line may be, `parameters` and `details` are left out.
+    `parameters` and `details` are omitted if the line would be too long.
+
+    Raises:
+        ValueError: a number is not finite.
     """
     line = _encode(event, origin, n, prev)
     if len(line) > MAX_LINE_BYTES:

@@ -1,29 +1,29 @@
-"""Which arguments of a command stand in the log: by the schema of its verb, never by their name (G-47)."""
+"""Redaction: a verb's schema decides which arguments are logged, never their names (G-47)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Protocol
 
-ALLOWED = {"create_openvpn_user": frozenset({"username"})}
-"""Verbs of which less is written than their schema would let: an e-mail address is no secret, but a person's."""
+ALLOWLISTS = {"create_openvpn_user": frozenset({"username"})}
+"""Verbs that log fewer arguments than their schema allows: an e-mail address is not secret, but personal data."""
 
 
 class Rule(Protocol):
-    """What a schema says of an argument."""
+    """The rule of a schema for one argument."""
 
     @property
     def secret(self) -> bool:
-        """Whether it may stand nowhere."""
+        """Return whether the argument must not be logged."""
 
     def problem(self, value: object) -> str | None:
-        """Why a value is none of it."""
+        """Return why a value is invalid, or None."""
 
 
-def permitted(verb: str, args: Mapping[str, object], rules: Mapping[str, Rule]) -> dict[str, object]:
-    """The arguments that may be written down, in the order of the schema.
+def loggable_arguments(verb: str, args: Mapping[str, object], rules: Mapping[str, Rule]) -> dict[str, object]:
+    """Return the arguments that may be logged, in the order of the schema.
 
-    Of a value that its rule refuses nothing is: it could be anything, of any length, and in the wrong place.
+    An invalid value is omitted: it can be of any length, and a secret in the wrong field.
     """
-    names = [name for name, rule in rules.items() if not rule.secret and name in ALLOWED.get(verb, rules)]
+    names = [name for name, rule in rules.items() if not rule.secret and name in ALLOWLISTS.get(verb, rules)]
     return {name: args[name] for name in names if name in args and rules[name].problem(args[name]) is None}

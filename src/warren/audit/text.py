@@ -1,23 +1,25 @@
-"""A line of the log for people."""
+"""A line of the log as text."""
 
 from __future__ import annotations
 
 import json
 
-SHOWN = ("timestamp", "n", "event", "command", "result", "error_code", "actor", "correlation_id", "parameters")
-"""In this order, before what else there is."""
+SHOWN_KEYS = ("timestamp", "n", "event", "command", "result", "error_code", "actor", "correlation_id", "parameters")
+"""The keys that are shown, in this order; `details` follow."""
 
 
 def line_text(line: bytes) -> str:
-    """On one line, without what only machines need; one that is none of ours as it stands, escaped."""
+    """Return the line for people, without the members of the chain. A line that cannot be parsed is escaped."""
     try:
         members = json.loads(line)
-        head = " ".join(str(members[name]) for name in SHOWN[:3])
-        pairs = {name: members[name] for name in (*SHOWN[3:], "details") if members.get(name) not in (None, {}, "NONE")}
+        head = " ".join(str(members[name]) for name in SHOWN_KEYS[:3])
+        pairs = {
+            name: members[name] for name in (*SHOWN_KEYS[3:], "details") if members.get(name) not in (None, {}, "NONE")
+        }
     except (ValueError, KeyError, TypeError, AttributeError):
         return ascii(line.decode("ascii", "replace"))
-    return " ".join((head, *(f"{name}={_word(value)}" for name, value in pairs.items())))
+    return " ".join((head, *(f"{name}={_value_text(value)}" for name, value in pairs.items())))
 
 
-def _word(value: object) -> str:
+def _value_text(value: object) -> str:
     return value if isinstance(value, str) and value.isprintable() and " " not in value else json.dumps(value)

@@ -1,9 +1,9 @@
-"""Whether a log is as it was written, and if not, where it is not (G-49).
+"""Verification of a log: find each line that was edited, removed, inserted or reordered (G-49).
 
-Each line says its place: its number, and the head of all before it. So a line that was edited, removed, put in or moved
-does not fit to its neighbours. Whoever writes all lines anew from one on, so that they fit again, meets the next
-checkpoint, which takes the node's key to sign. Who has that too, or cuts the log behind its last checkpoint, meets an
-anchor: a checkpoint that is held elsewhere.
+Each line contains its number and the head of the chain before it. A line that was edited, removed, inserted or
+reordered therefore contradicts its neighbours. A log that was rewritten from some line on, with a consistent chain,
+contradicts the next checkpoint, which only the node's key can sign. A holder of that key can rewrite the log, and
+anybody can truncate it after its last checkpoint. Both contradict an anchor: a checkpoint that is kept off the host.
 """
 
 from __future__ import annotations
@@ -12,8 +12,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from warren.audit.chain import EMPTY, Head, parse_link
-from warren.audit.checkpoint import Checkpoint, read_checkpoint, token_hash, verify_checkpoint
+from warren.audit.checkpoint import Checkpoint, parse_unverified, token_hash, verify_checkpoint
 from warren.jws import VerifyingKey
+
+Keys = Mapping[str, VerifyingKey] | None
+"""The node's public key by its `kid`. None: signatures are not verified."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,142 +32,150 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Where something is not as it was written."""
+    """One contradiction in a log."""
 
-    place: Location
+    location: Location
     n: int
-    """The number in the log of the line that this is about."""
+    """The number of the entry concerned."""
     problem: str
 
     def __str__(self) -> str:
-        return f"{self.place}: entry {self.n}: {self.problem}"
+        return f"{self.location}: entry {self.n}: {self.problem}"
 
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """A checkpoint, and where it stands."""
+    """A checkpoint and its location."""
 
-    place: Location
+    location: Location
     checkpoint: Checkpoint
 
     @property
     def head(self) -> Head:
-        """What it signs."""
+        """Return the head that the checkpoint signs."""
         return self.checkpoint.head
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was found."""
+    """The result of a verification."""
 
     first: int
-    """The number of the first line; 0 of an empty log."""
+    """The number of the first entry; 0 for an empty log."""
     head: Head
-    """The log up to its last line."""
-    sealed: int
-    """The last line that a checkpoint covers. The last line behind it could have been edited without a trace here."""
-    faults: tuple[Finding, ...]
+    """The head after the last entry."""
+    covered: int
+    """The last entry that a checkpoint covers. Changes of the last entry behind it leave no trace in the log."""
+    findings: tuple[Finding, ...]
 
 
-def read_anchors(
-    tokens: Iterable[tuple[Location, str]], keys: Mapping[str, VerifyingKey] | None
-) -> tuple[list[Anchor], list[Finding]]:
-    """The checkpoints of a log in their order. Without keys they are taken at their word."""
+def read_checkpoint(token: str, keys: Keys) -> Checkpoint:
+    """Return the checkpoint in a token, verified if there are keys.
+
+    Raises:
+        ValueError: the token is not a checkpoint, or none of the keys signed it.
+    """
+    return parse_unverified(token) if keys is None else verify_checkpoint(token, keys)
+
+
+def read_checkpoints(tokens: Iterable[tuple[Location, str]], keys: Keys) -> tuple[list[Anchor], list[Finding]]:
+    """Return the checkpoints of a log in their order, and what contradicts them."""
     anchors: list[Anchor] = []
-    faults: list[Finding] = []
-    before = ""
-    for place, token in tokens:
-        if token == before:  # a segment begins with the last one of the segment before it
+    findings: list[Finding] = []
+    previous = ""
+    for location, token in tokens:
+        if token == previous:  # a segment starts with the last checkpoint of the previous one
             continue
-        last = anchors[-1].head.n if anchors else 0
+        n = anchors[-1].head.n if anchors else 0
         try:
-            found = verify_checkpoint(token, keys) if keys is not None else read_checkpoint(token)
+            checkpoint = read_checkpoint(token, keys)
         except ValueError as error:
-            faults.append(Finding(place, last, f"the checkpoint behind this entry {error}"))
+            findings.append(Finding(location, n, f"invalid checkpoint after this entry: {error}"))
             continue
-        if before and found.prev != token_hash(before):
-            faults.append(Finding(place, found.head.n, "a checkpoint before this entry's is missing, or was moved"))
-        anchors.append(Anchor(place, found))
-        before = token
-    return anchors, faults
+        if previous and checkpoint.prev != token_hash(previous):
+            problem = "the checkpoint before the one of this entry is missing or was reordered"
+            findings.append(Finding(location, checkpoint.head.n, problem))
+        anchors.append(Anchor(location, checkpoint))
+        previous = token
+    return anchors, findings
 
 
 def verify_log(lines: Iterable[tuple[Location, bytes]], anchors: Sequence[Anchor]) -> Verdict:
-    """Goes through all of it, the oldest line first."""
-    walk = LogVerifier(anchors)
-    for place, line in lines:
-        walk.step(place, line)
-    return walk.end()
+    """Verify a whole log, the oldest line first."""
+    verifier = LogVerifier(anchors)
+    for location, line in lines:
+        verifier.add_line(location, line)
+    return verifier.finish()
 
 
 @dataclass(slots=True)
 class LogVerifier:
-    """Line by line through a log."""
+    """Verifies a log line by line."""
 
     anchors: Sequence[Anchor]
     head: Head = EMPTY
-    """The log up to the last line that could be read."""
+    """The head after the last line that could be parsed."""
     first: int = 0
-    sealed: int = 0
-    place: Location = Location("the log", 0)
-    before: Location = Location("the log", 0)
-    unread: int = 0
-    """Lines since `head` that could not be read."""
-    faults: list[Finding] = field(default_factory=list)
-    by_n: dict[int, list[Anchor]] = field(init=False)
+    covered: int = 0
+    location: Location = Location("the log", 0)
+    previous_location: Location = Location("the log", 0)
+    unparsed: int = 0
+    """The number of lines since `head` that could not be parsed."""
+    findings: list[Finding] = field(default_factory=list)
+    anchors_by_n: dict[int, list[Anchor]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.by_n = {}
+        self.anchors_by_n = {}
         for anchor in self.anchors:
-            self.by_n.setdefault(anchor.head.n, []).append(anchor)
+            self.anchors_by_n.setdefault(anchor.head.n, []).append(anchor)
 
-    def step(self, place: Location, line: bytes) -> None:
-        """One line more."""
-        self.before, self.place = self.place, place
+    def add_line(self, location: Location, line: bytes) -> None:
+        """Verify the next line."""
+        self.previous_location, self.location = self.location, location
         try:
             link = parse_link(line)
         except ValueError as error:
-            self.unread += 1
-            self._fault(self.head.n + self.unread, f"was edited or put in: it {error}")
+            self.unparsed += 1
+            self._add_finding(self.head.n + self.unparsed, f"edited or inserted: {error}")
             return
         if not self.first:
-            self._begin(link.before)
+            self._check_start(link.before)
         elif link.before != self.head:
-            self._misfit(link.before)
-        self.head, self.unread = link.after, 0
-        self._meet()
+            self._report_break(link.before)
+        self.head, self.unparsed = link.after, 0
+        self._check_anchors()
 
-    def end(self) -> Verdict:
-        """The whole of it."""
-        beyond = max((anchor for anchor in self.anchors), key=lambda anchor: anchor.head.n, default=None)
-        if beyond and beyond.head.n > self.head.n:
-            problem = f"the log ends here, but {beyond.place} signs it up to entry {beyond.head.n}: it was cut"
-            self._fault(self.head.n, problem)
-        return Verdict(self.first, self.head, self.sealed, tuple(self.faults))
+    def finish(self) -> Verdict:
+        """Check that the log reaches the last anchor, and return the verdict."""
+        last = max(self.anchors, key=lambda anchor: anchor.head.n, default=None)
+        if last and last.head.n > self.head.n:
+            problem = f"the log ends here, but {last.location} signs entry {last.head.n}: it was truncated"
+            self._add_finding(self.head.n, problem)
+        return Verdict(self.first, self.head, self.covered, tuple(self.findings))
 
-    def _begin(self, before: Head) -> None:
+    def _check_start(self, before: Head) -> None:
         self.first = before.n + 1
-        # A segment's checkpoints begin with the last one of the segment before it.
-        if self.unread == 0 and before not in (EMPTY, *(anchor.head for anchor in self.anchors[:1])):
-            self._fault(self.first, "all before it is missing, and no checkpoint ends there")
+        # A segment's checkpoints start with the last one of the previous segment.
+        if self.unparsed == 0 and before not in (EMPTY, *(anchor.head for anchor in self.anchors[:1])):
+            self._add_finding(self.first, "all entries before it are missing, and no checkpoint covers them")
 
-    def _misfit(self, before: Head) -> None:
-        n, expected = before.n + 1, self.head.n + self.unread + 1
+    def _report_break(self, before: Head) -> None:
+        n, expected = before.n + 1, self.head.n + self.unparsed + 1
         if n > expected:
-            gone = f"entry {expected} is" if n == expected + 1 else f"entries {expected} to {n - 1} are"
-            self._fault(n, f"{gone} missing before it")
-        elif n < expected - self.unread or (n < expected and before.digest != self.head.digest):
-            self._fault(n, f"stands behind entry {expected - 1}: it was put in, or moved")
-        elif not self.unread:
-            self.faults.append(Finding(self.before, self.head.n, "this one or the one behind it was edited"))
+            missing = f"entry {expected} is" if n == expected + 1 else f"entries {expected} to {n - 1} are"
+            self._add_finding(n, f"{missing} missing before it")
+        elif n < expected - self.unparsed or (n < expected and before.digest != self.head.digest):
+            self._add_finding(n, f"it follows entry {expected - 1}: inserted or reordered")
+        elif not self.unparsed:
+            self.findings.append(Finding(self.previous_location, self.head.n, "this entry or the next one was edited"))
 
-    def _meet(self) -> None:
-        for anchor in self.by_n.get(self.head.n, []):
+    def _check_anchors(self) -> None:
+        for anchor in self.anchors_by_n.get(self.head.n, []):
             if anchor.head == self.head:
-                self.sealed = max(self.sealed, self.head.n)
+                self.covered = max(self.covered, self.head.n)
             else:
-                since = f"entries {self.sealed + 1} to {self.head.n}"
-                self._fault(self.head.n, f"{anchor.place} signs another log up to here: {since} are not those it saw")
+                entries = f"entries {self.covered + 1} to {self.head.n}"
+                self._add_finding(self.head.n, f"{entries} differ from those that {anchor.location} signs")
 
-    def _fault(self, n: int, problem: str) -> None:
-        self.faults.append(Finding(self.place, n, problem))
+    def _add_finding(self, n: int, problem: str) -> None:
+        self.findings.append(Finding(self.location, n, problem))

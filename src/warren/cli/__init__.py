@@ -1,1 +1,1 @@
-"""The command `warren`: one file for each noun. Nothing here is imported by others."""
+"""The command line: a module for each noun."""

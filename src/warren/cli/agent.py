@@ -1,4 +1,4 @@
-"""`warren agent`: the daemon, started, stopped, told to read its configuration again."""
+"""`warren agent`: start, stop and reload the daemon."""
 
 from __future__ import annotations
 
@@ -9,67 +9,86 @@ from typing import Any
 
 import click
 
+from warren.cli.help import Group, Option
 from warren.cli.options import config_options, config_path, own_defaults, socket_option
 from warren.cli.output import warn, write
 from warren.clock import monotonic_seconds
 from warren.errors import EngineError, InputError, RemoteError
 from warren.localapi.io.client import request
 
-STOP_SECONDS = 10.0  # H-55 allows it five
-GLANCE_SECONDS = 0.02
-GAINED = "WARREN_GAINED"  # the launcher's word that capabilities came by its file (launcher/src/environment.rs)
+STOP_TIMEOUT_SECONDS = 10.0  # H-55 allows the agent five
+POLL_INTERVAL_SECONDS = 0.02
+FILE_CAPS = "WARREN_GAINED"  # the launcher sets it if capabilities came from its file (launcher/src/environment.rs)
 
 
-@click.group()
+@click.group(cls=Group, examples=("warren agent start --config ./agent.toml", "warren agent reload"))
 def agent() -> None:
-    """The daemon that keeps this host's networks as its configuration says."""
+    """Manage the agent daemon."""
 
 
-@agent.command()
+@agent.command(
+    examples=(
+        "warren agent start",
+        "warren agent start --config ./agent.toml --verbose",
+    ),
+)
 @config_options
-@click.option("--user", metavar="NAME", help="Become this user, not the one of the configuration; root stays root.")
-@click.option("-v", "--verbose", is_flag=True, help="Log why, too.")
+@click.option(
+    "--user",
+    cls=Option,
+    metavar="USER",
+    help="Run as USER instead of [daemon] user.",
+    default_text="[daemon] user",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Enable debug logging.")
 def start(config: Path | None, root: str, user: str | None, verbose: bool) -> None:
-    """Run in the foreground until SIGTERM, SIGINT or `warren agent stop`.
+    """Run the agent in the foreground.
 
-    Started as root it becomes another user, who keeps CAP_NET_ADMIN; a helper that stays root opens root's key files
-    and changes the host's name servers for it, and nothing else.
+    It runs until SIGTERM, SIGINT or `warren agent stop`. Started as root, it drops to another user and keeps
+    CAP_NET_ADMIN. A helper process stays root: it opens key files of root and changes the host's DNS settings.
 
-    SIGHUP, or `warren agent reload`, reads the configuration again: only the difference is applied, and an invalid one
-    changes nothing. Logs go to standard error, as JSON unless that is a terminal.
+    SIGHUP reloads the configuration, as `warren agent reload` does: only differences are applied, and an invalid
+    configuration changes nothing. Logs go to standard error, as JSON unless it is a terminal.
     """
-    from warren.agent.main import Options, run  # noqa: PLC0415, no other command waits for the daemon
+    from warren.agent.main import Options, run  # noqa: PLC0415, no other command loads the daemon
     from warren.config.overrides import LOG_LEVEL, USER, overrides, verbosity  # noqa: PLC0415
 
-    gained = GAINED in os.environ
-    if gained and root:
-        raise InputError("--root leads to files of the caller's choice", code="privilege.file_capabilities")
+    has_file_caps = FILE_CAPS in os.environ
+    if has_file_caps and root:
+        raise InputError("--root is not allowed with file capabilities", code="privilege.file_capabilities")
     defaults = own_defaults(root)
-    above = overrides({LOG_LEVEL: verbosity(verbose), USER: ("--user", user)}, os.environ)
-    run(Options(config_path(config, defaults), defaults, above, has_file_capabilities=gained))
+    flags = overrides({LOG_LEVEL: verbosity(verbose), USER: ("--user", user)}, os.environ)
+    run(Options(config_path(config, defaults), defaults, flags, has_file_capabilities=has_file_caps))
 
 
-@agent.command()
+@agent.command(examples=("warren agent stop",))
 @socket_option
 def stop(socket: Path) -> None:
-    """End the agent; its interfaces, routes and DNS are gone when this returns."""
+    """Stop the agent and remove its interfaces, routes and DNS settings.
+
+    They are removed when the command returns.
+    """
     request(socket, "stop")
     begin = monotonic_seconds()
     while _answers(socket):
-        if monotonic_seconds() - begin > STOP_SECONDS:
-            raise EngineError(f"the agent at {socket} was told to stop, and still answers", code="agent.failed")
-        time.sleep(GLANCE_SECONDS)
+        if monotonic_seconds() - begin > STOP_TIMEOUT_SECONDS:
+            problem = f"the agent at {socket} still answers {STOP_TIMEOUT_SECONDS:g} s after the request to stop"
+            raise EngineError(problem, code="agent.failed")
+        time.sleep(POLL_INTERVAL_SECONDS)
     write("the agent has stopped\n")
 
 
-@agent.command()
+@agent.command(examples=("warren agent reload",))
 @socket_option
 def reload(socket: Path) -> None:
-    """Apply what has changed in the configuration; sessions of unchanged peers go on."""
+    """Apply changes of the configuration.
+
+    Sessions of unchanged peers continue. An invalid configuration changes nothing.
+    """
     answer: Any = request(socket, "reload")
     write("reloaded\n")
-    if waiting := answer.get("restart_needed"):
-        warn(f"what was changed in {', '.join(waiting)} counts at the next start of the agent")
+    if keys := answer.get("restart_needed"):
+        warn(f"changes in {', '.join(keys)} take effect after a restart")
 
 
 def _answers(socket: Path) -> bool:

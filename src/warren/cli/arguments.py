@@ -1,4 +1,4 @@
-"""Arguments of a verb as words of a command line; secrets never are."""
+"""Arguments of a verb from the command line. Secrets are only read from a file, a prompt or standard input."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_SECRET_CHARACTERS = 4_096
 
 
 def read_arguments(verb: Verb, words: tuple[str, ...]) -> dict[str, object]:
-    """Raises InputError that names all that is wrong; nothing of a secret is in it."""
+    """Return the arguments, checked by the verb's schema. Raises InputError, which never holds a secret."""
     rules = {name: rule for schema in verb.schemas for name, rule in schema.rules.items()}
     args = dict(_read(word, rules, secret_names(verb.schemas)) for word in words)
     try:
@@ -29,20 +29,20 @@ def read_arguments(verb: Verb, words: tuple[str, ...]) -> dict[str, object]:
 
 
 def _read(word: str, rules: dict[str, Rule], secret: frozenset[str]) -> tuple[str, object]:
-    name, given, value = word.partition("=")
-    if given and value.startswith("@"):
+    name, equals, value = word.partition("=")
+    if equals and value.startswith("@"):
         return name, _from_file(name, Path(value[1:]))
-    if not given:
-        return name, _asked(name)
+    if not equals:
+        return name, _prompted(name)
     if name in secret:
         problem = f"{name} is secret, and every process of this host can read a command line"
-        hint = f"write {name} alone to be asked, or {name}=@FILE"
+        hint = f"use {name} alone to be prompted, or {name}=@FILE"
         raise InputError(problem, code="command.malformed", hint=hint)
     return name, _number(value) if isinstance(rules.get(name), Number) else value
 
 
 def _number(value: str) -> object:
-    """What is no number the schema refuses."""
+    """Return the value as a number if it is one; else the schema rejects it."""
     for parse in (int, float):
         try:
             return parse(value)
@@ -56,17 +56,17 @@ def _from_file(name: str, path: Path) -> str:
         with path.open(encoding="utf-8") as file:
             return file.read(MAX_SECRET_CHARACTERS + 1).removesuffix("\n")
     except (OSError, UnicodeDecodeError) as error:
-        problem = error.strerror if isinstance(error, OSError) else "is not UTF-8"
+        problem = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise InputError(f"{name}: {path}: {problem}", code="command.unusable") from error
 
 
-def _asked(name: str) -> str:
+def _prompted(name: str) -> str:
     if sys.stdin.isatty():
         answer: str = click.prompt(name, hide_input=True, err=True)
         return answer
     line = next(_lines(), None)
     if line is None:
-        raise InputError(f"{name}: standard input has ended; expected it on a line", code="command.malformed")
+        raise InputError(f"{name}: expected a value on a line of standard input", code="command.malformed")
     return line
 
 

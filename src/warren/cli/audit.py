@@ -1,9 +1,9 @@
-"""`warren audit`: what was decided and done here, and whether the log still is as it was written."""
+"""`warren audit`: verify and show the audit log."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -12,64 +12,85 @@ from warren.agent.io.config_file import read_config
 from warren.audit.io.keyfile import read_verifying_keys
 from warren.audit.io.logfiles import LogFiles, last_head, log_in, log_of
 from warren.audit.text import line_text
-from warren.audit.verify import Anchor, Finding, Location, Verdict, read_anchors, verify_log
+from warren.audit.verify import Anchor, Keys, Location, Verdict, read_checkpoint, read_checkpoints, verify_log
+from warren.cli.help import Group, Option
 from warren.cli.options import config_options, config_path, json_option, own_defaults
-from warren.cli.output import tell, warn, write
+from warren.cli.output import report, warn, write
 from warren.errors import InputError, WarrenError
-from warren.jws import VerifyingKey
 from warren.trust.io.identity_file import read_identity
 
 FILES = click.argument("files", metavar="[FILE…]", nargs=-1, type=click.Path(path_type=Path, exists=True))
-LONGEST_NAME = 256
-Keys = Mapping[str, VerifyingKey] | None
+MAX_PATH_CHARACTERS = 256
 
 
-@click.group()
+@click.group(cls=Group, examples=("warren audit verify", "warren audit show -n 20"))
 def audit() -> None:
-    """Verify and show the log of what was decided and done here.
+    """Verify and show the audit log.
 
-    It is read from its files; no agent need run. Without FILE it is the log of this host's agent.
+    The log is read from its files; the agent need not be running. Without FILE, it is the log of this host's agent.
     """
 
 
-@audit.command()
+@audit.command(examples=("warren audit verify", "warren audit verify --anchor checkpoint.jws --key identity.json"))
 @FILES
-@click.option("--anchor", "held", metavar="CHECKPOINT", multiple=True, help="One held elsewhere, or a file with it.")
 @click.option(
-    "--key", metavar="KEY", help="The node's public key, or a file with it: JWK, or of `warren identity show`."
+    "--anchor",
+    "anchors",
+    cls=Option,
+    metavar="CHECKPOINT",
+    multiple=True,
+    help="Trusted checkpoint kept off this host, or a file with it.",
+    default_text="none",
+)
+@click.option(
+    "--key",
+    cls=Option,
+    metavar="KEY",
+    help="Public key of the node, or a file with it: a JWK, or the output of `warren identity show`.",
+    default_text="this node's key, without FILE",
 )
 @config_options
-def verify(files: Sequence[Path], held: Sequence[str], key: str | None, config: Path | None, root: str) -> int:
-    """Say whether the log is as it was written, and where it is not.
+def verify(files: Sequence[Path], anchors: Sequence[str], key: str | None, config: Path | None, root: str) -> int:
+    """Verify the log's integrity.
 
-    Found are lines that were edited, removed, put in or moved. That the log was cut behind its last checkpoint, or
-    written anew by somebody who has the node's key, is found with a checkpoint that was held elsewhere: --anchor.
-    Without --key and FILE the key is this node's own, if you may read it.
+    Edited, removed, inserted and reordered lines are always detected. A log that was truncated after its last
+    checkpoint, or rewritten by a holder of the node's key, is detected only with --anchor.
 
-    Exit status: 0 as it was written; 1 it is not, and where was told; or it could not be read.
+    Exit status: 0 the log is intact; 1 it was tampered with or cannot be read.
     """
     log = _log(files, config, root)
     keys = read_verifying_keys(key) if key else None if files else _own_keys(config, root)
     if keys is None:
-        warn("the signatures of checkpoints are not verified: give the node's public key as --key")
+        warn("signatures of checkpoints are not verified: pass the node's public key with --key")
     try:
-        anchors, faults = read_anchors(log.tokens(), keys)
-        found = verify_log(log.lines(), [*anchors, *_held(held, keys)])
+        checkpoints, findings = read_checkpoints(log.tokens(), keys)
+        verdict = verify_log(log.lines(), [*checkpoints, *_parse_anchors(anchors, keys)])
     except OSError as error:
         raise _unreadable(error) from error
-    write(_summary(found))
-    for fault in (*faults, *found.faults):
-        tell(str(fault))
-    return int(bool(faults or found.faults))
+    write(_summary(verdict))
+    for finding in (*findings, *verdict.findings):
+        report(str(finding))
+    return int(bool(findings or verdict.findings))
 
 
-@audit.command()
+@audit.command(examples=("warren audit show", "warren audit show -n 20 --json"))
 @FILES
-@click.option("-n", "count", metavar="COUNT", type=click.IntRange(min=1), help="The last COUNT alone.")
+@click.option(
+    "-n",
+    "count",
+    cls=Option,
+    metavar="COUNT",
+    type=click.IntRange(min=1),
+    help="Show the last COUNT entries.",
+    default_text="all",
+)
 @json_option
 @config_options
 def show(files: Sequence[Path], count: int | None, as_json: bool, config: Path | None, root: str) -> None:
-    """Print the log, one event on a line; with --json as it is written."""
+    """Show the entries of the log.
+
+    With --json, they are shown as stored.
+    """
     try:
         lines = [line for _, line in _log(files, config, root).lines()]
     except OSError as error:
@@ -78,16 +99,16 @@ def show(files: Sequence[Path], count: int | None, as_json: bool, config: Path |
         write((line.decode("ascii", "replace") if as_json else line_text(line)) + "\n")
 
 
-@audit.command()
+@audit.command(examples=("warren audit head", "warren audit head --checkpoint > checkpoint.jws"))
 @FILES
-@click.option("--checkpoint", is_flag=True, help="The last checkpoint alone: what an anchor is made of.")
+@click.option("--checkpoint", is_flag=True, help="Show the last checkpoint, to keep as an anchor.")
 @json_option
 @config_options
 def head(files: Sequence[Path], checkpoint: bool, as_json: bool, config: Path | None, root: str) -> None:
-    """Say how long the log is, and the hash that all of it leads to."""
+    """Show length and head hash."""
     log = _log(files, config, root)
     try:
-        found, token = last_head(log), log.last_token
+        last, token = last_head(log), log.last_token
     except OSError as error:
         raise _unreadable(error) from error
     if checkpoint:
@@ -95,13 +116,13 @@ def head(files: Sequence[Path], checkpoint: bool, as_json: bool, config: Path | 
             raise InputError("the log has no checkpoint yet", code="audit.missing")
         write(f"{token}\n")
     elif as_json:
-        write(json.dumps({"n": found.n, "head": found.digest, "checkpoint": token}) + "\n")
+        write(json.dumps({"n": last.n, "head": last.digest, "checkpoint": token}) + "\n")
     else:
-        write(f"{found.n} {found.digest}\n")
+        write(f"{last.n} {last.digest}\n")
 
 
 def _own_keys(config: Path | None, root: str) -> Keys:
-    """This node's, where this user may read them."""
+    """Return this node's public key, or None if this user may not read it."""
     defaults = own_defaults(root)
     security = read_config(config_path(config, defaults), defaults).commands.security
     try:
@@ -118,31 +139,28 @@ def _log(files: Sequence[Path], config: Path | None, root: str) -> LogFiles:
     return log_of(Path(read_config(config_path(config, defaults), defaults).commands.audit))
 
 
-def _held(given: Sequence[str], keys: Keys) -> list[Anchor]:
-    found: list[Anchor] = []
-    for each in given:
-        # A checkpoint has two dots, and more letters than a file's name may have.
-        is_file = len(each) < LONGEST_NAME and Path(each).exists()
-        token = (Path(each).read_text("ascii", "replace") if is_file else each).strip().rpartition("\n")[2]
-        anchors, faults = read_anchors([(Location(f"the anchor {each[:40]}", 1), token)], keys)
-        if faults:
-            raise InputError(f"{each[:40]}: this anchor {_why(faults)}", code="audit.invalid_anchor")
-        found += anchors
-    return found
+def _parse_anchors(texts: Sequence[str], keys: Keys) -> list[Anchor]:
+    """Return the anchors that are given as checkpoints or as files with one. Raises InputError."""
+    anchors: list[Anchor] = []
+    for text in texts:
+        # A checkpoint has two dots, and more characters than a file name may have.
+        is_file = len(text) < MAX_PATH_CHARACTERS and Path(text).exists()
+        token = (Path(text).read_text("ascii", "replace") if is_file else text).strip().rpartition("\n")[2]
+        try:
+            anchors.append(Anchor(Location(f"anchor {text[:40]}", 1), read_checkpoint(token, keys)))
+        except ValueError as error:
+            raise InputError(f"invalid anchor {text[:40]}: {error}", code="audit.invalid_anchor") from error
+    return anchors
 
 
-def _why(faults: Sequence[Finding]) -> str:
-    return faults[0].problem.removeprefix("the checkpoint behind this entry ")
-
-
-def _summary(found: Verdict) -> str:
-    if not found.first:
+def _summary(verdict: Verdict) -> str:
+    if not verdict.first:
         return "the log is empty\n"
-    state = "NOT as it was written" if found.faults else "as it was written"
-    said = f"entries {found.first} to {found.head.n}: {state}; head {found.head.digest}\n"
-    if found.sealed < found.head.n:
-        said += f"entries {found.sealed + 1} to {found.head.n} are behind the last checkpoint\n"
-    return said
+    state = "TAMPERED" if verdict.findings else "intact"
+    text = f"entries {verdict.first} to {verdict.head.n}: {state}; head {verdict.head.digest}\n"
+    if verdict.covered < verdict.head.n:
+        text += f"entries {verdict.covered + 1} to {verdict.head.n} are not covered by a checkpoint yet\n"
+    return text
 
 
 def _unreadable(error: OSError) -> InputError:

@@ -1,6 +1,6 @@
-"""What can be wrong with a network, one check after the other, from the host outwards (H-95).
+"""The checks of `warren doctor`, from the host outwards (H-95).
 
-Each check looks at the host itself, and says in one sentence what it saw and what would mend it.
+Each check examines the host itself, and returns one sentence about what it found and a hint.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from warren.tunnel.io.observe import find_link, link_status
 from warren.tunnel.lifecycle import State
 
 IPV4_AND_ICMP_BYTES = 28
-LEAST_ECHO_BYTES = 1280 - 48  # what IPv6 wants of every link (RFC 8200, section 5), less its header and ICMPv6's
-PING_SECONDS = 10
+MIN_ECHO_BYTES = 1280 - 48  # the minimum MTU of IPv6 (RFC 8200, section 5), less its header and ICMPv6's
+PROGRAM_TIMEOUT_SECONDS = 10
 
 
 class Result(enum.StrEnum):
-    """How a check ended."""
+    """The result of a check."""
 
     OK = "ok"
     WARNING = "warning"
@@ -35,7 +35,7 @@ class Result(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one check says."""
+    """The result of one check, with a sentence about it."""
 
     check: str
     result: Result
@@ -43,88 +43,89 @@ class Verdict:
     hint: str = ""
 
 
-def examine(
+def run_checks(
     network: Mapping[str, Any], peers: Sequence[Mapping[str, Any]], netlink: Netlink, now: float
 ) -> Iterator[Verdict]:
-    """All checks of one network; `network` and `peers` are what the agent says of it."""
-    yield state_verdict(network)
+    """Run all checks of one network; `network` and `peers` are the agent's answers."""
+    yield check_state(network)
     link = find_link(network["interface"], netlink)
-    yield link_verdict(network, link)
+    yield check_link(network, link)
     if link is None or network["state"] != State.ACTIVE:
-        return  # a link that is there is another's then
-    yield routes_verdict(peers, link, netlink)
-    yield port_verdict(network)
-    yield firewall_verdict(network)
+        return  # a link of that name belongs to another program then
+    yield check_routes(peers, link, netlink)
+    yield check_port(network)
+    yield check_firewall(network)
     for peer in peers:
-        yield peer_verdict(peer, now)
+        yield check_peer(peer, now)
     for address in probe_addresses(peers):
-        yield mtu_verdict(address, link)
+        yield check_path_mtu(address, link)
 
 
-def state_verdict(network: Mapping[str, Any]) -> Verdict:
-    """What the agent makes of it."""
+def check_state(network: Mapping[str, Any]) -> Verdict:
+    """Check that the network is active."""
     if network["state"] == State.ACTIVE:
         where = f"{network['interface']} ({network['backend']})"
         return Verdict("state", Result.OK, f"{network['network']} is active on {where}")
     reason = f": {network['error']}" if network["error"] else ""
     problem = f"{network['network']} is {network['state']}{reason}"
-    hint = "it is tried again by itself" if network["state"] == State.ERROR else f"connect {network['network']}"
+    is_retried = network["state"] == State.ERROR
+    hint = "the agent retries automatically" if is_retried else f"run: warren connect {network['network']}"
     return Verdict("state", Result.FAILED, problem, hint)
 
 
-def link_verdict(network: Mapping[str, Any], link: Link | None) -> Verdict:
-    """Whether the interface is there, up, and as wide as it should be."""
+def check_link(network: Mapping[str, Any], link: Link | None) -> Verdict:
+    """Check that the interface exists, is up and has the configured MTU."""
     name = network["interface"]
     if link is not None and network["state"] != State.ACTIVE:
-        return Verdict("interface", Result.SKIPPED, f"{name} is not the network's while it is {network['state']}")
+        problem = f"{name} does not belong to the network while it is {network['state']}"
+        return Verdict("interface", Result.SKIPPED, problem)
     if link is None:
-        return Verdict("interface", Result.FAILED, f"there is no link {name}", "the log of the agent says why")
+        return Verdict("interface", Result.FAILED, f"link {name} does not exist", "see the agent log")
     if not link.up:
-        return Verdict("interface", Result.FAILED, f"{name} is down", f"ip link set {name} up")
+        return Verdict("interface", Result.FAILED, f"{name} is down", f"run: ip link set {name} up")
     if link.mtu != network["mtu"]:
-        return Verdict("interface", Result.WARNING, f"{name} has an MTU of {link.mtu}, not {network['mtu']}")
+        return Verdict("interface", Result.WARNING, f"{name} has MTU {link.mtu}; configured is {network['mtu']}")
     addresses = ", ".join(network["addresses"]) or "no address"
     return Verdict("interface", Result.OK, f"{name} is up, mtu {link.mtu}, {addresses}")
 
 
-def routes_verdict(peers: Sequence[Mapping[str, Any]], link: Link, netlink: Netlink) -> Verdict:
-    """Whether packets for every peer go into the interface."""
+def check_routes(peers: Sequence[Mapping[str, Any]], link: Link, netlink: Netlink) -> Verdict:
+    """Check that the allowed IPs of every peer are routed to the interface."""
     status = link_status(link, netlink)
-    there = {route.destination for route in status.routes} | {address.network for address in status.addresses}
+    present = {route.destination for route in status.routes} | {address.network for address in status.addresses}
     wanted = [ip_network(prefix) for peer in peers for prefix in peer["allowed_ips"]]
-    missing = [str(prefix) for prefix in wanted if prefix not in there]
+    missing = [str(prefix) for prefix in wanted if prefix not in present]
     if missing:
-        problem = f"no route leads into {link.name} for {', '.join(missing)}"
-        return Verdict("routes", Result.WARNING, problem, "right with table = 'off'; else: warren agent reload")
-    what = "1 prefix leads" if len(wanted) == 1 else f"{len(wanted)} prefixes lead"
-    return Verdict("routes", Result.OK, f"{what} into {link.name}")
+        problem = f"no route to {link.name} for {', '.join(missing)}"
+        return Verdict("routes", Result.WARNING, problem, "expected with table = 'off'; else run: warren agent reload")
+    count = "1 prefix is" if len(wanted) == 1 else f"{len(wanted)} prefixes are"
+    return Verdict("routes", Result.OK, f"{count} routed to {link.name}")
 
 
-def port_verdict(network: Mapping[str, Any]) -> Verdict:
-    """Whether the engine has its UDP port."""
+def check_port(network: Mapping[str, Any]) -> Verdict:
+    """Check that the engine has its UDP port."""
     port = network["listen_port"]
     if not port:
-        return Verdict("port", Result.FAILED, "the engine has no UDP port", "`ss -ulpn` shows who has it")
+        return Verdict("port", Result.FAILED, "the engine has no UDP port", "`ss -ulpn` shows which process uses it")
     return Verdict("port", Result.OK, f"UDP port {port} is open")
 
 
-def firewall_verdict(network: Mapping[str, Any]) -> Verdict:
-    """Whether this host's own firewall may drop what comes from outside. It is only read."""
+def check_firewall(network: Mapping[str, Any]) -> Verdict:
+    """Check whether the rules of nftables on this host may drop incoming packets. Rules are only read."""
     port, name = network["listen_port"], network["interface"]
-    rules = _said("nft", "list", "ruleset")
+    rules = _output_of("nft", "list", "ruleset")
     if rules is None:
-        return Verdict(
-            "firewall", Result.SKIPPED, "nft is not installed, or this user may not ask it", hints(port, name)
-        )
+        problem = "nft is not installed, or this user may not list the rules"
+        return Verdict("firewall", Result.SKIPPED, problem, firewall_hints(port, name))
     drops = any("hook input" in line and "policy drop" in line for line in rules.splitlines())
     if drops and str(port) not in rules:
-        problem = f"the firewall drops what nobody asked for, and no rule names UDP port {port}"
-        return Verdict("firewall", Result.WARNING, problem, hints(port, name))
+        problem = f"input policy is drop and no rule mentions UDP port {port}"
+        return Verdict("firewall", Result.WARNING, problem, firewall_hints(port, name))
     return Verdict("firewall", Result.OK, f"no chain of nftables drops UDP port {port}")
 
 
-def hints(port: int, interface: str) -> str:
-    """The lines that let WireGuard in, in the words of each firewall (H-94)."""
+def firewall_hints(port: int, interface: str) -> str:
+    """Return a line for each firewall program that lets WireGuard in (H-94)."""
     return "\n".join(
         (
             f"nftables:  nft add rule inet filter input udp dport {port} accept",
@@ -135,68 +136,68 @@ def hints(port: int, interface: str) -> str:
     )
 
 
-def peer_verdict(peer: Mapping[str, Any], now: float) -> Verdict:
-    """Whether a peer has been heard of."""
+def check_peer(peer: Mapping[str, Any], now: float) -> Verdict:
+    """Check that a peer has completed a handshake and is healthy."""
     check, handshake = f"peer {peer['name']}", peer["latest_handshake"]
     if peer["pending"]:
         return Verdict(check, Result.FAILED, peer["pending"], "check the name and this host's resolver")
     if handshake is None and peer["endpoint"] is None:
-        problem = "has no endpoint, and has not been heard of"
-        return Verdict(check, Result.WARNING, problem, "the far side must come first, or name its endpoint")
+        problem = "no endpoint configured and no handshake yet"
+        return Verdict(check, Result.WARNING, problem, "wait until the peer connects, or configure its endpoint")
     if handshake is None and peer["health"] == PeerHealth.WAITING:
         problem = f"nothing was sent to {peer['endpoint']} yet, and no keepalive is configured"
-        return Verdict(check, Result.WARNING, problem, "send something to it, or set persistent_keepalive_secs")
+        return Verdict(check, Result.WARNING, problem, "send traffic to it, or set persistent_keepalive_secs")
     if handshake is None:
-        hint = "is the far side up, is our public key known there, does UDP get through?"
+        hint = "check that the peer is up, has this host's public key, and that UDP is not filtered"
         return Verdict(check, Result.FAILED, f"no handshake with {peer['endpoint']} yet", hint)
-    seen = f"last handshake {format_age(max(0.0, now - handshake))}"
+    last = f"last handshake {format_age(max(0.0, now - handshake))}"
     if peer["health"] != PeerHealth.HEALTHY:
-        return Verdict(
-            check, Result.WARNING, f"{seen}, at {peer['endpoint']}", "it may be down, or have nothing to say"
-        )
-    latency = "" if peer["latency_seconds"] is None else f", {peer['latency_seconds'] * 1000:.1f} ms away"
-    return Verdict(check, Result.OK, f"{seen}, at {peer['endpoint']}{latency}")
+        return Verdict(check, Result.WARNING, f"{last}, at {peer['endpoint']}", "it may be down or idle")
+    latency = "" if peer["latency_seconds"] is None else f", latency {peer['latency_seconds'] * 1000:.1f} ms"
+    return Verdict(check, Result.OK, f"{last}, at {peer['endpoint']}{latency}")
 
 
 def probe_addresses(peers: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Single IPv4 addresses of peers that are healthy: whom an echo can be sent to."""
+    """Yield the IPv4 host addresses of healthy peers: targets for echo requests."""
     for peer in peers:
         prefixes = [ip_network(prefix) for prefix in peer["allowed_ips"]]
         if peer["health"] == PeerHealth.HEALTHY:
-            yield from (str(each.network_address) for each in prefixes if each.version == 4 and each.num_addresses == 1)
+            hosts = (prefix for prefix in prefixes if prefix.version == 4 and prefix.num_addresses == 1)
+            yield from (str(prefix.network_address) for prefix in hosts)
 
 
-def mtu_verdict(address: str, link: Link) -> Verdict:
-    """The longest echo that comes back unfragmented, found by halving."""
+def check_path_mtu(address: str, link: Link) -> Verdict:
+    """Find the longest unfragmented echo that is answered, by binary search."""
     check = f"mtu to {address}"
     if shutil.which("ping") is None:
-        return Verdict(check, Result.SKIPPED, "the program ping is not installed")
-    if not _comes_back(address, LEAST_ECHO_BYTES):
-        return Verdict(check, Result.WARNING, f"{address} answers no echo", "it may not want to; try another address")
-    least, most = LEAST_ECHO_BYTES, link.mtu - IPV4_AND_ICMP_BYTES
-    while least < most:
-        middle = (least + most + 1) // 2
-        least, most = (middle, most) if _comes_back(address, middle) else (least, middle - 1)
-    found = least + IPV4_AND_ICMP_BYTES
-    if found < link.mtu:
-        problem = f"only {found} octets get through, and {link.name} has an MTU of {link.mtu}"
-        return Verdict(check, Result.WARNING, problem, f"mtu = {found} in the network's table, and reload")
-    return Verdict(check, Result.OK, f"{found} octets get through")
+        return Verdict(check, Result.SKIPPED, "ping is not installed")
+    if not _is_answered(address, MIN_ECHO_BYTES):
+        problem = f"no reply from {address}"
+        return Verdict(check, Result.WARNING, problem, "it may not answer pings; try another address of the peer")
+    low, high = MIN_ECHO_BYTES, link.mtu - IPV4_AND_ICMP_BYTES
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if _is_answered(address, middle) else (low, middle - 1)
+    path_mtu = low + IPV4_AND_ICMP_BYTES
+    if path_mtu < link.mtu:
+        problem = f"path MTU is {path_mtu}; the MTU of {link.name} is {link.mtu}"
+        return Verdict(check, Result.WARNING, problem, f"set mtu = {path_mtu} in the network's table, and reload")
+    return Verdict(check, Result.OK, f"path MTU is at least {path_mtu}")
 
 
-def _comes_back(address: str, payload_bytes: int) -> bool:
+def _is_answered(address: str, payload_bytes: int) -> bool:
     done = subprocess.run(
         ["ping", "-n", "-q", "-M", "do", "-c", "1", "-W", "1", "-s", str(payload_bytes), address],  # noqa: S607
         capture_output=True,
-        timeout=PING_SECONDS,
+        timeout=PROGRAM_TIMEOUT_SECONDS,
         check=False,
     )
     return done.returncode == 0
 
 
-def _said(*command: str) -> str | None:
+def _output_of(*command: str) -> str | None:
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=PING_SECONDS, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PROGRAM_TIMEOUT_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout if done.returncode == 0 else None

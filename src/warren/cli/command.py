@@ -1,21 +1,21 @@
-"""`warren command`: sign what a node is to do, and hand it in at the node's own socket.
+"""`warren command`: sign commands, and submit them to the socket of a node.
 
-The two halves need not be on one machine: `challenge` and `submit` run on the node, `sign` where the operator's keys
-are, and what is carried between them is public.
+Signing and submitting can be on two machines: `challenge` and `submit` run on the node, `sign` where the operator's
+keys are. What goes between them is public.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
 
 import click
 
+from warren.cli.help import Group, Option
 from warren.cli.options import json_option, socket_option
-from warren.cli.output import tell, write
+from warren.cli.output import report, write
 from warren.cli.signing import Signers, checked_challenge, parse_challenge, sign_for, signing_options
 from warren.cli.tail import follow_output
 from warren.commands.registry import VERBS
@@ -28,31 +28,48 @@ from warren.jws import MAX_BYTES, JwsError, VerifyingKey
 from warren.localapi.io.client import request
 from warren.trust.io.keyset_file import read_keyset
 
-PATIENCE_SECONDS = 3_700.0  # the longest that [sandbox] cmd_timeout_secs may be, and a little
-INTENT_SECONDS = 300
+TIMEOUT_SECONDS = 3_700.0  # the maximum of [sandbox] cmd_timeout_secs, and a margin
 FAILED = 1
 PATH = click.Path(path_type=Path, allow_dash=True)
-Wrapped = TypeVar("Wrapped", bound=Callable[..., object])
+KEYS = "--operator alice.jwks --dispatch dispatch.jwks"
 
 
-@click.group()
+@click.group(
+    cls=Group,
+    examples=(f"warren command run get_system_health {KEYS}", "warren verbs"),
+)
 def command() -> None:
-    """Sign commands, and have this node carry them out."""
+    """Sign and run commands on this node."""
 
 
-@command.command()
+@command.command(examples=("warren command challenge > challenge.json",))
 @socket_option
 def challenge(socket: Path) -> None:
-    """Print what whoever signs for this node's own socket needs, as JSON. It is public, and ends with the agent."""
+    """Print the signing challenge for the local socket.
+
+    It is JSON, public, and valid until the agent restarts.
+    """
     write(json.dumps(request(socket, "challenge"), indent=2) + "\n")
 
 
-@command.command()
+@command.command(
+    examples=(
+        f"warren command sign list_users {KEYS} \\",
+        "    --challenge challenge.json --output command.jws",
+    )
+)
 @signing_options
 @click.option(
-    "--challenge", "challenge_file", metavar="FILE", type=PATH, required=True, help="What `challenge` printed."
+    "--challenge",
+    "challenge_file",
+    metavar="FILE",
+    type=PATH,
+    required=True,
+    help="Output of `warren command challenge`.",
 )
-@click.option("-o", "--output", metavar="FILE", type=PATH, help="Without it, standard output.")
+@click.option(
+    "-o", "--output", cls=Option, metavar="FILE", type=PATH, help="Write to FILE.", default_text="standard output"
+)
 def sign(
     verb: str,
     arguments: tuple[str, ...],
@@ -60,37 +77,51 @@ def sign(
     challenge_file: Path,
     output: Path | None,
 ) -> None:
-    """Sign a command for one node: an operator's word, and the dispatch key's round it.
+    """Sign a command with an operator key and a dispatch key.
 
-    A secret argument is never a word of the command line: NAME alone asks for it, or takes a line of standard input;
-    NAME=@FILE takes a file. It is sealed to the node's key. `warren verbs` has the names.
+    NAME=VALUE sets an argument. NAME=@FILE reads it from a file. NAME alone prompts for it, or reads a line of standard
+    input. A secret argument is never accepted as NAME=VALUE; it is sealed to the node's key. `warren verbs` lists the
+    verbs and their arguments.
     """
-    found = parse_challenge(_text(challenge_file))
-    envelope = sign_for(VERBS[verb], arguments, signers, found)
+    node = parse_challenge(_read_text(challenge_file))
+    envelope = sign_for(VERBS[verb], arguments, signers, node)
     if output is None:
         write(f"{envelope}\n")
     else:
-        _put(output, envelope)
+        _write_text(output, envelope)
 
 
-@command.command()
+@command.command(
+    examples=(
+        "warren command submit command.jws",
+        "warren command submit command.jws --dry-run",
+    )
+)
 @click.argument("file", type=PATH)
-@click.option("--operator", metavar="FILE", type=PATH, help="Whose key opens what is secret of the answer.")
-@click.option("--dry-run", is_flag=True, help="List what it would do; nothing is done, and no number used up.")
+@click.option("--operator", metavar="FILE", type=PATH, help="Operator key that decrypts secret result fields.")
+@click.option("--dry-run", is_flag=True, help="Show the effects only; the nonce is not consumed.")
 @socket_option
 @json_option
 def submit(file: Path, operator: Path | None, dry_run: bool, socket: Path, as_json: bool) -> None:
-    """Hand in a signed command, and show what became of it. Exit status 1 unless that is SUCCESS."""
-    envelope = _text(file).strip()
+    """Submit a signed command and show its result.
+
+    Exit status: 0 the result is SUCCESS, 1 any other result or an error.
+    """
+    envelope = _read_text(file).strip()
     if dry_run:
-        _show_preview(request(socket, "dry_run", config={"envelope": envelope}), as_json)
+        _show_dry_run(request(socket, "dry_run", config={"envelope": envelope}), as_json)
     else:
         _submit(socket, envelope, operator, as_json)
 
 
-@command.command()
+@command.command(
+    examples=(
+        f"warren command run get_system_health {KEYS}",
+        f"warren command run delete_user username=bob {KEYS} --dry-run",
+    )
+)
 @signing_options
-@click.option("--dry-run", is_flag=True, help="List what it would do; nothing is done.")
+@click.option("--dry-run", is_flag=True, help="Show the effects only.")
 @socket_option
 @json_option
 def run(  # noqa: PLR0913, PLR0917, click's
@@ -101,59 +132,67 @@ def run(  # noqa: PLR0913, PLR0917, click's
     socket: Path,
     as_json: bool,
 ) -> None:
-    """`challenge`, `sign` and `submit` in one, where the keys are on the node."""
-    found = checked_challenge(request(socket, "challenge"))
-    envelope = sign_for(VERBS[verb], arguments, signers, found)
+    """Sign and submit a command in one step.
+
+    It combines `challenge`, `sign` and `submit` where the keys are on the node.
+
+    Exit status: 0 the result is SUCCESS, 1 any other result or an error.
+    """
+    node = checked_challenge(request(socket, "challenge"))
+    envelope = sign_for(VERBS[verb], arguments, signers, node)
     if dry_run:
-        _show_preview(request(socket, "dry_run", config={"envelope": envelope}), as_json)
+        _show_dry_run(request(socket, "dry_run", config={"envelope": envelope}), as_json)
     else:
         _submit(socket, envelope, signers.operator, as_json)
 
 
-@command.command()
+@command.command(examples=("warren command cancel 0b9d3c1e-8b8f-4d6a-9d2c-1f3a5b7c9d0e",))
 @click.argument("corr_id")
 @socket_option
 def cancel(corr_id: str, socket: Path) -> None:
-    """End a command that is under way, with all that it has started."""
+    """Cancel a running command.
+
+    All processes that it started are killed.
+    """
     if not request(socket, "cancel", config={"corr_id": corr_id})["cancelled"]:
-        tell(f"{corr_id} is not under way")
+        report(f"{corr_id} is not running")
         sys.exit(FAILED)
-    write(f"{corr_id} is being ended\n")
+    write(f"cancelling {corr_id}\n")
 
 
 def _submit(socket: Path, envelope: str, operator: Path | None, as_json: bool) -> None:
     node = checked_challenge(request(socket, "challenge"))
     with follow_output(socket, envelope, show=not as_json):
-        answer = request(socket, "command", config={"envelope": envelope}, timeout=PATIENCE_SECONDS)
-    result = _validated(answer, node)
+        answer = request(socket, "command", config={"envelope": envelope}, timeout=TIMEOUT_SECONDS)
+    result = _verified(answer, node)
     if operator is not None and (key := read_keyset(operator).sealing) is not None:
         data: Mapping[str, object] = open_data(result.data, result.corr_id, key)
     else:
         data = result.data
-    write(_as_json(result, data) if as_json else _in_words(result, data))
+    write(_as_json(result, data) if as_json else _as_text(result, data))
     if result.status is not Status.SUCCESS:
         sys.exit(FAILED)
 
 
-def _validated(answer: Mapping[str, object], node: Mapping[str, str]) -> Result:
-    """By the node's own signature."""
+def _verified(answer: Mapping[str, object], node: Mapping[str, str]) -> Result:
+    """Return the result in an answer, verified with the node's key. Raises RemoteError."""
     match answer:
         case {"jws": str(jws), "result": {"corr_id": str(corr_id)}}:
             try:
                 key = VerifyingKey.from_x(node["signing"])
                 return validate_result(jws, key, agent_id=node["agent_id"], corr_id=corr_id)
             except (JwsError, ValueError) as error:
-                raise RemoteError(f"the answer is not the node's: {error}", code="agent.failed") from error
-    raise RemoteError("the agent answered what it was not asked for", code="agent.failed")
+                raise RemoteError(f"the result is not signed by the node: {error}", code="agent.failed") from error
+    raise RemoteError("unexpected response from the agent", code="agent.failed")
 
 
 def _as_json(result: Result, data: Mapping[str, object]) -> str:
     return json.dumps({**result_members(result), "data": dict(data)}, indent=2) + "\n"
 
 
-def _in_words(result: Result, data: Mapping[str, object]) -> str:
+def _as_text(result: Result, data: Mapping[str, object]) -> str:
     code = "" if result.status is Status.SUCCESS else f" {result.error_code}: {result.problem}"
-    if result.corr_id == UNKNOWN:  # nothing was proven, so it has no name
+    if result.corr_id == UNKNOWN:  # the envelope was not verified, so its name is not known
         return f"{result.status}{code}\n"
     lines = [f"{result.verb} {result.status}{code}", f"  corr_id: {result.corr_id}"]
     if result.status is not Status.DENIED:
@@ -162,15 +201,15 @@ def _in_words(result: Result, data: Mapping[str, object]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _show_preview(answer: Mapping[str, object], as_json: bool) -> None:
+def _show_dry_run(answer: Mapping[str, object], as_json: bool) -> None:
     effects = answer.get("effects")
-    lines = [str(each) for each in effects] if isinstance(effects, list) else []
+    lines = [str(effect) for effect in effects] if isinstance(effects, list) else []
     if problem := answer.get("problem"):
-        lines.append(f"it would fail: {problem}")
+        lines.append(f"would fail: {problem}")
     write(json.dumps(answer, indent=2) + "\n" if as_json else "".join(f"{line}\n" for line in lines))
 
 
-def _text(path: Path) -> str:
+def _read_text(path: Path) -> str:
     try:
         if str(path) == "-":
             return sys.stdin.read(MAX_BYTES + 2)
@@ -180,7 +219,7 @@ def _text(path: Path) -> str:
         raise InputError(f"{path}: {error.strerror}", code="command.unusable", errno=error.errno) from error
 
 
-def _put(path: Path, envelope: str) -> None:
+def _write_text(path: Path, envelope: str) -> None:
     try:
         path.write_text(f"{envelope}\n", encoding="ascii")
     except OSError as error:

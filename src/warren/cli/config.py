@@ -10,9 +10,9 @@ import click
 from warren.agent.config_sections import agent_sections
 from warren.agent.io.config_file import read_config
 from warren.agent.io.key_ring import read_keys
-from warren.cli.key import warn_of_readers
+from warren.cli.key import warn_if_world_readable
 from warren.cli.options import config_options, config_path, own_defaults
-from warren.cli.output import tell, warn, write
+from warren.cli.output import report, warn, write
 from warren.config.io.wgquick_files import write_files
 from warren.config.overrides import LOG_LEVEL, overrides, verbosity
 from warren.config.toml_writer import encode_toml, network_sections
@@ -65,7 +65,7 @@ def import_conf(file: Path, network: str | None, keys: str | None, output: Path 
     imported = network_from_wgquick(conf.content, network or interface_name(file), directory, str(file))
     text = encode_toml([*network_sections(imported.network)])
     for path in write_files(imported, defaults.root, None if output is None else (output, text)):
-        tell(f"{path} is made")
+        report(f"{path} is made")
     if output is None:
         write(text)
 
@@ -85,5 +85,5 @@ def export_conf(network: str, config: Path | None, root: str) -> None:
         known = ", ".join(each.name for each in found.networks) or "none"
         raise StateError(f"{found.source} has no network {network}, only: {known}", code="network.unknown", hint="")
     text = encode_wgquick(network_to_wgquick(wanted, read_keys(wanted, DirectKeyAccess())))
-    warn_of_readers()
+    warn_if_world_readable()
     write(text)

@@ -1,4 +1,4 @@
-"""`warren doctor`: what is wrong with a network, and what would mend it."""
+"""`warren doctor`: diagnose a network."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from warren._core import Netlink
-from warren.cli.checks import Result, Verdict, examine
+from warren.cli.checks import Result, Verdict, run_checks
+from warren.cli.help import Command
 from warren.cli.options import json_option, socket_option
 from warren.cli.output import write
 from warren.clock import wall_seconds
@@ -20,39 +21,42 @@ from warren.tunnel.network import no_such_network
 INDENT = " " * 10
 
 
-@click.command()
-@click.option("--network", metavar="NAME", default=DEFAULT_NETWORK, help="The network to examine.")
+@click.command(cls=Command, examples=("warren doctor", "warren doctor --network office --json"))
+@click.option("--network", metavar="NAME", default=DEFAULT_NETWORK, help="Network to diagnose.")
 @socket_option
 @json_option
 def doctor(network: str, socket: Path, as_json: bool) -> int:
-    """Examine a network from this host outwards: state, interface, routes, port, firewall, peers, MTU.
+    """Diagnose a network.
 
-    It only looks; echoes are all that it sends. Exit status: 0 all is well, or only warned of; 1 a check failed.
+    Checks state, interface, routes, port, firewall, peers and path MTU, in this order. Read-only, apart from ICMP echo
+    requests.
+
+    Exit status: 0 all checks passed or warned, 1 a check failed.
     """
-    found: Any = request(socket, "list")["networks"]
-    chosen = next((each for each in found if each["network"] == network), None)
+    networks: Any = request(socket, "list")["networks"]
+    chosen = next((candidate for candidate in networks if candidate["network"] == network), None)
     if chosen is None:
-        raise no_such_network(network, (each["network"] for each in found))
+        raise no_such_network(network, (known["network"] for known in networks))
     peers: Any = request(socket, "peers", network)["peers"]
     verdicts = []
-    for verdict in examine(chosen, peers, Netlink.open(), wall_seconds()):
+    for verdict in run_checks(chosen, peers, Netlink.open(), wall_seconds()):
         verdicts.append(verdict)
         if not as_json:
-            write(in_words(verdict))
+            write(as_text(verdict))
     if as_json:
-        write(json.dumps([document(verdict) for verdict in verdicts], indent=2) + "\n")
+        write(json.dumps([as_object(verdict) for verdict in verdicts], indent=2) + "\n")
     return int(any(verdict.result is Result.FAILED for verdict in verdicts))
 
 
-def in_words(verdict: Verdict) -> str:
-    """A line, and what would mend it below."""
+def as_text(verdict: Verdict) -> str:
+    """Return the result of a check as a line, with hints below it."""
     hint = verdict.hint.splitlines() if verdict.result is not Result.OK else []
     lines = (f"{verdict.result.value:<8}  {verdict.check}: {verdict.sentence}", *(f"{INDENT}{line}" for line in hint))
     return "".join(f"{line}\n" for line in lines)
 
 
-def document(verdict: Verdict) -> dict[str, object]:
-    """The same for programs."""
+def as_object(verdict: Verdict) -> dict[str, object]:
+    """Return the result of a check for JSON."""
     return {
         "check": verdict.check,
         "result": verdict.result.value,

@@ -8,7 +8,7 @@ STEP = 1024
 
 
 def format_age(seconds: float | None) -> str:
-    """`12 seconds ago`, `2 hours ago`, `now`, `never`: the largest unit, not rounded up."""
+    """Return an age in the largest whole unit: `12 seconds ago`, `2 hours ago`, `now`; `never` for None."""
     if seconds is None:
         return "never"
     for noun, length in AGES:
@@ -18,7 +18,7 @@ def format_age(seconds: float | None) -> str:
 
 
 def format_bytes(count: int) -> str:
-    """`148 B`, `1.2 MiB`."""
+    """Return a size in the largest binary unit: `148 B`, `1.2 MiB`."""
     if count < STEP:
         return f"{count} B"
     size = float(count)
@@ -27,3 +27,8 @@ def format_bytes(count: int) -> str:
         if size < STEP or unit == SIZES[-1]:
             break
     return f"{size:.1f} {unit}"
+
+
+def format_count(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 peer`, `2 peers`."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")

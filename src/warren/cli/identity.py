@@ -1,4 +1,4 @@
-"""`warren identity`: who this node is."""
+"""`warren identity`: the node's name and keys."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from warren.agent.io.init_stores import init_stores
-from warren.cli.output import tell, warn, write
+from warren.cli.help import Group, Option
+from warren.cli.output import report, warn, write
 from warren.cli.trust_options import Security, security_options
 from warren.clock import wall_seconds
 from warren.errors import HostError
@@ -18,39 +19,40 @@ from warren.trust.identity import NodeIdentity, agent_id_of
 from warren.trust.io.identity_file import make_identity, read_identity
 
 
-@click.group()
+@click.group(cls=Group, examples=("warren identity init --id gateway-1", "warren identity show"))
 def identity() -> None:
-    """Make and show the keys by which this node answers."""
+    """Create and show the node's keys."""
 
 
-@identity.command()
+@identity.command(examples=("warren identity init", "warren identity init --id gateway-1"))
 @security_options
-@click.option("--id", "name", metavar="NAME", help="What it is called; without it, as the host.")
+@click.option("--id", "name", cls=Option, metavar="NAME", help="Node name.", default_text="host name")
 def init(security: Security, name: str | None) -> None:
-    """Make this node's keys, once.
+    """Create the node's keys.
 
-    They lie in one file that the agent's user alone can read. What is printed is public: the operator's side needs
-    it, to send this node what it alone can open and to know its answers. The record of used commands begins too: what
-    was sent before, or within a minute from now, will not run here.
+    The keys are in one file that only the agent's user can read. The printed JSON is public: operators need it to seal
+    secrets for this node and to verify its results.
+
+    The replay store is initialized as well: commands issued before, or within the next minute, are rejected.
     """
     service = _service(security)
     owner = (service.uid, service.gid) if service and is_root() else None
-    made = make_identity(Path(security.identity), _name(name), owner)
+    created = make_identity(Path(security.identity), _name(name), owner)
     if service is not None:
-        _begin_records(security, service)
-    _show(made)
-    tell(f"the keys of {made.agent_id} are in {security.identity}")
+        _init_stores(security, service)
+    _show(created)
+    report(f"created the keys of {created.agent_id} in {security.identity}")
 
 
-@identity.command()
+@identity.command(examples=("warren identity show",))
 @security_options
 def show(security: Security) -> None:
-    """Print this node's name and public keys, as JSON."""
+    """Print the node's name and public keys as JSON."""
     _show(read_identity(Path(security.identity)))
 
 
-def _show(found: NodeIdentity) -> None:
-    write(json.dumps(found.document(), indent=2) + "\n")
+def _show(identity: NodeIdentity) -> None:
+    write(json.dumps(identity.document(), indent=2) + "\n")
 
 
 def _name(name: str | None) -> str:
@@ -59,21 +61,21 @@ def _name(name: str | None) -> str:
     try:
         return agent_id_of(platform.node())
     except ValueError:
-        raise click.UsageError("this host has no name to take; give one as --id") from None
+        raise click.UsageError("this host name is not a valid node name; set one with --id") from None
 
 
 def _service(security: Security) -> Service | None:
-    """Whom the agent runs as, if this host has that user."""
+    """Return the user that the agent runs as, or None if this host has no such user."""
     try:
         return find_service(security.user, security.group)
     except HostError as error:
-        warn(f"{error}: the keys are root's, until root starts the agent as its own user")
+        warn(f"{error}: the keys are owned by root until root starts the agent as its own user")
         return None
 
 
-def _begin_records(security: Security, service: Service) -> None:
-    """Those that are not there yet; where this cannot be, the agent begins them when it first starts."""
+def _init_stores(security: Security, service: Service) -> None:
+    """Initialize the missing replay stores. If that fails, the agent initializes them at its first start."""
     try:
         init_stores(Path(security.commands), Path(security.runner), service, wall_seconds())
     except HostError as error:
-        warn(f"the record of used commands is not begun yet: {error}")
+        warn(f"the replay store is not initialized yet: {error}")

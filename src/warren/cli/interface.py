@@ -1,4 +1,4 @@
-"""`warren up` and `warren down`."""
+"""`warren up` and `warren down`: one interface, without an agent."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import NoReturn
 import click
 
 from warren._core import Netlink
+from warren.cli.format import format_count
+from warren.cli.help import Command
 from warren.cli.output import warn, write
 from warren.tunnel.io.bringup import bring_up
 from warren.tunnel.io.conffile import SUFFIX, interface_name, read_supported
@@ -19,17 +21,19 @@ from warren.tunnel.io.teardown import take_down
 from warren.tunnel.status import InterfaceStatus
 
 
-@click.command()
+@click.command(cls=Command, examples=("warren up ./wg0.conf", "warren up /etc/wireguard/wg0.conf"))
 @click.argument("file", metavar="FILE.conf", type=click.Path(path_type=Path, readable=False))
 def up(file: Path) -> None:
-    """Bring up the interface that FILE.conf describes.
+    """Bring an interface up from a wg-quick file.
 
-    FILE.conf is a file of wg-quick(8); the interface is named after it. An engine is started for it in the background,
-    addresses, MTU and routes are set, and endpoints with a name are resolved once. A default route goes into a table
-    of its own. After an error all is as before. An interface that is up already is an error, as with wg-quick.
+    The interface is named after FILE.conf. Warren starts its engine in the background, sets addresses, MTU and routes,
+    and resolves endpoint names once. A default route goes into a routing table of its own. If a step fails, all changes
+    are undone. An interface that is already up is an error, as with wg-quick(8).
 
-    DNS, commands (PreUp to PostDown) and SaveConfig are refused; wg-quick does them with Warren's engine:
-    WG_QUICK_USERSPACE_IMPLEMENTATION=warren-wg wg-quick up FILE.conf
+    DNS, PreUp, PostUp, PreDown, PostDown and SaveConfig are not supported. wg-quick supports them with Warren's engine:
+
+    \b
+      WG_QUICK_USERSPACE_IMPLEMENTATION=warren-wg wg-quick up FILE.conf
     """
     signal.signal(signal.SIGTERM, _interrupt)
     conf = read_supported(file)
@@ -41,13 +45,13 @@ def up(file: Path) -> None:
     write(f"{summary(observe_bound(config.name, netlink))}\n")
 
 
-@click.command()
+@click.command(cls=Command, examples=("warren down wg0", "warren down ./wg0.conf"))
 @click.argument("interface", metavar="NAME|FILE.conf")
 def down(interface: str) -> None:
     """Take an interface down.
 
-    By its name, or by the file that it was brought up with. Its addresses, routes and rules go with it. Only what a
-    userspace WireGuard serves is ever taken down, and only if it answers.
+    Name the interface, or the file that it was brought up with. Its addresses, routes and rules are removed. Only an
+    interface that a userspace WireGuard serves is taken down, and only if its engine answers.
     """
     name = interface_name(Path(interface)) if interface.endswith(SUFFIX) else interface
     take_down(name, Netlink.open())
@@ -59,18 +63,14 @@ def _interrupt(_number: int, _frame: object) -> NoReturn:
 
 
 def summary(interface: InterfaceStatus) -> str:
-    """One line of what is."""
+    """Return the state of an interface as a line."""
     link = interface.link
     addresses = [str(address) for address in link.addresses if not address.is_link_local] if link else []
     parts = [
         ", ".join(addresses) or "no address",
         f"port {interface.listen_port}",
         f"mtu {link.mtu if link else 'unknown'}",
-        _count(len(interface.peers), "peer"),
-        _count(len(link.routes) if link else 0, "route"),
+        format_count(len(interface.peers), "peer"),
+        format_count(len(link.routes) if link else 0, "route"),
     ]
     return f"{interface.name} is up: {'; '.join(parts)}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")

@@ -1,4 +1,4 @@
-"""`warren genkey`, `pubkey` and `genpsk`: byte for byte what wg(8) prints."""
+"""`warren genkey`, `pubkey` and `genpsk`, with the output of wg(8)."""
 
 from __future__ import annotations
 
@@ -10,48 +10,45 @@ from pathlib import Path
 import click
 
 from warren._core import PresharedKey, PrivateKey
+from warren.cli.help import Command
+from warren.cli.options import output_option
 from warren.cli.output import warn, write
 from warren.keys import write_private_key
 
-LONGEST_INPUT_BYTES = 1024  # a key has 44; more than blanks round it is a mistake
+MAX_INPUT_BYTES = 1024  # a key has 44; the rest allows for surrounding whitespace
 
 
-@click.command()
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Make this file, with mode 0600; one that is there is kept."
-)
+@click.command(cls=Command, examples=("warren genkey --output private.key", "warren genkey | warren pubkey"))
+@output_option("standard output")
 def genkey(output: Path | None) -> None:
-    """Make a private key.
+    """Create a private key.
 
-    It goes to standard output, or with --output into a file that only its owner can open.
+    With --output, the file has mode 0600.
     """
     key = PrivateKey.generate()
     if output is not None:
         write_private_key(output, key)
         return
-    warn_of_readers()
+    warn_if_world_readable()
     write(f"{key.to_base64()}\n")
 
 
-@click.command()
+@click.command(cls=Command, examples=("warren pubkey < private.key",))
 def pubkey() -> None:
-    """Read a private key, print its public key.
-
-    From standard input to standard output: warren pubkey < private.key
-    """
-    text = sys.stdin.buffer.read(LONGEST_INPUT_BYTES)
+    """Print the public key of a private key on standard input."""
+    text = sys.stdin.buffer.read(MAX_INPUT_BYTES)
     write(f"{PrivateKey.from_base64(text.strip()).public_key()}\n")
 
 
-@click.command()
+@click.command(cls=Command, examples=("warren genpsk > preshared.key",))
 def genpsk() -> None:
-    """Make a preshared key, for both ends of one pair of peers."""
-    warn_of_readers()
+    """Create a preshared key for a pair of peers."""
+    warn_if_world_readable()
     write(f"{PresharedKey.generate().to_base64()}\n")
 
 
-def warn_of_readers() -> None:
-    """Warns when a secret is about to go into a file that everybody can open, as wg(8) does."""
+def warn_if_world_readable() -> None:
+    """Warn if standard output is a file that every user can open, as wg(8) does."""
     status = os.fstat(sys.stdout.fileno())
     if stat.S_ISREG(status.st_mode) and status.st_mode & stat.S_IRWXO:
-        warn("this file is world accessible; `umask 077` first makes one that is not")
+        warn("standard output is a world-accessible file; run `umask 077` first")

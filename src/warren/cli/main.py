@@ -1,74 +1,86 @@
-"""`warren`: what it can do, and how it ends.
+"""`warren`: the root of the command line.
 
-Exit status: 0 done, 1 an error that was told, 2 a command line that means nothing, 130 interrupted; a command's own
-others stand in its help.
+Exit status: 0 success, 1 a reported error, 2 a usage error, 130 interrupted. Other codes are in a command's help.
 """
 
 from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Iterable, Mapping
 
 import click
 
-from warren.cli.output import abandon_output, tell
-from warren.cli.program_names import DIALECTS, program_name
-from warren.cli.version import say_version
+from warren.cli.help import Group
+from warren.cli.output import abandon_output, report
+from warren.cli.program_names import SECTIONS_OF_PROGRAM, commands_of, program_name
+from warren.cli.version import print_version
 from warren.errors import WarrenError
 
-INTERRUPTED = 130  # 128 and SIGINT, as a shell has it
+INTERRUPTED = 130  # 128 and SIGINT, as in a shell
+CONTEXT = {"help_option_names": ["-h", "--help"], "show_default": True}
 
 
-class Program(click.Group):
-    """Imports a command when it is asked for, so that none waits for what another needs."""
+class Program(Group):
+    """The root command. It imports a subcommand when it is asked for, so that no command loads another's modules."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order of a day's work."""
-        return list(DIALECTS[ctx.info_name or ""])
+        """Return the names of this program's commands."""
+        return [*commands_of(ctx.info_name or "")]
+
+    def sections(self, ctx: click.Context) -> Mapping[str, Iterable[str]]:
+        """Return the names of this program's commands by the title of their section."""
+        return SECTIONS_OF_PROGRAM[ctx.info_name or ""]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of that name."""
-        home = DIALECTS[ctx.info_name or ""].get(cmd_name)
-        if home is None:
+        """Import and return a command, or None if this program has none of that name."""
+        place = commands_of(ctx.info_name or "").get(cmd_name)
+        if place is None:
             return None
-        module, _, attribute = home.partition(":")
+        module, _, attribute = place.partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
 
 def show_version(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
-    """Says which version this is, and ends."""
+    """Print the version and exit, if `--version` is given."""
     if wanted:
-        say_version()
+        print_version()
         context.exit()
 
 
-@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=show_version, help="Say which.")
+@click.group(
+    cls=Program,
+    context_settings=CONTEXT,
+    examples=("warren status", "warren doctor", "warren rotate-keys --help"),
+)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=show_version, help="Show the version."
+)
 def program() -> None:
-    """Keeps a machine on an encrypted network."""
+    """Manage WireGuard tunnels, the agent of this host, and signed commands."""
 
 
 def main() -> int:
-    """Runs the command line; returns the exit status."""
+    """Run the command line and return the exit status."""
     try:
         return program.main(prog_name=program_name(), standalone_mode=False) or 0
     except WarrenError as error:
-        tell(str(error), error.hint)
+        report(str(error), error.hint)
         return 1
     except click.exceptions.NoArgsIsHelpError as error:
         sys.stderr.write(f"{error.format_message()}\n")
         return error.exit_code
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else program_name()
-        tell(_as_clause(error.format_message()), f"see: {where} --help")
+        report(_as_clause(error.format_message()), f"see: {where} --help")
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        tell("interrupted")
+        report("interrupted")
         return INTERRUPTED
-    except OSError as error:  # click's own output: its help
+    except OSError as error:  # click writes help pages itself
         abandon_output()
-        tell(f"standard output: {error.strerror}")
+        report(f"standard output: {error.strerror}")
         return 1
 
 

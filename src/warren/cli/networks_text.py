@@ -1,4 +1,4 @@
-"""Networks and their peers in words, from what the agent's socket answers."""
+"""Networks and their peers as text, from the answers of the agent's socket."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from warren.cli.format import format_age, format_bytes
 from warren.tunnel.lifecycle import State
 
-NO_NETWORK = "the agent knows no network"
+NO_NETWORK = "the agent has no networks"
 NETWORK_TITLES = ("network", "state", "health", "interface", "backend", "peers", "received", "sent")
 PEER_TITLES = ("peer", "health", "endpoint", "allowed IPs", "handshake", "latency", "loss", "received", "sent")
 
@@ -16,21 +16,21 @@ Answer = Mapping[str, Any]
 
 
 def network_line(answer: Answer) -> str:
-    """What became of a request for one network."""
+    """Return the state of one network as a line."""
     where = f" on {answer['interface']}" if answer.get("interface") and answer["state"] != State.STOPPED else ""
     return f"{answer['network']} is {answer['state']}{where}"
 
 
 def network_lines(answer: Answer) -> str:
-    """Every network in a line, and under it why it does not work."""
+    """Return a table of all networks, with their problems and those of the agent below it."""
     networks, conditions = answer["networks"], answer.get("conditions", ())
     lines = columns([NETWORK_TITLES, *map(network_cells, networks)]) if networks else [NO_NETWORK]
-    said = (f"the agent: {condition['message']}" for condition in conditions)
-    return "".join(f"{line}\n" for line in (*lines, *troubles(networks), *said))
+    messages = (f"the agent: {condition['message']}" for condition in conditions)
+    return "".join(f"{line}\n" for line in (*lines, *network_problems(networks), *messages))
 
 
-def troubles(networks: Sequence[Answer]) -> Iterator[str]:
-    """What a person should know of networks, a line each."""
+def network_problems(networks: Sequence[Answer]) -> Iterator[str]:
+    """Yield a line for each error and warning of networks."""
     for network in networks:
         if network["error"]:
             yield f"{network['network']}: {network['error']}"
@@ -38,7 +38,7 @@ def troubles(networks: Sequence[Answer]) -> Iterator[str]:
 
 
 def network_cells(network: Answer) -> tuple[str, ...]:
-    """One network, in the order of NETWORK_TITLES."""
+    """Return the row of a network, in the order of NETWORK_TITLES."""
     peers, traffic = network["peers"], network["traffic"]
     return (
         network["network"],
@@ -59,7 +59,7 @@ def peer_counts(peers: Mapping[str, int]) -> str:
 
 
 def peer_lines(answer: Answer, now: float) -> str:
-    """Every peer in a line, and under it why one cannot be reached."""
+    """Return a table of all peers of a network, with unresolved endpoints below it."""
     peers = answer["peers"]
     if not peers:
         return f"{answer['network']} has no peers\n"
@@ -84,7 +84,7 @@ def _peer_cells(peer: Answer, now: float) -> tuple[str, ...]:
 
 
 def columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    """Rows in columns that are neither cut nor folded."""
+    """Yield rows as aligned lines, each cell in full."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

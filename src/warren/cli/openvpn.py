@@ -1,4 +1,4 @@
-"""`warren openvpn`: the certificates of a server, and the question that it asks at each login."""
+"""`warren openvpn`: set up an OpenVPN server for managed users, and check its logins."""
 
 from __future__ import annotations
 
@@ -8,42 +8,49 @@ from pathlib import Path
 
 import click
 
-from warren.cli.output import tell, write
+from warren.cli.help import Group
+from warren.cli.output import report, write
 from warren.errors import HostError
 
-REFUSED = 1
-USUAL_PROGRAM = "/usr/bin/warren"
+LOGIN_REFUSED = 1
+DEFAULT_PROGRAM = "/usr/bin/warren"
 DIRECTORY = click.Path(path_type=Path, resolve_path=True)
 
 
-@click.group()
+@click.group(cls=Group, examples=("warren openvpn init /etc/openvpn >> /etc/openvpn/server.conf",))
 def openvpn() -> None:
-    """Prepare an OpenVPN server for users that commands make."""
+    """Set up an OpenVPN server for users created by commands."""
 
 
-@openvpn.command()
+@openvpn.command(examples=("warren openvpn init /etc/openvpn >> /etc/openvpn/server.conf",))
 @click.argument("directory", type=DIRECTORY, default="/etc/openvpn")
 def init(directory: Path) -> None:
-    """Make the certificates of a server in DIRECTORY, and print the lines that its configuration needs.
+    """Create server certificates and print configuration lines.
 
-    What is there stays: it may be run again for the lines alone.
+    The certificates go into DIRECTORY, /etc/openvpn by default. Existing files are kept, so the command can be run
+    again for the configuration lines.
     """
-    from warren.commands.effects.effect import EffectError  # noqa: PLC0415, cryptography takes its time
+    from warren.commands.effects.effect import EffectError  # noqa: PLC0415, cryptography is slow to import
     from warren.commands.handlers.openvpn_init import set_up  # noqa: PLC0415
     from warren.commands.result import CommandError  # noqa: PLC0415
 
     try:
-        write(set_up(str(directory), shutil.which("warren") or USUAL_PROGRAM))
+        write(set_up(str(directory), shutil.which("warren") or DEFAULT_PROGRAM))
     except (EffectError, CommandError) as error:
         raise HostError(str(error), code="host.refused") from error
 
 
-@openvpn.command()
+@openvpn.command(examples=('auth-user-pass-verify "/usr/bin/warren openvpn verify /etc/openvpn" via-file',))
 @click.argument("directory", type=DIRECTORY)
 @click.argument("file", type=Path)
 @click.pass_context
 def verify(context: click.Context, directory: Path, file: Path) -> None:
-    """Say by the exit status whether a login is right: OpenVPN runs this as auth-user-pass-verify, via-file."""
+    """Check a login (auth-user-pass-verify).
+
+    OpenVPN runs it with the method via-file. The example is a line of the server's configuration.
+
+    Exit status: 0 the login is accepted, 1 it is refused.
+    """
     from warren.commands.effects.effect import EffectError  # noqa: PLC0415
     from warren.commands.handlers.openvpn_auth import refused_login  # noqa: PLC0415
 
@@ -54,5 +61,5 @@ def verify(context: click.Context, directory: Path, file: Path) -> None:
     except EffectError as error:
         problem = str(error)
     if problem:
-        tell(f"login refused: {problem}")
-        context.exit(REFUSED)
+        report(f"login refused: {problem}")
+        context.exit(LOGIN_REFUSED)

@@ -1,4 +1,4 @@
-"""`warren operator`: the people whose word counts."""
+"""`warren operator`: the operators, who sign commands."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from pathlib import Path
 
 import click
 
-from warren.cli.output import tell, warn, write
+from warren.cli.help import Group
+from warren.cli.options import PATH, output_option
+from warren.cli.output import report, warn, write
 from warren.cli.trust_options import Security, security_options
 from warren.errors import TrustError
 from warren.trust.bundle_toml import operator_table
@@ -16,43 +18,47 @@ from warren.trust.io.bundle_file import read_text
 from warren.trust.io.keyset_file import make_keyset
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}", re.ASCII)
-PATH = click.Path(path_type=Path)
 
 
-@click.group()
+@click.group(cls=Group, examples=("warren operator new alice >> trust.toml", "warren operator list"))
 def operator() -> None:
-    """Make and list those who sign commands."""
+    """Create and list operators."""
 
 
-@operator.command()
+@operator.command(examples=("warren operator new alice >> trust.toml", "warren operator new bob --role VIEWER"))
 @click.argument("name")
-@click.option("--role", "roles", multiple=True, default=("ADMIN",), show_default=True, help="What may be asked for.")
-@click.option("-o", "--output", metavar="FILE", type=PATH, help="Without it, NAME.jwks.")
+@click.option("--role", "roles", metavar="ROLE", multiple=True, default=("ADMIN",), help="Role to grant.")
+@output_option("NAME.jwks")
 def new(name: str, roles: tuple[str, ...], output: Path | None) -> None:
-    """Make the keys of an operator, in a file that its owner alone can open.
+    """Create an operator's keys and print its policy table.
 
-    Prints the table that goes into the file that `warren trust sign` signs. Each operator does this where they work:
-    the file never leaves that machine.
+    The key file has mode 0600 and stays on the operator's own machine. The printed table goes into the policy file that
+    `warren trust sign` signs.
     """
-    if not all(NAME.fullmatch(each) for each in (name, *roles)):
-        raise click.UsageError("expected 1 to 64 of A-Z a-z 0-9 . _ @ -, the first a letter or digit")
+    if not all(NAME.fullmatch(text) for text in (name, *roles)):
+        raise click.UsageError(
+            "invalid name or role: expected 1 to 64 of A-Z a-z 0-9 . _ @ -, the first a letter or digit"
+        )
     path = output or Path(f"{name}.jwks")
     keys = make_keyset(path, name)
     if keys.sealing is None:
-        raise TrustError(f"{path} has no key to open secrets with", code="trust.invalid_key")
+        raise TrustError(f"{path} has no key to decrypt secrets", code="trust.invalid_key")
     write(operator_table(keys, keys.sealing, roles))
-    tell(f"{path} is {name}: whoever has it commands as {name}")
+    report(f"created {path}: its holder can sign commands as {name}")
 
 
-@operator.command("list")
+@operator.command("list", examples=("warren operator list", "warren operator list trust.jws"))
 @click.argument("file", type=PATH, required=False)
 @security_options
 def list_operators(security: Security, file: Path | None) -> None:
-    """List the operators of a bundle; without FILE, of the one that is installed here."""
+    """List the operators of a trust bundle.
+
+    Without FILE, of the installed bundle.
+    """
     text = read_text(file or Path(security.trust))
-    by = first_root(text)
-    bundle = verify_bundle(text, (by,))
-    if by not in security.roots:
-        warn(f"the bundle is signed by {by}, which is not pinned here")
-    for each in bundle.operators.values():
-        write(f"{each.id}\t{','.join(each.roles)}\t{each.signing.kid}\n")
+    root = first_root(text)
+    bundle = verify_bundle(text, (root,))
+    if root not in security.roots:
+        warn(f"the bundle is signed by {root}, which is not pinned on this node")
+    for entry in bundle.operators.values():
+        write(f"{entry.id}\t{','.join(entry.roles)}\t{entry.signing.kid}\n")

@@ -1,4 +1,4 @@
-"""Options that several commands have, and what they mean."""
+"""Options that several commands share, with their meaning and defaults."""
 
 from __future__ import annotations
 
@@ -8,42 +8,69 @@ from typing import TypeVar
 
 import click
 
+from warren.cli.help import Option
 from warren.config.defaults import Defaults, defaults_for
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
-ROOT_HELP = "Put DIR before every absolute path."
 ROOT_KEY = "warren.root"
+PATH = click.Path(path_type=Path)
 
 
 def config_options(command: Command) -> Command:
-    """`--config` and `--root`, as `config` and `root`."""
-    command = click.option("--root", metavar="DIR", default="", help=ROOT_HELP)(command)
-    path = click.Path(path_type=Path, readable=False)  # who opens it says why it cannot, and may have a helper
-    return click.option("-c", "--config", metavar="FILE", type=path, help="The agent's configuration.")(command)
+    """Add `--config` and `--root`, passed as `config` and `root`."""
+    path = click.Path(path_type=Path, readable=False)  # the reader reports why it cannot open it, and may have a helper
+    config = click.option(
+        "-c",
+        "--config",
+        cls=Option,
+        metavar="FILE",
+        type=path,
+        help="Configuration file of the agent.",
+        default_text=lambda context: _defaults_in(context).config,
+    )
+    return config(root_option(command))
+
+
+def root_option(command: Command) -> Command:
+    """Add `--root`, passed as `root`."""
+    return _root()(command)
+
+
+def _root(**settings: object) -> Callable[[Command], Command]:
+    text = "Prefix absolute paths with DIR."
+    return click.option("--root", cls=Option, metavar="DIR", default="", help=text, default_text="/", **settings)
 
 
 def own_defaults(root: str) -> Defaults:
-    """Those of the name that this program was started by."""
-    name = click.get_current_context().find_root().info_name
-    return defaults_for(name or "", str(Path(root).absolute()) if root else "")
+    """Return the defaults of the running program, below the directory `root`."""
+    return _defaults_in(click.get_current_context(), str(Path(root).absolute()) if root else "")
+
+
+def _defaults_in(context: click.Context, root: str = "") -> Defaults:
+    return defaults_for(context.find_root().info_name or "", root)
 
 
 def config_path(config: Path | None, defaults: Defaults) -> Path:
-    """The file to read. A relative path is taken as it stands."""
+    """Return the configuration file to read. A relative path is not prefixed with `--root`."""
     if config is None:
         return Path(defaults.config)
     return Path(f"{defaults.root}{config}") if config.is_absolute() else config
 
 
 def socket_option(command: Command) -> Command:
-    """`--socket` and `--root`, as the one `socket` to ask."""
-    path = click.Path(path_type=Path)
-    option = click.option("--socket", metavar="PATH", type=path, callback=_socket, help="The agent's control socket.")
-    root = click.option(
-        "--root", metavar="DIR", default="", is_eager=True, expose_value=False, callback=_keep_root, help=ROOT_HELP
+    """Add `--socket` and `--root`, passed together as `socket`."""
+    option = click.option(
+        "--socket",
+        cls=Option,
+        metavar="PATH",
+        type=PATH,
+        callback=_socket,
+        help="Control socket of the agent.",
+        default_text=lambda context: _defaults_in(context).socket,
     )
-    return root(option(command))
+    root = _root(is_eager=True, expose_value=False, callback=_keep_root)
+    return option(root(command))
 
 
 def _keep_root(context: click.Context, _option: click.Parameter, root: str) -> None:
@@ -55,5 +82,18 @@ def _socket(context: click.Context, _option: click.Parameter, path: Path | None)
 
 
 def json_option(command: Command) -> Command:
-    """`--json`, as `as_json`."""
-    return click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")(command)
+    """Add `--json`, passed as `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def output_option(default_text: str) -> Callable[[Command], Command]:
+    """Return an option `--output` for a file that must not exist yet, passed as `output`."""
+    return click.option(
+        "-o",
+        "--output",
+        cls=Option,
+        metavar="FILE",
+        type=PATH,
+        help="Write to FILE; never overwrites.",
+        default_text=default_text,
+    )

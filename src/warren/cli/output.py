@@ -1,4 +1,4 @@
-"""What people and pipes see."""
+"""Standard output and standard error of the command line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from warren.errors import HostError
 
 
 def write(text: str) -> None:
-    """To standard output, at once. Raises HostError if it does not take it: a full disk, a reader that has gone."""
+    """Write to standard output and flush. Raises HostError if it fails: a full disk, a closed pipe."""
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
@@ -20,18 +20,18 @@ def write(text: str) -> None:
 
 
 def abandon_output() -> None:
-    """Lets go of what standard output did not take: at the interpreter's end it would fail, and be told, again."""
+    """Discard unwritten output, so that the interpreter does not report the same failure again at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def tell(problem: str, hint: str = "") -> None:
-    """To standard error: each line of the problem with our name, then what to do."""
+def report(message: str, hint: str = "") -> None:
+    """Write a message to standard error: each of its lines after the program's name, then the hint."""
     name = f"{program_name()}: "
-    lines = [f"{name}{line}" for line in problem.splitlines()]
+    lines = [f"{name}{line}" for line in message.splitlines()]
     lines += [f"{' ' * len(name)}{line}" for line in hint.splitlines()]
     sys.stderr.write("\n".join(lines) + "\n")
 
 
 def warn(text: str) -> None:
-    """To standard error, and on."""
-    tell(f"warning: {text}")
+    """Write a warning to standard error."""
+    report(f"warning: {text}")

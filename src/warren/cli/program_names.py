@@ -1,53 +1,85 @@
-"""The words of each program name: one program, whose commands are those of the name that it was started by (X-35)."""
+"""Names of the program, and the commands of each: `harmony-agent` has the agent's own at its top level (X-35)."""
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import PurePath
 
-WARREN: Mapping[str, str] = {
-    "agent": "warren.cli.agent:agent",
-    "status": "warren.cli.status:status",
-    "list": "warren.cli.network:list_networks",
-    "peers": "warren.cli.network:peers",
-    "connect": "warren.cli.network:connect",
-    "disconnect": "warren.cli.network:disconnect",
-    "rotate-keys": "warren.cli.network:rotate_keys",
-    "info": "warren.cli.network:info",
-    "doctor": "warren.cli.doctor:doctor",
-    "recover": "warren.cli.recover:recover",
-    "command": "warren.cli.command:command",
-    "verbs": "warren.cli.verbs:verbs",
-    "audit": "warren.cli.audit:audit",
-    "helper": "warren.cli.root_helper:helper",
-    "validate": "warren.cli.validate:validate",
-    "config": "warren.cli.config:config",
-    "identity": "warren.cli.identity:identity",
-    "trust": "warren.cli.trust:trust",
-    "operator": "warren.cli.operator:operator",
-    "up": "warren.cli.interface:up",
-    "down": "warren.cli.interface:down",
-    "openvpn": "warren.cli.openvpn:openvpn",
-    "genkey": "warren.cli.key:genkey",
-    "pubkey": "warren.cli.key:pubkey",
-    "genpsk": "warren.cli.key:genpsk",
-}
-"""In the order of a day's work: the module of each command, and what it is called there."""
+Commands = Mapping[str, str]
+"""The location of each command, as `module:attribute`."""
 
-# Document 000 has the agent's verbs at the top, and a command for its version (H-18, H-22).
-HARMONY_AGENT: Mapping[str, str] = {
+WARREN: Mapping[str, Commands] = {
+    "Tunnels": {
+        "up": "warren.cli.interface:up",
+        "down": "warren.cli.interface:down",
+        "status": "warren.cli.status:status",
+        "list": "warren.cli.network:list_networks",
+        "peers": "warren.cli.network:peers",
+        "connect": "warren.cli.network:connect",
+        "disconnect": "warren.cli.network:disconnect",
+        "rotate-keys": "warren.cli.network:rotate_keys",
+        "genkey": "warren.cli.key:genkey",
+        "pubkey": "warren.cli.key:pubkey",
+        "genpsk": "warren.cli.key:genpsk",
+    },
+    "Agent": {
+        "agent": "warren.cli.agent:agent",
+        "config": "warren.cli.config:config",
+        "validate": "warren.cli.validate:validate",
+        "helper": "warren.cli.root_helper:helper",
+    },
+    "Commands": {
+        "command": "warren.cli.command:command",
+        "verbs": "warren.cli.verbs:verbs",
+        "openvpn": "warren.cli.openvpn:openvpn",
+    },
+    "Trust": {
+        "trust": "warren.cli.trust:trust",
+        "operator": "warren.cli.operator:operator",
+        "identity": "warren.cli.identity:identity",
+        "audit": "warren.cli.audit:audit",
+    },
+    "Diagnostics": {
+        "info": "warren.cli.network:info",
+        "doctor": "warren.cli.doctor:doctor",
+        "recover": "warren.cli.recover:recover",
+    },
+}
+
+AGENT_COMMANDS: Commands = {
     "start": "warren.cli.agent:start",
     "stop": "warren.cli.agent:stop",
     "reload": "warren.cli.agent:reload",
-    **{word: home for word, home in WARREN.items() if word not in {"agent", "up", "down"}},
-    "version": "warren.cli.version:version",
 }
 
-DIALECTS = {"warren": WARREN, "harmony-agent": HARMONY_AGENT}
+# The harmony-agent interface has these at the top level, and a command for its version (H-18, H-22).
+HARMONY_AGENT: Mapping[str, Commands] = {
+    **WARREN,
+    "Tunnels": {name: place for name, place in WARREN["Tunnels"].items() if name not in {"up", "down"}},
+    "Agent": {**AGENT_COMMANDS, **{name: place for name, place in WARREN["Agent"].items() if name != "agent"}},
+    "Diagnostics": {**WARREN["Diagnostics"], "version": "warren.cli.version:version"},
+}
+
+SECTIONS_OF_PROGRAM: Mapping[str, Mapping[str, Commands]] = {"warren": WARREN, "harmony-agent": HARMONY_AGENT}
+
+COMMAND_LINE = re.compile(r"(?<![\w/.-])warren (?:agent (?=start|stop|reload))?(?=\S)")
 
 
 def program_name() -> str:
-    """The name that this program was started by; `warren` for any that is no program's."""
+    """Return the name that this program was started by, or `warren` if that is not a program's name."""
     name = PurePath(sys.argv[0]).name
-    return name if name in DIALECTS else "warren"
+    return name if name in SECTIONS_OF_PROGRAM else "warren"
+
+
+def commands_of(program: str) -> dict[str, str]:
+    """Return the location of every command of a program, in the order of its help page."""
+    return {name: place for commands in SECTIONS_OF_PROGRAM[program].values() for name, place in commands.items()}
+
+
+def for_program(text: str, program: str) -> str:
+    """Return a text whose command lines start with `warren`, with those of another program in their place."""
+    if program == "warren":
+        return text
+    return COMMAND_LINE.sub(f"{program} ", text)

@@ -1,4 +1,4 @@
-"""`warren recover`: what an agent that was killed has left on the host, taken away without starting another."""
+"""`warren recover`: clean up after an agent that was killed, without starting another."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import click
 from warren._core import Netlink
 from warren.agent.io.config_file import read_config
 from warren.agent.io.instance_lock import instance_lock
+from warren.cli.help import Command
 from warren.cli.options import config_options, config_path, own_defaults
-from warren.cli.output import tell, write
+from warren.cli.output import report, write
 from warren.errors import HostError, RemoteError
 from warren.localapi.io.client import request
 from warren.privsep.io.helper_process import lock_journal
@@ -22,16 +23,18 @@ from warren.tunnel.io.orphans import remove_orphans
 from warren.tunnel.io.policy import sweep
 
 
-@click.command()
+@click.command(cls=Command, examples=("warren recover",))
 @config_options
 def recover(config: Path | None, root: str) -> int:
-    """Give the host back what an agent that was killed has left: name servers, links in the kernel, routing rules.
+    """Clean up after an agent that was killed.
 
-    Routes go with their link, and other links with the agent. The next start does the same by itself, but for links of
-    networks that it brings up; this is for a host that is to stay without an agent, and for ExecStopPost= of a unit.
-    While an agent runs it is refused.
+    Restores the DNS settings of the host, and removes kernel links and routing rules of the agent. The kernel removes
+    routes with their link, and userspace links with the agent. The next start of an agent cleans up as well. Use this
+    command on a host that stays without an agent, and in ExecStopPost= of a unit.
 
-    Exit status: 0 done, or nothing was left; 1 something could not be undone, and was told.
+    The command fails while an agent is running.
+
+    Exit status: 0 done or nothing to do, 1 a change could not be reverted.
     """
     defaults = own_defaults(root)
     settings = read_config(config_path(config, defaults), defaults)
@@ -39,7 +42,7 @@ def recover(config: Path | None, root: str) -> int:
     journal = journal_of(settings)
     with ExitStack() as held:
         if journal.is_dir():
-            held.enter_context(instance_lock(journal, "which gives back what it left"))
+            held.enter_context(instance_lock(journal, "which cleans up"))
         if journal.is_dir() and is_root():
             held.callback(os.close, lock_journal(journal))
         problems = own_resolver(settings, defaults).recover()
@@ -47,18 +50,18 @@ def recover(config: Path | None, root: str) -> int:
         remove_orphans(home_of(Path(settings.daemon.state)), netlink)
         sweep(netlink)
     for problem in problems:
-        tell(str(problem), problem.hint)
+        report(str(problem), problem.hint)
     if not problems:
-        write("nothing of an agent is left\n")
+        write("nothing left to clean up\n")
     return int(bool(problems))
 
 
 def refuse_while_running(socket: Path) -> None:
-    """Raises HostError if an agent answers: what it has done is wanted."""
+    """Raise HostError if an agent answers: its settings are in use."""
     try:
         request(socket, "ping")
     except RemoteError as error:
         if error.code == "agent.unavailable":
             return
         raise
-    raise HostError(f"an agent serves {socket}", code="agent.running", hint="stop it: warren agent stop")
+    raise HostError(f"an agent serves {socket}", code="agent.running", hint="stop it first: warren agent stop")

@@ -1,4 +1,4 @@
-"""`warren helper`: what needs root, for an agent that root has not started."""
+"""`warren helper`: the privileged helper of an agent that was not started by root."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from warren.agent.io.config_file import read_config
+from warren.cli.help import Command
 from warren.cli.options import config_options, config_path, own_defaults
 from warren.config.defaults import Defaults
 from warren.errors import HostError
@@ -20,17 +21,17 @@ from warren.telemetry.levels import Level
 ROOT = 0
 
 
-@click.command()
+@click.command(cls=Command, examples=("systemctl enable --now warren-helper.socket",))
 @config_options
 def helper(config: Path | None, root: str) -> None:
-    """Do for the agent what needs root, and nothing else; for a unit of the service manager.
+    """Run the privileged helper (socket-activated by systemd).
 
-    It opens root's key files and the driver of TUN, changes keys and the host's name servers, for the user of [daemon]
-    alone. It listens at a socket that the service manager holds, else at helper.sock beside the agent's own, and ends
-    when no agent has needed it for a minute. Only a configuration of root's counts.
+    It serves the user of [daemon] only: it opens key files of root and the TUN device, replaces keys, and changes the
+    host's DNS settings. It listens at the socket passed by systemd, else at helper.sock next to the agent's socket. It
+    exits after a minute without an agent. The configuration file must be owned by root.
     """
     if not is_root():
-        raise HostError("the helper does what only root may", code="host.not_permitted")
+        raise HostError("the helper must run as root", code="host.not_permitted")
     start_logging(Level.INFO)
     defaults = own_defaults(root)
     path = config_path(config, defaults)
@@ -45,9 +46,12 @@ def helper(config: Path | None, root: str) -> None:
 
 
 def terms_of(path: Path, defaults: Defaults) -> Terms:
-    """Whom the configuration names, and what it allows; its directories are made. Raises WarrenError."""
+    """Return the user that the configuration names and what it allows, and create its directories.
+
+    Raises WarrenError.
+    """
     settings = read_config(path, defaults, opener=open_config, owners=frozenset((ROOT,)))
     service = find_service(settings.daemon.user, settings.daemon.group)
     if service.uid == ROOT:
-        raise HostError("the agent of this configuration is root's own, and needs no helper", code="helper.denied")
+        raise HostError("[daemon] user is root: an agent of root needs no helper", code="helper.denied")
     return Terms(service.uid, prepare(service, settings, defaults))

@@ -1,4 +1,4 @@
-"""`warren status`: the truth at a glance."""
+"""`warren status`: networks of the agent and interfaces of this host."""
 
 from __future__ import annotations
 
@@ -11,92 +11,97 @@ from typing import Any
 
 import click
 
+from warren.cli.help import Command
 from warren.cli.networks_text import Answer, network_lines
 from warren.cli.options import json_option, socket_option
-from warren.cli.output import tell, warn, write
-from warren.cli.status_json import document
-from warren.cli.status_text import Names, plain
+from warren.cli.output import report, warn, write
+from warren.cli.status_json import as_object
+from warren.cli.status_text import Names, as_text
 from warren.clock import wall_seconds
 from warren.errors import WarrenError
 from warren.localapi.io.client import request
 from warren.tunnel.io.observe import Survey, served, survey
 
-PATIENCE_SECONDS = 3.0  # with an agent that hangs: the interfaces can be shown without it
-NOT_UP = 3  # what systemctl(1) says of a unit that is not active
+AGENT_TIMEOUT_SECONDS = 3.0  # interfaces can be shown without an agent that hangs
+NOT_UP = 3  # as systemctl(1) for a unit that is not active
 
 
-@click.command()
+@click.command(cls=Command, examples=("warren status", "warren status wg0", "warren status --json"))
 @click.argument("name", required=False)
 @socket_option
 @json_option
 def status(name: str | None, socket: Path, as_json: bool) -> int:
-    """Show the agent's networks, and every interface that a userspace WireGuard serves on this host; or NAME alone.
+    """Show networks, interfaces and peers.
 
-    NAME is that of a network of the agent or of an interface.
+    NAME selects one network of the agent or one interface. Interfaces are those that a userspace WireGuard serves on
+    this host. Private and preshared keys are never shown.
 
-    Exit status: 0 every one of them is up; 3 one is not, or there is none; 1 one could not be asked. A socket that a
-    killed engine left behind is told, and is none of them. No private or preshared key is ever shown.
+    Stale sockets are reported but not counted.
+
+    Exit status: 0 all are up, 3 one is not up or there is none, 1 one could not be queried.
     """
-    agent = ask_agent(socket)
+    agent = query_agent(socket)
     networks = [network for network in agent["networks"] if name in (None, network["network"])]
-    found = survey(interfaces_to_ask(name, networks))
+    found = survey(interfaces_to_query(name, networks))
     now = wall_seconds()
     if as_json:
-        said = {"networks": networks, "conditions": agent["conditions"]}
-        write(json.dumps(said | document(found, now), indent=2) + "\n")
+        answer = {"networks": networks, "conditions": agent["conditions"]}
+        write(json.dumps(answer | as_object(found, now), indent=2) + "\n")
         return exit_status(found, networks)
     if found.interfaces or networks or not found.failures:
         names = peer_names(socket, networks)
-        write(_drawn(found, networks, names, now) if sys.stdout.isatty() else _plain(found, networks, names, now))
+        write(
+            _as_table(found, networks, names, now) if sys.stdout.isatty() else _as_columns(found, networks, names, now)
+        )
     for error in found.failures.values():
-        tell(str(error), error.hint)
+        report(str(error), error.hint)
     for condition in agent["conditions"]:
         warn(condition["message"])
     return exit_status(found, networks)
 
 
-def interfaces_to_ask(name: str | None, networks: Sequence[Answer]) -> list[str]:
-    """Those of the networks that are up, in the kernel or not; without a name those that have a socket, too."""
+def interfaces_to_query(name: str | None, networks: Sequence[Answer]) -> list[str]:
+    """Return the interfaces of active networks, and without a name every interface with a socket."""
     if name is not None and not networks:
         return [name]
     up = {network["interface"] for network in networks if network["state"] == "active"}
     return sorted(up.union(served() if name is None else ()))
 
 
-def ask_agent(socket: Path) -> Answer:
-    """What the agent says of its networks and itself; nothing where there is none, or none that this user may ask."""
+def query_agent(socket: Path) -> Answer:
+    """Return the agent's networks and conditions; empty without an agent, or if this user may not query it."""
     try:
-        return request(socket, "list", timeout=PATIENCE_SECONDS)
+        return request(socket, "list", timeout=AGENT_TIMEOUT_SECONDS)
     except WarrenError as error:
         if error.code != "agent.unavailable":
-            tell(str(error), error.hint)
+            report(str(error), error.hint)
     return {"networks": [], "conditions": []}
 
 
 def peer_names(socket: Path, networks: Sequence[Answer]) -> dict[str, str]:
-    """What the agent calls the peers of its networks, by their public keys."""
+    """Return the configured names of peers by their public keys."""
     answers: list[Any] = []
-    with suppress(WarrenError):  # the agent, or a network, went meanwhile
+    with suppress(WarrenError):  # the agent or a network may have stopped meanwhile
         answers += [request(socket, "peers", network["network"]) for network in networks]
     peers = (peer for answer in answers for peer in answer["peers"])
     return {peer["public_key"]: peer["name"] for peer in peers}
 
 
-def _plain(found: Survey, networks: Sequence[Answer], names: Names, now: float) -> str:
+def _as_columns(found: Survey, networks: Sequence[Answer], names: Names, now: float) -> str:
     if not networks:
-        return plain(found.interfaces, now)
+        return as_text(found.interfaces, now)
     parts = [network_lines({"networks": networks})]
-    return "\n".join((*parts, *([plain(found.interfaces, now, names)] if found.interfaces else [])))
+    return "\n".join((*parts, *([as_text(found.interfaces, now, names)] if found.interfaces else [])))
 
 
-def _drawn(found: Survey, networks: Sequence[Answer], names: Names, now: float) -> str:
-    from warren.cli.status_table import drawn  # noqa: PLC0415, rich takes longer to import than all the rest
+def _as_table(found: Survey, networks: Sequence[Answer], names: Names, now: float) -> str:
+    from warren.cli.status_table import as_table  # noqa: PLC0415, rich is slow to import
 
-    return drawn(found.interfaces, now, networks=networks, names=names)
+    return as_table(found.interfaces, now, networks=networks, names=names)
 
 
 def exit_status(found: Survey, networks: Sequence[Answer] = ()) -> int:
-    """As the help has it."""
+    """Return the exit status that the help page documents."""
     codes = {error.code for error in found.failures.values()} - {"interface.stale"}
     if codes - {"interface.ended"}:
         return 1

@@ -1,4 +1,4 @@
-"""What `warren status --json` prints. Names and meanings stay; new ones may come."""
+"""The JSON of `warren status`. Existing members keep their names and meanings."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from warren.tunnel.io.observe import Survey
 from warren.tunnel.status import InterfaceStatus, LinkStatus, PeerStatus
 
 
-def document(found: Survey, now: float) -> dict[str, object]:
-    """The whole answer. Times are seconds since the Unix epoch, sizes octets; null is "none" or "never"."""
+def as_object(found: Survey, now: float) -> dict[str, object]:
+    """Return all interfaces. Times are seconds since the Unix epoch, sizes octets; null is "none" or "never"."""
     return {
         "interfaces": [interface_object(interface, now) for interface in found.interfaces],
         "failures": [
@@ -18,7 +18,7 @@ def document(found: Survey, now: float) -> dict[str, object]:
 
 
 def interface_object(interface: InterfaceStatus, now: float) -> dict[str, object]:
-    """One interface, without its secrets."""
+    """Return one interface, without its private key."""
     return {
         "name": interface.name,
         "up": interface.is_up,
@@ -32,7 +32,7 @@ def interface_object(interface: InterfaceStatus, now: float) -> dict[str, object
 
 
 def link_object(link: LinkStatus) -> dict[str, object]:
-    """The network link; null where this network namespace has none of that name."""
+    """Return the network link of an interface."""
     return {
         "up": link.up,
         "mtu": link.mtu,
@@ -42,7 +42,7 @@ def link_object(link: LinkStatus) -> dict[str, object]:
 
 
 def peer_object(peer: PeerStatus, now: float) -> dict[str, object]:
-    """One peer, without its secret."""
+    """Return one peer, without its preshared key."""
     return {
         "public_key": str(peer.public_key),
         "has_preshared_key": peer.preshared_key is not None,

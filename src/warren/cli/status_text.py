@@ -1,4 +1,4 @@
-"""What `warren status` says, in words: to a pipe as it is, to a terminal by status_table.py."""
+"""`warren status` as plain text; status_table.py renders it for a terminal."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from types import MappingProxyType
 from warren.cli.format import format_age, format_bytes
 from warren.tunnel.status import InterfaceStatus, PeerStatus
 
-NOTHING = "no interface is up\nbring one up with: warren up FILE.conf\n"
+NO_INTERFACE = "no interface is up\nbring one up with: warren up FILE.conf\n"
 TITLES = ("peer", "endpoint", "allowed IPs", "handshake", "received", "sent", "keepalive")
-SHOWN_PREFIXES = 4
+MAX_SHOWN_PREFIXES = 4
+ELSEWHERE = "in another netns"
 
 Names = Mapping[str, str]
-"""What the agent calls peers, by their public keys."""
-NAMELESS: Names = MappingProxyType({})
+"""The configured names of peers, by their public keys."""
+NO_NAMES: Names = MappingProxyType({})
 
 
-def plain(interfaces: Sequence[InterfaceStatus], now: float, names: Names = NAMELESS) -> str:
-    """Every interface and peer, in columns that are neither cut nor folded."""
+def as_text(interfaces: Sequence[InterfaceStatus], now: float, names: Names = NO_NAMES) -> str:
+    """Return every interface and peer in aligned columns, each cell in full."""
     blocks = ("\n".join(_lines(interface, now, names)) for interface in interfaces)
-    return "\n\n".join(blocks) + "\n" if interfaces else NOTHING
+    return "\n\n".join(blocks) + "\n" if interfaces else NO_INTERFACE
 
 
 def _lines(interface: InterfaceStatus, now: float, names: Names) -> Iterator[str]:
@@ -34,19 +35,19 @@ def _lines(interface: InterfaceStatus, now: float, names: Names) -> Iterator[str
 
 
 def state(interface: InterfaceStatus) -> str:
-    """How it is, in one word."""
+    """Return the state of an interface."""
     if interface.link is None:
-        return "elsewhere"
+        return ELSEWHERE
     return "up" if interface.is_up else "down"
 
 
 def facts(interface: InterfaceStatus) -> Iterator[str]:
-    """What else there is to say of an interface."""
+    """Yield the settings of an interface that are shown after its state."""
     yield f"port {interface.listen_port or 'none'}"
     if interface.fwmark:
         yield f"fwmark {interface.fwmark:#x}"
     if interface.link is None:
-        yield "(this network namespace has no such link)"
+        yield "(no such link in this network namespace)"
     else:
         yield f"mtu {interface.link.mtu}"
         addresses = [str(address) for address in interface.link.addresses if not address.is_link_local]
@@ -54,11 +55,11 @@ def facts(interface: InterfaceStatus) -> Iterator[str]:
     if not interface.peers:
         yield "no peers"
     for name, reason in interface.offloads_off:
-        yield f"without {name}: {reason}"
+        yield f"{name} off: {reason}"
 
 
-def cells(peer: PeerStatus, now: float, names: Names = NAMELESS) -> tuple[str, ...]:
-    """One peer, in the order of TITLES: by its name, or by its key where it has none."""
+def cells(peer: PeerStatus, now: float, names: Names = NO_NAMES) -> tuple[str, ...]:
+    """Return the row of a peer in the order of TITLES, with its configured name or else its key."""
     keepalive = peer.persistent_keepalive_seconds
     return (
         names.get(str(peer.public_key), str(peer.public_key)),
@@ -72,6 +73,6 @@ def cells(peer: PeerStatus, now: float, names: Names = NAMELESS) -> tuple[str, .
 
 
 def _prefixes(peer: PeerStatus) -> str:
-    shown = ", ".join(map(str, peer.allowed_ips[:SHOWN_PREFIXES]))
-    more = len(peer.allowed_ips) - SHOWN_PREFIXES
+    shown = ", ".join(map(str, peer.allowed_ips[:MAX_SHOWN_PREFIXES]))
+    more = len(peer.allowed_ips) - MAX_SHOWN_PREFIXES
     return f"{shown} and {more} more" if more > 0 else shown or "none"

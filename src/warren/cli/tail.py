@@ -1,4 +1,4 @@
-"""Shows what a command says while it is under way."""
+"""Show the output of a command while it is running."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from warren.jws import JwsError, from_base64url, read
 from warren.localapi.io.client import request
 from warren.strictjson import parse_object
 
-GLANCE_SECONDS = 0.05
-PATIENCE_SECONDS = 30.0
+POLL_INTERVAL_SECONDS = 0.05
+TIMEOUT_SECONDS = 30.0
 
 
 @contextmanager
 def follow_output(socket: Path, envelope: str, *, show: bool) -> Iterator[None]:
-    """While the block runs; whatever goes wrong with it, the command goes on."""
+    """Show the output while the block runs. A failure to show it does not affect the command."""
     ended = threading.Event()
     corr_id = _corr_id(envelope) if show else None
     if corr_id is None:
@@ -31,30 +31,28 @@ def follow_output(socket: Path, envelope: str, *, show: bool) -> Iterator[None]:
         yield
     finally:
         ended.set()
-        follower.join(PATIENCE_SECONDS)
+        follower.join(TIMEOUT_SECONDS)
 
 
 def _follow(socket: Path, corr_id: str, ended: threading.Event) -> None:
-    offset, has_begun = 0, False
+    offset, has_started = 0, False
     with suppress(WarrenError):
         while True:
-            piece = request(
-                socket, "tail_output", config={"corr_id": corr_id, "from": offset}, timeout=PATIENCE_SECONDS
-            )
+            piece = request(socket, "tail_output", config={"corr_id": corr_id, "from": offset}, timeout=TIMEOUT_SECONDS)
             if text := str(piece["text"]):
                 write(text)
-            offset, has_begun = int(str(piece["next"])), has_begun or not piece["ended"]
-            if piece["ended"] and (has_begun or ended.is_set()):
+            offset, has_started = int(str(piece["next"])), has_started or not piece["ended"]
+            if piece["ended"] and (has_started or ended.is_set()):
                 return
             if piece["ended"]:
-                ended.wait(GLANCE_SECONDS)
+                ended.wait(POLL_INTERVAL_SECONDS)
 
 
 def _corr_id(envelope: str) -> str | None:
-    """As it says itself; the node believes none of it before its signature."""
+    """Return the `corr_id` of an envelope without verifying it, or None."""
     try:
         text = read(envelope).text
-        found = parse_object(from_base64url(text.split(".")[1])).get("corr_id")
+        corr_id = parse_object(from_base64url(text.split(".")[1])).get("corr_id")
     except (JwsError, ValueError):
         return None
-    return found if isinstance(found, str) else None
+    return corr_id if isinstance(corr_id, str) else None

@@ -1,4 +1,4 @@
-"""What commands about trust go by: the configuration's [security], or the defaults where there is no such file."""
+"""The trust settings of a node: [security] of the configuration, or the defaults without such a file."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from warren.agent.io.config_file import read_config
+from warren.cli.help import Option
 from warren.cli.options import config_options, config_path, own_defaults
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -18,23 +19,23 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True)
 class Security:
-    """Where a node keeps what it trusts."""
+    """The files of a node's trust, and the user that owns them."""
 
     identity: str
     trust: str
     roots: tuple[str, ...]
-    """Thumbprints that are pinned."""
+    """Thumbprints of the pinned roots."""
     user: str
-    """Whom the agent runs as."""
+    """The user that the agent runs as."""
     group: str
     commands: str
-    """Where the agent has its record of used commands, and"""
+    """Directory of the agent's replay store."""
     runner: str
-    """where root's runner has its own."""
+    """Directory of the privileged runner's replay store."""
 
 
 def security_options(command: Command) -> Command:
-    """`--config` and `--root`, as the one `security`."""
+    """Add `--config` and `--root`, passed together as `security`."""
 
     @functools.wraps(command)
     def run(*arguments: Any, config: Path | None, root: str, **others: Any) -> Any:
@@ -44,21 +45,27 @@ def security_options(command: Command) -> Command:
 
 
 def read_security(config: Path | None, root: str) -> Security:
-    """Raises WarrenError for a file that was named and cannot be used."""
+    """Return the settings. Raises WarrenError if the named configuration file cannot be used."""
     defaults = own_defaults(root)
     path = config_path(config, defaults)
     if config is None and not path.exists():
         directory = f"{defaults.state}/identity"
-        records = f"{defaults.state}/commands", f"{defaults.state}/runner"
-        return Security(directory, f"{directory}/trust.jws", (), defaults.user, defaults.group, *records)
-    found = read_config(path, defaults)
-    security, daemon = found.commands.security, found.daemon
-    records = found.commands.commands, found.commands.runner
-    return Security(security.identity, security.trust, security.root, daemon.user, daemon.group, *records)
+        stores = f"{defaults.state}/commands", f"{defaults.state}/runner"
+        return Security(directory, f"{directory}/trust.jws", (), defaults.user, defaults.group, *stores)
+    settings = read_config(path, defaults)
+    security, daemon = settings.commands.security, settings.daemon
+    stores = settings.commands.commands, settings.commands.runner
+    return Security(security.identity, security.trust, security.root, daemon.user, daemon.group, *stores)
 
 
 def pin_option(command: Command) -> Command:
-    """`--pin`, as `pins`."""
+    """Add `--pin`, passed as `pins`."""
     return click.option(
-        "--pin", "pins", metavar="THUMBPRINT", multiple=True, help="A root to believe; without it, [security] root."
+        "--pin",
+        "pins",
+        cls=Option,
+        metavar="THUMBPRINT",
+        multiple=True,
+        help="Root thumbprint to trust.",
+        default_text="[security] root",
     )(command)

@@ -1,4 +1,4 @@
-"""`warren verbs`: what signed commands can ask of a node."""
+"""`warren verbs`: the verbs of signed commands."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 
 import click
 
+from warren.cli.help import Command
 from warren.cli.options import json_option
 from warren.cli.output import write
 from warren.commands.registry import VERBS
@@ -13,17 +14,20 @@ from warren.commands.schema import Schema
 from warren.commands.verbs import Verb
 
 
-@click.command()
+@click.command(cls=Command, examples=("warren verbs", "warren verbs --json"))
 @json_option
 def verbs(as_json: bool) -> None:
-    """List every verb with its arguments; --json has them as JSON Schema (2020-12)."""
+    """List the verbs of signed commands and their arguments.
+
+    With --json, arguments are JSON Schema (2020-12).
+    """
     if as_json:
-        write(json.dumps({name: _document(verb) for name, verb in VERBS.items()}, indent=2) + "\n")
+        write(json.dumps({name: _as_object(verb) for name, verb in VERBS.items()}, indent=2) + "\n")
     else:
-        write("".join(_in_words(verb) for verb in VERBS.values()))
+        write("".join(_as_text(verb) for verb in VERBS.values()))
 
 
-def _document(verb: Verb) -> dict[str, object]:
+def _as_object(verb: Verb) -> dict[str, object]:
     schemas = [schema.document() for schema in verb.schemas]
     return {
         "about": verb.about,
@@ -33,13 +37,13 @@ def _document(verb: Verb) -> dict[str, object]:
     }
 
 
-def _in_words(verb: Verb) -> str:
-    reads = " (reads only)" if verb.read_only else ""
-    lines = [f"{verb.name}{reads}: {verb.about}", *(f"    {_arguments(schema)}" for schema in verb.schemas)]
+def _as_text(verb: Verb) -> str:
+    mode = " (read-only)" if verb.read_only else ""
+    lines = [f"{verb.name}{mode}: {verb.about}", *(f"    {_arguments(schema)}" for schema in verb.schemas)]
     return "".join(f"{line}\n" for line in lines)
 
 
 def _arguments(schema: Schema) -> str:
     names = [*schema.required, *(f"[{name}]" for name in schema.optional)]
     secret = f"   secret: {', '.join(sorted(schema.secrets))}" if schema.secrets else ""
-    return (" ".join(names) or "takes no argument") + secret
+    return (" ".join(names) or "no arguments") + secret

@@ -1,20 +1,21 @@
-"""`version`: which one this is, as a command of its own and as `--version`."""
+"""`version`: the version of the program."""
 
 from __future__ import annotations
 
 import click
 
 from warren._core import __version__
+from warren.cli.help import Command
 from warren.cli.output import write
 from warren.cli.program_names import program_name
 
 
-@click.command()
+@click.command(cls=Command, examples=("warren version",))
 def version() -> None:
-    """Say which version this is."""
-    say_version()
+    """Show the version."""
+    print_version()
 
 
-def say_version() -> None:
-    """One line."""
+def print_version() -> None:
+    """Print one line with the program's name and version."""
     write(f"{program_name()} {__version__}\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from warren.audit.event import AuditEvent
-from warren.audit.redact import permitted
+from warren.audit.redact import loggable_arguments
 from warren.commands.command import VerifiedCommand
 from warren.commands.effects.effect import sha256_hex
 from warren.commands.rejection import ProvenClaims
@@ -28,7 +28,7 @@ def accepted(command: VerifiedCommand, verb: Verb, source: str, now: float) -> A
         int(now),
         correlation_id=command.corr_id,
         command=command.verb,
-        parameters=permitted(command.verb, command.args, nearest(verb.schemas, command.args).rules),
+        parameters=loggable_arguments(command.verb, command.args, nearest(verb.schemas, command.args).rules),
         result="accepted",
         source_ip=source,
         actor=command.actor.id,

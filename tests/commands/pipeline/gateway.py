@@ -22,7 +22,7 @@ from tests.commands.sandbox_requests import accepted, finished, order, result
 from tests.commands.store.stores import KEY, Place
 from warren.audit.io.journal import Retention
 from warren.audit.io.logfiles import log_of
-from warren.audit.verify import read_anchors, verify_log
+from warren.audit.verify import read_checkpoints, verify_log
 from warren.commands.replay import Accepted, Stored
 from warren.commands.result import Code, Result
 from warren.commands.resulttext import decode_result, encode_result
@@ -100,9 +100,9 @@ def _rows(place: Path) -> dict[str, Result]:
 
 def _check_log(place: Path, results: dict[str, Result]) -> None:
     log = log_of(place_of(place).log)
-    anchors, faults = read_anchors(log.tokens(), {KEY.public.kid: KEY.public})
+    anchors, findings = read_checkpoints(log.tokens(), {KEY.public.kid: KEY.public})
     verdict = verify_log(log.lines(), anchors)
-    assert (faults, verdict.faults, verdict.sealed) == ([], (), verdict.head.n)
+    assert (findings, verdict.findings, verdict.covered) == ([], (), verdict.head.n)
     told: dict[str, list[str]] = {corr_id: [] for corr_id in results}
     for _, line in log.lines():
         members = json.loads(line)

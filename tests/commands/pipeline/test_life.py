@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from tests.commands.sandbox_requests import accepted, finished, order, result
 from tests.commands.store.stores import KEY, Place
 from warren.audit.io.logfiles import log_of
-from warren.audit.verify import read_anchors, verify_log
+from warren.audit.verify import read_checkpoints, verify_log
 from warren.commands.command import VerifiedCommand
 from warren.commands.replay import Accepted, InProgress, Stored
 from warren.commands.result import Code, CommandError, Result
@@ -109,9 +109,9 @@ class Life(RuleBasedStateMachine):
         self.loop.close()
         if self.commands:
             log = log_of(self.place.log)
-            anchors, faults = read_anchors(log.tokens(), {KEY.public.kid: KEY.public})
+            anchors, findings = read_checkpoints(log.tokens(), {KEY.public.kid: KEY.public})
             verdict = verify_log(log.lines(), anchors)
-            assert (faults, verdict.faults, verdict.sealed) == ([], (), verdict.head.n)
+            assert (findings, verdict.findings, verdict.covered) == ([], (), verdict.head.n)
         shutil.rmtree(self.directory)
 
 

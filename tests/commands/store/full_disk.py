@@ -89,7 +89,7 @@ async def log_is_full(place: Path) -> dict[str, object]:
         "reading": reading,
         "trouble": trouble,
         "after": again,
-        "faults": len(verdict.faults),
+        "findings": len(verdict.findings),
         "told of the refused": told,
     }
 

@@ -24,7 +24,7 @@ def test_a_disk_that_is_full_for_a_while(tmp_path: Path) -> None:
         "reading": "ran",
         "trouble": True,
         "after": "ran",
-        "faults": 0,
+        "findings": 0,
         "told of the refused": ["accepted", "refused", "accepted", "finished"],
     }
     assert seen["disk"] == {"refused": "QUEUE_FULL", "running": True, "kept": True, "after": True}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from warren.audit.chain import EMPTY, Head, parse_link
-from warren.audit.checkpoint import FIRST, Checkpoint, read_checkpoint, sign_checkpoint, token_hash
+from warren.audit.checkpoint import NO_PREVIOUS, Checkpoint, parse_unverified, sign_checkpoint, token_hash
 from warren.audit.io.segments import Segment, append, cut_torn, first_line, last_line, rotated, segments, sync, tail
 from warren.jws import SigningKey
 
@@ -94,7 +94,7 @@ class Journal:
     def seal(self, head: Head, now: float) -> None:
         """A checkpoint for the log up to `head`, which is on the disk. On the disk when it returns. Raises OSError."""
         if self._key is not None:
-            prev = token_hash(self._token) if self._token else FIRST
+            prev = token_hash(self._token) if self._token else NO_PREVIOUS
             token = sign_checkpoint(Checkpoint(self._agent_id, head, int(now), prev), self._key)
             append(self._current.checkpoints, token.encode("ascii") + b"\n")
             sync(self._current.checkpoints)
@@ -105,7 +105,7 @@ class Journal:
     def sealed_n(self) -> int:
         """The last line of the last checkpoint; 0 where there is none."""
         try:
-            return read_checkpoint(self._token).head.n
+            return parse_unverified(self._token).head.n
         except ValueError:
             return 0
 
