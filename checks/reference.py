@@ -134,7 +134,7 @@ def conditions_page() -> str:
 
 def cli_page() -> str:
     """Render every command of `warren` with its options."""
-    context = click.Context(program, info_name="warren")
+    context = click.Context(program, info_name="warren", **program.context_settings)
     return (
         f"# Command line\n\n{NOTE}\n"
         "Exit status: 0 success, 1 an error that was reported, 2 invalid usage, 130 interrupted; others are listed\n"
@@ -152,10 +152,14 @@ def command_sections(group: click.Group, context: click.Context) -> Iterator[str
         inner = click.Context(command, info_name=name, parent=context)
         usage = " ".join([inner.command_path, *command.collect_usage_pieces(inner)])
         text = paragraphs(command.help or "")
-        options = [record for parameter in command.get_params(inner) if (record := parameter.get_help_record(inner))]
-        options = [(f"`{flags}`", text) for flags, text in options if "--help" not in flags]
-        yield f"## {inner.command_path}\n\n```text\n{usage}\n```\n\n{text}\n" + (
-            f"\n{table(('option', 'meaning'), options)}" if options else ""
+        parameters = (parameter for parameter in command.get_params(inner) if isinstance(parameter, click.Option))
+        records = [record for parameter in parameters if (record := parameter.get_help_record(inner))]
+        options = [(f"`{flags}`", meaning) for flags, meaning in records if "--help" not in flags]
+        examples = "\n".join(getattr(command, "examples", ()))
+        yield (
+            f"## {inner.command_path}\n\n```text\n{usage}\n```\n\n{text}\n"
+            + (f"\n{table(('option', 'meaning'), options)}" if options else "")
+            + f"\nExamples:\n\n```sh\n{examples}\n```\n"
         )
         if isinstance(command, click.Group):
             yield from command_sections(command, inner)

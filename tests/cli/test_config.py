@@ -117,7 +117,7 @@ def test_an_export_warns_of_readers(conf: Path, tmp_path: Path) -> None:
     warren("config", "import", str(conf), "--keys", str(tmp_path), "-o", f"{tmp_path}/agent.toml")
     export = f"warren config export wg7 --config {tmp_path}/agent.toml"
     done = shell(f"umask 022; {export} > {tmp_path}/open; umask 077; {export} > {tmp_path}/closed")
-    assert done.stderr.count("warning: this file is world accessible") == 1
+    assert done.stderr.count("warning: standard output is a world-accessible file") == 1
 
 
 def test_show(tmp_path: Path) -> None:

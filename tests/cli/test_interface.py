@@ -177,7 +177,7 @@ def test_a_link_in_another_namespace_is_told_and_taken_down(ends: Ends) -> None:
     ends.done(ends.near, "up", ends.conf(ends.near))
     untouched = ends.traces(ends.far)
     ends.near.ip("link", "set", "wg0", "netns", str(ends.far.pid))
-    assert "wg0  elsewhere  " in ends.warren(ends.near, "status").stdout
+    assert "wg0  in another netns  " in ends.warren(ends.near, "status").stdout
     ends.done(ends.near, "down", "wg0")
     # Seen from here it is gone with its socket; the link goes when the engine that held it has ended.
     until(lambda: ends.traces(ends.far) == untouched, "the link has left the other namespace")

@@ -52,7 +52,7 @@ def test_what_is_no_private_key(text: str) -> None:
 def test_a_file_that_everybody_can_open_is_warned_of(tmp_path: Path) -> None:
     for command in ("genkey", "genpsk"):
         done = shell(f"umask 022; warren {command} > {tmp_path}/open; umask 077; warren {command} > {tmp_path}/closed")
-        assert done.stderr.count("warning: this file is world accessible") == 1
+        assert done.stderr.count("warning: standard output is a world-accessible file") == 1
         assert len((tmp_path / "open").read_text()) == len((tmp_path / "closed").read_text()) == 45
 
 

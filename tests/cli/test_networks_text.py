@@ -8,7 +8,7 @@ import pytest
 
 from tests.telemetry.samples import FRESH, NOW, QUIET, network
 from warren.cli.networks_text import network_cells, network_lines, peer_counts, peer_lines
-from warren.cli.status_table import drawn
+from warren.cli.status_table import as_table
 from warren.localapi.networks import NetworkView
 from warren.localapi.views import listed, peer_entries
 from warren.telemetry.sample import Connection
@@ -37,7 +37,7 @@ def test_waiting_peer_is_shown_apart_in_the_list_of_networks() -> None:
 
 
 def test_waiting_peer_is_shown_apart_in_the_drawn_table() -> None:
-    assert "1 of 2, 1 waiting" in drawn((), NOW, width=120, networks=[listing()])
+    assert "1 of 2, 1 waiting" in as_table((), NOW, width=120, networks=[listing()])
 
 
 def test_peer_lines_name_the_health_of_each_peer() -> None:

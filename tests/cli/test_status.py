@@ -11,9 +11,9 @@ import pytest
 
 from tests.tunnel.strategies import PRESHARED_KEYS, PRIVATE_KEYS, PUBLIC_KEYS
 from warren.cli.status import exit_status
-from warren.cli.status_json import document
-from warren.cli.status_table import drawn
-from warren.cli.status_text import TITLES, plain
+from warren.cli.status_json import as_object
+from warren.cli.status_table import as_table
+from warren.cli.status_text import TITLES, as_text
 from warren.errors import HostError, InterfaceError, WarrenError
 from warren.tunnel.config import Endpoint
 from warren.tunnel.io.observe import Survey
@@ -52,7 +52,7 @@ SECRETS = [PRIVATE_KEYS[0].to_base64(), PRESHARED_KEYS[0].to_base64()]
 
 
 def test_an_interface_and_its_peers() -> None:
-    heading, key, titles, home, silent = plain((UP,), NOW).splitlines()
+    heading, key, titles, home, silent = as_text((UP,), NOW).splitlines()
     assert heading == "wg0  up  port 51820  fwmark 0xca6c  mtu 1420  10.0.0.1/24"
     assert key == f"public key {UP.public_key}"
     columns = [titles.index(title) for title in TITLES]
@@ -76,13 +76,13 @@ def test_an_interface_and_its_peers() -> None:
 
 
 def test_states_are_told_apart() -> None:
-    assert plain((DOWN, ELSEWHERE), NOW).splitlines() == [
+    assert as_text((DOWN, ELSEWHERE), NOW).splitlines() == [
         "wg1  down  port none  mtu 1420  no address  no peers",
         "public key none yet",
         "",
         (
-            "wg2  elsewhere  port 51821  (this network namespace has no such link)  no peers"
-            "  without udp_segment: the kernel refused it"
+            "wg2  in another netns  port 51821  (no such link in this network namespace)  no peers"
+            "  udp_segment off: the kernel refused it"
         ),
         f"public key {ELSEWHERE.public_key}",
     ]
@@ -90,12 +90,12 @@ def test_states_are_told_apart() -> None:
 
 def test_no_interface_says_what_to_do() -> None:
     wanted = "no interface is up\nbring one up with: warren up FILE.conf\n"
-    assert plain((), NOW) == drawn((), NOW) == wanted
+    assert as_text((), NOW) == as_table((), NOW) == wanted
 
 
 @pytest.mark.parametrize("columns", [80, 100, 140, 200])
 def test_a_terminal_of_any_width_shows_every_peer(columns: int) -> None:
-    out = re.sub("\x1b\\[[0-9;]*m", "", drawn((UP, DOWN), NOW, columns))
+    out = re.sub("\x1b\\[[0-9;]*m", "", as_table((UP, DOWN), NOW, columns))
     assert max(map(len, out.splitlines())) <= columns
     assert all(str(peer.public_key)[:10] in out for peer in UP.peers)
     assert all(word in out for word in ("wg0  up  ", "[2001:db8::2]:51820", "12 seconds ago", "1.5 KiB", "wg1  down  "))
@@ -105,7 +105,7 @@ def test_a_terminal_of_any_width_shows_every_peer(columns: int) -> None:
 
 def test_a_terminal_is_not_flooded() -> None:
     crowd = replace(UP, peers=(SILENT,) * 10_000)
-    out = drawn((crowd,), NOW, 100)
+    out = as_table((crowd,), NOW, 100)
     assert len(out.splitlines()) < 1000
     assert "and 9900 more: see --json" in out
 
@@ -113,12 +113,14 @@ def test_a_terminal_is_not_flooded() -> None:
 @pytest.mark.security
 def test_no_secret_is_shown() -> None:
     interfaces = UP, DOWN, ELSEWHERE
-    text = plain(interfaces, NOW) + drawn(interfaces, NOW, 200) + json.dumps(document(Survey(interfaces, {}), NOW))
+    text = (
+        as_text(interfaces, NOW) + as_table(interfaces, NOW, 200) + json.dumps(as_object(Survey(interfaces, {}), NOW))
+    )
     assert not any(secret in text for secret in SECRETS)
 
 
 def test_json_has_every_fact() -> None:
-    found = document(Survey((UP, ELSEWHERE), {"wg4": FORBIDDEN}), NOW)
+    found = as_object(Survey((UP, ELSEWHERE), {"wg4": FORBIDDEN}), NOW)
     assert json.loads(json.dumps(found)) == {
         "interfaces": [
             {

@@ -170,7 +170,7 @@ def test_nothing_is_written_over(office: Path, tmp_path: Path) -> None:
     for command in (("trust", "init", str(office)), ("operator", "new", "alice", "-o", str(office / "alice.jwks"))):
         done = warren(*command)
         assert done.returncode == 1
-        assert "is there already" in done.stderr
+        assert "already exists" in done.stderr
     assert {path.name: path.read_bytes() for path in office.iterdir()} == before
     node = str(tmp_path / "node")
     first = warren("identity", "init", "--id", "one", "--root", node).stdout
@@ -185,7 +185,7 @@ def test_a_version_that_is_not_higher_is_not_signed_and_not_installed(office: Pa
     old.write_bytes(sign(office).read_bytes())
     again = warren("trust", "sign", str(office / "trust.toml"))
     assert again.returncode == 1
-    assert "version 1 is not higher than 1" in again.stderr
+    assert "version 1 is not higher than version 1" in again.stderr
     node, new = str(tmp_path / "node"), sign(office, 2)
     pin = ("--pin", thumbprint(office))
     assert warren("trust", "install", str(new), "--root", node, *pin).returncode == 0

@@ -91,7 +91,7 @@ def test_the_documents_blocks_as_they_are(text: str, tmp_path: Path) -> None:
     *findings, summary = done.stdout.splitlines()
     assert findings
     assert all(finding.startswith(f"{path}:") for finding in findings)
-    assert summary.startswith(f"{path} cannot be used: ")
+    assert summary.startswith(f"{path} is invalid: ")
 
 
 def test_every_problem_at_once_for_programs(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def test_all_is_well(joined: Two) -> None:
     assert {check: verdict["result"] for check, verdict in verdicts.items()} == dict.fromkeys(
         ("state", "interface", "routes", "port", "firewall", "peer far", f"mtu to {FAR_INNER[0]}"), "ok"
     )
-    assert verdicts[f"mtu to {FAR_INNER[0]}"]["sentence"] == "1420 octets get through"
+    assert verdicts[f"mtu to {FAR_INNER[0]}"]["sentence"] == "path MTU is at least 1420"
     assert near.attempt("doctor").returncode == 0
 
 
@@ -43,7 +43,7 @@ def test_a_path_that_is_narrower_than_the_tunnel(joined: Two) -> None:
     far.host.run("nft", "-f", "-", stdin=NO_LONGER_THAN_1300)
     verdict = examined(near)[f"mtu to {FAR_INNER[0]}"]
     assert verdict["result"] == "warning"
-    assert "only 1300 octets get through" in verdict["sentence"]
+    assert "path MTU is 1300" in verdict["sentence"]
     assert "mtu = 1300" in verdict["hint"]
 
 

@@ -64,7 +64,7 @@ def start(config: Path | None, root: str, user: str | None, verbose: bool) -> No
 @agent.command(examples=("warren agent stop",))
 @socket_option
 def stop(socket: Path) -> None:
-    """Stop the agent and remove its interfaces, routes and DNS settings.
+    """Stop the agent; remove its interfaces, routes and DNS.
 
     They are removed when the command returns.
     """

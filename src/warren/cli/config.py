@@ -1,4 +1,4 @@
-"""`warren config`: what counts, and networks from wg-quick and to it."""
+"""`warren config`: show the effective configuration, import from wg-quick and export to it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import click
 from warren.agent.config_sections import agent_sections
 from warren.agent.io.config_file import read_config
 from warren.agent.io.key_ring import read_keys
+from warren.cli.help import Group, Option
 from warren.cli.key import warn_if_world_readable
-from warren.cli.options import config_options, config_path, own_defaults
+from warren.cli.options import config_options, config_path, output_option, own_defaults, root_option
 from warren.cli.output import report, warn, write
 from warren.config.io.wgquick_files import write_files
 from warren.config.overrides import LOG_LEVEL, overrides, verbosity
@@ -23,39 +24,46 @@ from warren.tunnel.io.conffile import interface_name, read_conf
 from warren.tunnel.wgquick import encode_wgquick
 
 
-@click.group()
+@click.group(cls=Group, examples=("warren config show", "warren config import /etc/wireguard/wg0.conf"))
 def config() -> None:
-    """Show what counts; bring networks from wg-quick and to it."""
+    """Show the configuration; import and export wg-quick files."""
 
 
-@config.command()
+@config.command(examples=("warren config show", "warren config show --origin"))
 @config_options
-@click.option("--origin", is_flag=True, help="Say of each value where it comes from.")
-@click.option("-v", "--verbose", is_flag=True, help="As of the agent: log level debug.")
+@click.option("--origin", is_flag=True, help="Show each value's source.")
+@click.option("-v", "--verbose", is_flag=True, help="Show the log level of `agent start --verbose`.")
 def show(config: Path | None, root: str, origin: bool, verbose: bool) -> None:
-    """Show every value that counts, as TOML.
+    """Show the effective configuration as TOML.
 
-    The order is: flag, environment, file, default.
+    Flags override the environment, the environment overrides the file, and the file overrides defaults.
     """
     defaults = own_defaults(root)
-    above = overrides({LOG_LEVEL: verbosity(verbose)}, os.environ)
-    found = read_config(config_path(config, defaults), defaults, above)
-    sections = [*agent_sections(found)]
-    notes = {f"{section.key}.{key}": "default" for section in sections for key in section.values} | dict(found.origins)
-    write(encode_toml(sections, notes if origin else {}))
+    flags = overrides({LOG_LEVEL: verbosity(verbose)}, os.environ)
+    effective = read_config(config_path(config, defaults), defaults, flags)
+    sections = [*agent_sections(effective)]
+    defaulted = {f"{section.key}.{key}": "default" for section in sections for key in section.values}
+    write(encode_toml(sections, defaulted | dict(effective.origins) if origin else {}))
 
 
-@config.command("import")
+@config.command(
+    "import",
+    examples=(
+        "warren config import /etc/wireguard/wg0.conf",
+        "warren config import wg0.conf --network home --output home.toml",
+    ),
+)
 @click.argument("file", metavar="FILE.conf", type=click.Path(path_type=Path))
-@click.option("--network", metavar="NAME", help="The network's name; without it, the file's own.")
-@click.option("--keys", metavar="DIR", help="The directory for its key files; without it, the agent's own.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Make this file; one that is there is kept.")
-@click.option("--root", metavar="DIR", default="", help="Put DIR before every absolute path.")
+@click.option("--network", cls=Option, metavar="NAME", help="Name of the network.", default_text="name of the file")
+@click.option(
+    "--keys", cls=Option, metavar="DIR", help="Directory for key files.", default_text="directory of the agent's keys"
+)
+@output_option("standard output")
+@root_option
 def import_conf(file: Path, network: str | None, keys: str | None, output: Path | None, root: str) -> None:
-    """Make a network of the agent from a file of wg-quick.
+    """Convert a wg-quick file to a network of the agent.
 
-    The network goes to standard output, or with --output into a file. Its keys go into key files that only their owner
-    can open, and never into the configuration.
+    Keys are written to key files with mode 0600, never into the configuration.
     """
     defaults = own_defaults(root)
     conf = read_conf(file)
@@ -65,25 +73,26 @@ def import_conf(file: Path, network: str | None, keys: str | None, output: Path 
     imported = network_from_wgquick(conf.content, network or interface_name(file), directory, str(file))
     text = encode_toml([*network_sections(imported.network)])
     for path in write_files(imported, defaults.root, None if output is None else (output, text)):
-        report(f"{path} is made")
+        report(f"created {path}")
     if output is None:
         write(text)
 
 
-@config.command("export")
+@config.command("export", examples=("(umask 077; warren config export home > home.conf)",))
 @click.argument("network", metavar="NETWORK")
 @config_options
 def export_conf(network: str, config: Path | None, root: str) -> None:
-    """Print a network of the agent as a file of wg-quick.
+    """Convert a network of the agent to a wg-quick file.
 
-    With its private key, so keep it closed: umask 077; warren config export home > home.conf
+    The file contains the private key: keep it readable by its owner only.
     """
     defaults = own_defaults(root)
-    found = read_config(config_path(config, defaults), defaults)
-    wanted = found.network(network)
+    effective = read_config(config_path(config, defaults), defaults)
+    wanted = effective.network(network)
     if wanted is None:
-        known = ", ".join(each.name for each in found.networks) or "none"
-        raise StateError(f"{found.source} has no network {network}, only: {known}", code="network.unknown", hint="")
+        known = ", ".join(candidate.name for candidate in effective.networks) or "none"
+        problem = f"{effective.source} has no network {network}; known networks: {known}"
+        raise StateError(problem, code="network.unknown", hint="")
     text = encode_wgquick(network_to_wgquick(wanted, read_keys(wanted, DirectKeyAccess())))
     warn_if_world_readable()
     write(text)

@@ -1,4 +1,4 @@
-"""`warren validate`: every problem of a configuration at once."""
+"""`warren validate`: report every problem of a configuration."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import click
 from warren.agent.config import AgentConfig
 from warren.agent.io.config_file import check_keys, key_owners, read_config
 from warren.agent.io.preflight import host_warnings
-from warren.cli.options import config_options, config_path, own_defaults
+from warren.cli.format import format_count
+from warren.cli.help import Command
+from warren.cli.options import config_options, config_path, json_option, own_defaults
 from warren.cli.output import write
 from warren.config.defaults import Defaults
 from warren.config.reader import in_order
@@ -21,7 +23,7 @@ from warren.errors import ConfigError, Finding
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What there is to say of a configuration."""
+    """The result of checking a configuration."""
 
     path: Path
     config: AgentConfig | None
@@ -29,25 +31,25 @@ class Verdict:
     warnings: Sequence[Finding] = ()
 
 
-@click.command()
+@click.command(cls=Command, examples=("warren validate", "warren validate --config ./agent.toml --json"))
 @config_options
-@click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
+@json_option
 def validate(config: Path | None, root: str, as_json: bool) -> int:
-    """Say everything that is wrong with a configuration.
+    """Check a configuration and report every problem.
 
-    It changes nothing, needs no agent, no network and no rights but to read the file. A key file that is not there, or
-    that this user may not read, is not checked, which is said.
+    Read-only: it needs no agent, no network access and no privileges apart from reading the file. A key file that is
+    missing or not readable is reported as not checked.
 
     Exit status: 0 the agent can start with it, 1 it cannot.
     """
     defaults = own_defaults(root)
-    verdict = judge(config_path(config, defaults), defaults)
-    write(json.dumps(document(verdict), indent=2) + "\n" if as_json else in_words(verdict))
+    verdict = check_config(config_path(config, defaults), defaults)
+    write(json.dumps(as_object(verdict), indent=2) + "\n" if as_json else as_text(verdict))
     return 1 if verdict.findings else 0
 
 
-def judge(path: Path, defaults: Defaults) -> Verdict:
-    """Reads a configuration and looks at its key files. Raises WarrenError if there is no such file."""
+def check_config(path: Path, defaults: Defaults) -> Verdict:
+    """Check a configuration and its key files. Raises WarrenError if there is no such file."""
     try:
         config = read_config(path, defaults)
     except ConfigError as error:
@@ -57,8 +59,8 @@ def judge(path: Path, defaults: Defaults) -> Verdict:
     return Verdict(path, config, keys.findings, in_order(warnings))
 
 
-def in_words(verdict: Verdict) -> str:
-    """A line for each finding and warning, `FILE:LINE: KEY: what is; what would be right`, and one of all."""
+def as_text(verdict: Verdict) -> str:
+    """Return a line for each finding and warning, `FILE:LINE: KEY: problem; expected`, and a summary."""
     lines = [_line(verdict.path, finding) for finding in verdict.findings]
     lines += [_line(verdict.path, finding, "warning: ") for finding in verdict.warnings]
     return "".join(f"{line}\n" for line in (*lines, _summary(verdict)))
@@ -71,26 +73,23 @@ def _line(path: Path, finding: Finding, label: str = "") -> str:
 
 def _summary(verdict: Verdict) -> str:
     if verdict.findings:
-        return f"{verdict.path} cannot be used: {_count(len(verdict.findings), 'problem')}"
+        return f"{verdict.path} is invalid: {format_count(len(verdict.findings), 'problem')}"
     networks = () if verdict.config is None else verdict.config.networks
     enabled = sum(network.enabled for network in networks)
     peers = sum(len(network.peers) for network in networks)
-    return f"{verdict.path} is valid: {_count(len(networks), 'network')}, {enabled} enabled; {_count(peers, 'peer')}"
+    counts = f"{format_count(len(networks), 'network')}, {enabled} enabled; {format_count(peers, 'peer')}"
+    return f"{verdict.path} is valid: {counts}"
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")
-
-
-def document(verdict: Verdict) -> dict[str, object]:
-    """The answer for programs. Names and meanings stay; new ones may come."""
+def as_object(verdict: Verdict) -> dict[str, object]:
+    """Return the result for JSON. Existing members keep their names and meanings."""
     return {
         "file": str(verdict.path),
         "valid": not verdict.findings,
-        "findings": [_object(finding) for finding in verdict.findings],
-        "warnings": [_object(warning) for warning in verdict.warnings],
+        "findings": [_finding_object(finding) for finding in verdict.findings],
+        "warnings": [_finding_object(warning) for warning in verdict.warnings],
     }
 
 
-def _object(finding: Finding) -> dict[str, object]:
+def _finding_object(finding: Finding) -> dict[str, object]:
     return {"key": finding.key, "line": finding.line, "problem": finding.problem, "expected": finding.expected}

@@ -12,7 +12,7 @@ from tests.project.conftest import ROOT
 from warren.agent.config import AgentConfig, load_config
 from warren.agent.config_sections import agent_sections
 from warren.agent.io.config_file import check_keys, read_config
-from warren.cli.validate import Verdict, in_words
+from warren.cli.validate import Verdict, as_text
 from warren.config.defaults import defaults_for
 from warren.errors import ConfigError
 
@@ -37,14 +37,14 @@ def test_the_example_is_valid(tmp_path: Path) -> None:
     path.write_text(EXAMPLE)
     config = read_config(path, defaults_for("warren", str(tmp_path)))
     assert (config.warnings, check_keys(config, None).findings) == ((), ())
-    assert "agent.toml is valid: 1 network, 1 enabled; 1 peer" in in_words(Verdict(Path("agent.toml"), config))
+    assert "agent.toml is valid: 1 network, 1 enabled; 1 peer" in as_text(Verdict(Path("agent.toml"), config))
     assert "is valid: 1 network, 1 enabled; 1 peer\n" in GUIDE
 
 
 def test_the_mistakes_are_told_in_these_words() -> None:
     with pytest.raises(ConfigError) as error:
         load(WRONG)
-    assert in_words(Verdict(Path("wrong.toml"), None, error.value.findings)) in GUIDE
+    assert as_text(Verdict(Path("wrong.toml"), None, error.value.findings)) in GUIDE
 
 
 def test_every_key_is_there_with_its_default() -> None:
