@@ -1,4 +1,4 @@
-"""Who used the machine meanwhile: nobody, this bench, or others, whose load makes a figure worth less."""
+"""CPU usage during a measurement, by this bench and by others, whose load makes a figure unreliable."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ IDLE, IOWAIT, STEAL = 4, 5, 8
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Shares of all cores together, over a time."""
+    """Shares of all cores over an interval, in percent."""
 
     idle_percent: float
     foreign_percent: float
-    """Processes of other sessions, and what the hypervisor took."""
+    """Other sessions' processes, and time stolen by the hypervisor."""
 
 
 def _counters() -> list[int]:
@@ -33,14 +33,14 @@ def _counters() -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Counters of the machine, taken when it is made."""
+    """The machine's counters at the moment of construction."""
 
     seconds: float = field(default_factory=time.monotonic)
     counters: list[int] = field(default_factory=_counters)
     processes: dict[int, Process] = field(default_factory=process.all_processes)
 
     def until_now(self) -> Usage:
-        """Usage since then. What is of this session is ours; threads of the kernel are nobody's."""
+        """Return the usage since then; kernel threads count neither as ours nor as foreign."""
         now = Moment()
         total = (now.seconds - self.seconds) * CORES
         idle, iowait, steal = (
@@ -51,8 +51,9 @@ class Moment:
 
 
 def foreign_seconds(before: dict[int, Process], after: dict[int, Process], session: int) -> float:
-    """CPU time that processes of other sessions took between two looks, those included that lived in between only, as
-    far as their parents waited for them.
+    """Return the CPU seconds of other sessions' processes between two snapshots.
+
+    Processes that lived only in between are included as far as their parents waited for them.
     """
     before, after = (
         {pid: each for pid, each in look.items() if each.session != session and not each.of_kernel}
@@ -67,11 +68,11 @@ def foreign_seconds(before: dict[int, Process], after: dict[int, Process], sessi
 
 
 def percent(part: float, whole: float) -> float:
-    """Between 0 and 100: counters of different clocks may disagree by a tick."""
+    """Return a share in percent, clamped to 0..100: counters of different clocks may differ by a tick."""
     return min(100.0, max(0.0, 100 * part / whole))
 
 
 def disturbance(foreign_percents: list[float]) -> str:
-    """A word to stand beside the median of so many runs; empty if nobody disturbed one."""
+    """Return a note for the median of these runs, empty if none was disturbed."""
     disturbed = sum(foreign > DISTURBING for foreign in foreign_percents)
     return f"disturbed in {disturbed} of {len(foreign_percents)}" if disturbed else ""

@@ -1,4 +1,4 @@
-"""What the engine must reach, line by line, with the figures that say whether it does."""
+"""The targets of the data plane, one verdict per line with its figures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ AIM, AIM_GIGABITS = 2.0, 8.0
 
 
 def verdicts(results: Results, *, has_avx512: bool) -> Iterator[Verdict]:
-    """every target of the data plane, then its aims."""
+    """Yield a verdict for every required target of the data plane, then for every goal."""
     tcp = [mode for mode in MODES if mode.is_tcp]
     for other, times in TCP_TARGETS.items():
         for mode in tcp:
@@ -32,7 +32,7 @@ def verdicts(results: Results, *, has_avx512: bool) -> Iterator[Verdict]:
 
 
 def ratio(what: str, ours: Figures | None, other: Figures | None, times: float) -> Verdict:
-    """Whether Warren is that many times as fast."""
+    """Return the verdict on Warren being this many times as fast as another engine."""
     if not ours or not other or not other.gigabits:
         return Verdict(what, None, "a figure is absent")
     reached = ours.gigabits / other.gigabits

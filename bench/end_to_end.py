@@ -1,4 +1,4 @@
-"""Executions by a whole agent: unprivileged, with its helper and runner, asked over its control socket."""
+"""Executions by a whole agent: unprivileged, with helper and runner, requested over its control socket."""
 
 from __future__ import annotations
 
@@ -40,24 +40,24 @@ single_use_rows = 10000000
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What an agent did while all its clients asked."""
+    """The result of a run with all clients."""
 
     rate: float
-    """Executions a second."""
+    """Executions per second."""
     cpu_ms: float
-    """Of the agent's process, for each."""
+    """CPU seconds of the agent's process for each execution."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """An agent that runs."""
+    """A running agent."""
 
     orders: Orders
     daemon: Daemon
     sid: str
 
     def load(self, verb: str, seconds: float, clients: int = CLIENTS) -> Load:
-        """By so many clients, each with one in flight."""
+        """Measure this many clients, each with one request in flight."""
         count = round(SIGNED_PER_SECOND * seconds / clients) + 1
         asked = [[_request(self.orders.sign(verb, self.sid)) for _ in range(count)] for _ in range(clients)]
         with ThreadPoolExecutor(clients) as threads:
@@ -68,7 +68,7 @@ class Outside:
         return Load(done / elapsed, 1000 * (self._cpu_seconds() - spent) / done)
 
     def resident_bytes(self) -> int:
-        """Of the agent; its helper and its runner are processes of their own."""
+        """Return the resident octets of the agent; its helper and its runner are other processes."""
         return process.resident_bytes(self.daemon.pid)
 
     def _cpu_seconds(self) -> float:
@@ -92,7 +92,7 @@ class Outside:
 
 @contextmanager
 def started(directory: Path) -> Iterator[Outside]:
-    """On a host of its own, with one network up. Raises BenchError."""
+    """Yield an agent on a host of its own with one network up. Raises BenchError."""
     user = pwd.getpwnam(USER)
     with ExitStack() as stack:
         host = stack.enter_context(Host("gateway", directory / "log"))
@@ -107,7 +107,7 @@ def started(directory: Path) -> Iterator[Outside]:
 
 
 def check_place(directory: Path) -> None:
-    """Raises BenchError where no agent can be started as another user, with its files below it."""
+    """Raise BenchError where no agent can be started as another user with its files below the directory."""
     for each in (directory, *directory.parents):
         if not each.stat().st_mode & 0o001:
             raise BenchError(f"{each} is closed to {USER}, who runs the agent; name another as --directory")
@@ -120,6 +120,6 @@ def _request(envelope: str) -> bytes:
 
 
 def _check(answer: bytes) -> None:
-    """By its octets: reading JSON would take the agent's time."""
+    """Return whether the response reports success, by its octets: parsing JSON would take CPU time."""
     if b'"status":"SUCCESS"' not in answer.replace(b" ", b""):
         raise BenchError(f"the agent refuses: {answer[:400].decode(errors='replace')}")

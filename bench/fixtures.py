@@ -1,4 +1,4 @@
-"""Everybody who signs, and a node that believes them: what a command needs before it can be measured."""
+"""The signers of commands, and a node that trusts them: the fixtures of the command benches."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _key() -> SigningKey:
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """An operator who may do everything, and the dispatcher."""
+    """An operator with every role, and the dispatcher."""
 
     root: SigningKey = field(default_factory=_key)
     dispatcher: SigningKey = field(default_factory=_key)
@@ -44,7 +44,7 @@ class Orders:
     sealing: SealingKey = field(default_factory=lambda: SealingKey(token_bytes(KEY_BYTES)))
 
     def settle(self, state: Path, uid: int, gid: int) -> None:
-        """Identity, trust and stores of a node below `state`, which have been there for longer than a minute."""
+        """Create identity, trust bundle and stores of a node below `state`, more than a minute old."""
         make_identity(state / "identity", NODE, (uid, gid))
         path = state / "identity/trust.jws"
         install_bundle(path, sign_bundle(self._bundle(), self.root), [self.root.public.kid])
@@ -55,7 +55,7 @@ class Orders:
                 os.chown(each, owner, group)
 
     def sign(self, verb: str, sid: str) -> str:
-        """One more command for the local door's session, with the operator's word in it."""
+        """Return another command for the session of the control socket, with an intent of the operator."""
         now = int(wall_seconds())
         ask = CommandEnvelope(verb, ARGS[verb], Actor("alice", "ADMIN"), "policy-1", (NODE,))
         intended = replace(ask, intent=sign_intent(ask, self.alice, exp=now + DAY))

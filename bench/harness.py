@@ -1,4 +1,4 @@
-"""What all benches do round their measuring: rights, a session of their own, progress."""
+"""The frame of every bench: privileges, a session of its own, progress."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ T = TypeVar("T")
 
 
 def prepare(gather: Callable[[], T]) -> T:
-    """Gathers who takes part, building what is not built yet, and goes on isolated. Ends the program with a sentence if
-    there is no measuring here.
+    """Build and return the contestants, then continue isolated in a session of its own.
+
+    Exits the program with a message where nothing can be measured.
     """
     if os.geteuid() != 0:
         sys.exit("network namespaces and TUNs need root: run this as root")
@@ -29,5 +30,5 @@ def prepare(gather: Callable[[], T]) -> T:
 
 
 def tell(line: str) -> None:
-    """Progress, apart from the report."""
+    """Print progress to standard error, apart from the report."""
     print(line, file=sys.stderr, flush=True)

@@ -1,8 +1,8 @@
-"""Durable executions without a process of their own: all that an agent does with a command, in this one.
+"""Durable executions in this process: everything that an agent does with a command.
 
-From the envelope's text to the signed result: two signatures verified, admitted, accepted on the disk with its audit
-line, carried out, finished on the disk with its other line, the answer signed. Beside it stands what the disk takes for
-the same octets alone, synced as often: once for each command that is accepted, and once for each that is finished.
+One execution goes from the envelope's text to the signed result: verify two signatures, admit, store the acceptance
+with its audit line, execute, store the result with its line, sign. The floor is the same number of octets, written and
+synced as often: once when a command is accepted and once when it is finished.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ SIGNED_PER_SECOND = 2_500  # before the clock runs; a contestant that needs more
 
 @dataclass(frozen=True, slots=True)
 class Latencies:
-    """From the call to the signed result, one after another."""
+    """Seconds from the call to the signed result, one command after another."""
 
     p50_ms: float
     p99_ms: float
@@ -49,24 +49,24 @@ class Latencies:
 
 @dataclass(frozen=True, slots=True)
 class Inside:
-    """A node's commands, opened in `directory`."""
+    """The commands of a node, opened in `directory`."""
 
     orders: Orders
     directory: Path
     service: CommandService
     sid: str
     octets: list[int] = field(default_factory=list)
-    """Of each answer."""
+    """Seconds that each execution took."""
 
     async def rate(self, verb: str, seconds: float, at_once: int = AT_ONCE) -> float:
-        """Executions a second, with so many in flight."""
+        """Return executions per second with this many in flight."""
         waiting = iter([self.orders.sign(verb, self.sid) for _ in range(round(SIGNED_PER_SECOND * seconds) + at_once)])
         begun = time.monotonic()
         counts = await asyncio.gather(*(self._again(waiting, begun + seconds) for _ in range(at_once)))
         return sum(counts) / (time.monotonic() - begun)
 
     async def latencies(self, verb: str, count: int) -> Latencies:
-        """Of so many."""
+        """Return the seconds that each of this many executions took."""
         times = []
         for envelope in [self.orders.sign(verb, self.sid) for _ in range(count)]:
             begun = time.perf_counter()
@@ -76,14 +76,14 @@ class Inside:
         return Latencies(quantile(times, 0.5), quantile(times, 0.99))
 
     async def execute(self, envelope: str) -> None:
-        """One, which must succeed."""
+        """Execute one command, which must succeed."""
         answer: Any = await _ask(self.service, "command", envelope=envelope)
         if answer["result"]["status"] != "SUCCESS":
             raise BenchError(f"{answer['result']['error_code']}: {answer['result']['problem']}")
         self.octets.append(len(answer["jws"]))
 
     def octets_of_one(self) -> int:
-        """What an execution leaves on the disk at the least: its two lines in the log, and its result."""
+        """Return the octets that an execution stores at least: two audit lines and the result."""
         logs = sum(path.stat().st_size for path in (self.directory / "audit").iterdir())
         return (logs + sum(self.octets)) // len(self.octets)
 
@@ -99,7 +99,7 @@ class Inside:
 
 @asynccontextmanager
 async def opened(directory: Path) -> AsyncIterator[Inside]:
-    """Until the block ends."""
+    """Open the commands of a node until the block ends."""
     orders = Orders()
     orders.settle(directory, os.getuid(), os.getgid())
     settings = CommandSettings(
@@ -122,7 +122,7 @@ async def opened(directory: Path) -> AsyncIterator[Inside]:
 
 
 def _context(directory: Path, group: asyncio.TaskGroup) -> AgentContext:
-    """Of an agent without a network."""
+    """Return what an agent without a network reports about itself."""
     rights = direct_privileged_ops(None, Resolver(directory))
     host = NetworkContext(Netlink.open(), Probes(0), NameServers(rights.resolver), rights, group)
     return AgentContext(rights, group, AgentNetworks((), lambda: Loaded(()), host))
@@ -135,7 +135,7 @@ async def _ask(service: CommandService, action: str, **config: object) -> Any:
 
 
 def bare(directory: Path, octets: int, seconds: float, at_once: int = 1) -> float:
-    """Executions a second of a disk that takes these octets of each and syncs them twice, so many together."""
+    """Return the executions per second that the disk allows, each written and synced twice."""
     path, half = directory / "floor", b"x" * (octets // 2 * at_once)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     done, begun = 0, time.monotonic()

@@ -1,4 +1,4 @@
-"""What many peers must not cost, line by line, with the figures that say whether they do."""
+"""The targets of many peers, one verdict per line with its figures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KEPT_PERCENT = 30.0
 
 
 def verdicts(ours: Rounds) -> Iterator[Verdict]:
-    """every target of many peers."""
+    """Yield a verdict for every target of many peers."""
     what = f"{PEERS:,} peers load in {LOAD_SECONDS:g} s"
     yield at_most(f"{what}, one set", ours.loading(lambda each: each.set_seconds), LOAD_SECONDS, "s")
     yield at_most(f"{what}, wg setconf", ours.loading(lambda each: each.setconf_seconds), LOAD_SECONDS, "s")

@@ -1,1 +1,1 @@
-"""What `make check` asks of the tree beyond style and types; each file is a program of its own."""
+"""The checks of `make check` beyond style and types; each file is a program of its own."""

@@ -1,4 +1,4 @@
-"""What no file may hold: an address of one machine or registry, a secret, a name that says nothing."""
+"""Contents that no file may have: the address of a machine or registry, a secret, a name without meaning."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""One direction of a tunnel in balance: what one end made, what the path did with it, what the other end took.
+"""The accounting of one direction of a tunnel: sent by one end, treated by the path, received by the other end.
 
-Sums are of octets, reasons of datagrams, since an engine counts so. A sum that differs must have reasons, as many as
-can make up the difference and no more; without a reason it must be equal.
+Sums count octets and drop reasons count datagrams, as an engine does. A difference between sums must be explained by
+as many dropped datagrams as can make it up, and no more; without drops the sums must be equal.
 """
 
 from __future__ import annotations
@@ -17,33 +17,33 @@ SHORTEST, LONGEST = 32, 1452
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """Taken while nothing was on its way."""
+    """Counters of both ends and the path, read while nothing was in flight."""
 
     name: str
     tx_bytes: int
-    """Made by the sender for this peer."""
+    """Sent by the sender for this peer."""
     rx_bytes: int
-    """Taken by the receiver from this peer."""
+    """Received by the receiver from this peer."""
     toll: Toll
     send_refused: int | None
-    """Datagrams that the sender's kernel would not send; None where the engine does not tell."""
+    """Datagrams that the sender's kernel did not send; None where the engine does not count them."""
     reasons: Mapping[str, int] | None
-    """Datagrams that the receiver dropped, by the reason that it names, copies and broken ones among them; or None."""
+    """Datagrams that the receiver dropped, by reason, including copies and corrupted ones; or None."""
     undelivered: int
     """Datagrams that reached the receiver's host and no socket there."""
 
     @property
     def refused(self) -> int | None:
-        """Datagrams that the receiver dropped."""
+        """Return the number of datagrams that the receiver dropped."""
         return None if self.reasons is None else sum(self.reasons.values())
 
     @property
     def originals_refused(self) -> int | None:
-        """Of the datagrams that the path handed on unharmed, how many the receiver says it did not take."""
+        """Return how many unharmed datagrams from the path the receiver reports as dropped."""
         return None if self.refused is None else self.refused + self.undelivered - self.toll.spurious
 
     def findings(self) -> list[str]:
-        """Where they disagree."""
+        """Return the disagreements, as sentences."""
         return [f"{self.name}: {problem}" for problem in self._problems()]
 
     def _problems(self) -> Iterator[str]:
@@ -63,5 +63,5 @@ class Ledger:
 
 
 def explained(octets: int, datagrams: int) -> bool:
-    """Whether so many datagrams can be so many octets."""
+    """Return whether this many datagrams can hold this many octets."""
     return SHORTEST * datagrams <= octets <= LONGEST * datagrams

@@ -1,4 +1,4 @@
-"""What must be true of an outcome."""
+"""The criteria of an outcome."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OURS = "Warren"
 
 
 def verdicts(outcome: Outcome, seconds: float) -> Iterator[Verdict]:
-    """Each line of the report's end."""
+    """Yield the verdict lines at the end of the report."""
     name = outcome.course.name
     yield from (judged for side in outcome.samples if (judged := of_memory(outcome, side, seconds)))
     yield from of_flows(outcome)
@@ -26,7 +26,7 @@ def verdicts(outcome: Outcome, seconds: float) -> Iterator[Verdict]:
 
 
 def of_flows(outcome: Outcome) -> Iterator[Verdict]:
-    """Standstills; a matter of time, and so of how busy the machine is."""
+    """Yield verdicts on stalls. They depend on time, and so on the load of the machine."""
     for flow, carried in outcome.flows.items():
         moved = carried.received > 0 and not stall.findings(flow, carried.longest_seconds)
         figures = f"longest standstill {carried.longest_seconds:.1f} s"
@@ -34,7 +34,7 @@ def of_flows(outcome: Outcome) -> Iterator[Verdict]:
 
 
 def of_counters(outcome: Outcome) -> Iterator[Verdict]:
-    """What arrived, and what the ends and the path say of it."""
+    """Yield verdicts on delivery and on the accounting of ends and path."""
     name, found = outcome.course.name, outcome.failures
     yield Verdict(f"{name}: every octet as it was sent, no datagram twice", not found, "; ".join(found) or "none other")
     found = [problem for ledgers in outcome.balances for ledger in ledgers for problem in ledger.findings()]
@@ -43,7 +43,7 @@ def of_counters(outcome: Outcome) -> Iterator[Verdict]:
 
 
 def of_memory(outcome: Outcome, side: str, seconds: float) -> Verdict | None:
-    """Of our own engines alone."""
+    """Yield verdicts on Warren's own engines."""
     engine = outcome.course.far if side == "far" else outcome.course.near
     if not engine.name.startswith(OURS):
         return None

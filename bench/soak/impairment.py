@@ -1,4 +1,4 @@
-"""What a path does to datagrams, by chance."""
+"""Random impairment of a path: loss, duplication, corruption, delay and jitter."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from random import Random
 
 
 class Fate(Enum):
-    """What becomes of one datagram."""
+    """The treatment of one datagram."""
 
     PASSED = "arrives"
     LOST = "does not arrive"
@@ -18,7 +18,7 @@ class Fate(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Weather:
-    """Shares of all datagrams, and seconds. Where the jitter exceeds the time between two datagrams, one overtakes."""
+    """Shares of all datagrams, and seconds. Jitter above the interval between datagrams reorders them."""
 
     lost: float
     doubled: float
@@ -27,7 +27,7 @@ class Weather:
     jitter_seconds: float
 
     def fate(self, random: Random) -> Fate:
-        """Draws."""
+        """Draw the treatment of the next datagram."""
         drawn = random.random()
         for share, fate in ((self.lost, Fate.LOST), (self.doubled, Fate.DOUBLED), (self.broken, Fate.BROKEN)):
             if drawn < share:
@@ -36,12 +36,12 @@ class Weather:
         return Fate.PASSED
 
     def delay(self, random: Random) -> float:
-        """Seconds on the way."""
+        """Return the delay of the next datagram, in seconds."""
         return self.delay_seconds + random.random() * self.jitter_seconds
 
 
 def broken(datagram: bytes, octets: int, random: Random) -> bytes:
-    """The same with one bit turned among its first `octets`."""
+    """Return the datagram with one bit flipped among its first `octets`."""
     bit = random.randrange(8 * octets)
     octet = datagram[bit // 8] ^ 1 << bit % 8
     return datagram[: bit // 8] + bytes([octet]) + datagram[bit // 8 + 1 :]

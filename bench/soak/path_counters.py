@@ -1,4 +1,4 @@
-"""What a path did with the datagrams of one direction. Every datagram that arrives at it is in exactly one `Count`."""
+"""Counters of one direction of a path. Every datagram that arrives is in exactly one `Count`."""
 
 from __future__ import annotations
 
@@ -8,46 +8,46 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Count:
-    """So many datagrams, so many octets of UDP payload."""
+    """A number of datagrams and their octets of UDP payload."""
 
     datagrams: int = 0
     octets: int = 0
 
     def add(self, octets: int) -> None:
-        """One more."""
+        """Add one datagram."""
         self.datagrams += 1
         self.octets += octets
 
 
 @dataclass(slots=True)
 class Toll:
-    """Cookie replies are apart, as no end counts them for a peer."""
+    """All counters of one direction. Cookie replies are separate, since no end counts them for a peer."""
 
     arrived: Count = field(default_factory=Count)
     passed: Count = field(default_factory=Count)
-    """Handed on as they came."""
+    """Forwarded unchanged."""
     lost: Count = field(default_factory=Count)
-    """By chance."""
+    """Dropped at random."""
     broken: Count = field(default_factory=Count)
-    """Handed on with one bit turned."""
+    """Forwarded with one bit flipped."""
     cut: Count = field(default_factory=Count)
-    """While the path was interrupted."""
+    """Dropped while the path was interrupted."""
     stale: Count = field(default_factory=Count)
-    """Sent to an address that the path had left."""
+    """Dropped because they were sent to an address that the path had left."""
     refused: Count = field(default_factory=Count)
-    """The path's own kernel would not send it, or nobody was known to send it to."""
+    """Dropped because the path's kernel did not send them, or no destination was known."""
     spurious: int = 0
-    """Datagrams handed on that no end sent so: copies and broken ones."""
+    """Forwarded datagrams that no end sent in this form: copies and corrupted ones."""
     handshakes: Count = field(default_factory=Count)
-    """Of those passed, the initiations and responses."""
+    """Handshake initiations and responses among those passed."""
     cookies: int = 0
 
     def copy(self) -> Toll:
-        """As it is now."""
+        """Return a copy of the current counters."""
         return copy.deepcopy(self)
 
     @property
     def accounted(self) -> Count:
-        """All that is no longer on its way."""
+        """Return everything that is no longer in flight."""
         ways = (self.passed, self.lost, self.broken, self.cut, self.stale, self.refused)
         return Count(sum(way.datagrams for way in ways), sum(way.octets for way in ways))

@@ -35,7 +35,7 @@ GENTLE = (
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What is to be run."""
+    """The plan of one tunnel."""
 
     name: str
     near: Engine
@@ -43,23 +43,23 @@ class Course:
     weather: Weather
     kinds: tuple[str, ...]
     with_ipv6: tuple[str, ...] = ("near", "far")
-    """The ends that hear from the other over IPv6, too."""
+    """The ends that also receive from the other over IPv6."""
 
     @classmethod
     def telling(cls, near: Engine, far: Engine) -> Course:
-        """Between engines that name every reason, all happens but guests, whose leftovers nobody could tell apart."""
+        """Return the incidents between engines that report every drop reason: all but guests."""
         return cls("library", near, far, ROUGH, tuple(kind for kind in DEEDS if kind != GUESTS))
 
     @classmethod
     def silent(cls, near: Engine, far: Engine) -> Course:
-        """Between engines that tell sums only."""
+        """Return the incidents between engines that report only sums."""
         # The first datagrams of wireguard-go after its peer came to it over IPv6 go to an address that is nobody's.
         return cls("daemon", near, far, FAIR, GENTLE, with_ipv6=("near",))
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Seconds."""
+    """Duration in seconds."""
 
     total: float
     between_incidents: float
@@ -68,7 +68,7 @@ class Pace:
 
     @classmethod
     def of(cls, total: float) -> Pace:
-        """In an hour an incident every 20 s, and every five minutes a balance; all of them in a minute, too."""
+        """Return the intervals: in an hour an incident every 20 s and a balance every five minutes."""
         return cls(
             total,
             between_incidents=min(20.0, total / 20),
@@ -79,23 +79,23 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """By one flow."""
+    """The report of one flow."""
 
     sent: int
     received: int
     unit: str
     longest_seconds: float
-    """Standstill without an excuse."""
+    """The longest stall without an excuse, in seconds."""
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of it."""
+    """The outcome of a run."""
 
     course: Course
     samples: dict[str, list[Sample]] = field(default_factory=dict)
     handshakes: dict[str, set[float]] = field(default_factory=dict)
-    """Times of the last one, as they were seen."""
+    """Times of the last incident, as observed."""
     balances: list[list[Ledger]] = field(default_factory=list)
     happened: dict[str, int] = field(default_factory=dict)
     moves: int = 0
@@ -105,7 +105,7 @@ class Outcome:
 
 
 def run(course: Course, pace: Pace, tell: Callable[[str], None]) -> Outcome:
-    """To its end. BenchError if the ground could not be laid or counters never came to rest."""
+    """Run the tunnel to its end. Raises BenchError if the topology cannot be created or counters never settle."""
     outcome = Outcome(course)
     with opened(course.name, course.near, course.far, course.weather, course.with_ipv6) as line:
         incidents = Incidents(line, pace.outage, course.kinds)
@@ -119,7 +119,7 @@ def run(course: Course, pace: Pace, tell: Callable[[str], None]) -> Outcome:
 
 
 def carry_on(line: Line, incidents: Incidents, pace: Pace, outcome: Outcome, tell: Callable[[str], None]) -> None:
-    """Until the time is up: incidents, looks and balances, each when it is due."""
+    """Run incidents, samples and balances when each is due, until the time is over."""
     begin = time.monotonic()
     kinds = cycle(incidents.kinds)
     next_sample, next_incident, next_balance = 0.0, pace.between_incidents, pace.between_balances
@@ -138,7 +138,7 @@ def carry_on(line: Line, incidents: Incidents, pace: Pace, outcome: Outcome, tel
 
 
 def look(line: Line, incidents: Incidents, outcome: Outcome, at: float) -> None:
-    """Processes and handshakes."""
+    """Sample processes and handshakes."""
     ends = line.ends | ({"guest": incidents.guest} if incidents.guest else {})
     for side, end in ends.items():
         outcome.samples.setdefault(side, []).append(sample.of_process(end.pid, at))
@@ -147,7 +147,7 @@ def look(line: Line, incidents: Incidents, outcome: Outcome, at: float) -> None:
 
 
 def balance(line: Line, outcome: Outcome, tell: Callable[[str], None]) -> None:
-    """Both directions."""
+    """Take the balance of both directions."""
     ledgers = line.balanced()
     outcome.balances.append(ledgers)
     for ledger in ledgers:
@@ -155,7 +155,7 @@ def balance(line: Line, outcome: Outcome, tell: Callable[[str], None]) -> None:
 
 
 def settle(line: Line, incidents: Incidents, outcome: Outcome, tell: Callable[[str], None]) -> None:
-    """The last balance, and the sums."""
+    """Take the last balance, and the sums."""
     now = time.monotonic()
     longest = {flow.name: line.watch.longest(flow.name, now) for flow in line.flows}
     balance(line, outcome, tell)

@@ -29,7 +29,7 @@ KEEPING = "for each in all default; do echo 1 > /proc/sys/net/ipv6/conf/$each/ke
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """Cabled and addressed."""
+    """The hosts with their cables and addresses."""
 
     near: Host
     far: Host
@@ -39,7 +39,7 @@ class Ground:
 
 @contextmanager
 def laid() -> Iterator[Ground]:
-    """All of it is gone afterwards."""
+    """Yield the topology; remove all of it afterwards."""
     with ExitStack() as stack:
         logs = Path(stack.enter_context(TemporaryDirectory()))
         hosts = {name: stack.enter_context(Host(name, logs / name)) for name in ("near", "far", "path", "guest")}
@@ -58,27 +58,27 @@ def laid() -> Iterator[Ground]:
 
 
 def cable(left: Host, left_link: str, right: Host, right_link: str) -> None:
-    """A veth pair, up."""
+    """Create a veth pair and set it up."""
     left.ip("link", "add", left_link, "type", "veth", "peer", right_link, "netns", str(right.pid))
     left.ip("link", "set", left_link, "up")
     right.ip("link", "set", right_link, "up")
 
 
 def address(host: Host, link: str, *prefixes: str) -> None:
-    """Gives a link addresses, IPv6 ones at once usable."""
+    """Add addresses to a link; IPv6 ones are usable at once."""
     for prefix in prefixes:
         host.ip("address", "add", prefix, "dev", link, *(["nodad"] if ":" in prefix else []))
 
 
 def face(side: str, *, has_ipv6: bool) -> Face:
-    """The path's face on the side of an end. With IPv6, every third place is one of that."""
+    """Return the addresses of the path on the side of an end. With IPv6, every third is one."""
     network = NETWORKS[side]
     ends = {socket.AF_INET: f"10.{network}.0.1", socket.AF_INET6: f"fd0{network}::1"}
     return Face(ends, PORT, places(network, has_ipv6=has_ipv6))
 
 
 def places(network: int, *, has_ipv6: bool) -> Iterator[tuple[socket.AddressFamily, str, int]]:
-    """Without end, and no port twice."""
+    """Yield addresses without end, never the same port again."""
     for step, number in zip(count(), cycle(ADDRESSES), strict=False):
         if has_ipv6 and step % 3 == 2:
             yield socket.AF_INET6, f"fd0{network}::{number}", FIRST_PORT + step
