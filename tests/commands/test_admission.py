@@ -6,8 +6,9 @@ from contextlib import ExitStack
 
 import pytest
 
-from warren.commands.admission import MAX_BUCKETS, Admission, Rate
+from warren.commands.admission import Admission
 from warren.commands.result import Code, CommandError
+from warren.ratelimit import RateLimit
 
 pytestmark = pytest.mark.unit
 
@@ -21,7 +22,7 @@ def refusal(admission: Admission, actor: str, verb: str, now: float) -> Code:
 
 
 def test_a_rate_fills_evenly() -> None:
-    admission = Admission(Rate(2), Rate(100), 10)
+    admission = Admission(RateLimit(2), RateLimit(100), 10)
     assert [refusal(admission, "ada", "v", at) for at in (0, 0, 0, 29, 30, 30)] == [
         Code.NONE,
         Code.NONE,
@@ -35,7 +36,7 @@ def test_a_rate_fills_evenly() -> None:
 
 def test_another_rate_counts_at_once() -> None:
     rates = {"rare": 3}
-    admission = Admission(Rate(100), Rate(100, rates.get), 10)
+    admission = Admission(RateLimit(100), RateLimit(100, rates.get), 10)
     assert refusal(admission, "ada", "rare", 0) == Code.NONE
     rates["rare"] = 1
     assert [refusal(admission, "ada", "rare", 0) for _ in range(2)] == [Code.NONE, Code.RATE_LIMITED]
@@ -44,13 +45,13 @@ def test_another_rate_counts_at_once() -> None:
 
 
 def test_a_verb_has_its_own_rate() -> None:
-    admission = Admission(Rate(100), Rate(100, {"rare": 1}.get), 10)
+    admission = Admission(RateLimit(100), RateLimit(100, {"rare": 1}.get), 10)
     assert [refusal(admission, "ada", "rare", 0) for _ in range(2)] == [Code.NONE, Code.RATE_LIMITED]
     assert refusal(admission, "ada", "other", 0) == Code.NONE
 
 
 def test_what_is_refused_takes_nothing() -> None:
-    admission = Admission(Rate(2), Rate(100, {"rare": 1}.get), 1)
+    admission = Admission(RateLimit(2), RateLimit(100, {"rare": 1}.get), 1)
     assert refusal(admission, "ada", "rare", 0) == Code.NONE
     assert refusal(admission, "ada", "rare", 0) == Code.RATE_LIMITED
     with admission.hold("ada", "v", 0):
@@ -59,7 +60,7 @@ def test_what_is_refused_takes_nothing() -> None:
 
 
 def test_places_are_held_until_it_is_done() -> None:
-    admission = Admission(Rate(100), Rate(100), 2)
+    admission = Admission(RateLimit(100), RateLimit(100), 2)
     with ExitStack() as held:
         for _ in range(2):
             held.enter_context(admission.hold("ada", "v", 0))
@@ -67,10 +68,3 @@ def test_places_are_held_until_it_is_done() -> None:
     assert refusal(admission, "ada", "v", 0) == Code.NONE
     admission.closed = True
     assert refusal(admission, "ada", "v", 0) == Code.SHUTTING_DOWN
-
-
-def test_actors_without_number_take_no_room_without_bound() -> None:
-    rate = Rate(1)
-    for number in range(3 * MAX_BUCKETS):
-        rate.spend(str(number), 0)
-    assert len(rate._buckets) == MAX_BUCKETS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from warren.http.auth import Access, verify_not_a_browser, verify_token
-from warren.http.message import RefusedError, Request
+from warren.http.message import HttpError, Request
 
 pytestmark = [pytest.mark.unit, pytest.mark.security]
 
@@ -19,7 +19,7 @@ def status(request: Request, access: Access, verify: object) -> int:
     assert callable(verify)
     try:
         verify(request, access)
-    except RefusedError as refusal:
+    except HttpError as refusal:
         return refusal.response.status
     return 200
 
@@ -91,7 +91,7 @@ def test_without_a_token_nothing_stands_for_it() -> None:
 
 
 def test_a_refusal_says_how_to_ask() -> None:
-    with pytest.raises(RefusedError, match="expected `Authorization: Bearer TOKEN`") as refusal:
+    with pytest.raises(HttpError, match="expected `Authorization: Bearer TOKEN`") as refusal:
         verify_token(Request("GET", "/peers"), LOOPBACK)
     assert ("WWW-Authenticate", 'Bearer realm="warren"') in refusal.value.response.headers
     assert TOKEN not in repr(LOOPBACK)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from warren.http.message import RefusedError, Request, json_response
+from warren.http.message import HttpError, Request, json_response
 
 pytestmark = pytest.mark.unit
 
@@ -33,13 +33,13 @@ def test_a_target_in_its_parts(target: str, path: str, netloc: str, query: dict[
 
 @given(st.text())
 def test_no_target_breaks_it(target: str) -> None:
-    with suppress(RefusedError):
+    with suppress(HttpError):
         assert all(isinstance(value, str) for value in Request("GET", target).query().values())
 
 
 @given(st.text())
 def test_a_refusal_is_json_whatever_was_asked(said: str) -> None:
-    response = RefusedError(404, "http.path", said).response
+    response = HttpError(404, "http.path", said).response
     assert json.loads(response.body)["error"]["code"] == "http.path"
     assert response.body.endswith(b"\n")
 

@@ -13,7 +13,8 @@ from tests.localapi.simulator import NOW, SimulatedNetworks, config
 from warren.errors import ConfigError, EngineError, Finding, HostError, WarrenError
 from warren.http.auth import Access
 from warren.http.message import Request, Response
-from warren.localapi.http_routes import Pages
+from warren.http.router import HttpRouter
+from warren.localapi.http_routes import LocalRoutes
 from warren.telemetry.conditions import Condition
 
 pytestmark = pytest.mark.unit
@@ -31,16 +32,16 @@ def networks(*, connected: bool = True) -> SimulatedNetworks:
     return made
 
 
-def pages(given: SimulatedNetworks, **values: Any) -> Pages:
-    """As main makes them."""
-    return Pages(given, now=lambda: NOW, version="1.2.3", access=Access(TOKEN), **values)
+def pages(given: SimulatedNetworks, **values: Any) -> HttpRouter:
+    """Return a router of the routes as the agent makes it."""
+    return HttpRouter(LocalRoutes(given, now=lambda: NOW, version="1.2.3", **values).routes(), Access(TOKEN))
 
 
 def ask(
-    asked: Pages, target: str, method: str = "GET", *, trusted: bool = False, **headers: str
+    asked: HttpRouter, target: str, method: str = "GET", *, trusted: bool = False, **headers: str
 ) -> tuple[int, Response]:
     """Status and answer; headers by keyword."""
-    response = asyncio.run(asked.answer(Request(method, target, {"host": "localhost", **headers}, trusted)))
+    response = asyncio.run(asked.respond(Request(method, target, {"host": "localhost", **headers}, trusted)))
     return response.status, response
 
 
@@ -135,7 +136,7 @@ def test_its_sums_survive_a_network() -> None:
 
 
 def test_peers_and_info() -> None:
-    asked = pages(networks(), settings=lambda: {"http.port": 9090})
+    asked = pages(networks(), info=lambda: {"http.port": 9090})
     _, response = ask(asked, "/peers", trusted=True)
     assert [(peer["name"], peer["state"]) for peer in body(response)] == [
         ("gateway-1", "connected"),

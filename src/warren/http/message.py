@@ -1,4 +1,4 @@
-"""A request of the local HTTP as it came, and its answer, whole."""
+"""Whole HTTP requests and responses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from warren.errors import redacted_repr
 
 JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
-# Should a browser come by all the same, it neither guesses a type, nor keeps, nor embeds what it gets.
+# A browser that gets a response all the same neither guesses its type, nor caches it, nor embeds it.
 GUARDS = (
     ("Cache-Control", "no-store"),
     ("X-Content-Type-Options", "nosniff"),
@@ -23,36 +23,35 @@ Headers = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What was asked; names of headers in lower case."""
+    """Hold one request; names of headers are in lower case."""
 
     method: str
     target: str
     headers: Mapping[str, str] = field(default_factory=dict)
     trusted: bool = False
-    """Whether it came by the Unix socket."""
+    """True if it was received on a Unix socket."""
     body: bytes = field(default=b"", repr=False)
-    """It may be a secret."""
+    """May hold a secret."""
 
     def split(self) -> SplitResult:
-        """The target in its parts: a path, or an absolute URL (RFC 9112 section 3.2). Raises RefusedError."""
+        """Split the target: a path, or an absolute URL (RFC 9112 section 3.2). Raises HttpError."""
         if self.target.startswith("/"):  # urlsplit would take what follows two slashes for a host
             path, _, query = self.target.partition("?")
             return SplitResult("", "", path, query, "")
         try:
             return urlsplit(self.target)
         except ValueError as error:
-            raise RefusedError(
-                400, "http.target", f"{redacted_repr(self.target)} is no target; expected a path"
-            ) from error
+            problem = f"invalid target {redacted_repr(self.target)}; expected a path"
+            raise HttpError(400, "http.target", problem) from error
 
     def query(self) -> Mapping[str, str]:
-        """The last value of each key. Raises RefusedError."""
+        """Return the last value of each key of the query. Raises HttpError."""
         return {key: values[-1] for key, values in parse_qs(self.split().query).items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What is answered."""
+    """Hold one response."""
 
     status: int
     body: bytes
@@ -60,8 +59,8 @@ class Response:
     headers: Headers = GUARDS
 
 
-class RefusedError(Exception):
-    """A request that gets no answer but this."""
+class HttpError(Exception):
+    """Reject a request with this response."""
 
     def __init__(self, status: int, code: str, problem: str, headers: Headers = ()) -> None:
         super().__init__(problem)
@@ -69,6 +68,6 @@ class RefusedError(Exception):
 
 
 def json_response(status: int, document: object, headers: Headers = ()) -> Response:
-    """The document as JSON that people can read."""
+    """Return a response with the document as indented JSON."""
     body = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     return Response(status, body.encode(errors="replace"), JSON, GUARDS + headers)

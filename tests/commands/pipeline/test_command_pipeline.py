@@ -16,7 +16,7 @@ from tests.commands.commands import settings
 from tests.commands.store.stores import Place
 from tests.trust.parties import BUNDLE, CONTEXT, NODE, SENDING, SID, STOP, VERBS, signed, with_intent
 from warren.clock import wall_seconds
-from warren.commands.admission import Admission, Rate
+from warren.commands.admission import Admission
 from warren.commands.effects.effect import Effects, Finished, RunProgram, do
 from warren.commands.pipeline.command_pipeline import JUNK_PER_MINUTE, REFUSALS_PER_MINUTE, CommandPipeline, Ingress
 from warren.commands.pipeline.executor import Execution, Executor
@@ -24,6 +24,7 @@ from warren.commands.result import Code, Result, Status
 from warren.commands.store.command_store import CommandStore
 from warren.commands.verbs import Data, VerbContext
 from warren.commands.verify import verify_command
+from warren.ratelimit import RateLimit
 
 pytestmark = pytest.mark.integration
 
@@ -85,7 +86,7 @@ async def opened(directory: Path, *, rate: int = 1000, places: int = 100, at_onc
             ),
             verbs={"stop_container": replace(VERBS["stop_container"], run=stop)},
             part_of=lambda verb: verb.run,
-            admission=Admission(Rate(rate), Rate(rate), places),
+            admission=Admission(RateLimit(rate), RateLimit(rate), places),
             at_once=at_once,
             single_use=single_use,
             executor=executor,

@@ -1,4 +1,4 @@
-"""The doors of the local HTTP (H-67, H-68)."""
+"""Listeners on TCP and on Unix sockets (H-67, H-68)."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ ANY_PORT = TcpAddress(ip_address("127.0.0.1"), 0)
 def test_a_port_in_use_is_named_and_keeps_nothing_else_shut() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         busy = TcpAddress(ip_address("127.0.0.1"), other.getsockname()[1])
-        doors, errors = open_all([busy, ANY_PORT])
-    assert len(doors) == 1
-    doors[0].close()
+        listeners, errors = open_all([busy, ANY_PORT])
+    assert len(listeners) == 1
+    listeners[0].close()
     (error,) = errors
     assert error.code == "http.port_in_use"
     assert str(error) == f"TCP port {busy.port} of 127.0.0.1 is in use by another program"
 
 
 def test_both_loopbacks_are_open_where_there_are_both() -> None:
-    doors, errors = open_all([ANY_PORT, TcpAddress(ip_address("::1"), 0)])
+    listeners, errors = open_all([ANY_PORT, TcpAddress(ip_address("::1"), 0)])
     assert not errors
-    assert doors[0].name.startswith("127.0.0.1:")
-    for door in doors:
-        with socket.create_connection(door.listener.getsockname()[:2]):
-            door.close()
+    assert listeners[0].name.startswith("127.0.0.1:")
+    for listener in listeners:
+        with socket.create_connection(listener.socket.getsockname()[:2]):
+            listener.close()
 
 
 def test_an_address_that_is_none_of_this_host_is_told() -> None:
@@ -45,11 +45,11 @@ def test_an_address_that_is_none_of_this_host_is_told() -> None:
 
 def test_a_port_is_free_again_at_once() -> None:
     first = open_tcp(ANY_PORT)
-    address = TcpAddress(ANY_PORT.host, first.listener.getsockname()[1])
+    address = TcpAddress(ANY_PORT.host, first.socket.getsockname()[1])
     assert first.name == str(address)
     with socket.create_connection((str(address.host), address.port)):
-        first.listener.setblocking(True)
-        first.listener.accept()[0].close()  # ours ends it first, so the system remembers it for a minute
+        first.socket.setblocking(True)
+        first.socket.accept()[0].close()  # ours ends it first, so the system remembers it for a minute
     first.close()
     open_tcp(address).close()
 
@@ -61,11 +61,11 @@ def test_its_name(host: str, said: str) -> None:
 
 def test_a_unix_socket_is_trusted_and_for_its_group_alone(tmp_path: Path) -> None:
     path = tmp_path / "http.sock"
-    door = open_unix(path)
-    assert door.trusted
+    listener = open_unix(path)
+    assert listener.trusted
     assert stat.S_IMODE(path.lstat().st_mode) == 0o660
     with pytest.raises(HostError) as error:
         open_unix(path)
     assert error.value.code == "agent.running"
-    door.close()
+    listener.close()
     assert not path.exists()

@@ -24,7 +24,8 @@ from tests.localapi.simulator import NOW, SimulatedNetworks, config
 from warren.http.auth import Access
 from warren.http.io.listeners import HttpListener, TcpAddress, open_tcp, open_unix
 from warren.http.io.server import BODY_BYTES, CONNECTIONS, HEAD_BYTES, serve
-from warren.localapi.http_routes import Pages
+from warren.http.router import HttpRouter
+from warren.localapi.http_routes import LocalRoutes
 
 pytestmark = pytest.mark.integration
 
@@ -34,7 +35,7 @@ PATIENCE_SECONDS = 10
 
 @dataclass(frozen=True)
 class Served:
-    """An agent's HTTP, on two doors."""
+    """Hold an agent's HTTP on two listeners."""
 
     port: int
     path: Path
@@ -58,26 +59,32 @@ class Served:
         return done.stdout
 
 
+def router(networks: SimulatedNetworks, *, aliases: bool = False) -> HttpRouter:
+    """Return a router of the routes as the agent makes it."""
+    local = LocalRoutes(networks, now=lambda: NOW, version="1.2.3", aliases=aliases)
+    return HttpRouter(local.routes(), Access(TOKEN))
+
+
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
     networks = SimulatedNetworks(config())
     asyncio.run(networks.connect("default", None))
-    pages = Pages(networks, now=lambda: NOW, version="1.2.3", access=Access(TOKEN), aliases=True)
+    pages = router(networks, aliases=True)
     tcp, unix = open_tcp(TcpAddress(ip_address("127.0.0.1"), 0)), open_unix(tmp_path / "http.sock")
-    port = tcp.listener.getsockname()[1]
+    port = tcp.socket.getsockname()[1]
     with serving(pages, tcp, unix):
         yield Served(port, tmp_path / "http.sock", networks)
 
 
 @contextmanager
-def serving(pages: Pages, *doors: HttpListener) -> Iterator[None]:
+def serving(pages: HttpRouter, *listeners: HttpListener) -> Iterator[None]:
     """Until the end of the block, when whatever went wrong in the server is raised."""
     loop = asyncio.new_event_loop()
 
     async def serve_all() -> None:
         async with asyncio.TaskGroup() as group:
-            for door in doors:
-                group.create_task(serve(door, pages), name=door.name)
+            for listener in listeners:
+                group.create_task(serve(listener, pages), name=listener.name)
 
     task = loop.create_task(serve_all())
 
@@ -337,7 +344,7 @@ def test_a_page_that_fails_fails_alone(tmp_path: Path, caplog: pytest.LogCapture
         def views(self) -> Any:
             raise ZeroDivisionError
 
-    pages = Pages(Broken(), now=lambda: NOW, version="1.2.3", access=Access(TOKEN))
+    pages = router(Broken())
     with serving(pages, open_unix(tmp_path / "http.sock")):
         for _ in range(2):
             with socket.socket(socket.AF_UNIX) as local:
@@ -350,9 +357,9 @@ def test_a_page_that_fails_fails_alone(tmp_path: Path, caplog: pytest.LogCapture
 
 
 def test_when_it_ends_nothing_is_left(tmp_path: Path) -> None:
-    pages = Pages(SimulatedNetworks(), now=lambda: NOW, version="1.2.3", access=Access(TOKEN))
+    pages = router(SimulatedNetworks())
     tcp, unix = open_tcp(TcpAddress(ip_address("127.0.0.1"), 0)), open_unix(tmp_path / "http.sock")
-    address = tcp.listener.getsockname()
+    address = tcp.socket.getsockname()
     with serving(pages, tcp, unix):
         connection = socket.create_connection(address, PATIENCE_SECONDS)
         connection.sendall(b"GET /healthz?format=text HTTP/1.1\r\nHost: localhost\r\n\r\n")

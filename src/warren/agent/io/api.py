@@ -16,9 +16,10 @@ from warren.clock import wall_seconds
 from warren.config.defaults import Defaults
 from warren.files.unix_listener import Listener
 from warren.files.unix_socket import find_group
+from warren.http.router import HttpRouter
 from warren.local_client import ADMIN_GROUP
 from warren.localapi.agent_actions import AgentActions
-from warren.localapi.http_routes import Pages
+from warren.localapi.http_routes import LocalRoutes
 from warren.localapi.io import socket
 from warren.localapi.messages import PROTOCOL_VERSION
 from warren.localapi.networks import Networks
@@ -55,17 +56,16 @@ class AgentApi:
 
     def http_servers(self) -> Iterator[Subsystem]:
         """Return a server for each listener of the local HTTP."""
-        pages = Pages(
+        local = LocalRoutes(
             self.networks,
             now=wall_seconds,
             version=__version__,
-            access=self.http.access,
             aliases=self.config.metrics.aliases,
             conditions=self.conditions,
-            settings=self.info,
+            info=self.info,
             rejected_requests=lambda: int(self.rejections),
         )
-        return self.http.servers(pages)
+        return self.http.servers(HttpRouter(local.routes(), self.http.access))
 
     def conditions(self) -> Iterator[Condition]:
         """Yield the conditions of all subsystems."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from warren.clock import monotonic_seconds, wall_seconds
-from warren.commands.admission import Admission, Rate
+from warren.commands.admission import Admission
 from warren.commands.audit_events import accepted, finished, refused
 from warren.commands.command import VerifiedCommand
 from warren.commands.pipeline.executor import Executor, reason_of
@@ -25,6 +25,7 @@ from warren.commands.result import UNKNOWN, Code, CommandError, Result, Status
 from warren.commands.store.command_store import CommandStore
 from warren.commands.verbs import Data, Verb, VerbHandler
 from warren.errors import WarrenError
+from warren.ratelimit import RateLimit
 
 """Stands where nothing is proven."""
 
@@ -94,8 +95,8 @@ class CommandPipeline:
         self._jobs: dict[str, _Job] = {}
         self._coming: dict[str, CommandError | None] = {}
         """By corr_id, what the store is asked about, and why it is not to begin."""
-        self._junk = Rate(JUNK_PER_MINUTE)
-        self._refusals = Rate(REFUSALS_PER_MINUTE)
+        self._junk = RateLimit(JUNK_PER_MINUTE)
+        self._refusals = RateLimit(REFUSALS_PER_MINUTE)
         self._unwritten = 0
 
     async def submit(self, envelope: str, way: Ingress) -> Result:
@@ -148,12 +149,8 @@ class CommandPipeline:
     def _spend(self, source: str, facts: ProvenClaims) -> bool:
         """Whether one more refusal is written down: a flood of them would fill the disk (G-48)."""
         rate, key = (self._junk, source) if facts.kid is None else (self._refusals, facts.kid)
-        now = monotonic_seconds()
-        has_room = rate.has(key, now)
-        if has_room:
-            rate.spend(key, now)
-        else:
-            self._unwritten += 1
+        has_room = rate.try_take(key, monotonic_seconds())
+        self._unwritten += not has_room
         return has_room
 
     async def _write_down(self, error: CommandError, source: str, facts: ProvenClaims) -> None:

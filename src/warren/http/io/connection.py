@@ -1,4 +1,4 @@
-"""What the servers of local sockets share: how a connection begins, what comes over it, and how it ends."""
+"""Accept, receive and close connections, as every server of local sockets does it."""
 
 from __future__ import annotations
 
@@ -6,38 +6,45 @@ import asyncio
 import logging
 from socket import SHUT_WR, socket
 
+from warren.backoff import BackoffPolicy
+
 LINGER_SECONDS = 2
-LINGER_OCTETS = 64 << 10  # in one turn
-ACCEPT_PAUSE_SECONDS = 1  # after the process has run out of descriptors
+LINGER_OCTETS = 64 << 10  # in one receive
+# As Go's net/http: descriptors that the process has run out of are usually free again within milliseconds.
+ACCEPT_BACKOFF = BackoffPolicy.exponential(0.005, 1.0, jitter=0.0)
 
 log = logging.getLogger(__name__)
 
 
-async def accept(listener: socket, door: str) -> socket:
-    """The next connection. What keeps the system from giving one is logged, with the name of the door."""
+async def accept(listener: socket, name: str) -> socket:
+    """Return the next connection of the listener `name`. A failure to accept one is logged and retried."""
     loop = asyncio.get_running_loop()
+    failures = 0
     while True:
         try:
             accepted, _ = await loop.sock_accept(listener)
         except ConnectionError:
-            continue  # it was gone before we came to it
+            continue  # the client has disconnected before it was accepted
         except OSError as error:
-            log.warning("client.not_accepted", extra={"door": door, "reason": error.strerror})
-            await asyncio.sleep(ACCEPT_PAUSE_SECONDS)
+            delay = ACCEPT_BACKOFF.delay_seconds(failures, draw=0.0)
+            failures += 1
+            log.warning("accept.failed", extra={"listener": name, "error": error.strerror, "retry_seconds": delay})
+            await asyncio.sleep(delay)
             continue
         accepted.setblocking(False)
         return accepted
 
 
 async def receive(connection: socket, at_most: int) -> bytes:
-    """What comes next; empty at the end. Others get their turn, and timeouts theirs, however much a client sends."""
-    await asyncio.sleep(0)  # what is there already would be received without one
+    """Return what arrives next, empty at the end. However much a client sends, other tasks and timeouts get a turn."""
+    await asyncio.sleep(0)  # data that has already arrived would be received without a turn
     return await asyncio.get_running_loop().sock_recv(connection, at_most)
 
 
 async def end(connection: socket) -> None:
-    """Says no more, and waits a moment for the client's own end: closed with something unread, a socket gives an error
-    for an end. Raises OSError, TimeoutError.
+    """Shut a connection down, and wait for a moment until the client has closed it. Raises OSError, TimeoutError.
+
+    A socket that is closed with unread data would send the client a reset in place of an end.
     """
     connection.shutdown(SHUT_WR)
     async with asyncio.timeout(LINGER_SECONDS):

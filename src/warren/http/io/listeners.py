@@ -1,4 +1,4 @@
-"""The doors of the local HTTP: TCP addresses and a Unix socket."""
+"""Open the listeners of an HTTP endpoint: TCP addresses and a Unix socket."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NO_SUCH_ADDRESS = frozenset((errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT))
 
 @dataclass(frozen=True, slots=True)
 class TcpAddress:
-    """Where to listen; port 0 lets the system choose."""
+    """Name an address to listen on; port 0 lets the system choose one."""
 
     host: IPv4Address | IPv6Address
     port: int
@@ -30,20 +30,20 @@ class TcpAddress:
 
 @dataclass(frozen=True, slots=True)
 class HttpListener:
-    """A socket that listens. Whoever comes in by one that is trusted needs no token."""
+    """Hold a listening socket. Requests on one that is trusted need no token."""
 
-    listener: socket.socket
+    socket: socket.socket
     name: str
     undo: ExitStack
     trusted: bool = False
 
     def close(self) -> None:
-        """No more come in, and nothing is left of it."""
+        """Stop listening, and remove the socket's file."""
         self.undo.close()
 
 
 def open_tcp(address: TcpAddress) -> HttpListener:
-    """Raises HostError: `http.port_in_use` where another program listens there."""
+    """Listen on a TCP address. Raises HostError, `http.port_in_use` if another program listens there."""
     family = socket.AF_INET if address.host.version == 4 else socket.AF_INET6
     try:
         listener = socket.create_server((str(address.host), address.port), family=family, backlog=BACKLOG)
@@ -57,22 +57,25 @@ def open_tcp(address: TcpAddress) -> HttpListener:
 
 
 def open_unix(path: Path, group: int | None = None) -> HttpListener:
-    """As the control socket: for its owner and `group`, mode 0660, one agent for one path. Raises HostError."""
-    found = listen(path, group)
-    return HttpListener(found.socket, str(path), found.undo, trusted=True)
+    """Listen on a Unix socket for its owner and `group`, mode 0660, one agent per path. Raises HostError."""
+    unix = listen(path, group)
+    return HttpListener(unix.socket, str(path), unix.undo, trusted=True)
 
 
 def open_all(addresses: Iterable[TcpAddress]) -> tuple[list[HttpListener], list[HostError]]:
-    """Those that can be opened, and why the others cannot. IPv6's loopback is not missed on a host without IPv6."""
-    doors: list[HttpListener] = []
+    """Return the listeners that could be opened, and why the others could not.
+
+    The loopback of IPv6 is no error on a host without IPv6.
+    """
+    listeners: list[HttpListener] = []
     errors: list[HostError] = []
     for address in addresses:
         try:
-            doors.append(open_tcp(address))
+            listeners.append(open_tcp(address))
         except HostError as error:
             if not (address.host.version == 6 and address.host.is_loopback and error.errno in NO_SUCH_ADDRESS):
                 errors.append(error)
-    return doors, errors
+    return listeners, errors
 
 
 def _unusable(address: TcpAddress, error: OSError) -> HostError:

@@ -1,6 +1,6 @@
-"""The local HTTP: HTTP/1.1 by h11 between sockets and pages.
+"""Serve HTTP/1.1 by h11.
 
-A connection is one task: it reads a request, sends its answer, and begins again until either side ends it.
+A connection is one task: it reads a request, sends the response, and repeats until either side closes the connection.
 """
 
 from __future__ import annotations
@@ -20,56 +20,58 @@ import h11
 from warren import clock
 from warren.http.io.connection import accept, end, receive
 from warren.http.io.listeners import HttpListener
-from warren.http.message import RefusedError, Request, Response
+from warren.http.message import HttpError, Request, Response
 
-HEAD_BYTES = 16 << 10  # what browsers and proxies keep to; a token has 43 characters
+HEAD_BYTES = 16 << 10  # the usual limit of browsers and proxies; a token has 43 characters
 BODY_BYTES = 64 << 10  # a bootstrap secret has 43 characters
 CHUNK_OCTETS = 16 << 10
-CONNECTIONS = 64  # through one door: a scraper, a probe and a person are three
-REQUEST_SECONDS = 30  # from an answer to the end of the next request
-ANSWER_SECONDS = 30  # for the client to take an answer
-FULL = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\nRetry-After: 1\r\n\r\n"
+CONNECTIONS = 64  # per listener: a scraper, a probe and a person are three
+REQUEST_SECONDS = 30  # from a response to the end of the next request
+RESPONSE_SECONDS = 30  # for the client to receive a response
+SERVICE_UNAVAILABLE = (
+    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\nRetry-After: 1\r\n\r\n"
+)
 
 log = logging.getLogger(__name__)
 
 
 class Responder(Protocol):
-    """What stands behind a door."""
+    """Respond to the requests of one listener."""
 
-    async def answer(self, request: Request) -> Response:
-        """Never raises for what a client sends."""
+    async def respond(self, request: Request) -> Response:
+        """Return the response to a request. Raises nothing for what a client sends."""
 
 
-async def serve(door: HttpListener, responder: Responder) -> None:
-    """Answers what comes through the door until cancelled; then the door and its connections are closed."""
+async def serve(listener: HttpListener, responder: Responder) -> None:
+    """Serve a listener until cancelled; then it and its connections are closed."""
     open_now: set[asyncio.Task[None]] = set()
-    with closing(door):
+    with closing(listener):
         async with asyncio.TaskGroup() as connections:
             while True:
-                accepted = await accept(door.listener, door.name)
+                accepted = await accept(listener.socket, listener.name)
                 if len(open_now) >= CONNECTIONS:
-                    _turn_away(accepted)
+                    _reject_connection(accepted)
                     continue
-                connection = _Connection(accepted, responder, trusted=door.trusted)
-                task = connections.create_task(connection.run(), name=f"http from {door.name}")
+                connection = _Connection(accepted, responder, trusted=listener.trusted)
+                task = connections.create_task(connection.run(), name=f"http client of {listener.name}")
                 open_now.add(task)
                 task.add_done_callback(open_now.discard)
 
 
-def _turn_away(accepted: socket) -> None:
+def _reject_connection(accepted: socket) -> None:
     with accepted, suppress(OSError):
-        accepted.send(FULL)
+        accepted.send(SERVICE_UNAVAILABLE)
 
 
 @dataclass(slots=True)
 class _Body:
     octets: bytearray = field(default_factory=bytearray)
 
-    def grow(self, octets: bytes) -> None:
-        """Raises RefusedError."""
+    def append(self, octets: bytes) -> None:
+        """Append what has been received. Raises HttpError if the body gets too long."""
         self.octets += octets
         if len(self.octets) > BODY_BYTES:
-            raise RefusedError(413, "http.body", f"a body of more than {BODY_BYTES} octets; expected less")
+            raise HttpError(413, "http.body", f"the body is longer than {BODY_BYTES} bytes")
 
 
 class _Connection:
@@ -82,35 +84,35 @@ class _Connection:
         self._loop = asyncio.get_running_loop()
 
     async def run(self) -> None:
-        """Until either side ends it, or the client takes too long."""
+        """Serve the connection until either side closes it or the client takes too long."""
         with self._socket, suppress(OSError, TimeoutError):
             try:
                 while await self._exchange():
                     self._h11.start_next_cycle()
-                    await asyncio.sleep(0)  # what has come already would be answered without a turn for others
-            except h11.LocalProtocolError:  # our mistake, which must not take the tunnels with it
+                    await asyncio.sleep(0)  # pipelined requests would be served without a turn for other clients
+            except h11.LocalProtocolError:  # a defect here must not end the tunnels
                 log.exception("http.failed")
             await end(self._socket)
 
     async def _exchange(self) -> bool:
-        """Whether another may follow."""
+        """Respond to one request; return whether another may follow."""
         self._head_only = False
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
                 request = await self._receive()
             if request is None:
                 return False
-            response = await self._answer(request)
-        except RefusedError as refusal:
-            response = refusal.response
+            response = await self._respond(request)
+        except HttpError as rejection:
+            response = rejection.response
         except h11.RemoteProtocolError as error:
-            response = RefusedError(error.error_status_hint, "http.malformed", f"no HTTP/1.1: {error}").response
-        async with asyncio.timeout(ANSWER_SECONDS):
+            response = HttpError(error.error_status_hint, "http.malformed", f"malformed HTTP/1.1: {error}").response
+        async with asyncio.timeout(RESPONSE_SECONDS):
             await self._send(response)
         return self._h11.our_state is h11.DONE and self._h11.their_state is h11.DONE
 
     async def _receive(self) -> Request | None:
-        """A whole request; None at the end of the connection. Raises RefusedError, RemoteProtocolError."""
+        """Return a whole request, or None at the end of the connection. Raises HttpError, RemoteProtocolError."""
         request, body = None, _Body()
         while True:
             match await self._next_event():
@@ -118,7 +120,7 @@ class _Connection:
                     self._head_only = head.method == b"HEAD"
                     request = _request(head, trusted=self._trusted)
                 case h11.Data(data=data):
-                    body.grow(data)
+                    body.append(data)
                 case h11.EndOfMessage():
                     return request and replace(request, body=bytes(body.octets))
                 case _:
@@ -131,13 +133,12 @@ class _Connection:
             self._h11.receive_data(await receive(self._socket, CHUNK_OCTETS))
         return event
 
-    async def _answer(self, request: Request) -> Response:
+    async def _respond(self, request: Request) -> Response:
         try:
-            return await self._responder.answer(request)
-        except Exception:
-            # Nor may a page that fails.
+            return await self._responder.respond(request)
+        except Exception:  # a handler that fails must not end the tunnels either
             log.exception("http.failed", extra={"method": request.method, "target": request.target})
-            return RefusedError(500, "http.failed", "the agent failed; its log says more").response
+            return HttpError(500, "http.failed", "internal error; see the agent log").response
 
     async def _send(self, response: Response) -> None:
         if self._h11.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
@@ -153,10 +154,10 @@ class _Connection:
 
 
 def _request(head: h11.Request, *, trusted: bool) -> Request:
-    """Raises RefusedError."""
+    """Convert a request of h11. Raises HttpError."""
     if head.http_version not in {b"1.0", b"1.1"}:
-        raise RefusedError(
-            505, "http.version", f"HTTP/{head.http_version.decode()} is not spoken here; expected HTTP/1.1"
+        raise HttpError(
+            505, "http.version", f"unsupported version HTTP/{head.http_version.decode()}; expected HTTP/1.1"
         )
     headers: Mapping[str, str] = {name.decode("ascii"): value.decode("latin-1") for name, value in head.headers}
     return Request(head.method.decode("ascii"), head.target.decode("ascii"), headers, trusted)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from warren.clock import wall_seconds
-from warren.commands.admission import Admission, Rate
+from warren.commands.admission import Admission
 from warren.commands.command import MAX_LIFE_SECONDS
 from warren.commands.effects.effect import Effects, Emit
 from warren.commands.handlers.records import record_handlers
@@ -31,6 +31,7 @@ from warren.commands.verbs import Data, Verb, VerbContext, VerbHandler
 from warren.privsep.io.pinned_node import check_placed
 from warren.privsep.io.root_handlers import root_handlers
 from warren.privsep.runner_protocol import Cancel, Event, Execute, Message, Output, ResultMessage
+from warren.ratelimit import RateLimit
 from warren.trust.identity import NodeIdentity
 
 PER_MINUTE = 1_000_000  # the agent keeps the rates; here a number that no agent reaches
@@ -69,7 +70,7 @@ class Runner:
             verify=verifier.verify,
             verbs=VERBS,
             part_of=_privileged,
-            admission=Admission(Rate(PER_MINUTE), Rate(PER_MINUTE), settings.sandbox.queue),
+            admission=Admission(RateLimit(PER_MINUTE), RateLimit(PER_MINUTE), settings.sandbox.queue),
             at_once=settings.sandbox.max_concurrency,
             single_use=store,
             executor=self._executor,

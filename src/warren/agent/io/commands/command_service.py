@@ -17,8 +17,8 @@ from warren.agent.io.commands.local_ingress import LocalIngress
 from warren.audit.event import AuditEvent, Origin
 from warren.audit.io.journal import DAY_SECONDS, Journal, Retention
 from warren.clock import monotonic_seconds, wall_seconds
-from warren.commands.admission import Admission, Rate
-from warren.commands.bootstrap_routes import BootstrapPages
+from warren.commands.admission import Admission
+from warren.commands.bootstrap_routes import BootstrapRoutes
 from warren.commands.effects.effect import Emit
 from warren.commands.handlers.files import file_handlers
 from warren.commands.handlers.host_metrics import HostState
@@ -36,12 +36,15 @@ from warren.commands.settings import CommandSettings
 from warren.commands.store.command_store import CommandStore
 from warren.errors import HostError
 from warren.files.unix_socket import find_group
+from warren.http.auth import Access
 from warren.http.io import server
 from warren.http.io.listeners import HttpListener, open_unix
+from warren.http.router import HttpRouter
 from warren.jws import to_base64url
 from warren.privsep.helper_protocol import OpenRunner
 from warren.privsep.io.root_handlers import root_handlers
 from warren.privsep.io.runner_client import RunnerClient
+from warren.ratelimit import RateLimit
 from warren.telemetry.conditions import Condition
 from warren.trust.bundle import expiry_problem
 from warren.trust.identity import NodeIdentity
@@ -119,7 +122,9 @@ class CommandService:
             verbs=VERBS,
             part_of=lambda verb: verb.run,
             admission=Admission(
-                Rate(security.rate_per_minute), Rate(security.verb_rate_per_minute, self._bundles.rate), sandbox.queue
+                RateLimit(security.rate_per_minute),
+                RateLimit(security.verb_rate_per_minute, self._bundles.rate),
+                sandbox.queue,
             ),
             at_once=sandbox.max_concurrency,
             single_use=store,
@@ -153,8 +158,9 @@ class CommandService:
             elif self._settings.security.exec_enable:
                 group.create_task(keep_up(self._executor, UPKEEP), name="commands periodic")
             if self._bootstrap_listener is not None:
-                pages = BootstrapPages(lambda effects: self._executor.tend(lambda _: effects), monotonic_seconds)
-                group.create_task(server.serve(self._bootstrap_listener, pages), name="commands bootstrap")
+                bootstrap = BootstrapRoutes(lambda effects: self._executor.tend(lambda _: effects), monotonic_seconds)
+                router = HttpRouter(bootstrap.routes(), Access())
+                group.create_task(server.serve(self._bootstrap_listener, router), name="commands bootstrap")
 
     async def close(self) -> None:
         """Reject new commands, and end those that run."""

@@ -1,4 +1,4 @@
-"""A bootstrap secret opens one session, which a real nginx asks for at each request (G-40, V-56)."""
+"""A bootstrap token opens one session, which a real nginx verifies at each request (G-40, V-56)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ http {{
   access_log off;
   client_body_temp_path {directory}/body; proxy_temp_path {directory}/proxy; fastcgi_temp_path {directory}/fastcgi;
   uwsgi_temp_path {directory}/uwsgi; scgi_temp_path {directory}/scgi;
-  upstream warren {{ server unix:{door}; }}
+  upstream warren {{ server unix:{endpoint}; }}
   server {{
     listen unix:{directory}/socket;
     location /bootstrap/redeem {{ proxy_pass http://warren; }}
@@ -58,13 +58,13 @@ def node(make_agent: MakeAgent) -> Commanded:
 
 @pytest.fixture
 def site(node: Commanded, tmp_path: Path) -> Iterator[Path]:
-    """The socket of an nginx before the agent's door."""
-    door = node.agent.directory / "run/warren/bootstrap.sock"
+    """Return the socket of an nginx in front of the agent's endpoint."""
+    endpoint = node.agent.directory / "run/warren/bootstrap.sock"
     config = tmp_path / "nginx.conf"
     (tmp_path / "html").mkdir()
     (tmp_path / "html/panel").write_text("the panel\n")
-    config.write_text(NGINX.format(directory=tmp_path, door=door))
-    # One worker, which is root and so may use the door: a host's nginx is in the door's group.
+    config.write_text(NGINX.format(directory=tmp_path, endpoint=endpoint))
+    # One worker, which is root and so may use the endpoint: a host's nginx is in the socket's group.
     with subprocess.Popen(["nginx", "-e", "stderr", "-c", config], cwd=tmp_path) as nginx:
         try:
             until((tmp_path / "socket").exists, "nginx listens")
@@ -74,7 +74,7 @@ def site(node: Commanded, tmp_path: Path) -> Iterator[Path]:
 
 
 def curl(site: Path, path: str, *options: str) -> str:
-    """The status, then the headers."""
+    """Return the status, then the headers."""
     command = ["curl", "-s", "-D", "-", "-o", "/dev/null", "--unix-socket", str(site), f"http://node{path}", *options]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
 
@@ -85,14 +85,14 @@ def generate(node: Commanded) -> str:
 
 
 def redeem(site: Path, token: str) -> tuple[str, str]:
-    """The status, and the cookie as a browser sends it."""
-    said = curl(site, "/bootstrap/redeem", "--data-urlencode", f"bootstrap_token={token}")
-    cookies = [line.partition(": ")[2] for line in said.splitlines() if line.lower().startswith("set-cookie:")]
+    """Return the status, and the cookie as a browser sends it."""
+    response = curl(site, "/bootstrap/redeem", "--data-urlencode", f"bootstrap_token={token}")
+    cookies = [line.partition(": ")[2] for line in response.splitlines() if line.lower().startswith("set-cookie:")]
     assert all(cookie.endswith("; Path=/; Secure; HttpOnly; SameSite=Strict") for cookie in cookies)
-    return said.split()[1], cookies[0].partition(";")[0] if cookies else ""
+    return response.split()[1], cookies[0].partition(";")[0] if cookies else ""
 
 
-def test_a_secret_opens_once_and_its_session_ends_with_its_word(node: Commanded, site: Path) -> None:
+def test_token_opens_one_session_until_it_is_revoked(node: Commanded, site: Path) -> None:
     assert curl(site, "/panel").split()[1] == "401"
     token = generate(node)
     status, cookie = redeem(site, token)
@@ -122,6 +122,6 @@ def test_a_secret_opens_once_and_its_session_ends_with_its_word(node: Commanded,
         ("/healthz", (), "404"),
     ],
 )
-def test_what_opens_nothing(node: Commanded, path: str, options: tuple[str, ...], status: str) -> None:
-    door = node.agent.directory / "run/warren/bootstrap.sock"
-    assert curl(door, path, *options).split()[1] == status
+def test_endpoint_rejects_invalid_requests(node: Commanded, path: str, options: tuple[str, ...], status: str) -> None:
+    endpoint = node.agent.directory / "run/warren/bootstrap.sock"
+    assert curl(endpoint, path, *options).split()[1] == status
