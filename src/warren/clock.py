@@ -1,4 +1,4 @@
-"""The one place that reads a clock. All else takes `now` as an argument."""
+"""The one module that reads a clock. All other code takes `now` as an argument."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import time
 
 
 def wall_seconds() -> float:
-    """Seconds since the Unix epoch: the scale of a handshake's time."""
+    """Return the seconds since the Unix epoch, in which handshakes are timed."""
     return time.time()
 
 
 def monotonic_seconds() -> float:
-    """Seconds that never go back: for waits and deadlines."""
+    """Return seconds that never go back, for waits and deadlines."""
     return time.monotonic()

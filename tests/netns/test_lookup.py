@@ -24,7 +24,7 @@ import sys
 from ipaddress import ip_address
 from warren.errors import RemoteError
 from warren.tunnel.config import parse_endpoint
-from warren.tunnel.io.lookup import look_up
+from warren.tunnel.io.dns_client import look_up
 from warren.tunnel.endpoint_dns import Outside
 mark, endpoint, *servers = sys.argv[1:]
 try:

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from warren.telemetry.echo import (
-    PATIENCE_SECONDS,
     REPLY,
     SEQUENCES,
+    TIMEOUT_SECONDS,
     WINDOW,
     Echoes,
     EchoReply,
@@ -110,7 +110,7 @@ def test_an_echo_under_way_is_not_lost_yet() -> None:
     echoes = Echoes(b"token")
     echoes.receive(echoes.request(NOW), NOW)
     echoes.request(NOW)
-    losses = [echoes.figures(NOW + waited) for waited in (PATIENCE_SECONDS - 0.1, PATIENCE_SECONDS)]
+    losses = [echoes.figures(NOW + waited) for waited in (TIMEOUT_SECONDS - 0.1, TIMEOUT_SECONDS)]
     assert [figures.loss_rate for figures in losses if figures] == [0.0, 0.5]
 
 
@@ -119,7 +119,7 @@ def test_an_answer_that_stops_becomes_loss() -> None:
     echoes.receive(echoes.request(NOW), NOW + 0.25)
     for second in range(1, WINDOW):
         echoes.request(NOW + second)
-    later = NOW + WINDOW + PATIENCE_SECONDS
+    later = NOW + WINDOW + TIMEOUT_SECONDS
     assert echoes.figures(later) == Figures(0.25, 1 - 1 / WINDOW, NOW + 0.25)
     echoes.request(NOW + WINDOW)
     assert echoes.figures(later) == Figures(None, 1.0, NOW + 0.25)
@@ -137,10 +137,10 @@ def test_an_answer_that_comes_twice_or_to_nothing_changes_nothing() -> None:
 
 def test_sequences_begin_again() -> None:
     echoes = Echoes(b"token")
-    sequences = [echoes.request(NOW + PATIENCE_SECONDS * turn) for turn in range(SEQUENCES + 1)]
+    sequences = [echoes.request(NOW + TIMEOUT_SECONDS * turn) for turn in range(SEQUENCES + 1)]
     assert sequences[-1] == sequences[0] == 0
-    echoes.receive(0, NOW + PATIENCE_SECONDS * SEQUENCES + 0.5)
-    figures = echoes.figures(NOW + PATIENCE_SECONDS * (SEQUENCES + 1))
+    echoes.receive(0, NOW + TIMEOUT_SECONDS * SEQUENCES + 0.5)
+    figures = echoes.figures(NOW + TIMEOUT_SECONDS * (SEQUENCES + 1))
     assert figures is not None
     assert figures.latency_seconds == pytest.approx(0.5)
 
@@ -152,7 +152,7 @@ def test_loss_is_counted_over_the_last_echoes(answered: list[bool]) -> None:
         sequence = echoes.request(NOW + second)
         if came:
             echoes.receive(sequence, NOW + second + 0.5)
-    figures = echoes.figures(NOW + len(answered) + PATIENCE_SECONDS)
+    figures = echoes.figures(NOW + len(answered) + TIMEOUT_SECONDS)
     if not any(answered):
         assert figures is None
     else:

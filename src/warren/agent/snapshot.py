@@ -15,7 +15,7 @@ from warren.tunnel.status import InterfaceStatus, PeerStatus
 
 
 def connection_of(state: State) -> Connection:
-    """The socket's word in the words of health (H-59)."""
+    """Return the connection state of health for a lifecycle state (H-59)."""
     match state:
         case State.UNINITIALIZED | State.STOPPING | State.STOPPED:
             return Connection.DISCONNECTED
@@ -32,9 +32,9 @@ def connection_of(state: State) -> Connection:
 def network_sample(
     config: NetworkConfig, state: NetworkState, backend: Backend, figures: Mapping[PublicKey, Figures]
 ) -> NetworkSample:
-    """All of it; `figures` are those of the peers that have answered an echo."""
+    """Return the sample of a network; `figures` are those of the peers that have answered an echo."""
     status = state.status or InterfaceStatus(config.interface)
-    there = {peer.public_key: peer for peer in status.peers}
+    statuses = {peer.public_key: peer for peer in status.peers}
     error = state.error
     return NetworkSample(
         name=config.name,
@@ -48,7 +48,7 @@ def network_sample(
         addresses=tuple(str(address) for address in config.addresses),
         connected_since=state.connected_since,
         peers=tuple(
-            _peer_sample(peer, there.get(peer.public_key, PeerStatus(peer.public_key)), state, figures)
+            _peer_sample(peer, statuses.get(peer.public_key, PeerStatus(peer.public_key)), state, figures)
             for peer in config.peers
         ),
         rx_bytes=state.counters.total.rx,

@@ -1,1 +1,1 @@
-"""What the agent reports: samples, health, metrics."""
+"""Samples, health, conditions and metrics of the agent."""

@@ -33,7 +33,7 @@ class ConditionRow:
     meaning: str
     """One sentence."""
     hint: str
-    """What to do; the condition's own text may know better."""
+    """The next step; the text of the condition may name a better one."""
 
 
 _DEGRADED, _INFO = Severity

@@ -1,6 +1,6 @@
-"""Echoes: their octets (RFC 792, RFC 4443 section 4), and what their answers say of latency and loss.
+"""ICMP echo requests and replies (RFC 792, RFC 4443 section 4), and the latency and loss that follow from them.
 
-A request carries `TOKEN_BYTES` that nobody off the path can guess; an answer counts if it brings them back.
+A request carries `TOKEN_BYTES` that nobody off the path can guess; a reply counts if it brings them back.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ IPV4_HEADER_BYTES = 20  # at least
 SEQUENCES = 1 << 16
 TOKEN_BYTES = 16
 WINDOW = 20  # echoes that loss is counted over: steps of 5 %
-PATIENCE_SECONDS = 3.0  # what ping(8) calls lost is older than any path that people would stay on
+TIMEOUT_SECONDS = 3.0  # an echo that takes longer is lost; no path that people use is slower
 
 
 @dataclass(frozen=True, slots=True)
 class EchoReply:
-    """What an echo brought back."""
+    """One echo reply."""
 
     identifier: int
     sequence: int
@@ -35,7 +35,10 @@ class EchoReply:
 
 
 def encode_request(version: Version, identifier: int, sequence: int, data: bytes) -> bytes:
-    """An echo request. The checksum of ICMPv6 covers addresses too, so the kernel makes it (RFC 3542 section 3.1)."""
+    """Return an echo request.
+
+    The checksum of ICMPv6 covers addresses too, so the kernel fills it in (RFC 3542 section 3.1).
+    """
     message = HEADER.pack(REQUEST[version], 0, 0, identifier, sequence) + data
     if version == 6:
         return message
@@ -43,7 +46,7 @@ def encode_request(version: Version, identifier: int, sequence: int, data: bytes
 
 
 def parse_reply(version: Version, message: bytes) -> EchoReply | None:
-    """An echo reply; None for any other message, and for what is no message."""
+    """Return the echo reply in a message, or None for any other message."""
     if len(message) < HEADER.size:
         return None
     kind, code, _, identifier, sequence = HEADER.unpack_from(message)
@@ -53,14 +56,14 @@ def parse_reply(version: Version, message: bytes) -> EchoReply | None:
 
 
 def ipv4_payload(packet: bytes) -> bytes:
-    """What follows the header of an IPv4 packet (RFC 791); nothing if there is no whole header."""
+    """Return the payload of an IPv4 packet (RFC 791), or nothing if its header is incomplete."""
     if len(packet) < IPV4_HEADER_BYTES or packet[0] >> 4 != 4:
         return b""
     return packet[max(IPV4_HEADER_BYTES, 4 * (packet[0] & 0x0F)) :]
 
 
 def checksum(octets: bytes) -> int:
-    """The Internet checksum (RFC 1071)."""
+    """Return the Internet checksum (RFC 1071)."""
     padded = octets + bytes(len(octets) % 2)
     total = sum(int.from_bytes(padded[at : at + 2], "big") for at in range(0, len(padded), 2))
     while total >> 16:
@@ -69,7 +72,7 @@ def checksum(octets: bytes) -> int:
 
 
 def only_address(allowed_ips: Iterable[IPNetwork]) -> IPAddress | None:
-    """The one /32 of these, else the one /128; None where there is none, or several."""
+    """Return the only /32 of these prefixes, else the only /128; None if there is none, or several."""
     addresses = [prefix.network_address for prefix in allowed_ips if prefix.prefixlen == prefix.max_prefixlen]
     for version in (4, 6):
         match [address for address in addresses if address.version == version]:
@@ -80,14 +83,14 @@ def only_address(allowed_ips: Iterable[IPNetwork]) -> IPAddress | None:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What the last echoes say."""
+    """Latency and loss of the last echoes."""
 
     latency_seconds: float | None
-    """Round trip of the last that was answered; None when all were lost."""
+    """Round trip of the last answered echo; None if all were lost."""
     loss_rate: float
     """0 to 1."""
     answered_at: float
-    """When an answer last came, on the clock of the requests."""
+    """When the last reply came, on the clock of the requests."""
 
 
 @dataclass(slots=True)
@@ -97,7 +100,7 @@ class _Echo:
 
 
 class Echoes:
-    """The echoes to one address. `now` is seconds on a clock that never goes back."""
+    """The echoes to one address. `now` is monotonic seconds."""
 
     def __init__(self, token: bytes) -> None:
         self.token = token
@@ -106,7 +109,7 @@ class Echoes:
         self._answered_at: float | None = None
 
     def request(self, now: float) -> int:
-        """Counts one more as sent: its sequence."""
+        """Count one more request as sent, and return its sequence."""
         sequence, self._next = self._next, (self._next + 1) % SEQUENCES
         self._sent[sequence] = _Echo(now)
         for old in self._decided(now)[:-WINDOW]:
@@ -114,14 +117,14 @@ class Echoes:
         return sequence
 
     def receive(self, sequence: int, now: float) -> None:
-        """Takes the answer to `sequence`; one that came twice, or too late to matter, changes nothing."""
+        """Record the reply to `sequence`; a duplicate, or one that comes too late to matter, changes nothing."""
         echo = self._sent.get(sequence)
         if echo is not None and echo.round_trip is None:
             echo.round_trip = now - echo.sent_at
             self._answered_at = now
 
     def figures(self, now: float) -> Figures | None:
-        """None before the first answer: until then nobody knows whether that address answers echoes at all."""
+        """Return latency and loss; None before the first reply: the address may not answer echoes at all."""
         if self._answered_at is None:
             return None
         trips = [self._sent[sequence].round_trip for sequence in self._decided(now)[-WINDOW:]]
@@ -130,9 +133,9 @@ class Echoes:
         return Figures(answered[-1] if answered else None, loss, self._answered_at)
 
     def _decided(self, now: float) -> list[int]:
-        """The sequences of those that were answered or are lost, the oldest first."""
+        """Return the sequences of the echoes that were answered or are lost, the oldest first."""
         return [
             sequence
             for sequence, echo in self._sent.items()
-            if echo.round_trip is not None or now - echo.sent_at >= PATIENCE_SECONDS
+            if echo.round_trip is not None or now - echo.sent_at >= TIMEOUT_SECONDS
         ]

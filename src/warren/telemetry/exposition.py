@@ -1,7 +1,7 @@
-"""Families as text: Prometheus's format 0.0.4, and OpenMetrics 1.0.0 for whoever asks for it.
+"""Metric families as text: Prometheus's format 0.0.4, and OpenMetrics 1.0.0 for clients that accept it.
 
-Both give each family one HELP and one TYPE, and whole numbers whole, however large. They differ in what a counter's and
-an info's family is called, in the word for an unknown type, in what is escaped, and in the end.
+Both formats have one HELP and one TYPE per family, and print whole numbers as integers, however large. They differ in
+the family names of counters and infos, in the name of the unknown type, in what is escaped, and in the last line.
 """
 
 from __future__ import annotations
@@ -19,36 +19,36 @@ PROMETHEUS_TYPE = {Kind.COUNTER: "counter", Kind.INFO: "gauge", Kind.GAUGE: "gau
 
 
 def exposition(families: Iterable[Family], accept: str) -> tuple[str, bytes]:
-    """The content type, and the text in it: the one that `accept` (RFC 9110 section 12.5.1) likes better."""
+    """Return the content type and the text that the header `accept` prefers (RFC 9110 section 12.5.1)."""
     if wants_openmetrics(accept):
         return OPENMETRICS, openmetrics_text(families).encode()
     return PROMETHEUS, prometheus_text(families).encode()
 
 
 def prometheus_text(families: Iterable[Family]) -> str:
-    """Format 0.0.4."""
+    """Return the families in Prometheus's format 0.0.4."""
     return "".join(line for family in families for line in _prometheus(family))
 
 
 def openmetrics_text(families: Iterable[Family]) -> str:
-    """OpenMetrics 1.0.0."""
+    """Return the families in OpenMetrics 1.0.0."""
     return "".join(line for family in families for line in _openmetrics(family)) + "# EOF\n"
 
 
 def wants_openmetrics(accept: str) -> bool:
-    """True only if it is named, and nothing that stands for plain text is liked better."""
+    """Return True if `accept` names OpenMetrics and prefers no type that plain text matches."""
     weights = _weights(accept)
     plain = max(weights.get(kind, 0.0) for kind in ("text/plain", "text/*", "*/*"))
     return weights.get(OPENMETRICS_TYPE, 0.0) > 0 and weights[OPENMETRICS_TYPE] >= plain
 
 
 def _weights(accept: str) -> dict[str, float]:
-    """The largest weight that each type is named with; a text that is no weight is 0."""
-    found: dict[str, float] = {}
-    for each in accept.split(","):
-        kind, *parameters = (part.strip().lower() for part in each.split(";"))
-        found[kind] = max(found.get(kind, 0.0), _weight(parameters))
-    return found
+    """Return the largest weight of each type; an invalid weight is 0."""
+    weights: dict[str, float] = {}
+    for entry in accept.split(","):
+        kind, *parameters = (part.strip().lower() for part in entry.split(";"))
+        weights[kind] = max(weights.get(kind, 0.0), _weight(parameters))
+    return weights
 
 
 def _weight(parameters: Iterable[str]) -> float:

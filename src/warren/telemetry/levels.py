@@ -1,4 +1,4 @@
-"""What a line of the log asks of its reader."""
+"""The levels of log lines."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import enum
 
 
 class Level(enum.StrEnum):
-    """From the most urgent."""
+    """A log level, from the most urgent on."""
 
     ERROR = "error"
     """A person must act."""
@@ -15,4 +15,4 @@ class Level(enum.StrEnum):
     INFO = "info"
     """Something changed."""
     DEBUG = "debug"
-    """Why it did."""
+    """The reason of a change."""

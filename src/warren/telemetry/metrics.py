@@ -1,8 +1,8 @@
-"""The one table of metrics: from samples to families, made when someone asks (X-15).
+"""The table of all metrics: families made of samples at each scrape (X-15).
 
-Three sets of names come out of the same figures: `warren_*`, and as aliases those of document 000 (`harmony_agent_*`,
-`wg_*`) and of document 003 (`privateer_*`). A family has labelled points or one without labels, never both. What is
-not known has no point, and a family without points is not there.
+The same figures have three sets of names: `warren_*`, and as aliases those of harmony-agent (`harmony_agent_*`,
+`wg_*`) and of Privateer (`privateer_*`). A family has labelled points or one without labels, never both. An unknown
+value has no point, and a family without points is left out.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ Labels = tuple[tuple[str, str], ...]
 
 
 class Kind(enum.StrEnum):
-    """What a family's values mean."""
+    """The type of a family."""
 
     COUNTER = "counter"
-    """It only goes up; the name ends in `_total`."""
+    """A value that only goes up; the name ends in `_total`."""
     GAUGE = "gauge"
     INFO = "info"
-    """1, with what there is to say in the labels; the name ends in `_info`."""
+    """Always 1, with the information in the labels; the name ends in `_info`."""
     UNKNOWN = "unknown"
-    """A counter whose name, fixed by a document, lacks `_total`: OpenMetrics has no other kind for it."""
+    """A counter whose name, which an interface fixes, lacks `_total`: OpenMetrics has no other type for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Family:
 
 @dataclass(frozen=True, slots=True)
 class Scrape:
-    """What metrics are made of."""
+    """The input of all metrics at one moment."""
 
     samples: tuple[NetworkSample, ...]
     sums: Sums
@@ -62,13 +62,13 @@ class Scrape:
 
     @property
     def now(self) -> float:
-        """Seconds since the Unix epoch."""
+        """Return the time of the scrape in seconds since the Unix epoch."""
         return self.health.now
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table."""
+    """One row of the table."""
 
     name: str
     kind: Kind
@@ -77,21 +77,21 @@ class Row:
 
 
 def families(scrape: Scrape, *, aliases: bool) -> tuple[Family, ...]:
-    """Every family that has a point; the documents' names only with `aliases`."""
+    """Return every family that has a point; with `aliases` also under the names of harmony-agent and Privateer."""
     rows = (*WARREN, *HARMONY_AGENT, *PRIVATEER) if aliases else WARREN
     made = (Family(row.name, row.kind, row.help, tuple(row.points(scrape))) for row in rows)
     return tuple(family for family in made if family.points)
 
 
-def _whole(value: Callable[[Scrape], float]) -> Callable[[Scrape], Iterable[Point]]:
+def _unlabelled(value: Callable[[Scrape], float]) -> Callable[[Scrape], Iterable[Point]]:
     return lambda scrape: [Point(value(scrape))]
 
 
 def _per_network(value: Callable[[NetworkSample, float], float | None]) -> Callable[[Scrape], Iterable[Point]]:
     def points(scrape: Scrape) -> Iterator[Point]:
         for network in scrape.samples:
-            if (found := value(network, scrape.now)) is not None:
-                yield Point(found, (("network", network.name),))
+            if (result := value(network, scrape.now)) is not None:
+                yield Point(result, (("network", network.name),))
 
     return points
 
@@ -100,14 +100,14 @@ def _per_peer(value: Callable[[PeerSample, float], float | None]) -> Callable[[S
     def points(scrape: Scrape) -> Iterator[Point]:
         for network in scrape.samples:
             for label, peer in peer_labels(network):
-                if (found := value(peer, scrape.now)) is not None:
-                    yield Point(found, (("network", network.name), ("peer", label)))
+                if (result := value(peer, scrape.now)) is not None:
+                    yield Point(result, (("network", network.name), ("peer", label)))
 
     return points
 
 
 def peer_labels(network: NetworkSample) -> Iterator[tuple[str, PeerSample]]:
-    """Each peer by its name; by its public key where it has none, or shares it."""
+    """Yield each peer with its label: its name, or its public key if the name is missing or shared."""
     names = Counter(peer.name for peer in network.peers)
     for peer in network.peers:
         yield (peer.name if peer.name and names[peer.name] == 1 else peer.public_key), peer
@@ -164,158 +164,200 @@ def _longest_uptime(scrape: Scrape) -> float:
     return max((_uptime(network, scrape.now) or 0.0 for network in scrape.samples), default=0.0)
 
 
-def _active_everywhere(scrape: Scrape) -> int:
+def _connected_peers(scrape: Scrape) -> int:
     return sum(active_peers(network, scrape.now) for network in scrape.samples)
 
 
-def _thousandfold(value: float | None) -> float | None:
+def _milliseconds(value: float | None) -> float | None:
     return None if value is None else 1000 * value
 
 
 K = Kind
 WARREN = (
-    Row("warren_info", K.INFO, "The agent's version", _version),
+    Row("warren_info", K.INFO, "Version of the agent", _version),
     Row(
         "warren_health_score",
         K.GAUGE,
-        "Healthy peers in percent, less loss",
-        _whole(lambda scrape: scrape.health.score),
+        "Share of healthy peers among those that are not waiting, less packet loss, in percent",
+        _unlabelled(lambda scrape: scrape.health.score),
     ),
-    Row("warren_conditions", K.GAUGE, "Things that a person should look at", _conditions),
+    Row("warren_conditions", K.GAUGE, "Number of active conditions, by name and severity", _conditions),
     Row(
         "warren_control_requests_rejected_total",
         K.COUNTER,
-        "Requests on the control socket that were malformed, unknown or denied",
-        _whole(lambda scrape: scrape.rejected_requests),
+        "Number of requests on the control socket that were malformed, unknown or denied",
+        _unlabelled(lambda scrape: scrape.rejected_requests),
     ),
-    Row("warren_network_status", K.GAUGE, "1 for the status that the network has", _network_status),
-    Row("warren_network_state", K.GAUGE, "1 for the state that the network is in", _network_connection),
-    Row("warren_network_uptime_seconds", K.GAUGE, "Since the network was connected", _per_network(_uptime)),
+    Row(
+        "warren_network_status",
+        K.GAUGE,
+        "1 for the current health status of the network, 0 for the others",
+        _network_status,
+    ),
+    Row(
+        "warren_network_state",
+        K.GAUGE,
+        "1 for the current connection state of the network, 0 for the others",
+        _network_connection,
+    ),
+    Row("warren_network_uptime_seconds", K.GAUGE, "Seconds since the network was connected", _per_network(_uptime)),
     Row("warren_network_peers", K.GAUGE, "Number of configured peers, by their health", _network_peers),
     Row(
         "warren_network_peers_connected",
         K.GAUGE,
-        "Peers with a handshake in the last 180 s",
+        "Number of peers with a handshake in the last 180 seconds",
         _per_network(active_peers),
     ),
     Row(
         "warren_network_receive_bytes_total",
         K.COUNTER,
-        "Octets received from all peers",
+        "Bytes received from all peers of the network",
         _per_network(lambda network, _: network.rx_bytes),
     ),
     Row(
         "warren_network_transmit_bytes_total",
         K.COUNTER,
-        "Octets sent to all peers",
+        "Bytes sent to all peers of the network",
         _per_network(lambda network, _: network.tx_bytes),
     ),
-    Row("warren_network_handshakes_total", K.COUNTER, "Handshakes, by how they ended", _handshakes),
+    Row("warren_network_handshakes_total", K.COUNTER, "Number of handshakes, by result", _handshakes),
     Row("warren_peer_health", K.GAUGE, "1 for the current health of the peer, 0 for the others", _peer_health),
     Row(
         "warren_peer_last_handshake_timestamp_seconds",
         K.GAUGE,
-        "When the last handshake was",
+        "Unix time of the last handshake",
         _per_peer(lambda peer, _: peer.latest_handshake),
     ),
-    Row("warren_peer_receive_bytes_total", K.COUNTER, "Octets received", _per_peer(lambda peer, _: peer.rx_bytes)),
-    Row("warren_peer_transmit_bytes_total", K.COUNTER, "Octets sent", _per_peer(lambda peer, _: peer.tx_bytes)),
+    Row(
+        "warren_peer_receive_bytes_total",
+        K.COUNTER,
+        "Bytes received from the peer",
+        _per_peer(lambda peer, _: peer.rx_bytes),
+    ),
+    Row(
+        "warren_peer_transmit_bytes_total",
+        K.COUNTER,
+        "Bytes sent to the peer",
+        _per_peer(lambda peer, _: peer.tx_bytes),
+    ),
     Row(
         "warren_peer_latency_seconds",
         K.GAUGE,
-        "Round trip of the last echo inside the tunnel",
+        "Round-trip time of the last ICMP echo inside the tunnel",
         _per_peer(lambda peer, _: peer.latency_seconds),
     ),
     Row(
         "warren_peer_loss_ratio",
         K.GAUGE,
-        "Share of the last echoes that had no answer",
+        "Share of the last 20 ICMP echoes that were lost, 0 to 1",
         _per_peer(lambda peer, _: peer.loss_rate),
     ),
 )
 
 HARMONY_AGENT = (
-    Row("harmony_agent_info", K.INFO, "The agent's version", _version),
+    Row("harmony_agent_info", K.INFO, "Version of the agent", _version),
     Row(
         "harmony_agent_bytes_transmitted_total",
         K.COUNTER,
-        "Octets sent on all networks",
-        _whole(lambda scrape: scrape.sums.tx_bytes),
+        "Bytes sent on all networks",
+        _unlabelled(lambda scrape: scrape.sums.tx_bytes),
     ),
     Row(
         "harmony_agent_bytes_received_total",
         K.COUNTER,
-        "Octets received on all networks",
-        _whole(lambda scrape: scrape.sums.rx_bytes),
+        "Bytes received on all networks",
+        _unlabelled(lambda scrape: scrape.sums.rx_bytes),
     ),
-    Row("harmony_agent_active_peers", K.GAUGE, "Peers with a handshake in the last 180 s", _whole(_active_everywhere)),
+    Row(
+        "harmony_agent_active_peers",
+        K.GAUGE,
+        "Number of peers with a handshake in the last 180 seconds",
+        _unlabelled(_connected_peers),
+    ),
     Row(
         "harmony_agent_handshake_success_total",
         K.COUNTER,
-        "Handshakes that succeeded",
-        _whole(lambda scrape: scrape.sums.handshakes_succeeded),
+        "Number of successful handshakes",
+        _unlabelled(lambda scrape: scrape.sums.handshakes_succeeded),
     ),
     Row(
         "harmony_agent_handshake_failure_total",
         K.COUNTER,
-        "Handshakes that failed",
-        _whole(lambda scrape: scrape.sums.handshakes_failed),
+        "Number of failed handshakes",
+        _unlabelled(lambda scrape: scrape.sums.handshakes_failed),
     ),
     Row(
         "harmony_agent_connection_uptime_seconds",
         K.GAUGE,
-        "Of the network that is connected longest",
-        _whole(_longest_uptime),
+        "Uptime in seconds of the network that has been connected longest",
+        _unlabelled(_longest_uptime),
     ),
     Row(
         "harmony_agent_peer_latency_milliseconds",
         K.GAUGE,
-        "Round trip of the last echo inside the tunnel",
-        _per_peer(lambda peer, _: _thousandfold(peer.latency_seconds)),
+        "Round-trip time of the last ICMP echo inside the tunnel",
+        _per_peer(lambda peer, _: _milliseconds(peer.latency_seconds)),
     ),
     Row(
         "harmony_agent_packet_loss_rate",
         K.GAUGE,
-        "Share of the last echoes that had no answer",
+        "Share of the last 20 ICMP echoes that were lost, 0 to 1",
         _per_peer(lambda peer, _: peer.loss_rate),
     ),
     Row(
         "wg_network_state",
         K.GAUGE,
-        "0 disconnected, 1 connecting, 2 connected, 3 degraded, 4 failed",
+        "Connection state: 0 disconnected, 1 connecting, 2 connected, 3 degraded, 4 failed",
         _per_network(lambda network, _: tuple(Connection).index(network.connection)),
     ),
     Row(
         "wg_bytes_transmitted",
         K.UNKNOWN,
-        "Octets sent to all peers",
+        "Bytes sent to all peers of the network",
         _per_network(lambda network, _: network.tx_bytes),
     ),
     Row(
         "wg_bytes_received",
         K.UNKNOWN,
-        "Octets received from all peers",
+        "Bytes received from all peers of the network",
         _per_network(lambda network, _: network.rx_bytes),
     ),
-    Row("wg_peers_total", K.GAUGE, "Peers", _per_network(lambda network, _: len(network.peers))),
-    Row("wg_peers_active", K.GAUGE, "Peers with a handshake in the last 180 s", _per_network(active_peers)),
+    Row("wg_peers_total", K.GAUGE, "Number of configured peers", _per_network(lambda network, _: len(network.peers))),
+    Row(
+        "wg_peers_active",
+        K.GAUGE,
+        "Number of peers with a handshake in the last 180 seconds",
+        _per_network(active_peers),
+    ),
 )
 
 PRIVATEER = (
-    Row("privateer_peer_count", K.GAUGE, "Peers with a handshake in the last 180 s", _whole(_active_everywhere)),
+    Row(
+        "privateer_peer_count",
+        K.GAUGE,
+        "Number of peers with a handshake in the last 180 seconds",
+        _unlabelled(_connected_peers),
+    ),
     Row(
         "privateer_peer_latency_ms",
         K.GAUGE,
-        "Round trip of the last echo inside the tunnel",
-        _per_peer(lambda peer, _: _thousandfold(peer.latency_seconds)),
+        "Round-trip time of the last ICMP echo inside the tunnel",
+        _per_peer(lambda peer, _: _milliseconds(peer.latency_seconds)),
     ),
     Row(
         "privateer_packet_loss_ratio",
         K.GAUGE,
-        "Share of the last echoes that had no answer",
+        "Share of the last 20 ICMP echoes that were lost, 0 to 1",
         _per_peer(lambda peer, _: peer.loss_rate),
     ),
-    Row("privateer_bytes_sent", K.UNKNOWN, "Octets sent", _per_peer(lambda peer, _: peer.tx_bytes)),
-    Row("privateer_bytes_received", K.UNKNOWN, "Octets received", _per_peer(lambda peer, _: peer.rx_bytes)),
-    Row("privateer_last_handshake_seconds", K.GAUGE, "Since the last handshake", _per_peer(handshake_age_seconds)),
+    Row("privateer_bytes_sent", K.UNKNOWN, "Bytes sent to the peer", _per_peer(lambda peer, _: peer.tx_bytes)),
+    Row(
+        "privateer_bytes_received", K.UNKNOWN, "Bytes received from the peer", _per_peer(lambda peer, _: peer.rx_bytes)
+    ),
+    Row(
+        "privateer_last_handshake_seconds",
+        K.GAUGE,
+        "Seconds since the last handshake",
+        _per_peer(handshake_age_seconds),
+    ),
 )

@@ -1,6 +1,6 @@
-"""What the agent knows of its networks at one moment: what health is judged by, metrics are made of and `status` shows.
+"""Samples of the agent's networks at one moment, from which health, metrics and status are made.
 
-Nothing here is secret. Times are seconds since the Unix epoch.
+A sample holds no secret. Times are seconds since the Unix epoch.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from warren.telemetry.conditions import Condition
 
 
 class Connection(enum.StrEnum):
-    """What a network is doing, in the words of health (H-59)."""
+    """The connection state of a network, in the terms of health (H-59)."""
 
     DISCONNECTED = "disconnected"
     CONNECTING = "connecting"
@@ -29,23 +29,23 @@ class PeerSample:
     public_key: str
     endpoint: str | None = None
     allowed_ips: tuple[str, ...] = ()
-    """What is routed to it now: none for a redundant peer that stands by."""
+    """The prefixes that are routed to it now: none for a redundant peer that stands by."""
     latest_handshake: float | None = None
     rx_bytes: int = 0
     tx_bytes: int = 0
     wanted: bool = True
-    """Whether traffic is wanted from it: a peer without keepalive that nobody has sent to is not unhealthy."""
+    """True if it has a keepalive, or something was sent to it; a peer without either is waiting and not unhealthy."""
     pending: str | None = None
-    """Why it cannot be reached yet, as a name that does not resolve."""
+    """The reason why it cannot be reached yet, such as a name that does not resolve."""
     latency_seconds: float | None = None
-    """Round trip of the last echo; None before the first, and where nothing can be probed."""
+    """Round trip of the last echo; None before the first, and if nothing can be probed."""
     loss_rate: float | None = None
-    """0 to 1, of the last echoes."""
+    """Loss of the last echoes, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkSample:
-    """One network. Its counters never go down while the agent runs, whatever happens to its peers."""
+    """One network. Its counters never go down while the agent runs, even if peers come and go."""
 
     name: str
     connection: Connection

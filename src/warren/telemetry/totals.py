@@ -1,4 +1,4 @@
-"""Sums over all networks that never go down, whatever happens to the networks (H-63)."""
+"""Sums over all networks that never go down, also if networks are removed (H-63)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from warren.telemetry.sample import NetworkSample
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """What was counted since the agent started."""
+    """The counters since the agent started."""
 
     rx_bytes: int = 0
     tx_bytes: int = 0
@@ -22,14 +22,14 @@ class Sums:
 
 
 class Totals:
-    """Adds up networks; what one had counted stays when it goes, or when it begins anew."""
+    """The sums of all networks; the counts of a network stay when it is removed or starts again."""
 
     def __init__(self) -> None:
         self._gone = Sums()
         self._last: dict[str, Sums] = {}
 
     def add_up(self, samples: Iterable[NetworkSample]) -> Sums:
-        """The sums with these as the latest samples of all networks that there are."""
+        """Return the sums, with these as the latest samples of all networks."""
         present = {sample.name: _counted(sample) for sample in samples}
         for name, last in self._last.items():
             if name not in present or _began_anew(last, present[name]):

@@ -20,7 +20,7 @@ INTERVAL_SECONDS = 0.05
 
 async def probe(targets: list[Target]) -> None:
     prober = Prober(INTERVAL_SECONDS)
-    prober.aim(targets)
+    prober.set_targets(targets)
     async with asyncio.TaskGroup() as group:
         group.create_task(prober.run(), name="prober")
         said = ""

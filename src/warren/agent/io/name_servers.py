@@ -1,4 +1,4 @@
-"""The host's name servers, as the networks that are up ask for them: one change at a time, as there is one resolver."""
+"""The host's name servers, as set by the networks that are up: one change at a time, as a host has one resolver."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from warren.errors import HostError
 from warren.privsep.io.privileged_ops import HostResolver
 from warren.tunnel.network import IPAddress, NetworkConfig
 
-VERIFY_SECONDS = 15.0  # a look costs a file's reading, and by the helper two messages
+VERIFY_INTERVAL = 15.0  # seconds; a check reads a file, and through the helper it takes two messages
 
 log = logging.getLogger(__name__)
 
@@ -24,31 +24,32 @@ class _Verdict:
 
 
 class NameServers:
-    """For one event loop. What the host refuses is told, and takes no tunnel down."""
+    """The name servers of the host. For one event loop. A refusal of the host is reported and takes no tunnel down."""
 
     def __init__(self, resolver: HostResolver) -> None:
+        """Begin with the host's own name servers."""
         self._resolver = resolver
         self._applied: dict[str, tuple[str, Sequence[IPAddress]]] = {}
         self._verified: dict[str, _Verdict] = {}
         self._lock = asyncio.Lock()
 
     async def recover(self) -> None:
-        """Gives the host back what it had before an agent that was killed."""
+        """Restore the name servers that a killed agent had replaced."""
         async with self._lock:
             for error in await asyncio.to_thread(self._resolver.recover):
                 log.warning("dns.recovery_failed", extra={"error": str(error), "hint": error.hint})
 
     async def of_host(self) -> Sequence[IPAddress]:
-        """The host's own, without any that a network gave it; none where they cannot be read."""
+        """Return the host's own name servers, without those of networks; empty if they cannot be read."""
         async with self._lock:
             try:
                 return await asyncio.to_thread(self._resolver.host_servers)
             except HostError as error:
-                log.debug("dns.unknown", extra={"error": str(error)})
+                log.debug("dns.unreadable", extra={"error": str(error)})
                 return ()
 
-    async def follow(self, network: NetworkConfig) -> HostError | None:
-        """Names are asked as `network` says, if it says anything; why not, where that cannot be."""
+    async def apply(self, network: NetworkConfig) -> HostError | None:
+        """Set the name servers of a network, or verify them if they are set; return why that failed, or None."""
         wanted = (network.interface, network.dns)
         async with self._lock:
             if self._applied.get(network.name, (network.interface, ())) == wanted:
@@ -62,24 +63,25 @@ class NameServers:
                 return error
             self._applied[network.name] = wanted
             self._verified[network.name] = _Verdict(monotonic_seconds())
-            log.info("dns.changed", extra={"network": network.name, "servers": [str(each) for each in network.dns]})
+            servers = [str(server) for server in network.dns]
+            log.info("dns.changed", extra={"network": network.name, "servers": servers})
             return None
 
     async def _verify(self, network: str) -> HostError | None:
-        """What others have changed stays as they made it, and is told: two programs that each put it back fight."""
+        """Return an error if another program changed the name servers; two programs that restore them would fight."""
         before, now = self._verified[network], monotonic_seconds()
-        if now - before.at < VERIFY_SECONDS:
+        if now - before.at < VERIFY_INTERVAL:
             return before.error
         error = None
         try:
             await asyncio.to_thread(self._resolver.verify, network)
-        except HostError as found:
-            error = None if found.code == "helper.ended" else found  # which is a condition of its own
+        except HostError as refusal:
+            error = None if refusal.code == "helper.ended" else refusal  # that one is a condition of its own
         self._verified[network] = _Verdict(now, error)
         return error
 
-    async def leave(self, network: str) -> None:
-        """The network goes down: the host has back what it had before."""
+    async def revert(self, network: str) -> None:
+        """Restore the former name servers when a network goes down. A failure is logged."""
         async with self._lock:
             if network not in self._applied:
                 return
@@ -88,5 +90,5 @@ class NameServers:
             except HostError as error:
                 log.warning("dns.revert_failed", extra={"network": network, "error": str(error)})
                 if error.code != "dns.changed":
-                    return  # it may be tried again
+                    return  # a later attempt may succeed
             del self._applied[network]

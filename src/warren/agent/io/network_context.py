@@ -1,4 +1,4 @@
-"""What all networks of an agent share."""
+"""The context that all networks of an agent share."""
 
 from __future__ import annotations
 

@@ -158,8 +158,8 @@ class NetworkReconciler:
         if events is not None:
             asyncio.get_running_loop().remove_reader(events.fileno())
         self._resolver.cancel()
-        self._context.probes.forget(self.config.name)
-        await self._context.name_servers.leave(self.config.name)
+        self._context.probes.remove_network(self.config.name)
+        await self._context.name_servers.revert(self.config.name)
         await asyncio.to_thread(self._interface.remove)
 
     def forget_keys(self) -> None:
@@ -171,7 +171,7 @@ class NetworkReconciler:
         status = await asyncio.to_thread(self._interface.observe)
         self._record_status(status)
         known = (peer.public_key for peer in status.peers if peer.latest_handshake is not None)
-        self._context.probes.meet(self.config.name, known)
+        self._context.probes.record_handshakes(self.config.name, known)
         answered_at = self._context.probes.answered_at(self.config.name)
         self._decisions.observe(status.peers, monotonic_seconds(), wall_seconds(), answered_at)
         if self._keys.is_confirmed_by(status):
@@ -185,8 +185,8 @@ class NetworkReconciler:
         steps = await self._apply_to_interface(await self._decide())
         if steps or monotonic_seconds() > self._lans_checked_at + LAN_CHECK_INTERVAL:
             await self._check_lan_overlaps()
-        self._context.probes.aim(self.config, self._decisions.standing_by())
-        dns_problem = await self._context.name_servers.follow(self.config)
+        self._context.probes.set_targets(self.config, self._decisions.standing_by())
+        dns_problem = await self._context.name_servers.apply(self.config)
         dns = None if dns_problem is None else Condition.of_error(dns_problem, "dns.refused")
         self._set_condition("dns", dns)
 
@@ -304,7 +304,7 @@ class NetworkReconciler:
                 self._decisions.resolution.send_failed(peer)
                 self._wake()
             case Event.HandshakeCompleted(peer):
-                self._context.probes.meet(self.config.name, (peer,))
+                self._context.probes.record_handshakes(self.config.name, (peer,))
                 self._wake()
             case Event.Ended():
                 self._wake()

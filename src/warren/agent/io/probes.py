@@ -1,4 +1,4 @@
-"""Send ICMP echo requests to the peers of all networks, and keep what they measure."""
+"""Echoes to the peers of all networks, and what they measure."""
 
 from __future__ import annotations
 
@@ -12,28 +12,29 @@ from warren.telemetry.io.echo import Prober, Target
 from warren.tunnel.network import NetworkConfig
 from warren.tunnel.peer_liveness import SILENCE_SECONDS
 
-MIN_UNANSWERED = 3  # echoes, before a peer counts as down: two may be lost on a bad path
+MIN_ECHOES = 3  # unanswered before a peer counts as down: two may be lost on a bad path
 
 
 class Probes:
-    """Measure the latency and loss of each peer, by network."""
+    """The probed peers of all networks, and the latency and loss of each."""
 
     def __init__(self, interval_seconds: float) -> None:
+        """Begin without targets; each target gets an echo every `interval_seconds`."""
         self.prober = Prober(interval_seconds)
-        # With a long interval, one late echo would make a peer count as down.
-        self._are_evidence = interval_seconds * MIN_UNANSWERED <= SILENCE_SECONDS
+        # With a longer interval, one late echo would make a peer count as down.
+        self._prove_liveness = interval_seconds * MIN_ECHOES <= SILENCE_SECONDS
         self._targets: dict[str, dict[PublicKey, Target]] = {}
-        self._met: dict[str, frozenset[PublicKey]] = {}
-        """Peers that have had a handshake: an echo sent before it would measure the handshake."""
+        self._seen: dict[str, frozenset[PublicKey]] = {}
+        """Peers with a handshake: an echo before the first one measures how long that handshake took."""
 
     def subsystem(self) -> Subsystem:
         """Return the subsystem that sends the echo requests."""
         return Subsystem("probes", self.prober.run, self._conditions)
 
-    def aim(self, network: NetworkConfig, standing_by: frozenset[PublicKey]) -> None:
-        """Probe the peers of a network that have an address to probe, except those on standby."""
+    def set_targets(self, network: NetworkConfig, standing_by: frozenset[PublicKey]) -> None:
+        """Probe the peers of a network that have an address to probe and that packets for it are routed to."""
         peers = ((peer.public_key, peer.probe or only_address(peer.allowed_ips)) for peer in network.peers)
-        self._aim(
+        self._set_targets(
             network.name,
             {
                 key: Target(network.interface, address)
@@ -42,29 +43,29 @@ class Probes:
             },
         )
 
-    def meet(self, network: str, peers: Iterable[PublicKey]) -> None:
-        """Note handshakes with peers. Echoes sent before the first handshake of a peer do not count."""
-        before = self._met.get(network, frozenset())
-        self._met[network] = before.union(peers)
+    def record_handshakes(self, network: str, peers: Iterable[PublicKey]) -> None:
+        """Record that these peers had a handshake. Echoes sent before the first one of a peer do not count."""
+        before = self._seen.get(network, frozenset())
+        self._seen[network] = before.union(peers)
         targets = self._targets.get(network, {})
-        for key in self._met[network] - before:
+        for key in self._seen[network] - before:
             if key in targets:
                 self.prober.restart(targets[key])
 
-    def forget(self, network: str) -> None:
-        """Stop probing a network that is down."""
-        self._met.pop(network, None)
-        self._aim(network, {})
+    def remove_network(self, network: str) -> None:
+        """Stop probing a network that goes down."""
+        self._seen.pop(network, None)
+        self._set_targets(network, {})
 
     def figures(self, network: str) -> dict[PublicKey, Figures]:
-        """Return the measurements of the peers of a network that have answered."""
-        targets, met = self._targets.get(network, {}), self._met.get(network, frozenset())
-        found = ((key, self.prober.figures(target)) for key, target in targets.items() if key in met)
-        return {key: figures for key, figures in found if figures is not None}
+        """Return latency and loss of the peers of a network that have answered an echo."""
+        targets, seen = self._targets.get(network, {}), self._seen.get(network, frozenset())
+        figures = ((key, self.prober.figures(target)) for key, target in targets.items() if key in seen)
+        return {key: measured for key, measured in figures if measured is not None}
 
     def answered_at(self, network: str) -> Mapping[PublicKey, float]:
-        """Return when peers last answered, in monotonic seconds; empty if the interval is too long for that."""
-        if not self._are_evidence:
+        """Return when peers last answered, in monotonic seconds; empty if echoes are too rare to judge a peer by."""
+        if not self._prove_liveness:
             return {}
         return {key: figures.answered_at for key, figures in self.figures(network).items()}
 
@@ -72,8 +73,8 @@ class Probes:
         if self.prober.unavailable is not None:
             yield Condition("echo.unavailable", self.prober.unavailable)
 
-    def _aim(self, network: str, targets: dict[PublicKey, Target]) -> None:
+    def _set_targets(self, network: str, targets: dict[PublicKey, Target]) -> None:
         if self._targets.get(network, {}) == targets:
             return
         self._targets[network] = targets
-        self.prober.aim(target for each in self._targets.values() for target in each.values())
+        self.prober.set_targets(target for by_peer in self._targets.values() for target in by_peer.values())

@@ -1,1 +1,1 @@
-"""Where health and metrics meet the host: echoes, exposition, logs."""
+"""Input and output of telemetry: ICMP echoes and logs."""

@@ -12,7 +12,7 @@ from functools import partial
 from warren.errors import RemoteError
 from warren.tunnel.config import Endpoint, InterfaceConfig, PeerConfig
 from warren.tunnel.endpoint_dns import UpstreamServers
-from warren.tunnel.io.lookup import look_up
+from warren.tunnel.io.dns_client import look_up
 
 
 def resolve_endpoints(config: InterfaceConfig) -> InterfaceConfig:
