@@ -130,14 +130,14 @@ from warren.agent.io.key_ring import read_keys
 from warren.privsep.io.privileges import own_resolver
 from warren.privsep.io.privileged_ops import DirectKeyAccess
 from warren.tunnel.desired import desired_interface
-from warren.tunnel.io.link_owner import home_of
+from warren.tunnel.io.link_owner import agent_id_of
 
 defaults, netlink = defaults_for("warren", sys.argv[1]), Netlink.open()
 settings = read_config(Path(defaults.config), defaults)
 resolver = own_resolver(settings, defaults)
 interfaces = []
 for network in settings.networks:
-    interface = Interface(network.backend, netlink, home=home_of(Path(settings.daemon.state)))
+    interface = Interface(network.backend, netlink, agent_id=agent_id_of(Path(settings.daemon.state)))
     interface.make(desired_interface(network, read_keys(network, DirectKeyAccess()), {}))
     interfaces.append(interface)
     if network.dns:

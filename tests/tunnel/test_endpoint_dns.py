@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from warren.tunnel.config import IPNetwork
-from warren.tunnel.endpoint_dns import UpstreamServers, upstream_servers_of
-from warren.tunnel.hosts import hosts_addresses
+from warren.tunnel.endpoint_dns import UpstreamServers, hosts_addresses, upstream_servers_of
 from warren.tunnel.network import IPAddress, NetworkConfig, NetworkPeer
 
 from .strategies import PUBLIC_KEYS, networks

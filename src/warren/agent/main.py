@@ -55,8 +55,7 @@ from warren.privsep.io.privileges import (
 from warren.telemetry.io.logging import set_level, start_logging
 from warren.telemetry.levels import Level
 from warren.tunnel.io.conffile import Opener, open_file
-from warren.tunnel.io.link_owner import home_of
-from warren.tunnel.io.orphans import remove_orphans
+from warren.tunnel.io.link_owner import agent_id_of, remove_orphans
 from warren.tunnel.io.policy import sweep
 
 ROOT_ONLY = frozenset((0,))
@@ -179,8 +178,8 @@ def _install_signal_handlers(stop: asyncio.Event, hangup: asyncio.Event) -> None
 
 def _open_host(config: AgentConfig, rights: PrivilegedOps, group: asyncio.TaskGroup) -> NetworkContext:
     probes = Probes(config.metrics.probe_interval_seconds)
-    home = home_of(Path(config.daemon.state))
-    return NetworkContext(Netlink.open(), probes, NameServers(rights.resolver), rights, group, home)
+    agent_id = agent_id_of(Path(config.daemon.state))
+    return NetworkContext(Netlink.open(), probes, NameServers(rights.resolver), rights, group, agent_id)
 
 
 async def _recover(host: NetworkContext, wanted: Collection[str]) -> None:

@@ -18,8 +18,7 @@ from warren.errors import HostError, RemoteError
 from warren.localapi.io.client import request
 from warren.privsep.io.helper_process import lock_journal
 from warren.privsep.io.privileges import is_root, journal_of, own_resolver
-from warren.tunnel.io.link_owner import home_of
-from warren.tunnel.io.orphans import remove_orphans
+from warren.tunnel.io.link_owner import agent_id_of, remove_orphans
 from warren.tunnel.io.policy import sweep
 
 
@@ -47,7 +46,7 @@ def recover(config: Path | None, root: str) -> int:
             held.callback(os.close, lock_journal(journal))
         problems = own_resolver(settings, defaults).recover()
         netlink = Netlink.open()
-        remove_orphans(home_of(Path(settings.daemon.state)), netlink)
+        remove_orphans(agent_id_of(Path(settings.daemon.state)), netlink)
         sweep(netlink)
     for problem in problems:
         report(str(problem), problem.hint)

@@ -74,10 +74,10 @@ with warren.up(before) as tunnel:
     sys.stdin.readline()
     handshake = tunnel.status().peers[0].latest_handshake
     other = warren.PeerConfig(warren.PrivateKey.generate().public_key(), allowed_ips=home.allowed_ips[2:])
-    tunnel.change_to(replace(before, mtu=1300, peers=(replace(home, allowed_ips=home.allowed_ips[:2]), other)))
+    tunnel.reconfigure(replace(before, mtu=1300, peers=(replace(home, allowed_ips=home.allowed_ips[:2]), other)))
     status = tunnel.status()
     print(status.link.mtu, len(status.peers), status.peers[0].latest_handshake == handshake, flush=True)
-    tunnel.change_to(before)
+    tunnel.reconfigure(before)
     status = tunnel.status()
     print(status.link.mtu, len(status.peers), status.peers[0].latest_handshake == handshake, flush=True)
     sys.stdin.readline()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.netns.deadline import until
-from warren.tunnel.io.link_owner import home_of, is_left_by, living_owner, own_alias, started_at
+from warren.tunnel.io.link_owner import agent_id_of, is_orphan_of, living_owner, own_alias, started_at
 
 pytestmark = pytest.mark.integration
 
@@ -36,19 +36,19 @@ def test_a_process_is_its_owner_until_it_ends() -> None:
     assert started_at(other.pid) is None
 
 
-def test_a_home_is_known_by_its_directory(tmp_path: Path) -> None:
-    home = home_of(tmp_path)
-    assert home == home_of(tmp_path / ".")
-    assert home not in ("", home_of(tmp_path.parent))
-    assert home_of(tmp_path / "none") == ""
+def test_agent_id_names_the_state_directory(tmp_path: Path) -> None:
+    home = agent_id_of(tmp_path)
+    assert home == agent_id_of(tmp_path / ".")
+    assert home not in ("", agent_id_of(tmp_path.parent))
+    assert agent_id_of(tmp_path / "none") == ""
 
 
 def test_what_is_left_is_of_that_home_and_of_no_process_that_runs(tmp_path: Path) -> None:
-    home = home_of(tmp_path)
+    home = agent_id_of(tmp_path)
     with subprocess.Popen(["true"]) as ended:
         ended.wait()
     left = f"warren {ended.pid} 1 {home}"
-    assert is_left_by(home, left)
-    assert not is_left_by(home_of(tmp_path.parent), left)
-    assert not is_left_by("", f"warren {ended.pid} 1")
-    assert not is_left_by(home, f"warren 1 {started_at(1)} {home}")
+    assert is_orphan_of(home, left)
+    assert not is_orphan_of(agent_id_of(tmp_path.parent), left)
+    assert not is_orphan_of("", f"warren {ended.pid} 1")
+    assert not is_orphan_of(home, f"warren 1 {started_at(1)} {home}")

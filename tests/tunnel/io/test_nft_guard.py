@@ -58,9 +58,9 @@ with up(wanted) as tunnel:
     ):
         change()
         print([type(step).__name__ for step in plan(wanted, tunnel.status())])
-        tunnel.change_to(wanted)
+        tunnel.reconfigure(wanted)
         print(plan(wanted, tunnel.status()), setting("src_valid_mark"))
-    tunnel.change_to(config("::/0"))
+    tunnel.reconfigure(config("::/0"))
     print([(guard.link, guard.version) for guard in netlink.guards()], setting("src_valid_mark"))
 """
 

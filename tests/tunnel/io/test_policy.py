@@ -55,7 +55,7 @@ with up(config("10.9.0.0/16")) as tunnel:
         config("::/0", fwmark=7),
         config("10.9.0.0/16"),
     ):
-        tunnel.change_to(wanted)
+        tunnel.reconfigure(wanted)
         print(*found(tunnel))
         print(plan(replace(wanted, fwmark=tunnel.status().fwmark), tunnel.status()))
 """
@@ -81,10 +81,10 @@ with up(wanted) as tunnel:
     ip("rule delete table main suppress_prefixlength 0")
     ip("route add 10.55.0.0/16 dev wg0")
     print([type(step).__name__ for step in plan(wanted, tunnel.status())])
-    tunnel.change_to(wanted)
+    tunnel.reconfigure(wanted)
     print(found(tunnel) == before)
     ip("link set wg0 down")
-    tunnel.change_to(wanted)
+    tunnel.reconfigure(wanted)
     print(found(tunnel) == before)
 """
 

@@ -27,15 +27,15 @@ class LiveEngine(Engine, Protocol):
 
 
 def create_engine(
-    backend: Backend, name: str, netlink: Netlink, open_driver: OpenDriver = open_no_driver, home: str = ""
+    backend: Backend, name: str, netlink: Netlink, open_driver: OpenDriver = open_no_driver, agent_id: str = ""
 ) -> LiveEngine:
     """Makes the interface `name`, or takes over what a process that was killed left of it in the kernel.
 
-    `home` tells links of one agent from those of others (owner.py). "auto" is the kernel, and our engine where the
+    `agent_id` marks the links of one agent (link_owner.py). "auto" is the kernel, and our engine where the
     kernel has no WireGuard. Raises WarrenError, with nothing left; InterfaceError if there is such a link of another,
     be it another Warren.
     """
-    kernel = KernelEngine(name, netlink, home)
+    kernel = KernelEngine(name, netlink, agent_id)
     if kernel.take_over():
         if backend != "userspace":
             return kernel

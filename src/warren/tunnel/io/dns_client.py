@@ -1,4 +1,4 @@
-"""Asks name servers itself, from a socket with a mark: what the system's resolver cannot be told."""
+"""Ask name servers from a socket with a mark, which the system's resolver cannot do."""
 
 from __future__ import annotations
 
@@ -12,65 +12,67 @@ from warren.clock import monotonic_seconds
 from warren.errors import RemoteError
 from warren.tunnel.config import Endpoint
 from warren.tunnel.dns_message import MAX_MESSAGE, Answer, Code, Record, encode_question, parse_answer
-from warren.tunnel.endpoint_dns import UpstreamServers
-from warren.tunnel.hosts import hosts_addresses
+from warren.tunnel.endpoint_dns import UpstreamServers, hosts_addresses
 from warren.tunnel.network import IPAddress
 
 PORT = 53
-ROUNDS = 2  # as resolv.conf(5) has it
-PATIENCE_SECONDS = 5.0
+ROUNDS = 2  # the attempts of resolv.conf(5)
+TIMEOUT_SECONDS = 5.0  # the timeout of resolv.conf(5)
 
 
-def look_up(endpoint: Endpoint, outside: UpstreamServers, hosts: Path = Path("/etc/hosts")) -> Endpoint:
-    """The address of an endpoint's name, by `hosts` or by the servers of `outside`; an address is its own. May block.
+def look_up(endpoint: Endpoint, upstream: UpstreamServers, hosts: Path = Path("/etc/hosts")) -> Endpoint:
+    """Return an endpoint with its address, from `hosts` or from the servers of `upstream`. May block.
 
-    The first that this host has a route to; IPv6 comes first (RFC 6724, section 2.1). Raises RemoteError.
+    The first address that this host has a route to is taken; IPv6 comes first (RFC 6724, section 2.1).
+
+    Raises:
+        RemoteError: The name does not resolve.
     """
     if endpoint.is_address:
         return endpoint
-    addresses = hosts_addresses(_text(hosts), endpoint.host) or _ask_all(endpoint, outside)
-    reached = (address for address in addresses if _is_reached(address, endpoint.port, outside.mark))
-    return Endpoint(str(next(reached, addresses[0])), endpoint.port)
+    addresses = hosts_addresses(_text(hosts), endpoint.host) or _query_all(endpoint, upstream)
+    reachable = (address for address in addresses if _is_reachable(address, endpoint.port, upstream.mark))
+    return Endpoint(str(next(reachable, addresses[0])), endpoint.port)
 
 
-def _ask_all(endpoint: Endpoint, outside: UpstreamServers) -> tuple[IPAddress, ...]:
-    said = dict.fromkeys(outside.servers, "")
-    for server in outside.servers * ROUNDS:
+def _query_all(endpoint: Endpoint, upstream: UpstreamServers) -> tuple[IPAddress, ...]:
+    failures = dict.fromkeys(upstream.servers, "")
+    for server in upstream.servers * ROUNDS:
         try:
-            answers = _ask(server, endpoint.host, outside.mark)
+            answers = _query(server, endpoint.host, upstream.mark)
         except OSError as error:
-            said[server] = f"{server}: {error.strerror or 'no answer'}"
+            failures[server] = f"{server}: {error.strerror or 'no answer'}"
             continue
         addresses = tuple(address for answer in answers for address in answer.addresses)
         if addresses:
             return addresses
-        said[server] = f"{server}: {_in_words(answers)}"
+        failures[server] = f"{server}: {_as_text(answers)}"
         if all(answer.code in (Code.FOUND, Code.NO_SUCH_NAME) for answer in answers):
-            break  # which no other server would know better
-    reasons = ", ".join(filter(None, said.values())) or "no name server of this host is reached without the network"
+            break  # an authoritative answer: other servers would return the same
+    reasons = ", ".join(filter(None, failures.values())) or "no name server of this host is reached without the network"
     raise RemoteError(f"the endpoint {endpoint} does not resolve: {reasons}", code="endpoint.unresolved")
 
 
-def _in_words(answers: list[Answer]) -> str:
+def _as_text(answers: list[Answer]) -> str:
     codes = {answer.code for answer in answers}
     if Code.NO_SUCH_NAME in codes:
         return "there is no such name"
     return "the name has no address" if codes == {Code.FOUND} else f"it failed with code {max(codes)}"
 
 
-def _ask(server: IPAddress, name: str, mark: int) -> list[Answer]:
-    """What a server says of both kinds of addresses, IPv6 first. Raises OSError if it says nothing of either."""
-    asked = {record: secrets.randbits(16) for record in Record}
+def _query(server: IPAddress, name: str, mark: int) -> list[Answer]:
+    """Return a server's answers for both kinds of addresses, IPv6 first. Raises OSError if it answers neither."""
+    identities = {record: secrets.randbits(16) for record in Record}
     answers: dict[Record, Answer] = {}
-    deadline = monotonic_seconds() + PATIENCE_SECONDS
+    deadline = monotonic_seconds() + TIMEOUT_SECONDS
     with _connected(server, PORT, mark) as sock:
-        for record, identity in asked.items():
+        for record, identity in identities.items():
             sock.send(encode_question(name, record, identity))
         with suppress(TimeoutError):
-            while len(answers) < len(asked):
+            while len(answers) < len(identities):
                 sock.settimeout(max(deadline - monotonic_seconds(), 0.001))
                 octets = sock.recv(MAX_MESSAGE)
-                for record, identity in asked.items():
+                for record, identity in identities.items():
                     with suppress(ValueError):
                         answers[record] = parse_answer(octets, name, record, identity)
     if not answers:
@@ -78,7 +80,7 @@ def _ask(server: IPAddress, name: str, mark: int) -> list[Answer]:
     return [answers[record] for record in (Record.AAAA, Record.A) if record in answers]
 
 
-def _is_reached(address: IPAddress, port: int, mark: int) -> bool:
+def _is_reachable(address: IPAddress, port: int, mark: int) -> bool:
     try:
         with _connected(address, port, mark):
             return True
@@ -87,7 +89,7 @@ def _is_reached(address: IPAddress, port: int, mark: int) -> bool:
 
 
 def _connected(address: IPAddress, port: int, mark: int) -> socket.socket:
-    """A UDP socket that hears from there alone. Raises OSError, also for a mark that may not be set."""
+    """Return a UDP socket that receives from there alone. Raises OSError, also for a mark that is not permitted."""
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6
     sock = socket.socket(family, socket.SOCK_DGRAM)
     try:
@@ -103,7 +105,7 @@ def _connected(address: IPAddress, port: int, mark: int) -> socket.socket:
 def _mark_option() -> int:
     option = getattr(socket, "SO_MARK", None)
     if not isinstance(option, int):
-        raise OSError(0, f"packets have no marks on {os.name}")
+        raise OSError(0, f"{os.name} does not support packet marks")
     return option
 
 

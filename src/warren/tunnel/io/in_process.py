@@ -107,7 +107,7 @@ class Tunnel:
         """The state of this moment. Raises InterfaceError once it is closed or its link was deleted."""
         return merged(self.name, self._engine.status(), self._netlink)
 
-    def change_to(self, config: InterfaceConfig) -> None:
+    def reconfigure(self, config: InterfaceConfig) -> None:
         """Carries out the difference only: sessions of peers in which nothing differs go on without losing a packet.
 
         Raises WarrenError; what was done before the step that failed stays.

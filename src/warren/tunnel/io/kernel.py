@@ -16,10 +16,10 @@ class KernelEngine:
     backend: Backend = "kernel"
     events = None  # the kernel tells nothing: it can only be asked
 
-    def __init__(self, name: str, netlink: Netlink, home: str = "") -> None:
+    def __init__(self, name: str, netlink: Netlink, agent_id: str = "") -> None:
         self.name = name
         self._netlink = netlink
-        self._home = home
+        self._agent_id = agent_id
 
     def take_over(self) -> bool:
         """Makes the link its own, if a `KernelEngine` made it whose process has ended; False if there is none such.
@@ -33,7 +33,7 @@ class KernelEngine:
             hint = "stop that one, or choose another name"
             problem = f"{self.name} belongs to another Warren, which runs as process {owner}"
             raise InterfaceError(problem, code="interface.exists", hint=hint)
-        self._netlink.set_alias(link.index, own_alias(self._home))
+        self._netlink.set_alias(link.index, own_alias(self._agent_id))
         return True
 
     def create(self) -> None:
@@ -44,7 +44,7 @@ class KernelEngine:
         """
         self._netlink.create_wireguard(self.name)
         try:
-            self._netlink.set_alias(self._netlink.link(self.name).index, own_alias(self._home))
+            self._netlink.set_alias(self._netlink.link(self.name).index, own_alias(self._agent_id))
         except WarrenError:
             self.remove()
             raise
