@@ -188,7 +188,7 @@ def _record(command: Sequence[str]) -> list[tuple[str, list[str | bytes]]]:
         done = subprocess.run(words, capture_output=True, timeout=PATIENCE_SECONDS, check=False, text=True)
         assert done.returncode == 0, done.stderr
         calls_made = CALL.findall("\n".join(_whole(log.read().splitlines())))
-        return [(call, _words(text)) for call, text, result in calls_made if int(result) >= 0]
+        return [(call, _words(call, text)) for call, text, result in calls_made if int(result) >= 0]
 
 
 def _whole(lines: Sequence[str]) -> Iterator[str]:
@@ -204,7 +204,11 @@ def _whole(lines: Sequence[str]) -> Iterator[str]:
             yield line
 
 
-def _words(text: str) -> list[str | bytes]:
+# A descriptor at these is the directory that the name behind it is relative to.
+RELATIVE = re.compile(r"\w+at2?")
+
+
+def _words(call: str, text: str) -> list[str | bytes]:
     """The arguments of a call, with paths and octets as bytes; a directory and what it is for are one path."""
     words: list[str | bytes] = []
     base = b""
@@ -214,7 +218,7 @@ def _words(text: str) -> list[str | bytes]:
             words.append(os.path.join(base, path) if base else path)  # noqa: PTH118, of octets
             base = b""
         elif opened := re.fullmatch(r"(AT_FDCWD|\d+)<((?:\\x[0-9a-f]{2})*)>", word):
-            base = _octets(opened[2]) if opened[1] == "AT_FDCWD" else b""
+            base = _octets(opened[2]) if opened[1] == "AT_FDCWD" or RELATIVE.fullmatch(call) else b""
             if not base:
                 words.append(_octets(opened[2]))
         else:

@@ -15,7 +15,7 @@ from warren.errors import InputError, WarrenError
 
 FATAL_CODES = frozenset(
     (
-        "config.writable",
+        "config.permissions",
         "engine.missing",
         "engine.no_kernel",
         "helper.denied",
@@ -26,9 +26,9 @@ FATAL_CODES = frozenset(
         "host.port_privileged",
         "host.reverse_path",
         "privilege.missing",
-        "privilege.no_user",
+        "privilege.unknown_user",
         "sandbox.missing",
-        "sandbox.user",
+        "sandbox.unknown_user",
     )
 )
 """Refusals of this host that last until a person installs, permits or configures something."""

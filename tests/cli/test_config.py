@@ -87,7 +87,7 @@ def test_an_import_overwrites_nothing(conf: Path, tmp_path: Path) -> None:
     (tmp_path / "agent.toml").write_text("mine")
     done = warren("config", "import", str(conf), "--keys", str(tmp_path), "-o", f"{tmp_path}/agent.toml")
     assert done.returncode == 1
-    assert done.stderr.startswith(f"warren: {tmp_path}/agent.toml is there already\n")
+    assert done.stderr.startswith(f"warren: {tmp_path}/agent.toml already exists\n")
     assert (tmp_path / "agent.toml").read_text() == "mine"
     assert not list(tmp_path.glob("*.key"))
 

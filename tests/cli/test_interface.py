@@ -114,7 +114,7 @@ def test_what_the_kernel_refuses_takes_all_down_again(ends: Ends) -> None:
         ({"interface": "SaveConfig = true"}, "line 5: SaveConfig"),
         ({"interface": "Adress = 10.9.0.1/24"}, "line 5: Adress"),
         ({"endpoint": "no-such-host.invalid:51820"}, "the endpoint no-such-host.invalid:51820 does not resolve"),
-        ({"mode": 0o602}, "can be written by everybody (mode 0602)"),
+        ({"mode": 0o602}, "is writable by everybody (mode 0602)"),
     ],
 )
 def test_a_file_that_is_refused_makes_nothing(lines: dict[str, str], where: str, ends: Ends) -> None:
@@ -128,7 +128,7 @@ def test_a_file_that_others_can_read_is_warned_of(ends: Ends) -> None:
     done = ends.warren(ends.near, "up", conf)
     assert done.returncode == 0
     assert done.stderr == (
-        f"warren: warning: {conf} is world accessible, and has a private key in it; close it with: chmod 600 {conf}\n"
+        f"warren: warning: {conf} is world accessible and holds a private key; mend it: chmod 600 {conf}\n"
     )
 
 

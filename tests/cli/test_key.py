@@ -65,7 +65,7 @@ def test_a_key_goes_into_a_file_of_its_own(tmp_path: Path) -> None:
     made = path.read_text()
     again = warren("genkey", "-o", str(path))
     assert again.returncode == 1
-    assert again.stderr.startswith(f"warren: {path} is there already\n")
+    assert again.stderr.startswith(f"warren: {path} already exists\n")
     assert path.read_text() == made
 
 

@@ -14,7 +14,7 @@ from .program import warren
 pytestmark = pytest.mark.integration
 
 # Each takes longer than all that a command needs, or belongs to a daemon.
-LATE = {"rich", "asyncio", "ssl", "subprocess", "hypothesis", "warren.tunnel", "warren.keys"}
+LATE = {"rich", "asyncio", "ssl", "subprocess", "hypothesis", "warren.tunnel", "warren.files.key_file"}
 
 
 def test_the_version() -> None:

@@ -247,5 +247,5 @@ def test_a_root_that_others_can_open_signs_nothing(office: Path) -> None:
     (office / "root.jwks").chmod(0o644)
     done = warren("trust", "sign", str(office / "trust.toml"))
     assert done.returncode == 1
-    assert "open to others" in done.stderr
+    assert "accessible to other users" in done.stderr
     assert not (office / "trust.jws").exists()

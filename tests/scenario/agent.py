@@ -22,7 +22,7 @@ from tests.netns.deadline import SOON_SECONDS, until
 from tests.netns.host import Host
 from warren._core import PrivateKey
 from warren.errors import WarrenError
-from warren.keys import write_private_key
+from warren.files.key_file import write_private_key
 from warren.localapi.io.client import request
 from warren.localapi.messages import DEFAULT_NETWORK
 

@@ -28,7 +28,7 @@ from tests.netns.noise import Session, agree
 from tests.netns.pair import FAR_INNER, NEAR_INNER, OUTER, cabled
 from tests.secrets import forms, octets
 from warren._core import PresharedKey
-from warren.keys import write_preshared_key
+from warren.files.key_file import write_preshared_key
 
 from .agent import PORT, USER, Agent, Network, Peer
 from .conftest import MakeAgent, network_to

@@ -22,7 +22,7 @@ from tests.netns.host import IN_NAMESPACES, Host
 from tests.netns.pair import FAR_INNER, NEAR_INNER
 from tests.secrets import forms, octets
 from warren._core import PresharedKey, PrivateKey
-from warren.keys import read_private_key, write_preshared_key
+from warren.files.key_file import read_private_key, write_preshared_key
 
 from .agent import Agent, Network
 from .conftest import network_to

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from warren.files.file_state import FileState, Kind
 from warren.tunnel.dns import (
     Command,
     choose_way,
@@ -17,7 +18,7 @@ from warren.tunnel.dns import (
     record_name,
     resolv_conf,
 )
-from warren.tunnel.dns_journal import DnsBackend, Entry, FileState, Kind
+from warren.tunnel.dns_journal import DnsBackend, Entry
 
 pytestmark = pytest.mark.unit
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from warren.tunnel.dns_journal import DnsBackend, Entry, FileState, Journal, Kind, encode_journal, parse_journal
+from warren.files.file_state import FileState, Kind
+from warren.tunnel.dns_journal import DnsBackend, Entry, Journal, encode_journal, parse_journal
 
 pytestmark = pytest.mark.unit
 

@@ -37,6 +37,7 @@ from warren.agent.subsystem import Subsystem
 from warren.config.defaults import Defaults
 from warren.config.overrides import Override
 from warren.errors import WarrenError
+from warren.files.bounded_read import open_following
 from warren.files.unix_listener import Listener, activation_fd, from_activation, listen
 from warren.files.unix_socket import find_group
 from warren.privsep.io.helper_client import HelperClient, connect_helper
@@ -54,7 +55,7 @@ from warren.privsep.io.privileges import (
 )
 from warren.telemetry.io.logging import set_level, start_logging
 from warren.telemetry.levels import Level
-from warren.tunnel.io.conffile import Opener, open_file
+from warren.tunnel.io.conffile import Opener
 from warren.tunnel.io.link_owner import agent_id_of, remove_orphans
 from warren.tunnel.io.policy import sweep
 
@@ -78,7 +79,7 @@ def run(options: Options) -> None:
     """Run the agent until SIGTERM or SIGINT. Raises WarrenError if it cannot start; then nothing of it is left."""
     start_logging(Level.INFO)
     helper = _connect_helper(options)
-    config = _load(options, open_file if helper is None else config_opener(helper))
+    config = _load(options, open_following if helper is None else config_opener(helper))
     set_level(Level(config.daemon.log_level))
     service = find_service(config.daemon.user, config.daemon.group)
     rights = drop_privileges_or_fork_helper(service, config, options.defaults, helper)

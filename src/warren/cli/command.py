@@ -24,6 +24,7 @@ from warren.commands.result_json import result_members
 from warren.commands.sealed import open_data
 from warren.commands.signing import validate_result
 from warren.errors import InputError, RemoteError
+from warren.files.in_place import write_output
 from warren.jws import MAX_BYTES, JwsError, VerifyingKey
 from warren.localapi.io.client import request
 from warren.trust.io.keyset_file import read_keyset
@@ -221,6 +222,6 @@ def _read_text(path: Path) -> str:
 
 def _write_text(path: Path, envelope: str) -> None:
     try:
-        path.write_text(f"{envelope}\n", encoding="ascii")
+        write_output(path, f"{envelope}\n".encode("ascii"))
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}", code="command.unusable", errno=error.errno) from error

@@ -13,7 +13,7 @@ from warren._core import PresharedKey, PrivateKey
 from warren.cli.help import Command
 from warren.cli.options import output_option
 from warren.cli.output import warn, write
-from warren.keys import write_private_key
+from warren.files.key_file import write_private_key
 
 MAX_INPUT_BYTES = 1024  # a key has 44; the rest allows for surrounding whitespace
 

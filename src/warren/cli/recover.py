@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -43,7 +42,7 @@ def recover(config: Path | None, root: str) -> int:
         if journal.is_dir():
             held.enter_context(instance_lock(journal, "which cleans up"))
         if journal.is_dir() and is_root():
-            held.callback(os.close, lock_journal(journal))
+            held.enter_context(lock_journal(journal))
         problems = own_resolver(settings, defaults).recover()
         netlink = Netlink.open()
         remove_orphans(agent_id_of(Path(settings.daemon.state)), netlink)

@@ -11,7 +11,7 @@ from warren.cli.help import Command
 from warren.cli.options import config_options, config_path, own_defaults
 from warren.config.defaults import Defaults
 from warren.errors import HostError
-from warren.files.unix_listener import activation_fd
+from warren.files.unix_listener import activation_fd, remove_socket
 from warren.privsep.io.helper_process import confine, open_config
 from warren.privsep.io.helper_socket import HelperSocket, Terms, adopt_helper, bind_helper
 from warren.privsep.io.privileges import find_service, is_root, prepare
@@ -42,7 +42,7 @@ def helper(config: Path | None, root: str) -> None:
     with listener:
         HelperSocket(listener, lambda: terms_of(path, defaults)).serve()
     if descriptor is None:
-        Path(defaults.helper_socket).unlink(missing_ok=True)
+        remove_socket(Path(defaults.helper_socket))
 
 
 def terms_of(path: Path, defaults: Defaults) -> Terms:

@@ -15,6 +15,7 @@ from warren.cli.trust_options import Security, pin_option, security_options
 from warren.clock import wall_seconds
 from warren.errors import TrustError
 from warren.files.atomic import replace_file
+from warren.files.directory import make_directory
 from warren.trust.bundle import TrustBundle, expiry_problem
 from warren.trust.bundle_json import bundle_members
 from warren.trust.bundle_toml import draft, read_source
@@ -152,7 +153,7 @@ def install(security: Security, file: Path, pins: tuple[str, ...]) -> None:
 def _prepare(directory: Path) -> None:
     """Create the directory with mode 0700 if it is missing, and check that no file in it would be overwritten."""
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(directory, 0o700)
     except OSError as error:
         raise TrustError(f"{directory}: {error.strerror}", code="trust.unusable", errno=error.errno) from error
     for path in (directory / name for name in (POLICY_FILE, ROOT_FILE, DISPATCH_FILE)):

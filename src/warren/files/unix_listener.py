@@ -1,4 +1,9 @@
-"""The control socket on the disk: one agent for one path, whatever an agent before it left there (H-24, H-42)."""
+"""Unix sockets on the disk: one process listens at one path, whatever a process before it left there (H-24, H-42).
+
+Power cut: nothing of a socket outlives it; the next start removes what was left. Hostile directory: only a socket at
+which nobody listens is removed, and at the end only the one that was made here. Who can write the directory can take
+the path away, and nobody else.
+"""
 
 from __future__ import annotations
 
@@ -13,21 +18,20 @@ from types import TracebackType
 from typing import Self
 
 from warren.errors import HostError
-from warren.files.unix_socket import give_to_group, is_listening_unix_socket, peer_credentials, take_lock, unix_socket
+from warren.files.lock_file import LockFile
+from warren.files.unix_socket import SocketKind, chown_socket, is_listening, open_socket, peer_credentials
 
 LOCK_SUFFIX = ".lock"
-# For root and the agent's own user alone: who can open it can lock it, and keep the agent from starting.
-LOCK_MODE = 0o600
 SOCKET_UMASK = 0o117  # from the first moment 0660
 BACKLOG = 64
-FIRST_HANDED_OVER = 3  # SD_LISTEN_FDS_START
+FIRST_ACTIVATION_FD = 3  # SD_LISTEN_FDS_START
 CONTROL_NAME = "control"
-PROBE_SECONDS = 1  # connecting to a live socket takes microseconds
+PROBE_TIMEOUT_SECONDS = 1  # connecting to a live socket takes microseconds
 
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A socket that listens, and what must be undone when it ends."""
+    """A listening socket, and what must be undone when it ends."""
 
     socket: socket.socket
     path: Path
@@ -42,107 +46,133 @@ class Listener:
         self.undo.close()
 
 
-def listen(path: Path, gid: int | None = None, remove: Callable[[Path], None] = Path.unlink) -> Listener:
-    """Listens at `path`, mode 0660, for the group `gid`; None leaves it the process's own. `remove` takes it away.
+class InUseError(Exception):
+    """A process listens at a path; `pid` is its number, or None if it cannot be found out."""
 
-    A socket that an agent left behind is replaced. Raises HostError: `agent.running`, with its pid, where one listens.
+    def __init__(self, pid: int | None) -> None:
+        super().__init__(pid)
+        self.pid = pid
+
+
+def listen(path: Path, gid: int | None = None, remove: Callable[[Path], object] | None = None) -> Listener:
+    """Listen at `path` with mode 0660 for the group `gid`; None leaves the group of this process.
+
+    A socket that a killed agent left is replaced. `remove` removes the socket at the end, if this process may not.
+    Raises HostError: `agent.running` if another process listens there, with its pid.
     """
-    with _told(path), ExitStack() as undo:
+    with _as_host_error(path), ExitStack() as undo:
         _lock(path, undo)
-        _remove_dead(path)
-        listener = undo.enter_context(unix_socket())
-        _bind(listener, path)
-        undo.callback(_remove, path, path.lstat(), remove)
+        try:
+            remove_dead_socket(path)
+        except InUseError as error:
+            raise _running(path, str(error.pid or "")) from None
+        listener = undo.enter_context(open_socket())
+        bind_socket(listener, path, SOCKET_UMASK)
+        undo.callback(_remove_own, path, path.lstat(), remove or remove_socket)
         if gid is not None:
-            give_to_group(path, gid)
+            chown_socket(path, gid=gid)
         listener.listen(BACKLOG)
         listener.setblocking(False)
         return Listener(listener, path, undo.pop_all())
 
 
 def activation_fd(environ: Mapping[str, str] = os.environ) -> int | None:
-    """The descriptor of a control socket that the service manager holds for this process (sd_listen_fds(3)).
+    """Return the descriptor of a socket that the service manager passed to this process (sd_listen_fds(3)), or None.
 
-    Of several it is the one with FileDescriptorName=control, else the first. None where there is none.
+    Of several it is the one with FileDescriptorName=control, else the first.
     """
     count = environ.get("LISTEN_FDS", "")
     if environ.get("LISTEN_PID") != str(os.getpid()) or not count.isdecimal() or not int(count):
         return None
     names = environ.get("LISTEN_FDNAMES", "").split(":")[: int(count)]
-    return FIRST_HANDED_OVER + (names.index(CONTROL_NAME) if CONTROL_NAME in names else 0)
+    return FIRST_ACTIVATION_FD + (names.index(CONTROL_NAME) if CONTROL_NAME in names else 0)
 
 
 def from_activation(descriptor: int) -> Listener:
-    """Takes over a socket that the service manager listens on; its file is not ours to remove.
-
-    Raises HostError.
-    """
-    try:
-        listener = socket.socket(fileno=descriptor)
-    except OSError as error:
-        raise _not_adopted(descriptor, error.errno) from error
-    if not is_listening_unix_socket(listener):
-        listener.detach()
-        raise _not_adopted(descriptor)
-    listener.set_inheritable(False)
+    """Take over a socket on which the service manager listens, and which it removes itself. Raises HostError."""
+    listener = adopt_socket(descriptor, SocketKind.STREAM)
     listener.setblocking(False)
     undo = ExitStack()
     undo.enter_context(listener)
     return Listener(listener, Path(os.fsdecode(listener.getsockname())), undo)
 
 
-def _not_adopted(descriptor: int, errno: int | None = None) -> HostError:
-    problem = f"descriptor {descriptor} is no listening Unix socket; expected one of the service manager"
-    return HostError(problem, code="host.refused", errno=errno)
-
-
-def _lock(path: Path, undo: ExitStack) -> None:
-    lock = path.with_name(path.name + LOCK_SUFFIX)
-    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), LOCK_MODE)
-    undo.callback(os.close, descriptor)
-    if not take_lock(descriptor):
-        raise _running(path, os.read(descriptor, 20).decode(errors="replace").strip())
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, f"{os.getpid()}\n".encode())
-
-
-def _remove_dead(path: Path) -> None:
+def adopt_socket(descriptor: int, kind: SocketKind) -> socket.socket:
+    """Return a listening Unix socket of that kind for a descriptor. Raises HostError if it is anything else."""
     try:
-        status = path.lstat()
-    except FileNotFoundError:
-        return
-    if not stat.S_ISSOCK(status.st_mode):
-        raise HostError(f"{path} is there and is no socket; expected nothing there", code="host.refused")
-    _verify_dead(path)
-    path.unlink()
+        found = socket.socket(fileno=descriptor)
+    except OSError as error:
+        raise _not_adopted(descriptor, kind, error.errno) from error
+    if not is_listening(found, kind):
+        found.detach()
+        raise _not_adopted(descriptor, kind)
+    found.set_inheritable(False)
+    return found
 
 
-def _verify_dead(path: Path) -> None:
-    with unix_socket() as probe:
-        probe.settimeout(PROBE_SECONDS)
-        try:
-            probe.connect(str(path))
-        except (ConnectionRefusedError, FileNotFoundError):
-            return
-        except (BlockingIOError, TimeoutError):  # so many wait there that there is no room for one more
-            raise _running(path, "") from None
-        raise _running(path, str(peer_credentials(probe).pid))
-
-
-def _running(path: Path, pid: str) -> HostError:
-    who = f"pid {pid}" if pid else "another process"
-    return HostError(f"an agent serves {path} already: {who}", code="agent.running")
-
-
-def _bind(listener: socket.socket, path: Path) -> None:
-    before = os.umask(SOCKET_UMASK)
+def bind_socket(listener: socket.socket, path: Path, umask: int) -> None:
+    """Bind a socket to a path; the umask applies from its first moment. Raises OSError."""
+    before = os.umask(umask)
     try:
         listener.bind(str(path))
     finally:
         os.umask(before)
 
 
-def _remove(path: Path, ours: os.stat_result, remove: Callable[[Path], None]) -> None:
+def remove_dead_socket(path: Path, kind: SocketKind = SocketKind.STREAM) -> bool:
+    """Remove a socket at which nobody listens. Return False if there is nothing at `path`.
+
+    Raises HostError if it is not a socket, InUseError if a process listens there, and OSError.
+    """
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return False
+    if not stat.S_ISSOCK(status.st_mode):
+        raise HostError(f"{path} exists and is not a socket", code="host.refused", hint=f"remove {path}")
+    _verify_dead(path, kind)
+    return remove_socket(path)
+
+
+def remove_socket(path: Path) -> bool:
+    """Remove a socket. Return False if there is nothing at `path`. Raises OSError."""
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _not_adopted(descriptor: int, kind: SocketKind, errno: int | None = None) -> HostError:
+    problem = f"descriptor {descriptor} is not a listening Unix socket; expected one of {kind.directive}"
+    return HostError(problem, code="host.refused", errno=errno)
+
+
+def _lock(path: Path, undo: ExitStack) -> None:
+    lock = undo.enter_context(LockFile.open(path.with_name(path.name + LOCK_SUFFIX)))
+    if not lock.acquire():
+        raise _running(path, lock.holder)
+    lock.record_holder(str(os.getpid()))
+
+
+def _verify_dead(path: Path, kind: SocketKind) -> None:
+    with open_socket(kind) as probe:
+        probe.settimeout(PROBE_TIMEOUT_SECONDS)
+        try:
+            probe.connect(str(path))
+        except (ConnectionRefusedError, FileNotFoundError):
+            return
+        except (BlockingIOError, TimeoutError):  # its queue is full of clients that wait
+            raise InUseError(None) from None
+        raise InUseError(peer_credentials(probe).pid)
+
+
+def _running(path: Path, pid: str) -> HostError:
+    process = f"pid {pid}" if pid else "another process"
+    return HostError(f"an agent serves {path} already: {process}", code="agent.running")
+
+
+def _remove_own(path: Path, ours: os.stat_result, remove: Callable[[Path], object]) -> None:
     with suppress(FileNotFoundError):
         found = path.lstat()
         if (found.st_dev, found.st_ino) == (ours.st_dev, ours.st_ino):
@@ -150,7 +180,7 @@ def _remove(path: Path, ours: os.stat_result, remove: Callable[[Path], None]) ->
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _as_host_error(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -1,7 +1,8 @@
-"""What the control socket needs of a Unix: its sockets, locks, groups, and who is at the other end."""
+"""Unix sockets: their kinds, their groups, and the process at the other end."""
 
 from __future__ import annotations
 
+import enum
 import errno
 import os
 import socket
@@ -13,32 +14,43 @@ from warren.errors import HostError
 from warren.local_client import Client, Group
 
 if sys.platform != "win32":
-    import fcntl
     import grp
 
 CREDENTIALS = struct.Struct("=iII")  # struct ucred: pid, uid, gid
-NOBODY = 0xFFFF_FFFF  # what the kernel says of an end that is no process of this host
+NOBODY = 0xFFFF_FFFF  # what the kernel returns for an end that is no process of this host
 SO_PEERGROUPS = 59  # since Linux 4.13; Python has no name for it
 GROUPS_OCTETS = 1024  # 256 groups: Python takes no more from getsockopt(2)
 
 
-def unix_socket() -> socket.socket:
-    """A stream socket that no program inherits. Raises HostError where there are none."""
+class SocketKind(enum.Enum):
+    """What a Unix socket carries: a stream of octets, or datagrams in order over a connection."""
+
+    STREAM = enum.auto()
+    SEQPACKET = enum.auto()
+
+    @property
+    def directive(self) -> str:
+        """Return the directive of systemd.socket(5) that makes such a socket."""
+        return "ListenStream=" if self is SocketKind.STREAM else "ListenSequentialPacket="
+
+
+def open_socket(kind: SocketKind = SocketKind.STREAM) -> socket.socket:
+    """Make a socket that no program inherits. Raises HostError where there are no Unix sockets."""
     if sys.platform != "win32":
-        return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    raise _absent("Unix sockets")
+        return socket.socket(socket.AF_UNIX, _type_of(kind))
+    raise _missing("Unix sockets")
 
 
-def is_listening_unix_socket(found: socket.socket) -> bool:
-    """Whether clients can connect to it."""
+def is_listening(found: socket.socket, kind: SocketKind = SocketKind.STREAM) -> bool:
+    """Return whether clients can connect to it, and it is of that kind."""
     if sys.platform == "linux":
-        is_stream = (found.family, found.type) == (socket.AF_UNIX, socket.SOCK_STREAM)
-        return is_stream and bool(found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
-    raise _absent("SO_ACCEPTCONN")
+        is_right = (found.family, found.type) == (socket.AF_UNIX, _type_of(kind))
+        return is_right and bool(found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+    raise _missing("SO_ACCEPTCONN")
 
 
 def peer_credentials(connection: socket.socket) -> Client:
-    """The process at the other end as it was when it connected, or listened: a later one of its number does not count.
+    """Return the process at the other end, as it was when it connected or began to listen (unix(7), SO_PEERCRED).
 
     Raises HostError if the kernel does not know it.
     """
@@ -48,7 +60,39 @@ def peer_credentials(connection: socket.socket) -> Client:
         if uid == NOBODY:
             raise HostError("the client is no process of this host", code="request.unidentified")
         return Client(uid, gid, pid, _groups_of(connection))
-    raise _absent("SO_PEERCRED")
+    raise _missing("SO_PEERCRED")
+
+
+def find_group(name: str) -> Group:
+    """Return the group of that name, with its number if this host has it."""
+    if sys.platform != "win32":
+        try:
+            return Group(name, grp.getgrnam(name).gr_gid)
+        except KeyError:
+            return Group(name, None)
+    raise _missing("groups")
+
+
+def group_name(gid: int) -> str:
+    """Return the name of a group, or its number if it has none."""
+    if sys.platform != "win32":
+        try:
+            return grp.getgrgid(gid).gr_name
+        except KeyError:
+            return str(gid)
+    raise _missing("groups")
+
+
+def chown_socket(path: Path, uid: int = -1, gid: int = -1) -> None:
+    """Change the owner of a socket on the disk; -1 keeps one of them, and a link is not followed. Raises OSError."""
+    if sys.platform != "win32":
+        os.chown(path, uid, gid, follow_symlinks=False)
+        return
+    raise _missing("groups")
+
+
+def _type_of(kind: SocketKind) -> socket.SocketKind:
+    return socket.SOCK_STREAM if kind is SocketKind.STREAM else socket.SOCK_SEQPACKET
 
 
 def _groups_of(connection: socket.socket) -> frozenset[int]:
@@ -62,44 +106,5 @@ def _groups_of(connection: socket.socket) -> frozenset[int]:
     return frozenset(memoryview(octets).cast("I"))
 
 
-def find_group(name: str) -> Group:
-    """The group of that name, as this host has it now."""
-    if sys.platform != "win32":
-        try:
-            return Group(name, grp.getgrnam(name).gr_gid)
-        except KeyError:
-            return Group(name, None)
-    raise _absent("groups")
-
-
-def group_name(gid: int) -> str:
-    """Its name, or its number where it has none."""
-    if sys.platform != "win32":
-        try:
-            return grp.getgrgid(gid).gr_name
-        except KeyError:
-            return str(gid)
-    raise _absent("groups")
-
-
-def take_lock(descriptor: int) -> bool:
-    """Locks a file for as long as it is open; False if another process has done so."""
-    if sys.platform != "win32":
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-    raise _absent("flock")
-
-
-def give_to_group(path: Path, gid: int) -> None:
-    """Raises OSError."""
-    if sys.platform != "win32":
-        os.chown(path, -1, gid, follow_symlinks=False)
-        return
-    raise _absent("groups")
-
-
-def _absent(what: str) -> HostError:
-    return HostError(f"the control socket needs {what}, which this system has not", code="host.refused")
+def _missing(feature: str) -> HostError:
+    return HostError(f"this system has no {feature}", code="host.refused")

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import assert_never
 
-from warren.tunnel.dns_journal import DnsBackend, Entry, FileState, Kind
+from warren.files.file_state import FileState, Kind
+from warren.tunnel.dns_journal import DnsBackend, Entry
 from warren.tunnel.network import IPAddress
 
 RESOLVED_DIRECTORY = "/run/systemd/resolve/"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Any
 
+from warren.files.file_state import FileState, Kind
 from warren.tunnel.network import IPAddress
 
 VERSION = 1
@@ -22,27 +23,6 @@ class DnsBackend(enum.StrEnum):
     RESOLVECTL = "resolvectl"
     RESOLVCONF = "resolvconf"
     FILE = "file"
-
-
-class Kind(enum.StrEnum):
-    """What lies at a path."""
-
-    ABSENT = "absent"
-    FILE = "file"
-    LINK = "link"
-
-
-@dataclass(frozen=True, slots=True)
-class FileState:
-    """What lies at a path, as far as it can be put back."""
-
-    kind: Kind
-    content: bytes = b""
-    """Of a link, where it leads."""
-    mode: int = 0o644
-    owner: int = -1
-    """-1 is whoever makes it."""
-    group: int = -1
 
 
 @dataclass(frozen=True, slots=True)

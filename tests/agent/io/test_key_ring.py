@@ -10,7 +10,7 @@ import pytest
 from tests.tunnel.strategies import PUBLIC_KEYS
 from warren._core import PrivateKey, PublicKey
 from warren.agent.io.key_ring import KeyRing
-from warren.keys import write_private_key
+from warren.files.key_file import write_private_key
 from warren.privsep.io.privileged_ops import DirectKeyAccess
 from warren.tunnel.network import NetworkConfig
 from warren.tunnel.status import InterfaceStatus, PeerStatus

@@ -29,7 +29,7 @@ from warren.agent.io.networks import AgentNetworks, Loaded
 from warren.agent.io.probes import Probes
 from warren.privsep.io.privileged_ops import direct_privileged_ops
 from warren.errors import WarrenError
-from warren.keys import write_private_key
+from warren.files.key_file import write_private_key
 from warren.tunnel.io.dns import Resolver
 from warren.tunnel.io.observe import find_link
 from warren.tunnel.network import NetworkConfig

@@ -10,7 +10,7 @@ from tests.tunnel.strategies import PRESHARED_KEYS, PRIVATE_KEYS, PUBLIC_KEYS
 from warren.config.io.wgquick_files import write_files
 from warren.config.wgquick_import import Imported, network_from_wgquick
 from warren.errors import HostError, KeyFileError
-from warren.keys import read_preshared_key, read_private_key
+from warren.files.key_file import read_preshared_key, read_private_key
 from warren.tunnel.config import InterfaceConfig, PeerConfig
 from warren.tunnel.wgquick import WgQuickFile
 
@@ -37,7 +37,7 @@ def test_all_of_them(imported: Imported, tmp_path: Path) -> None:
 def test_none_where_one_is_there_already(taken: str, imported: Imported, tmp_path: Path) -> None:
     (tmp_path / "keys").mkdir()
     (tmp_path / taken).write_text("mine")
-    with pytest.raises((KeyFileError, HostError), match="is there already"):
+    with pytest.raises((KeyFileError, HostError), match="already exists"):
         write_files(imported, str(tmp_path), (tmp_path / "agent.toml", "text\n"))
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / taken]
     assert (tmp_path / taken).read_text() == "mine"

@@ -56,7 +56,7 @@ def test_one_that_a_person_wrote_is_taken(path: Path) -> None:
 def test_one_that_others_can_open_is_refused(path: Path, mode: int) -> None:
     read_or_make_token(path)
     path.chmod(mode)
-    with pytest.raises(HostError, match=rf"{path} is open to others \(mode {mode:04o}\), expected 0640"):
+    with pytest.raises(HostError, match=rf"{path} is accessible to others \(mode {mode:04o}\), expected 0640"):
         read_or_make_token(path)
 
 

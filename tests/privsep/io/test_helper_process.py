@@ -15,7 +15,7 @@ import pytest
 from warren._core import PrivateKey
 from warren.commands.settings import CommandSettings, SecuritySettings
 from warren.errors import HostError, KeyFileError, StateError
-from warren.keys import read_private_key, write_private_key
+from warren.files.key_file import read_private_key, write_private_key
 from warren.privsep.helper_protocol import (
     ApplyDns,
     GetHostDns,

@@ -161,5 +161,8 @@ def test_a_socket_that_was_left_is_replaced_and_one_in_use_is_not(tmp_path: Path
 def test_what_the_service_manager_holds_must_be_a_socket_of_seqpackets(tmp_path: Path) -> None:
     with bind_helper(tmp_path / "helper.sock") as listener, adopt_helper(os.dup(listener.fileno())) as adopted:
         assert adopted.getsockname() == listener.getsockname()
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stream, pytest.raises(HostError, match="seqpackets"):
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stream,
+        pytest.raises(HostError, match="ListenSequentialPacket="),
+    ):
         adopt_helper(stream.fileno())

@@ -49,7 +49,7 @@ def test_a_name_that_no_certificate_could_have(tmp_path: Path, name: str) -> Non
 def test_a_file_that_others_can_open_is_no_identity(tmp_path: Path) -> None:
     make_identity(tmp_path, "gateway-001")
     (tmp_path / FILE).chmod(0o640)
-    with pytest.raises(KeyFileError, match="open to others"):
+    with pytest.raises(KeyFileError, match="accessible to other users"):
         read_identity(tmp_path)
 
 
@@ -82,7 +82,7 @@ def test_a_public_key_that_is_of_another_is_refused(tmp_path: Path) -> None:
 
 def test_a_root_has_nothing_to_open_with(tmp_path: Path) -> None:
     assert make_keyset(tmp_path / "root", "root", sealing=False).sealing is None
-    with pytest.raises(KeyFileError, match="is there already"):
+    with pytest.raises(KeyFileError, match="already exists"):
         make_keyset(tmp_path / "root", "root", sealing=False)
 
 

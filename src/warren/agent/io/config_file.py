@@ -15,8 +15,9 @@ from warren.config.defaults import Defaults
 from warren.config.overrides import Override
 from warren.config.reader import in_order
 from warren.errors import ConfigError, Finding, InputError, KeyFileError
-from warren.keys import Owners, check_key_file, read_preshared_key, read_private_key
-from warren.tunnel.io.conffile import Opener, open_file, read_text
+from warren.files.bounded_read import open_following
+from warren.files.key_file import Owners, check_key_file, read_preshared_key, read_private_key
+from warren.tunnel.io.conffile import Opener, read_text
 
 if sys.platform != "win32":
     import pwd
@@ -29,7 +30,7 @@ def read_config(
     path: Path,
     defaults: Defaults,
     above: Sequence[Override] = (),
-    opener: Opener = open_file,
+    opener: Opener = open_following,
     owners: Owners = None,
 ) -> AgentConfig:
     """Reads a configuration. Raises ConfigError with every finding, HostError or InputError if there is no such file.

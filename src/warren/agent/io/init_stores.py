@@ -11,6 +11,7 @@ from pathlib import Path
 
 from warren.commands.store.database import open_database
 from warren.errors import HostError
+from warren.files.atomic import move_file
 from warren.privsep.io.privileges import OWN, Service, is_root, make_roots_own, own_directory
 
 
@@ -30,6 +31,6 @@ def _begin_as_root(commands: Path, runner: Path, service: Service, now: float) -
         unfinished = make_roots_own(commands.with_name(f".{commands.name}.unfinished"))
         open_database(unfinished, now).connection.close()
         own_directory(unfinished, service.uid, service.gid, OWN)
-        unfinished.rename(commands)
+        move_file(unfinished, commands.name)
     if service.uid != 0 and not runner.exists():
         open_database(make_roots_own(runner), now).connection.close()

@@ -1,4 +1,4 @@
-"""One agent for one state directory: what it has changed on the host is written there, and a second would undo it."""
+"""One agent for one state directory: a second one would undo what the first has changed on the host."""
 
 from __future__ import annotations
 
@@ -8,39 +8,34 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from warren.errors import HostError
-from warren.files.unix_socket import take_lock
-from warren.tunnel.io.file_snapshot import make_directory
+from warren.files.directory import make_directory
+from warren.files.lock_file import LockFile
 
 NAME = "agent.lock"
-MODE = 0o600  # who can open it can lock it, and keep the agent from starting
-MAX_BYTES = 4096
+DIRECTORY_MODE = 0o700
 
 
 @contextmanager
 def instance_lock(journal: Path, purpose: str) -> Iterator[None]:
-    """Has `journal`, the part of a state directory that must be undone, for itself; the kernel ends that after a kill.
+    """Lock `journal`, the part of a state directory that holds what must be undone; a kill releases the lock.
 
-    Where it cannot be made or written there is nothing to claim. `purpose` is for others to read. Raises HostError
-    `agent.running` where another process has it, with its pid and purpose.
+    A directory that cannot be made or written holds nothing to undo, and is not locked. `purpose` is for others to
+    read. Raises HostError `agent.running` if another process has the lock, with its pid and purpose.
     """
     with suppress(OSError):
-        make_directory(journal)
+        make_directory(journal, DIRECTORY_MODE)
     try:
-        descriptor = os.open(journal / NAME, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), MODE)
+        lock = LockFile.open(journal / NAME)
     except OSError:
         yield
         return
-    try:
-        if not take_lock(descriptor):
-            raise _taken(journal.parent, os.read(descriptor, MAX_BYTES).decode(errors="replace").strip())
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, f"pid {os.getpid()}, {purpose}\n".encode())
+    with lock:
+        if not lock.acquire():
+            raise _in_use(journal.parent, lock.holder)
+        lock.record_holder(f"pid {os.getpid()}, {purpose}")
         yield
-    finally:
-        os.close(descriptor)
 
 
-def _taken(state: Path, who: str) -> HostError:
-    hint = "stop that one, or give each a directory of its own as [daemon] state"
-    problem = f"another agent works with {state} already: {who or 'it has just begun'}"
-    return HostError(problem, code="agent.running", hint=hint)
+def _in_use(state: Path, holder: str) -> HostError:
+    hint = "stop that agent, or give each a directory of its own as [daemon] state"
+    return HostError(f"another agent uses {state}: {holder or 'it is starting'}", code="agent.running", hint=hint)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from warren.keys import read_preshared_key, read_private_key
+from warren.files.key_file import read_preshared_key, read_private_key
 from warren.localapi.networks import Rotation
 from warren.privsep.io.privileged_ops import KeyAccess
 from warren.tunnel.desired import NetworkKeys
@@ -41,7 +41,7 @@ class KeyRing:
 
     def read(self, network: NetworkConfig) -> NetworkKeys:
         """Reads the keys, after mending what a killed process left half done. Raises KeyFileError."""
-        files = self._keys.turn(Path(network.private_key_path), Step.RECOVER)
+        files = self._keys.rotate(Path(network.private_key_path), Step.RECOVER)
         self.held = read_keys(network, self._keys)
         self._note(files)
         return self.held
@@ -49,7 +49,7 @@ class KeyRing:
     def rotate(self, network: NetworkConfig, step: str) -> Rotation:
         """Goes one step, and holds the key that is to be used then. Raises StateError, KeyFileError."""
         wanted = Step(step)
-        files = self._keys.turn(Path(network.private_key_path), wanted)
+        files = self._keys.rotate(Path(network.private_key_path), wanted)
         self.held = read_keys(network, self._keys)
         self._note(files)
         shown = files.next if wanted is Step.PREPARE and files.next is not None else files.current
@@ -72,7 +72,7 @@ class KeyRing:
 
     def confirm(self, network: NetworkConfig) -> None:
         """The far side knows the new key: the old one goes. Raises KeyFileError."""
-        self._note(self._keys.turn(Path(network.private_key_path), Step.CONFIRM))
+        self._note(self._keys.rotate(Path(network.private_key_path), Step.CONFIRM))
 
     def forget(self) -> None:
         """Holds no key any more, until they are read again: of a network that is down none lies in memory (H-77)."""

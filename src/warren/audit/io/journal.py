@@ -6,16 +6,19 @@ line that a crash has torn, or a power cut lost, is whole again. Used by one thr
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from warren.audit.chain import EMPTY, Head, parse_link
 from warren.audit.checkpoint import NO_PREVIOUS, Checkpoint, parse_unverified, sign_checkpoint, token_hash
-from warren.audit.io.segments import Segment, append, cut_torn, first_line, last_line, rotated, segments, sync, tail
+from warren.audit.io.segments import Segment, append, cut_torn, first_line, last_line, rotated, segments, tail
+from warren.files.append_file import sync_file, truncate_file
+from warren.files.atomic import move_file, remove_file
+from warren.files.directory import make_directory, sync_directory
 from warren.jws import SigningKey
 
+DIRECTORY_MODE = 0o750
 DAY_SECONDS = 86_400
 
 
@@ -47,9 +50,7 @@ class Journal:
 
     def open(self) -> None:
         """Finds what is there, and finishes a turning over that was cut short. Raises OSError."""
-        if not self._directory.exists():
-            self._directory.mkdir(mode=0o750, parents=True)
-            sync(self._directory.parent)
+        make_directory(self._directory, DIRECTORY_MODE)
         self._finish_turning()
         self.size = self._current.log.stat().st_size if self._current.log.exists() else 0
 
@@ -81,15 +82,15 @@ class Journal:
         if there != wanted:
             same = _length_of_same(there, wanted)
             if path.exists():
-                os.truncate(path, base + same)
+                truncate_file(path, base + same)
             self.size = append(path, wanted[same:])
         self.sync()
 
     def sync(self) -> None:
         """What was appended is on the disk when this returns. Raises OSError."""
         if self._current.log.exists():
-            sync(self._current.log)
-            sync(self._directory)
+            sync_file(self._current.log)
+            sync_directory(self._directory)
 
     def seal(self, head: Head, now: float) -> None:
         """A checkpoint for the log up to `head`, which is on the disk. On the disk when it returns. Raises OSError."""
@@ -97,8 +98,8 @@ class Journal:
             prev = token_hash(self._token) if self._token else NO_PREVIOUS
             token = sign_checkpoint(Checkpoint(self._agent_id, head, int(now), prev), self._key)
             append(self._current.checkpoints, token.encode("ascii") + b"\n")
-            sync(self._current.checkpoints)
-            sync(self._directory)
+            sync_file(self._current.checkpoints)
+            sync_directory(self._directory)
             self._token = token
 
     @property
@@ -118,8 +119,8 @@ class Journal:
         """The next line begins a new segment. The log must be on the disk, and sealed. Raises OSError."""
         full = rotated(self._directory, self._first)
         if self._current.checkpoints.exists():
-            self._current.checkpoints.replace(full.checkpoints)
-        self._current.log.replace(full.log)
+            move_file(self._current.checkpoints, full.checkpoints.name)
+        move_file(self._current.log, full.log.name)
         self._finish_turning()
         self.size = 0
 
@@ -127,8 +128,8 @@ class Journal:
         """Segments beyond their days, which are proven by the checkpoints of those that stay. Raises OSError."""
         for segment in segments(self._directory):
             if segment != self._current and segment.log.stat().st_mtime + self._keeping.seconds < now:
-                segment.log.unlink()
-                segment.checkpoints.unlink(missing_ok=True)
+                remove_file(segment.log)
+                remove_file(segment.checkpoints)
 
     @property
     def _first(self) -> int:
@@ -142,18 +143,18 @@ class Journal:
         if self._current.log.exists():
             full = rotated(self._directory, self._first)
             if full.checkpoints.exists() and not full.log.exists():
-                self._current.log.replace(full.log)
+                move_file(self._current.log, full.log.name)
         cut_torn(self._current.checkpoints)
         self._token = last_line(self._current.checkpoints).decode("ascii", "replace")
         rest = [segment for segment in segments(self._directory) if segment != self._current]
         if not self._token and rest:
             self._begin_with(last_line(rest[-1].checkpoints))
-        sync(self._directory)
+        sync_directory(self._directory)
 
     def _begin_with(self, token: bytes) -> None:
         if token:
             append(self._current.checkpoints, token + b"\n")
-            sync(self._current.checkpoints)
+            sync_file(self._current.checkpoints)
             self._token = token.decode("ascii", "replace")
 
 

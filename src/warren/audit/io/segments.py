@@ -13,6 +13,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from warren.files.append_file import append_file, truncate_file
+
 CURRENT = "audit"
 LOG_SUFFIX = ".jsonl"
 CHECKPOINT_SUFFIX = ".checkpoints"
@@ -73,36 +75,15 @@ def last_line(path: Path) -> bytes:
 
 
 def append(path: Path, octets: bytes) -> int:
-    """Writes them at its end, or nothing at all; answers its size. Raises OSError."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, MODE)
-    try:
-        before = os.fstat(descriptor).st_size
-        try:
-            written = 0
-            while written < len(octets):
-                written += os.write(descriptor, octets[written:])
-        except OSError:
-            os.ftruncate(descriptor, before)
-            raise
-        return before + written
-    finally:
-        os.close(descriptor)
-
-
-def sync(path: Path) -> None:
-    """What it holds, or which names a directory has, is on the disk when this returns. Raises OSError."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    """Append all octets to a segment or none, and return its size. Raises OSError."""
+    return append_file(path, octets, MODE)
 
 
 def cut_torn(path: Path) -> int:
     """Takes away what stands behind the last newline, as a crash leaves it; answers the size. Raises OSError."""
     if not path.exists():
         return 0
-    with path.open("r+b") as file:
+    with path.open("rb") as file:
         end = file.seek(0, os.SEEK_END)
         while end:
             start = max(0, end - BLOCK_BYTES)
@@ -111,8 +92,7 @@ def cut_torn(path: Path) -> int:
             end = start + newline + 1
             if newline >= 0:
                 break
-        file.truncate(end)
-        os.fsync(file.fileno())
+    truncate_file(path, end)
     return end
 
 

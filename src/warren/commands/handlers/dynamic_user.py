@@ -1,7 +1,7 @@
-"""Whom a program runs as: a user that the owner names, or one that nobody else is.
+"""Choose the user that a program runs as: one that the owner names, or one that nobody else has.
 
-The numbers are those of systemd's dynamic users (61184 to 65519), and so are the locks: where systemd has its directory
-of them, a number is taken there as systemd takes it, so that the two never give the same one.
+The numbers are those of systemd's dynamic users (61184 to 65519), and so are the lock files: where systemd has its
+directory of them, a number is taken there as systemd takes it, so that the two never give the same one.
 """
 
 from __future__ import annotations
@@ -15,22 +15,25 @@ from pathlib import Path
 
 from warren.commands.sandbox import RunAs
 from warren.errors import HostError
+from warren.files.atomic import remove_file
+from warren.files.directory import make_directory
+from warren.files.lock_file import LockFile
 
 if sys.platform != "win32":
-    import fcntl
     import grp
     import pwd
 
 ROOT = 0
 FIRST, LAST = 61184, 65519  # systemd's DYNAMIC_UID_MIN and DYNAMIC_UID_MAX
 LOCKS = Path("/run/systemd/dynamic-uid")
+DIRECTORY_MODE = 0o700
 
 
 @contextmanager
 def chosen(user: str | None, locks: Path) -> Iterator[RunAs | None]:
-    """Who it is while the context lasts; None is the agent's own user, who cannot become another.
+    """Return the user for as long as the context lasts; None is the agent's own, who cannot become another.
 
-    Raises HostError `sandbox.unknown_user`.
+    Raises HostError `sandbox.user`.
     """
     with ExitStack() as held:
         if user is not None:
@@ -43,29 +46,29 @@ def chosen(user: str | None, locks: Path) -> Iterator[RunAs | None]:
 
 
 def own_uid() -> int:
-    """Who this process is. Raises HostError where there are no users."""
+    """Return the user of this process. Raises HostError where there are no users."""
     if sys.platform != "win32":
         return os.geteuid()
-    raise HostError("there are no users to run as on this system", code="sandbox.unknown_user")
+    raise HostError("this system has no users to run programs as", code="sandbox.unknown_user")
 
 
 def _named(user: str) -> RunAs | None:
     if sys.platform != "win32":
         try:
-            found = pwd.getpwnam(user)
+            account = pwd.getpwnam(user)
         except KeyError as error:
             raise HostError(f"there is no user {user} for scripts to run as", code="sandbox.unknown_user") from error
-        if found.pw_uid == os.geteuid():
+        if account.pw_uid == os.geteuid():
             return None
         if os.geteuid() == ROOT:
-            return RunAs(found.pw_uid, found.pw_gid, tuple(os.getgrouplist(user, found.pw_gid)))
+            return RunAs(account.pw_uid, account.pw_gid, tuple(os.getgrouplist(user, account.pw_gid)))
     raise HostError(f"scripts are to run as {user}, and this is not root", code="sandbox.unknown_user")
 
 
 @contextmanager
 def _claimed(locks: Path) -> Iterator[int]:
-    """A number that no user, group or process has, and that nobody else claims."""
-    locks.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Claim a number that no user, group or process has, and that nobody else claims."""
+    make_directory(locks, DIRECTORY_MODE)
     count = LAST - FIRST + 1
     start = secrets.randbelow(count)
     in_use = _uids_of_processes()
@@ -82,24 +85,12 @@ def _claimed(locks: Path) -> Iterator[int]:
 
 @contextmanager
 def _lock(path: Path) -> Iterator[bool]:
-    """Whether it is this process's now. The file goes while it is still held, as systemd has it."""
-    with ExitStack() as undone:
-        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
-        held = os.open(path, flags, 0o600)
-        undone.callback(os.close, held)
-        is_ours = _take(held)
+    """Lock a file and return whether this process has it. The file is removed while it is locked, as systemd does."""
+    with LockFile.open(path) as lock, ExitStack() as undo:
+        is_ours = lock.acquire() and lock.is_linked
         if is_ours:
-            undone.callback(path.unlink, missing_ok=True)
+            undo.callback(remove_file, path)
         yield is_ours
-
-
-def _take(held: int) -> bool:
-    if sys.platform != "win32":
-        with suppress(BlockingIOError):
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Whoever had it may have removed the file in between.
-            return os.fstat(held).st_nlink > 0
-    return False
 
 
 def _is_known(number: int) -> bool:
@@ -114,10 +105,10 @@ def _is_known(number: int) -> bool:
 
 
 def _uids_of_processes() -> frozenset[int]:
-    found = set()
+    uids = set()
     with os.scandir("/proc") as entries:
         for entry in entries:
             if entry.name.isdigit():
                 with suppress(OSError):  # it has ended
-                    found.add(entry.stat().st_uid)
-    return frozenset(found)
+                    uids.add(entry.stat().st_uid)
+    return frozenset(uids)

@@ -1,15 +1,10 @@
-"""Performs the effects on files, on time and on chance."""
+"""Perform the effects on files, on time and on random octets."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
-import stat
-import sys
-import tempfile
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,21 +19,50 @@ from warren.commands.effects.effect import (
     WriteFile,
 )
 from warren.commands.pipeline.executor import Execution, Handlers
+from warren.files.atomic import remove_file, update_file
+from warren.files.bounded_read import read_bounded
+from warren.files.directory import make_directory
 
 T = TypeVar("T")
-READ_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+DIRECTORY_MODE = 0o750
 
 
 def file_handlers() -> Handlers:
-    """In threads, as a disk may be slow."""
+    """Return the handlers of effects on files, in threads, as a disk may be slow."""
     return {
         ReadFile: lambda effect, _: _in_thread(effect.path, lambda: read(effect)),
         WriteFile: lambda effect, _: _in_thread(effect.path, lambda: write(effect)),
-        RemoveFile: lambda effect, _: _in_thread(effect.path, lambda: remove(effect)),
+        RemoveFile: lambda effect, _: _in_thread(effect.path, lambda: remove_file(Path(effect.path))),
         ListDirectory: lambda effect, _: _in_thread(effect.path, lambda: names(effect)),
         RandomBytes: _random,
         Now: _now,
     }
+
+
+def read(effect: ReadFile) -> bytes | None:
+    """Read a file that is no link; None if there is none. Raises OSError, and EffectError for one that is too long."""
+    try:
+        octets, _ = read_bounded(Path(effect.path), effect.max_bytes + 1)
+    except FileNotFoundError:
+        return None
+    if len(octets) > effect.max_bytes:
+        raise EffectError(f"{effect.path} has more than {effect.max_bytes} octets")
+    return octets
+
+
+def write(effect: WriteFile) -> None:
+    """Replace a file, and keep its owner and mode; on the disk when this returns. Raises OSError."""
+    path = Path(effect.path)
+    make_directory(path.parent, DIRECTORY_MODE)
+    update_file(path, effect.content.open(), effect.mode)
+
+
+def names(effect: ListDirectory) -> tuple[str, ...]:
+    """Return the names in a directory, sorted; none if there is no such directory. Raises OSError."""
+    try:
+        return tuple(sorted(entry.name for entry in Path(effect.path).iterdir()))
+    except FileNotFoundError:
+        return ()
 
 
 async def _in_thread(path: str, work: Callable[[], T]) -> T:
@@ -54,77 +78,3 @@ async def _random(effect: RandomBytes, _: Execution) -> bytes:
 
 async def _now(_: Now, __: Execution) -> float:
     return wall_seconds()
-
-
-def read(effect: ReadFile) -> bytes | None:
-    """Follows no link at the end of the path. Raises OSError, EffectError for what is longer than it may be."""
-    try:
-        with open(os.open(effect.path, READ_FLAGS), "rb") as file:  # noqa: PTH123, from a descriptor
-            octets = file.read(effect.max_bytes + 1)
-    except FileNotFoundError:
-        return None
-    if len(octets) > effect.max_bytes:
-        raise EffectError(f"{effect.path} has more than {effect.max_bytes} octets")
-    return octets
-
-
-def write(effect: WriteFile) -> None:
-    """Whole, and on the disk when it returns. Raises OSError."""
-    path = Path(effect.path)
-    path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-    before = _status(path)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with open(descriptor, "wb") as file:  # noqa: PTH123, from a descriptor
-            _keep(descriptor, before, effect.mode)
-            file.write(effect.content.open())
-            file.flush()
-            os.fsync(descriptor)
-        Path(temporary).replace(path)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            Path(temporary).unlink()
-        raise
-    _sync(path.parent)
-
-
-def remove(effect: RemoveFile) -> bool:
-    """Raises OSError."""
-    path = Path(effect.path)
-    try:
-        path.unlink()
-    except FileNotFoundError:
-        return False
-    _sync(path.parent)
-    return True
-
-
-def names(effect: ListDirectory) -> tuple[str, ...]:
-    """Raises OSError."""
-    try:
-        return tuple(sorted(each.name for each in Path(effect.path).iterdir()))
-    except FileNotFoundError:
-        return ()
-
-
-def _status(path: Path) -> os.stat_result | None:
-    with suppress(FileNotFoundError):
-        return path.lstat()
-    return None
-
-
-def _keep(descriptor: int, before: os.stat_result | None, mode: int) -> None:
-    """Owner, group and mode of the file that was there."""
-    if sys.platform != "win32":
-        if before is not None and stat.S_ISREG(before.st_mode):
-            os.fchown(descriptor, before.st_uid, before.st_gid)
-            mode = stat.S_IMODE(before.st_mode)
-        os.fchmod(descriptor, mode)
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,46 +1,32 @@
-"""Performs Hold: a lock on a file, which ends with the command that took it, or with its process (flock(2))."""
+"""Perform the effect LockFile: a lock on a file, which ends with its command or with its process (flock(2))."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
 from pathlib import Path
 
-from warren.commands.effects.effect import EffectError, LockFile
+from warren.commands.effects import effect as effects
+from warren.commands.effects.effect import EffectError
 from warren.commands.pipeline.executor import Execution, Handlers
+from warren.files.directory import make_directory
+from warren.files.lock_file import LockFile
 
-if sys.platform != "win32":
-    import fcntl
-
-AGAIN_SECONDS = 0.01  # between two attempts: a wait in the kernel could not be cancelled
+DIRECTORY_MODE = 0o750
+POLL_INTERVAL = 0.01  # seconds between two attempts: a wait in the kernel could not be cancelled
 
 
 def lock_handlers() -> Handlers:
-    """Waits for as long as the command may take."""
-    return {LockFile: hold}
+    """Return the handler of LockFile, which waits for as long as the command may take."""
+    return {effects.LockFile: hold}
 
 
-async def hold(effect: LockFile, running: Execution) -> None:
-    """Raises EffectError where the file cannot be had. Another process that holds it is waited for too."""
+async def hold(effect: effects.LockFile, running: Execution) -> None:
+    """Take the lock, after another process has released it. Raises EffectError if the file cannot be opened."""
+    path = Path(effect.path)
     try:
-        descriptor = _open(effect.path)
+        make_directory(path.parent, DIRECTORY_MODE)
+        lock = running.ends.enter_context(LockFile.open(path))
     except OSError as error:
         raise EffectError(f"{effect.path}: {error.strerror}") from error
-    running.ends.callback(os.close, descriptor)
-    while not _taken(descriptor):  # noqa: ASYNC110, who lets go may be another process
-        await asyncio.sleep(AGAIN_SECONDS)
-
-
-def _open(path: str) -> int:
-    Path(path).parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-    return os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
-
-
-def _taken(descriptor: int) -> bool:
-    if sys.platform != "win32":
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-    return True
+    while not lock.acquire():  # noqa: ASYNC110, who has the lock may be another process
+        await asyncio.sleep(POLL_INTERVAL)

@@ -13,11 +13,13 @@ from pathlib import Path
 from warren.commands.effects.effect import EffectError, Finished, RunProgram, RunScript
 from warren.commands.handlers.dynamic_user import ROOT, chosen, own_uid
 from warren.commands.handlers.sandbox import Streams, carry_out, open_nothing
-from warren.commands.handlers.script_file import open_script, sealed_copy
+from warren.commands.handlers.script_file import open_script
 from warren.commands.output import Output, Tail
 from warren.commands.sandbox import Outcome, RunAs, SandboxLevel, SandboxRequest, higher, verify_outcome
 from warren.commands.settings import SandboxSettings, ScriptSettings
 from warren.errors import WarrenError
+from warren.files.directory import make_directory
+from warren.files.sealed_copy import sealed_copy
 
 TAIL_BYTES = 4096  # of standard error: what a person needs to see why it failed
 PROBE_SECONDS = 10.0  # it takes milliseconds
@@ -95,7 +97,7 @@ class Programs:
                 held.callback(os.close, image)
             stdin = sealed_copy(secret, "stdin", SECRET_MODE) if secret else open_nothing()
             held.callback(os.close, stdin)
-            self._directory.mkdir(mode=PASSABLE, parents=True, exist_ok=True)
+            make_directory(self._directory, PASSABLE)
             user = held.enter_context(chosen(self._settings.user, self._directory / "uids"))
             return _Prepared(argv, stdin, user, image, held.pop_all())
 

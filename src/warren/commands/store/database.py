@@ -5,15 +5,16 @@ One process has it, by SQLite's exclusive lock, and each commit is on the disk (
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
 from warren.errors import HostError
-from warren.tunnel.io.file_snapshot import make_directory, sync_directory
+from warren.files.atomic import create_file, move_file, remove_file
+from warren.files.directory import make_directory
 
 NAME = "commands.db"
+DIRECTORY_MODE, FILE_MODE = 0o700, 0o600
 APPLICATION = 0x57415252  # "WARR"
 VERSION = 1
 TABLES = """
@@ -55,7 +56,7 @@ def open_database(directory: Path, now: float) -> Database:
     """
     path = directory / NAME
     try:
-        make_directory(directory)
+        make_directory(directory, DIRECTORY_MODE)
         if not path.exists():
             return _begin(path, now, "missing")
         try:
@@ -69,10 +70,9 @@ def open_database(directory: Path, now: float) -> Database:
 def begin_anew(directory: Path, now: float, why: str) -> Database:
     """Puts aside what is there. Raises OSError and sqlite3.Error."""
     path = directory / NAME
-    path.replace(path.with_name(f"{NAME}.damaged"))
+    move_file(path, f"{NAME}.damaged")
     for suffix in ("-wal", "-shm", "-journal"):
-        path.with_name(f"{NAME}{suffix}").unlink(missing_ok=True)
-    sync_directory(directory)
+        remove_file(path.with_name(f"{NAME}{suffix}"))
     return _begin(path, now, why)
 
 
@@ -85,16 +85,15 @@ def unusable(path: Path, error: Exception) -> HostError:
 def _begin(path: Path, now: float, why: str) -> Database:
     """Made beside it and put in its place, so that no half of one is ever there."""
     unfinished = path.with_name(f".{NAME}.unfinished")
-    unfinished.unlink(missing_ok=True)
-    os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    remove_file(unfinished)
+    create_file(unfinished, b"", FILE_MODE)
     connection = sqlite3.connect(unfinished, isolation_level=None)
     try:
         connection.executescript(f"PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; {TABLES}")
         connection.execute("INSERT INTO meta VALUES ('created', ?), ('begun', ?)", (int(now), why))
     finally:
         connection.close()
-    unfinished.replace(path)
-    sync_directory(path.parent)
+    move_file(unfinished, path.name)
     return _open(path)
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 from warren.config.wgquick_import import Imported
 from warren.errors import HostError
-from warren.keys import write_preshared_key, write_private_key
+from warren.files.atomic import create_file, remove_file
+from warren.files.key_file import write_preshared_key, write_private_key
 
 MODE = 0o640  # H-72
 
@@ -26,7 +26,7 @@ def write_files(imported: Imported, root: str, config: tuple[Path, str] | None =
             made.append(path)
     except BaseException:
         for path in made:
-            path.unlink()
+            remove_file(path)
         raise
     return tuple(made)
 
@@ -43,10 +43,8 @@ def _files(imported: Imported, root: str, config: tuple[Path, str] | None) -> It
 
 def _make_config(path: Path, text: str) -> None:
     try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE), "w", encoding="utf-8") as file:
-            file.write(text)
+        create_file(path, text.encode(), MODE)
     except FileExistsError as error:
-        raise HostError(f"{path} is there already", code="config.unwritable", errno=error.errno) from error
+        raise HostError(f"{path} already exists", code="config.unwritable", errno=error.errno) from error
     except OSError as error:
-        path.unlink(missing_ok=True)
         raise HostError(f"{path}: {error.strerror}", code="config.unwritable", errno=error.errno) from error

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from warren.clock import monotonic_seconds
 from warren.errors import EngineError, HostError, InputError, RemoteError, StateError, WarrenError
-from warren.files.unix_socket import group_name, unix_socket
+from warren.files.unix_socket import group_name, open_socket
 from warren.localapi.messages import DEFAULT_NETWORK, ErrorType, Request, encode_request
 
 PATIENCE_SECONDS = 10.0  # a disconnect takes the longest, and a few seconds at worst
@@ -43,7 +43,7 @@ def request(
     """
     asked = encode_request(Request("1", action, network, config))
     deadline = monotonic_seconds() + timeout
-    with unix_socket() as connection:
+    with open_socket() as connection:
         connection.settimeout(timeout)
         try:
             connection.connect(str(path))

@@ -14,19 +14,20 @@ import signal
 import socket
 import stat
 import sys
-import time
 import traceback
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
 
-from warren.clock import monotonic_seconds
 from warren.commands.settings import CommandSettings
 from warren.errors import HostError, InputError, KeyFileError, WarrenError
-from warren.files.unix_socket import take_lock
-from warren.keys import MAX_BYTES as MAX_KEY_BYTES
-from warren.keys import OPEN_FLAGS, check_key_file
+from warren.files.directory import Directory
+from warren.files.key_file import MAX_BYTES as MAX_KEY_BYTES
+from warren.files.key_file import check_key_file
+from warren.files.lock_file import LockFile
+from warren.files.trusted_path import READ_FLAGS, ROOT_TRUST, Doubt, Trust, UntrustedPathError, trusted_directory
 from warren.privsep.helper_protocol import (
     MAX_BYTES,
     ApplyDns,
@@ -50,19 +51,15 @@ from warren.privsep.helper_protocol import (
 )
 from warren.privsep.io.helper_client import HelperClient
 from warren.tunnel.io.dns import Resolver
-from warren.tunnel.io.keyfile import turn
+from warren.tunnel.io.key_rotation import rotate_key
 
 if sys.platform == "linux":
     import resource
 
 TUN = "/dev/net/tun"
-ROOT = 0
-DIRECTORY_FLAGS = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
-WRITERS = stat.S_IWGRP | stat.S_IWOTH
 MAX_FILES = 64  # descriptors: it needs a dozen, and the programs that it runs no more
 MAX_FILE_BYTES = 1 << 20  # none of the files that it writes has a hundredth of this
 LOCK_SECONDS = 30  # the programs that set name servers have ten each
-GLANCE_SECONDS = 0.05
 NAME = "warren-helper"  # at most 15 octets (prctl(2), PR_SET_NAME)
 
 log = logging.getLogger(__name__)
@@ -145,7 +142,7 @@ class HelperProcess:
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
         self._resolver = Resolver(rules.journal, rules.root)
-        self._lock: int | None = None
+        self._lock: LockFile | None = None
         self._runner: int | None = None
 
     def answer(self, connection: socket.socket) -> bool:
@@ -164,9 +161,9 @@ class HelperProcess:
             return True
         problems = self._resolver.recover()
         for problem in problems:
-            log.error("dns.recovery_failed", extra={"error": str(problem), "hint": problem.hint})
+            log.error("dns.not_recovered", extra={"error": str(problem), "hint": problem.hint})
         if not problems:
-            os.close(self._lock)
+            self._lock.close()
             self._lock = None
         return not problems
 
@@ -194,7 +191,7 @@ class HelperProcess:
                 descriptors.append(self._open_key(path))
             case RotateKey(path, step):
                 os.close(self._open_key(path))
-                return key_files_fields(turn(Path(path), step, self._rules.owners))
+                return key_files_fields(rotate_key(Path(path), step, self._rules.owners))
             case OpenTun():
                 descriptors.append(os.open(TUN, os.O_RDWR | getattr(os, "O_NONBLOCK", 0)))
             case OpenConfig():
@@ -226,29 +223,26 @@ class HelperProcess:
     def _open_key(self, path: str) -> int:
         """From its directory down: no link is followed, and nobody but root can have put one there meanwhile."""
         directory, names = steps_below(path, self._rules.key_directories)
-        with ExitStack() as opened:
-            at = _open_at(None, directory, DIRECTORY_FLAGS, path, opened)
-            _check_directory(at, path)
-            for name in names[:-1]:
-                at = _open_at(at, name, DIRECTORY_FLAGS, path, opened)
-                _check_directory(at, path)
-            found = _open_at(at, names[-1], OPEN_FLAGS, path, opened)
-            status = os.fstat(found)
+        with _key_file_errors(path), _roots_directory(Path(directory), *names[:-1]) as found:
+            descriptor = found.open(names[-1], READ_FLAGS)
+        try:
+            status = os.fstat(descriptor)
             check_key_file(Path(path), status, self._rules.owners)
             if status.st_size > MAX_KEY_BYTES:  # what else root keeps there is none of the agent's business
                 problem = f"{path} holds no key: it has {status.st_size} octets, a key has {MAX_KEY_BYTES} at most"
                 raise KeyFileError(problem, code="key_file.invalid")
-            return os.dup(found)
+        except WarrenError:
+            os.close(descriptor)
+            raise
+        return descriptor
 
     def _remove_socket(self) -> None:
         """That of an agent of one of its users, and in a directory where nobody else could put another file."""
         path = self._rules.socket
-        with ExitStack() as opened:
-            at = _open_at(None, str(path.parent), DIRECTORY_FLAGS, str(path), opened)
-            _check_directory(at, str(path))
-            found = os.stat(path.name, dir_fd=at, follow_symlinks=False)
+        with _key_file_errors(str(path)), _roots_directory(path.parent) as directory:
+            found = directory.status(path.name)
             if stat.S_ISSOCK(found.st_mode) and found.st_uid in self._rules.owners:
-                os.unlink(path.name, dir_fd=at)
+                directory.remove(path.name)
 
     def _locked(self) -> Resolver:
         """The resolver, once the helper of an agent that was killed has done with it. Raises HostError."""
@@ -277,52 +271,40 @@ def _done_with(resolver: Resolver, request: ApplyDns | VerifyDns | RevertDns | R
 
 def open_config(path: Path) -> int:
     """A descriptor to read a configuration by that only root can have put there. Raises KeyFileError or InputError."""
-    with ExitStack() as opened:
-        at = _open_at(None, str(path.parent), DIRECTORY_FLAGS, str(path), opened)
-        _check_directory(at, str(path))
-        found = _open_at(at, path.name, OPEN_FLAGS, str(path), opened)
-        if not stat.S_ISREG(os.fstat(found).st_mode):
-            raise InputError(f"{path} is not a regular file", code="config.invalid")
-        return os.dup(found)
+    with _key_file_errors(str(path)), _roots_directory(path.parent) as directory:
+        descriptor = directory.open(path.name, READ_FLAGS)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise InputError(f"{path} is not a regular file", code="config.invalid")
+    return descriptor
 
 
-def lock_journal(journal: Path) -> int:
-    """A descriptor that has root's journal for this process while it is open.
-
-    Waits for a helper that gives name servers back. Raises HostError where one goes on, and OSError.
-    """
-    lock = os.open(journal / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-    if not _is_locked(lock, monotonic_seconds() + LOCK_SECONDS):
-        os.close(lock)
+def lock_journal(journal: Path) -> LockFile:
+    """Lock root's journal for this process. Raises HostError if another helper has it, and OSError."""
+    lock = LockFile.open(journal / "lock")
+    if not lock.wait(LOCK_SECONDS):
+        lock.close()
         problem = f"the helper of another agent works with {journal}"
         hint = "stop that one, or give each a directory of its own as [daemon] state"
         raise HostError(problem, code="dns.refused", hint=hint)
     return lock
 
 
-def _is_locked(descriptor: int, until: float) -> bool:
-    while not take_lock(descriptor):
-        if monotonic_seconds() > until:
-            return False
-        time.sleep(GLANCE_SECONDS)
-    return True
+def _roots_directory(path: Path, *below: str) -> Directory:
+    """Open a directory that only root can write, or one below it. Links of root's may lead to it, and none further."""
+    with trusted_directory(path.parent, Trust(follow_links=True)) as above:
+        return trusted_directory(Path(path.name, *below), ROOT_TRUST, above)
 
 
-def _open_at(above: int | None, name: str, flags: int, path: str, opened: ExitStack) -> int:
-    """One step of `path`."""
+@contextmanager
+def _key_file_errors(path: str) -> Iterator[None]:
     try:
-        found = os.open(name, flags, dir_fd=above)
+        yield
+    except UntrustedPathError as error:
+        code = "key_file.symlink" if error.doubt is Doubt.LINK else "key_file.directory_permissions"
+        raise KeyFileError(f"{path}: {error}", code=code, errno=error.errno, hint=error.hint) from error
     except OSError as error:
-        is_link = error.errno == errno.ELOOP or (flags == DIRECTORY_FLAGS and error.errno == errno.ENOTDIR)
-        problem = f"{path}: {name} is a link, or no directory" if is_link else f"{path}: {error.strerror}"
+        is_link = error.errno == errno.ELOOP
+        problem = f"{path} is a symbolic link" if is_link else f"{path}: {error.strerror}"
         code = "key_file.symlink" if is_link else "key_file.unusable"
         raise KeyFileError(problem, code=code, errno=error.errno) from error
-    opened.callback(os.close, found)
-    return found
-
-
-def _check_directory(descriptor: int, path: str) -> None:
-    status = os.fstat(descriptor)
-    if status.st_uid != ROOT or status.st_mode & WRITERS:
-        problem = f"{path} lies in a directory that others than root can write: the helper does nothing there"
-        raise KeyFileError(problem, code="key_file.directory_permissions")

@@ -11,25 +11,24 @@ again.
 from __future__ import annotations
 
 import logging
-import os
 import selectors
 import signal
 import socket
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from warren.errors import HostError
-from warren.files.unix_socket import peer_credentials
+from warren.files.directory import make_directory
+from warren.files.unix_listener import InUseError, adopt_socket, bind_socket, remove_dead_socket
+from warren.files.unix_socket import SocketKind, open_socket, peer_credentials
 from warren.privsep.helper_protocol import encode_answer, encode_refusal
 from warren.privsep.io.helper_process import HelperProcess, Rules
 
 IDLE_SECONDS = 60.0
 BACKLOG = 8  # agents that come while another is served are told so at once
 SOCKET_UMASK = 0o111  # whoever connects is named by the kernel; a unit's socket may be narrower
-PROBE_SECONDS = 1
 
 log = logging.getLogger(__name__)
 
@@ -125,49 +124,27 @@ class HelperSocket:
 def bind_helper(path: Path) -> socket.socket:
     """Listens at `path`, where a helper that has ended may have left its socket. Raises HostError."""
     try:
-        path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        _clear(path)
+        make_directory(path.parent, 0o755)
+        remove_dead_socket(path, SocketKind.SEQPACKET)
         return _bound(path)
+    except InUseError:
+        problem = f"a helper listens at {path} already"
+        raise HostError(problem, code="helper.busy", hint="stop that helper first") from None
     except OSError as error:
         raise HostError(f"cannot listen at {path}: {error.strerror}", code="host.refused", errno=error.errno) from error
 
 
 def _bound(path: Path) -> socket.socket:
-    if sys.platform == "linux":
-        before = os.umask(SOCKET_UMASK)
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        try:
-            listener.bind(str(path))
-            listener.listen(BACKLOG)
-        except OSError:
-            listener.close()
-            raise
-        finally:
-            os.umask(before)
-        return listener
-    raise HostError("there is no helper on this system", code="host.refused")
+    listener = open_socket(SocketKind.SEQPACKET)
+    try:
+        bind_socket(listener, path, SOCKET_UMASK)
+        listener.listen(BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener
 
 
 def adopt_helper(descriptor: int) -> socket.socket:
     """The socket that the service manager listens on. Raises HostError if it is another."""
-    if sys.platform == "linux":
-        with suppress(OSError):
-            listener = socket.socket(fileno=descriptor)
-            is_seqpacket = (listener.family, listener.type) == (socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            if is_seqpacket and listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-                listener.set_inheritable(False)
-                return listener
-            listener.detach()
-    problem = f"descriptor {descriptor} is no listening socket of seqpackets; expected ListenSequentialPacket="
-    raise HostError(problem, code="host.refused")
-
-
-def _clear(path: Path) -> None:
-    """Raises HostError if another listens there, and OSError."""
-    with suppress(FileNotFoundError, ConnectionRefusedError):
-        if sys.platform == "linux":
-            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as probe:
-                probe.settimeout(PROBE_SECONDS)
-                probe.connect(str(path))
-        raise HostError(f"a helper listens at {path} already", code="helper.busy", hint="end that one first")
-    path.unlink(missing_ok=True)
+    return adopt_socket(descriptor, SocketKind.SEQPACKET)

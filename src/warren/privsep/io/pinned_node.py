@@ -7,19 +7,17 @@ root's, until root removes it.
 
 from __future__ import annotations
 
-import stat
 from pathlib import Path
 
 from warren.commands.settings import CommandSettings
 from warren.errors import TrustError
 from warren.files.atomic import replace_file
+from warren.files.trusted_path import UntrustedPathError, verify_trusted
 from warren.trust.identity import NodeIdentity
 from warren.trust.io.identity_file import read_identity
 
 FILE = "agent_id"
 MODE = 0o600
-ROOT = 0
-WRITERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 def read_node(settings: CommandSettings) -> NodeIdentity:
@@ -43,13 +41,11 @@ def check_placed(path: Path) -> None:
 
     A bundle proves itself, but an older one, of an operator who has been taken off, does so too.
     """
-    for each in (path.parent, path):
-        try:
-            status = each.lstat()
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            raise TrustError(f"{each}: {error.strerror}", code="trust.unusable", errno=error.errno) from error
-        if status.st_uid != ROOT or status.st_mode & WRITERS or stat.S_ISLNK(status.st_mode):
-            problem = f"{each} can be changed by others than root: no word in it counts"
-            raise TrustError(problem, code="trust.unusable", hint=f"chown root {each}; chmod go-w {each}")
+    try:
+        verify_trusted(path)
+    except FileNotFoundError:
+        return
+    except UntrustedPathError as error:
+        raise TrustError(str(error), code="trust.unusable", errno=error.errno, hint=error.hint) from error
+    except OSError as error:
+        raise TrustError(f"{path}: {error.strerror}", code="trust.unusable", errno=error.errno) from error

@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Protocol
 
 from warren.errors import HostError, WarrenError
-from warren.keys import Owners, open_key_file
+from warren.files.bounded_read import open_following
+from warren.files.key_file import Owners, open_key_file
+from warren.files.unix_listener import remove_socket
 from warren.privsep.helper_protocol import (
     ApplyDns,
     GetHostDns,
@@ -32,10 +34,10 @@ from warren.privsep.helper_protocol import (
 from warren.privsep.io.helper_client import HelperClient
 from warren.telemetry.conditions import Condition
 from warren.tunnel.dns_journal import DnsBackend
-from warren.tunnel.io.conffile import Opener, open_file
+from warren.tunnel.io.conffile import Opener
 from warren.tunnel.io.dns import Resolver
 from warren.tunnel.io.in_process import OpenDriver, open_no_driver
-from warren.tunnel.io.keyfile import turn
+from warren.tunnel.io.key_rotation import rotate_key
 from warren.tunnel.network import IPAddress
 from warren.tunnel.rotation import KeyFiles, Step
 
@@ -52,8 +54,8 @@ class KeyAccess(Protocol):
     def open(self, path: Path) -> int:
         """A descriptor to read it by. Raises OSError or KeyFileError."""
 
-    def turn(self, path: Path, step: Step) -> KeyFiles:
-        """One step of a rotation, as `keyfile.turn` does it. Raises StateError, KeyFileError, HostError."""
+    def rotate(self, path: Path, step: Step) -> KeyFiles:
+        """One step of a rotation, as `rotate_key` performs it. Raises StateError, KeyFileError, HostError."""
 
 
 class HostResolver(Protocol):
@@ -87,12 +89,12 @@ class PrivilegedOps:
     @property
     def open_config(self) -> Opener:
         """Opens the configuration, to be read again."""
-        return open_file if self.helper is None else config_opener(self.helper)
+        return open_following if self.helper is None else config_opener(self.helper)
 
     def remove_socket(self, path: Path) -> None:
         """The control socket. One that nobody can remove any more, the next start takes the place of."""
         try:
-            path.unlink()
+            remove_socket(path)
         except PermissionError:
             with suppress(WarrenError):
                 if self.helper is not None:
@@ -135,9 +137,9 @@ class DirectKeyAccess:
         """Raises OSError."""
         return open_key_file(path)
 
-    def turn(self, path: Path, step: Step) -> KeyFiles:
+    def rotate(self, path: Path, step: Step) -> KeyFiles:
         """Raises StateError, KeyFileError."""
-        return turn(path, step, self.owners)
+        return rotate_key(path, step, self.owners)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,10 +159,10 @@ class HelperKeyAccess:
                 raise
         return self.helper.ask_descriptor(OpenKey(str(path)))
 
-    def turn(self, path: Path, step: Step) -> KeyFiles:
+    def rotate(self, path: Path, step: Step) -> KeyFiles:
         """Raises StateError, KeyFileError or HostError."""
         if (os.access(path, os.R_OK) and os.access(path.parent, os.W_OK)) or not self._is_the_helpers(path):
-            return turn(path, step, self.owners)
+            return rotate_key(path, step, self.owners)
         return parse_key_files(self.helper.ask(RotateKey(str(path), step)))
 
     def _is_the_helpers(self, path: Path) -> bool:
@@ -203,7 +205,7 @@ def config_opener(helper: HelperClient) -> Opener:
 
     def open_config(path: Path) -> int:
         try:
-            return open_file(path)
+            return open_following(path)
         except PermissionError:
             return helper.ask_descriptor(OpenConfig())
 

@@ -25,7 +25,11 @@ from warren._core import drop_privileges as drop_process_privileges
 from warren.commands.settings import CommandSettings
 from warren.config.defaults import Defaults
 from warren.errors import HostError
-from warren.files.unix_socket import find_group, unix_socket
+from warren.files.directory import Directory, make_directory, open_directory
+from warren.files.trusted_path import Trust, UntrustedPathError, trusted_directory, walk_trusted
+from warren.files.unix_listener import InUseError, remove_dead_socket
+from warren.files.unix_socket import chown_socket as chown_socket_file
+from warren.files.unix_socket import find_group
 from warren.privsep.io.helper_client import HelperClient
 from warren.privsep.io.helper_process import Rules, start_helper
 from warren.privsep.io.privileged_ops import PrivilegedOps, direct_privileged_ops, helper_privileged_ops
@@ -43,9 +47,9 @@ PING_GROUPS = Path("/proc/sys/net/ipv4/ping_group_range")
 # The service's group may make files there; with the sticky bit it cannot touch those of root.
 SHARED, STATE = 0o1775, 0o1770
 OWN, LOG = 0o755, 0o750
+BY_LINKS = Trust(follow_links=True)
 JOURNAL, OWN_JOURNAL = "helper", "dns"
 IDENTITY = "node.jwks"  # as trust.io.identityfile has it, whose import costs every agent 10 MB
-WRITERS = stat.S_IWGRP | stat.S_IWOTH
 
 # What Python imports when it is first needed, from a place that another user may not read: getaddrinfo(3)'s encoding,
 # and that of a configuration, which is not asked for where it was empty at first.
@@ -165,7 +169,7 @@ def resolve_socket_link(socket: Path) -> Path:
 def chown_socket(socket: Path, service: Service) -> None:
     """What root has made is the service's."""
     if sys.platform != "win32" and is_root():
-        os.chown(socket, service.uid, -1, follow_symlinks=False)
+        chown_socket_file(socket, service.uid)
 
 
 def drop_privileges(service: Service) -> None:
@@ -219,16 +223,14 @@ def _make_directories(service: Service, config: ServiceConfig, defaults: Default
     for path, uid, mode in _directories(service, config, defaults):
         # One that others have made for more than this program stays as it is.
         if not path.is_dir() or path.name == defaults.program or str(path) == UAPI_DIRECTORY:
-            path.mkdir(parents=True, exist_ok=True)
+            make_directory(path, 0o755)
             own_directory(path, uid, service.gid, mode)
 
 
 def _hand_on(path: Path, service: Service) -> None:
     """A file that root has made before there was a service, if nobody else can have put it there. Raises OSError."""
-    with suppress(FileNotFoundError):
-        above = path.parent.stat()
-        if sys.platform != "win32" and above.st_uid == ROOT and not above.st_mode & WRITERS:
-            os.chown(path, service.uid, service.gid, follow_symlinks=False)
+    with suppress(FileNotFoundError, UntrustedPathError), trusted_directory(path.parent, BY_LINKS) as directory:
+        directory.chown(path.name, service.uid, service.gid)
 
 
 def _clear_dead_sockets(service: Service, config: ServiceConfig) -> None:
@@ -236,22 +238,9 @@ def _clear_dead_sockets(service: Service, config: ServiceConfig) -> None:
     named = {f"{network.interface}.sock" for network in config.networks}
     with suppress(OSError):
         for path in (*Path(UAPI_DIRECTORY).iterdir(),):
-            with suppress(OSError):
+            with suppress(OSError, HostError, InUseError):
                 if path.suffix == ".sock" and (path.name in named or path.lstat().st_uid == service.uid):
-                    _clear(path)
-
-
-def _clear(path: Path) -> None:
-    """Removes an engine's socket that nobody listens at. Raises OSError."""
-    with unix_socket() as probe:
-        if stat.S_ISSOCK(path.lstat().st_mode):
-            probe.setblocking(False)
-            try:
-                probe.connect(str(path))
-            except ConnectionRefusedError:
-                path.unlink()
-            except BlockingIOError:  # so many wait there that there is no room for one more
-                return
+                    remove_dead_socket(path)
 
 
 def _directories(service: Service, config: ServiceConfig, defaults: Defaults) -> Iterator[tuple[Path, int, int]]:
@@ -269,12 +258,10 @@ def _directories(service: Service, config: ServiceConfig, defaults: Defaults) ->
 
 def make_roots_own(path: Path) -> Path:
     """A directory of root's alone, in one where nobody but root can put another in its place. Raises OSError."""
-    above = path.parent.stat()
-    if above.st_uid != ROOT or (above.st_mode & WRITERS and not above.st_mode & stat.S_ISVTX):
-        problem = f"in {path.parent} others than root can replace what is root's"
-        raise HostError(problem, code="host.refused", hint=f"chown root {path.parent}; chmod 1770 {path.parent}")
-    path.mkdir(mode=0o700, exist_ok=True)
-    status = path.lstat()
+    with walk_trusted(path.parent, BY_LINKS) as found, Directory(found.path, os.dup(found.descriptor)) as above:
+        with suppress(FileExistsError):
+            above.make_directory(path.name, 0o700)
+        status = above.status(path.name)
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != ROOT or stat.S_IMODE(status.st_mode) != 0o700:
         raise HostError(f"{path} is not root's own directory", code="host.refused", hint=f"remove {path}")
     return path
@@ -282,14 +269,10 @@ def make_roots_own(path: Path) -> Path:
 
 def own_directory(path: Path, uid: int, gid: int, mode: int) -> None:
     """By a descriptor, so that no link can lead elsewhere. Raises OSError."""
-    if sys.platform != "win32":
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-        try:
-            if uid != ROOT and os.fstat(descriptor).st_uid == ROOT:
-                # What an agent that stayed root has left there.
-                for name in os.listdir(descriptor):  # noqa: PTH208, a descriptor
-                    os.chown(name, uid, gid, dir_fd=descriptor, follow_symlinks=False)
-            os.fchown(descriptor, uid, gid)
-            os.fchmod(descriptor, mode)
-        finally:
-            os.close(descriptor)
+    with open_directory(path, follow=False) as directory:
+        if uid != ROOT and directory.own_status().st_uid == ROOT:
+            # What an agent that stayed root has left there.
+            for name in directory.names():
+                directory.chown(name, uid, gid)
+        directory.set_owner(uid, gid)
+        directory.set_mode(mode)

@@ -1,7 +1,7 @@
 """The trust bundle of a node: a file that all may read and whoever installs it may write.
 
-Beside it stands the highest version that was ever there, so that an older bundle, from a backup or a thief, stays out
-also when it is put in the place by hand. Who can write both files is root on the node, and beyond any of this.
+Beside it is the highest version that was ever installed, so that an older bundle, from a backup or a thief, is refused
+also when it is put in place by hand. Who can write both files is root on the node, against whom this is no protection.
 """
 
 from __future__ import annotations
@@ -10,18 +10,19 @@ from collections.abc import Collection
 from pathlib import Path
 
 from warren.errors import TrustError
-from warren.files.atomic import make_directory, replace_file
+from warren.files.atomic import replace_file
+from warren.files.directory import make_directory
 from warren.jws import MAX_BYTES
 from warren.trust.bundle import TrustBundle
 from warren.trust.bundle_verify import MAX_LINES, verify_bundle
 
-MODE = 0o644
+MODE, DIRECTORY_MODE = 0o644, 0o755
 MAX_FILE_BYTES = MAX_LINES * (MAX_BYTES + 1)
 MAX_VERSION_BYTES = 32
 
 
 def read_bundle(path: Path, pins: Collection[str]) -> TrustBundle | None:
-    """What is installed, proven; None where nothing is. Raises TrustError."""
+    """Return the installed bundle after its verification, or None if there is none. Raises TrustError."""
     try:
         return verify_bundle(_read(path), pins, highest_version(path))
     except FileNotFoundError:
@@ -31,10 +32,10 @@ def read_bundle(path: Path, pins: Collection[str]) -> TrustBundle | None:
 
 
 def install_bundle(path: Path, text: str, pins: Collection[str]) -> TrustBundle:
-    """Puts a bundle in place: whole, on the disk when this returns, or not at all. Raises TrustError."""
+    """Verify a bundle and put it in place: whole, on the disk when this returns, or not at all. Raises TrustError."""
     try:
         bundle = verify_bundle(text, pins, highest_version(path))
-        make_directory(path.parent)
+        make_directory(path.parent, DIRECTORY_MODE, exact_mode=True)
         replace_file(path, text.strip().encode("ascii") + b"\n", MODE)
         replace_file(_version_path(path), f"{bundle.version}\n".encode(), MODE)
     except OSError as error:
@@ -43,19 +44,22 @@ def install_bundle(path: Path, text: str, pins: Collection[str]) -> TrustBundle:
 
 
 def highest_version(path: Path) -> int:
-    """Of all that were installed there; 0 where none was. Raises OSError, and TrustError for a file that says none."""
+    """Return the highest version that was ever installed, 0 if none was.
+
+    Raises OSError, and TrustError for a file that holds no version.
+    """
     try:
         with _version_path(path).open("rb") as file:
-            words = file.read(MAX_VERSION_BYTES).decode("ascii", "replace").strip()
+            text = file.read(MAX_VERSION_BYTES).decode("ascii", "replace").strip()
     except FileNotFoundError:
         return 0
-    if not words.isdecimal():
-        raise TrustError(f"{_version_path(path)} says no version", code="trust.malformed")
-    return int(words)
+    if not text.isdecimal():
+        raise TrustError(f"{_version_path(path)} holds no version", code="trust.malformed")
+    return int(text)
 
 
 def read_text(path: Path) -> str:
-    """A file with a bundle that is not installed. Raises TrustError."""
+    """Return the text of a bundle that is not installed. Raises TrustError."""
     try:
         return _read(path)
     except OSError as error:

@@ -10,6 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from warren.errors import HostError
+from warren.files.atomic import remove_file
+from warren.files.file_state import FileState, Kind
+from warren.files.in_place import overwrite_file
+from warren.files.snapshot import restore_snapshot, take_snapshot
 from warren.tunnel.dns import (
     RESOLVED_DIRECTORY,
     choose_way,
@@ -20,10 +24,9 @@ from warren.tunnel.dns import (
     resolv_conf,
     server_addresses,
 )
-from warren.tunnel.dns_journal import DnsBackend, Entry, FileState, Journal, Kind
+from warren.tunnel.dns_journal import DnsBackend, Entry, Journal
 from warren.tunnel.io.dns_journal_file import JournalFile
 from warren.tunnel.io.dns_programs import DnsPrograms
-from warren.tunnel.io.file_snapshot import put_state, read_state, write_in_place
 from warren.tunnel.network import IPAddress
 
 UNFINISHED = ".resolv.conf.warren"
@@ -38,7 +41,6 @@ class Resolver:
     def __init__(self, state: Path, root: Path = Path("/")) -> None:
         self._root = root
         self._file = root / "etc" / "resolv.conf"
-        self._unfinished = self._file.with_name(UNFINISHED)
         self._kept = state / "resolv.conf.before"
         self._journal = JournalFile(state)
         self._programs = DnsPrograms(root)
@@ -89,7 +91,7 @@ class Resolver:
         try:
             entries = self._journal.recover().entries
             if entries:
-                self._unfinished.unlink(missing_ok=True)
+                remove_file(self._file.with_name(UNFINISHED))
         except HostError as error:
             return (error,)
         except OSError as error:
@@ -108,7 +110,7 @@ class Resolver:
         if entry is None:
             return
         if entry.way is DnsBackend.FILE:
-            if not journal.is_ours(read_state(self._file)):
+            if not journal.is_ours(take_snapshot(self._file)):
                 raise self._changed(journal)
         elif self._way_of(frozenset((entry.way,))) is not entry.way:
             problem = f"{self._file} was changed by others: names no longer go the way of {entry.way}"
@@ -121,7 +123,7 @@ class Resolver:
         return journal.host_servers if journal.entries else self._servers_now()
 
     def _servers_now(self) -> tuple[IPAddress, ...]:
-        text = self._text_of(read_state(self._file))
+        text = self._text_of(take_snapshot(self._file))
         if is_resolveds_stub(text):
             text = _read(self._root / RESOLVED_DIRECTORY[1:] / "resolv.conf")
         return server_addresses(text)
@@ -132,7 +134,7 @@ class Resolver:
         return Entry(network, interface, (), way, record_name(way, interface, order))
 
     def _way_of(self, programs: frozenset[DnsBackend]) -> DnsBackend:
-        state = read_state(self._file)
+        state = take_snapshot(self._file)
         nsswitch = _read(self._root / "etc" / "nsswitch.conf")
         return choose_way(state, self._text_of(state), nsswitch, programs)
 
@@ -162,13 +164,13 @@ class Resolver:
                 raise
 
     def _apply_in_file(self, journal: Journal, wanted: Journal) -> None:
-        here = read_state(self._file)
+        here = take_snapshot(self._file)
         if not self._is_known(journal, here):
             raise self._changed(journal)
         self._write(journal, wanted, here)
 
     def _revert_in_file(self, journal: Journal, rest: Journal) -> None:
-        here = read_state(self._file)
+        here = take_snapshot(self._file)
         if not self._is_known(journal, here):
             self._give_up(journal, rest)
         elif rest.in_file:
@@ -208,7 +210,7 @@ class Resolver:
         self._journal.store(journal)
         try:
             try:
-                put_state(self._file, self._unfinished, state)
+                restore_snapshot(self._file, UNFINISHED, state)
             except OSError as error:
                 # A mount point, as in a container, is not to be renamed over.
                 if error.errno != errno.EBUSY or state.kind is not Kind.FILE:
@@ -221,10 +223,10 @@ class Resolver:
 
     def _write_in_place(self, content: bytes, before: bytes) -> None:
         try:
-            write_in_place(self._file, content)
+            overwrite_file(self._file, content)
         except OSError:
             with suppress(OSError):
-                write_in_place(self._file, before)
+                overwrite_file(self._file, before)
             raise
 
     def _refusal(self, error: OSError) -> HostError:

@@ -5,19 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 
 from warren.errors import HostError
-from warren.tunnel.dns_journal import FileState, Journal, Kind, encode_journal, parse_journal
-from warren.tunnel.io.file_snapshot import make_directory, put_state
+from warren.files.atomic import remove_file
+from warren.files.directory import make_directory
+from warren.files.file_state import FileState, Kind
+from warren.files.snapshot import restore_snapshot
+from warren.tunnel.dns_journal import Journal, encode_journal, parse_journal
+
+DIRECTORY_MODE, FILE_MODE = 0o700, 0o600
+TEMPORARY = ".dns.unfinished"
 
 
 class JournalFile:
-    """In `directory`, which is made when it is needed."""
+    """The journal in `directory`, which is made when it is needed."""
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / "dns.json"
-        self._unfinished = directory / ".dns.unfinished"
 
     def load(self) -> Journal:
-        """What was stored last. Raises HostError if it cannot be read."""
+        """Return what was stored last, an empty journal if there is none. Raises HostError if it cannot be read."""
         try:
             return parse_journal(self._path.read_bytes())
         except FileNotFoundError:
@@ -28,25 +33,26 @@ class JournalFile:
             raise HostError(f"{self._path}: {error}", code="dns.journal_unusable") from error
 
     def recover(self) -> Journal:
-        """The same after a start: what a killed process has left half written is gone. Raises HostError."""
+        """Remove what a killed process left unfinished, and return what was stored last. Raises HostError."""
+        unfinished = self._path.with_name(TEMPORARY)
         try:
-            self._unfinished.unlink(missing_ok=True)
+            remove_file(unfinished)
         except OSError as error:
-            raise self._unusable(self._unfinished, error) from error
+            raise self._unusable(unfinished, error) from error
         return self.load()
 
     def store(self, journal: Journal) -> None:
-        """It is on the disk when this returns. Raises HostError, with what was stored before."""
+        """Write a journal to the disk. Raises HostError, with what was stored before."""
         if journal.entries:
-            self.put_beside(self._path, FileState(Kind.FILE, encode_journal(journal), mode=0o600))
+            self.put_beside(self._path, FileState(Kind.FILE, encode_journal(journal), mode=FILE_MODE))
         elif self._path.exists():
             self.put_beside(self._path, FileState(Kind.ABSENT))
 
     def put_beside(self, path: Path, state: FileState) -> None:
-        """Puts a file into the journal's directory, as safely. Raises HostError."""
+        """Put a file into the directory of the journal, as safely. Raises HostError."""
         try:
-            make_directory(path.parent)
-            put_state(path, self._unfinished, state)
+            make_directory(path.parent, DIRECTORY_MODE)
+            restore_snapshot(path, TEMPORARY, state)
         except OSError as error:
             raise self._unusable(path, error) from error
 

@@ -7,6 +7,7 @@ import time
 from warren._core import Netlink
 from warren.clock import monotonic_seconds
 from warren.errors import EngineError, InterfaceError
+from warren.files.unix_listener import remove_socket
 from warren.tunnel.io.observe import ask, find_link, socket_path
 from warren.tunnel.io.policy import sweep
 
@@ -46,7 +47,7 @@ def remove(name: str, netlink: Netlink) -> None:
     if link is not None:
         netlink.delete_link(link.index)
     else:
-        socket_path(name).unlink(missing_ok=True)
+        remove_socket(socket_path(name))
     _wait_until_gone(name)
 
 

@@ -11,12 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.localapi.io.conftest import NOBODY
+from tests.localapi.io.served import Conversation, served
 from tests.localapi.simulator import SimulatedNetworks, config
 from warren.errors import HostError
 from warren.files.unix_listener import LOCK_SUFFIX, activation_fd, from_activation, listen
-
-from .conftest import NOBODY
-from .served import Conversation, served
 
 pytestmark = pytest.mark.integration
 
@@ -85,7 +84,7 @@ def test_the_socket_of_an_agent_that_was_killed_is_replaced(path: Path) -> None:
 @pytest.mark.security
 def test_what_is_no_socket_is_not_touched(path: Path) -> None:
     path.write_text("precious")
-    with pytest.raises(HostError, match="is there and is no socket"):
+    with pytest.raises(HostError, match="exists and is not a socket"):
         listen(path)
     assert path.read_text() == "precious"
 
@@ -159,6 +158,6 @@ def test_what_the_service_manager_should_not_hand_over(tmp_path: Path) -> None:
         socket.create_server(("127.0.0.1", 0)) as tcp,
     ):
         for each in (file.fileno(), deaf.fileno(), tcp.fileno()):
-            with pytest.raises(HostError, match=f"descriptor {each} is no listening Unix socket"):
+            with pytest.raises(HostError, match=f"descriptor {each} is not a listening Unix socket"):
                 from_activation(each)
             os.fstat(each)

@@ -16,7 +16,7 @@ from tests.memory import find
 from tests.secrets import forms, octets
 from warren._core import PresharedKey, PrivateKey
 from warren.errors import KeyFileError
-from warren.keys import read_preshared_key, read_private_key, write_preshared_key, write_private_key
+from warren.files.key_file import read_preshared_key, read_private_key, write_preshared_key, write_private_key
 
 pytestmark = [pytest.mark.integration, pytest.mark.security]
 
@@ -87,7 +87,7 @@ def test_a_file_of_a_stranger_is_refused(tmp_path: Path) -> None:
     """Row H-70: whoever owns it could change it."""
     path, own = key_file(tmp_path, TEXT), os.geteuid()
     assert read_private_key(path, (own, 1)) == KEY
-    with pytest.raises(KeyFileError, match=f"belongs to the user {own}") as error:
+    with pytest.raises(KeyFileError, match=f"is owned by an untrusted user .uid {own}.") as error:
         read_private_key(path, (own + 1, own + 2))
     assert error.value.code == "key_file.untrusted_owner"
 
@@ -194,7 +194,7 @@ def test_a_child_process_reads_no_key_of_its_parent() -> None:
 KEEPS_ONE = """
 import sys
 from pathlib import Path
-from warren.keys import read_private_key, write_private_key
+from warren.files.key_file import read_private_key, write_private_key
 from warren._core import PrivateKey
 path = Path(sys.argv[1])
 write_private_key(path, PrivateKey.generate())

@@ -12,8 +12,8 @@ from tests.faults import Kill, crash_points, is_killed, kills, python
 from tests.powercut import power_cuts
 from warren._core import PrivateKey
 from warren.errors import KeyFileError, StateError
-from warren.keys import read_private_key, write_private_key
-from warren.tunnel.io.keyfile import next_path, previous_path, read_key_files, recover, rotate
+from warren.files.key_file import read_private_key, write_private_key
+from warren.tunnel.io.key_rotation import next_path, previous_path, read_key_files, recover, rotate
 from warren.tunnel.rotation import KeyFiles, Stage, Step
 
 pytestmark = [pytest.mark.integration, pytest.mark.security]
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.security]
 ROTATE = """
 import sys
 from pathlib import Path
-from warren.tunnel.io.keyfile import rotate
+from warren.tunnel.io.key_rotation import rotate
 from warren.tunnel.rotation import Step
 print(rotate(Path(sys.argv[1]), Step(sys.argv[2])).next)
 """
@@ -107,7 +107,7 @@ REFUSED = """
 import sys
 from pathlib import Path
 from warren.errors import KeyFileError
-from warren.tunnel.io.keyfile import rotate
+from warren.tunnel.io.key_rotation import rotate
 from warren.tunnel.rotation import Step
 try:
     rotate(Path(sys.argv[1]), Step(sys.argv[2]))

@@ -1,0 +1,42 @@
+"""Reads with a limit: no link is followed, no pipe is waited for, and a long file takes no memory.
+
+Hostile directory: the state of a file is taken from the descriptor that is read, so that what was checked is what was
+read. Power cut: nothing is changed.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from warren.files.directory import NO_FOLLOW
+from warren.files.trusted_path import READ_FLAGS, Trust, open_trusted
+
+
+def open_for_reading(path: Path, *, trust: Trust | None = None) -> int:
+    """Open a file that is no link and return its descriptor. Raises OSError and UntrustedPathError."""
+    return os.open(path, READ_FLAGS | NO_FOLLOW) if trust is None else open_trusted(path, trust=trust)
+
+
+def open_following(path: Path) -> int:
+    """Open a file by whatever links lead to it, as a user names one. Raises OSError."""
+    return os.open(path, READ_FLAGS | getattr(os, "O_CLOEXEC", 0))
+
+
+def read_descriptor(descriptor: int, max_bytes: int) -> tuple[bytes, os.stat_result]:
+    """Return the first `max_bytes` octets of an open file and its state, and close it.
+
+    Raises OSError; the content of what is no regular file is empty.
+    """
+    with open(descriptor, "rb") as file:
+        status = os.fstat(file.fileno())
+        return file.read(max_bytes) if stat.S_ISREG(status.st_mode) else b"", status
+
+
+def read_bounded(path: Path, max_bytes: int, *, trust: Trust | None = None) -> tuple[bytes, os.stat_result]:
+    """Return the first `max_bytes` octets of a file that is no link, and its state.
+
+    Raises OSError and UntrustedPathError; the content of what is no regular file is empty.
+    """
+    return read_descriptor(open_for_reading(path, trust=trust), max_bytes)
