@@ -92,7 +92,8 @@ def test_where_others_could_put_a_record_of_their_own_none_is_begun(tmp_path: Pa
     configure(tmp_path, '[daemon]\nuser = "nobody"\n')
     done = warren("identity", "init", "--id", "gateway-001", "--root", str(tmp_path))
     assert done.returncode == 0
-    assert "the record of used commands is not begun yet: in " in done.stderr
+    assert "the record of used commands is not begun yet: " in done.stderr
+    assert f"{state} is owned by an untrusted user" in done.stderr
     assert [path.name for path in state.iterdir()] == ["identity"]
 
 
