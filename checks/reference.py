@@ -14,6 +14,7 @@ from pathlib import Path
 
 import click
 
+from checks import local_api
 from warren import errors
 from warren.cli.main import program
 from warren.telemetry import conditions, metrics
@@ -132,6 +133,23 @@ def conditions_page() -> str:
     )
 
 
+def local_api_page() -> str:
+    """Render the actions of the control socket and the routes of the local HTTP."""
+    sources = ROOT / "src" / "warren"
+    actions = [local_api.action_cells(row) for row in local_api.rows("Action", sources)]
+    local = [local_api.route_cells(row) for row in local_api.rows("Route", sources / "localapi")]
+    bootstrap = [local_api.route_cells(row) for row in local_api.rows("Route", sources / "commands")]
+    heads = ("method", "path", "over TCP", "meaning")
+    return (
+        f"# Local API\n\n{NOTE}\n{local_api.introduction()}\n"
+        f"## Actions\n\n{table(('action', 'group', 'config', 'data', 'log event', 'meaning'), actions)}\n"
+        f"## Error types\n\n{table(('type', 'meaning'), local_api.error_cells())}\n"
+        f"## Local HTTP\n\nA Unix socket needs no token.\n\n{table(heads, local)}\n"
+        "## Bootstrap endpoint\n\nIt is served only on the Unix socket `[services] bootstrap_socket`.\n\n"
+        f"{table(heads[:2] + heads[3:], [(method, path, text) for method, path, _, text in bootstrap])}"
+    )
+
+
 def cli_page() -> str:
     """Render every command of `warren` with its options."""
     context = click.Context(program, info_name="warren", **program.context_settings)
@@ -182,6 +200,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "cli.md": cli_page,
     "conditions.md": conditions_page,
     "errors.md": errors_page,
+    "local-api.md": local_api_page,
     "metrics.md": metrics_page,
 }
 

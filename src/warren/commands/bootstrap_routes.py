@@ -1,10 +1,5 @@
 """Redeem and verify bootstrap tokens over HTTP: a token opens a browser's session, and nginx verifies it (G-40, V-56).
 
-| path               | method | responds with                                                                      |
-|--------------------|--------|------------------------------------------------------------------------------------|
-| /bootstrap/redeem  | POST   | the session of `bootstrap_token` in a form or JSON, and its cookie; 403 if invalid |
-| /bootstrap/verify  | GET    | 204 with `X-Warren-User` and `X-Warren-Session` for a valid cookie; else 401       |
-
 1. Tokens and cookies are accepted only in a body and a header: a target would be in every log on its way.
 2. A token is consumed when it is redeemed.
 3. Attempts of all clients share one rate limit: 32 random bytes cannot be guessed, but a flood must not be free.
@@ -42,10 +37,11 @@ class BootstrapRoutes:
         self._verify_limit = RateLimit(VERIFY_PER_MINUTE)
 
     def routes(self) -> tuple[Route, ...]:
-        """Return the rows of the table above."""
+        """Return the rows to register."""
         return (Route("POST", "/bootstrap/redeem", self._redeem), Route("GET", "/bootstrap/verify", self._verify))
 
     async def _redeem(self, request: Request) -> Response:
+        """Redeem the `bootstrap_token` of a form or JSON for a session and its cookie: 403 if it is invalid."""
         self._take_token(self._redeem_limit)
         token = _token(request)
         session = await self._perform(redeem(token)) if TOKEN.problem(token) is None else None
@@ -56,6 +52,7 @@ class BootstrapRoutes:
         return json_response(200, members, (("Set-Cookie", cookie),))
 
     async def _verify(self, request: Request) -> Response:
+        """Return 204 with `X-Warren-User` and `X-Warren-Session` for a valid cookie, else 401."""
         self._take_token(self._verify_limit)
         cookie = _cookie(request.headers.get("cookie", ""))
         session = await self._perform(holder(cookie)) if TOKEN.problem(cookie) is None else None

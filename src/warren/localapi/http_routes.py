@@ -1,14 +1,4 @@
-"""Routes of the local HTTP.
-
-| path     | method | over TCP       | responds with                                                    |
-|----------|--------|----------------|------------------------------------------------------------------|
-| /healthz | GET    | public         | health (H-58); 503 when unhealthy; `?format=text` for OK or not  |
-| /health  | GET    | public         | health (P-41); 503 when unhealthy                                |
-| /metrics | GET    | public         | metrics, in the format that `Accept` requests                    |
-| /peers   | GET    | with the token | all peers (P-42)                                                 |
-| /info    | GET    | with the token | version, interfaces, configuration (P-44)                        |
-| /reload  | POST   | with the token | reads the configuration again (P-43)                             |
-"""
+"""Routes of the local HTTP: health, metrics, peers, and a reload."""
 
 from __future__ import annotations
 
@@ -52,7 +42,7 @@ class LocalRoutes:
         self._totals = Totals()
 
     def routes(self) -> tuple[Route, ...]:
-        """Return the rows of the table above."""
+        """Return the rows to register."""
         return (
             Route("GET", "/healthz", self._healthz, is_public=True),
             Route("GET", "/health", self._health, is_public=True),
@@ -63,6 +53,7 @@ class LocalRoutes:
         )
 
     async def _healthz(self, request: Request) -> Response:
+        """Return the health of all networks (H-58): 503 when unhealthy; as one word with `?format=text`."""
         judged = self._judge()
         match request.query().get("format", "json"):
             case "text":
@@ -75,22 +66,27 @@ class LocalRoutes:
                 )
 
     async def _health(self, _: Request) -> Response:
+        """Return the health as the Privateer interface has it (P-41): 503 when unhealthy."""
         judged = self._judge()
         return json_response(_status_code(judged), http_views.health(judged, self._samples()))
 
     async def _metrics(self, request: Request) -> Response:
+        """Return the metrics, in the format that `Accept` requests."""
         samples = self._samples()
         scrape = Scrape(samples, self._totals.add_up(samples), self._judge(), self._version, self._rejected_requests())
         content_type, body = exposition(families(scrape, aliases=self._aliases), request.headers.get("accept", ""))
         return Response(200, body, content_type)
 
     async def _peers(self, _: Request) -> Response:
+        """Return the peers of all networks (P-42)."""
         return json_response(200, http_views.peers(self._samples(), self._now()))
 
     async def _info(self, _: Request) -> Response:
+        """Return the version, the interfaces and the configuration (P-44)."""
         return json_response(200, http_views.info(self._networks.views(), self._version, self._agent_info()))
 
     async def _reload(self, _: Request) -> Response:
+        """Read the configuration again and apply the difference (P-43)."""
         await self._networks.reload()
         pending = [*self._networks.waiting()]
         data = {"reloaded": True, "revision": None}

@@ -1,0 +1,95 @@
+"""What an agent exposes of its subsystems."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+
+from tests.localapi.simulator import SimulatedNetworks, config
+from warren.agent.config import load_config
+from warren.agent.io.api import AgentApi
+from warren.agent.io.local_http import LocalHttp
+from warren.agent.subsystem import Subsystem
+from warren.config.defaults import defaults_for
+from warren.files.unix_listener import listen
+from warren.http.auth import Access
+from warren.http.io.listeners import TcpAddress, open_tcp
+from warren.local_client import Client
+from warren.localapi.action import Action, Data
+from warren.localapi.messages import PROTOCOL_VERSION, Request
+from warren.telemetry.conditions import Condition
+
+pytestmark = pytest.mark.integration
+
+
+async def count(request: Request, client: Client, _now: float) -> Data:
+    return {"network": request.network, "pid": client.pid}
+
+
+PLANTED = Subsystem(
+    "planted",
+    conditions=lambda: (Condition("service.down", "planted is down"),),
+    actions=(Action("count", count, read_only=True),),
+)
+
+
+def api(*subsystems: Subsystem, http: LocalHttp | None = None) -> AgentApi:
+    """Return the API of an agent that has nothing but these subsystems."""
+    configuration = load_config("", "agent.toml", defaults_for("warren"))
+    return AgentApi(configuration, SimulatedNetworks(config()), http or LocalHttp(), subsystems)
+
+
+def exchange(agent: AgentApi, path: Path, *requests: bytes) -> list[dict[str, object]]:
+    """Return the responses of the agent's control socket."""
+
+    async def whole() -> list[dict[str, object]]:
+        server = agent.control_server(listen(path), defaults_for("warren"), lambda: None, has_helper=False)
+        task = asyncio.ensure_future(server.run())
+        reader, writer = await asyncio.open_unix_connection(path)
+        writer.write(b"\n".join(requests))
+        writer.write_eof()
+        responses = [json.loads(line) async for line in reader]
+        writer.close()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return responses
+
+    return asyncio.run(whole())
+
+
+def test_actions_and_conditions_of_a_planted_subsystem_are_served(tmp_path: Path) -> None:
+    """No module but the subsystem's own knows its name, its action or its condition."""
+    count_, listed = exchange(api(PLANTED), tmp_path / "agent.sock", b'{"action":"count"}', b'{"action":"list"}')
+    assert count_["data"] == {"network": "default", "pid": os.getpid()}
+    assert isinstance(listed["data"], dict)
+    assert listed["data"]["conditions"] == [
+        {"name": "service.down", "severity": "degraded", "message": "planted is down"}
+    ]
+
+
+def test_an_agent_without_the_subsystem_rejects_its_action(tmp_path: Path) -> None:
+    (response,) = exchange(api(), tmp_path / "agent.sock", b'{"action":"count"}')
+    assert response["success"] is False
+
+
+def test_info_names_the_protocol_version_and_counts_rejected_requests(tmp_path: Path) -> None:
+    responses = exchange(api(), tmp_path / "agent.sock", b'{"action":"info"}', b"[]", b"{}", b'{"action":"info"}')
+    before, after = responses[0]["data"], responses[-1]["data"]
+    assert isinstance(before, dict)
+    assert isinstance(after, dict)
+    assert (before["protocol_version"], before["requests_rejected"]) == (PROTOCOL_VERSION, 0)
+    assert after["requests_rejected"] == 2
+
+
+def test_there_is_a_server_for_each_http_listener() -> None:
+    listeners = [open_tcp(TcpAddress(ip_address("127.0.0.1"), 0)) for _ in range(2)]
+    http = LocalHttp(tuple(listeners), Access())
+    assert [each.name for each in api(http=http).http_servers()] == [f"http {each.name}" for each in listeners]
+    assert api(http=http).info()["http"] == [each.name for each in listeners]
+    for listener in listeners:
+        listener.close()
