@@ -9,9 +9,9 @@ from pathlib import Path
 import process
 import uapi
 from contention import Moment, Usage
-from crowd import HEADERS_BYTES, PACKET_BYTES, Crowd, Load
 from engines import Engine
 from host import Host
+from loadgen import HEADERS_BYTES, PACKET_BYTES, Load, LoadGenerator
 from loading import resident
 from tunnel import Interface, cabled
 
@@ -51,13 +51,13 @@ def octets_with_two_sessions(engine: Engine) -> float:
     """Resident, a peer: after two handshakes of each of `MANY`; the buffers for packets were there before."""
     with cabled() as (near, far):
         interface = Interface(near, engine)
-        warming, crowd = Crowd(1), Crowd(MANY)
+        warming, generator = LoadGenerator(1), LoadGenerator(MANY)
         uapi.set_peers(interface, warming.keys(), MANY)
         with warming.running(far, interface, Load(seconds=WARMING_SECONDS, train=max(TRAINS))):
             pass
         before = resident(interface)
-        uapi.set_peers(interface, crowd.keys())
-        with crowd.running(far, interface, Load(sessions=2, rest=REST_SECONDS)) as running:
+        uapi.set_peers(interface, generator.keys())
+        with generator.running(far, interface, Load(sessions=2, rest=REST_SECONDS)) as running:
             running.wait_for("sending")
             return (resident(interface) - before) / MANY
 
@@ -67,10 +67,10 @@ def throughput(engine: Engine, shape: Shape, seconds: float) -> Activity:
     with cabled() as (near, far):
         # What is for nobody is dropped behind the TUN without a word, and so costs every engine the same.
         near.run("tee", "/proc/sys/net/ipv4/ip_forward", stdin="0")
-        interface, crowd = Interface(near, engine), Crowd(shape.peers)
-        uapi.set_peers(interface, crowd.keys())
+        interface, generator = Interface(near, engine), LoadGenerator(shape.peers)
+        uapi.set_peers(interface, generator.keys())
         load = Load(seconds=seconds + 3 * WARMING_SECONDS, train=shape.train)
-        with crowd.running(far, interface, load) as running:
+        with generator.running(far, interface, load) as running:
             running.wait_for("sending")
             time.sleep(WARMING_SECONDS)
             begin, octets, cpu_seconds = Moment(), _received_octets(near), _cpu_seconds(interface)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import process
 import uapi
-from crowd import FIRST_INNER
 from engines import Engine
 from failure import BenchError
+from loadgen import FIRST_INNER
 from tunnel import OUTER, PORT, Interface, cabled
 
 PEERS = 10_000

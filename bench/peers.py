@@ -1,7 +1,7 @@
 """`make bench-peers`: what many peers cost Warren, and wireguard-go beside it under the same load.
 
 Ten thousand that never connect: how long they take to load, how much memory each holds. A thousand that are there, with
-real handshakes and data from warren-crowd at the far end of a cable: memory with two sessions each, and throughput on
+real handshakes and data from warren-loadgen at the far end of a cable: memory with two sessions each, and throughput on
 the TUN's side beside that of one peer. The tables go to standard output as Markdown, what happens meanwhile to standard
 error. What falls short is said, and is no failure of this program.
 """
@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from functools import partial
 
 import activity
-import crowd
 import engines
 import harness
+import loadgen
 import loading
 import machine
 import peers_tables
@@ -49,7 +49,7 @@ def main() -> int:
 
 def gather() -> list[Engine | Absent]:
     """Who takes part, and the load."""
-    crowd.program()
+    loadgen.program()
     return [engines.warren(), engines.wireguard_go()]
 
 

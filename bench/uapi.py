@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Iterable
 
-import crowd
+import loadgen
 from failure import BenchError
 from tunnel import Interface
 
@@ -17,7 +17,7 @@ RECEIVE_BYTES = 1 << 16
 
 def set_peers(interface: Interface, keys: Iterable[str], first: int = 0) -> float:
     """Makes peers of these keys (base64) in one message, numbered from `first`; the seconds until it is answered."""
-    settings = (crowd.peer_settings(base64.b64decode(key).hex(), number) for number, key in enumerate(keys, first))
+    settings = (loadgen.peer_settings(base64.b64decode(key).hex(), number) for number, key in enumerate(keys, first))
     request = f"set=1\n{''.join(settings)}\n".encode()
     begin = time.monotonic()
     answer = ask(interface, request)

@@ -1,4 +1,4 @@
-//! One peer: a key, a machine, and the packet that it sends.
+//! One peer: a key, the protocol state machine, and the packet that it sends.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -10,28 +10,28 @@ use proto::{Event, Interface};
 use crate::clock::SystemRandom;
 use crate::packet::{self, DATAGRAM_BYTES, PACKET_BYTES};
 
-/// What all private keys of a crowd are made from.
+/// The octets from which all private keys are derived.
 pub(crate) type Seed = [u8; KEY_BYTES];
 
 /// Octets of a data message before its packet.
 const HEADER_BYTES: usize = 16;
 
-/// The key of a member: the seed, with its number in the middle, where clamping changes nothing.
+/// Return the key of a peer: the seed with its number in the middle, where clamping changes nothing.
 pub(crate) fn private_key(seed: &Seed, number: u32) -> PrivateKey {
     let mut octets = *seed;
     octets[8..12].copy_from_slice(&number.to_le_bytes());
     PrivateKey::from_bytes(octets)
 }
 
-/// See the module.
-pub(crate) struct Member {
+/// A simulated peer.
+pub(crate) struct Peer {
     pub(crate) interface: Interface,
     packet: Vec<u8>,
-    /// Handshakes done.
+    /// Completed handshakes.
     pub(crate) sessions: u32,
 }
 
-impl Member {
+impl Peer {
     pub(crate) fn new(seed: &Seed, number: u32, engine: PublicKey, at: SocketAddr, now: Now) -> Self {
         let mut interface = Interface::new(Box::new(SystemRandom));
         let anywhere = IpAddr::from(Ipv4Addr::UNSPECIFIED);
@@ -51,21 +51,21 @@ impl Member {
         Self { interface, packet: packet::from(packet::inner(number)), sessions: 0 }
     }
 
-    /// Fills `train`, a whole number of datagrams, with packets, and seals it. False if there is no session to send it
-    /// under: then a handshake has begun, if none had.
-    pub(crate) fn seal(&mut self, train: &mut [u8], now: Now) -> bool {
-        for datagram in train.chunks_mut(DATAGRAM_BYTES) {
+    /// Fill `batch`, a whole number of datagrams, with packets and seal it. Return false when there is no session; a
+    /// handshake is then started unless one is pending.
+    pub(crate) fn seal(&mut self, batch: &mut [u8], now: Now) -> bool {
+        for datagram in batch.chunks_mut(DATAGRAM_BYTES) {
             datagram[HEADER_BYTES..][..PACKET_BYTES].copy_from_slice(&self.packet);
         }
         let Some((peer, _)) = self.interface.route(&self.packet) else { return false };
-        let sealed = self.interface.seal(peer, train, DATAGRAM_BYTES, now);
+        let sealed = self.interface.seal(peer, batch, DATAGRAM_BYTES, now);
         if !sealed {
             self.interface.work_off_handshakes(1, now);
         }
         sealed
     }
 
-    /// Counts the handshakes done since it was last asked.
+    /// Count the handshakes completed since the last call.
     pub(crate) fn note_events(&mut self) {
         while let Some(event) = self.interface.take_event() {
             self.sessions += u32::from(matches!(event, Event::HandshakeCompleted { .. }));
@@ -79,13 +79,13 @@ mod tests {
 
     use super::*;
 
-    /// A member and a machine with its key as peer: the packets of a train come out as they went in.
+    /// The engine is a second state machine that has the generated peer's public key.
     #[test]
-    fn what_a_member_sends_is_delivered() {
+    fn packets_of_a_batch_are_delivered_unchanged() {
         let now = Now { boot: Duration::from_secs(9), unix: Duration::from_secs(1_700_000_000) };
         let at = |host: u8| SocketAddr::from(([192, 0, 2, host], 51820));
         let (seed, key) = ([7; KEY_BYTES], PrivateKey::from_bytes([9; KEY_BYTES]));
-        let mut member = Member::new(&seed, 3, key.public_key(), at(1), now);
+        let mut sender = Peer::new(&seed, 3, key.public_key(), at(1), now);
         let mut engine = Interface::new(Box::new(SystemRandom));
         let peer = PeerChange {
             allowed_ips: vec![AllowedIpChange::Add(IpAddr::from(packet::inner(3)).into())],
@@ -95,20 +95,20 @@ mod tests {
         engine.apply(&change, now);
         engine.set_up(now);
 
-        let mut train = vec![0; 2 * DATAGRAM_BYTES];
-        assert!(!member.seal(&mut train[..DATAGRAM_BYTES], now));
-        let mut initiation = member.interface.take_outgoing().expect("a handshake has begun").datagram;
+        let mut batch = vec![0; 2 * DATAGRAM_BYTES];
+        assert!(!sender.seal(&mut batch[..DATAGRAM_BYTES], now));
+        let mut initiation = sender.interface.take_outgoing().expect("a handshake is started").datagram;
         engine.receive(at(2).into(), &mut initiation, now);
         engine.work_off_handshakes(1, now);
-        let mut response = engine.take_outgoing().expect("it is answered").datagram;
-        member.interface.receive(at(1).into(), &mut response, now);
-        member.interface.work_off_handshakes(1, now);
-        member.note_events();
-        assert_eq!(member.sessions, 1);
+        let mut response = engine.take_outgoing().expect("the initiation is answered").datagram;
+        sender.interface.receive(at(1).into(), &mut response, now);
+        sender.interface.work_off_handshakes(1, now);
+        sender.note_events();
+        assert_eq!(sender.sessions, 1);
 
-        assert!(member.seal(&mut train, now));
-        let delivered = engine.receive_train(at(2).into(), &mut train, DATAGRAM_BYTES, now).to_vec();
+        assert!(sender.seal(&mut batch, now));
+        let delivered = engine.receive_batch(at(2).into(), &mut batch, DATAGRAM_BYTES, now).to_vec();
         assert_eq!(delivered.len(), 2);
-        assert!(delivered.into_iter().all(|packet| train[packet] == *member.packet));
+        assert!(delivered.into_iter().all(|packet| batch[packet] == *sender.packet));
     }
 }

@@ -1,5 +1,5 @@
-//! The one packet that a member sends: UDP over IPv4, as large as the tunnel carries, with checksums that hold, so that
-//! an engine may join a train of them into one.
+//! The one packet that a peer sends: UDP over IPv4, as large as the tunnel's MTU, with valid checksums, so that an engine
+//! can coalesce a batch of them (GRO).
 
 use std::net::Ipv4Addr;
 
@@ -7,21 +7,21 @@ use std::net::Ipv4Addr;
 pub(crate) const PACKET_BYTES: usize = 1420;
 /// Octets of the datagram that carries it: header, packet without padding (it fills the MTU), tag.
 pub(crate) const DATAGRAM_BYTES: usize = 16 + PACKET_BYTES + 16;
-/// Packets in one send at most: what an IPv4 datagram of 65,507 octets holds (UDP_SEGMENT).
-pub(crate) const TRAIN_PACKETS: usize = 65_507 / DATAGRAM_BYTES;
-/// Where all packets go: an address that nobody has, so that the host behind the engine drops them without an answer.
+/// The most packets in one send: what an IPv4 datagram of 65,507 octets holds (UDP_SEGMENT).
+pub(crate) const BATCH_PACKETS: usize = 65_507 / DATAGRAM_BYTES;
+/// The destination of all packets: an unassigned address, so that the host behind the engine drops them without an answer.
 const SINK: Ipv4Addr = Ipv4Addr::new(10, 9, 0, 99);
 const IP_BYTES: usize = 20;
 /// RFC 863, discard.
 const PORT: u16 = 9;
 const UDP: u8 = 17;
 
-/// The address of a member inside the tunnel.
+/// Return the address of a peer inside the tunnel.
 pub(crate) fn inner(number: u32) -> Ipv4Addr {
     Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 64, 0, 0)) + number)
 }
 
-/// A packet from this address.
+/// Build the packet of a peer with this address.
 pub(crate) fn from(source: Ipv4Addr) -> Vec<u8> {
     let mut packet = vec![0x57; PACKET_BYTES];
     packet[..IP_BYTES].fill(0);
@@ -48,7 +48,7 @@ pub(crate) fn from(source: Ipv4Addr) -> Vec<u8> {
     packet
 }
 
-/// RFC 1071, of an even number of octets.
+/// Compute the checksum of RFC 1071 over an even number of octets.
 fn sum(initial: u32, octets: &[u8]) -> u16 {
     let words = octets.chunks_exact(2).map(|word| u32::from(u16::from_be_bytes([word[0], word[1]])));
     let mut total = initial + words.sum::<u32>();
@@ -62,9 +62,9 @@ fn sum(initial: u32, octets: &[u8]) -> u16 {
 mod tests {
     use super::*;
 
-    /// An engine joins only packets whose checksums hold, and what it joins is what is measured.
+    /// An engine coalesces only packets with valid checksums, and coalescing is part of what is measured.
     #[test]
-    fn checksums_hold() {
+    fn checksums_are_valid() {
         for number in [0, 1, 255, 256, 65_535] {
             let packet = from(inner(number));
             assert_eq!(sum(0, &packet[..20]), 0xffff);

@@ -1,10 +1,10 @@
-//! Time for machines that are given it: as it passes, and as much later as they are told.
+//! A clock for sans-I/O state machines, which can be set ahead.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use proto::clock::{Now, Random};
 
-/// Starts now.
+/// The time since it was created, plus what it was advanced by.
 pub(crate) struct Clock {
     started: Instant,
     unix: Duration,
@@ -17,13 +17,13 @@ impl Clock {
         Self { started: Instant::now(), unix, ahead: Duration::ZERO }
     }
 
-    /// This moment, as the members know it.
+    /// Return the current time of all peers.
     pub(crate) fn now(&self) -> Now {
         let since = self.started.elapsed() + self.ahead;
         Now { boot: since, unix: self.unix + since }
     }
 
-    /// All members grow older at once.
+    /// Set the clock ahead for all peers at once.
     pub(crate) fn advance(&mut self, time: Duration) {
         self.ahead += time;
     }
@@ -33,7 +33,7 @@ impl Clock {
 pub(crate) struct SystemRandom;
 
 impl Random for SystemRandom {
-    /// Asks for at most 256 octets, which getrandom(2) gives whole.
+    /// Read at most 256 octets per call, which getrandom(2) returns whole.
     fn fill(&mut self, octets: &mut [u8]) {
         for part in octets.chunks_mut(256) {
             while rustix::rand::getrandom(&mut *part, rustix::rand::GetRandomFlags::empty()).is_err() {}

@@ -1,4 +1,4 @@
-"""Many peers of one interface, at the far end of the cable: the program warren-crowd (rust/crates/crowd)."""
+"""Many peers of one interface at the far end of the cable: the program warren-loadgen (rust/crates/loadgen)."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ FIRST_INNER = IPv4Address("10.64.0.0")
 
 @cache
 def program() -> Path:
-    """$WARREN_CROWD, else built by cargo in release mode."""
-    if named := os.environ.get("WARREN_CROWD"):
+    """Return $WARREN_LOADGEN, or the program that cargo builds in release mode."""
+    if named := os.environ.get("WARREN_LOADGEN"):
         return Path(named)
-    command = ["cargo", "build", "--release", "--locked", "--package", "warren-crowd"]
+    command = ["cargo", "build", "--release", "--locked", "--package", "warren-loadgen"]
     command += ["--manifest-path", str(TREE / "rust/Cargo.toml"), "--message-format", "json-render-diagnostics"]
     done = subprocess.run(command, stdout=subprocess.PIPE, timeout=BUILD_SECONDS, check=False)
     made = [executable for line in done.stdout.splitlines() if (executable := json.loads(line).get("executable"))]
     if done.returncode != 0 or not made:
-        raise BenchError("cargo could not build warren-crowd")
+        raise BenchError("cargo could not build warren-loadgen")
     return Path(made[-1])
 
 
@@ -49,7 +49,7 @@ def peer_settings(public_key_hex: str, number: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What a crowd does."""
+    """The parameters of a run."""
 
     sessions: int = 1
     """Handshakes of each peer, one after the other."""
@@ -61,7 +61,7 @@ class Load:
     """Packets that a peer sends at once."""
 
 
-class Crowd:
+class LoadGenerator:
     """Peers with fresh keys."""
 
     def __init__(self, peers: int) -> None:
@@ -106,4 +106,4 @@ class Running:
                 return
         if word != "sent" or not self.sent_packets:
             last = (self._far.log.read_text().strip() or "it said nothing").splitlines()[-1]
-            raise BenchError(f"warren-crowd ended: {last}")
+            raise BenchError(f"warren-loadgen ended: {last}")

@@ -1,32 +1,32 @@
-//! The command line.
+//! Command line arguments.
 
 use std::str::FromStr;
 use std::time::Duration;
 
 use proto::key::{PresharedKey, PublicKey};
 
-use crate::member::Seed;
-use crate::packet::TRAIN_PACKETS;
+use crate::packet::BATCH_PACKETS;
+use crate::peer::Seed;
 
-/// What is printed for a command line that means nothing.
+/// Printed for an invalid command line.
 pub(crate) const HELP: &str = "\
-usage: warren-crowd keys SEED PEERS
-       warren-crowd run SEED PEERS ENGINE SESSIONS REST SECONDS TRAIN
+usage: warren-loadgen keys SEED PEERS
+       warren-loadgen run SEED PEERS ENGINE SESSIONS REST SECONDS BATCH
 
-keys  prints the public keys that the peers of SEED (64 hexadecimal digits) have.
-run   makes each of them a peer of the engine whose public key is ENGINE (base64), with so many SESSIONS one after the
-      other, and prints `connected`; rests for REST seconds; prints `sending`; lets them send for so many SECONDS, in turn,
-      TRAIN packets at a time; prints `sent` and how many.
+keys  prints the public keys of the peers of SEED (64 hexadecimal digits).
+run   connects each of them to the engine whose public key is ENGINE (base64), with SESSIONS handshakes one after the
+      other, and prints `connected`; waits REST seconds; prints `sending`; sends for SECONDS from each peer in turn,
+      BATCH packets at a time; prints `sent` and the number of packets.
 ";
 
-/// What is asked for.
+/// The request on the command line.
 #[derive(Debug)]
 pub(crate) enum Request {
     Keys(Seed, u32),
     Run(Run),
 }
 
-/// A run of the crowd.
+/// The parameters of a run.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) seed: Seed,
@@ -35,23 +35,23 @@ pub(crate) struct Run {
     pub(crate) sessions: u32,
     pub(crate) rest: Duration,
     pub(crate) time: Duration,
-    pub(crate) train: usize,
+    pub(crate) batch: usize,
 }
 
 impl Request {
-    /// Reads the arguments after the program's name; `None` for those that mean nothing.
+    /// Parse the arguments after the program's name; `None` when they are invalid.
     pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Option<Self> {
         let arguments: Vec<String> = arguments.into_iter().collect();
         match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["keys", seed, peers] => Some(Self::Keys(parse_seed(seed)?, parse(peers)?)),
-            ["run", seed, peers, engine, sessions, rest, time, train] => Some(Self::Run(Run {
+            ["run", seed, peers, engine, sessions, rest, time, batch] => Some(Self::Run(Run {
                 seed: parse_seed(seed)?,
                 peers: parse(peers)?,
                 engine: PublicKey::from_base64(engine).ok()?,
                 sessions: parse(sessions)?,
                 rest: parse_seconds(rest)?,
                 time: parse_seconds(time)?,
-                train: parse(train).filter(|train| (1..=TRAIN_PACKETS).contains(train))?,
+                batch: parse(batch).filter(|batch| (1..=BATCH_PACKETS).contains(batch))?,
             })),
             _ => None,
         }
