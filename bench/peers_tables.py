@@ -35,8 +35,8 @@ def tables(results: dict[str, Rounds], engines: list[Engine | Absent]) -> Iterat
     )
     yield table([*RATES, *WORTH], [_rates(engine, train, results) for train in TRAINS for engine in engines])
     yield (
-        "Received: payload that the engine wrote to its TUN, of packets of one size that warren-loadgen sends as fast as a "
-        "core can. Where all that was offered was taken, the cost in CPU says more than the rate."
+        "Received: payload that the engine wrote to its TUN. All packets have one size, and warren-loadgen sends them as "
+        "fast as a core can. Where all that was offered was taken, the cost in CPU says more than the rate."
     )
 
 
