@@ -35,7 +35,7 @@ def tables(results: dict[str, Rounds], engines: list[Engine | Absent]) -> Iterat
     )
     yield table([*RATES, *WORTH], [_rates(engine, train, results) for train in TRAINS for engine in engines])
     yield (
-        "Received: payload that the engine wrote to its TUN. All packets have one size, and warren-loadgen sends them as "
+        "Received: payload that the engine wrote to its TUN. All packets have one size; warren-loadgen sends them as "
         "fast as a core can. Where all that was offered was taken, the cost in CPU says more than the rate."
     )
 

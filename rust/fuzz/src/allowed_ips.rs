@@ -155,7 +155,7 @@ impl Table {
         if let Some((peer, _)) = routed {
             let now = Now { boot: self.boot, unix: self.boot };
             assert!(!self.interface.seal(peer, &mut datagram, 72, now), "sealed without a session");
-            self.interface.work_off_handshakes(1, now);
+            self.interface.process_handshakes(1, now);
         }
         let called: Vec<_> =
             std::iter::from_fn(|| self.interface.take_outgoing()).map(|outgoing| outgoing.endpoint.remote).collect();

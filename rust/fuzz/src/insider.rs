@@ -92,8 +92,8 @@ impl Attack {
     /// The packets that the host delivers of datagrams of one length, and what it answers.
     fn deliver(&mut self, from: SocketAddr, train: &mut [u8], stride: usize) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
         let now = self.now();
-        let ranges = self.host.receive_train(Endpoint::from(from), train, stride, now).to_vec();
-        self.host.work_off_handshakes(8, now);
+        let ranges = self.host.receive_batch(Endpoint::from(from), train, stride, now).to_vec();
+        self.host.process_handshakes(8, now);
         (ranges.into_iter().map(|range| train[range].to_vec()).collect(), self.answers())
     }
 

@@ -144,7 +144,7 @@ fn train(pair: &mut Pair, how: u8, number: u16) {
     // The last one may be shorter.
     train.truncate(train.len().saturating_sub(usize::from(how >> 1 & 3) * stride / 4));
     let from = pair.hosts[1 - to].address;
-    pair.deliver_train(to, from, train, stride);
+    pair.deliver_batch(to, from, train, stride);
 }
 
 fn garble(octets: &mut Vec<u8>, how: u8, place: u16, script: &mut Script<'_>) {

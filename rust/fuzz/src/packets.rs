@@ -70,10 +70,10 @@ fn connect(near: &mut Interface, far: &mut Interface) {
 }
 
 fn pour(from: &mut Interface, to: &mut Interface, place: Endpoint) {
-    from.work_off_handshakes(1, NOW);
+    from.process_handshakes(1, NOW);
     while let Some(mut outgoing) = from.take_outgoing() {
         to.receive(place, &mut outgoing.datagram, NOW);
-        to.work_off_handshakes(1, NOW);
+        to.process_handshakes(1, NOW);
     }
 }
 
@@ -111,7 +111,7 @@ fn open(far: &mut Interface, packet: &[u8], mut train: Vec<u8>, count: usize, ev
     let mut padded = packet.to_vec();
     padded.resize(stride - OVERHEAD, 0);
     let whole = (20..=padded.len()).contains(&length) && (everything || source < 0x80);
-    let delivered = far.receive_train(Endpoint::from(address(0)), &mut train, stride, NOW).to_vec();
+    let delivered = far.receive_batch(Endpoint::from(address(0)), &mut train, stride, NOW).to_vec();
     assert_eq!(delivered.len(), if whole { count } else { 0 });
     for range in delivered {
         assert_eq!(train[range], padded[..length]);

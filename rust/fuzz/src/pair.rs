@@ -159,17 +159,17 @@ impl Pair {
     /// A datagram reaches a host, if its link is up.
     pub(crate) fn deliver(&mut self, to: usize, from: SocketAddr, datagram: Vec<u8>) {
         let stride = datagram.len().max(1);
-        self.deliver_train(to, from, datagram, stride);
+        self.deliver_batch(to, from, datagram, stride);
     }
 
     /// Datagrams of `stride` octets, the last perhaps shorter, reach a host together.
-    pub(crate) fn deliver_train(&mut self, to: usize, from: SocketAddr, mut train: Vec<u8>, stride: usize) {
+    pub(crate) fn deliver_batch(&mut self, to: usize, from: SocketAddr, mut train: Vec<u8>, stride: usize) {
         if !self.hosts[to].up {
             return;
         }
         let (now, most) = (self.now(), MOST_ANSWERS + train.len() / stride);
         let Host { interface, expected, .. } = &mut self.hosts[to];
-        for range in interface.receive_train(Endpoint::from(from), &mut train, stride, now).to_vec() {
+        for range in interface.receive_batch(Endpoint::from(from), &mut train, stride, now).to_vec() {
             let packet = &train[range];
             let sent = expected.remove(&number_of(packet)).expect("delivered what was not sent, or twice");
             assert_eq!(packet, sent, "another packet than was sent");
@@ -185,7 +185,7 @@ impl Pair {
     /// Works off handshakes that wait.
     pub(crate) fn work(&mut self, host: usize, most: usize) {
         let now = self.now();
-        self.hosts[host].interface.work_off_handshakes(most, now);
+        self.hosts[host].interface.process_handshakes(most, now);
         self.collect(host, usize::MAX);
     }
 

@@ -43,7 +43,7 @@ fn carry_out(change: &InterfaceChange) {
     interface.set_up(now);
     for _ in 0..2 {
         interface.apply(change, now);
-        interface.work_off_handshakes(MOST_PEERS, now);
+        interface.process_handshakes(MOST_PEERS, now);
         while interface.take_outgoing().is_some() {}
         now.boot += Duration::from_secs(3600);
         interface.on_deadline(now);

@@ -4,14 +4,14 @@
 //! four packets take two.
 
 mod chacha;
+mod kernel;
 mod poly;
 mod row;
-mod team;
 mod transpose;
 
 use crate::avx2::chacha::Stream;
+use crate::avx2::kernel::Kernel;
 use crate::avx2::poly::LANES;
-use crate::avx2::team::Team;
 use crate::lanes::{Lanes, State};
 use crate::packet::TAG_BYTES;
 
@@ -23,7 +23,7 @@ pub(crate) fn eight<const SEAL: bool>(
 ) -> [[[u8; TAG_BYTES]; LANES]; 2] {
     let mut stream = Stream::new(states, 1);
     let [low, high] = stream.next();
-    let (mut first, mut second) = (Team::new(first, &low), Team::new(second, &high));
+    let (mut first, mut second) = (Kernel::new(first, &low), Kernel::new(second, &high));
     for at in 0..first.chunks.max(second.chunks) {
         let [low, high] = stream.next();
         first.turn::<SEAL>(&low, at);
@@ -38,13 +38,13 @@ pub(crate) fn eight<const SEAL: bool>(
 pub(crate) fn four<const SEAL: bool>(lanes: Lanes<'_, LANES>, states: &mut [State; 8]) -> [[u8; TAG_BYTES]; LANES] {
     let mut stream = Stream::new(states, 2);
     let [keys, first] = stream.next();
-    let mut team = Team::new(lanes, &keys);
-    team.turn::<SEAL>(&first, 0);
-    for at in (1..team.chunks).step_by(2) {
+    let mut kernel = Kernel::new(lanes, &keys);
+    kernel.turn::<SEAL>(&first, 0);
+    for at in (1..kernel.chunks).step_by(2) {
         let [low, high] = stream.next();
-        team.turn::<SEAL>(&low, at);
-        team.turn::<SEAL>(&high, at + 1);
+        kernel.turn::<SEAL>(&low, at);
+        kernel.turn::<SEAL>(&high, at + 1);
     }
     stream.wipe();
-    team.tags()
+    kernel.tags()
 }

@@ -5,14 +5,14 @@
 //! that the first and the second half of a round each feed the eight lanes of one code.
 
 mod chacha;
+mod kernel;
 mod poly;
 mod row;
-mod team;
 mod transpose;
 
 use crate::avx512::chacha::Stream;
+use crate::avx512::kernel::{FEW, Kernel};
 use crate::avx512::poly::LANES;
-use crate::avx512::team::{FEW, Team};
 use crate::lanes::{Lanes, State};
 use crate::packet::TAG_BYTES;
 
@@ -24,7 +24,7 @@ pub(crate) fn sixteen<const SEAL: bool>(
 ) -> [[[u8; TAG_BYTES]; LANES]; 2] {
     let mut stream = Stream::new(states, 1);
     let [low, high] = stream.next();
-    let (mut first, mut second) = (Team::new(first, &low), Team::new(second, &high));
+    let (mut first, mut second) = (Kernel::new(first, &low), Kernel::new(second, &high));
     for at in 0..first.chunks.max(second.chunks) {
         let [low, high] = stream.next();
         first.turn::<SEAL>(&low, at);
@@ -39,15 +39,15 @@ pub(crate) fn sixteen<const SEAL: bool>(
 pub(crate) fn eight<const SEAL: bool>(lanes: Lanes<'_, LANES>, states: &mut [State; 16]) -> [[u8; TAG_BYTES]; LANES] {
     let mut stream = Stream::new(states, 2);
     let [keys, first] = stream.next();
-    let mut team = Team::new(lanes, &keys);
-    team.turn::<SEAL>(&first, 0);
-    for at in (1..team.chunks).step_by(2) {
+    let mut kernel = Kernel::new(lanes, &keys);
+    kernel.turn::<SEAL>(&first, 0);
+    for at in (1..kernel.chunks).step_by(2) {
         let [low, high] = stream.next();
-        team.turn::<SEAL>(&low, at);
-        team.turn::<SEAL>(&high, at + 1);
+        kernel.turn::<SEAL>(&low, at);
+        kernel.turn::<SEAL>(&high, at + 1);
     }
     stream.wipe();
-    team.tags()
+    kernel.tags()
 }
 
 /// The same for four packets.
@@ -55,14 +55,14 @@ pub(crate) fn eight<const SEAL: bool>(lanes: Lanes<'_, LANES>, states: &mut [Sta
 pub(crate) fn four<const SEAL: bool>(lanes: Lanes<'_, FEW>, states: &mut [State; 16]) -> [[u8; TAG_BYTES]; FEW] {
     let mut stream = Stream::new(states, 4);
     let [[k0, k1, k2, k3, first @ ..], next] = stream.next();
-    let mut team = Team::new(lanes, &[k0, k1, k2, k3]);
-    team.turn_rest::<SEAL>(&first, 0);
-    team.turn::<SEAL>(&next, 1);
-    for at in (3..team.chunks).step_by(4) {
+    let mut kernel = Kernel::new(lanes, &[k0, k1, k2, k3]);
+    kernel.turn_rest::<SEAL>(&first, 0);
+    kernel.turn::<SEAL>(&next, 1);
+    for at in (3..kernel.chunks).step_by(4) {
         let [low, high] = stream.next();
-        team.turn::<SEAL>(&low, at);
-        team.turn::<SEAL>(&high, at + 2);
+        kernel.turn::<SEAL>(&low, at);
+        kernel.turn::<SEAL>(&high, at + 2);
     }
     stream.wipe();
-    team.tags()
+    kernel.tags()
 }

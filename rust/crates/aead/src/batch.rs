@@ -23,7 +23,7 @@ impl Aead {
         }
     }
 
-    /// Opens packets in place, sixteen at a time, and does not allocate. `opened` gets each in its turn, and its text
+    /// Opens packets in place, sixteen at a time, and does not allocate. `opened` gets each in its process, and its text
     /// only if its tag is right; a forged packet does not touch the others.
     pub fn open<'a>(self, packets: impl IntoIterator<Item = Packet<'a>>, mut opened: impl FnMut(Opened<'a>)) {
         let mut packets = packets.into_iter();
@@ -43,21 +43,21 @@ pub(crate) struct Batch<'a> {
     entries: [Option<Entry<'a>>; BATCH],
     count: usize,
     /// Whether they came with none longer than the one before, as a train with its last packet shorter does.
-    falling: bool,
+    sorted_desc: bool,
 }
 
 impl<'a> Batch<'a> {
     /// No packets.
     pub(crate) fn new() -> Self {
-        Self { entries: [const { None }; BATCH], count: 0, falling: true }
+        Self { entries: [const { None }; BATCH], count: 0, sorted_desc: true }
     }
 
     /// Takes the next packets in place of those before; false if there are no more.
     pub(crate) fn fill(&mut self, packets: &mut impl Iterator<Item = Packet<'a>>) -> bool {
-        (self.count, self.falling) = (0, true);
+        (self.count, self.sorted_desc) = (0, true);
         let mut before = usize::MAX;
         for (entry, packet) in self.entries.iter_mut().zip(packets) {
-            self.falling &= packet.text.len() <= before;
+            self.sorted_desc &= packet.text.len() <= before;
             before = packet.text.len();
             *entry = Some(Entry { packet, place: self.count, authentic: false });
             self.count += 1;
@@ -70,7 +70,7 @@ impl<'a> Batch<'a> {
         self.groups(aead, |form, group| match form {
             Form::Single => group.iter_mut().flatten().for_each(|entry| single::seal_in_place(&mut entry.packet)),
             _ => {
-                let tags = lockstep::turn::<true>(aead, form, group);
+                let tags = lockstep::process::<true>(aead, form, group);
                 for (entry, tag) in group.iter_mut().flatten().zip(tags) {
                     *entry.packet.tag = tag;
                 }
@@ -85,11 +85,11 @@ impl<'a> Batch<'a> {
                 group.iter_mut().flatten().for_each(|entry| entry.authentic = single::open_in_place(&mut entry.packet));
             }
             _ => {
-                let tags = lockstep::turn::<false>(aead, form, group);
+                let tags = lockstep::process::<false>(aead, form, group);
                 group.iter_mut().flatten().zip(tags).for_each(|(entry, tag)| entry.check_tag(&tag));
             }
         });
-        if !self.falling {
+        if !self.sorted_desc {
             self.entries[..self.count].sort_unstable_by_key(|entry| entry.as_ref().map(|entry| entry.place));
         }
         for Entry { packet, authentic, .. } in self.entries[..self.count].iter_mut().filter_map(Option::take) {
@@ -100,7 +100,7 @@ impl<'a> Batch<'a> {
     /// The packets in groups, the longest first.
     fn groups(&mut self, aead: Aead, mut work: impl FnMut(Form, &mut [Option<Entry<'a>>])) {
         let length = |entry: &Option<Entry<'a>>| entry.as_ref().map(|entry| entry.packet.text.len());
-        if !self.falling {
+        if !self.sorted_desc {
             self.entries[..self.count].sort_unstable_by_key(|entry| Reverse(length(entry)));
         }
         let mut rest = &mut self.entries[..self.count];

@@ -6,7 +6,7 @@ use crate::plan::{BATCH, Form};
 
 /// Turns the texts of a group and gives the tags of the ciphertexts, in the same order.
 #[cfg(target_arch = "x86_64")]
-pub(crate) fn turn<const SEAL: bool>(
+pub(crate) fn process<const SEAL: bool>(
     aead: Aead,
     form: Form,
     group: &mut [Option<Entry<'_>>],
@@ -54,6 +54,6 @@ pub(crate) fn turn<const SEAL: bool>(
 
 /// No path of this architecture goes in lockstep.
 #[cfg(not(target_arch = "x86_64"))]
-pub(crate) fn turn<const SEAL: bool>(_: Aead, _: Form, _: &mut [Option<Entry<'_>>]) -> [[u8; TAG_BYTES]; BATCH] {
+pub(crate) fn process<const SEAL: bool>(_: Aead, _: Form, _: &mut [Option<Entry<'_>>]) -> [[u8; TAG_BYTES]; BATCH] {
     unreachable!("the plan has no groups here")
 }

@@ -27,7 +27,7 @@ pub struct Device {
 #[derive(Clone)]
 pub struct Handle {
     requests: mpsc::Sender<Request>,
-    bell: Arc<OwnedFd>,
+    wakeup: Arc<OwnedFd>,
 }
 
 impl Device {
@@ -38,13 +38,13 @@ impl Device {
     /// `InvalidInput` for a path that there is not, or what the kernel said to eventfd(2), epoll(7), netlink(7) or clone(2).
     pub fn open(tun: Tun) -> io::Result<Self> {
         let events = Arc::new(EventQueue::new()?);
-        let bell = Arc::new(eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?);
+        let wakeup = Arc::new(eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?);
         let (sender, requests) = mpsc::channel();
         let name = format!("warren-{}", tun.name()?);
-        let worker = Worker::new(tun, aead_by_environment()?, requests, Arc::clone(&bell), Arc::clone(&events))?;
+        let worker = Worker::new(tun, aead_by_environment()?, requests, Arc::clone(&wakeup), Arc::clone(&events))?;
         let watched = Arc::clone(&events);
         let thread = std::thread::Builder::new().name(name).spawn(move || watched.push(run(worker)))?;
-        Ok(Self { handle: Handle { requests: sender, bell }, events, thread: Some(thread) })
+        Ok(Self { handle: Handle { requests: sender, wakeup }, events, thread: Some(thread) })
     }
 
     /// What has happened. The last event is [`Event::Ended`].
@@ -88,8 +88,8 @@ fn aead_by_environment() -> io::Result<Aead> {
 fn run(worker: Worker) -> Event {
     let work = || std::panic::catch_unwind(AssertUnwindSafe(|| worker.run()));
     // SAFETY: the packet thread starts no process.
-    let reason =
-        unsafe { keymem::shielded(work) }.unwrap_or_else(|_| EndReason::Failed("the packet thread panicked".into()));
+    let reason = unsafe { keymem::with_protected_stack(work) }
+        .unwrap_or_else(|_| EndReason::Failed("the packet thread panicked".into()));
     Event::Ended { reason }
 }
 
@@ -97,7 +97,7 @@ impl Handle {
     fn send(&self, request: Request) {
         // A thread that has ended takes no requests; who waits for an answer then sees the channel closed.
         if self.requests.send(request).is_ok() {
-            let _ = rustix::io::write(&self.bell, &1u64.to_ne_bytes());
+            let _ = rustix::io::write(&self.wakeup, &1u64.to_ne_bytes());
         }
     }
 }

@@ -112,7 +112,7 @@ impl From<proto::Event> for Event {
 #[derive(Debug)]
 pub struct EventQueue {
     waiting: Mutex<Waiting>,
-    bell: OwnedFd,
+    wakeup: OwnedFd,
 }
 
 #[derive(Debug, Default)]
@@ -123,8 +123,8 @@ struct Waiting {
 
 impl EventQueue {
     pub(crate) fn new() -> std::io::Result<Self> {
-        let bell = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
-        Ok(Self { waiting: Mutex::default(), bell })
+        let wakeup = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
+        Ok(Self { waiting: Mutex::default(), wakeup })
     }
 
     pub(crate) fn push(&self, event: Event) {
@@ -135,14 +135,14 @@ impl EventQueue {
         }
         waiting.events.push_back(event);
         // The bell's counter cannot overflow before 2^64 events; a bell that rings already is well.
-        let _ = rustix::io::write(&self.bell, &1u64.to_ne_bytes());
+        let _ = rustix::io::write(&self.wakeup, &1u64.to_ne_bytes());
     }
 
     /// Takes all events there are, oldest first, and silences the descriptor.
     #[must_use]
     pub fn drain(&self) -> Vec<Event> {
         let mut waiting = self.lock();
-        let _ = rustix::io::read(&self.bell, &mut [0u8; 8]);
+        let _ = rustix::io::read(&self.wakeup, &mut [0u8; 8]);
         waiting.events.drain(..).collect()
     }
 
@@ -159,7 +159,7 @@ impl EventQueue {
 
 impl AsFd for EventQueue {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.bell.as_fd()
+        self.wakeup.as_fd()
     }
 }
 

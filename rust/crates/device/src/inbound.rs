@@ -26,14 +26,20 @@ impl Inbound {
     }
 
     /// Takes one batch from a socket and writes what is in it to the TUN.
-    pub(crate) fn turn(&mut self, socket: &Socket, interface: &mut Interface, tun: &Tun, now: Now) -> io::Result<()> {
+    pub(crate) fn process_batch(
+        &mut self,
+        socket: &Socket,
+        interface: &mut Interface,
+        tun: &Tun,
+        now: Now,
+    ) -> io::Result<()> {
         self.inbox.receive(socket)?;
         let (arrivals, storage) = self.inbox.take();
         let kinds = Kinds { tcp: self.offloads.tcp.is_ok(), udp: self.offloads.udp.is_ok() };
         let mut writer = Writer { tun, offloads: &mut self.offloads, lost: 0 };
         for arrival in arrivals {
             let train = &mut storage[arrival.start..][..arrival.len];
-            let packets = interface.receive_train(arrival.from, train, arrival.stride, now);
+            let packets = interface.receive_batch(arrival.from, train, arrival.stride, now);
             for packet in packets {
                 let range = arrival.start + packet.start..arrival.start + packet.end;
                 self.coalescer.add(storage, range, kinds, &mut writer);

@@ -60,7 +60,7 @@ impl Link {
     }
 
     /// Opens the socket anew if it was closed; true if so.
-    pub(crate) fn watch_again(&mut self) -> bool {
+    pub(crate) fn rewatch(&mut self) -> bool {
         if self.watch.is_some() {
             return false;
         }

@@ -30,7 +30,13 @@ impl Outbound {
     }
 
     /// Sends what the TUN has, until it is empty or one batch is full. False if the link went down or away.
-    pub(crate) fn turn(&mut self, tun: &Tun, interface: &mut Interface, sockets: Option<&Sockets>, now: Now) -> bool {
+    pub(crate) fn process_batch(
+        &mut self,
+        tun: &Tun,
+        interface: &mut Interface,
+        sockets: Option<&Sockets>,
+        now: Now,
+    ) -> bool {
         let mut up = true;
         for _ in 0..READS {
             match tun.read(&mut self.buffer) {

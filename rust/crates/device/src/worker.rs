@@ -26,13 +26,13 @@ use crate::tun::{Offloads, Tun, TunState};
 use crate::udp::{self, Family, Sockets};
 
 /// Handshake messages worked off in one turn: some milliseconds at the most, between two batches of packets.
-const HANDSHAKES_A_TURN: usize = 8;
+const HANDSHAKES_PER_ITERATION: usize = 8;
 /// Source addresses of which the host's routes are asked in one turn: a question takes some microseconds.
-const REVIEWS_A_TURN: usize = 64;
+const REVALIDATIONS_PER_ITERATION: usize = 64;
 /// Between two times that all source addresses are put in doubt.
-const BETWEEN_DOUBTS: Duration = Duration::from_secs(1);
+const INVALIDATION_INTERVAL: Duration = Duration::from_secs(1);
 /// How often the link is looked at, as a TUN in another namespace sends no word of going up or down.
-const LOOK_AT_LINK: Duration = Duration::from_secs(1);
+const LINK_POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The state of the packet thread.
 pub(crate) struct Worker {
@@ -40,22 +40,22 @@ pub(crate) struct Worker {
     link: Link,
     poller: Poller,
     requests: mpsc::Receiver<Request>,
-    bell: Arc<OwnedFd>,
+    wakeup: Arc<OwnedFd>,
     events: Arc<EventQueue>,
     port: Port,
     /// A refusal of the port that was told already.
     port_refused: bool,
     up: bool,
-    next_look: Duration,
+    next_link_poll: Duration,
     /// Routes changed since the source addresses were last put in doubt.
     routes_changed: bool,
-    next_doubt: Duration,
+    next_invalidation: Duration,
     /// Offloads of which it was told that they are off.
-    told_off: Vec<OffloadOff>,
+    reported_offloads_off: Vec<OffloadOff>,
     outbound: Outbound,
     inbound: Inbound,
     /// Keys of which the traces on this stack were wiped.
-    forgotten: u64,
+    wiped_count: u64,
 }
 
 impl Worker {
@@ -63,7 +63,7 @@ impl Worker {
         tun: Tun,
         aead: Aead,
         requests: mpsc::Receiver<Request>,
-        bell: Arc<OwnedFd>,
+        wakeup: Arc<OwnedFd>,
         events: Arc<EventQueue>,
     ) -> std::io::Result<Self> {
         let offloads = tun.offloads().clone();
@@ -73,7 +73,7 @@ impl Worker {
         if let Some(watch) = link.watch() {
             poller.add(Source::Network, watch)?;
         }
-        poller.add(Source::Requests, &bell)?;
+        poller.add(Source::Requests, &wakeup)?;
         let mut interface = Interface::new(Box::new(SystemRandom));
         interface.set_aead(aead);
         Ok(Self {
@@ -81,26 +81,26 @@ impl Worker {
             link,
             poller,
             requests,
-            bell,
+            wakeup,
             events,
             port: Port::default(),
             port_refused: false,
             up: false,
-            next_look: Duration::ZERO,
+            next_link_poll: Duration::ZERO,
             routes_changed: false,
-            next_doubt: Duration::ZERO,
-            told_off: Vec::new(),
+            next_invalidation: Duration::ZERO,
+            reported_offloads_off: Vec::new(),
             outbound: Outbound::new(),
             inbound: Inbound::new(offloads),
-            forgotten: 0,
+            wiped_count: 0,
         })
     }
 
     /// Works until the device is closed or the link is gone.
     pub(crate) fn run(mut self) -> EndReason {
         loop {
-            let turned = self.turn();
-            self.burn_traces();
+            let turned = self.process_batch();
+            self.wipe_stack_after_key();
             match turned {
                 Ok(None) => {}
                 Ok(Some(reason)) => return reason,
@@ -110,25 +110,25 @@ impl Worker {
     }
 
     /// A key that nobody holds any more is not to be read on the stack either.
-    fn burn_traces(&mut self) {
-        let forgotten = keymem::forgotten();
-        if forgotten != self.forgotten {
-            self.forgotten = forgotten;
-            keymem::burn();
+    fn wipe_stack_after_key(&mut self) {
+        let wiped_count = keymem::wiped_count();
+        if wiped_count != self.wiped_count {
+            self.wiped_count = wiped_count;
+            keymem::wipe_stack();
         }
     }
 
     /// Not inlined: its frame is to lie below the one that has it wiped.
     #[inline(never)]
-    fn turn(&mut self) -> std::io::Result<Option<EndReason>> {
-        let ready = self.poller.wait(self.patience(clock::now().boot))?;
+    fn process_batch(&mut self) -> std::io::Result<Option<EndReason>> {
+        let ready = self.poller.wait(self.poll_timeout(clock::now().boot))?;
         let now = clock::now();
         for source in ready {
             match source {
                 Source::Tun => self.send_packets(now),
                 Source::V4 => self.receive_datagrams(Family::V4, now)?,
                 Source::V6 => self.receive_datagrams(Family::V6, now)?,
-                Source::Network => self.follow_network(),
+                Source::Network => self.read_network_changes(),
                 Source::Requests => {
                     if self.answer_request(now) {
                         return Ok(Some(EndReason::Closed));
@@ -136,35 +136,36 @@ impl Worker {
                 }
             }
         }
-        if now.boot >= self.next_look && self.look_at_link(now) == TunState::Gone {
+        if now.boot >= self.next_link_poll && self.poll_link(now) == TunState::Gone {
             return Ok(Some(EndReason::LinkDeleted));
         }
         self.interface.on_deadline(now);
-        self.interface.work_off_handshakes(HANDSHAKES_A_TURN, now);
-        self.review_sources(now);
+        self.interface.process_handshakes(HANDSHAKES_PER_ITERATION, now);
+        self.revalidate_sources(now);
         self.dispatch();
         Ok(None)
     }
 
     /// How long to sleep if nothing comes.
-    fn patience(&self, boot: Duration) -> Duration {
-        if self.interface.handshakes_wait() || self.interface.doubts_sources() {
+    fn poll_timeout(&self, boot: Duration) -> Duration {
+        if self.interface.has_pending_handshakes() || self.interface.has_invalidated_sources() {
             return Duration::ZERO;
         }
-        let deadline = self.interface.next_deadline().map_or(self.next_look, |deadline| deadline.min(self.next_look));
+        let deadline =
+            self.interface.next_deadline().map_or(self.next_link_poll, |deadline| deadline.min(self.next_link_poll));
         deadline.saturating_sub(boot)
     }
 
     fn send_packets(&mut self, now: Now) {
         let Self { outbound, link, interface, port, .. } = self;
-        if !outbound.turn(&link.tun, interface, port.sockets(), now) {
-            self.next_look = Duration::ZERO;
+        if !outbound.process_batch(&link.tun, interface, port.sockets(), now) {
+            self.next_link_poll = Duration::ZERO;
         }
     }
 
     fn receive_datagrams(&mut self, family: Family, now: Now) -> std::io::Result<()> {
         let socket = self.port.sockets().and_then(|sockets| sockets.of(family));
-        socket.map_or(Ok(()), |socket| self.inbound.turn(socket, &mut self.interface, &self.link.tun, now))
+        socket.map_or(Ok(()), |socket| self.inbound.process_batch(socket, &mut self.interface, &self.link.tun, now))
     }
 
     /// Sends what the machine itself wants sent, and tells what it has to tell. A full socket is waited for once.
@@ -189,28 +190,28 @@ impl Worker {
     }
 
     /// Word from netlink: the link is looked at in this turn, and source addresses may have lost their route.
-    fn follow_network(&mut self) {
+    fn read_network_changes(&mut self) {
         let changes = self.link.changes();
         if changes.links {
-            self.next_look = Duration::ZERO;
+            self.next_link_poll = Duration::ZERO;
         }
         self.routes_changed |= changes.addresses || changes.routes;
     }
 
     /// Asks the host's routes about some of the source addresses in doubt. All are put in doubt when routes have changed,
     /// but in a storm of changes once a second.
-    fn review_sources(&mut self, now: Now) {
-        if self.routes_changed && now.boot >= self.next_doubt {
+    fn revalidate_sources(&mut self, now: Now) {
+        if self.routes_changed && now.boot >= self.next_invalidation {
             self.routes_changed = false;
-            self.next_doubt = now.boot + BETWEEN_DOUBTS;
-            self.interface.doubt_sources();
+            self.next_invalidation = now.boot + INVALIDATION_INTERVAL;
+            self.interface.invalidate_sources();
         }
         let (link, fwmark) = (&mut self.link, self.port.fwmark());
-        self.interface.review_sources(REVIEWS_A_TURN, |endpoint| link.keeps_source(endpoint, fwmark));
+        self.interface.revalidate_sources(REVALIDATIONS_PER_ITERATION, |endpoint| link.keeps_source(endpoint, fwmark));
     }
 
-    fn look_at_link(&mut self, now: Now) -> TunState {
-        self.next_look = now.boot + LOOK_AT_LINK;
+    fn poll_link(&mut self, now: Now) -> TunState {
+        self.next_link_poll = now.boot + LINK_POLL_INTERVAL;
         let state = self.link.state();
         if let Some(mtu) = self.link.mtu() {
             self.interface.set_mtu(mtu);
@@ -220,14 +221,14 @@ impl Worker {
             TunState::Down | TunState::Gone if self.up => self.go_down(),
             TunState::Down | TunState::Gone => {}
         }
-        if self.link.watch_again()
+        if self.link.rewatch()
             && let Some(watch) = self.link.watch()
             && self.poller.add(Source::Network, watch).is_ok()
         {
             self.routes_changed = true;
         }
-        self.outbound.outbox.doubt_limits();
-        self.tell_offloads();
+        self.outbound.outbox.expire_limits();
+        self.report_offloads();
         state
     }
 
@@ -267,7 +268,7 @@ impl Worker {
 
     /// Answers one request, so that many of them do not hold up packets; true if it is to close.
     fn answer_request(&mut self, now: Now) -> bool {
-        let _ = rustix::io::read(&self.bell, &mut [0u8; 8]);
+        let _ = rustix::io::read(&self.wakeup, &mut [0u8; 8]);
         let Ok(request) = self.requests.try_recv() else { return false };
         match request {
             Request::Apply(change, answer) => {
@@ -279,7 +280,7 @@ impl Worker {
             Request::Close => return true,
         }
         // There may be more; if not, the next turn finds out.
-        let _ = rustix::io::write(&self.bell, &1u64.to_ne_bytes());
+        let _ = rustix::io::write(&self.wakeup, &1u64.to_ne_bytes());
         false
     }
 
@@ -318,11 +319,11 @@ impl Worker {
     }
 
     /// Tells of every offload that was lost since the last look.
-    fn tell_offloads(&mut self) {
+    fn report_offloads(&mut self) {
         let off = self.offloads_off();
-        for offload in off.iter().filter(|offload| !self.told_off.contains(offload)) {
+        for offload in off.iter().filter(|offload| !self.reported_offloads_off.contains(offload)) {
             self.events.push(Event::OffloadOff { name: offload.name.clone(), reason: offload.reason.clone() });
         }
-        self.told_off = off;
+        self.reported_offloads_off = off;
     }
 }

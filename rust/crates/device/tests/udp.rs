@@ -238,7 +238,7 @@ fn a_train_too_long_for_its_route_goes_in_fragments() {
     }
     assert!(outbox.segmentation().unwrap_err().starts_with("a peer's route takes no long trains: "));
     ip("link set lo mtu 65536");
-    outbox.doubt_limits();
+    outbox.expire_limits();
     for number in 0..20u8 {
         queue(&mut outbox, 1, to("127.0.0.1", other.port()), &[number; 1452]);
     }

@@ -7,9 +7,9 @@ use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, parse_ip};
 use netlink_packet_route::address::{AddressAttribute, AddressHeader, AddressMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use crate::conversation::attributes;
 use crate::error::NetError;
 use crate::netlink::Netlink;
+use crate::socket::attributes;
 
 /// Octets of `struct ifaddrmsg`.
 const HEADER_BYTES: usize = 8;

@@ -7,13 +7,13 @@
 
 mod address;
 mod attribute;
-mod conversation;
 mod error;
 mod link;
 mod netlink;
 mod nftables;
 mod route;
 mod rule;
+mod socket;
 mod watch;
 mod wireguard;
 

@@ -6,9 +6,9 @@ use netlink_packet_route::link::{
     InfoKind, LinkAttribute, LinkExtentMask, LinkFlags, LinkHeader, LinkInfo, LinkMessage,
 };
 
-use crate::conversation::{attributes, number, text};
 use crate::error::{EEXIST, EOPNOTSUPP, NetError, Refusal};
 use crate::netlink::{Netlink, OURS};
+use crate::socket::{attributes, number, text};
 
 /// Octets of `struct ifinfomsg`.
 const HEADER_BYTES: usize = 16;

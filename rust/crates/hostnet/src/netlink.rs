@@ -2,11 +2,11 @@
 
 use netlink_sys::protocols::NETLINK_ROUTE;
 
-use crate::conversation::Conversation;
 use crate::error::{NetError, Refusal};
+use crate::socket::NetlinkSocket;
 
 /// A socket to the links, addresses, routes and rules of the network namespace in which it was opened.
-pub struct Netlink(pub(crate) Conversation);
+pub struct Netlink(pub(crate) NetlinkSocket);
 
 /// Marks what Warren makes: the protocol of its routes and rules (RTPROT_*, FRA_PROTOCOL), the group of its links.
 ///
@@ -19,7 +19,7 @@ impl Netlink {
     /// # Errors
     /// [`NetError::Refused`].
     pub fn open() -> Result<Self, NetError> {
-        let opened = Conversation::open(NETLINK_ROUTE);
+        let opened = NetlinkSocket::open(NETLINK_ROUTE);
         opened.map(Self).map_err(|source| Refusal::from(source).to("opening a netlink socket".into()))
     }
 }

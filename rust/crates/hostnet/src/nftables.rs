@@ -10,9 +10,9 @@ mod parse;
 
 use netlink_sys::protocols::NETLINK_NETFILTER;
 
-use crate::conversation::Conversation;
 use crate::error::{EINVAL, ENOENT, EOPNOTSUPP, EPROTONOSUPPORT, NetError, Refusal};
 use crate::rule::Version;
+use crate::socket::NetlinkSocket;
 use constants::{
     AF_UNSPEC, NFNL_MSG_BATCH_BEGIN, NFNL_MSG_BATCH_END, NFT_MSG_DELTABLE, NFT_MSG_GETRULE, NFT_MSG_GETTABLE,
     NFTA_RULE_TABLE, NFTA_TABLE_HANDLE,
@@ -22,13 +22,13 @@ use message::Message;
 use parse::{Table, parse_rule, parse_table};
 
 /// A socket to nf_tables in the network namespace in which it was opened.
-pub struct Nftables(Result<Conversation, Option<i32>>);
+pub struct Nftables(Result<NetlinkSocket, Option<i32>>);
 
 impl Nftables {
     /// Opens a socket in the network namespace of the calling thread. Needs no privilege, all else does.
     #[must_use]
     pub fn open() -> Self {
-        Self(Conversation::open(NETLINK_NETFILTER).map_err(|error| error.raw_os_error()))
+        Self(NetlinkSocket::open(NETLINK_NETFILTER).map_err(|error| error.raw_os_error()))
     }
 
     /// The guards that [`Nftables::set_guard`] made, here or in a process that ended since.
@@ -87,7 +87,7 @@ impl Nftables {
         self.socket()?.transact(&messages)
     }
 
-    fn socket(&mut self) -> Result<&mut Conversation, Refusal> {
+    fn socket(&mut self) -> Result<&mut NetlinkSocket, Refusal> {
         self.0.as_mut().map_err(|errno| std::io::Error::from_raw_os_error(errno.unwrap_or(EPROTONOSUPPORT)).into())
     }
 }

@@ -10,9 +10,9 @@ use netlink_packet_route::route::{
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use crate::address::family;
-use crate::conversation::{attributes, number};
 use crate::error::{ENOENT, NetError, Refusal};
 use crate::netlink::{Netlink, OURS};
+use crate::socket::{attributes, number};
 
 /// Octets of `struct rtmsg`.
 const HEADER_BYTES: usize = 12;

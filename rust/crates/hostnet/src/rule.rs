@@ -5,9 +5,9 @@ use netlink_packet_route::route::RouteProtocol;
 use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleFlags, RuleHeader, RuleMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use crate::conversation::{attributes, number};
 use crate::error::{EAFNOSUPPORT, NetError};
 use crate::netlink::{Netlink, OURS};
+use crate::socket::{attributes, number};
 
 /// Octets of `struct fib_rule_hdr`.
 const HEADER_BYTES: usize = 12;

@@ -5,8 +5,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use netlink_sys::{Socket, protocols::NETLINK_ROUTE};
 
-use crate::conversation::messages;
 use crate::error::{NetError, Refusal};
+use crate::socket::messages;
 
 /// Multicast groups (enum rtnetlink_groups): links, addresses and routes.
 const GROUPS: [u32; 5] = [1, 5, 7, 9, 11];

@@ -12,8 +12,8 @@ use proto::change::InterfaceChange;
 use proto::status::InterfaceStatus;
 
 use crate::attribute::Writer;
-use crate::conversation::{Conversation, attributes};
 use crate::error::{ENOENT, EOPNOTSUPP, NetError, Refusal};
+use crate::socket::{NetlinkSocket, attributes};
 use constants::{
     CTRL_ATTR_FAMILY_ID, CTRL_ATTR_FAMILY_NAME, CTRL_CMD_GETFAMILY, GENERIC_HEADER_BYTES, GENL_ID_CTRL,
     WG_CMD_GET_DEVICE, WG_GENL_NAME, WGDEVICE_A_IFNAME,
@@ -22,7 +22,7 @@ use encode::command;
 
 /// A socket to the kernel's WireGuard in the network namespace in which it was opened.
 pub struct WireGuard {
-    conversation: Conversation,
+    socket: NetlinkSocket,
     /// The number of the family, once it was asked for; the same as long as the module is loaded.
     family: Option<u16>,
 }
@@ -39,9 +39,9 @@ impl WireGuard {
     /// # Errors
     /// [`NetError::Refused`].
     pub fn open() -> Result<Self, NetError> {
-        let opened = Conversation::open(NETLINK_GENERIC);
+        let opened = NetlinkSocket::open(NETLINK_GENERIC);
         opened
-            .map(|conversation| Self { conversation, family: None })
+            .map(|socket| Self { socket, family: None })
             .map_err(|source| Refusal::from(source).to("opening a generic netlink socket".into()))
     }
 
@@ -53,10 +53,10 @@ impl WireGuard {
         let mut body = command(WG_CMD_GET_DEVICE);
         body.put_text(WGDEVICE_A_IFNAME, name);
         let message = Message { family: self.family()?, body };
-        let status = self.conversation.gather(&message, InterfaceStatus::default, |status, body| {
+        let status = self.socket.gather(&message, InterfaceStatus::default, |status, body| {
             parse::gather(status, body.get(GENERIC_HEADER_BYTES..).unwrap_or_default());
         });
-        self.conversation.forget();
+        self.socket.forget();
         status.map_err(|refusal| named(refusal, name, || format!("asking the WireGuard of link {name:?}")))
     }
 
@@ -70,7 +70,7 @@ impl WireGuard {
     pub fn set(&mut self, name: &str, change: &InterfaceChange) -> Result<(), NetError> {
         let family = self.family()?;
         for part in encode::parts(name, change) {
-            let result = self.conversation.order(&Message { family, body: part.body }, 0);
+            let result = self.socket.order(&Message { family, body: part.body }, 0);
             result.map_err(|refusal| named(refusal, name, || format!("setting {} of link {name:?}", part.what)))?;
         }
         Ok(())
@@ -82,7 +82,7 @@ impl WireGuard {
         }
         let mut body = command(CTRL_CMD_GETFAMILY);
         body.put_text(CTRL_ATTR_FAMILY_NAME, WG_GENL_NAME);
-        let found = self.conversation.query(&Message { family: GENL_ID_CTRL, body }, parse_family);
+        let found = self.socket.query(&Message { family: GENL_ID_CTRL, body }, parse_family);
         self.family = found.or_else(|refusal| {
             if refusal.is(ENOENT) { Ok(None) } else { Err(refusal.to("looking for the kernel's WireGuard".into())) }
         })?;

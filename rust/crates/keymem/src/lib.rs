@@ -13,21 +13,21 @@
 //! Only these pages are locked. Where the host refuses to lock them, as beyond `RLIMIT_MEMLOCK` without CAP_IPC_LOCK, all
 //! else still holds, and [`state`] says that it refused and why: what follows from that is for the caller to decide.
 //!
-//! Whoever computes with a key leaves traces of it on the stack. [`burnt`] and [`burn`] wipe them, and [`shielded`] keeps
+//! Whoever computes with a key leaves traces of it on the stack. [`with_wiped_stack`] and [`wipe_stack`] wipe them, and [`with_protected_stack`] keeps
 //! the stack of a thread that computes with keys all day out of core files and forks. Registers are beyond their reach.
 //!
 //! # Unsafe code
-//! Mapping pages, and handing out each slot of them once: `pages`, `arena`, `secret`. Advice about a stack: `shield`.
+//! Mapping pages, and handing out each slot of them once: `pages`, `arena`, `secret`. Advice about a stack: `stack`.
 
 mod arena;
-mod burn;
 mod pages;
 mod secret;
-mod shield;
+mod stack;
 mod state;
+mod wipe;
 
 pub use arena::{SECRET_BYTES, state};
-pub use burn::{burn, burnt};
 pub use secret::Secret;
-pub use shield::shielded;
-pub use state::{Refusal, State, forgotten};
+pub use stack::with_protected_stack;
+pub use state::{Refusal, State, wiped_count};
+pub use wipe::{wipe_stack, with_wiped_stack};

@@ -55,7 +55,7 @@ impl Clone for Secret {
 impl Drop for Secret {
     fn drop(&mut self) {
         (**self).zeroize();
-        state::count_forgotten();
+        state::count_wiped();
         arena::locked().give_back(self.0);
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Slots given back since the process began.
-static FORGOTTEN: AtomicU64 = AtomicU64::new(0);
+static WIPED: AtomicU64 = AtomicU64::new(0);
 
 /// The key memory of this process at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,10 +37,10 @@ impl fmt::Display for Refusal {
 
 /// How many keys of this process have been forgotten so far: who remembers the number sees whether there were more since.
 #[must_use]
-pub fn forgotten() -> u64 {
-    FORGOTTEN.load(Ordering::Relaxed)
+pub fn wiped_count() -> u64 {
+    WIPED.load(Ordering::Relaxed)
 }
 
-pub(crate) fn count_forgotten() {
-    FORGOTTEN.fetch_add(1, Ordering::Relaxed);
+pub(crate) fn count_wiped() {
+    WIPED.fetch_add(1, Ordering::Relaxed);
 }

@@ -8,7 +8,7 @@ use std::hint::black_box;
 use std::sync::mpsc;
 use std::thread;
 
-use keymem::{SECRET_BYTES, Secret, burnt};
+use keymem::{SECRET_BYTES, Secret, with_wiped_stack};
 
 /// The flags of the mapping round an address: `lo` locked, `dd` in no core file, `wf` wiped by a fork.
 fn flags(address: usize) -> Vec<String> {
@@ -74,9 +74,9 @@ fn keys_are_in_no_swap_no_core_file_no_child_and_gone_once_dropped() {
     children_find_nothing(&secret);
     many_are_apart_and_come_back();
 
-    let forgotten = keymem::forgotten();
+    let wiped_count = keymem::wiped_count();
     drop(secret);
-    assert!(keymem::forgotten() > forgotten);
+    assert!(keymem::wiped_count() > wiped_count);
     let next = Secret::default();
     assert_eq!((next.as_ptr().addr(), *next), (address, [0; SECRET_BYTES]), "the same place, wiped");
     drop(next);
@@ -110,7 +110,7 @@ fn many_are_apart_and_come_back() {
 }
 
 fn stacks_are_shielded() {
-    let (tell, told) = mpsc::channel();
+    let (tell, map_errno) = mpsc::channel();
     let (release, released) = mpsc::channel::<()>();
     let other = thread::spawn(move || {
         let work = || {
@@ -122,10 +122,10 @@ fn stacks_are_shielded() {
             address
         };
         // SAFETY: nothing here makes a child process of this thread.
-        let address = unsafe { keymem::shielded(work) };
+        let address = unsafe { keymem::with_protected_stack(work) };
         assert!(!has(address, "dd") && !has(address, "wf"), "the stack is as any other again");
     });
-    let address = told.recv().unwrap();
+    let address = map_errno.recv().unwrap();
     assert!(has(address, "dd") && has(address, "wf"), "{:?}", flags(address));
     // SAFETY: the other thread waits with these octets on its stack until it is released.
     let trace = || unsafe { *std::ptr::with_exposed_provenance::<[u8; 64]>(address) };
@@ -142,7 +142,7 @@ fn burnt_work_leaves_nothing() {
         black_box(&trace);
         address
     };
-    let address = burnt(leave);
+    let address = with_wiped_stack(leave);
     // SAFETY: below this frame, on a stack that is mapped; volatile, as nothing else keeps it.
     let left = (0..4096).map(|at| unsafe { std::ptr::with_exposed_provenance::<u8>(address + at).read_volatile() });
     assert!(left.filter(|octet| *octet == 0xe5).count() < 32);

@@ -23,7 +23,7 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 /// Tells Python that its capabilities came by the file: it then reads configurations and keys of root and of the
 /// service's user alone.
-const GAINED: &str = "WARREN_GAINED";
+const FILE_CAPS: &str = "WARREN_FILE_CAPS";
 
 /// Leaves `python` those, a path of the system's own, and that word.
 pub(crate) fn confine(python: &mut Command) {
@@ -33,5 +33,5 @@ pub(crate) fn confine(python: &mut Command) {
             python.env(name, value);
         }
     }
-    python.env("PATH", PATH).env(GAINED, "1");
+    python.env("PATH", PATH).env(FILE_CAPS, "1");
 }

@@ -5,10 +5,10 @@
 //! an interpreter that others than root can write (H-76). Without them it gives nothing and takes nothing.
 #![forbid(unsafe_code)]
 
+mod args;
 mod environment;
 mod installation;
 mod trust;
-mod words;
 
 use std::env;
 use std::error::Error;
@@ -17,14 +17,14 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
-use privilege::gained;
+use privilege::file_caps;
 
 /// What Python runs: the arguments after it are the program's own, its name first.
 const BOOT: &str = "import sys; del sys.argv[0]; from warren.cli.main import main; sys.exit(main())";
 
 fn main() -> ExitCode {
     let mut arguments = env::args_os();
-    let name = words::program(arguments.next());
+    let name = args::program(arguments.next());
     let Err(error) = launch(&name, &arguments.collect::<Vec<_>>());
     eprintln!("{name}: {error}");
     ExitCode::FAILURE
@@ -36,13 +36,13 @@ fn launch(name: &str, arguments: &[OsString]) -> Result<std::convert::Infallible
     let interpreter = installation::interpreter(&own)?;
     let mut python = Command::new(&interpreter);
     python.args(["-I", "-c", BOOT]).arg(program(own, name)).args(arguments);
-    let gained = gained::by_file()?;
-    if gained != 0 && words::is_start(name, arguments) {
+    let file_caps = file_caps::gained()?;
+    if file_caps != 0 && args::is_start(name, arguments) {
         installation::verify(&interpreter)?;
         environment::confine(&mut python);
-        gained::pass_on(gained & words::WANTED)?;
-    } else if gained != 0 {
-        gained::pass_on(0)?;
+        file_caps::pass_on(file_caps & args::KEPT_CAPABILITIES)?;
+    } else if file_caps != 0 {
+        file_caps::pass_on(0)?;
     }
     Err(format!("{}: {}", interpreter.display(), python.exec()).into())
 }

@@ -127,7 +127,7 @@ impl Generator {
         let now: Now = self.clock.now();
         let interface = &mut self.peers[owner].interface;
         interface.receive(self.engine.into(), datagram, now);
-        interface.work_off_handshakes(1, now);
+        interface.process_handshakes(1, now);
         self.peers[owner].note_events();
         self.send_outgoing(owner);
     }

@@ -60,7 +60,7 @@ impl Peer {
         let Some((peer, _)) = self.interface.route(&self.packet) else { return false };
         let sealed = self.interface.seal(peer, batch, DATAGRAM_BYTES, now);
         if !sealed {
-            self.interface.work_off_handshakes(1, now);
+            self.interface.process_handshakes(1, now);
         }
         sealed
     }
@@ -99,10 +99,10 @@ mod tests {
         assert!(!sender.seal(&mut batch[..DATAGRAM_BYTES], now));
         let mut initiation = sender.interface.take_outgoing().expect("a handshake is started").datagram;
         engine.receive(at(2).into(), &mut initiation, now);
-        engine.work_off_handshakes(1, now);
+        engine.process_handshakes(1, now);
         let mut response = engine.take_outgoing().expect("the initiation is answered").datagram;
         sender.interface.receive(at(1).into(), &mut response, now);
-        sender.interface.work_off_handshakes(1, now);
+        sender.interface.process_handshakes(1, now);
         sender.note_events();
         assert_eq!(sender.sessions, 1);
 

@@ -4,7 +4,7 @@
 //! gives up: so a process of several is refused, and whoever starts threads does so after.
 #![forbid(unsafe_code)]
 
-pub mod gained;
+pub mod file_caps;
 
 use std::io;
 
@@ -54,27 +54,27 @@ pub enum DropError {
 pub fn drop_to(user: &User, keep: u64) -> Result<(), DropError> {
     check_threads()?;
     let none = Rlimit { current: Some(0), maximum: Some(0) };
-    told("setrlimit", rustix::process::setrlimit(Resource::Core, none))?;
+    map_errno("setrlimit", rustix::process::setrlimit(Resource::Core, none))?;
     // Before the user changes: that takes the right to.
     drop_bounding_set()?;
     if rustix::process::geteuid() != user.uid || rustix::process::getuid() != user.uid {
-        told("prctl(PR_SET_KEEPCAPS)", rustix::thread::set_keep_capabilities(true))?;
-        told("setgroups", rustix::thread::set_thread_groups(&user.groups))?;
-        told("setresgid", rustix::thread::set_thread_res_gid(user.gid, user.gid, user.gid))?;
-        told("setresuid", rustix::thread::set_thread_res_uid(user.uid, user.uid, user.uid))?;
-        told("prctl(PR_SET_KEEPCAPS)", rustix::thread::set_keep_capabilities(false))?;
+        map_errno("prctl(PR_SET_KEEPCAPS)", rustix::thread::set_keep_capabilities(true))?;
+        map_errno("setgroups", rustix::thread::set_thread_groups(&user.groups))?;
+        map_errno("setresgid", rustix::thread::set_thread_res_gid(user.gid, user.gid, user.gid))?;
+        map_errno("setresuid", rustix::thread::set_thread_res_uid(user.uid, user.uid, user.uid))?;
+        map_errno("prctl(PR_SET_KEEPCAPS)", rustix::thread::set_keep_capabilities(false))?;
     }
-    told("prctl(PR_CAP_AMBIENT)", rustix::thread::clear_ambient_capability_set())?;
+    map_errno("prctl(PR_CAP_AMBIENT)", rustix::thread::clear_ambient_capability_set())?;
     let kept = CapabilitySet::from_bits_retain(keep);
     let sets = CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() };
-    told("capset", rustix::thread::set_capabilities(None, sets))?;
-    told("prctl(PR_SET_NO_NEW_PRIVS)", rustix::thread::set_no_new_privs(true))?;
-    told("prctl(PR_SET_DUMPABLE)", rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable))
+    map_errno("capset", rustix::thread::set_capabilities(None, sets))?;
+    map_errno("prctl(PR_SET_NO_NEW_PRIVS)", rustix::thread::set_no_new_privs(true))?;
+    map_errno("prctl(PR_SET_DUMPABLE)", rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable))
 }
 
 /// Whoever lacks CAP_SETPCAP cannot; then it is `no_new_privs` that keeps programs from gaining any.
 fn drop_bounding_set() -> Result<(), DropError> {
-    let own = told("capget", rustix::thread::capabilities(None))?;
+    let own = map_errno("capget", rustix::thread::capabilities(None))?;
     if !own.effective.contains(CapabilitySet::SETPCAP) {
         return Ok(());
     }
@@ -83,7 +83,7 @@ fn drop_bounding_set() -> Result<(), DropError> {
         match rustix::thread::remove_capability_from_bounding_set(capability) {
             // The kernel knows none of this number, nor of any above it.
             Err(Errno::INVAL) => break,
-            done => told("prctl(PR_CAPBSET_DROP)", done)?,
+            done => map_errno("prctl(PR_CAPBSET_DROP)", done)?,
         }
     }
     Ok(())
@@ -91,13 +91,13 @@ fn drop_bounding_set() -> Result<(), DropError> {
 
 fn check_threads() -> Result<(), DropError> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let tasks = told("/proc/self/task", rustix::fs::open("/proc/self/task", flags, Mode::empty()))?;
-    let entries = told("/proc/self/task", rustix::fs::Dir::new(tasks))?;
+    let tasks = map_errno("/proc/self/task", rustix::fs::open("/proc/self/task", flags, Mode::empty()))?;
+    let entries = map_errno("/proc/self/task", rustix::fs::Dir::new(tasks))?;
     let threads = entries.flatten().filter(|entry| entry.file_name().to_bytes()[0] != b'.').count();
     if threads == 1 { Ok(()) } else { Err(DropError::Threads(threads)) }
 }
 
-fn told<T>(step: &'static str, done: rustix::io::Result<T>) -> Result<T, DropError> {
+fn map_errno<T>(step: &'static str, done: rustix::io::Result<T>) -> Result<T, DropError> {
     done.map_err(|errno| DropError::Refused { step, source: errno.into() })
 }
 

@@ -15,14 +15,14 @@ use crate::session::Session;
 use crate::timestamp::Timestamp;
 
 /// Initiations of one peer are taken at most 50 times a second.
-const BETWEEN_INITIATIONS: Duration = Duration::from_millis(20);
+const MIN_INITIATION_INTERVAL: Duration = Duration::from_millis(20);
 /// A move is told at most once in this time: whoever brings packets by two ways in turn moves a peer with each of them.
-const BETWEEN_MOVES_TOLD: Duration = Duration::from_secs(1);
+const MOVE_EVENT_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Interface {
     /// An initiation or a response came in: it waits its turn, or is answered with a cookie (section 5.3).
     pub(crate) fn receive_handshake(&mut self, from: Endpoint, message: &[u8], now: Now) {
-        let Some((_, checker)) = &mut self.us else { return };
+        let Some((_, checker)) = &mut self.local else { return };
         let high = self.load.is_high(now.boot);
         match checker.check(message, from.remote, now.boot) {
             Proof::None => self.drops.invalid_mac += 1,
@@ -41,7 +41,7 @@ impl Interface {
     }
 
     /// Works off at most `most` handshake messages of those that wait to be taken, and as many of those to be sent.
-    pub fn work_off_handshakes(&mut self, most: usize, now: Now) {
+    pub fn process_handshakes(&mut self, most: usize, now: Now) {
         self.load.renew_budget();
         for _ in 0..most {
             let (waiting, peer) = (self.load.pop(), self.to_initiate.pop_front());
@@ -64,25 +64,25 @@ impl Interface {
 
     /// Whether handshake messages wait to be taken or sent.
     #[must_use]
-    pub fn handshakes_wait(&self) -> bool {
+    pub fn has_pending_handshakes(&self) -> bool {
         !self.load.is_empty() || !self.to_initiate.is_empty()
     }
 
     /// An initiation: answered, and the session pending (section 5.4.3). `None` if it is refused.
     fn receive_initiation(&mut self, from: Endpoint, message: &[u8], now: Now) -> Option<()> {
-        let (us, _) = self.us.as_ref()?;
-        let opened = Opened::new(us, Initiation::parse(message)?)?;
+        let (local, _) = self.local.as_ref()?;
+        let opened = Opened::new(local, Initiation::parse(message)?)?;
         let id = self.peers.find(&opened.initiator)?;
         let peer = self.peers.get_mut(id)?;
-        let consumed = opened.prove(peer.static_static(us)?)?;
-        let flood = peer.last_consumed.is_some_and(|last| now.boot < last + BETWEEN_INITIATIONS);
+        let consumed = opened.prove(peer.static_static(local)?)?;
+        let flood = peer.last_consumed.is_some_and(|last| now.boot < last + MIN_INITIATION_INTERVAL);
         if consumed.timestamp <= peer.last_timestamp || flood {
             return None;
         }
         peer.last_timestamp = consumed.timestamp;
         peer.last_consumed = Some(now.boot);
         peer.rx_bytes += INITIATION_BYTES as u64;
-        self.heard(id, from, now);
+        self.note_endpoint(id, from, now);
         self.respond(id, consumed, now)
     }
 
@@ -107,18 +107,18 @@ impl Interface {
 
     /// A response: the session stands, and is shown to stand by a packet (section 5.4.3). `None` if it is refused.
     fn receive_response(&mut self, from: Endpoint, message: &[u8], now: Now) -> Option<()> {
-        let (us, _) = self.us.as_ref()?;
+        let (local, _) = self.local.as_ref()?;
         let response = Response::parse(message)?;
         let id = self.peers.indices.owner(response.receiver)?;
         let (peer, indices) = self.peers.with_indices(id)?;
         let (index, initiated) = peer.initiated.as_deref().filter(|(index, _)| *index == response.receiver)?;
-        let keys = initiated.finish(us, &peer.preshared_key, &response)?;
+        let keys = initiated.finish(local, &peer.preshared_key, &response)?;
         let session = Session::new(keys, *index, response.sender, true, now.boot);
         peer.initiated = None;
         peer.keypairs.add_as_initiator(session, &mut |index| indices.release(index));
         peer.timers.session_derived(now.boot);
         peer.rx_bytes += RESPONSE_BYTES as u64;
-        self.heard(id, from, now);
+        self.note_endpoint(id, from, now);
         self.handshake_completed(id, now);
         self.keep_alive(id, now);
         Some(())
@@ -137,7 +137,7 @@ impl Interface {
     /// Asks for an initiation, unless one was sent within 5 s (section 5.4.2); it is made when handshakes are worked off. A
     /// retry goes on with the attempts begun.
     pub(crate) fn initiate(&mut self, id: PeerId, retry: bool, now: Now) {
-        let Some(peer) = self.peers.get_mut(id).filter(|_| self.up && self.us.is_some()) else { return };
+        let Some(peer) = self.peers.get_mut(id).filter(|_| self.up && self.local.is_some()) else { return };
         if !retry {
             peer.timers.begin_attempts();
         }
@@ -156,15 +156,15 @@ impl Interface {
         }
         let ephemeral = PrivateKey::filled(|octets| self.random.fill(octets));
         let index = self.peers.indices.claim(id, &mut *self.random);
-        let (Some((us, _)), Some((peer, indices))) = (&self.us, self.peers.with_indices(id)) else { return };
-        let timestamp = Timestamp::of(now.unix).after(peer.last_label);
+        let (Some((local, _)), Some((peer, indices))) = (&self.local, self.peers.with_indices(id)) else { return };
+        let timestamp = Timestamp::of(now.unix).after(peer.last_sent_timestamp);
         let public_key = peer.public_key;
         let made = peer
-            .static_static(us)
-            .and_then(|shared| Initiated::new(us, &public_key, shared, ephemeral, timestamp, index));
+            .static_static(local)
+            .and_then(|shared| Initiated::new(local, &public_key, shared, ephemeral, timestamp, index));
         let Some((initiated, message)) = made else { return indices.release(index) };
-        peer.last_label = timestamp;
-        self.greatest_label = self.greatest_label.max(timestamp);
+        peer.last_sent_timestamp = timestamp;
+        self.greatest_timestamp = self.greatest_timestamp.max(timestamp);
         indices.release_initiated(peer);
         peer.initiated = Some(Box::new((index, initiated)));
         let mut datagram = message.encode();
@@ -184,7 +184,7 @@ impl Interface {
     }
 
     /// An authentic message came from `from`: that is where the peer is (section 2.1).
-    pub(crate) fn heard(&mut self, id: PeerId, from: Endpoint, now: Now) {
+    pub(crate) fn note_endpoint(&mut self, id: PeerId, from: Endpoint, now: Now) {
         let Some(peer) = self.peers.get_mut(id) else { return };
         let moved = follow(peer, from, now.boot);
         self.events.extend(moved);
@@ -205,10 +205,10 @@ impl Interface {
 /// The event, if the peer was elsewhere and that is to be told.
 fn follow(peer: &mut Peer, from: Endpoint, boot: Duration) -> Option<Event> {
     let before = peer.endpoint.replace(from).map(|endpoint| endpoint.remote);
-    let quiet = peer.last_move_told.is_none_or(|last| boot >= last + BETWEEN_MOVES_TOLD);
+    let quiet = peer.last_move_event.is_none_or(|last| boot >= last + MOVE_EVENT_INTERVAL);
     if before == Some(from.remote) || !quiet {
         return None;
     }
-    peer.last_move_told = Some(boot);
+    peer.last_move_event = Some(boot);
     Some(Event::EndpointMoved { peer: peer.public_key, from: before, to: from.remote })
 }

@@ -5,8 +5,8 @@
 //! | the shell has | it calls | and then |
 //! |---|---|---|
 //! | a packet from the TUN | [`Interface::route`], [`Interface::seal`] | sends the sealed datagrams |
-//! | datagrams from the socket | [`Interface::receive_train`] | writes the packets in them to the TUN |
-//! | a turn to spare | [`Interface::work_off_handshakes`] | |
+//! | datagrams from the socket | [`Interface::receive_batch`] | writes the packets in remote to the TUN |
+//! | a turn to spare | [`Interface::process_handshakes`] | |
 //! | a passed deadline | [`Interface::on_deadline`] | |
 //! | done any of these | [`Interface::take_outgoing`], [`Interface::take_event`] | asks [`Interface::next_deadline`] |
 
@@ -68,7 +68,7 @@ pub enum Event {
 
 /// One interface.
 pub struct Interface {
-    pub(crate) us: Option<(Identity, Checker)>,
+    pub(crate) local: Option<(Identity, Checker)>,
     pub(crate) peers: Peers,
     pub(crate) allowed_ips: AllowedIps,
     pub(crate) load: Load,
@@ -76,9 +76,9 @@ pub struct Interface {
     /// Peers to whom an initiation is to be sent.
     pub(crate) to_initiate: VecDeque<PeerId>,
     /// The greatest timestamp sent to anybody: a peer that is removed and made again gets greater ones.
-    pub(crate) greatest_label: Timestamp,
+    pub(crate) greatest_timestamp: Timestamp,
     /// Peers whose source address is in doubt.
-    pub(crate) doubted: VecDeque<PeerId>,
+    pub(crate) invalidated: VecDeque<PeerId>,
     pub(crate) random: Box<dyn Random>,
     pub(crate) aead: Aead,
     pub(crate) outgoing: VecDeque<Outgoing>,
@@ -95,14 +95,14 @@ impl Interface {
     #[must_use]
     pub fn new(random: Box<dyn Random>) -> Self {
         Self {
-            us: None,
+            local: None,
             peers: Peers::default(),
             allowed_ips: AllowedIps::default(),
             load: Load::default(),
             schedule: Schedule::default(),
             to_initiate: VecDeque::new(),
-            greatest_label: Timestamp::default(),
-            doubted: VecDeque::new(),
+            greatest_timestamp: Timestamp::default(),
+            invalidated: VecDeque::new(),
             random,
             aead: Aead::fastest(),
             outgoing: VecDeque::new(),
@@ -133,15 +133,15 @@ impl Interface {
     }
 
     fn set_private_key(&mut self, key: Option<PrivateKey>) {
-        if self.us.as_ref().map(|(us, _)| &us.private) == key.as_ref() {
+        if self.local.as_ref().map(|(local, _)| &local.private) == key.as_ref() {
             return;
         }
-        self.us = key.map(|key| {
-            let us = Identity::new(key);
-            let checker = Checker::new(&us.public);
-            (us, checker)
+        self.local = key.map(|key| {
+            let local = Identity::new(key);
+            let checker = Checker::new(&local.public);
+            (local, checker)
         });
-        if let Some(own) = self.us.as_ref().and_then(|(us, _)| self.peers.find(&us.public)) {
+        if let Some(own) = self.local.as_ref().and_then(|(local, _)| self.peers.find(&local.public)) {
             self.remove_peer(own);
         }
         for id in self.peers.ids() {
@@ -149,7 +149,7 @@ impl Interface {
             indices.release_initiated(peer);
             peer.forget_static_static();
             peer.keypairs.stop_sending();
-            if self.us.is_none() {
+            if self.local.is_none() {
                 peer.staged.clear();
             }
             peer.timers.forget_last_initiation();
@@ -158,12 +158,12 @@ impl Interface {
 
     fn apply_peer(&mut self, change: &PeerChange, now: Now) {
         let known = self.peers.find(&change.public_key);
-        let own = self.us.as_ref().is_some_and(|(us, _)| us.public == change.public_key);
+        let own = self.local.as_ref().is_some_and(|(local, _)| local.public == change.public_key);
         let id = match known {
             Some(id) if change.remove => return self.remove_peer(id),
             Some(id) => id,
             None if change.remove || change.update_only || own => return,
-            None => self.peers.find_or_add(change.public_key, self.greatest_label),
+            None => self.peers.find_or_add(change.public_key, self.greatest_timestamp),
         };
         self.apply_allowed_ips(id, change);
         let Some(peer) = self.peers.get_mut(id) else { return };
@@ -250,7 +250,7 @@ impl Interface {
             allowed_ips: self.allowed_ips.prefixes(peer.allowed_ips).collect(),
         });
         InterfaceStatus {
-            private_key: self.us.as_ref().map(|(us, _)| us.private.clone()),
+            private_key: self.local.as_ref().map(|(local, _)| local.private.clone()),
             listen_port: 0,
             fwmark: 0,
             peers: peers.collect(),
@@ -282,21 +282,21 @@ impl Interface {
     }
 
     /// Puts every source address in doubt, as after a change of routes.
-    pub fn doubt_sources(&mut self) {
-        self.doubted = self.peers.ids().collect();
+    pub fn invalidate_sources(&mut self) {
+        self.invalidated = self.peers.ids().collect();
     }
 
     /// Whether a source address is in doubt.
     #[must_use]
-    pub fn doubts_sources(&self) -> bool {
-        !self.doubted.is_empty()
+    pub fn has_invalidated_sources(&self) -> bool {
+        !self.invalidated.is_empty()
     }
 
     /// Of the source addresses in doubt, asks `keep` about at most `most` and forgets those for which it is false.
-    pub fn review_sources(&mut self, most: usize, mut keep: impl FnMut(&Endpoint) -> bool) {
+    pub fn revalidate_sources(&mut self, most: usize, mut keep: impl FnMut(&Endpoint) -> bool) {
         let mut asked = 0;
         while asked < most
-            && let Some(id) = self.doubted.pop_front()
+            && let Some(id) = self.invalidated.pop_front()
         {
             let endpoint = self.peers.get_mut(id).and_then(|peer| peer.endpoint.as_mut());
             if let Some(endpoint) = endpoint.filter(|endpoint| endpoint.local.is_some()) {

@@ -1,11 +1,11 @@
-//! The three kinds of key that a person handles, as `wg genkey`, `wg pubkey` and `wg genpsk` make them.
+//! The three kinds of key that a person handles, as `wg genkey`, `wg pubkey` and `wg genpsk` make remote.
 //!
 //! Secrets lie in key memory (`keymem`), are wiped when dropped and never shown: `Debug` prints the kind only. Their text form is the
 //! 44 base64 characters of wg(8), decoded and encoded without branches or look-ups on the secret.
 
 use std::fmt;
 
-use keymem::{Secret, burnt};
+use keymem::{Secret, with_wiped_stack};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq, ConstantTimeGreater, ConstantTimeLess};
 use x25519_dalek::{PublicKey as X25519Public, StaticSecret};
 use zeroize::Zeroizing;
@@ -69,7 +69,7 @@ impl PrivateKey {
     /// The public half.
     #[must_use]
     pub fn public_key(&self) -> PublicKey {
-        burnt(|| PublicKey(X25519Public::from(&StaticSecret::from(*self.0)).to_bytes()))
+        with_wiped_stack(|| PublicKey(X25519Public::from(&StaticSecret::from(*self.0)).to_bytes()))
     }
 
     /// The 32 octets.
@@ -81,7 +81,7 @@ impl PrivateKey {
     /// X25519 (RFC 7748). `None` for a low-order point, whose result is all zero.
     #[must_use]
     pub(crate) fn agree(&self, their: &PublicKey) -> Option<Secret> {
-        burnt(|| {
+        with_wiped_stack(|| {
             let shared = StaticSecret::from(*self.0).diffie_hellman(&X25519Public::from(their.0));
             shared.was_contributory().then(|| Secret::from(shared.as_bytes()))
         })

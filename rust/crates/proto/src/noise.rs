@@ -114,7 +114,7 @@ pub(crate) struct Initiated {
 impl Initiated {
     /// Makes the first message (section 5.4.2). `None` if a key of the peer is a low-order point.
     pub(crate) fn new(
-        us: &Identity,
+        local: &Identity,
         peer: &PublicKey,
         static_static: &Secret,
         ephemeral: PrivateKey,
@@ -125,7 +125,7 @@ impl Initiated {
         let ephemeral_public = *ephemeral.public_key().as_bytes();
         transcript.mix_ephemeral(&ephemeral_public);
         let key = transcript.mix_key_and_derive(&*ephemeral.agree(peer)?);
-        let static_key = transcript.seal(&key, us.public.as_bytes());
+        let static_key = transcript.seal(&key, local.public.as_bytes());
         let key = transcript.mix_key_and_derive(&**static_static);
         let timestamp = transcript.seal(&key, &timestamp.0);
         let message = Initiation { sender, ephemeral: ephemeral_public, static_key, timestamp };
@@ -133,12 +133,17 @@ impl Initiated {
     }
 
     /// Checks the answer and derives the keys (section 5.4.3). `None` if it is not authentic.
-    pub(crate) fn finish(&self, us: &Identity, preshared: &PresharedKey, response: &Response) -> Option<SessionKeys> {
+    pub(crate) fn finish(
+        &self,
+        local: &Identity,
+        preshared: &PresharedKey,
+        response: &Response,
+    ) -> Option<SessionKeys> {
         let mut transcript = self.transcript.clone();
         let theirs = PublicKey::from_bytes(response.ephemeral);
         transcript.mix_ephemeral(&response.ephemeral);
         transcript.mix_key(&*self.ephemeral.agree(&theirs)?);
-        transcript.mix_key(&*us.private.agree(&theirs)?);
+        transcript.mix_key(&*local.private.agree(&theirs)?);
         let key = transcript.mix_preshared(preshared);
         transcript.open::<0>(&key, &response.empty)?;
         let [sending, receiving] = transcript.split();
@@ -155,11 +160,11 @@ pub(crate) struct Opened {
 }
 
 impl Opened {
-    /// Reads the static key of a first message. `None` if it was not made for us.
-    pub(crate) fn new(us: &Identity, message: Initiation) -> Option<Self> {
-        let mut transcript = Transcript::new(&us.public);
+    /// Reads the static key of a first message. `None` if it was not made for local.
+    pub(crate) fn new(local: &Identity, message: Initiation) -> Option<Self> {
+        let mut transcript = Transcript::new(&local.public);
         transcript.mix_ephemeral(&message.ephemeral);
-        let shared = us.private.agree(&PublicKey::from_bytes(message.ephemeral))?;
+        let shared = local.private.agree(&PublicKey::from_bytes(message.ephemeral))?;
         let key = transcript.mix_key_and_derive(&*shared);
         let initiator = PublicKey::from_bytes(transcript.open(&key, &message.static_key)?);
         Some(Self { initiator, transcript, message })
@@ -217,9 +222,9 @@ mod tests {
         Identity::new(PrivateKey::from_bytes([seed; 32]))
     }
 
-    fn initiate(us: &Identity, them: &Identity) -> (Initiated, Initiation) {
-        let shared = us.private.agree(&them.public).unwrap();
-        Initiated::new(us, &them.public, &shared, PrivateKey::from_bytes([3; 32]), Timestamp([5; 12]), 7).unwrap()
+    fn initiate(local: &Identity, remote: &Identity) -> (Initiated, Initiation) {
+        let shared = local.private.agree(&remote.public).unwrap();
+        Initiated::new(local, &remote.public, &shared, PrivateKey::from_bytes([3; 32]), Timestamp([5; 12]), 7).unwrap()
     }
 
     #[test]

@@ -33,14 +33,14 @@ pub(crate) struct Peer {
     /// Our initiation under way, and the index it carries.
     pub(crate) initiated: Option<Box<(u32, Initiated)>>,
     /// The timestamp of our last initiation, or the greatest that any peer was sent before this one was made.
-    pub(crate) last_label: Timestamp,
+    pub(crate) last_sent_timestamp: Timestamp,
     pub(crate) macs: Adder,
     /// The greatest timestamp it has sent us.
     pub(crate) last_timestamp: Timestamp,
     /// When its last initiation was taken.
     pub(crate) last_consumed: Option<Duration>,
     /// When the event of a move was last given.
-    pub(crate) last_move_told: Option<Duration>,
+    pub(crate) last_move_event: Option<Duration>,
     pub(crate) keypairs: Keypairs,
     pub(crate) timers: Timers,
     /// Deadline under which the peer stands in the schedule.
@@ -53,7 +53,7 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    fn new(public_key: PublicKey, order: u64, last_label: Timestamp) -> Self {
+    fn new(public_key: PublicKey, order: u64, last_sent_timestamp: Timestamp) -> Self {
         Self {
             public_key,
             preshared_key: PresharedKey::default(),
@@ -63,11 +63,11 @@ impl Peer {
             static_static: None,
             awaits_initiation: false,
             initiated: None,
-            last_label,
+            last_sent_timestamp,
             macs: Adder::new(&public_key),
             last_timestamp: Timestamp::default(),
             last_consumed: None,
-            last_move_told: None,
+            last_move_event: None,
             keypairs: Keypairs::default(),
             timers: Timers::default(),
             scheduled: None,
@@ -78,7 +78,7 @@ impl Peer {
         }
     }
 
-    /// Keeps packets, at most [`STAGED_PACKETS`], until there is a session; older ones make room for all of them at once.
+    /// Keeps packets, at most [`STAGED_PACKETS`], until there is a session; older ones make room for all of remote at once.
     pub(crate) fn stage<'a>(&mut self, packets: impl ExactSizeIterator<Item = &'a [u8]>) {
         let excess = (self.staged.len() + packets.len()).saturating_sub(STAGED_PACKETS);
         self.staged.drain(..excess.min(self.staged.len()));
@@ -86,9 +86,9 @@ impl Peer {
     }
 
     /// What our static keys agree on; `None` for a low-order point.
-    pub(crate) fn static_static(&mut self, us: &Identity) -> Option<&Secret> {
+    pub(crate) fn static_static(&mut self, local: &Identity) -> Option<&Secret> {
         if self.static_static.is_none() {
-            self.static_static = us.private.agree(&self.public_key);
+            self.static_static = local.private.agree(&self.public_key);
         }
         self.static_static.as_ref()
     }
@@ -127,13 +127,13 @@ impl Peers {
         Some((self.slots.get_mut(id.0 as usize)?.as_deref_mut()?, &mut self.indices))
     }
 
-    /// The peer of `key`, made if it is not there; its timestamps begin after `label`.
-    pub(crate) fn find_or_add(&mut self, key: PublicKey, label: Timestamp) -> PeerId {
+    /// The peer of `key`, made if it is not there; its timestamps begin after `timestamp`.
+    pub(crate) fn find_or_add(&mut self, key: PublicKey, timestamp: Timestamp) -> PeerId {
         if let Some(id) = self.find(&key) {
             return id;
         }
         self.made += 1;
-        let peer = Some(Box::new(Peer::new(key, self.made, label)));
+        let peer = Some(Box::new(Peer::new(key, self.made, timestamp)));
         let id = match self.free.pop() {
             Some(slot) => {
                 self.slots[slot as usize] = peer;

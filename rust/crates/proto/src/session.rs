@@ -84,7 +84,7 @@ impl Session {
     /// Seals datagrams in place, each of `stride` octets but the last, which may be shorter: 16 octets of room, the padded
     /// plaintext, 16 octets of room for the tag. Each uses up a counter, whatever becomes of it. Call it only if
     /// [`Session::may_send`].
-    pub(crate) fn seal_train(&mut self, aead: Aead, train: &mut [u8], stride: usize) {
+    pub(crate) fn seal_batch(&mut self, aead: Aead, train: &mut [u8], stride: usize) {
         let first = self.next_counter;
         self.next_counter += train.len().div_ceil(stride) as u64;
         let (key, receiver) = (&self.sending, self.remote_index);
@@ -97,7 +97,7 @@ impl Session {
 
     /// Opens data messages of this session in place, each of `stride` octets but the last, which may be shorter, and tells
     /// of each where in `train` its plaintext is, or why there is none. No counter is taken twice.
-    pub(crate) fn open_train(
+    pub(crate) fn open_batch(
         &mut self,
         aead: Aead,
         train: &mut [u8],
@@ -170,14 +170,14 @@ mod tests {
         let mut packet = vec![0; sealed(text.len())];
         packet[16..16 + text.len()].copy_from_slice(text);
         let stride = packet.len();
-        session.seal_train(Aead::fastest(), &mut packet, stride);
+        session.seal_batch(Aead::fastest(), &mut packet, stride);
         packet
     }
 
     fn open(session: &mut Session, packet: &[u8], boot: Duration) -> Result<Vec<u8>, Refused> {
         let (mut packet, mut told) = (packet.to_vec(), Vec::new());
         let stride = packet.len();
-        session.open_train(Aead::fastest(), &mut packet, stride, boot, |opened| told.push(opened));
+        session.open_batch(Aead::fastest(), &mut packet, stride, boot, |opened| told.push(opened));
         assert_eq!(told.len(), 1);
         told.remove(0).map(|text| packet[text].to_vec())
     }

@@ -21,7 +21,7 @@ impl Timestamp {
         Self::from_parts(unix.as_secs().saturating_add(EPOCH), unix.subsec_nanos() & !BLUR)
     }
 
-    /// This label, or the least one after `last` when the clock did not pass it: a clock that was set back
+    /// This timestamp, or the least one after `last` when the clock did not pass it: a clock that was set back
     /// must not make a peer deaf to us.
     pub(crate) fn after(self, last: Self) -> Self {
         if self > last { self } else { last.next() }
@@ -36,10 +36,10 @@ impl Timestamp {
     }
 
     fn from_parts(seconds: u64, nanos: u32) -> Self {
-        let mut label = [0; TIMESTAMP_BYTES];
-        label[..8].copy_from_slice(&seconds.to_be_bytes());
-        label[8..].copy_from_slice(&nanos.to_be_bytes());
-        Self(label)
+        let mut timestamp = [0; TIMESTAMP_BYTES];
+        timestamp[..8].copy_from_slice(&seconds.to_be_bytes());
+        timestamp[8..].copy_from_slice(&nanos.to_be_bytes());
+        Self(timestamp)
     }
 }
 
@@ -52,11 +52,11 @@ mod tests {
         #[test]
         fn a_label_never_goes_back(mut last: u64, times in prop::collection::vec(0u64..u64::MAX / 4, 1..50)) {
             last /= 4;
-            let mut label = Timestamp::of(Duration::from_nanos(last));
+            let mut timestamp = Timestamp::of(Duration::from_nanos(last));
             for time in times {
-                let next = Timestamp::of(Duration::from_nanos(time)).after(label);
-                prop_assert!(next > label);
-                label = next;
+                let next = Timestamp::of(Duration::from_nanos(time)).after(timestamp);
+                prop_assert!(next > timestamp);
+                timestamp = next;
             }
         }
 

@@ -39,7 +39,7 @@ impl Interface {
     /// until a handshake is done.
     pub fn seal(&mut self, id: PeerId, train: &mut [u8], stride: usize, now: Now) -> bool {
         let datagrams = train.len().div_ceil(stride) as u64;
-        let ready = self.up && self.us.is_some();
+        let ready = self.up && self.local.is_some();
         let Some(peer) = self.peers.get_mut(id).filter(|_| ready) else {
             self.drops.not_up += datagrams;
             return false;
@@ -49,14 +49,14 @@ impl Interface {
             self.send_staged(id, now);
             return false;
         };
-        session.seal_train(self.aead, train, stride);
+        session.seal_batch(self.aead, train, stride);
         self.sent(id, train.len(), true, now);
         true
     }
 
     /// Takes a train of datagrams from one sender, each of `stride` octets but the last, which may be shorter. The packets
     /// to deliver are at the ranges of `train` given.
-    pub fn receive_train(&mut self, from: Endpoint, train: &mut [u8], stride: usize, now: Now) -> &[Range<usize>] {
+    pub fn receive_batch(&mut self, from: Endpoint, train: &mut [u8], stride: usize, now: Now) -> &[Range<usize>] {
         self.delivered.clear();
         let mut rest = 0..train.len();
         while !rest.is_empty() {
@@ -75,7 +75,7 @@ impl Interface {
     /// Takes one datagram. The packet in it, if there is one to deliver, is at the range given.
     pub fn receive(&mut self, from: Endpoint, datagram: &mut [u8], now: Now) -> Option<Range<usize>> {
         let length = datagram.len();
-        self.receive_train(from, datagram, length.max(1), now).first().cloned()
+        self.receive_batch(from, datagram, length.max(1), now).first().cloned()
     }
 
     /// The data messages of one session at `run` of `train`.
@@ -90,7 +90,7 @@ impl Interface {
         let before = self.delivered.len();
         let mut octets = 0;
         let mut drops = self.drops;
-        session.open_train(self.aead, &mut train[run.clone()], stride, now.boot, |opened| match opened {
+        session.open_batch(self.aead, &mut train[run.clone()], stride, now.boot, |opened| match opened {
             Ok(text) => {
                 octets += sealed(text.len()) as u64;
                 self.delivered.push(run.start + text.start..run.start + text.end);
@@ -140,7 +140,7 @@ impl Interface {
         let worn = peer.keypairs.current().is_some_and(|session| session.is_worn_for_receiver(now.boot));
         let renew = worn && !peer.timers.renewed_on_receipt;
         peer.timers.renewed_on_receipt |= renew;
-        self.heard(id, from, now);
+        self.note_endpoint(id, from, now);
         if confirmed {
             self.handshake_completed(id, now);
             self.send_staged(id, now);
@@ -177,7 +177,7 @@ impl Interface {
             let mut datagram = vec![0; sealed(text)];
             datagram[DATA_HEADER_BYTES..DATA_HEADER_BYTES + packet.len()].copy_from_slice(&packet);
             let stride = datagram.len();
-            session.seal_train(self.aead, &mut datagram, stride);
+            session.seal_batch(self.aead, &mut datagram, stride);
             self.sent(id, datagram.len(), !packet.is_empty(), now);
             self.outgoing.push_back(Outgoing { peer: Some(id), endpoint, datagram });
         }

@@ -103,15 +103,15 @@ fn transport_messages_are_those_of_the_transcript() {
         };
         let mut session = Session::new(keys, ours, theirs, true, Duration::ZERO);
         let mut keepalive = [0; 32];
-        session.seal_train(Aead::fastest(), &mut keepalive, 32);
+        session.seal_batch(Aead::fastest(), &mut keepalive, 32);
         assert_eq!(keepalive, case.array("transport_keepalive"));
         let mut packet = [0; 64];
         packet[16..44].copy_from_slice(&case.octets("packet"));
-        session.seal_train(Aead::fastest(), &mut packet, 64);
+        session.seal_batch(Aead::fastest(), &mut packet, 64);
         assert_eq!(packet, case.array("transport_packet"));
         let mut answer = case.octets("transport_answer");
         let mut told = None;
-        session.open_train(Aead::fastest(), &mut answer, 64, Duration::ZERO, |opened| told = Some(opened));
+        session.open_batch(Aead::fastest(), &mut answer, 64, Duration::ZERO, |opened| told = Some(opened));
         let plaintext = &answer[told.unwrap().unwrap()];
         assert_eq!(&plaintext[..28], case.octets("packet"));
         assert_eq!(plaintext[28..], [0; 4]);

@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
-use crate::order::Limits;
+use crate::request::Limits;
 
-const MARKS: [&str; 2] = ["user.delegate", "trusted.delegate"];
+const DELEGATION_XATTRS: [&str; 2] = ["user.delegate", "trusted.delegate"];
 const CONTROLLERS: [&str; 2] = ["memory", "pids"];
 /// A group can be removed a moment after its last process has gone.
 const ATTEMPTS: u32 = 100;
-const GLANCE: Duration = Duration::from_millis(2);
+const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
 /// A group that ends with its run.
 pub(crate) struct Cgroup(PathBuf);
@@ -76,13 +76,13 @@ impl Cgroup {
             if fs::remove_dir(&self.0).is_ok() {
                 return;
             }
-            sleep(GLANCE);
+            sleep(POLL_INTERVAL);
         }
     }
 }
 
 fn is_delegated(group: &Path) -> bool {
-    MARKS.iter().any(|mark| {
+    DELEGATION_XATTRS.iter().any(|mark| {
         let mut value = [0; 8];
         rustix::fs::getxattr(group, *mark, &mut value).is_ok_and(|length| value[..length] == *b"1")
     })

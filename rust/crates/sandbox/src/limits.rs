@@ -6,23 +6,23 @@ use std::os::unix::fs::MetadataExt;
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, geteuid, getrlimit, setrlimit};
 
-use crate::order::{Limits, User};
-use crate::report::Refusal;
+use crate::report::Failure;
+use crate::request::{Limits, User};
 
 /// Open files of each process.
 const FILES: u64 = 256;
 /// Processes of ours that can be of the program's user: supervisor and first of the namespace.
-const OURS: u64 = 2;
+const OWN_PROCESSES: u64 = 2;
 
 /// From here on; nothing raises them again. `others` are the threads that the program's user has beside it: the kernel
 /// counts them all.
 ///
 /// # Errors
 /// When one is refused.
-pub(crate) fn set(limits: &Limits, others: u64) -> Result<(), Refusal> {
+pub(crate) fn set(limits: &Limits, others: u64) -> Result<(), Failure> {
     let wanted = [
         (Resource::Cpu, limits.cpu_seconds),
-        (Resource::Nproc, limits.processes.saturating_add(others).saturating_add(OURS)),
+        (Resource::Nproc, limits.processes.saturating_add(others).saturating_add(OWN_PROCESSES)),
         (Resource::Nofile, FILES),
         (Resource::Fsize, limits.file_bytes),
         (Resource::Core, 0),
@@ -31,7 +31,7 @@ pub(crate) fn set(limits: &Limits, others: u64) -> Result<(), Refusal> {
     wanted
         .into_iter()
         .try_for_each(|(resource, most)| set_one(resource, most))
-        .map_err(|errno| Refusal::of("limits", "setrlimit", errno))
+        .map_err(|errno| Failure::of("limits", "setrlimit", errno))
 }
 
 /// A limit that is lower already stays.
@@ -42,11 +42,11 @@ fn set_one(resource: Resource, most: u64) -> Result<(), Errno> {
 
 /// Threads of the user that it will be, beside its own. A user of its own has none, and a namespace of users counts for
 /// itself.
-pub(crate) fn others(user: Option<&User>, is_secluded: bool) -> u64 {
+pub(crate) fn others(user: Option<&User>, has_pid_namespace: bool) -> u64 {
     match user {
         Some(user) if user.exclusive => 0,
         Some(user) => threads_of(user.uid),
-        None if is_secluded => 0,
+        None if has_pid_namespace => 0,
         None => threads_of(geteuid().as_raw()),
     }
 }

@@ -1,23 +1,23 @@
 //! `warren-sandbox CONTROL [IMAGE]`: runs one program for a command, contained, and leaves no process of it behind.
 //!
-//! CONTROL is the number of a socket: an order comes in (`order`), what becomes of it goes out (`report`). A line that
+//! CONTROL is the number of a socket: an request comes in (`request`), what becomes of it goes out (`report`). A line that
 //! follows asks the program to end; the end of the socket kills it at once, so that nothing outlives an agent that was
 //! killed. IMAGE is the number of a descriptor with the program's text. Standard streams are the program's.
 //!
 //! Two processes of ours, where the host has namespaces of processes: the supervisor (this one, `watch`) outside, and
-//! the first of the namespace inside (`first`), whose child becomes the program (`program`). Else the program is the
+//! the init of the namespace inside (`init`), whose child becomes the program (`program`). Else the program is the
 //! supervisor's child.
 
 mod cgroup;
-mod first;
-mod household;
+mod init;
 mod limits;
 mod namespaces;
-mod order;
 mod paths;
 mod process;
+mod process_tree;
 mod program;
 mod report;
+mod request;
 mod signals;
 mod watch;
 
@@ -32,10 +32,10 @@ use rustix::process::{
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 
 use crate::cgroup::Cgroup;
-use crate::household::Household;
-use crate::order::Order;
+use crate::process_tree::ProcessTree;
 use crate::program::Program;
-use crate::report::{Fact, Message, Reached, Refusal};
+use crate::report::{Fact, Failure, Message, SandboxLevel};
+use crate::request::SandboxRequest;
 use crate::signals::Signals;
 use crate::watch::Watch;
 
@@ -52,17 +52,17 @@ fn main() -> ExitCode {
         eprint!("{USAGE}");
         return ExitCode::from(2);
     };
-    let order = match Order::read(&control) {
-        Ok(order) => order,
+    let request = match SandboxRequest::read(&control) {
+        Ok(request) => request,
         Err(error) => {
-            Message::Refused(&Refusal::of("order", "the order", error)).tell(&control);
+            Message::Refused(&Failure::of("request", "the request", error)).send_to(&control);
             return ExitCode::FAILURE;
         }
     };
-    match run(&order, &control, image) {
+    match run(&request, &control, image) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(refusal) => {
-            Message::Refused(&refusal).tell(&control);
+        Err(failure) => {
+            Message::Refused(&failure).send_to(&control);
             ExitCode::FAILURE
         }
     }
@@ -82,81 +82,88 @@ fn descriptors(arguments: &[String]) -> Option<(UnixStream, Option<OwnedFd>)> {
 }
 
 /// Everything from the order to its end, which is told.
-fn run(order: &Order, control: &UnixStream, image: Option<OwnedFd>) -> Result<(), Refusal> {
+fn run(request: &SandboxRequest, control: &UnixStream, image: Option<OwnedFd>) -> Result<(), Failure> {
     // Refused where it leads a session already.
     let _ = setsid();
-    let refused = |error: std::io::Error| Refusal::of("supervisor", "the supervisor", error);
+    let refused = |error: std::io::Error| Failure::of("supervisor", "the supervisor", error);
     set_child_subreaper(Some(getpid())).map_err(|errno| refused(errno.into()))?;
     let supervisor = pidfd_open(getpid(), PidfdFlags::empty()).map_err(|errno| refused(errno.into()))?;
-    let is_secluded = namespaces::seclude();
+    let has_pid_namespace = namespaces::unshare();
     set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(|errno| refused(errno.into()))?;
-    if order.directory.symlink_metadata().is_ok() {
-        return Err(Refusal::new("directory", format!("{} is there already", order.directory.display())));
+    if request.directory.symlink_metadata().is_ok() {
+        return Err(Failure::new("directory", format!("{} is there already", request.directory.display())));
     }
-    let others = limits::others(order.user.as_ref(), is_secluded);
-    let cgroup = Cgroup::make(&order.limits);
+    let others = limits::others(request.user.as_ref(), has_pid_namespace);
+    let cgroup = Cgroup::make(&request.limits);
     let Some(child) = process::fork().map_err(refused)? else {
-        let program = Program { order, image: image.as_ref(), control, reached: Reached::default(), others };
-        process::exit(live(program, is_secluded, &supervisor, cgroup.as_ref()));
+        let program =
+            Program { request, image: image.as_ref(), control, level_reached: SandboxLevel::default(), others };
+        process::exit(child_main(program, has_pid_namespace, &supervisor, cgroup.as_ref()));
     };
     drop(image);
-    process::leave_streams();
-    let household = household(child, is_secluded, order);
-    let ended = watch(order, control, &household);
+    process::release_streams();
+    let process_tree = process_tree(child, has_pid_namespace, request);
+    let ended = watch(request, control, &process_tree);
     if let Some(cgroup) = cgroup {
         cgroup.kill();
-        household.end();
+        process_tree.end();
         cgroup.remove();
     }
-    household.end();
-    program::remove_own(&order.directory);
-    let (status, how) = ended.map_err(refused)?;
-    Message::Ended { status, how }.tell(control);
+    process_tree.end();
+    program::remove_directory(&request.directory);
+    let (status, kind) = ended.map_err(refused)?;
+    Message::Ended { status, kind }.send_to(control);
     Ok(())
 }
 
-fn household(child: Pid, is_secluded: bool, order: &Order) -> Household {
-    if is_secluded {
-        Household::Namespace(child)
+fn process_tree(child: Pid, has_pid_namespace: bool, request: &SandboxRequest) -> ProcessTree {
+    if has_pid_namespace {
+        ProcessTree::Namespace(child)
     } else {
-        Household::Descendants { program: child, user: order.user.clone() }
+        ProcessTree::Descendants { program: child, user: request.user.clone() }
     }
 }
 
 /// Until the end; an error has killed what there was.
-fn watch(order: &Order, control: &UnixStream, household: &Household) -> std::io::Result<(i32, report::End)> {
+fn watch(
+    request: &SandboxRequest,
+    control: &UnixStream,
+    process_tree: &ProcessTree,
+) -> std::io::Result<(i32, report::ExitKind)> {
     let prepare = || {
         control.set_nonblocking(true)?;
         Ok((Signals::catch(&[SIGCHLD])?, Signals::catch(&[SIGTERM, SIGINT, SIGHUP])?))
     };
-    let watched =
-        prepare().map(|(mut ended, mut asked)| Watch::new(order, control, household).until_end(&mut ended, &mut asked));
-    watched.inspect_err(|_| household.kill())
+    let watched = prepare().map(|(mut ended, mut signalled)| {
+        Watch::new(request, control, process_tree).until_end(&mut ended, &mut signalled)
+    });
+    watched.inspect_err(|_| process_tree.kill())
 }
 
 /// The child's whole life: its status.
-fn live(mut program: Program<'_>, is_secluded: bool, supervisor: &OwnedFd, cgroup: Option<&Cgroup>) -> i32 {
+fn child_main(mut program: Program<'_>, has_pid_namespace: bool, supervisor: &OwnedFd, cgroup: Option<&Cgroup>) -> i32 {
     let control = program.control;
     if cgroup.is_some_and(|cgroup| cgroup.enter().is_ok()) {
-        program.reached.add(Fact::Cgroup);
+        program.level_reached.add(Fact::Cgroup);
     }
-    let done = if is_secluded { live_first(program, supervisor) } else { live_alone(program, supervisor) };
-    done.unwrap_or_else(|refusal| {
-        Message::Refused(&refusal).tell(control);
+    let done =
+        if has_pid_namespace { run_with_init(program, supervisor) } else { run_without_init(program, supervisor) };
+    done.unwrap_or_else(|failure| {
+        Message::Refused(&failure).send_to(control);
         127
     })
 }
 
-fn live_first(mut program: Program<'_>, supervisor: &OwnedFd) -> Result<i32, Refusal> {
-    namespaces::furnish(program.order, &mut program.reached)?;
-    let rules = program.settle()?;
-    first::keep(supervisor, || program.become_it(rules))
+fn run_with_init(mut program: Program<'_>, supervisor: &OwnedFd) -> Result<i32, Failure> {
+    namespaces::setup_mounts(program.request, &mut program.level_reached)?;
+    let rules = program.drop_privileges_in_directory()?;
+    init::keep(supervisor, || program.exec(rules))
 }
 
-fn live_alone(mut program: Program<'_>, supervisor: &OwnedFd) -> Result<i32, Refusal> {
-    namespaces::cut_off(program.order, &mut program.reached)?;
-    let rules = program.settle()?;
-    first::follow(supervisor).map_err(|error| Refusal::of("supervisor", "the supervisor", error))?;
-    program.become_it(rules);
+fn run_without_init(mut program: Program<'_>, supervisor: &OwnedFd) -> Result<i32, Failure> {
+    namespaces::drop_network(program.request, &mut program.level_reached)?;
+    let rules = program.drop_privileges_in_directory()?;
+    init::follow(supervisor).map_err(|error| Failure::of("supervisor", "the supervisor", error))?;
+    program.exec(rules);
     Ok(127)
 }

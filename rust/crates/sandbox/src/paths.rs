@@ -7,7 +7,7 @@ use landlock::{
     RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
 };
 
-use crate::report::Refusal;
+use crate::report::Failure;
 
 /// The newest that is known here. An older kernel does what it can.
 const KNOWN: ABI = ABI::V7;
@@ -58,28 +58,28 @@ pub(crate) struct Rules(RulesetCreated);
 impl Rules {
     /// # Errors
     /// When one of the directories that are to be writable cannot be opened.
-    pub(crate) fn make(paths: &Paths) -> Result<Self, Refusal> {
-        Self::made(paths).map_err(|error| Refusal::new("paths", error))
+    pub(crate) fn make(paths: &Paths) -> Result<Self, Failure> {
+        Self::made(paths).map_err(|error| Failure::new("paths", error))
     }
 
     fn made(paths: &Paths) -> Result<Self, String> {
-        let told = |error: RulesetError| format!("Landlock: {error}");
-        let ruleset = Ruleset::default().handle_access(AccessFs::from_all(KNOWN)).map_err(told)?;
-        let ruleset = ruleset.scope(Scope::from_all(KNOWN)).map_err(told)?;
-        let mut rules = ruleset.create().map_err(told)?;
+        let map_error = |error: RulesetError| format!("Landlock: {error}");
+        let ruleset = Ruleset::default().handle_access(AccessFs::from_all(KNOWN)).map_err(map_error)?;
+        let ruleset = ruleset.scope(Scope::from_all(KNOWN)).map_err(map_error)?;
+        let mut rules = ruleset.create().map_err(map_error)?;
         for path in readable(paths) {
             if let Ok(opened) = PathFd::new(path) {
-                rules = rules.add_rule(allow(opened, AccessFs::from_read(KNOWN))).map_err(told)?;
+                rules = rules.add_rule(allow(opened, AccessFs::from_read(KNOWN))).map_err(map_error)?;
             }
         }
         for device in DEVICES {
             if let Ok(opened) = PathFd::new(device) {
-                rules = rules.add_rule(allow(opened, AccessFs::from_all(KNOWN))).map_err(told)?;
+                rules = rules.add_rule(allow(opened, AccessFs::from_all(KNOWN))).map_err(map_error)?;
             }
         }
         for path in paths.own.iter().chain(&paths.writable) {
             let opened = PathFd::new(path).map_err(|error| unusable(path, &error))?;
-            rules = rules.add_rule(allow(opened, AccessFs::from_all(KNOWN))).map_err(told)?;
+            rules = rules.add_rule(allow(opened, AccessFs::from_all(KNOWN))).map_err(map_error)?;
         }
         Ok(Self(rules))
     }
@@ -88,8 +88,8 @@ impl Rules {
     ///
     /// # Errors
     /// When it does and refuses.
-    pub(crate) fn keep(self) -> Result<bool, Refusal> {
-        let kept = self.0.restrict_self().map_err(|error| Refusal::new("paths", format!("Landlock: {error}")))?;
+    pub(crate) fn keep(self) -> Result<bool, Failure> {
+        let kept = self.0.restrict_self().map_err(|error| Failure::new("paths", format!("Landlock: {error}")))?;
         Ok(kept.ruleset != RulesetStatus::NotEnforced)
     }
 }

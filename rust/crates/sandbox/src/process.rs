@@ -26,17 +26,17 @@ pub(crate) fn adopt(number: RawFd) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
-/// Closes every descriptor but the first three and `kept`.
+/// Closes every descriptor but the init three and `kept`.
 pub(crate) fn close_all_but(kept: &[RawFd]) {
-    let mut first = 3;
+    let mut init = 3;
     let mut kept: Vec<u32> = kept.iter().filter_map(|number| u32::try_from(*number).ok()).collect();
     kept.sort_unstable();
     for number in kept.into_iter().chain([u32::MAX]) {
-        if first < number {
+        if init < number {
             // SAFETY: `main` calls this before this process owns a descriptor that it was not given by number.
-            unsafe { libc::syscall(libc::SYS_close_range, first, number - 1, 0) };
+            unsafe { libc::syscall(libc::SYS_close_range, init, number - 1, 0) };
         }
-        first = number.saturating_add(1);
+        init = number.saturating_add(1);
     }
 }
 
@@ -61,7 +61,7 @@ pub(crate) fn unshare(flags: UnshareFlags) -> rustix::io::Result<()> {
     unsafe { rustix::thread::unshare_unsafe(flags) }
 }
 
-/// Sends `signal` to all that this process may send it to, itself and the first of its namespace excepted (kill(2)).
+/// Sends `signal` to all that this process may send it to, itself and the init of its namespace excepted (kill(2)).
 pub(crate) fn signal_all(signal: Signal) {
     // SAFETY: touches no memory.
     unsafe { libc::kill(-1, signal.as_raw()) };
@@ -106,7 +106,7 @@ pub(crate) fn exit(status: i32) -> ! {
 }
 
 /// The program's streams are its own: whoever reads them sees their end when it has closed them.
-pub(crate) fn leave_streams() {
+pub(crate) fn release_streams() {
     if let Ok(nothing) = File::options().read(true).write(true).open("/dev/null") {
         let _ = rustix::stdio::dup2_stdin(&nothing);
         let _ = rustix::stdio::dup2_stdout(&nothing);

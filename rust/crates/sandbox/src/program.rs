@@ -11,22 +11,22 @@ use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{geteuid, setsid, umask};
 
 use crate::limits;
-use crate::namespaces::{self, OWN, make_own};
-use crate::order::{Order, User};
+use crate::namespaces::{self, PRIVATE_DIRECTORY, make_directory};
 use crate::paths::{Paths, Rules};
 use crate::process;
-use crate::report::{Fact, Message, Reached, Refusal};
+use crate::report::{Fact, Failure, Message, SandboxLevel};
+use crate::request::{SandboxRequest, User};
 
 /// V-59: these two and no others.
 const ENVIRONMENT: [&str; 2] = ["PATH=/usr/bin:/bin", "LC_ALL=C"];
 
 /// What is to become the program.
 pub(crate) struct Program<'a> {
-    pub(crate) order: &'a Order,
+    pub(crate) request: &'a SandboxRequest,
     /// Its text, where it was read and checked before; else it is opened by its path.
     pub(crate) image: Option<&'a OwnedFd>,
     pub(crate) control: &'a UnixStream,
-    pub(crate) reached: Reached,
+    pub(crate) level_reached: SandboxLevel,
     /// Threads that its user has beside it.
     pub(crate) others: u64,
 }
@@ -36,84 +36,87 @@ impl Program<'_> {
     ///
     /// # Errors
     /// When something could not be given up.
-    pub(crate) fn settle(&mut self) -> Result<Rules, Refusal> {
-        let order = self.order;
-        let own = self.own_directory().map_err(|error| Refusal::of("directory", "its own directory", error))?;
-        std::env::set_current_dir(&own).map_err(|error| Refusal::of("directory", own.display(), error))?;
+    pub(crate) fn drop_privileges_in_directory(&mut self) -> Result<Rules, Failure> {
+        let request = self.request;
+        let own = self.own_directory().map_err(|error| Failure::of("directory", "its own directory", error))?;
+        std::env::set_current_dir(&own).map_err(|error| Failure::of("directory", own.display(), error))?;
         let rules = Rules::make(&Paths {
-            program: order.argv.first().map(PathBuf::from).unwrap_or_default(),
-            own: if self.reached.has(Fact::Mounts) { namespaces::own_places() } else { vec![own] },
-            writable: order.writable.clone(),
-            reads_all: order.user.is_some(),
+            program: request.argv.first().map(PathBuf::from).unwrap_or_default(),
+            own: if self.level_reached.has(Fact::Mounts) { namespaces::writable_mounts() } else { vec![own] },
+            writable: request.writable.clone(),
+            reads_all: request.user.is_some(),
         })?;
         self.drop_privileges()?;
         Ok(rules)
     }
 
     fn own_directory(&self) -> io::Result<PathBuf> {
-        if self.reached.has(Fact::Mounts) {
-            return Ok(OWN.into());
+        if self.level_reached.has(Fact::Mounts) {
+            return Ok(PRIVATE_DIRECTORY.into());
         }
-        make_own(&self.order.directory, self.order)?;
-        Ok(self.order.directory.clone())
+        make_directory(&self.request.directory, self.request)?;
+        Ok(self.request.directory.clone())
     }
 
-    fn drop_privileges(&mut self) -> Result<(), Refusal> {
+    fn drop_privileges(&mut self) -> Result<(), Failure> {
         let before = geteuid();
-        if let Some(user) = &self.order.user {
-            own_streams(user).map_err(|error| Refusal::of("user", "its streams", error))?;
+        if let Some(user) = &self.request.user {
+            chown_streams(user).map_err(|error| Failure::of("user", "its streams", error))?;
         }
-        let user = self.order.user.as_ref().map_or_else(User::current, User::privileges);
-        privilege::drop_to(&user, 0).map_err(|error| Refusal::new("user", error.to_string()))?;
+        let user = self.request.user.as_ref().map_or_else(User::current, User::privileges);
+        privilege::drop_to(&user, 0).map_err(|error| Failure::new("user", error.to_string()))?;
         if user.uid != before && !user.uid.is_root() {
-            self.reached.add(Fact::User);
+            self.level_reached.add(Fact::User);
         }
-        self.reached.add(Fact::NoNewPrivs);
-        self.reached.add(Fact::NoCapabilities);
+        self.level_reached.add(Fact::NoNewPrivs);
+        self.level_reached.add(Fact::NoCapabilities);
         Ok(())
     }
 
     /// Returns when the program could not be started, and has said why; or when nothing was to be.
-    pub(crate) fn become_it(mut self, rules: Rules) {
-        if let Err(refusal) = self.begin(rules) {
-            Message::Refused(&refusal).tell(self.control);
+    pub(crate) fn exec(mut self, rules: Rules) {
+        if let Err(failure) = self.begin(rules) {
+            Message::Refused(&failure).send_to(self.control);
         }
     }
 
-    fn begin(&mut self, rules: Rules) -> Result<(), Refusal> {
+    fn begin(&mut self, rules: Rules) -> Result<(), Failure> {
         let _ = setsid();
         umask(Mode::from_raw_mode(0o077));
         if rules.keep()? {
-            self.reached.add(Fact::Paths);
+            self.level_reached.add(Fact::Paths);
         }
-        limits::set(&self.order.limits, self.others)?;
-        self.reached.add(Fact::Limits);
-        Message::of_reached(&self.reached).tell(self.control);
-        let (level, wanted) = (self.reached.level(), self.order.min_level);
+        limits::set(&self.request.limits, self.others)?;
+        self.level_reached.add(Fact::Limits);
+        Message::of_level(&self.level_reached).send_to(self.control);
+        let (level, wanted) = (self.level_reached.level(), self.request.min_level);
         if level < wanted {
-            return Err(Refusal::new("level", format!("L{level} is reached here, and L{wanted} is asked for")));
+            return Err(Failure::new(
+                "level",
+                format!("L{level} is level_reached here, and L{wanted} is signalled for"),
+            ));
         }
-        if self.order.probe {
+        if self.request.probe {
             process::exit(0);
         }
-        self.execute().map_err(|error| Refusal::of("program", &self.order.argv[0], error))
+        self.execute().map_err(|error| Failure::of("program", &self.request.argv[0], error))
     }
 
     fn execute(&self) -> io::Result<()> {
-        let mut path = self.order.argv[0].clone();
+        let mut path = self.request.argv[0].clone();
         if let Some(image) = self.image {
             // An interpreter opens it anew by this name, and so it stays open.
             fcntl_setfd(image, FdFlags::empty())?;
             path = format!("/proc/self/fd/{}", image.as_raw_fd());
         }
         process::forget_signals();
-        process::execute(&path, &self.order.argv, &ENVIRONMENT)?;
+        process::execute(&path, &self.request.argv, &ENVIRONMENT)?;
         Ok(())
     }
 }
 
 /// Programs that open /dev/stdout anew may: a pipe belongs to whoever made it (pipe(7)).
-fn own_streams(user: &User) -> io::Result<()> {
+fn chown_streams(user: &User) -> io::Result<()> {
     let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
     for stream in [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()] {
         if FileType::from_raw_mode(fstat(stream)?.st_mode) == FileType::Fifo {
@@ -136,7 +139,7 @@ impl User {
 
 /// Removes the directory of a run whose /tmp was not its own. None of its processes is left that could change it
 /// meanwhile.
-pub(crate) fn remove_own(directory: &Path) {
+pub(crate) fn remove_directory(directory: &Path) {
     // Absent where it was never made.
     let _ = std::fs::remove_dir_all(directory);
 }

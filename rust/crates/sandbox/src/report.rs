@@ -33,9 +33,9 @@ const L3: [Fact; 3] = [Fact::Processes, Fact::Mounts, Fact::Paths];
 
 /// What has been reached so far.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Reached(Vec<Fact>);
+pub(crate) struct SandboxLevel(Vec<Fact>);
 
-impl Reached {
+impl SandboxLevel {
     pub(crate) fn add(&mut self, fact: Fact) {
         self.0.push(fact);
     }
@@ -58,7 +58,7 @@ impl Reached {
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum End {
+pub(crate) enum ExitKind {
     /// By itself.
     Exited,
     /// It overran.
@@ -71,22 +71,22 @@ pub(crate) enum End {
 
 /// Why nothing runs. Which part failed, in a word, and a sentence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Refusal {
-    pub(crate) part: &'static str,
+pub(crate) struct Failure {
+    pub(crate) stage: &'static str,
     pub(crate) problem: String,
     /// The system's number for it.
     pub(crate) errno: Option<i32>,
 }
 
-impl Refusal {
-    pub(crate) fn new(part: &'static str, problem: impl Into<String>) -> Self {
-        Self { part, problem: problem.into(), errno: None }
+impl Failure {
+    pub(crate) fn new(stage: &'static str, problem: impl Into<String>) -> Self {
+        Self { stage, problem: problem.into(), errno: None }
     }
 
     /// `what` could not be done.
-    pub(crate) fn of(part: &'static str, what: impl std::fmt::Display, error: impl Into<std::io::Error>) -> Self {
+    pub(crate) fn of(stage: &'static str, what: impl std::fmt::Display, error: impl Into<std::io::Error>) -> Self {
         let error = error.into();
-        Self { part, problem: format!("{what}: {error}"), errno: error.raw_os_error() }
+        Self { stage, problem: format!("{what}: {error}"), errno: error.raw_os_error() }
     }
 }
 
@@ -94,20 +94,20 @@ impl Refusal {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Message<'a> {
     /// The program is about to begin, or would be.
-    Reached { level: u8, facts: &'a [Fact] },
+    SandboxLevel { level: u8, facts: &'a [Fact] },
     /// It does not begin.
-    Refused(&'a Refusal),
+    Refused(&'a Failure),
     /// Nothing of it is left. The status is 128 and the signal's number where one ended it.
-    Ended { status: i32, how: End },
+    Ended { status: i32, kind: ExitKind },
 }
 
 impl Message<'_> {
-    pub(crate) fn of_reached(reached: &Reached) -> Message<'_> {
-        Message::Reached { level: reached.level(), facts: &reached.0 }
+    pub(crate) fn of_level(level_reached: &SandboxLevel) -> Message<'_> {
+        Message::SandboxLevel { level: level_reached.level(), facts: &level_reached.0 }
     }
 
     /// Where nobody listens any more, nobody is to be told.
-    pub(crate) fn tell(&self, mut to: impl Write) {
+    pub(crate) fn send_to(&self, mut to: impl Write) {
         if let Ok(mut line) = serde_json::to_vec(self) {
             line.push(b'\n');
             let _ = to.write_all(&line);
@@ -121,27 +121,27 @@ mod tests {
 
     #[test]
     fn a_level_is_all_of_its_facts_and_those_below() {
-        let mut reached = Reached::default();
+        let mut level_reached = SandboxLevel::default();
         for fact in [Fact::Processes, Fact::Mounts, Fact::Paths, Fact::NoNewPrivs, Fact::NoCapabilities, Fact::Limits] {
-            reached.add(fact);
-            assert_eq!(reached.level(), 0);
+            level_reached.add(fact);
+            assert_eq!(level_reached.level(), 0);
         }
-        reached.add(Fact::User);
-        assert_eq!(reached.level(), 3);
-        reached.0.retain(|fact| *fact != Fact::Paths);
-        assert_eq!(reached.level(), 1);
+        level_reached.add(Fact::User);
+        assert_eq!(level_reached.level(), 3);
+        level_reached.0.retain(|fact| *fact != Fact::Paths);
+        assert_eq!(level_reached.level(), 1);
     }
 
     #[test]
     fn messages_are_lines() {
-        let mut told = Vec::new();
-        Message::Ended { status: 137, how: End::Deadline }.tell(&mut told);
-        let mut reached = Reached::default();
-        reached.add(Fact::NoNewPrivs);
-        Message::of_reached(&reached).tell(&mut told);
+        let mut map_error = Vec::new();
+        Message::Ended { status: 137, kind: ExitKind::Deadline }.send_to(&mut map_error);
+        let mut level_reached = SandboxLevel::default();
+        level_reached.add(Fact::NoNewPrivs);
+        Message::of_level(&level_reached).send_to(&mut map_error);
         assert_eq!(
-            String::from_utf8(told).unwrap(),
-            "{\"ended\":{\"status\":137,\"how\":\"deadline\"}}\n{\"reached\":{\"level\":0,\"facts\":[\"no_new_privs\"]}}\n"
+            String::from_utf8(map_error).unwrap(),
+            "{\"ended\":{\"status\":137,\"kind\":\"deadline\"}}\n{\"level_reached\":{\"level\":0,\"facts\":[\"no_new_privs\"]}}\n"
         );
     }
 }

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::Timespec;
 
-use crate::household::{self, Household};
-use crate::order::Order;
-use crate::report::End;
+use crate::process_tree::{self, ProcessTree};
+use crate::report::ExitKind;
+use crate::request::SandboxRequest;
 use crate::signals::Signals;
 
 /// When what comes next is due.
@@ -22,93 +22,93 @@ enum Stage {
     /// It was asked to end.
     Ending {
         kill: Instant,
-        how: End,
+        kind: ExitKind,
     },
     Killed {
-        how: End,
+        kind: ExitKind,
     },
 }
 
 /// One run, from the outside.
 pub(crate) struct Watch<'a> {
     control: &'a UnixStream,
-    household: &'a Household,
+    process_tree: &'a ProcessTree,
     grace: Duration,
     stage: Stage,
 }
 
 impl<'a> Watch<'a> {
-    pub(crate) fn new(order: &Order, control: &'a UnixStream, household: &'a Household) -> Self {
-        let deadline = Instant::now() + Duration::from_millis(order.deadline_ms);
-        let grace = Duration::from_millis(order.grace_ms);
-        Self { control, household, grace, stage: Stage::Running { deadline } }
+    pub(crate) fn new(request: &SandboxRequest, control: &'a UnixStream, process_tree: &'a ProcessTree) -> Self {
+        let deadline = Instant::now() + Duration::from_millis(request.deadline_ms);
+        let grace = Duration::from_millis(request.grace_ms);
+        Self { control, process_tree, grace, stage: Stage::Running { deadline } }
     }
 
     /// Returns when the main process has ended: its status, and how it came to that.
     ///
-    /// `ended` and `asked` are the signals of children and of whoever ends this process.
-    pub(crate) fn until_end(mut self, ended: &mut Signals, asked: &mut Signals) -> (i32, End) {
+    /// `ended` and `signalled` are the signals of children and of whoever ends this process.
+    pub(crate) fn until_end(mut self, ended: &mut Signals, signalled: &mut Signals) -> (i32, ExitKind) {
         loop {
-            while let Some((pid, status)) = household::ended() {
-                if pid == self.household.main() {
-                    return (household::status(status), self.how());
+            while let Some((pid, status)) = process_tree::ended() {
+                if pid == self.process_tree.main() {
+                    return (process_tree::status(status), self.kind());
                 }
             }
             self.advance(Instant::now());
-            self.wait(ended, asked);
-            if asked.taken() {
+            self.wait(ended, signalled);
+            if signalled.taken() {
                 self.stop();
             }
             self.listen();
         }
     }
 
-    fn how(&self) -> End {
+    fn kind(&self) -> ExitKind {
         match self.stage {
-            Stage::Running { .. } => End::Exited,
-            Stage::Ending { how, .. } | Stage::Killed { how } => how,
+            Stage::Running { .. } => ExitKind::Exited,
+            Stage::Ending { kind, .. } | Stage::Killed { kind } => kind,
         }
     }
 
     fn advance(&mut self, now: Instant) {
         match self.stage {
-            Stage::Running { deadline } if deadline <= now => self.ask(End::Deadline, now),
-            Stage::Ending { kill, how } if kill <= now => self.kill(how),
+            Stage::Running { deadline } if deadline <= now => self.request_end(ExitKind::Deadline, now),
+            Stage::Ending { kill, kind } if kill <= now => self.kill(kind),
             _ => {}
         }
     }
 
-    fn ask(&mut self, how: End, now: Instant) {
-        self.household.terminate();
-        self.stage = Stage::Ending { kill: now + self.grace, how };
+    fn request_end(&mut self, kind: ExitKind, now: Instant) {
+        self.process_tree.terminate();
+        self.stage = Stage::Ending { kill: now + self.grace, kind };
     }
 
-    fn kill(&mut self, how: End) {
-        self.household.kill();
-        self.stage = Stage::Killed { how };
+    fn kill(&mut self, kind: ExitKind) {
+        self.process_tree.kill();
+        self.stage = Stage::Killed { kind };
     }
 
     fn stop(&mut self) {
         if matches!(self.stage, Stage::Running { .. }) {
-            self.ask(End::Stopped, Instant::now());
+            self.request_end(ExitKind::Stopped, Instant::now());
         }
     }
 
-    fn wait(&self, ended: &mut Signals, asked: &Signals) {
+    fn wait(&self, ended: &mut Signals, signalled: &Signals) {
         let due = match self.stage {
             Stage::Running { deadline } => Some(deadline),
             Stage::Ending { kill, .. } => Some(kill),
             Stage::Killed { .. } => None,
         };
-        let patience = due.and_then(|due| Timespec::try_from(due.saturating_duration_since(Instant::now())).ok());
-        let watched: &[_] = &[ended.as_fd(), asked.as_fd(), self.control.as_fd()];
+        let poll_timeout = due.and_then(|due| Timespec::try_from(due.saturating_duration_since(Instant::now())).ok());
+        let watched: &[_] = &[ended.as_fd(), signalled.as_fd(), self.control.as_fd()];
         // The other end that has gone would be readable for ever.
-        let is_abandoned = matches!(self.stage, Stage::Killed { how: End::Abandoned });
+        let is_abandoned = matches!(self.stage, Stage::Killed { kind: ExitKind::Abandoned });
         let watched = if is_abandoned { &watched[..2] } else { watched };
         let mut polled: Vec<PollFd<'_>> =
             watched.iter().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
         // Interrupted or not, all is looked at again.
-        let _ = poll(&mut polled, patience.as_ref());
+        let _ = poll(&mut polled, poll_timeout.as_ref());
         drop(polled);
         ended.taken();
     }
@@ -117,10 +117,10 @@ impl<'a> Watch<'a> {
     fn listen(&mut self) {
         let mut octets = [0; 64];
         match (&mut &*self.control).read(&mut octets) {
-            Ok(0) => self.kill(End::Abandoned),
+            Ok(0) => self.kill(ExitKind::Abandoned),
             Ok(_) => self.stop(),
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-            Err(_) => self.kill(End::Abandoned),
+            Err(_) => self.kill(ExitKind::Abandoned),
         }
     }
 }

@@ -14,11 +14,11 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connec
 use super::directory::{PathError, socket_path};
 use super::inbox::{Inbox, ReadError};
 use super::line::ParseError;
-use super::wiped::Outbox;
+use super::zeroizing::Outbox;
 use super::{format, parse};
 
 /// How long one step waits. 10,000 peers are loaded in a second, so a server that needs this long is stuck.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Why an interface could not be asked.
 #[derive(Debug, thiserror::Error)]
@@ -103,10 +103,10 @@ type Answers<'a> = Inbox<&'a UnixStream>;
 impl<'a> Connection<'a> {
     fn open(directory: &Path, ifname: &'a str) -> Result<Self, ClientError> {
         let path = socket_path(directory, ifname)?;
-        match connect_patiently(&path) {
+        match connect_with_timeout(&path) {
             Ok(stream) => Ok(Self { ifname, path, stream }),
             Err(Errno::NOENT | Errno::CONNREFUSED) => Err(ClientError::NotServed { ifname: ifname.to_owned(), path }),
-            Err(errno) => Err(ClientError::System { path, source: told(errno.into()) }),
+            Err(errno) => Err(ClientError::System { path, source: map_timeout(errno.into()) }),
         }
     }
 
@@ -140,25 +140,25 @@ impl<'a> Connection<'a> {
     }
 
     fn system(&self, source: io::Error) -> ClientError {
-        ClientError::System { path: self.path.clone(), source: told(source) }
+        ClientError::System { path: self.path.clone(), source: map_timeout(source) }
     }
 }
 
 /// A socket with a time limit says EAGAIN when it is over.
-fn told(error: io::Error) -> io::Error {
+fn map_timeout(error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::WouldBlock => {
-            io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {} seconds", PATIENCE.as_secs()))
+            io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {} seconds", TIMEOUT.as_secs()))
         }
         _ => error,
     }
 }
 
 /// The time limits stand before connect(2), which waits too when the server's queue is full.
-fn connect_patiently(path: &Path) -> rustix::io::Result<UnixStream> {
+fn connect_with_timeout(path: &Path) -> rustix::io::Result<UnixStream> {
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-    set_socket_timeout(&socket, Timeout::Recv, Some(PATIENCE))?;
-    set_socket_timeout(&socket, Timeout::Send, Some(PATIENCE))?;
+    set_socket_timeout(&socket, Timeout::Recv, Some(TIMEOUT))?;
+    set_socket_timeout(&socket, Timeout::Send, Some(TIMEOUT))?;
     connect(&socket, &SocketAddrUnix::new(path)?)?;
     Ok(socket.into())
 }

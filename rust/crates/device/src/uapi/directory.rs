@@ -63,7 +63,8 @@ pub fn interfaces(directory: &Path) -> io::Result<Vec<String>> {
     for entry in entries {
         let entry = entry?;
         let name = entry.file_name().to_str().and_then(|name| name.strip_suffix(SUFFIX)).map(str::to_owned);
-        names.extend(name.filter(|name| is_interface_name(name) && Occupant::of(&entry.path()) == Occupant::Live));
+        names
+            .extend(name.filter(|name| is_interface_name(name) && SocketState::of(&entry.path()) == SocketState::Live));
     }
     names.sort();
     Ok(names)
@@ -77,24 +78,24 @@ fn is_interface_name(name: &str) -> bool {
 
 /// What is at a socket's path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Occupant {
+pub(super) enum SocketState {
     /// A process that takes connections.
     Live,
     /// A socket that a process left behind.
     Stale,
     /// Nothing.
-    Nobody,
+    Absent,
     /// Asking failed.
     Unknown(Errno),
 }
 
-impl Occupant {
+impl SocketState {
     /// Asks by connecting, without waiting: a server with a full queue is a live one.
     pub(super) fn of(path: &Path) -> Self {
         match try_connect(path) {
             Ok(_) | Err(Errno::AGAIN) => Self::Live,
             Err(Errno::CONNREFUSED) => Self::Stale,
-            Err(Errno::NOENT) => Self::Nobody,
+            Err(Errno::NOENT) => Self::Absent,
             Err(errno) => Self::Unknown(errno),
         }
     }

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use rustix::io::Errno;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::wiped::regrow;
+use super::zeroizing::regrow;
 
 /// Octets of a line, without its end. The longest that means anything has 92; wireguard-go stops at 65,536.
 pub const MAX_LINE_BYTES: usize = 1024;

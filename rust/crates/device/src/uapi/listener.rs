@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with};
 
-use super::directory::{Occupant, PathError, socket_path};
+use super::directory::{PathError, SocketState, socket_path};
 
 /// Connections that wait to be accepted; the system's usual bound (net.core.somaxconn).
 const BACKLOG: i32 = 4096;
@@ -192,11 +192,11 @@ fn clear(path: &Path, ifname: &str) -> Result<(), ListenError> {
         Ok(file) if !file.file_type().is_socket() => return Err(ListenError::NotASocket(path.to_owned())),
         Ok(_) => {}
     }
-    match Occupant::of(path) {
-        Occupant::Live => Err(ListenError::Taken { ifname: ifname.to_owned(), path: path.to_owned() }),
-        Occupant::Unknown(errno) => Err(system(errno.into())),
-        Occupant::Nobody => Ok(()),
-        Occupant::Stale => match fs::remove_file(path) {
+    match SocketState::of(path) {
+        SocketState::Live => Err(ListenError::Taken { ifname: ifname.to_owned(), path: path.to_owned() }),
+        SocketState::Unknown(errno) => Err(system(errno.into())),
+        SocketState::Absent => Ok(()),
+        SocketState::Stale => match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(system(error)),
             _ => Ok(()),
         },

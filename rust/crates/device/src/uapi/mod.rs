@@ -8,7 +8,7 @@
 
 pub mod client;
 mod clients;
-mod conversation;
+mod connection;
 mod directory;
 pub mod format;
 mod inbox;
@@ -20,7 +20,7 @@ mod scope;
 mod server;
 mod value;
 mod watch;
-mod wiped;
+mod zeroizing;
 
 pub use client::ClientError;
 pub use directory::{DEFAULT_DIRECTORY, PathError, interfaces, socket_path};

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use super::clients::{Clients, MAX_CLIENTS};
-use super::conversation::converse;
+use super::connection::serve_client;
 use super::listener::Listener;
 use super::notice::{Notice, Observer};
 use super::watch::Watch;
@@ -20,10 +20,10 @@ use crate::control::Control;
 
 /// How long accepting rests after the system had no descriptor or memory for a connection. The connection keeps
 /// waiting in the queue, so polling at once would spin.
-const REST: Duration = Duration::from_millis(100);
+const RETRY_DELAY: Duration = Duration::from_millis(100);
 
 /// How long a file that has gone is left alone: who replaces it, or clears a directory away, is done by then.
-const AWAY: Duration = Duration::from_secs(1);
+const REOPEN_DELAY: Duration = Duration::from_secs(1);
 
 /// A running server. Dropping it is [`Server::close`].
 pub struct Server {
@@ -50,12 +50,17 @@ impl Server {
         Self::spawn(listener, control, observer, true)
     }
 
-    fn spawn(listener: Listener, control: Arc<dyn Control>, observer: Arc<Observer>, lasts: bool) -> io::Result<Self> {
+    fn spawn(
+        listener: Listener,
+        control: Arc<dyn Control>,
+        observer: Arc<Observer>,
+        reopens: bool,
+    ) -> io::Result<Self> {
         let listener = NamedListener(listener);
         let (stopped, stop) = pipe_with(PipeFlags::CLOEXEC)?;
         let (ended, end) = pipe_with(PipeFlags::CLOEXEC)?;
         let watch = Watch::on(listener.0.path())?;
-        let accepting = Accepting { listener, watch, stopped, _end: end, control, observer, lasts };
+        let accepting = Accepting { listener, watch, stopped, _end: end, control, observer, reopens };
         let thread = thread::Builder::new().name("uapi".to_owned()).spawn(move || accepting.run())?;
         Ok(Self { stop: Some(stop), ended, thread: Some(thread) })
     }
@@ -106,31 +111,31 @@ struct Accepting {
     control: Arc<dyn Control>,
     observer: Arc<Observer>,
     /// Whether it outlives its file.
-    lasts: bool,
+    reopens: bool,
 }
 
 impl Accepting {
     fn run(mut self) {
         let mut clients = Clients::default();
         self.serve(&mut clients);
-        while self.lasts && !self.listener.0.owns_path() && self.comes_back() {
+        while self.reopens && !self.listener.0.owns_path() && self.reopen() {
             self.serve(&mut clients);
         }
     }
 
     /// Until it is told to stop, or its file has gone.
     fn serve(&self, clients: &mut Clients) {
-        let mut rested = true;
+        let mut is_accepting = true;
         // Looked at first, for the file may have gone before it was watched.
-        while self.listener.0.owns_path() && !self.wait(rested) {
+        while self.listener.0.owns_path() && !self.wait(is_accepting) {
             match self.accept(clients) {
-                Ok(()) => rested = true,
+                Ok(()) => is_accepting = true,
                 Err(error) => {
                     // Told once, not ten times a second.
-                    if rested {
+                    if is_accepting {
                         (self.observer)(Notice::Accept(error));
                     }
-                    rested = false;
+                    is_accepting = false;
                 }
             }
         }
@@ -139,9 +144,9 @@ impl Accepting {
         }
     }
 
-    /// Makes another file; `false` if it is told to stop before it can.
-    fn comes_back(&mut self) -> bool {
-        while !self.is_stopped_within(AWAY) {
+    /// Makes another file; `false` if it is map_timeout to stop before it can.
+    fn reopen(&mut self) -> bool {
+        while !self.is_stopped_within(REOPEN_DELAY) {
             // Not permitted, or another's: asked again until it can be.
             let Ok(listener) = self.listener.0.reopen() else { continue };
             let listener = NamedListener(listener);
@@ -153,24 +158,24 @@ impl Accepting {
         false
     }
 
-    fn is_stopped_within(&self, patience: Duration) -> bool {
+    fn is_stopped_within(&self, timeout: Duration) -> bool {
         let mut sources = [PollFd::new(&self.stopped, PollFlags::empty())];
-        let wait = Timespec { tv_sec: patience.as_secs().try_into().unwrap_or_default(), tv_nsec: 0 };
+        let wait = Timespec { tv_sec: timeout.as_secs().try_into().unwrap_or_default(), tv_nsec: 0 };
         if poll(&mut sources, Some(&wait)).is_err() {
-            thread::sleep(REST);
+            thread::sleep(RETRY_DELAY);
         }
         !sources[0].revents().is_empty()
     }
 
     /// Waits for a connection, a change of the file, or the stop, which is `true`.
-    fn wait(&self, rested: bool) -> bool {
+    fn wait(&self, is_accepting: bool) -> bool {
         let mut sources = [
             PollFd::new(&self.stopped, PollFlags::empty()),
             PollFd::new(&self.watch, PollFlags::IN),
-            PollFd::new(&self.listener.0, if rested { PollFlags::IN } else { PollFlags::empty() }),
+            PollFd::new(&self.listener.0, if is_accepting { PollFlags::IN } else { PollFlags::empty() }),
         ];
-        let rest = Timespec { tv_sec: 0, tv_nsec: i64::from(REST.subsec_nanos()) };
-        match poll(&mut sources, (!rested).then_some(&rest)) {
+        let rest = Timespec { tv_sec: 0, tv_nsec: i64::from(RETRY_DELAY.subsec_nanos()) };
+        match poll(&mut sources, (!is_accepting).then_some(&rest)) {
             Ok(_) => {
                 self.watch.drain();
                 !sources[0].revents().is_empty()
@@ -178,7 +183,7 @@ impl Accepting {
             // Interrupted, or no memory for a moment: asked again after what waits has been served.
             Err(errno) => {
                 if errno != Errno::INTR {
-                    thread::sleep(REST);
+                    thread::sleep(RETRY_DELAY);
                 }
                 false
             }
@@ -215,7 +220,7 @@ impl Accepting {
         let (control, observer) = (Arc::clone(&self.control), Arc::clone(&self.observer));
         clients.admit(stream, move |stream, requested| {
             // A client that went away before its answer is none of our concern.
-            let _ = converse(stream, &*control, &*observer, requested);
+            let _ = serve_client(stream, &*control, &*observer, requested);
         })
     }
 }

@@ -141,7 +141,7 @@ impl<Owner: Copy + Eq + Hash> Outbox<Owner> {
     }
 
     /// Lets long trains be tried again where they were refused: routes change, and so do owners.
-    pub fn doubt_limits(&mut self) {
+    pub fn expire_limits(&mut self) {
         self.limits.doubt();
     }
 

@@ -7,8 +7,8 @@ use super::constants::{
     NFTA_RULE_EXPRESSIONS, NFTA_RULE_TABLE, NFTA_TABLE_HANDLE, NFTA_TABLE_NAME, NFTA_TABLE_USERDATA,
 };
 use super::guard::{Expression, FilterRule, Guard, PREMANGLE, PRERAW, link_of, parse_comment, table_name};
-use crate::conversation::{attributes, text};
 use crate::rule::Version;
+use crate::socket::{attributes, text};
 
 /// A table of ours.
 #[derive(Debug)]

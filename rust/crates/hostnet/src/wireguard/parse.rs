@@ -14,7 +14,7 @@ use super::constants::{
     WGPEER_A_PERSISTENT_KEEPALIVE_INTERVAL, WGPEER_A_PRESHARED_KEY, WGPEER_A_PUBLIC_KEY, WGPEER_A_RX_BYTES,
     WGPEER_A_TX_BYTES,
 };
-use crate::conversation::attributes;
+use crate::socket::attributes;
 
 /// Adds what one message says, without its generic header. What is malformed or new is passed over.
 pub(super) fn gather(status: &mut InterfaceStatus, body: &[u8]) {

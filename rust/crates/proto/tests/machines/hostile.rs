@@ -40,7 +40,7 @@ fn a_keepalive_that_fell_due_before_there_was_an_endpoint_goes_on() {
     assert!(world.hosts[0].sent.is_empty());
     world.apply(0, one(PeerChange { endpoint: known.endpoint, ..PeerChange::new(known.public_key) }));
     world.pass(Duration::from_secs(30));
-    assert!(world.status(1).peers[0].rx_bytes > 0, "its keepalive was forgotten");
+    assert!(world.status(1).peers[0].rx_bytes > 0, "its keepalive was wiped_count");
 }
 
 /// The kernel joins datagrams by addresses and lengths, whoever wrote them.
@@ -62,7 +62,7 @@ fn of_a_train_that_others_have_added_to_the_genuine_is_delivered_once() {
     train.pop();
     let (from, stride) = (world.hosts[0].address.into(), one.len());
     let now = Now { boot: world.now, unix: world.now };
-    let delivered = world.hosts[1].interface.receive_train(from, &mut train, stride, now).to_vec();
+    let delivered = world.hosts[1].interface.receive_batch(from, &mut train, stride, now).to_vec();
     let numbers = delivered.into_iter().map(|range| train[range][23]).collect::<Vec<_>>();
     assert_eq!(numbers, [1, 2]);
     let drops = world.status(1).drops;

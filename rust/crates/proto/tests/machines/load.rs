@@ -65,6 +65,6 @@ fn a_message_without_mac1_is_not_worked_on() {
     let mut message = world.hosts[0].sent[0].clone();
     message[120] ^= 1;
     world.inject(crowd(1), 1, message);
-    assert!(!world.hosts[1].interface.handshakes_wait());
+    assert!(!world.hosts[1].interface.has_pending_handshakes());
     assert_eq!(world.status(1).drops.invalid_mac, 1);
 }

@@ -197,9 +197,9 @@ impl World {
     /// What a shell does at the end of its turns, with a small budget for handshakes in each.
     fn collect(&mut self, host: usize) {
         loop {
-            self.hosts[host].interface.work_off_handshakes(3, moment(self.now));
+            self.hosts[host].interface.process_handshakes(3, moment(self.now));
             self.take(host);
-            if !self.hosts[host].interface.handshakes_wait() {
+            if !self.hosts[host].interface.has_pending_handshakes() {
                 return;
             }
         }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::attribute::BODY_BYTES;
-use crate::conversation::attributes;
+use crate::socket::attributes;
 use crate::wireguard::constants::{GENERIC_HEADER_BYTES, WGALLOWEDIP_A_FAMILY};
 use ipnet::IpNet;
 use proto::key::{PresharedKey, PrivateKey, PublicKey};

@@ -8,7 +8,7 @@ use crate::lanes::{CHUNK, Lanes};
 use crate::packet::TAG_BYTES;
 
 /// Four packets and their codes in the making.
-pub(super) struct Team<'a> {
+pub(super) struct Kernel<'a> {
     lanes: Lanes<'a, LANES>,
     lengths: __m256i,
     /// Chunks that every packet has in full.
@@ -18,7 +18,7 @@ pub(super) struct Team<'a> {
     mac: Mac,
 }
 
-impl<'a> Team<'a> {
+impl<'a> Kernel<'a> {
     /// Takes block 0 of each key stream, the code's key, and adds the associated data.
     #[inline]
     #[target_feature(enable = "avx2")]
@@ -26,9 +26,9 @@ impl<'a> Team<'a> {
         let (full, chunks) = (lanes.full_chunks(), lanes.chunks());
         let long = lanes.most_full_chunks() > 0;
         let lengths = lengths(&lanes.texts.each_ref().map(|text| text.len()));
-        let mut team = Self { lanes, lengths, full, chunks, mac: Mac::new(keys, long) };
-        team.associate();
-        team
+        let mut kernel = Self { lanes, lengths, full, chunks, mac: Mac::new(keys, long) };
+        kernel.associate();
+        kernel
     }
 
     #[inline]

@@ -21,14 +21,14 @@ const HEADER_BYTES: usize = 16;
 const NLMSGERR_ATTR_MSG: u16 = 1;
 
 /// A socket to the network namespace of the thread that opened it.
-pub(crate) struct Conversation {
+pub(crate) struct NetlinkSocket {
     socket: Socket,
     sequence: u32,
     /// Never grown, so that no copy of what it holds is left behind.
     answer: Zeroizing<Vec<u8>>,
 }
 
-impl Conversation {
+impl NetlinkSocket {
     /// Opens a socket for one of netlink's protocols. Needs no privilege; changes do.
     pub(crate) fn open(protocol: isize) -> io::Result<Self> {
         let mut socket = Socket::new(protocol)?;

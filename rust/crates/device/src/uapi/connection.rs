@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use super::inbox::{Inbox, ReadError};
 use super::line::{ParseError, Problem};
 use super::notice::Notice;
-use super::wiped::Outbox;
+use super::zeroizing::Outbox;
 use super::{format, parse, scope};
 use crate::control::{Control, ControlError};
 
@@ -38,7 +38,7 @@ impl Refusal {
     }
 
     /// After these nobody knows where the next request starts.
-    fn ends_conversation(&self) -> bool {
+    fn closes_connection(&self) -> bool {
         matches!(self, Self::Read(_) | Self::Operation)
     }
 }
@@ -47,7 +47,7 @@ impl Refusal {
 ///
 /// # Errors
 /// Those of writing; a client that is gone is none.
-pub(super) fn converse<S: Read + Write + Copy>(
+pub(super) fn serve_client<S: Read + Write + Copy>(
     stream: S,
     control: &dyn Control,
     notice: &dyn Fn(Notice),
@@ -67,7 +67,7 @@ pub(super) fn converse<S: Read + Write + Copy>(
             notice(Notice::Refused(refusal.to_string()));
         }
         write!(outbox, "errno={errno}\n\n").and_then(|()| outbox.flush())?;
-        if outcome.is_some_and(|refusal| refusal.ends_conversation()) {
+        if outcome.is_some_and(|refusal| refusal.closes_connection()) {
             return Ok(());
         }
     }

@@ -7,7 +7,7 @@ use zeroize::{Zeroize, Zeroizing};
 /// Octets gathered before they are written: one system call for about 200 peers.
 const OUTBOX_BYTES: usize = 64 << 10;
 
-/// A copy of `octets` with room for `capacity`; the old memory is wiped.
+/// A copy of `octets` with room for `capacity`; the old memory is zeroizing.
 pub(super) fn regrow(octets: &mut Zeroizing<Vec<u8>>, capacity: usize) {
     let mut larger = Zeroizing::new(vec![0; capacity.max(octets.len())]);
     larger[..octets.len()].copy_from_slice(octets);

@@ -11,7 +11,7 @@ const MAX_LINE_BYTES: usize = 8 << 20;
 /// One run.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Order {
+pub(crate) struct SandboxRequest {
     /// The program, an absolute path, and its arguments.
     pub(crate) argv: Vec<String>,
     /// Goes all the way and runs nothing: what would be reached.
@@ -51,11 +51,11 @@ pub(crate) struct Limits {
     pub(crate) file_bytes: u64,
 }
 
-impl Order {
+impl SandboxRequest {
     /// Reads one line and nothing after it.
     ///
     /// # Errors
-    /// Of reading; `InvalidData` for what is no order, `UnexpectedEof` when the other end closed first.
+    /// Of reading; `InvalidData` for what is no request, `UnexpectedEof` when the other end closed init.
     pub(crate) fn read(mut source: impl Read) -> io::Result<Self> {
         let mut line = Vec::new();
         let mut piece = [0; 4096];
@@ -66,21 +66,21 @@ impl Order {
             }
             line.extend_from_slice(&piece[..count]);
             if line.len() > MAX_LINE_BYTES {
-                return Err(invalid("the order is too long"));
+                return Err(invalid("the request is too long"));
             }
         }
-        let order: Self = serde_json::from_slice(&line).map_err(io::Error::from)?;
-        order.check()
+        let request: Self = serde_json::from_slice(&line).map_err(io::Error::from)?;
+        request.check()
     }
 
     fn check(self) -> io::Result<Self> {
         let has_nul = self.argv.iter().any(|argument| argument.contains('\0'));
         let is_absolute = self.argv.first().is_some_and(|program| program.starts_with('/'));
         if has_nul || !(is_absolute || self.probe) || !self.directory.is_absolute() {
-            return Err(invalid("the order names no program by an absolute path"));
+            return Err(invalid("the request names no program by an absolute path"));
         }
         if self.user.as_ref().is_some_and(|user| [user.uid, user.gid].contains(&u32::MAX)) {
-            return Err(invalid("the order names no user"));
+            return Err(invalid("the request names no user"));
         }
         Ok(self)
     }
@@ -102,15 +102,15 @@ mod tests {
     );
 
     fn refused(line: &str) -> bool {
-        Order::read(line.as_bytes()).is_err()
+        SandboxRequest::read(line.as_bytes()).is_err()
     }
 
     #[test]
     fn a_line_is_an_order() {
-        let order = Order::read(LINE.as_bytes()).unwrap();
-        assert_eq!(order.argv, ["/bin/true", "a b"]);
-        assert_eq!(order.limits, Limits { memory_bytes: 1, cpu_seconds: 2, processes: 3, file_bytes: 4 });
-        assert_eq!(order.user.map(|user| (user.uid, user.exclusive)), Some((61184, true)));
+        let request = SandboxRequest::read(LINE.as_bytes()).unwrap();
+        assert_eq!(request.argv, ["/bin/true", "a b"]);
+        assert_eq!(request.limits, Limits { memory_bytes: 1, cpu_seconds: 2, processes: 3, file_bytes: 4 });
+        assert_eq!(request.user.map(|user| (user.uid, user.exclusive)), Some((61184, true)));
     }
 
     #[test]

@@ -12,14 +12,14 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process, wait};
 
-use crate::order::User;
 use crate::process;
+use crate::request::User;
 
-const GLANCE: Duration = Duration::from_millis(1);
+const POLL_INTERVAL: Duration = Duration::from_millis(1);
 
 /// The processes of a run.
 #[derive(Debug)]
-pub(crate) enum Household {
+pub(crate) enum ProcessTree {
     /// A namespace, by its first process.
     Namespace(Pid),
     /// The descendants of this process. A user that is theirs alone finds even those that multiply and die so fast that
@@ -27,11 +27,11 @@ pub(crate) enum Household {
     Descendants { program: Pid, user: Option<User> },
 }
 
-impl Household {
+impl ProcessTree {
     /// The one whose end is the end of the run.
     pub(crate) fn main(&self) -> Pid {
         match self {
-            Self::Namespace(first) => *first,
+            Self::Namespace(init) => *init,
             Self::Descendants { program, .. } => *program,
         }
     }
@@ -39,8 +39,8 @@ impl Household {
     /// Asks all of them to end.
     pub(crate) fn terminate(&self) {
         match self {
-            // It hands on what it is asked: see `first`.
-            Self::Namespace(first) => send(*first, Signal::TERM),
+            // It hands on what it is signalled: see `init`.
+            Self::Namespace(init) => send(*init, Signal::TERM),
             Self::Descendants { .. } => descendants().into_iter().for_each(|pid| send(pid, Signal::TERM)),
         }
     }
@@ -48,10 +48,10 @@ impl Household {
     /// Ends the main process at the least; `end` ends the others.
     pub(crate) fn kill(&self) {
         match self {
-            Self::Namespace(first) => send(*first, Signal::KILL),
+            Self::Namespace(init) => send(*init, Signal::KILL),
             Self::Descendants { program, .. } => {
                 send(*program, Signal::KILL);
-                self.cull();
+                self.kill_all();
             }
         }
     }
@@ -59,15 +59,15 @@ impl Household {
     /// Returns when none of them is left. The main one has ended.
     pub(crate) fn end(&self) {
         while has_children() {
-            self.cull();
-            sleep(GLANCE);
+            self.kill_all();
+            sleep(POLL_INTERVAL);
         }
     }
 
-    fn cull(&self) {
+    fn kill_all(&self) {
         let Self::Descendants { user, .. } = self else { return };
         if let Some(user) = user.as_ref().filter(|user| user.exclusive) {
-            kill_all_of(user);
+            kill_all_of_user(user);
         }
         stop_all();
         descendants().into_iter().for_each(|pid| send(pid, Signal::KILL));
@@ -101,7 +101,7 @@ fn has_children() -> bool {
 }
 
 /// One call, and no process of the user can be born while it lasts (kill(2)).
-fn kill_all_of(user: &User) {
+fn kill_all_of_user(user: &User) {
     if matches!(process::fork(), Ok(None)) {
         if privilege::drop_to(&user.privileges(), 0).is_ok() {
             process::signal_all(Signal::KILL);

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 /// Capabilities that the agent keeps (linux/capability.h): CAP_NET_ADMIN, CAP_NET_RAW, CAP_IPC_LOCK.
-pub(crate) const WANTED: u64 = 1 << 12 | 1 << 13 | 1 << 14;
+pub(crate) const KEPT_CAPABILITIES: u64 = 1 << 12 | 1 << 13 | 1 << 14;
 
 /// The name that it was called by; whoever renames it has `warren` under another name.
 pub(crate) fn program(called: Option<OsString>) -> String {
@@ -22,8 +22,8 @@ pub(crate) fn is_start(name: &str, arguments: &[OsString]) -> bool {
 mod tests {
     use super::*;
 
-    fn line(words: &[&str]) -> Vec<OsString> {
-        words.iter().map(OsString::from).collect()
+    fn line(args: &[&str]) -> Vec<OsString> {
+        args.iter().map(OsString::from).collect()
     }
 
     #[test]
@@ -38,7 +38,7 @@ mod tests {
     fn only_the_start_of_the_agent_is_one() {
         assert!(is_start("warren", &line(&["agent", "start", "--verbose"])));
         assert!(is_start("harmony-agent", &line(&["start"])));
-        for (name, words) in [
+        for (name, args) in [
             ("warren", &["start"][..]),
             ("warren", &["agent"]),
             ("warren", &["agent", "stop", "start"]),
@@ -47,7 +47,7 @@ mod tests {
             ("harmony-agent", &["status", "start"]),
             ("harmony-agent", &[]),
         ] {
-            assert!(!is_start(name, &line(words)), "{name} {words:?}");
+            assert!(!is_start(name, &line(args)), "{name} {args:?}");
         }
     }
 }

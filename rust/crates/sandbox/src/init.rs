@@ -9,9 +9,9 @@ use rustix::io::Errno;
 use rustix::process::{Signal, set_parent_process_death_signal};
 use signal_hook::consts::{SIGCHLD, SIGTERM};
 
-use crate::household;
 use crate::process;
-use crate::report::Refusal;
+use crate::process_tree;
+use crate::report::Failure;
 use crate::signals::Signals;
 
 /// Runs `program` in a child and returns its status. It must not return before this process can do no more than the
@@ -19,17 +19,17 @@ use crate::signals::Signals;
 ///
 /// # Errors
 /// When the program was not started.
-pub(crate) fn keep(parent: &OwnedFd, program: impl FnOnce()) -> Result<i32, Refusal> {
-    let refused = |error: io::Error| Refusal::of("processes", "the first process", error);
+pub(crate) fn keep(parent: &OwnedFd, program: impl FnOnce()) -> Result<i32, Failure> {
+    let refused = |error: io::Error| Failure::of("processes", "the init process", error);
     follow(parent).map_err(refused)?;
     let ended = Signals::catch(&[SIGCHLD]).map_err(refused)?;
-    let asked = Signals::catch(&[SIGTERM]).map_err(refused)?;
+    let signalled = Signals::catch(&[SIGTERM]).map_err(refused)?;
     let Some(child) = process::fork().map_err(refused)? else {
         program();
         process::exit(127);
     };
-    process::leave_streams();
-    Ok(wait(child, ended, asked))
+    process::release_streams();
+    Ok(wait(child, ended, signalled))
 }
 
 /// Whoever kills the supervisor ends this process, and so the namespace. The setting does not outlive a change of user,
@@ -41,17 +41,17 @@ pub(crate) fn follow(parent: &OwnedFd) -> io::Result<()> {
     if has_gone { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(()) }
 }
 
-fn wait(child: rustix::process::Pid, mut ended: Signals, mut asked: Signals) -> i32 {
+fn wait(child: rustix::process::Pid, mut ended: Signals, mut signalled: Signals) -> i32 {
     loop {
-        while let Some((pid, status)) = household::ended() {
+        while let Some((pid, status)) = process_tree::ended() {
             if pid == child {
-                return household::status(status);
+                return process_tree::status(status);
             }
         }
-        if asked.taken() {
+        if signalled.taken() {
             process::signal_all(Signal::TERM);
         }
-        let mut polled = [ended.as_fd(), asked.as_fd()].map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
+        let mut polled = [ended.as_fd(), signalled.as_fd()].map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
         match poll(&mut polled, None) {
             Ok(_) | Err(Errno::INTR) => ended.taken(),
             Err(_) => return 127,

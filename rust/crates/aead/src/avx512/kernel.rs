@@ -9,7 +9,7 @@ use crate::packet::TAG_BYTES;
 
 /// `N` packets and their codes in the making. Four packets have two lanes each, for chunks of odd and of even number;
 /// what goes chunk by chunk goes through the last `N` lanes.
-pub(super) struct Team<'a, const N: usize> {
+pub(super) struct Kernel<'a, const N: usize> {
     lanes: Lanes<'a, N>,
     lengths: __m512i,
     /// Chunks that every packet has in full.
@@ -21,7 +21,7 @@ pub(super) struct Team<'a, const N: usize> {
     apart: bool,
 }
 
-impl<'a, const N: usize> Team<'a, N> {
+impl<'a, const N: usize> Kernel<'a, N> {
     /// Takes block 0 of each key stream, the code's key, and adds the associated data.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512ifma")]
@@ -35,9 +35,9 @@ impl<'a, const N: usize> Team<'a, N> {
             _ => 1,
         };
         let mac = Mac::new(&std::array::from_fn(|lane| keys[lane % N]), powers);
-        let mut team = Self { lanes, lengths, full, chunks, mac, apart: false };
-        team.associate();
-        team
+        let mut kernel = Self { lanes, lengths, full, chunks, mac, apart: false };
+        kernel.associate();
+        kernel
     }
 
     #[inline]
@@ -87,7 +87,7 @@ impl<'a, const N: usize> Team<'a, N> {
     }
 }
 
-impl Team<'_, LANES> {
+impl Kernel<'_, LANES> {
     /// Turns chunk `at` of each packet, and adds the ciphertext to the codes.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512ifma")]
@@ -108,7 +108,7 @@ impl Team<'_, LANES> {
 /// Packets of a team with two lanes each.
 pub(super) const FEW: usize = LANES / 2;
 
-impl Team<'_, FEW> {
+impl Kernel<'_, FEW> {
     /// Turns chunks `at` and `at + 1` of each packet, and adds the ciphertext to the codes.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512ifma")]
