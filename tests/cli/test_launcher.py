@@ -81,7 +81,8 @@ def test_one_that_finds_none_says_where_it_looked(alone: Path) -> None:
     done = run(alone, "version")
     assert done.returncode == 1
     assert done.stderr == (
-        f"harmony-agent: no Python for {alone}: expected python3 beside it, or ../lib/warren/bin/python3\n"
+        f"harmony-agent: no Python interpreter for {alone}: "
+        "expected python3 in its directory, or ../lib/warren/bin/python3\n"
     )
 
 

@@ -24,7 +24,7 @@ from warren.commands.settings import SandboxSettings
 
 pytestmark = pytest.mark.unit
 
-REACHED = b'{"reached":{"level":3,"facts":["user","paths"]}}'
+REACHED = b'{"sandbox_level":{"level":3,"facts":["user","paths"]}}'
 L3 = SandboxLevel("L3", frozenset({"user", "paths"}))
 
 
@@ -48,7 +48,7 @@ def test_an_order() -> None:
 
 
 def test_a_run_that_ended_by_itself() -> None:
-    outcome = parse_outcome([REACHED, b'{"ended":{"status":3,"how":"exited"}}'])
+    outcome = parse_outcome([REACHED, b'{"exited":{"status":3,"kind":"exited"}}'])
     assert outcome == Outcome(L3, 3, ExitKind.EXITED)
     verify_outcome(outcome, "x", 45)
 
@@ -56,10 +56,10 @@ def test_a_run_that_ended_by_itself() -> None:
 @pytest.mark.parametrize(
     ("lines", "code", "status"),
     [
-        ([REACHED, b'{"ended":{"status":143,"how":"deadline"}}'], Code.EXEC_TIMEOUT, Status.TIMEOUT),
-        ([REACHED, b'{"ended":{"status":143,"how":"stopped"}}'], Code.CANCELLED, Status.ERROR),
-        ([REACHED, b'{"refused":{"part":"level","problem":"L","errno":null}}'], Code.POLICY_DENIED, Status.DENIED),
-        ([b'{"refused":{"part":"network","problem":"N","errno":1}}'], Code.POLICY_DENIED, Status.DENIED),
+        ([REACHED, b'{"exited":{"status":143,"kind":"deadline"}}'], Code.EXEC_TIMEOUT, Status.TIMEOUT),
+        ([REACHED, b'{"exited":{"status":143,"kind":"stopped"}}'], Code.CANCELLED, Status.ERROR),
+        ([REACHED, b'{"failed":{"stage":"level","problem":"L","errno":null}}'], Code.POLICY_DENIED, Status.DENIED),
+        ([b'{"failed":{"stage":"network","problem":"N","errno":1}}'], Code.POLICY_DENIED, Status.DENIED),
     ],
 )
 def test_a_run_that_did_not(lines: list[bytes], code: Code, status: Status) -> None:
@@ -71,10 +71,10 @@ def test_a_run_that_did_not(lines: list[bytes], code: Code, status: Status) -> N
 def test_a_refusal_is_told_though_the_run_has_ended_too() -> None:
     lines = [
         REACHED,
-        b'{"refused":{"part":"program","problem":"/x: No such file","errno":2}}',
-        b'{"ended":{"status":127,"how":"exited"}}',
+        b'{"failed":{"stage":"program","problem":"/x: No such file","errno":2}}',
+        b'{"exited":{"status":127,"kind":"exited"}}',
     ]
-    assert parse_outcome(lines).part is FailedStage.PROGRAM
+    assert parse_outcome(lines).stage is FailedStage.PROGRAM
     with pytest.raises(EffectError, match="x has not run: /x: No such file"):
         verify_outcome(parse_outcome(lines), "x", 45)
 

@@ -177,7 +177,7 @@ def test_an_offload_lost_in_the_middle_of_a_stream(pair: Pair, supervisor: Super
     told = off(pair.near)
     assert set(told) == case.off
     assert os.strerror(case.errno) in told[min(case.off)]
-    until(lambda: "offload.off" in near.log(), "the log tells of it")
+    until(lambda: "offload.disabled" in near.log(), "the log tells of it")
     everything_passes(pair)
 
 

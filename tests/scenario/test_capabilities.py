@@ -130,7 +130,7 @@ def test_a_configuration_of_another_s_is_refused(stranger: User) -> None:
     assert refused.returncode == 1
     assert "/run/evil/config.toml belongs to the user" in refused.stderr
     elsewhere = stranger.attempts(f"sudo -u stranger {PROGRAM} start --root /run/evil")
-    assert "--root leads to files of the caller's choice" in elsewhere.stderr
+    assert "--root is not allowed with file capabilities" in elsewhere.stderr
 
 
 def test_an_installation_that_others_can_write_gets_no_capabilities(stranger: User) -> None:
@@ -140,7 +140,7 @@ def test_an_installation_that_others_can_write_gets_no_capabilities(stranger: Us
     stranger.types("chmod 755 /run/evil/lib/warren/bin/python3")
     refused = stranger.attempts("sudo -u stranger /run/evil/bin/harmony-agent start")
     assert refused.returncode == 1
-    assert "/run/evil: others than root can write it" in refused.stderr
+    assert "/run/evil: it is writable by users other than root" in refused.stderr
     assert not stranger.host.path("/run/evil/was-run").exists()
 
 
@@ -148,7 +148,7 @@ def test_a_launcher_with_the_set_uid_bit_refuses(service: User) -> None:
     service.types(f"chmod 4755 {PROGRAM}")
     refused = service.attempts(f"{AS_SERVICE} {PROGRAM} start")
     assert refused.returncode == 1
-    assert "setuid or setgid; give it capabilities instead" in refused.stderr
+    assert "setuid or setgid; use setcap" in refused.stderr
 
 
 def test_without_them_the_error_names_one_and_the_line(user: User) -> None:

@@ -18,7 +18,7 @@ from warren.localapi.io.client import request
 
 STOP_TIMEOUT_SECONDS = 10.0  # H-55 allows the agent five
 POLL_INTERVAL_SECONDS = 0.02
-FILE_CAPS = "WARREN_GAINED"  # the launcher sets it if capabilities came from its file (launcher/src/environment.rs)
+FILE_CAPS = "WARREN_FILE_CAPS"  # the launcher sets it if capabilities came from its file (launcher/src/environment.rs)
 
 
 @click.group(cls=Group, examples=("warren agent start --config ./agent.toml", "warren agent reload"))

@@ -1,4 +1,4 @@
-"""What Python and `warren-sandbox` tell each other: an order, then what became of it, one line of JSON each."""
+"""The messages between Python and `warren-sandbox`: a request, then reports, one line of JSON each."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ class RunAs:
     gid: int
     groups: tuple[int, ...] = ()
     exclusive: bool = False
-    """Whether nobody else is this user: whatever runs as it is part of this one run."""
+    """Whether no other process has this user: all its processes belong to this run."""
 
 
 @dataclass(frozen=True, slots=True)
 class SandboxRequest:
-    """One run. Nothing in it is a secret: those go to standard input."""
+    """One run. It holds no secret: secrets go to standard input."""
 
     argv: tuple[str, ...]
     user: RunAs | None
-    """None is the user that the agent is."""
+    """None is the user of the agent."""
     directory: str
-    """Where it works if it cannot have a /tmp of its own: made for it and removed."""
+    """The working directory without a private /tmp; created for the run and removed."""
     min_level: str
     deadline_seconds: float
     probe: bool = False
-    """Nothing runs: what would be reached."""
+    """Run nothing; only report the level that would be reached."""
 
 
 class FailedStage(enum.StrEnum):
-    """Which part of a run was refused."""
+    """The stage at which a run failed."""
 
     DIRECTORY = "directory"
     LEVEL = "level"
     LIMITS = "limits"
     NETWORK = "network"
-    ORDER = "order"
     PATHS = "paths"
     PROCESSES = "processes"
     PROGRAM = "program"
+    REQUEST = "request"
     SUPERVISOR = "supervisor"
     USER = "user"
 
@@ -67,7 +67,7 @@ class ExitKind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SandboxLevel:
-    """What holds for a program."""
+    """The level of a sandbox and the facts that hold for the program in it."""
 
     level: str = LEVELS[0]
     facts: frozenset[str] = frozenset()
@@ -75,34 +75,34 @@ class SandboxLevel:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of an order."""
+    """The result of a run."""
 
-    reached: SandboxLevel
+    level: SandboxLevel
     status: int
-    how: ExitKind
-    refusal: str | None = None
-    part: FailedStage | None = None
+    kind: ExitKind
+    problem: str | None = None
+    stage: FailedStage | None = None
 
 
 def higher(one: str, other: str) -> str:
-    """The stricter of two levels."""
+    """Return the stricter of two levels."""
     return max(one, other, key=LEVELS.index)
 
 
-def encode_request(order: SandboxRequest, settings: SandboxSettings) -> bytes:
-    """A line."""
-    user = order.user
+def encode_request(request: SandboxRequest, settings: SandboxSettings) -> bytes:
+    """Encode the request as one line."""
+    user = request.user
     fields = {
-        "argv": list(order.argv),
-        "probe": order.probe,
+        "argv": list(request.argv),
+        "probe": request.probe,
         "user": None
         if user is None
         else {"uid": user.uid, "gid": user.gid, "groups": list(user.groups), "exclusive": user.exclusive},
-        "directory": order.directory,
+        "directory": request.directory,
         "writable": list(settings.writable),
         "network": settings.network,
-        "min_level": LEVELS.index(order.min_level),
-        "deadline_ms": max(0, round(order.deadline_seconds * 1000)),
+        "min_level": LEVELS.index(request.min_level),
+        "deadline_ms": max(0, round(request.deadline_seconds * 1000)),
         "grace_ms": settings.grace_seconds * 1000,
         "limits": {
             "memory_bytes": settings.memory_bytes,
@@ -115,38 +115,42 @@ def encode_request(order: SandboxRequest, settings: SandboxSettings) -> bytes:
 
 
 def parse_outcome(lines: Iterable[bytes]) -> Outcome:
-    """Of all that it said. Raises EffectError where the end is missing: then it was killed itself."""
-    said: dict[str, dict[str, object]] = {}
+    """Return the outcome that the sandbox reported.
+
+    Raises:
+        EffectError: The sandbox was killed before it reported the end.
+    """
+    reported: dict[str, dict[str, object]] = {}
     for line in lines:
-        said.update(json.loads(line))
-    reached = _reached(said.get("reached"))
-    refused = said.get("refused")
-    if refused is not None:
-        part = FailedStage(str(refused["part"]))
-        return Outcome(reached, 127, ExitKind.EXITED, str(refused["problem"]), part)
-    ended = said.get("ended")
-    if ended is None:
-        raise EffectError("the sandbox was killed: whatever ran in it is gone, and nobody knows how far it was")
-    return Outcome(reached, _number(ended["status"]), ExitKind(str(ended["how"])))
+        reported.update(json.loads(line))
+    level = _level(reported.get("sandbox_level"))
+    failed = reported.get("failed")
+    if failed is not None:
+        stage = FailedStage(str(failed["stage"]))
+        return Outcome(level, 127, ExitKind.EXITED, str(failed["problem"]), stage)
+    exited = reported.get("exited")
+    if exited is None:
+        raise EffectError("the sandbox was killed with the program in it: outcome unknown")
+    return Outcome(level, _number(exited["status"]), ExitKind(str(exited["kind"])))
 
 
 def verify_outcome(outcome: Outcome, what: str, deadline_seconds: float) -> None:
-    """Raises CommandError or EffectError for a run that was refused, or did not end by itself."""
-    match outcome.part:
+    """Raise CommandError or EffectError for a run that failed or did not exit by itself."""
+    match outcome.stage:
         case None:
             pass
         case FailedStage.LEVEL | FailedStage.NETWORK:
-            raise CommandError(Code.POLICY_DENIED, f"{what} has not run: {outcome.refusal}")
+            raise CommandError(Code.POLICY_DENIED, f"{what} has not run: {outcome.problem}")
         case _:
-            raise EffectError(f"{what} has not run: {outcome.refusal}")
-    if outcome.how is ExitKind.DEADLINE:
+            raise EffectError(f"{what} has not run: {outcome.problem}")
+    if outcome.kind is ExitKind.DEADLINE:
         problem = f"{what} was ended after {deadline_seconds:g} s"
         raise CommandError(Code.EXEC_TIMEOUT, problem, Status.TIMEOUT)
-    if outcome.how is not ExitKind.EXITED:
+    if outcome.kind is not ExitKind.EXITED:
         raise CommandError(Code.CANCELLED, f"{what} was ended", Status.ERROR)
 
 
-def _reached(fields: dict[str, object] | None) -> SandboxLevel:
+def _level(fields: dict[str, object] | None) -> SandboxLevel:
     if fields is None:
         return SandboxLevel()
     facts = fields["facts"]
@@ -156,4 +160,4 @@ def _reached(fields: dict[str, object] | None) -> SandboxLevel:
 def _number(value: object) -> int:
     if isinstance(value, int):
         return value
-    raise EffectError("the sandbox is of another version of Warren")
+    raise EffectError("sandbox version mismatch: reinstall Warren")

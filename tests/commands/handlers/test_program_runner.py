@@ -225,7 +225,7 @@ def test_more_than_the_host_gives_is_refused(trusted: Path) -> None:
     """Nothing reaches L3 by what this test takes away: a root that is to stay root is no other user."""
     made = programs(trusted, "#!/bin/sh\n", user="root" if os.geteuid() == 0 else None)
     for refusing in (run(made, min_level="L1"), run(made, min_level="L3")):
-        with pytest.raises(CommandError, match="L0 is reached here") as refused:
+        with pytest.raises(CommandError, match="level L0 is available here") as refused:
             done(refusing)
         assert refused.value.code is Code.POLICY_DENIED
     assert done(run(made)).level == "L0"

@@ -299,7 +299,7 @@ def test_a_link_that_is_gone_or_none_of_the_kernels(near: Host, netlink: Netlink
     with pytest.raises(InterfaceError) as error:
         running.observe()
     assert error.value.code == "interface.ended"
-    with pytest.raises(InterfaceError, match="is none of the kernel's own WireGuard"):
+    with pytest.raises(InterfaceError, match="is not a kernel WireGuard interface"):
         netlink.wireguard_get("eth0")
     running.remove()
 

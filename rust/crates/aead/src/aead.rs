@@ -15,10 +15,10 @@ pub struct Aead {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChoiceError {
     /// No name of a path.
-    #[error("the AEAD is one of auto, avx512, avx2, ring; not {0:?}")]
+    #[error("unknown AEAD {0:?}: expected auto, avx512, avx2 or ring")]
     Unknown(String),
     /// A path that this processor does not have.
-    #[error("this processor has no {0}; say auto, and the AEAD is the fastest that it has")]
+    #[error("this processor does not support {0}; use auto for the fastest that it supports")]
     Unavailable(Path),
 }
 
@@ -75,6 +75,6 @@ mod tests {
     #[test]
     fn another_name_says_which_there_are() {
         let error = "AVX2".parse::<Aead>().unwrap_err();
-        assert_eq!(error.to_string(), "the AEAD is one of auto, avx512, avx2, ring; not \"AVX2\"");
+        assert_eq!(error.to_string(), "unknown AEAD \"AVX2\": expected auto, avx512, avx2 or ring");
     }
 }

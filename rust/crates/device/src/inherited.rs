@@ -10,7 +10,7 @@ use rustix::io::{Errno, FdFlags, fcntl_getfd, fcntl_setfd};
 #[derive(Debug, thiserror::Error)]
 pub enum InheritedError {
     /// Not a number from 3 up.
-    #[error("{variable} is the number of an open descriptor, from 3 up")]
+    #[error("{variable}: expected the number of an open descriptor, 3 or higher")]
     Number {
         /// The variable.
         variable: String,

@@ -76,42 +76,42 @@ pub enum TunStop {
 #[derive(Debug, thiserror::Error)]
 pub enum TunError {
     /// No `/dev/net/tun`, or no driver behind it.
-    #[error("no {DEVICE}: load the driver (`modprobe tun`), or give the container that device")]
+    #[error("{DEVICE} is missing: load the driver (`modprobe tun`), or pass the device to the container")]
     NoDriver,
     /// The device cannot be opened by this user.
-    #[error(
-        "no permission to open {DEVICE}: read and write access to it is needed, in a container also its device rule"
-    )]
+    #[error("no permission to open {DEVICE}: needs read and write access, and in a container also a device rule")]
     NoAccess,
     /// The link cannot be made by this user.
-    #[error("no permission to make the link {name:?}: needs CAP_NET_ADMIN")]
+    #[error("no permission to create link {name:?}: needs CAP_NET_ADMIN")]
     NotPermitted {
         /// The link.
         name: String,
     },
     /// Another program holds the TUN of that name.
-    #[error("the link {name:?} is in use by another program")]
+    #[error("link {name:?} is in use by another program")]
     Busy {
         /// The link.
         name: String,
     },
     /// There is a link of that name which is no TUN, or a TUN of several queues.
-    #[error("there is a link {name:?} already, and it is no TUN that can be taken over")]
+    #[error("link {name:?} already exists and is not a TUN that can be opened again")]
     OtherKind {
         /// The link.
         name: String,
     },
     /// A name that the kernel would not take (dev_valid_name).
-    #[error("{name:?} cannot name a link: 1 to 15 octets, no '/', ':', '%' or white space, and neither '.' nor '..'")]
+    #[error(
+        "invalid link name {name:?}: expected 1 to 15 octets without '/', ':', '%' or white space, and not '.' or '..'"
+    )]
     Name {
         /// What was asked for.
         name: String,
     },
     /// The descriptor given is no TUN in the needed form.
-    #[error("the descriptor given is no TUN: {0}")]
+    #[error("the descriptor is not a usable TUN: {0}")]
     NotTun(&'static str),
     /// Anything else the kernel said.
-    #[error("the link {name:?}: {source}")]
+    #[error("link {name:?}: {source}")]
     Refused {
         /// The link.
         name: String,
@@ -160,7 +160,7 @@ impl Tun {
         if header.is_err() {
             set_link(driver.as_fd(), name, plain).map_err(|source| create_error(source, name))?;
         }
-        Ok(Self::prepared(driver, header.map_err(|error| format!("no IFF_VNET_HDR: {error}"))))
+        Ok(Self::prepared(driver, header.map_err(|error| format!("IFF_VNET_HDR: {error}"))))
     }
 
     /// Takes a TUN opened by someone else (`WG_TUN_FD`) and makes it non-blocking and closed on exec.
@@ -264,7 +264,9 @@ impl Offloads {
     fn of(fd: BorrowedFd<'_>) -> Self {
         let Err(error) = offload(fd, CSUM | TSO | USO) else { return Self { tcp: Ok(()), udp: Ok(()) } };
         match offload(fd, CSUM | TSO) {
-            Ok(()) => Self { tcp: Ok(()), udp: Err(format!("TUNSETOFFLOAD: {error}; Linux 6.2 and later cut UDP")) },
+            Ok(()) => {
+                Self { tcp: Ok(()), udp: Err(format!("TUNSETOFFLOAD: {error}; UDP segmentation needs Linux 6.2")) }
+            }
             Err(error) => {
                 let why = format!("TUNSETOFFLOAD: {error}");
                 Self { tcp: Err(why.clone()), udp: Err(why) }
@@ -381,8 +383,8 @@ fn create_error(source: io::Error, name: &str) -> TunError {
 
 fn not_tun(source: &io::Error) -> TunError {
     TunError::NotTun(match source.raw_os_error() {
-        Some(libc::EBADFD) => "it holds no link",
+        Some(libc::EBADFD) => "it has no link",
         Some(libc::EBADF) => "it is not open",
-        _ => "it is something else",
+        _ => "it is another kind of file",
     })
 }

@@ -149,7 +149,7 @@ fn a_persistent_tun_is_taken_over_but_by_one_only() {
     ip("tuntap add wg0 mode tun");
     let _tun = Tun::create("wg0").unwrap();
     let error = Tun::create("wg0").unwrap_err();
-    assert_eq!(error.to_string(), "the link \"wg0\" is in use by another program");
+    assert_eq!(error.to_string(), "link \"wg0\" is in use by another program");
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn a_link_of_another_kind_is_told() {
 fn a_name_that_no_link_can_have_is_told() {
     for name in ["", "sixteen-octets-x", "a/b", "a b", "a\tb", "a:b", "tun%d", ".", ".."] {
         let error = Tun::create(name).unwrap_err();
-        assert!(error.to_string().starts_with(&format!("{name:?} cannot name a link")), "{error}");
+        assert!(error.to_string().starts_with(&format!("invalid link name {name:?}")), "{error}");
     }
     enter();
     assert!(Tun::create("fifteen-octets-").is_ok());
@@ -177,8 +177,8 @@ fn no_privilege_names_the_capability() {
     let error = Tun::create("wg0").unwrap_err();
     // Where the device itself is closed to this user, that comes first.
     let texts = [
-        "no permission to make the link \"wg0\": needs CAP_NET_ADMIN",
-        "no permission to open /dev/net/tun: read and write access to it is needed, in a container also its device rule",
+        "no permission to create link \"wg0\": needs CAP_NET_ADMIN",
+        "no permission to open /dev/net/tun: needs read and write access, and in a container also a device rule",
     ];
     assert!(texts.contains(&error.to_string().as_str()), "{error}");
 }
@@ -208,9 +208,9 @@ fn a_descriptor_given_must_be_a_tun_of_plain_packets() {
     assert_eq!(given.name().unwrap(), "wg0");
     let refusal = |fd| Tun::from_fd(fd).unwrap_err().to_string();
     let null = File::open("/dev/null").unwrap().into();
-    assert_eq!(refusal(null), "the descriptor given is no TUN: it is something else");
+    assert_eq!(refusal(null), "the descriptor is not a usable TUN: it is another kind of file");
     let empty = File::open("/dev/net/tun").unwrap().into();
-    assert_eq!(refusal(empty), "the descriptor given is no TUN: it holds no link");
+    assert_eq!(refusal(empty), "the descriptor is not a usable TUN: it has no link");
 }
 
 #[test]

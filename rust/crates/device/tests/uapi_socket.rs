@@ -202,7 +202,7 @@ fn after_a_refused_request_the_next_one_is_understood() {
     assert_eq!(exchange(&mut stream, "set=1\nlisten_port\n\n"), "errno=-71\n\n");
     assert_eq!(exchange(&mut stream, "get=1\nlisten_port=7\n\n"), "errno=-22\n\n");
     assert_eq!(exchange(&mut stream, "get=1\n\n"), "errno=0\n\n");
-    assert!(served.notices.lock().unwrap()[0].contains("line 3: fwmark takes"));
+    assert!(served.notices.lock().unwrap()[0].contains("line 3: fwmark: expected"));
 }
 
 #[test]

@@ -120,7 +120,7 @@ fn values_that_look_nearly_right_are_refused() {
 fn an_error_tells_the_line_and_what_would_be_right() {
     assert_eq!(
         refused("listen_port=1\nfwmark=x\n"),
-        "line 3: fwmark takes a decimal number from 0 to 4294967295, or nothing for none"
+        "line 3: fwmark: expected a decimal number from 0 to 4294967295, or empty for none"
     );
     assert_eq!(parse_change("listen_port\n").unwrap_err(), ParseError { line: 2, problem: Problem::NoEquals });
     assert_eq!(parse_change("listen_port\n").unwrap_err().errno(), 71);

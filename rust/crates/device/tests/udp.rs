@@ -236,7 +236,7 @@ fn a_train_too_long_for_its_route_goes_in_fragments() {
         let came = receive(&other, Family::V4, 20);
         assert!(came.iter().enumerate().all(|(number, (_, datagram))| *datagram == [number as u8; 1452]));
     }
-    assert!(outbox.segmentation().unwrap_err().starts_with("a peer's route takes no long trains: "));
+    assert!(outbox.segmentation().unwrap_err().starts_with("the route to a peer rejects large batches: "));
     ip("link set lo mtu 65536");
     outbox.expire_limits();
     for number in 0..20u8 {

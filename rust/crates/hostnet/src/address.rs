@@ -26,7 +26,7 @@ impl Netlink {
         let mut message = AddressMessage::default();
         message.header.index = index;
         let all = self.0.list(&RouteNetlinkMessage::GetAddress(message), |body| parse_address(body, index));
-        all.map_err(|refusal| self.refused(index, refusal, |link| format!("listing the addresses of {link}")))
+        all.map_err(|refusal| self.refused(index, refusal, |link| format!("listing addresses of {link}")))
     }
 
     /// Gives a link an address; its prefix becomes a route of the kernel's own.
@@ -36,7 +36,7 @@ impl Netlink {
     pub fn add_address(&mut self, index: u32, address: IpNet) -> Result<(), NetError> {
         let request = RouteNetlinkMessage::NewAddress(message(index, address));
         let result = self.0.order(&request, NLM_F_CREATE | NLM_F_EXCL);
-        result.map_err(|refusal| self.refused(index, refusal, |link| format!("adding the address {address} to {link}")))
+        result.map_err(|refusal| self.refused(index, refusal, |link| format!("adding address {address} to {link}")))
     }
 
     /// Takes an address from a link.
@@ -45,9 +45,7 @@ impl Netlink {
     /// [`NetError`]; EADDRNOTAVAIL if the link does not have it.
     pub fn remove_address(&mut self, index: u32, address: IpNet) -> Result<(), NetError> {
         let result = self.0.order(&RouteNetlinkMessage::DelAddress(message(index, address)), 0);
-        result.map_err(|refusal| {
-            self.refused(index, refusal, |link| format!("removing the address {address} from {link}"))
-        })
+        result.map_err(|refusal| self.refused(index, refusal, |link| format!("removing address {address} from {link}")))
     }
 }
 

@@ -22,22 +22,22 @@ pub enum NetError {
         link: String,
     },
     /// A link is to be made, and there is one of that name.
-    #[error("there is a link {link} already")]
+    #[error("link {link} already exists")]
     LinkExists {
         /// The name in quotation marks.
         link: String,
     },
     /// What only a link of the kernel's own WireGuard can do is asked of another.
-    #[error("the link {link} is none of the kernel's own WireGuard")]
+    #[error("link {link} is not a kernel WireGuard interface")]
     NotWireGuard {
         /// The name in quotation marks.
         link: String,
     },
     /// The kernel was built without WireGuard, or its module is not to be had.
-    #[error("this kernel has no WireGuard: it knows no links of that kind")]
+    #[error("this kernel has no WireGuard: unknown link type")]
     NoWireGuard,
     /// The kernel has no nf_tables, or lacks a part of it.
-    #[error("{doing}: this kernel's nf_tables cannot: {source}")]
+    #[error("{doing}: not supported by this kernel's nf_tables: {source}")]
     NoNftables {
         /// What was asked.
         doing: String,

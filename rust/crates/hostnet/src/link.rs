@@ -58,7 +58,7 @@ impl Netlink {
         match self.0.query(&RouteNetlinkMessage::GetLink(message), parse_link) {
             Ok(found) => found.ok_or_else(missing),
             Err(refusal) if refusal.is_no_device() => Err(missing()),
-            Err(refusal) => Err(refusal.to(format!("looking for the link {name:?}"))),
+            Err(refusal) => Err(refusal.to(format!("querying link {name:?}"))),
         }
     }
 
@@ -68,7 +68,7 @@ impl Netlink {
     /// [`NetError::Refused`].
     pub fn links(&mut self) -> Result<Vec<Link>, NetError> {
         let all = self.0.list(&RouteNetlinkMessage::GetLink(message(0)), parse_link);
-        all.map_err(|refusal| refusal.to("listing the links".into()))
+        all.map_err(|refusal| refusal.to("listing links".into()))
     }
 
     /// `ip link add NAME group 119 type wireguard`: the kernel's own WireGuard, down, without keys, peers or addresses.
@@ -88,7 +88,7 @@ impl Netlink {
         result.map_err(|refusal| match refusal {
             refusal if refusal.is(EOPNOTSUPP) => NetError::NoWireGuard,
             refusal if refusal.is(EEXIST) => NetError::LinkExists { link: format!("{name:?}") },
-            refusal => refusal.to(format!("making the link {name:?}")),
+            refusal => refusal.to(format!("creating link {name:?}")),
         })
     }
 
@@ -111,7 +111,8 @@ impl Netlink {
         let mut message = message(index);
         message.attributes.push(LinkAttribute::IfAlias(alias.into()));
         let result = self.0.order(&RouteNetlinkMessage::SetLink(message), 0);
-        result.map_err(|refusal| self.refused(index, refusal, |link| format!("writing {alias:?} on {link}")))
+        result
+            .map_err(|refusal| self.refused(index, refusal, |link| format!("setting the alias of {link} to {alias:?}")))
     }
 
     /// Sets a link up or down.

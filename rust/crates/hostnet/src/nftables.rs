@@ -39,7 +39,7 @@ impl Nftables {
     /// [`NetError::NoNftables`], [`NetError::NotPermitted`].
     pub fn guards(&mut self) -> Result<Vec<Guard>, NetError> {
         let found = self.tables().and_then(|tables| tables.into_iter().map(|table| self.guard(&table)).collect());
-        found.map_err(|refusal| named(refusal, "listing the guards of default routes".into()))
+        found.map_err(|refusal| named(refusal, "listing nftables tables".into()))
     }
 
     /// Makes a guard, in the place of the one of ours that has its link and version. Whole or not at all.
@@ -51,7 +51,7 @@ impl Nftables {
             let removal = before.map(|handle| (deletion(guard.version, handle), 0));
             self.transact(removal.into_iter().chain(encode::messages(guard)).collect())
         });
-        result.map_err(|refusal| named(refusal, format!("adding the table {guard} of nftables")))
+        result.map_err(|refusal| named(refusal, format!("adding nftables table {guard}")))
     }
 
     /// Removes the guard of ours with that link and version: never a table that another made.
@@ -59,7 +59,7 @@ impl Nftables {
     /// # Errors
     /// [`NetError`]; ENOENT if there is none.
     pub fn remove_guard(&mut self, version: Version, link: &str) -> Result<(), NetError> {
-        let doing = || format!("removing the table {} of nftables", guard::name(version, link));
+        let doing = || format!("removing nftables table {}", guard::name(version, link));
         let missing = || Refusal::from(std::io::Error::from_raw_os_error(ENOENT)).to(doing());
         let handle = self.handle(version, link).map_err(|refusal| named(refusal, doing()))?.ok_or_else(missing)?;
         self.transact(vec![(deletion(version, handle), 0)]).map_err(|refusal| refusal.to(doing()))

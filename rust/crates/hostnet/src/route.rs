@@ -62,7 +62,7 @@ impl Netlink {
         let by_link =
             |header: &RouteHeader, route: &Route| header.kind == RouteType::Unicast && route.link == Some(index);
         let all = self.choose_routes(&RouteAttribute::Oif(index), by_link);
-        all.map_err(|refusal| self.refused(index, refusal, |link| format!("listing the routes by {link}")))
+        all.map_err(|refusal| self.refused(index, refusal, |link| format!("listing routes on {link}")))
     }
 
     /// The routes in a table, by whatever link, those that lead nowhere too.
@@ -71,7 +71,7 @@ impl Netlink {
     /// [`NetError`].
     pub fn table_routes(&mut self, table: u32) -> Result<Vec<Route>, NetError> {
         let all = self.choose_routes(&RouteAttribute::Table(table), |_, route| route.table == table);
-        all.map_err(|refusal| refusal.to(format!("listing the routes in table {table}")))
+        all.map_err(|refusal| refusal.to(format!("listing routes in table {table}")))
     }
 
     fn choose_routes(
@@ -103,7 +103,7 @@ impl Netlink {
         message.header.scope = if destination.addr().is_ipv4() { RouteScope::Link } else { RouteScope::Universe };
         let result = self.0.order(&RouteNetlinkMessage::NewRoute(message), NLM_F_CREATE | NLM_F_EXCL);
         result.map_err(|refusal| {
-            self.refused(index, refusal, |link| format!("adding the route {destination} by {link}{}", in_table(table)))
+            self.refused(index, refusal, |link| format!("adding route {destination} on {link}{}", in_table(table)))
         })
     }
 
@@ -116,9 +116,7 @@ impl Netlink {
         message.header.scope = if destination.addr().is_ipv4() { RouteScope::NoWhere } else { RouteScope::Universe };
         let result = self.0.order(&RouteNetlinkMessage::DelRoute(message), 0);
         result.map_err(|refusal| {
-            self.refused(index, refusal, |link| {
-                format!("removing the route {destination} by {link}{}", in_table(table))
-            })
+            self.refused(index, refusal, |link| format!("removing route {destination} on {link}{}", in_table(table)))
         })
     }
 
@@ -141,7 +139,7 @@ impl Netlink {
         let found = self.0.query(&RouteNetlinkMessage::GetRoute(message), |body| attribute_number(body, RTA_OIF));
         found
             .and_then(|index| index.ok_or_else(|| Refusal::from(std::io::Error::from_raw_os_error(ENETUNREACH))))
-            .map_err(|refusal| refusal.to(format!("looking for the route to {destination} from {source}")))
+            .map_err(|refusal| refusal.to(format!("resolving the route to {destination} from {source}")))
     }
 }
 

@@ -59,7 +59,7 @@ impl Netlink {
             message.header.family = version.family();
             match self.0.list(&RouteNetlinkMessage::GetRule(message), |body| parse_rule(body, version)) {
                 Err(refusal) if refusal.is(EAFNOSUPPORT) => {} // a kernel without IPv6
-                some => all.extend(some.map_err(|refusal| refusal.to("listing the rules".into()))?),
+                some => all.extend(some.map_err(|refusal| refusal.to("listing rules".into()))?),
             }
         }
         Ok(all)
@@ -71,7 +71,7 @@ impl Netlink {
     /// [`NetError`]; EEXIST if there is the same rule of ours.
     pub fn add_rule(&mut self, rule: Rule) -> Result<(), NetError> {
         let result = self.0.order(&RouteNetlinkMessage::NewRule(rule.message()), NLM_F_CREATE | NLM_F_EXCL);
-        result.map_err(|refusal| refusal.to(format!("adding the rule {rule}")))
+        result.map_err(|refusal| refusal.to(format!("adding rule {rule}")))
     }
 
     /// `ip rule delete ... protocol 119`: never one that another made.
@@ -80,7 +80,7 @@ impl Netlink {
     /// [`NetError`]; ENOENT if there is none.
     pub fn remove_rule(&mut self, rule: Rule) -> Result<(), NetError> {
         let result = self.0.order(&RouteNetlinkMessage::DelRule(rule.message()), 0);
-        result.map_err(|refusal| refusal.to(format!("removing the rule {rule}")))
+        result.map_err(|refusal| refusal.to(format!("removing rule {rule}")))
     }
 }
 

@@ -44,7 +44,7 @@ impl Watch {
     /// # Errors
     /// [`NetError::Refused`].
     pub fn open() -> Result<Self, NetError> {
-        Self::subscribe().map_err(|source| Refusal::from(source).to("watching for changes of the network".into()))
+        Self::subscribe().map_err(|source| Refusal::from(source).to("subscribing to network changes".into()))
     }
 
     fn subscribe() -> io::Result<Self> {

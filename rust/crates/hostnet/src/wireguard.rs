@@ -57,7 +57,7 @@ impl WireGuard {
             parse::gather(status, body.get(GENERIC_HEADER_BYTES..).unwrap_or_default());
         });
         self.socket.forget();
-        status.map_err(|refusal| named(refusal, name, || format!("asking the WireGuard of link {name:?}")))
+        status.map_err(|refusal| named(refusal, name, || format!("querying WireGuard link {name:?}")))
     }
 
     /// Carries out a change at the link `name`.
@@ -84,7 +84,11 @@ impl WireGuard {
         body.put_text(CTRL_ATTR_FAMILY_NAME, WG_GENL_NAME);
         let found = self.socket.query(&Message { family: GENL_ID_CTRL, body }, parse_family);
         self.family = found.or_else(|refusal| {
-            if refusal.is(ENOENT) { Ok(None) } else { Err(refusal.to("looking for the kernel's WireGuard".into())) }
+            if refusal.is(ENOENT) {
+                Ok(None)
+            } else {
+                Err(refusal.to("resolving the netlink family of WireGuard".into()))
+            }
         })?;
         self.family.ok_or(NetError::NoWireGuard)
     }

@@ -46,7 +46,7 @@ fn a_second_time_is_an_error_that_names_address_and_link() {
     net.add_address(lo, address).unwrap();
     let error = net.add_address(lo, address).unwrap_err();
     assert_eq!(error.errno(), Some(17));
-    assert!(error.to_string().starts_with("adding the address 10.7.0.1/24 to link \"lo\": File exists"), "{error}");
+    assert!(error.to_string().starts_with("adding address 10.7.0.1/24 to link \"lo\": File exists"), "{error}");
     net.remove_address(lo, address).unwrap();
     assert_eq!(net.remove_address(lo, address).unwrap_err().errno(), Some(99));
 }

@@ -135,7 +135,7 @@ fn tables_of_others_are_neither_seen_nor_touched() {
         if theirs.starts_with("table ip warren-wg0") {
             let error = nftables.set_guard(&some()[0]).unwrap_err();
             assert_eq!(error.errno(), Some(17));
-            let words = "adding the table ip warren-wg0 of nftables: File exists";
+            let words = "adding nftables table ip warren-wg0: File exists";
             assert!(error.to_string().starts_with(words), "{error}");
         }
         assert_eq!(ruleset(), before);

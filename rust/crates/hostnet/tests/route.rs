@@ -129,7 +129,7 @@ fn a_route_that_is_there_already_is_named() {
     netlink.add_route(wg0, net("10.9.0.0/16"), None).unwrap();
     let error = netlink.add_route(wg0, net("10.9.0.0/16"), None).unwrap_err();
     assert_eq!(error.errno(), Some(17));
-    assert!(error.to_string().starts_with("adding the route 10.9.0.0/16 by link \"wg0\": File exists"), "{error}");
+    assert!(error.to_string().starts_with("adding route 10.9.0.0/16 on link \"wg0\": File exists"), "{error}");
 }
 
 #[test]

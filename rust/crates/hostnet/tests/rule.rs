@@ -102,11 +102,11 @@ fn a_refusal_names_the_rule() {
     netlink.add_rule(MARKED).unwrap();
     let error = netlink.add_rule(MARKED).unwrap_err();
     assert_eq!(error.errno(), Some(17));
-    let words = "adding the rule 32765: not fwmark 0xca6c/0xffffffff lookup 51820: File exists";
+    let words = "adding rule 32765: not fwmark 0xca6c/0xffffffff lookup 51820: File exists";
     assert!(error.to_string().starts_with(words), "{error}");
     let missing = Rule { version: Version::V6, suppress_prefix_length: Some(0), invert: false, ..MARKED };
     let error = netlink.remove_rule(missing).unwrap_err();
     assert_eq!(error.errno(), Some(2));
-    let words = "removing the rule -6 32765: fwmark 0xca6c/0xffffffff lookup 51820 suppress_prefixlength 0: No such";
+    let words = "removing rule -6 32765: fwmark 0xca6c/0xffffffff lookup 51820 suppress_prefixlength 0: No such";
     assert!(error.to_string().starts_with(words), "{error}");
 }

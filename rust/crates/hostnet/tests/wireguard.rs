@@ -34,7 +34,7 @@ fn a_link_of_that_name_is_named() {
     enter();
     ip("tuntap add wg0 mode tun");
     let error = Netlink::open().unwrap().create_wireguard("wg0").unwrap_err();
-    assert_eq!(error.to_string(), "there is a link \"wg0\" already");
+    assert_eq!(error.to_string(), "link \"wg0\" already exists");
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn a_link_that_is_no_wireguard_is_named() {
     ];
     for error in errors {
         let expected =
-            if has_wireguard() { "none of the kernel's own WireGuard" } else { "this kernel has no WireGuard" };
+            if has_wireguard() { "is not a kernel WireGuard interface" } else { "this kernel has no WireGuard" };
         assert!(error.to_string().contains(expected), "{error}");
     }
 }

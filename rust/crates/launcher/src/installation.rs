@@ -23,7 +23,11 @@ impl std::error::Error for Absent {}
 
 impl std::fmt::Display for Absent {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(out, "no Python for {}: expected python3 beside it, or ../lib/warren/bin/python3", self.0.display())
+        write!(
+            out,
+            "no Python interpreter for {}: expected python3 in its directory, or ../lib/warren/bin/python3",
+            self.0.display()
+        )
     }
 }
 

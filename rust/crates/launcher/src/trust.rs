@@ -24,7 +24,7 @@ impl Untrusted {
     }
 
     fn writable(path: &Path) -> Self {
-        Self { path: path.to_owned(), reason: "others than root can write it".to_owned() }
+        Self { path: path.to_owned(), reason: "it is writable by users other than root".to_owned() }
     }
 }
 
@@ -33,7 +33,11 @@ impl std::error::Error for Untrusted {}
 impl std::fmt::Display for Untrusted {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { path, reason } = self;
-        write!(out, "{}: {reason}; a program with file capabilities runs only what is root's alone", path.display())
+        write!(
+            out,
+            "{}: {reason}; a program with file capabilities runs only files that root alone can change",
+            path.display()
+        )
     }
 }
 
@@ -97,6 +101,6 @@ mod tests {
     fn what_lies_where_others_write_is_not() {
         let file = tempfile::NamedTempFile::new_in("/tmp").expect("a file");
         let refused = verify(file.path()).expect_err("everybody writes there");
-        assert!(refused.to_string().starts_with("/tmp: others than root"), "{refused}");
+        assert!(refused.to_string().starts_with("/tmp: it is writable by users other than root"), "{refused}");
     }
 }

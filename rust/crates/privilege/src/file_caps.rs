@@ -16,7 +16,7 @@ use crate::{CAPABILITIES, DropError, drop_bounding_set, map_errno};
 /// [`DropError`], also for a program that is setuid or setgid: it would give more than capabilities.
 pub fn gained() -> Result<u64, DropError> {
     if getuid() != geteuid() || getgid() != getegid() {
-        let source = io::Error::other("the program is setuid or setgid; give it capabilities instead, with setcap");
+        let source = io::Error::other("the program is setuid or setgid; use setcap to give it capabilities instead");
         return Err(DropError::Refused { step: "execve", source });
     }
     if geteuid().is_root() {

@@ -32,7 +32,7 @@ pub struct User {
 #[derive(Debug, thiserror::Error)]
 pub enum DropError {
     /// Others would keep what this thread gives up.
-    #[error("the process has {0} threads, and privileges belong to each: expected one")]
+    #[error("cannot drop privileges with {0} threads: each thread has its own; expected one")]
     Threads(usize),
     /// The kernel refused.
     #[error("{step}: {source}")]

@@ -19,13 +19,13 @@ pub const KEY_BASE64: usize = 44;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// Not 44 characters.
-    #[error("a key has 44 base64 characters, this has {0}")]
+    #[error("expected a key of 44 base64 characters, got {0}")]
     Length(usize),
     /// 44 characters that are not the canonical base64 of 32 octets.
-    #[error("a key is 44 base64 characters that end with '=', this has other characters")]
+    #[error("expected a key of 44 base64 characters that end with '='")]
     NotBase64,
     /// Not 64 characters, or other characters than `0-9a-f`.
-    #[error("a key in hexadecimal is 64 characters of 0-9 and a-f")]
+    #[error("expected a key of 64 hexadecimal characters (0-9, a-f)")]
     NotHex,
 }
 

@@ -31,7 +31,7 @@ impl<'py> FromPyObject<'_, 'py> for FromPrefix {
 
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
         let text = object.str()?.to_string();
-        text.parse().map(Self).map_err(|_| failure::value(object.py(), format!("{text:?} is no prefix")))
+        text.parse().map(Self).map_err(|_| failure::value(object.py(), format!("invalid prefix {text:?}")))
     }
 }
 
@@ -40,7 +40,8 @@ impl<'py> FromPyObject<'_, 'py> for FromEndpoint {
 
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
         let text = object.str()?.to_string();
-        let refused = |_| failure::value(object.py(), format!("the endpoint {text:?} is no address: resolve it first"));
+        let refused =
+            |_| failure::value(object.py(), format!("the endpoint {text:?} is not an address; resolve the name first"));
         text.parse().map(Self).map_err(refused)
     }
 }

@@ -70,7 +70,7 @@ pub(crate) fn version(py: Python<'_>, number: u8) -> PyResult<Version> {
     match number {
         4 => Ok(Version::V4),
         6 => Ok(Version::V6),
-        other => Err(failure::value(py, format!("there is no IP of version {other}"))),
+        other => Err(failure::value(py, format!("invalid IP version {other}: expected 4 or 6"))),
     }
 }
 

@@ -1,7 +1,7 @@
-//! A control group of the run's own (cgroups(7), version 2), where the service manager has delegated one to the agent.
+//! A control group for the run (cgroups(7), version 2), where the service manager has delegated one to the agent.
 //!
-//! The mark of delegation is an attribute that systemd sets (`user.delegate`, `trusted.delegate`). Groups without it
-//! are someone else's, root's right to change them notwithstanding.
+//! systemd marks a delegated group with an extended attribute (`user.delegate`, `trusted.delegate`). Groups without it
+//! belong to others, even if root could change them.
 
 use std::fs;
 use std::io;
@@ -13,20 +13,20 @@ use crate::request::Limits;
 
 const DELEGATION_XATTRS: [&str; 2] = ["user.delegate", "trusted.delegate"];
 const CONTROLLERS: [&str; 2] = ["memory", "pids"];
-/// A group can be removed a moment after its last process has gone.
+/// A group can be removed a moment after its last process has ended.
 const ATTEMPTS: u32 = 100;
 const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
-/// A group that ends with its run.
+/// A group that is removed with its run.
 pub(crate) struct Cgroup(PathBuf);
 
 impl Cgroup {
-    /// `None` where there is nothing delegated to make it in.
+    /// Create a group, or return `None` where no group is delegated.
     pub(crate) fn make(limits: &Limits) -> Option<Self> {
         let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
         let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
         let own = own_group(&mounts, &groups)?;
-        // Processes and groups do not stand side by side: the agent's own group, or the one that holds it.
+        // A group cannot have both processes and child groups: the agent's own group, or its parent.
         own.ancestors().take(2).filter(|group| is_delegated(group)).find_map(|group| Self::make_in(group, limits).ok())
     }
 
@@ -49,28 +49,28 @@ impl Cgroup {
     fn bound(&self, limits: &Limits) -> io::Result<()> {
         fs::write(self.0.join("memory.max"), limits.memory_bytes.to_string())?;
         fs::write(self.0.join("pids.max"), limits.processes.saturating_add(1).to_string())?;
-        // Absent where there is no swap.
+        // Absent without swap.
         let _ = fs::write(self.0.join("memory.swap.max"), "0");
-        // What runs out of memory ends as a whole, not at a process that the kernel picks.
+        // When memory runs out the whole run is killed, not one process that the kernel selects.
         let _ = fs::write(self.0.join("memory.oom.group"), "1");
         Ok(())
     }
 
-    /// This process goes into it, and all that it starts.
+    /// Move this process into the group; its children inherit it.
     ///
     /// # Errors
-    /// The kernel's.
+    /// Those of the write.
     pub(crate) fn enter(&self) -> io::Result<()> {
         fs::write(self.0.join("cgroup.procs"), "0")
     }
 
-    /// Kills all in it.
+    /// Kill all processes of the group.
     pub(crate) fn kill(&self) {
         // Since Linux 5.14.
         let _ = fs::write(self.0.join("cgroup.kill"), "1");
     }
 
-    /// Removes it, when all in it have ended.
+    /// Remove the group once its processes have ended.
     pub(crate) fn remove(self) {
         for _ in 0..ATTEMPTS {
             if fs::remove_dir(&self.0).is_ok() {
@@ -88,7 +88,7 @@ fn is_delegated(group: &Path) -> bool {
     })
 }
 
-/// The directory of this process's group, if version 2 is mounted.
+/// Return the directory of this process's group, if version 2 is mounted.
 fn own_group(mounts: &str, groups: &str) -> Option<PathBuf> {
     let path = groups.lines().find_map(|line| line.strip_prefix("0::"))?;
     mounts.lines().find_map(|line| {

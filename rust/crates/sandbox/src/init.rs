@@ -1,5 +1,5 @@
-//! The first process of a namespace: it starts the program, takes in whoever loses its parent, hands on what it is asked
-//! to end, and ends with the program; and with it all that the program has left.
+//! PID 1 of the namespace: starts the program, reaps orphans, forwards a request to end, and ends with the program. Its
+//! end kills every process that the program has left (pid_namespaces(7)).
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -14,17 +14,17 @@ use crate::process_tree;
 use crate::report::Failure;
 use crate::signals::Signals;
 
-/// Runs `program` in a child and returns its status. It must not return before this process can do no more than the
-/// program can: they are of one user. `parent` is the supervisor, as a descriptor.
+/// Run `program` in a child and return its status. `parent` is the supervisor, as a descriptor. The caller has dropped
+/// its privileges: this process and the program run as the same user.
 ///
 /// # Errors
 /// When the program was not started.
-pub(crate) fn keep(parent: &OwnedFd, program: impl FnOnce()) -> Result<i32, Failure> {
-    let refused = |error: io::Error| Failure::of("processes", "the init process", error);
-    follow(parent).map_err(refused)?;
-    let ended = Signals::catch(&[SIGCHLD]).map_err(refused)?;
-    let signalled = Signals::catch(&[SIGTERM]).map_err(refused)?;
-    let Some(child) = process::fork().map_err(refused)? else {
+pub(crate) fn run(parent: &OwnedFd, program: impl FnOnce()) -> Result<i32, Failure> {
+    let failed = |error: io::Error| Failure::of("processes", "the init process", error);
+    die_with(parent).map_err(failed)?;
+    let ended = Signals::catch(&[SIGCHLD]).map_err(failed)?;
+    let signalled = Signals::catch(&[SIGTERM]).map_err(failed)?;
+    let Some(child) = process::fork().map_err(failed)? else {
         program();
         process::exit(127);
     };
@@ -32,9 +32,9 @@ pub(crate) fn keep(parent: &OwnedFd, program: impl FnOnce()) -> Result<i32, Fail
     Ok(wait(child, ended, signalled))
 }
 
-/// Whoever kills the supervisor ends this process, and so the namespace. The setting does not outlive a change of user,
-/// and so comes after; the supervisor may have gone before.
-pub(crate) fn follow(parent: &OwnedFd) -> io::Result<()> {
+/// Kill this process, and so the namespace, when the supervisor is killed. A change of user resets the setting, so it
+/// is made after it; then the supervisor may be gone already.
+pub(crate) fn die_with(parent: &OwnedFd) -> io::Result<()> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     let mut polled = [PollFd::new(parent, PollFlags::IN)];
     let has_gone = poll(&mut polled, Some(&rustix::time::Timespec::default()))? > 0;

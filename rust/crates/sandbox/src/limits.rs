@@ -1,4 +1,4 @@
-//! What each process of a program may use (setrlimit(2)).
+//! Resource limits of each process of a program (setrlimit(2)).
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -11,11 +11,11 @@ use crate::request::{Limits, User};
 
 /// Open files of each process.
 const FILES: u64 = 256;
-/// Processes of ours that can be of the program's user: supervisor and first of the namespace.
+/// Processes of the sandbox that can have the program's user: supervisor and PID 1.
 const OWN_PROCESSES: u64 = 2;
 
-/// From here on; nothing raises them again. `others` are the threads that the program's user has beside it: the kernel
-/// counts them all.
+/// Set the limits of this process and its children. `others` are the threads of the same user outside the run, which
+/// the kernel counts too.
 ///
 /// # Errors
 /// When one is refused.
@@ -34,14 +34,14 @@ pub(crate) fn set(limits: &Limits, others: u64) -> Result<(), Failure> {
         .map_err(|errno| Failure::of("limits", "setrlimit", errno))
 }
 
-/// A limit that is lower already stays.
+/// Set one limit; a lower one is kept.
 fn set_one(resource: Resource, most: u64) -> Result<(), Errno> {
     let most = getrlimit(resource).maximum.map_or(most, |before| before.min(most));
     setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })
 }
 
-/// Threads of the user that it will be, beside its own. A user of its own has none, and a namespace of users counts for
-/// itself.
+/// Count the threads of the program's user outside the run. An exclusive user has none, and a user namespace counts
+/// separately.
 pub(crate) fn others(user: Option<&User>, has_pid_namespace: bool) -> u64 {
     match user {
         Some(user) if user.exclusive => 0,
@@ -58,6 +58,6 @@ fn threads_of(uid: u32) -> u64 {
             entry.file_name().to_str().is_some_and(|name| name.bytes().all(|octet| octet.is_ascii_digit()));
         is_process && entry.metadata().is_ok_and(|metadata| metadata.uid() == uid)
     });
-    // One that has ended meanwhile has none.
+    // A process that has ended meanwhile has none.
     of_user.map(|entry| fs::read_dir(entry.path().join("task")).map_or(0, |tasks| tasks.count() as u64)).sum()
 }

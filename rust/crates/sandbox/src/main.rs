@@ -1,11 +1,12 @@
-//! `warren-sandbox CONTROL [IMAGE]`: runs one program for a command, contained, and leaves no process of it behind.
+//! `warren-sandbox CONTROL [IMAGE]`: run one program of a command in a sandbox, and leave no process of it behind.
 //!
-//! CONTROL is the number of a socket: an request comes in (`request`), what becomes of it goes out (`report`). A line that
-//! follows asks the program to end; the end of the socket kills it at once, so that nothing outlives an agent that was
-//! killed. IMAGE is the number of a descriptor with the program's text. Standard streams are the program's.
+//! CONTROL is the number of a socket: a request arrives on it (`request`), and the result is written to it (`report`).
+//! A further line requests the program to end. When the socket is closed the program is killed at once, so that nothing
+//! outlives an agent that was killed. IMAGE is the number of a descriptor of the program file. The standard streams
+//! belong to the program.
 //!
-//! Two processes of ours, where the host has namespaces of processes: the supervisor (this one, `watch`) outside, and
-//! the init of the namespace inside (`init`), whose child becomes the program (`program`). Else the program is the
+//! Where the host provides a PID namespace there are two processes: the supervisor outside (this one, `watch`), and PID
+//! 1 of the namespace inside (`init`), whose child executes the program (`program`). Elsewhere the program is the
 //! supervisor's child.
 
 mod cgroup;
@@ -40,7 +41,7 @@ use crate::signals::Signals;
 use crate::watch::Watch;
 
 const USAGE: &str =
-    "usage: warren-sandbox CONTROL [IMAGE], the numbers of open descriptors; Warren starts it by itself\n";
+    "usage: warren-sandbox CONTROL [IMAGE], the numbers of open descriptors; started by Warren, not manually\n";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -55,20 +56,20 @@ fn main() -> ExitCode {
     let request = match SandboxRequest::read(&control) {
         Ok(request) => request,
         Err(error) => {
-            Message::Refused(&Failure::of("request", "the request", error)).send_to(&control);
+            Message::Failed(&Failure::of("request", "the request", error)).send_to(&control);
             return ExitCode::FAILURE;
         }
     };
     match run(&request, &control, image) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            Message::Refused(&failure).send_to(&control);
+            Message::Failed(&failure).send_to(&control);
             ExitCode::FAILURE
         }
     }
 }
 
-/// Those that were passed on; all others are closed.
+/// Take ownership of the descriptors that were passed on, and close all others.
 fn descriptors(arguments: &[String]) -> Option<(UnixStream, Option<OwnedFd>)> {
     let numbers: Vec<RawFd> = arguments.iter().map(|text| text.parse().ok()).collect::<Option<_>>()?;
     let is_distinct = numbers.iter().all(|number| *number > 2) && numbers.first() != numbers.get(1);
@@ -81,23 +82,23 @@ fn descriptors(arguments: &[String]) -> Option<(UnixStream, Option<OwnedFd>)> {
     Some((control.into(), image))
 }
 
-/// Everything from the order to its end, which is told.
+/// Carry out a request and report its result.
 fn run(request: &SandboxRequest, control: &UnixStream, image: Option<OwnedFd>) -> Result<(), Failure> {
-    // Refused where it leads a session already.
+    // Refused when this process leads a session already.
     let _ = setsid();
-    let refused = |error: std::io::Error| Failure::of("supervisor", "the supervisor", error);
-    set_child_subreaper(Some(getpid())).map_err(|errno| refused(errno.into()))?;
-    let supervisor = pidfd_open(getpid(), PidfdFlags::empty()).map_err(|errno| refused(errno.into()))?;
+    let failed = |error: std::io::Error| Failure::of("supervisor", "the supervisor", error);
+    set_child_subreaper(Some(getpid())).map_err(|errno| failed(errno.into()))?;
+    let supervisor = pidfd_open(getpid(), PidfdFlags::empty()).map_err(|errno| failed(errno.into()))?;
     let has_pid_namespace = namespaces::unshare();
-    set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(|errno| refused(errno.into()))?;
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(|errno| failed(errno.into()))?;
     if request.directory.symlink_metadata().is_ok() {
-        return Err(Failure::new("directory", format!("{} is there already", request.directory.display())));
+        return Err(Failure::new("directory", format!("{} already exists", request.directory.display())));
     }
     let others = limits::others(request.user.as_ref(), has_pid_namespace);
     let cgroup = Cgroup::make(&request.limits);
-    let Some(child) = process::fork().map_err(refused)? else {
+    let Some(child) = process::fork().map_err(failed)? else {
         let program =
-            Program { request, image: image.as_ref(), control, level_reached: SandboxLevel::default(), others };
+            Program { request, image: image.as_ref(), control, sandbox_level: SandboxLevel::default(), others };
         process::exit(child_main(program, has_pid_namespace, &supervisor, cgroup.as_ref()));
     };
     drop(image);
@@ -111,8 +112,8 @@ fn run(request: &SandboxRequest, control: &UnixStream, image: Option<OwnedFd>) -
     }
     process_tree.end();
     program::remove_directory(&request.directory);
-    let (status, kind) = ended.map_err(refused)?;
-    Message::Ended { status, kind }.send_to(control);
+    let (status, kind) = ended.map_err(failed)?;
+    Message::Exited { status, kind }.send_to(control);
     Ok(())
 }
 
@@ -124,7 +125,7 @@ fn process_tree(child: Pid, has_pid_namespace: bool, request: &SandboxRequest) -
     }
 }
 
-/// Until the end; an error has killed what there was.
+/// Wait for the end of the run; after an error all processes are killed.
 fn watch(
     request: &SandboxRequest,
     control: &UnixStream,
@@ -134,36 +135,35 @@ fn watch(
         control.set_nonblocking(true)?;
         Ok((Signals::catch(&[SIGCHLD])?, Signals::catch(&[SIGTERM, SIGINT, SIGHUP])?))
     };
-    let watched = prepare().map(|(mut ended, mut signalled)| {
-        Watch::new(request, control, process_tree).until_end(&mut ended, &mut signalled)
-    });
+    let watched = prepare()
+        .map(|(mut ended, mut signalled)| Watch::new(request, control, process_tree).run(&mut ended, &mut signalled));
     watched.inspect_err(|_| process_tree.kill())
 }
 
-/// The child's whole life: its status.
+/// Run the child process and return its exit status.
 fn child_main(mut program: Program<'_>, has_pid_namespace: bool, supervisor: &OwnedFd, cgroup: Option<&Cgroup>) -> i32 {
     let control = program.control;
     if cgroup.is_some_and(|cgroup| cgroup.enter().is_ok()) {
-        program.level_reached.add(Fact::Cgroup);
+        program.sandbox_level.add(Fact::Cgroup);
     }
     let done =
         if has_pid_namespace { run_with_init(program, supervisor) } else { run_without_init(program, supervisor) };
     done.unwrap_or_else(|failure| {
-        Message::Refused(&failure).send_to(control);
+        Message::Failed(&failure).send_to(control);
         127
     })
 }
 
 fn run_with_init(mut program: Program<'_>, supervisor: &OwnedFd) -> Result<i32, Failure> {
-    namespaces::setup_mounts(program.request, &mut program.level_reached)?;
-    let rules = program.drop_privileges_in_directory()?;
-    init::keep(supervisor, || program.exec(rules))
+    namespaces::setup_mounts(program.request, &mut program.sandbox_level)?;
+    let rules = program.drop_privileges()?;
+    init::run(supervisor, || program.exec(rules))
 }
 
 fn run_without_init(mut program: Program<'_>, supervisor: &OwnedFd) -> Result<i32, Failure> {
-    namespaces::drop_network(program.request, &mut program.level_reached)?;
-    let rules = program.drop_privileges_in_directory()?;
-    init::follow(supervisor).map_err(|error| Failure::of("supervisor", "the supervisor", error))?;
+    namespaces::drop_network(program.request, &mut program.sandbox_level)?;
+    let rules = program.drop_privileges()?;
+    init::die_with(supervisor).map_err(|error| Failure::of("supervisor", "the supervisor", error))?;
     program.exec(rules);
     Ok(127)
 }

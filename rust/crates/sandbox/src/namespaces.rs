@@ -1,4 +1,4 @@
-//! Namespaces (namespaces(7)): processes that end together, a /tmp and a /proc of the program's own, no network.
+//! Namespaces (namespaces(7)): processes that end together, a private /tmp and /proc, no network.
 
 use std::fs;
 use std::io;
@@ -14,17 +14,17 @@ use crate::process;
 use crate::report::{Fact, Failure, SandboxLevel};
 use crate::request::SandboxRequest;
 
-/// Where the program works: a directory of a file system that goes when its last process has gone.
+/// The working directory of the program, on a file system that is released with its last process.
 pub(crate) const PRIVATE_DIRECTORY: &str = "/tmp/own";
 const TMP: &str = "/tmp";
-/// Where else everybody may write. They become the same file system, so that one bound holds for all of it.
+/// Other world-writable directories. They are bound to the same file system, so that one size limit holds for all.
 const TMP_ALIASES: [&str; 2] = ["/var/tmp", "/dev/shm"];
-/// Files and directories there, together: each takes a kibibyte of the kernel's memory.
+/// The most files and directories in it: each takes a kibibyte of kernel memory.
 const MAX_INODES: u32 = 16_384;
 const MOUNT_FLAGS: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV);
 
-/// The children of this process are first and others in a namespace of processes. Whether that could be had: root needs
-/// the right to, others a user namespace.
+/// Unshare a PID namespace for the children of this process and return whether it was possible. Root needs the
+/// capability; other users need a user namespace.
 pub(crate) fn unshare() -> bool {
     if rustix::process::geteuid().is_root() {
         return process::unshare(UnshareFlags::NEWPID).is_ok();
@@ -32,7 +32,7 @@ pub(crate) fn unshare() -> bool {
     can_unshare_unprivileged() && enter_user_namespace().is_ok() && process::unshare(UnshareFlags::NEWPID).is_ok()
 }
 
-/// Tried in a child first: some systems allow the namespace and then nothing in it, and there is no way back out.
+/// Test the namespaces in a child: some systems allow a user namespace but nothing in it, and it cannot be left again.
 fn can_unshare_unprivileged() -> bool {
     match process::fork() {
         Ok(None) => process::exit(i32::from(
@@ -62,36 +62,36 @@ fn enter_mount_namespace(others: UnshareFlags) -> io::Result<()> {
     Ok(mount_change("/", MountPropagationFlags::PRIVATE.union(MountPropagationFlags::REC))?)
 }
 
-/// The rest, for the init process of the namespace. What cannot be had is not added to `level_reached`.
+/// Set up the other namespaces in PID 1. What is not available is not added to `sandbox_level`.
 ///
 /// # Errors
-/// When the order is for no network, and that cannot be had.
-pub(crate) fn setup_mounts(request: &SandboxRequest, level_reached: &mut SandboxLevel) -> Result<(), Failure> {
-    level_reached.add(Fact::Processes);
+/// When the request excludes the network and there is no network namespace.
+pub(crate) fn setup_mounts(request: &SandboxRequest, sandbox_level: &mut SandboxLevel) -> Result<(), Failure> {
+    sandbox_level.add(Fact::Processes);
     if process::unshare(UnshareFlags::NEWIPC).is_ok() {
-        level_reached.add(Fact::Ipc);
+        sandbox_level.add(Fact::Ipc);
     }
-    drop_network(request, level_reached)?;
+    drop_network(request, sandbox_level)?;
     if enter_mount_namespace(UnshareFlags::empty()).is_ok() && mount_private_files(request).is_ok() {
-        level_reached.add(Fact::Mounts);
+        sandbox_level.add(Fact::Mounts);
     }
     Ok(())
 }
 
-/// Takes the network away where the order says so.
+/// Remove the network if the request excludes it.
 ///
 /// # Errors
-/// When that cannot be had.
-pub(crate) fn drop_network(request: &SandboxRequest, level_reached: &mut SandboxLevel) -> Result<(), Failure> {
+/// When there is no network namespace.
+pub(crate) fn drop_network(request: &SandboxRequest, sandbox_level: &mut SandboxLevel) -> Result<(), Failure> {
     if !request.network {
         process::unshare(UnshareFlags::NEWNET)
-            .map_err(|errno| Failure::of("network", "this host gives no network of its own to a program", errno))?;
-        level_reached.add(Fact::NoNetwork);
+            .map_err(|errno| Failure::of("network", "cannot create a network namespace on this host", errno))?;
+        sandbox_level.add(Fact::NoNetwork);
     }
     Ok(())
 }
 
-/// Where the program may write, if `setup_mounts` has added `Mounts`.
+/// Return the directories that the program may write if `setup_mounts` has added `Mounts`.
 pub(crate) fn writable_mounts() -> Vec<PathBuf> {
     TMP_ALIASES.iter().copied().chain([TMP]).map(PathBuf::from).filter(|path| path.is_dir()).collect()
 }
@@ -109,10 +109,10 @@ fn mount_private_files(request: &SandboxRequest) -> io::Result<()> {
     make_directory(Path::new(PRIVATE_DIRECTORY), request)
 }
 
-/// The program's own directory, which nobody else may enter.
+/// Create the program's directory, which no other user may enter.
 ///
 /// # Errors
-/// The kernel's; `AlreadyExists` too.
+/// Those of mkdir(2) and chown(2), including `AlreadyExists`.
 pub(crate) fn make_directory(path: &Path, request: &SandboxRequest) -> io::Result<()> {
     mkdir(path, Mode::RWXU)?;
     if let Some(user) = &request.user {

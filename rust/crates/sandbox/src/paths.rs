@@ -1,4 +1,4 @@
-//! Which files the program may use (Landlock), beside what their modes say.
+//! The files that the program may access by Landlock, in addition to file modes.
 
 use std::path::{Path, PathBuf};
 
@@ -9,11 +9,11 @@ use landlock::{
 
 use crate::report::Failure;
 
-/// The newest that is known here. An older kernel does what it can.
-const KNOWN: ABI = ABI::V7;
+/// The newest ABI known here. An older kernel applies what it supports.
+const LATEST_ABI: ABI = ABI::V7;
 const DEVICES: [&str; 3] = ["/dev/null", "/dev/zero", "/dev/full"];
-/// What one that runs as the agent's own user may read, as modes keep nothing of the agent's from it: programs and what
-/// they cannot do without.
+/// What a program may read that runs as the agent's own user, since file modes do not protect the agent's files from
+/// it: the system's programs and libraries.
 const SYSTEM: [&str; 25] = [
     "/bin",
     "/sbin",
@@ -42,59 +42,61 @@ const SYSTEM: [&str; 25] = [
     "/etc/os-release",
 ];
 
-/// What it may write, and where it comes from.
+/// What the program may access.
 #[derive(Debug)]
 pub(crate) struct Paths {
     pub(crate) program: PathBuf,
     pub(crate) own: Vec<PathBuf>,
     pub(crate) writable: Vec<PathBuf>,
-    /// Whether it may read whatever its user may.
+    /// Whether it may read all that its user may read.
     pub(crate) reads_all: bool,
 }
 
-/// The rules, made while this process may still open every path.
+/// The rules, created while this process may still open every path.
 pub(crate) struct Rules(RulesetCreated);
 
 impl Rules {
+    /// Create the rules.
+    ///
     /// # Errors
-    /// When one of the directories that are to be writable cannot be opened.
+    /// When a writable directory cannot be opened.
     pub(crate) fn make(paths: &Paths) -> Result<Self, Failure> {
-        Self::made(paths).map_err(|error| Failure::new("paths", error))
+        Self::create(paths).map_err(|error| Failure::new("paths", error))
     }
 
-    fn made(paths: &Paths) -> Result<Self, String> {
+    fn create(paths: &Paths) -> Result<Self, String> {
         let map_error = |error: RulesetError| format!("Landlock: {error}");
-        let ruleset = Ruleset::default().handle_access(AccessFs::from_all(KNOWN)).map_err(map_error)?;
-        let ruleset = ruleset.scope(Scope::from_all(KNOWN)).map_err(map_error)?;
+        let ruleset = Ruleset::default().handle_access(AccessFs::from_all(LATEST_ABI)).map_err(map_error)?;
+        let ruleset = ruleset.scope(Scope::from_all(LATEST_ABI)).map_err(map_error)?;
         let mut rules = ruleset.create().map_err(map_error)?;
         for path in readable(paths) {
             if let Ok(opened) = PathFd::new(path) {
-                rules = rules.add_rule(allow(opened, AccessFs::from_read(KNOWN))).map_err(map_error)?;
+                rules = rules.add_rule(allow(opened, AccessFs::from_read(LATEST_ABI))).map_err(map_error)?;
             }
         }
         for device in DEVICES {
             if let Ok(opened) = PathFd::new(device) {
-                rules = rules.add_rule(allow(opened, AccessFs::from_all(KNOWN))).map_err(map_error)?;
+                rules = rules.add_rule(allow(opened, AccessFs::from_all(LATEST_ABI))).map_err(map_error)?;
             }
         }
         for path in paths.own.iter().chain(&paths.writable) {
             let opened = PathFd::new(path).map_err(|error| unusable(path, &error))?;
-            rules = rules.add_rule(allow(opened, AccessFs::from_all(KNOWN))).map_err(map_error)?;
+            rules = rules.add_rule(allow(opened, AccessFs::from_all(LATEST_ABI))).map_err(map_error)?;
         }
         Ok(Self(rules))
     }
 
-    /// This process keeps to them, and all that it starts. Whether the kernel knows Landlock.
+    /// Apply the rules to this process and its children. Return whether the kernel has Landlock.
     ///
     /// # Errors
-    /// When it does and refuses.
-    pub(crate) fn keep(self) -> Result<bool, Failure> {
-        let kept = self.0.restrict_self().map_err(|error| Failure::new("paths", format!("Landlock: {error}")))?;
-        Ok(kept.ruleset != RulesetStatus::NotEnforced)
+    /// When the kernel has it and refuses.
+    pub(crate) fn apply(self) -> Result<bool, Failure> {
+        let applied = self.0.restrict_self().map_err(|error| Failure::new("paths", format!("Landlock: {error}")))?;
+        Ok(applied.ruleset != RulesetStatus::NotEnforced)
     }
 }
 
-/// A file can have fewer rights than a directory; those that it cannot have are left out.
+/// Allow an access; rights that apply only to directories are left out for a file.
 fn allow(opened: PathFd, access: BitFlags<AccessFs>) -> PathBeneath<PathFd> {
     PathBeneath::new(opened, access)
 }
@@ -107,5 +109,5 @@ fn readable(paths: &Paths) -> Vec<&Path> {
 }
 
 fn unusable(path: &Path, error: &PathFdError) -> String {
-    format!("{} of [sandbox] writable cannot be opened: {error}", path.display())
+    format!("{}: cannot open a path of [sandbox] writable: {error}", path.display())
 }

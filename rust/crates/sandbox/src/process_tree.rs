@@ -1,8 +1,7 @@
-//! All processes of a run, and how they end.
+//! All processes of a run, and how they are ended.
 //!
-//! In a namespace of processes they end with its first, and the kernel sees to it (pid_namespaces(7)). Without one they
-//! are the descendants of this process, which adopts whoever loses its parent (PR_SET_CHILD_SUBREAPER), so that there
-//! are none left when there is nothing more to wait for.
+//! In a PID namespace the kernel ends them with PID 1 (pid_namespaces(7)). Elsewhere they are the descendants of this
+//! process, which adopts orphans (PR_SET_CHILD_SUBREAPER), so that none is left when there is no child to wait for.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -20,15 +19,15 @@ const POLL_INTERVAL: Duration = Duration::from_millis(1);
 /// The processes of a run.
 #[derive(Debug)]
 pub(crate) enum ProcessTree {
-    /// A namespace, by its first process.
+    /// A PID namespace, by its PID 1.
     Namespace(Pid),
-    /// The descendants of this process. A user that is theirs alone finds even those that multiply and die so fast that
-    /// no list has them.
+    /// The descendants of this process. A user that no other process has finds even those that fork and exit so fast
+    /// that they are missing from a listing of /proc.
     Descendants { program: Pid, user: Option<User> },
 }
 
 impl ProcessTree {
-    /// The one whose end is the end of the run.
+    /// Return the process whose end is the end of the run.
     pub(crate) fn main(&self) -> Pid {
         match self {
             Self::Namespace(init) => *init,
@@ -36,16 +35,16 @@ impl ProcessTree {
         }
     }
 
-    /// Asks all of them to end.
+    /// Send SIGTERM to all of them.
     pub(crate) fn terminate(&self) {
         match self {
-            // It hands on what it is signalled: see `init`.
+            // It forwards the signal: see `init`.
             Self::Namespace(init) => send(*init, Signal::TERM),
             Self::Descendants { .. } => descendants().into_iter().for_each(|pid| send(pid, Signal::TERM)),
         }
     }
 
-    /// Ends the main process at the least; `end` ends the others.
+    /// Kill at least the main process; [`Self::end`] kills the others.
     pub(crate) fn kill(&self) {
         match self {
             Self::Namespace(init) => send(*init, Signal::KILL),
@@ -56,7 +55,7 @@ impl ProcessTree {
         }
     }
 
-    /// Returns when none of them is left. The main one has ended.
+    /// Wait until none of them is left. The main process has ended.
     pub(crate) fn end(&self) {
         while has_children() {
             self.kill_all();
@@ -74,7 +73,7 @@ impl ProcessTree {
     }
 }
 
-/// What has ended, one after the other.
+/// Return the next process that has ended.
 pub(crate) fn ended() -> Option<(Pid, WaitStatus)> {
     loop {
         match wait(WaitOptions::NOHANG) {
@@ -84,12 +83,12 @@ pub(crate) fn ended() -> Option<(Pid, WaitStatus)> {
     }
 }
 
-/// As a shell tells it.
+/// Return the exit status as a shell does.
 pub(crate) fn status(status: WaitStatus) -> i32 {
     status.exit_status().unwrap_or_else(|| 128 + status.terminating_signal().unwrap_or_default())
 }
 
-/// Takes what has ended out of the table of processes; whether there are others.
+/// Reap the processes that have ended, and return whether others are left.
 fn has_children() -> bool {
     loop {
         match wait(WaitOptions::NOHANG) {
@@ -100,7 +99,7 @@ fn has_children() -> bool {
     }
 }
 
-/// One call, and no process of the user can be born while it lasts (kill(2)).
+/// Kill every process of the user in one call, during which none can be forked (kill(2)).
 fn kill_all_of_user(user: &User) {
     if matches!(process::fork(), Ok(None)) {
         if privilege::drop_to(&user.privileges(), 0).is_ok() {
@@ -110,7 +109,7 @@ fn kill_all_of_user(user: &User) {
     }
 }
 
-/// What is stopped bears no more children. Again until nobody is new.
+/// Stop all descendants, since a stopped process cannot fork; repeat until there is no new one.
 fn stop_all() {
     let mut stopped = HashSet::new();
     loop {
@@ -122,17 +121,17 @@ fn stop_all() {
     }
 }
 
-/// Who has gone need not be told.
+/// Send a signal; a process that is gone is ignored.
 fn send(pid: Pid, signal: Signal) {
     let _ = kill_process(pid, signal);
 }
 
-/// The living ones, as /proc has them.
+/// Return the descendants that are alive, from /proc.
 fn descendants() -> Vec<Pid> {
     let parents = parents();
     let own = getpid();
     let descends = |pid: &Pid| {
-        // No chain is longer than the table; while it is read, numbers may be given anew and make a circle.
+        // A chain is no longer than the table; reused process ids could form a cycle while /proc is read.
         let mut chain = std::iter::successors(Some(*pid), |pid| parents.get(pid).copied()).take(parents.len() + 1);
         chain.any(|pid| pid == own)
     };
@@ -148,7 +147,7 @@ fn parents() -> HashMap<Pid, Pid> {
     stats.filter_map(|stat| parse_stat(&stat)).collect()
 }
 
-/// A process and its parent, unless it has ended (proc_pid_stat(5)). Its name can hold anything, parentheses too.
+/// Return a process and its parent, or None if it has ended (proc_pid_stat(5)). The name may contain parentheses.
 fn parse_stat(stat: &str) -> Option<(Pid, Pid)> {
     let (pid, rest) = stat.split_once(" (")?;
     let mut fields = rest.rsplit_once(") ")?.1.split(' ');

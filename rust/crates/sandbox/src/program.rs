@@ -1,4 +1,4 @@
-//! From a process of ours to the program: everything that it is not to have is given up here, in this order.
+//! The transition to the program: this process gives up everything that the program must not have, in this order.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -17,83 +17,83 @@ use crate::process;
 use crate::report::{Fact, Failure, Message, SandboxLevel};
 use crate::request::{SandboxRequest, User};
 
-/// V-59: these two and no others.
+/// V-59: only these two.
 const ENVIRONMENT: [&str; 2] = ["PATH=/usr/bin:/bin", "LC_ALL=C"];
 
-/// What is to become the program.
+/// The program to execute.
 pub(crate) struct Program<'a> {
     pub(crate) request: &'a SandboxRequest,
-    /// Its text, where it was read and checked before; else it is opened by its path.
+    /// Its file, when it was read and verified before; otherwise it is opened by its path.
     pub(crate) image: Option<&'a OwnedFd>,
     pub(crate) control: &'a UnixStream,
-    pub(crate) level_reached: SandboxLevel,
-    /// Threads that its user has beside it.
+    pub(crate) sandbox_level: SandboxLevel,
+    /// Threads of the same user that do not belong to the run.
     pub(crate) others: u64,
 }
 
 impl Program<'_> {
-    /// This process is the program's user from here on, in its directory, and whoever it forks.
+    /// Enter the program's directory and become its user.
     ///
     /// # Errors
-    /// When something could not be given up.
-    pub(crate) fn drop_privileges_in_directory(&mut self) -> Result<Rules, Failure> {
+    /// When a privilege could not be dropped.
+    pub(crate) fn drop_privileges(&mut self) -> Result<Rules, Failure> {
         let request = self.request;
-        let own = self.own_directory().map_err(|error| Failure::of("directory", "its own directory", error))?;
+        let own = self.own_directory().map_err(|error| Failure::of("directory", "the program's directory", error))?;
         std::env::set_current_dir(&own).map_err(|error| Failure::of("directory", own.display(), error))?;
         let rules = Rules::make(&Paths {
             program: request.argv.first().map(PathBuf::from).unwrap_or_default(),
-            own: if self.level_reached.has(Fact::Mounts) { namespaces::writable_mounts() } else { vec![own] },
+            own: if self.sandbox_level.has(Fact::Mounts) { namespaces::writable_mounts() } else { vec![own] },
             writable: request.writable.clone(),
             reads_all: request.user.is_some(),
         })?;
-        self.drop_privileges()?;
+        self.become_user()?;
         Ok(rules)
     }
 
     fn own_directory(&self) -> io::Result<PathBuf> {
-        if self.level_reached.has(Fact::Mounts) {
+        if self.sandbox_level.has(Fact::Mounts) {
             return Ok(PRIVATE_DIRECTORY.into());
         }
         make_directory(&self.request.directory, self.request)?;
         Ok(self.request.directory.clone())
     }
 
-    fn drop_privileges(&mut self) -> Result<(), Failure> {
+    fn become_user(&mut self) -> Result<(), Failure> {
         let before = geteuid();
         if let Some(user) = &self.request.user {
-            chown_streams(user).map_err(|error| Failure::of("user", "its streams", error))?;
+            chown_streams(user).map_err(|error| Failure::of("user", "the standard streams", error))?;
         }
         let user = self.request.user.as_ref().map_or_else(User::current, User::privileges);
         privilege::drop_to(&user, 0).map_err(|error| Failure::new("user", error.to_string()))?;
         if user.uid != before && !user.uid.is_root() {
-            self.level_reached.add(Fact::User);
+            self.sandbox_level.add(Fact::User);
         }
-        self.level_reached.add(Fact::NoNewPrivs);
-        self.level_reached.add(Fact::NoCapabilities);
+        self.sandbox_level.add(Fact::NoNewPrivs);
+        self.sandbox_level.add(Fact::NoCapabilities);
         Ok(())
     }
 
-    /// Returns when the program could not be started, and has said why; or when nothing was to be.
+    /// Execute the program. Return when it could not be started, after reporting why, or when this is a probe.
     pub(crate) fn exec(mut self, rules: Rules) {
         if let Err(failure) = self.begin(rules) {
-            Message::Refused(&failure).send_to(self.control);
+            Message::Failed(&failure).send_to(self.control);
         }
     }
 
     fn begin(&mut self, rules: Rules) -> Result<(), Failure> {
         let _ = setsid();
         umask(Mode::from_raw_mode(0o077));
-        if rules.keep()? {
-            self.level_reached.add(Fact::Paths);
+        if rules.apply()? {
+            self.sandbox_level.add(Fact::Paths);
         }
         limits::set(&self.request.limits, self.others)?;
-        self.level_reached.add(Fact::Limits);
-        Message::of_level(&self.level_reached).send_to(self.control);
-        let (level, wanted) = (self.level_reached.level(), self.request.min_level);
+        self.sandbox_level.add(Fact::Limits);
+        Message::of_level(&self.sandbox_level).send_to(self.control);
+        let (level, wanted) = (self.sandbox_level.level(), self.request.min_level);
         if level < wanted {
             return Err(Failure::new(
                 "level",
-                format!("L{level} is level_reached here, and L{wanted} is signalled for"),
+                format!("sandbox level L{level} is available here; L{wanted} is required"),
             ));
         }
         if self.request.probe {
@@ -105,17 +105,17 @@ impl Program<'_> {
     fn execute(&self) -> io::Result<()> {
         let mut path = self.request.argv[0].clone();
         if let Some(image) = self.image {
-            // An interpreter opens it anew by this name, and so it stays open.
+            // An interpreter opens it again by this name, so it stays open.
             fcntl_setfd(image, FdFlags::empty())?;
             path = format!("/proc/self/fd/{}", image.as_raw_fd());
         }
-        process::forget_signals();
+        process::reset_signals();
         process::execute(&path, &self.request.argv, &ENVIRONMENT)?;
         Ok(())
     }
 }
 
-/// Programs that open /dev/stdout anew may: a pipe belongs to whoever made it (pipe(7)).
+/// Let the program reopen /dev/stdout: a pipe belongs to the user that created it (pipe(7)).
 fn chown_streams(user: &User) -> io::Result<()> {
     let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
     for stream in [stdin.as_fd(), stdout.as_fd(), stderr.as_fd()] {
@@ -137,9 +137,9 @@ impl User {
     }
 }
 
-/// Removes the directory of a run whose /tmp was not its own. None of its processes is left that could change it
+/// Remove the directory of a run that had no private /tmp. None of its processes is left that could change it
 /// meanwhile.
 pub(crate) fn remove_directory(directory: &Path) {
-    // Absent where it was never made.
+    // It is absent when it was never created.
     let _ = std::fs::remove_dir_all(directory);
 }

@@ -1,37 +1,37 @@
-//! What is told over the control socket: lines of JSON.
+//! Messages on the control socket: one JSON object per line.
 
 use std::io::Write;
 
 use serde::Serialize;
 
-/// What holds for the program. The names are those of the report.
+/// A property of the sandbox that holds for the program. The names are those of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Fact {
-    /// It runs as a user that neither the agent nor root is.
+    /// It runs as a user that is neither the agent's nor root.
     User,
     NoNewPrivs,
     NoCapabilities,
     Limits,
-    /// It sees no process but its own, and they end with it.
+    /// It sees only its own processes, and they end with it.
     Processes,
-    /// Its /tmp and /proc are its own.
+    /// It has a private /tmp and /proc.
     Mounts,
-    /// System V's and POSIX's queues and memory are its own.
+    /// It has its own System V and POSIX message queues and shared memory.
     Ipc,
     /// It has no network.
     NoNetwork,
-    /// Landlock keeps it from writing, and one that runs as the agent's user from reading.
+    /// Landlock limits where it writes, and where it reads if it runs as the agent's user.
     Paths,
-    /// Memory and processes are bounded all together.
+    /// Memory and processes are limited for the whole run.
     Cgroup,
 }
 
-/// The facts that make up each level.
+/// The facts that each level consists of.
 const L1: [Fact; 4] = [Fact::User, Fact::NoNewPrivs, Fact::NoCapabilities, Fact::Limits];
 const L3: [Fact; 3] = [Fact::Processes, Fact::Mounts, Fact::Paths];
 
-/// What has been reached so far.
+/// The facts established so far.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SandboxLevel(Vec<Fact>);
 
@@ -44,7 +44,7 @@ impl SandboxLevel {
         self.0.contains(&fact)
     }
 
-    /// 0, 1 or 3: 2 is a unit of systemd's.
+    /// Return 0, 1 or 3; level 2 is a transient systemd unit.
     pub(crate) fn level(&self) -> u8 {
         let all = |facts: &[Fact]| facts.iter().all(|fact| self.has(*fact));
         match (all(&L1), all(&L3)) {
@@ -59,22 +59,22 @@ impl SandboxLevel {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ExitKind {
-    /// By itself.
+    /// The program exited or was ended by a signal of its own.
     Exited,
-    /// It overran.
+    /// Its deadline expired.
     Deadline,
-    /// It was to stop.
+    /// It was requested to end.
     Stopped,
-    /// Whoever asked for it is gone.
+    /// The requesting process is gone.
     Abandoned,
 }
 
-/// Why nothing runs. Which part failed, in a word, and a sentence.
+/// Why the program does not run: the failed stage and a sentence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Failure {
     pub(crate) stage: &'static str,
     pub(crate) problem: String,
-    /// The system's number for it.
+    /// The `errno` of the failed system call.
     pub(crate) errno: Option<i32>,
 }
 
@@ -83,7 +83,7 @@ impl Failure {
         Self { stage, problem: problem.into(), errno: None }
     }
 
-    /// `what` could not be done.
+    /// Return the failure of `what`.
     pub(crate) fn of(stage: &'static str, what: impl std::fmt::Display, error: impl Into<std::io::Error>) -> Self {
         let error = error.into();
         Self { stage, problem: format!("{what}: {error}"), errno: error.raw_os_error() }
@@ -93,20 +93,20 @@ impl Failure {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Message<'a> {
-    /// The program is about to begin, or would be.
+    /// The program is about to start, or would be in a probe.
     SandboxLevel { level: u8, facts: &'a [Fact] },
-    /// It does not begin.
-    Refused(&'a Failure),
-    /// Nothing of it is left. The status is 128 and the signal's number where one ended it.
-    Ended { status: i32, kind: ExitKind },
+    /// The program does not start.
+    Failed(&'a Failure),
+    /// No process is left. The status is 128 plus the signal's number when a signal ended the program.
+    Exited { status: i32, kind: ExitKind },
 }
 
 impl Message<'_> {
-    pub(crate) fn of_level(level_reached: &SandboxLevel) -> Message<'_> {
-        Message::SandboxLevel { level: level_reached.level(), facts: &level_reached.0 }
+    pub(crate) fn of_level(sandbox_level: &SandboxLevel) -> Message<'_> {
+        Message::SandboxLevel { level: sandbox_level.level(), facts: &sandbox_level.0 }
     }
 
-    /// Where nobody listens any more, nobody is to be told.
+    /// Write the message; a reader that is gone is ignored.
     pub(crate) fn send_to(&self, mut to: impl Write) {
         if let Ok(mut line) = serde_json::to_vec(self) {
             line.push(b'\n');
@@ -120,28 +120,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_level_is_all_of_its_facts_and_those_below() {
-        let mut level_reached = SandboxLevel::default();
+    fn a_level_needs_all_of_its_facts_and_those_of_lower_levels() {
+        let mut sandbox_level = SandboxLevel::default();
         for fact in [Fact::Processes, Fact::Mounts, Fact::Paths, Fact::NoNewPrivs, Fact::NoCapabilities, Fact::Limits] {
-            level_reached.add(fact);
-            assert_eq!(level_reached.level(), 0);
+            sandbox_level.add(fact);
+            assert_eq!(sandbox_level.level(), 0);
         }
-        level_reached.add(Fact::User);
-        assert_eq!(level_reached.level(), 3);
-        level_reached.0.retain(|fact| *fact != Fact::Paths);
-        assert_eq!(level_reached.level(), 1);
+        sandbox_level.add(Fact::User);
+        assert_eq!(sandbox_level.level(), 3);
+        sandbox_level.0.retain(|fact| *fact != Fact::Paths);
+        assert_eq!(sandbox_level.level(), 1);
     }
 
     #[test]
-    fn messages_are_lines() {
-        let mut map_error = Vec::new();
-        Message::Ended { status: 137, kind: ExitKind::Deadline }.send_to(&mut map_error);
-        let mut level_reached = SandboxLevel::default();
-        level_reached.add(Fact::NoNewPrivs);
-        Message::of_level(&level_reached).send_to(&mut map_error);
+    fn each_message_is_one_line() {
+        let mut output = Vec::new();
+        Message::Exited { status: 137, kind: ExitKind::Deadline }.send_to(&mut output);
+        let mut sandbox_level = SandboxLevel::default();
+        sandbox_level.add(Fact::NoNewPrivs);
+        Message::of_level(&sandbox_level).send_to(&mut output);
         assert_eq!(
-            String::from_utf8(map_error).unwrap(),
-            "{\"ended\":{\"status\":137,\"kind\":\"deadline\"}}\n{\"level_reached\":{\"level\":0,\"facts\":[\"no_new_privs\"]}}\n"
+            String::from_utf8(output).unwrap(),
+            "{\"exited\":{\"status\":137,\"kind\":\"deadline\"}}\n{\"sandbox_level\":{\"level\":0,\"facts\":[\"no_new_privs\"]}}\n"
         );
     }
 }

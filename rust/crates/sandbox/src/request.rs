@@ -1,11 +1,11 @@
-//! What is to run and within which limits, as it comes over the control socket: one line of JSON.
+//! The request on the control socket: the program and its limits, one line of JSON.
 
 use std::io::{self, Read};
 use std::path::PathBuf;
 
 use serde::Deserialize;
 
-/// Octets. Arguments of a program are bounded by the kernel at a quarter of this, all together.
+/// The kernel limits the arguments of a program to a quarter of this in total.
 const MAX_LINE_BYTES: usize = 8 << 20;
 
 /// One run.
@@ -14,20 +14,20 @@ const MAX_LINE_BYTES: usize = 8 << 20;
 pub(crate) struct SandboxRequest {
     /// The program, an absolute path, and its arguments.
     pub(crate) argv: Vec<String>,
-    /// Goes all the way and runs nothing: what would be reached.
+    /// Set everything up and run nothing, to report the level that would be reached.
     pub(crate) probe: bool,
-    /// Whom it runs as; `None` is whoever runs the sandbox.
+    /// The user to run as; `None` keeps the current user.
     pub(crate) user: Option<User>,
-    /// Where it works when /tmp cannot be its own: made here, and removed with all that is in it.
+    /// The working directory if there is no private /tmp: created here, and removed with its contents.
     pub(crate) directory: PathBuf,
-    /// What else it may write.
+    /// Further directories that it may write.
     pub(crate) writable: Vec<PathBuf>,
-    /// Whether it has the host's network; else it has none.
+    /// Whether it has the host's network; otherwise it has none.
     pub(crate) network: bool,
-    /// Of L0 to L3: where less is reached, nothing runs.
+    /// The least sandbox level, 0 to 3, at which the program may run.
     pub(crate) min_level: u8,
     pub(crate) deadline_ms: u64,
-    /// Between TERM and KILL.
+    /// The time between SIGTERM and SIGKILL.
     pub(crate) grace_ms: u64,
     pub(crate) limits: Limits,
 }
@@ -38,7 +38,7 @@ pub(crate) struct User {
     pub(crate) uid: u32,
     pub(crate) gid: u32,
     pub(crate) groups: Vec<u32>,
-    /// Whether nobody else is this user: then all that is, is part of this run.
+    /// Whether no other process has this user: then all its processes belong to this run.
     pub(crate) exclusive: bool,
 }
 
@@ -52,10 +52,10 @@ pub(crate) struct Limits {
 }
 
 impl SandboxRequest {
-    /// Reads one line and nothing after it.
+    /// Read one line.
     ///
     /// # Errors
-    /// Of reading; `InvalidData` for what is no request, `UnexpectedEof` when the other end closed init.
+    /// Those of reading; `InvalidData` for an invalid request, `UnexpectedEof` when the other end closed first.
     pub(crate) fn read(mut source: impl Read) -> io::Result<Self> {
         let mut line = Vec::new();
         let mut piece = [0; 4096];
@@ -66,7 +66,7 @@ impl SandboxRequest {
             }
             line.extend_from_slice(&piece[..count]);
             if line.len() > MAX_LINE_BYTES {
-                return Err(invalid("the request is too long"));
+                return Err(invalid("the request line is too long"));
             }
         }
         let request: Self = serde_json::from_slice(&line).map_err(io::Error::from)?;
@@ -77,10 +77,10 @@ impl SandboxRequest {
         let has_nul = self.argv.iter().any(|argument| argument.contains('\0'));
         let is_absolute = self.argv.first().is_some_and(|program| program.starts_with('/'));
         if has_nul || !(is_absolute || self.probe) || !self.directory.is_absolute() {
-            return Err(invalid("the request names no program by an absolute path"));
+            return Err(invalid("the program and the directory must be absolute paths without NUL"));
         }
         if self.user.as_ref().is_some_and(|user| [user.uid, user.gid].contains(&u32::MAX)) {
-            return Err(invalid("the request names no user"));
+            return Err(invalid("the user or group number is invalid"));
         }
         Ok(self)
     }
@@ -101,12 +101,12 @@ mod tests {
         "\n"
     );
 
-    fn refused(line: &str) -> bool {
+    fn is_rejected(line: &str) -> bool {
         SandboxRequest::read(line.as_bytes()).is_err()
     }
 
     #[test]
-    fn a_line_is_an_order() {
+    fn a_valid_line_is_parsed() {
         let request = SandboxRequest::read(LINE.as_bytes()).unwrap();
         assert_eq!(request.argv, ["/bin/true", "a b"]);
         assert_eq!(request.limits, Limits { memory_bytes: 1, cpu_seconds: 2, processes: 3, file_bytes: 4 });
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_none() {
+    fn an_invalid_line_is_rejected() {
         for line in [
             "",
             "{}\n",
@@ -127,7 +127,7 @@ mod tests {
             &LINE.replace("\"uid\":61184", "\"uid\":-1"),
             &LINE.replace("[\"/bin/true\",\"a b\"]", "[]"),
         ] {
-            assert!(refused(line), "{line}");
+            assert!(is_rejected(line), "{line}");
         }
     }
 }

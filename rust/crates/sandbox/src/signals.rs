@@ -1,4 +1,4 @@
-//! Signals as something that can be polled.
+//! Signals as a pollable descriptor.
 
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -6,12 +6,14 @@ use std::os::unix::net::UnixStream;
 
 use signal_hook::low_level::pipe;
 
-/// Readable once one of them has come.
+/// Readable once one of the signals has been received.
 pub(crate) struct Signals(UnixStream);
 
 impl Signals {
+    /// Register handlers for the signals.
+    ///
     /// # Errors
-    /// The kernel's.
+    /// Those of sigaction(2) and socketpair(2).
     pub(crate) fn catch(signals: &[i32]) -> io::Result<Self> {
         let (caught, catch) = UnixStream::pair()?;
         caught.set_nonblocking(true)?;
@@ -21,7 +23,7 @@ impl Signals {
         Ok(Self(caught))
     }
 
-    /// Whether any has come since; several count as one.
+    /// Return whether any signal was received since the last call; several count as one.
     pub(crate) fn taken(&mut self) -> bool {
         let mut octets = [0; 64];
         let mut any = false;

@@ -9,17 +9,18 @@ use crate::log::Threshold;
 pub(crate) const HELP: &str = "\
 usage: warren-wg [-f|--foreground] IFNAME
 
-Makes the link IFNAME and serves it as a WireGuard interface: wg(8) and wg-quick(8) configure it through
-/var/run/wireguard/IFNAME.sock. Goes to the background once that answers; ends when the link or the socket is deleted.
+Create interface IFNAME and serve it: wg(8) and wg-quick(8) configure it through /var/run/wireguard/IFNAME.sock.
+Daemonizes once its socket is ready; exits when the link or the socket is deleted.
 
   -f, --foreground   stay in the foreground
-  --help, --version
+  -h, --help         show this help
+  --version          show the version
 
 environment:
-  LOG_LEVEL                verbose or debug; error (what a person should know or must act on, the default); silent
-  WARREN_AEAD              auto (the default), avx512, avx2 or ring: how packets are sealed
-  WG_PROCESS_FOREGROUND=1  like --foreground
-  WG_TUN_FD, WG_UAPI_FD    descriptors of a TUN and of a listening UAPI socket to take instead of making them
+  LOG_LEVEL                silent, error (default; also warnings), verbose or debug
+  WARREN_AEAD              AEAD implementation: auto (default), avx512, avx2 or ring
+  WG_PROCESS_FOREGROUND=1  same as --foreground
+  WG_TUN_FD, WG_UAPI_FD    descriptors of an open TUN and of a listening UAPI socket to use
 ";
 
 /// What is asked for.

@@ -104,16 +104,16 @@ mod tests {
     use super::*;
 
     fn record() -> Record {
-        Record { level: Level::Warning, event: "request.refuse", fields: vec![("reason", "a \"b\"\n\\".to_owned())] }
+        Record { level: Level::Warning, event: "request.rejected", fields: vec![("reason", "a \"b\"\n\\".to_owned())] }
     }
 
     #[test]
     fn a_record_is_one_line() {
         let time = Duration::from_millis(1_800_000_000_123);
-        assert_eq!(text("wg0", &record(), time), "08:00:00 wg0 request.refuse reason=a \\\"b\\\"\\n\\\\\n");
+        assert_eq!(text("wg0", &record(), time), "08:00:00 wg0 request.rejected reason=a \\\"b\\\"\\n\\\\\n");
         assert_eq!(
             json("wg0", &record(), time),
-            "{\"ts\":\"2027-01-15T08:00:00.123Z\",\"level\":\"warning\",\"event\":\"request.refuse\",\
+            "{\"ts\":\"2027-01-15T08:00:00.123Z\",\"level\":\"warning\",\"event\":\"request.rejected\",\
              \"interface\":\"wg0\",\"reason\":\"a \\\"b\\\"\\u000a\\\\\"}\n"
         );
     }

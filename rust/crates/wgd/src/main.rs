@@ -119,7 +119,7 @@ fn work(
     started: impl FnOnce(&Interface) -> Result<(), Box<dyn Error>>,
 ) -> Result<(), Box<dyn Error>> {
     let log = Log::new(arguments::log_threshold(), ifname);
-    log.write(&Record::new(Level::Info, "interface.start").with("version", env!("CARGO_PKG_VERSION")));
+    log.write(&Record::new(Level::Info, "interface.started").with("version", env!("CARGO_PKG_VERSION")));
     if let Some(refusal) = keymem::state().refusal {
         log.write(&Record::new(Level::Warning, "key_memory.unlocked").with("reason", refusal));
     }

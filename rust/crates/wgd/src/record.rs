@@ -51,22 +51,22 @@ impl From<&Event> for Record {
         match event {
             Event::LinkUp => Self::new(Level::Info, "link.up"),
             Event::LinkDown => Self::new(Level::Info, "link.down"),
-            Event::PortBound { port } => Self::new(Level::Info, "port.bind").with("port", port),
+            Event::PortBound { port } => Self::new(Level::Info, "port.bound").with("port", port),
             Event::PortRefused { port, reason } => {
-                Self::new(Level::Error, "port.refuse").with("port", port).with("reason", reason)
+                Self::new(Level::Error, "port.bind_failed").with("port", port).with("reason", reason)
             }
             Event::OffloadOff { name, reason } => {
-                Self::new(Level::Warning, "offload.off").with("offload", name).with("reason", reason)
+                Self::new(Level::Warning, "offload.disabled").with("offload", name).with("reason", reason)
             }
-            Event::HandshakeCompleted { peer } => Self::new(Level::Debug, "handshake.complete").with("peer", peer),
-            Event::HandshakeGaveUp { peer } => Self::new(Level::Info, "handshake.give_up").with("peer", peer),
+            Event::HandshakeCompleted { peer } => Self::new(Level::Debug, "handshake.completed").with("peer", peer),
+            Event::HandshakeGaveUp { peer } => Self::new(Level::Info, "handshake.timed_out").with("peer", peer),
             Event::EndpointMoved { peer, from, to } => {
-                let moved = Self::new(Level::Info, "endpoint.move").with("peer", peer);
+                let moved = Self::new(Level::Info, "endpoint.changed").with("peer", peer);
                 from.iter().fold(moved, |moved, from| moved.with("from", from)).with("to", to)
             }
             Event::Ended { reason } => {
                 let level = if matches!(reason, EndReason::Failed(_)) { Level::Error } else { Level::Info };
-                Self::new(level, "interface.end").with("reason", reason)
+                Self::new(level, "interface.stopped").with("reason", reason)
             }
         }
     }
@@ -75,9 +75,9 @@ impl From<&Event> for Record {
 impl From<&Notice> for Record {
     fn from(notice: &Notice) -> Self {
         match notice {
-            Notice::Refused(reason) => Self::new(Level::Warning, "request.refuse").with("reason", reason),
-            Notice::Accept(error) => Self::new(Level::Warning, "client.refuse").with("reason", error),
-            Notice::SocketGone => Self::new(Level::Info, "socket.delete"),
+            Notice::Refused(reason) => Self::new(Level::Warning, "request.rejected").with("reason", reason),
+            Notice::Accept(error) => Self::new(Level::Warning, "accept.failed").with("reason", error),
+            Notice::SocketGone => Self::new(Level::Info, "socket.removed"),
         }
     }
 }

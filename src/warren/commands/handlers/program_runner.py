@@ -85,9 +85,9 @@ class Programs:
             order = self._order(prepared, PROBE_SECONDS, "L0", probe=True)
             streams = Streams(prepared.stdin, lambda _: None, lambda _: None)
             outcome = await carry_out(order, self._settings, streams)
-        if outcome.refusal is not None:
-            raise EffectError(f"programs cannot run on this host: {outcome.refusal}")
-        return outcome.reached
+        if outcome.problem is not None:
+            raise EffectError(f"programs cannot run on this host: {outcome.problem}")
+        return outcome.level
 
     def _prepare(self, effect: RunScript | RunProgram | None, pinned: Mapping[str, str]) -> _Prepared:
         """Looks at the script, and claims what the run needs."""
@@ -149,7 +149,7 @@ def _finished(outcome: Outcome, stdout: Output, stderr: Tail) -> Finished:
         stderr_sha256=stderr.sha256,
         stderr_tail=stderr.text,
         truncated=stdout.is_truncated,
-        level=outcome.reached.level,
+        level=outcome.level.level,
     )
 
 

@@ -43,7 +43,7 @@ pub enum ClientError {
         source: io::Error,
     },
     /// The server said no.
-    #[error("{ifname}: refused: {source}")]
+    #[error("{ifname}: request rejected: {source}")]
     Refused {
         /// The interface.
         ifname: String,
@@ -51,7 +51,7 @@ pub enum ClientError {
         source: io::Error,
     },
     /// The server said something that is no answer.
-    #[error("{ifname}: the server's answer is malformed: {source}")]
+    #[error("{ifname}: malformed response: {source}")]
     Answer {
         /// The interface.
         ifname: String,
@@ -59,7 +59,7 @@ pub enum ClientError {
         source: ParseError,
     },
     /// The server's answer has no end.
-    #[error("{ifname}: the server's answer: {reason}")]
+    #[error("{ifname}: incomplete response: {reason}")]
     Cut {
         /// The interface.
         ifname: String,

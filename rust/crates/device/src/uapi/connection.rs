@@ -20,7 +20,7 @@ enum Refusal {
     Parse(#[from] ParseError),
     #[error(transparent)]
     Control(#[from] ControlError),
-    #[error("a request starts with get=1 or set=1")]
+    #[error("expected get=1 or set=1")]
     Operation,
 }
 

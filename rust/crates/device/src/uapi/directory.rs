@@ -24,11 +24,13 @@ const MAX_PATH_BYTES: usize = 107;
 pub enum PathError {
     /// What the kernel does not take for a link either.
     #[error(
-        "{0:?} is no name of an interface: 1 to {MAX_NAME_BYTES} octets, no '/', ':' or white space, not '.' or '..'"
+        "invalid interface name {0:?}: expected 1 to {MAX_NAME_BYTES} octets without '/', ':' or white space, and not '.' or '..'"
     )]
     Name(String),
     /// Longer than `sun_path`.
-    #[error("{path}: {length} octets, a Unix socket's path has at most {MAX_PATH_BYTES}; take a shorter directory")]
+    #[error(
+        "{path}: the path has {length} octets, and a Unix socket path at most {MAX_PATH_BYTES}; use a shorter directory"
+    )]
     TooLong {
         /// The path.
         path: PathBuf,

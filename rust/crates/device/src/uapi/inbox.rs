@@ -20,11 +20,11 @@ const QUIET_BYTES: usize = 16 << 10;
 /// Why no message came.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ReadError {
-    #[error("a line has at most {MAX_LINE_BYTES} octets")]
+    #[error("line too long: at most {MAX_LINE_BYTES} octets")]
     LongLine,
-    #[error("a message has at most {MAX_MESSAGE_BYTES} octets")]
+    #[error("message too long: at most {MAX_MESSAGE_BYTES} octets")]
     LongMessage,
-    #[error("the connection ended inside a message; a message ends with an empty line")]
+    #[error("connection closed within a message; a message ends with an empty line")]
     Cut,
     #[error(transparent)]
     Io(#[from] io::Error),

@@ -16,23 +16,23 @@ pub struct ParseError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     /// No `=`.
-    #[error("a line is key=value, this has no '='")]
+    #[error("expected key=value, found no '='")]
     NoEquals,
     /// Octets that are not UTF-8.
-    #[error("a line is text, this has octets that are none")]
+    #[error("invalid UTF-8")]
     NotText,
     /// Before the first `public_key`.
     #[error(
-        "unknown key of an interface; known are private_key, listen_port, fwmark, replace_peers, and public_key, which starts a peer"
+        "unknown interface key; expected private_key, listen_port, fwmark, replace_peers, or public_key, which starts a peer"
     )]
     InterfaceKey,
     /// After a `public_key`.
     #[error(
-        "unknown key of a peer; known are update_only, remove, preshared_key, endpoint, persistent_keepalive_interval, replace_allowed_ips, allowed_ip, protocol_version"
+        "unknown peer key; expected update_only, remove, preshared_key, endpoint, persistent_keepalive_interval, replace_allowed_ips, allowed_ip or protocol_version"
     )]
     PeerKey,
     /// A known key with a value that it cannot have.
-    #[error("{key} takes {expected}")]
+    #[error("{key}: expected {expected}")]
     Value {
         /// The key.
         key: &'static str,
@@ -40,7 +40,7 @@ pub enum Problem {
         expected: &'static str,
     },
     /// `get=1` with more than the empty line after it.
-    #[error("get=1 is followed by an empty line and nothing else")]
+    #[error("get=1 takes no further lines")]
     GetWithBody,
 }
 

@@ -37,7 +37,7 @@ pub enum ListenError {
         path: PathBuf,
     },
     /// What is at the path is none of ours to remove.
-    #[error("{0} is there and is no socket; remove it")]
+    #[error("{0} exists and is not a socket; remove it")]
     NotASocket(PathBuf),
     /// The system refused.
     #[error("{path}: {source}")]
@@ -48,7 +48,7 @@ pub enum ListenError {
         source: io::Error,
     },
     /// An inherited descriptor that is no listening socket with a path.
-    #[error("the inherited descriptor is no Unix socket that listens on a path: {0}")]
+    #[error("the inherited descriptor is not a listening Unix socket with a path: {0}")]
     Inherited(io::Error),
 }
 

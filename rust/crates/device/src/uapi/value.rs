@@ -16,12 +16,12 @@ const SIXTY_FOUR_BITS: &str = "a decimal number below 2^64";
 
 pub(super) const PRIVATE_KEY: Field<Option<PrivateKey>> = Field {
     key: "private_key",
-    expected: "64 characters of 0-9 and a-f; all zero or nothing takes the key away",
+    expected: "64 characters of 0-9 and a-f; all zeros or an empty value removes the key",
     parse: private_key,
 };
 pub(super) const LISTEN_PORT: Field<u16> = Field { key: "listen_port", expected: SIXTEEN_BITS, parse: number };
 pub(super) const FWMARK: Field<u32> =
-    Field { key: "fwmark", expected: "a decimal number from 0 to 4294967295, or nothing for none", parse: fwmark };
+    Field { key: "fwmark", expected: "a decimal number from 0 to 4294967295, or empty for none", parse: fwmark };
 pub(super) const REPLACE_PEERS: Field<()> = flag("replace_peers");
 pub(super) const PUBLIC_KEY: Field<PublicKey> =
     Field { key: "public_key", expected: HEX_KEY, parse: |text| PublicKey::from_hex(text).ok() };
@@ -34,7 +34,7 @@ pub(super) const KEEPALIVE: Field<u16> =
 pub(super) const REPLACE_ALLOWED_IPS: Field<()> = flag("replace_allowed_ips");
 pub(super) const ALLOWED_IP_CHANGE: Field<AllowedIpChange> = Field {
     key: "allowed_ip",
-    expected: "address/length, e.g. 10.0.0.0/8 or fd00::/8, after '-' to take it away",
+    expected: "address/length, e.g. 10.0.0.0/8 or fd00::/8, with a leading '-' to remove it",
     parse: allowed_ip_change,
 };
 pub(super) const ALLOWED_IP: Field<IpNet> =

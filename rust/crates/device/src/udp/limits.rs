@@ -61,7 +61,7 @@ impl<Owner: Copy + Eq + Hash> Limits<Owner> {
     /// Why there are any; of several reasons always the same one.
     pub(super) fn reason(&self) -> Option<String> {
         let errno = self.of.values().map(|limit| limit.errno).min_by_key(|errno| errno.raw_os_error())?;
-        Some(format!("a peer's route takes no long trains: {errno}"))
+        Some(format!("the route to a peer rejects large batches: {errno}"))
     }
 }
 
@@ -90,7 +90,7 @@ mod tests {
             limits.refused(1, 1400, Errno::MSGSIZE);
             assert!(limits.forbid(1, 1400));
         }
-        assert_eq!(limits.reason().unwrap(), "a peer's route takes no long trains: Message too long (os error 90)");
+        assert_eq!(limits.reason().unwrap(), "the route to a peer rejects large batches: Message too long (os error 90)");
         limits.doubt();
         limits.passed(1, 1400);
         assert_eq!((limits.forbid(1, 1400), limits.reason()), (false, None));

@@ -277,7 +277,7 @@ impl<Owner: Copy + Eq + Hash> Outbox<Owner> {
     /// the route to this owner (EINVAL, EMSGSIZE).
     fn blame_segmentation(&mut self, train: &Train<Owner>, refusal: Errno) {
         match refusal {
-            Errno::IO => self.segmentation = Err(format!("UDP_SEGMENT was refused: {refusal}")),
+            Errno::IO => self.segmentation = Err(format!("UDP_SEGMENT rejected: {refusal}")),
             Errno::INVAL | Errno::MSGSIZE => self.limits.refused(train.owner, train.stride, refusal),
             _ => {}
         }

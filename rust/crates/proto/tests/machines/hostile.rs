@@ -40,7 +40,7 @@ fn a_keepalive_that_fell_due_before_there_was_an_endpoint_goes_on() {
     assert!(world.hosts[0].sent.is_empty());
     world.apply(0, one(PeerChange { endpoint: known.endpoint, ..PeerChange::new(known.public_key) }));
     world.pass(Duration::from_secs(30));
-    assert!(world.status(1).peers[0].rx_bytes > 0, "its keepalive was wiped_count");
+    assert!(world.status(1).peers[0].rx_bytes > 0, "its keepalive was forgotten");
 }
 
 /// The kernel joins datagrams by addresses and lengths, whoever wrote them.
