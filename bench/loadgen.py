@@ -42,7 +42,7 @@ def program() -> Path:
 
 
 def peer_settings(public_key_hex: str, number: int) -> str:
-    """The lines of a UAPI `set` that make one peer, where it is and what it may send."""
+    """Return the lines of a UAPI `set` that add one peer with its endpoint and allowed IP."""
     where = f"endpoint={OUTER['far']}:{PORT}\nallowed_ip={FIRST_INNER + number}/32"
     return f"public_key={public_key_hex}\n{where}\n"
 
@@ -54,11 +54,11 @@ class Load:
     sessions: int = 1
     """Handshakes of each peer, one after the other."""
     rest: float = 0
-    """Seconds after them."""
+    """Seconds to wait after the handshakes."""
     seconds: float = 0
-    """For which all then send, in turn."""
+    """Seconds for which the peers then send in turn."""
     train: int = 1
-    """Packets that a peer sends at once."""
+    """Packets that a peer sends at a time."""
 
 
 class LoadGenerator:
@@ -69,20 +69,20 @@ class LoadGenerator:
         self._seed = secrets.token_hex(32)
 
     def keys(self) -> list[str]:
-        """Public keys, base64."""
+        """Return the public keys in base64."""
         command = [str(program()), "keys", self._seed, str(self.peers)]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
 
     @contextmanager
     def running(self, far: Host, interface: Interface, load: Load) -> Iterator[Running]:
-        """The program at work, until it has done all of the load."""
+        """Run the program until it has finished the load."""
         with far.socket(socket.AF_INET, socket.SOCK_DGRAM) as end:
             end.setsockopt(SOL_UDP, UDP_SEGMENT, DATAGRAM_BYTES)
             end.bind((OUTER["far"], PORT))
             end.connect((OUTER["near"], PORT))
-            words = [self._seed, self.peers, interface.keys.public]
-            words += [load.sessions, load.rest, load.seconds, load.train]
-            process = far.start(program(), "run", *map(str, words), stdin=end.fileno())
+            arguments = [self._seed, self.peers, interface.keys.public]
+            arguments += [load.sessions, load.rest, load.seconds, load.train]
+            process = far.start(program(), "run", *map(str, arguments), stdin=end.fileno())
         running = Running(far, process)
         yield running
         running.wait_for("sent")
@@ -90,20 +90,20 @@ class LoadGenerator:
 
 
 class Running:
-    """What the program tells, word by word."""
+    """A running program, which prints its state."""
 
     def __init__(self, far: Host, process: subprocess.Popen[str]) -> None:
         self._far, self._process = far, process
         self.sent_packets = 0
 
-    def wait_for(self, word: str) -> None:
-        """Returns once it has said `connected`, `sending` or `sent`; BenchError if it ends before."""
+    def wait_for(self, wanted: str) -> None:
+        """Wait for the state `connected`, `sending` or `sent`. Raises BenchError if the program ends before."""
         for line in self._process.stdout or ():
-            said, _, count = line.strip().partition(" ")
-            if said == "sent":
+            state, _, count = line.strip().partition(" ")
+            if state == "sent":
                 self.sent_packets = int(count)
-            if said == word:
+            if state == wanted:
                 return
-        if word != "sent" or not self.sent_packets:
-            last = (self._far.log.read_text().strip() or "it said nothing").splitlines()[-1]
+        if wanted != "sent" or not self.sent_packets:
+            last = (self._far.log.read_text().strip() or "no error output").splitlines()[-1]
             raise BenchError(f"warren-loadgen ended: {last}")
