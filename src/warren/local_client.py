@@ -1,4 +1,4 @@
-"""Clients of a Unix socket, as the kernel reports them, and the groups that grant them access."""
+"""Describe the clients of a Unix socket as the kernel reports them, and the groups that grant them access."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ADMIN_GROUP = "warren-admin"
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A group by name; `gid` is None where this host has none of that name, so that nobody is in it."""
+    """Name a group; `gid` is None if this host has no such group, so that nobody is in it."""
 
     name: str
     gid: int | None
@@ -18,14 +18,14 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """The process at the other end, as the kernel knew it when it connected."""
+    """Identify the process at the other end, as it was when it connected."""
 
     uid: int
     gid: int
     pid: int
     groups: frozenset[int] = frozenset()
-    """The supplementary ones."""
+    """The supplementary groups."""
 
     def is_in(self, group: Group) -> bool:
-        """Whether it is a member."""
+        """Return True if the client is a member of the group."""
         return group.gid == self.gid or group.gid in self.groups

@@ -72,11 +72,11 @@ def test_what_is_bad_says_where_and_what_was_expected() -> None:
     def problems(octets: bytes) -> list[str]:
         return [frame.problem for frame in split([octets]) if isinstance(frame, Malformed)]
 
-    assert problems(b"nonsense\n") == ["line 1, octet 1: expected an object"]
-    assert problems(b'{\n "a": 1 2\n}\n') == ["line 2, octet 9: expected a comma or }"]
-    assert problems(b'{"a":1') == ["the input ended within an object; expected all of it, to its last }"]
-    assert problems(b'{"key":1,"key":2}\n') == ["'key' stands twice; expected it once"]
-    assert problems(b'{"a":"\xff"}\n') == ["it is not UTF-8; expected text"]
+    assert problems(b"nonsense\n") == ["line 1, byte 1: expected an object"]
+    assert problems(b'{\n "a": 1 2\n}\n') == ["line 2, byte 9: expected a comma or }"]
+    assert problems(b'{"a":1') == ["the input ended inside an object; expected the closing }"]
+    assert problems(b'{"key":1,"key":2}\n') == ["'key': duplicate name"]
+    assert problems(b'{"a":"\xff"}\n') == ["invalid UTF-8"]
 
 
 endings = st.sampled_from(["", "\n", "\r\n\n"])

@@ -141,5 +141,5 @@ def test_a_node_without_commands_says_how_to_have_them(make_agent: MakeAgent) ->
     agent.configure()
     agent.start()
     told = warren("command", "challenge", "--root", agent.directory, status=1)
-    assert "signed commands are off on this node" in told
+    assert "signed commands are disabled on this node" in told
     assert "warren trust init" in told

@@ -32,7 +32,10 @@ def test_the_quick_start(started: User) -> None:
     assert "harmony_agent_active_peers" in started.types("curl -s http://localhost:9090/metrics")
     health = json.loads(started.types("curl -s http://localhost:9090/healthz"))
     assert set(health) >= {"status", "timestamp", "networks"}
-    assert set(health["networks"]["default"]) == {"status", "state", "peerHealth", "handshakeRate"}
+    assert set(health["networks"]["default"]) == {
+        *("status", "state", "peerHealth", "handshakeRate"),
+        *("peersTotal", "peersHealthy", "peersWaiting"),
+    }
     socket = started.host.path("/run/harmony-agent.sock").stat()
     assert stat.S_IMODE(socket.st_mode) == 0o660
     assert "debug" in started.host.log()

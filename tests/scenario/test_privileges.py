@@ -177,7 +177,7 @@ def test_what_else_runs_as_its_user_is_no_administrator(joined: Two) -> None:
     as_user = ("setpriv", "--reuid", USER, "--regid", str(pwd.getpwnam(USER).pw_gid), "--clear-groups", "--")
     done = near.host.attempt(*as_user, *WARREN, "disconnect", "--root", str(near.directory))
     assert done.returncode == 1
-    assert "may not ask for disconnect" in done.stderr
+    assert "may not request disconnect" in done.stderr
     assert near.network()["state"] == "active"
 
 

@@ -1,13 +1,12 @@
-"""Cuts what a client sends into JSON objects (H-26, H-28, H-29).
+"""Split the input of a client into JSON objects (H-26, H-28, H-29).
 
-1. An object may stand on one line, with others on it, or over several, and may end with the input.
-2. Blank lines are passed over.
-3. What is no object is told once, at the end of the line that shows it, and the next line is looked at afresh. Where an
-   object breaks behind its first line, the rest of it is passed over: up to a line that begins with `{`, or behind one
-   that begins with `}` or is empty. A `{` at the head of a line where no value can stand begins a new object.
-4. An object or a line of more than `limit` octets is told, and nothing behind it is looked at (H-41).
-
-How the octets are cut on their way changes nothing, and each is looked at once.
+1. An object may share its line with others, span several lines, and end with the input.
+2. Blank lines are skipped.
+3. Malformed input is reported once, at the end of the line that shows the problem. Parsing resumes at the next line.
+4. If an object breaks after its first line, the rest of it is skipped: up to a line that starts with `{`, or past one
+   that starts with `}` or is empty. A `{` at the start of a line where no value is allowed starts a new object.
+5. An object or a line of more than `limit` bytes is reported, and the input after it is ignored (H-41).
+6. The result does not depend on how the input is cut into pieces, and each byte is examined once.
 """
 
 from __future__ import annotations
@@ -21,82 +20,82 @@ from warren.errors import InputError
 from warren.localapi.json_scanner import BLANKS, Outcome, Scanner
 
 MAX_OCTETS = 1 << 20  # a network of 5,000 peers needs half of it
-NAME_SHOWN = 32  # characters: every name that means something here is shorter
+MAX_NAME_CHARACTERS = 32  # of a name in an error: every valid name is shorter
 
 Members = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """What was no object, in a sentence."""
+    """Describe input that is no JSON object."""
 
     problem: str
     is_last: bool = False
-    """Whether nothing behind it is looked at."""
+    """True if the input after it is ignored."""
 
 
 class _Stage(enum.Enum):
     BETWEEN = enum.auto()
     IN_OBJECT = enum.auto()
     IN_BAD_LINE = enum.auto()
-    IN_LOST_LINE = enum.auto()
-    REFUSED = enum.auto()
+    SKIPPING = enum.auto()
+    CLOSED = enum.auto()
 
 
 class JsonFramer:
-    """The input of one client."""
+    """Split the input of one client."""
 
     def __init__(self, limit: int = MAX_OCTETS) -> None:
         self._limit = limit
         self._octets = bytearray()
-        """From the start of the object or line that is being looked at."""
+        """The input from the start of the current object or line on."""
         self._start = 0
         self._at = 0
         self._stage = _Stage.BETWEEN
         self._scanner = Scanner()
         self._problem = ""
-        self._broke_behind_first_line = False
-        self._found: list[Members | Malformed] = []
+        self._broke_after_first_line = False
+        self._frames: list[Members | Malformed] = []
 
     def feed(self, octets: bytes) -> list[Members | Malformed]:
-        """Takes what came; returns what is complete with it, in its order."""
+        """Return the frames that these bytes complete, in their order."""
         self._octets += octets
-        while self._goes_on():
+        while self._advance():
             pass
         del self._octets[: self._start]
         self._at -= self._start
         self._start = 0
-        return self._take_found()
+        return self._take_frames()
 
     def end(self) -> list[Members | Malformed]:
-        """The input has ended; returns what that completes."""
+        """Return the frames that the end of the input completes."""
         if self._stage is _Stage.IN_OBJECT:
-            self._found.append(Malformed("the input ended within an object; expected all of it, to its last }"))
+            self._frames.append(Malformed("the input ended inside an object; expected the closing }"))
         elif self._stage is _Stage.IN_BAD_LINE:
-            self._found.append(Malformed(self._problem))
-        self._stage = _Stage.REFUSED
-        return self._take_found()
+            self._frames.append(Malformed(self._problem))
+        self._stage = _Stage.CLOSED
+        return self._take_frames()
 
-    def _take_found(self) -> list[Members | Malformed]:
-        found, self._found = self._found, []
-        return found
+    def _take_frames(self) -> list[Members | Malformed]:
+        frames, self._frames = self._frames, []
+        return frames
 
-    def _goes_on(self) -> bool:
-        """One step; False where the next needs more octets."""
+    def _advance(self) -> bool:
+        """Take one step; return False if the next one needs more input."""
         match self._stage:
             case _Stage.BETWEEN:
-                return self._pass_blanks()
+                return self._skip_blanks()
             case _Stage.IN_OBJECT:
-                return self._scan() or self._exceeds()
+                return self._scan() or self._exceeds_limit()
             case _Stage.IN_BAD_LINE:
-                return self._pass_bad_line() or self._exceeds()
-            case _Stage.IN_LOST_LINE:
-                return self._pass_lost_line() or self._exceeds()
-            case _Stage.REFUSED:
+                return self._skip_bad_line() or self._exceeds_limit()
+            case _Stage.SKIPPING:
+                return self._skip_rest() or self._exceeds_limit()
+            case _Stage.CLOSED:
                 self._start = self._at = len(self._octets)
                 return False
 
-    def _pass_blanks(self) -> bool:
+    def _skip_blanks(self) -> bool:
         blanks = BLANKS.match(self._octets, self._at)
         self._start = self._at = blanks.end() if blanks else self._at
         if self._at == len(self._octets):
@@ -111,31 +110,31 @@ class JsonFramer:
             case Outcome.OPEN:
                 return False
             case Outcome.DONE:
-                self._found.append(_decode(self._octets[self._start : self._at]))
+                self._frames.append(_decode(self._octets[self._start : self._at]))
                 self._start, self._stage = self._at, _Stage.BETWEEN
             case Outcome.BROKEN:
-                self._break_off()
+                self._break()
         return True
 
-    def _break_off(self) -> None:
+    def _break(self) -> None:
         before = self._octets[self._start : self._at]
         line, column = before.count(b"\n") + 1, len(before) - before.rfind(b"\n")
-        self._problem = f"line {line}, octet {column}: expected {self._scanner.expected}"
-        self._broke_behind_first_line = line > 1
+        self._problem = f"line {line}, byte {column}: expected {self._scanner.expected}"
+        self._broke_after_first_line = line > 1
         self._stage = _Stage.IN_BAD_LINE
         if line > 1 and column == 1 and self._octets[self._at] == ord("{"):
-            self._found.append(Malformed(self._problem))
+            self._frames.append(Malformed(self._problem))
             self._start, self._stage = self._at, _Stage.BETWEEN
 
-    def _pass_bad_line(self) -> bool:
+    def _skip_bad_line(self) -> bool:
         if not self._reaches_line_end():
             return False
-        self._found.append(Malformed(self._problem))
-        self._stage = _Stage.IN_LOST_LINE if self._broke_behind_first_line else _Stage.BETWEEN
+        self._frames.append(Malformed(self._problem))
+        self._stage = _Stage.SKIPPING if self._broke_after_first_line else _Stage.BETWEEN
         self._start = self._at
         return True
 
-    def _pass_lost_line(self) -> bool:
+    def _skip_rest(self) -> bool:
         head = bytes(self._octets[self._start : self._start + 1])
         if head == b"{":
             self._stage = _Stage.BETWEEN
@@ -155,11 +154,11 @@ class JsonFramer:
     def _window_end(self) -> int:
         return min(len(self._octets), self._start + self._limit)
 
-    def _exceeds(self) -> bool:
+    def _exceeds_limit(self) -> bool:
         if len(self._octets) <= self._start + self._limit:
             return False
-        self._found.append(Malformed(f"it has more than {self._limit} octets; expected less", is_last=True))
-        self._stage = _Stage.REFUSED
+        self._frames.append(Malformed(f"the object or line is longer than {self._limit} bytes", is_last=True))
+        self._stage = _Stage.CLOSED
         return True
 
 
@@ -167,19 +166,22 @@ def _decode(text: bytearray) -> Members | Malformed:
     try:
         members: Members = json.loads(text.decode(), object_pairs_hook=_unique)
     except UnicodeDecodeError:
-        return Malformed("it is not UTF-8; expected text")
+        return Malformed("invalid UTF-8")
     except json.JSONDecodeError as error:
-        return Malformed(f"{error.msg}; expected an escape of RFC 8259, section 7")
+        return Malformed(f"{error.msg}; expected an escape of RFC 8259 section 7")
     except InputError as error:
         return Malformed(str(error))
     return members
 
 
 def _unique(pairs: Sequence[tuple[str, object]]) -> Members:
-    """RFC 8259, section 4, leaves open which of two counts: two programs that choose differently can be set apart."""
+    """Build an object. Raises InputError for a duplicate name.
+
+    RFC 8259 section 4 leaves open which of two values counts; two programs that choose differently disagree.
+    """
     members: Members = {}
     for name, value in pairs:
         if name in members:
-            raise InputError(f"{name[:NAME_SHOWN]!r} stands twice; expected it once", code="request.malformed")
+            raise InputError(f"{name[:MAX_NAME_CHARACTERS]!r}: duplicate name", code="request.malformed")
         members[name] = value
     return members

@@ -1,7 +1,8 @@
-"""What the local HTTP says, as values for JSON with the keys of the documents: `/healthz` is document 000's (H-58), and
-the rest document 003's (P-41 to P-44). What a document names and is not known here is null.
+"""Show health and networks on the local HTTP, with the keys that the compatible interfaces define.
 
-One `Health` stands behind each: their words and numbers agree (X-13).
+1. `/healthz` is that of the harmony-agent interface (H-58), the others are those of the Privateer interface (P-41 to
+   P-44). A key that an interface defines and that has no value here is null.
+2. All are rendered from one `Health`, so that their states and numbers agree (X-13).
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ Document = Mapping[str, object]
 
 
 def timestamp(seconds: float) -> str:
-    """RFC 3339 in UTC, whole seconds (X-38)."""
+    """Return a time as in RFC 3339, in UTC with whole seconds (X-38)."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def healthz(health: Health) -> Document:
-    """Document 000's answer; `conditions` is there only if there are any."""
+    """Return `/healthz` of the harmony-agent interface; `conditions` is there only if there are any."""
     networks = {
         network.name: {
             "status": network.status,
@@ -49,7 +50,7 @@ def _conditions(health: Health) -> list[Document]:
 
 
 def health(judged: Health, samples: Sequence[NetworkSample]) -> Document:
-    """Document 003's answer."""
+    """Return `/health` of the Privateer interface."""
     return {
         "status": judged.status,
         "mesh": {
@@ -65,16 +66,16 @@ def health(judged: Health, samples: Sequence[NetworkSample]) -> Document:
 
 
 def _state(judged: Health) -> Connection:
-    """What all networks have in common; degraded where they differ."""
+    """Return the state that all networks are in, or degraded if they differ."""
     match {network.connection for network in judged.networks}:
-        case found if len(found) == 1:
-            return found.pop()
-        case found:
-            return Connection.DEGRADED if found else Connection.DISCONNECTED
+        case states if len(states) == 1:
+            return states.pop()
+        case states:
+            return Connection.DEGRADED if states else Connection.DISCONNECTED
 
 
 def peers(samples: Sequence[NetworkSample], now: float) -> list[Document]:
-    """All peers of all networks, in the order of the configuration."""
+    """Return all peers of all networks, in the order of the configuration."""
     return [_peer(sample, peer, now) for sample in samples for peer in sample.peers]
 
 
@@ -98,7 +99,7 @@ def _peer(network: NetworkSample, peer: PeerSample, now: float) -> Document:
 
 
 def _rounded(value: float | None, times: int = 1) -> float | None:
-    """As many digits as say something: the wire's clocks are no better than microseconds."""
+    """Round to the precision of the measurement, which is no better than microseconds."""
     return None if value is None else round(times * value, 3)
 
 
@@ -109,7 +110,7 @@ def _peer_state(peer: PeerSample, now: float) -> str:
 
 
 def info(views: Sequence[NetworkView], version: str, settings: Document) -> Document:
-    """Document 003's answer: of the first network that has an interface key, and below it all of them."""
+    """Return `/info` of the Privateer interface: the first network with an interface key, and a list of all."""
     shown = [_network(view) for view in views]
     first = next((network for network in shown if network["public_key"]), {})
     return {

@@ -1,7 +1,7 @@
-"""Finds where a JSON object ends (RFC 8259) without waiting for the end of its line.
+"""Find the end of a JSON object (RFC 8259) without waiting for the end of its line.
 
-It stops at the first octet that no object can have at that place, so what is broken is known as early as can be. It
-looks at the shape alone: what escapes mean, and whether a name stands twice, is for the decoder.
+The scanner stops at the first byte that no object can have at its place, so that malformed input is known as early as
+possible. It checks only the syntax: the decoder checks escapes and duplicate names.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import enum
 import re
 
 MAX_DEPTH = 32  # a request has four levels; the decoder's own stack would end at some 1,000
-MAX_WORD_OCTETS = 64  # a number of 64 digits is no value of ours
+MAX_WORD_OCTETS = 64  # no value of a request is a number of more digits
 
 
 class Outcome(enum.Enum):
-    """How far an object has come."""
+    """State how far an object has been scanned."""
 
     OPEN = enum.auto()
     DONE = enum.auto()
@@ -22,7 +22,7 @@ class Outcome(enum.Enum):
 
 
 class _Place(enum.StrEnum):
-    """Where in an object the next octet stands; the value says what is right there."""
+    """Name the place of the next byte in an object; the value names what is expected there."""
 
     START = "an object"
     FIRST_NAME = "a name in quotation marks, or }"
@@ -68,36 +68,36 @@ _BACKSLASH, _FIRST_PRINTABLE = b"\\ "
 
 
 class Scanner:
-    """One object on its way. Every octet is looked at once, in however many pieces they come."""
+    """Scan one object. Each byte is examined once, however the input is cut into pieces."""
 
     def __init__(self) -> None:
         self.outcome = Outcome.OPEN
         self._place = _P.START
         self._closings: list[_Place] = []
-        """For each level that is open, where its own end is looked for."""
+        """For each open level, the place after its value."""
         self._escaping = False
         self._word = bytearray()
 
     @property
     def expected(self) -> str:
-        """What would be right where it stands."""
+        """Return what is expected at the current place."""
         return self._place.value
 
     def advance(self, octets: bytearray, at: int, end: int) -> int:
-        """Goes on from `at`; returns where it stands.
+        """Scan from `at` to at most `end`, and return the new position.
 
-        That is behind the object when `outcome` is DONE, on the octet that cannot be when it is BROKEN, else `end`.
+        It is after the object if `outcome` is DONE, at the unexpected byte if it is BROKEN, else `end`.
         """
         while self.outcome is Outcome.OPEN and at < end:
             if self._place in _STRINGS:
-                at = self._through_string(octets, at, end)
+                at = self._scan_string(octets, at, end)
             elif self._place is _P.IN_WORD:
-                at = self._through_word(octets, at, end)
+                at = self._scan_word(octets, at, end)
             else:
-                at = self._through_blanks(octets, at, end)
+                at = self._scan_blanks(octets, at, end)
         return at
 
-    def _through_blanks(self, octets: bytearray, at: int, end: int) -> int:
+    def _scan_blanks(self, octets: bytearray, at: int, end: int) -> int:
         at = _end(BLANKS, octets, at, end)
         if at == end:
             return at
@@ -127,7 +127,7 @@ class Scanner:
         else:
             self.outcome = Outcome.DONE
 
-    def _through_string(self, octets: bytearray, at: int, end: int) -> int:
+    def _scan_string(self, octets: bytearray, at: int, end: int) -> int:
         if not self._escaping:
             at = _end(_STRING, octets, at, end)
         if at == end:
@@ -137,7 +137,7 @@ class Scanner:
             return at
         if self._escaping:
             self._escaping = False
-        elif octets[at] == _BACKSLASH:  # the last octet so far
+        elif octets[at] == _BACKSLASH:  # the last byte so far
             self._escaping = True
         elif self._place is _P.IN_NAME:
             self._place = _P.COLON
@@ -145,7 +145,7 @@ class Scanner:
             self._after_value()
         return at + 1
 
-    def _through_word(self, octets: bytearray, at: int, end: int) -> int:
+    def _scan_word(self, octets: bytearray, at: int, end: int) -> int:
         stop = _end(_WORD, octets, at, min(end, at + MAX_WORD_OCTETS + 1))
         self._word += octets[at:stop]
         if len(self._word) <= MAX_WORD_OCTETS and stop == end:
@@ -159,5 +159,5 @@ class Scanner:
 
 
 def _end(pattern: re.Pattern[bytes], octets: bytearray, at: int, end: int) -> int:
-    found = pattern.match(octets, at, end)
-    return found.end() if found else at
+    match = pattern.match(octets, at, end)
+    return match.end() if match else at

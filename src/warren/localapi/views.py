@@ -1,4 +1,4 @@
-"""What clients see of networks and peers. Times are seconds since the Unix epoch, null is "none" or "never"."""
+"""Show networks and peers on the control socket. Times are seconds since the Unix epoch; null is "none" or "never"."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ UP = (Connection.CONNECTED, Connection.DEGRADED)
 
 
 def status(view: NetworkView, now: float) -> dict[str, object]:
-    """One network, exactly as H-34 has it. A peer is active while a session with it can exist."""
+    """Return one network with the members that H-34 names. A peer is active while a session with it can exist."""
     sample = view.sample
     health = judge_network(sample, now)
     return {
@@ -29,7 +29,7 @@ def status(view: NetworkView, now: float) -> dict[str, object]:
 
 
 def listed(view: NetworkView, now: float) -> dict[str, object]:
-    """The same with all else that is known of a network; `origin` is `file` or `control` (H-32)."""
+    """Return all that is known of one network; `origin` is `file` or `control` (H-32)."""
     sample = view.sample
     health = judge_network(sample, now)
     return {
@@ -49,7 +49,7 @@ def listed(view: NetworkView, now: float) -> dict[str, object]:
 
 
 def peer_entries(view: NetworkView, now: float) -> list[dict[str, object]]:
-    """The peers of a network, in the order of its configuration."""
+    """Return the peers of a network, in the order of its configuration."""
     return [_peer_entry(view.sample, peer, now) for peer in view.sample.peers]
 
 

@@ -64,7 +64,7 @@ def test_one_that_others_can_open_is_refused(path: Path, mode: int) -> None:
 def test_what_is_no_token_is_refused_and_not_told(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
     path.chmod(0o640)
-    with pytest.raises(HostError, match="holds no token") as error:
+    with pytest.raises(HostError, match="invalid token") as error:
         read_or_make_token(path)
     assert not text.strip() or text not in str(error.value)
 

@@ -125,7 +125,7 @@ def test_nobody_listens(path: Path) -> None:
 def test_one_that_listens_and_says_nothing(path: Path) -> None:
     with listen(path):
         error = refused(path, timeout=0.2)
-    assert (error.code, str(error)) == ("agent.timeout", f"the agent at {path} did not answer in 0.2 s")
+    assert (error.code, str(error)) == ("agent.timeout", f"no response from the agent at {path} within 0.2 s")
 
 
 def test_the_command_line_imports_no_daemon() -> None:
@@ -143,4 +143,7 @@ def test_who_may_not_connect_is_told_the_group(open_directory: Path, other_user:
             error = refused(path)
         finally:
             os.seteuid(0)
-    assert (error.code, str(error)) == ("agent.denied", f"you may not use {path}; expected root or a member of 54321")
+    assert (error.code, str(error)) == (
+        "agent.denied",
+        f"permission denied: {path}; expected root or a member of 54321",
+    )

@@ -25,7 +25,7 @@ OTHERS = stat.S_IRWXO | stat.S_IWGRP
 def read_or_make_token(path: Path, group: int | None = None) -> str:
     """Return the token in `path`; if there is no file, make one with mode 0640, for `group` if given.
 
-    Raises HostError for a file that everyone can read or write, that is no regular file, or that holds no token.
+    Raises HostError for a file that everyone can read or write, that is not a regular file, or that contains no token.
     """
     try:
         with suppress(FileNotFoundError):
@@ -52,5 +52,5 @@ def _read(path: Path) -> str:
         )
     text = octets.decode("ascii", "replace").strip()
     if not TOKEN.fullmatch(text):
-        raise HostError(f"{path} holds no token; expected 32 to 256 of A-Z a-z 0-9 _ -", code="http.token_file_invalid")
+        raise HostError(f"{path}: invalid token; expected 32 to 256 of A-Z a-z 0-9 _ -", code="http.token_file_invalid")
     return text

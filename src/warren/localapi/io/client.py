@@ -1,4 +1,4 @@
-"""Asks a running agent over its control socket, for the command line."""
+"""Send requests to a running agent over its control socket, for the command line."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from warren.errors import EngineError, HostError, InputError, RemoteError, State
 from warren.files.unix_socket import group_name, open_socket
 from warren.localapi.messages import DEFAULT_NETWORK, ErrorType, Request, encode_request
 
-PATIENCE_SECONDS = 10.0  # a disconnect takes the longest, and a few seconds at worst
+TIMEOUT_SECONDS = 10.0  # a disconnect takes the longest, a few seconds at worst
 CHUNK_OCTETS = 64 << 10
 
-# The message says what to do: the hint of the code would say it twice.
+# The message has the hint already: that of the code would repeat it.
 ERRORS: Mapping[str, Callable[[str], WarrenError]] = {
     ErrorType.PARSE: lambda message: InputError(message, code="request.malformed", hint=""),
     ErrorType.STATE: lambda message: StateError(message, code="network.invalid_state", hint=""),
@@ -34,54 +34,54 @@ def request(
     action: str,
     network: str = DEFAULT_NETWORK,
     config: Mapping[str, object] | None = None,
-    timeout: float = PATIENCE_SECONDS,
+    timeout: float = TIMEOUT_SECONDS,
 ) -> dict[str, object]:
-    """The `data` of the agent's answer.
+    """Send a request to the agent at `path`, and return the `data` of its response.
 
-    Raises WarrenError: `agent.unavailable` where nobody listens, `agent.denied` where this user may not connect,
-    `agent.timeout` after `timeout` seconds, `agent.failed` for what is no answer; else what the agent answers.
+    Raises WarrenError: `agent.unavailable` if nobody listens, `agent.denied` if this user may not connect,
+    `agent.timeout` after `timeout` seconds, `agent.failed` for an invalid response; else the error of the response.
     """
-    asked = encode_request(Request("1", action, network, config))
+    encoded = encode_request(Request("1", action, network, config))
     deadline = monotonic_seconds() + timeout
     with open_socket() as connection:
         connection.settimeout(timeout)
         try:
             connection.connect(str(path))
-            connection.sendall(asked)
-            answer = _read_line(connection, deadline)
+            connection.sendall(encoded)
+            line = _read_line(connection, deadline)
         except (BlockingIOError, TimeoutError) as error:
-            problem = f"the agent at {path} did not answer in {timeout:g} s"
+            problem = f"no response from the agent at {path} within {timeout:g} s"
             raise RemoteError(problem, code="agent.timeout", errno=error.errno) from error
         except OSError as error:
             raise _unreachable(path, error) from error
-    return _data(path, answer)
+    return _parse_response(path, line)
 
 
 def _read_line(connection: socket.socket, deadline: float) -> bytes:
-    """What comes until a line's end, or the input's."""
+    """Return the input up to the end of a line, or up to its own end."""
     octets = bytearray()
     while not octets.endswith(b"\n"):
-        connection.settimeout(max(deadline - monotonic_seconds(), 0.001))  # 0 would be: do not wait at all
-        came = connection.recv(CHUNK_OCTETS)
-        if not came:
+        connection.settimeout(max(deadline - monotonic_seconds(), 0.001))  # 0 would mean not to wait at all
+        received = connection.recv(CHUNK_OCTETS)
+        if not received:
             break
-        octets += came
+        octets += received
     return bytes(octets)
 
 
-def _data(path: Path, answer: bytes) -> dict[str, object]:
-    match _decoded(answer):
+def _parse_response(path: Path, line: bytes) -> dict[str, object]:
+    match _decode_json(line):
         case {"success": True, "data": dict(data)}:
             return data
         case {"success": False, "error": {"type": str(kind), "message": str(message)}} if kind in ERRORS:
             raise ERRORS[kind](message)
-    problem = f"what answers at {path} is no agent of ours; expected an answer of document 000 on one line"
+    problem = f"invalid response from {path}; expected one line of JSON from an agent"
     raise RemoteError(problem, code="agent.failed")
 
 
-def _decoded(answer: bytes) -> object:
+def _decode_json(line: bytes) -> object:
     try:
-        return json.loads(answer)
+        return json.loads(line)
     except ValueError:
         return None
 
@@ -91,15 +91,15 @@ def _unreachable(path: Path, error: OSError) -> WarrenError:
         case FileNotFoundError() | ConnectionRefusedError():
             return RemoteError(f"no agent listens at {path}", code="agent.unavailable", errno=error.errno)
         case PermissionError():
-            problem = f"you may not use {path}; expected root or a member of {_group_of(path)}"
+            problem = f"permission denied: {path}; expected root or a member of {_denying_group(path)}"
             return HostError(problem, code="agent.denied", errno=error.errno)
         case _:
-            problem = f"the agent at {path} broke off: {error.strerror or error}"
+            problem = f"connection to the agent at {path} failed: {error.strerror or error}"
             return RemoteError(problem, code="agent.failed", errno=error.errno)
 
 
-def _group_of(path: Path) -> str:
-    """The group of what lets nobody else through: the socket, or the directory that it is in."""
+def _denying_group(path: Path) -> str:
+    """Return the group that is required: that of the socket, or of the directory that cannot be entered."""
     for each in (path, *path.parents):
         try:
             return group_name(each.stat().st_gid)
