@@ -42,6 +42,7 @@ check: $(VENV)/.warren $(VENV)/.dev
 	python -m mypy.stubtest warren._core
 	python -m checks.licences
 	python -m checks.contents
+	python -m checks.files
 	cargo fmt --manifest-path rust/Cargo.toml --all --check
 	cargo fmt --manifest-path rust/fuzz/Cargo.toml --check
 	cargo clippy $(WORKSPACE) --all-targets --quiet -- --deny warnings
