@@ -45,13 +45,13 @@ def status(request: Request, access: Access, verify: object) -> int:
         ("[rebound.example]", 403, 403),
     ],
 )
-def test_a_host_that_is_no_name_of_this_host_is_refused(host: str, loopback: int, wide: int) -> None:
+def test_foreign_host_header_is_rejected(host: str, loopback: int, wide: int) -> None:
     request = Request("GET", "/metrics", {"host": host})
     assert status(request, LOOPBACK, verify_not_a_browser) == loopback
     assert status(request, WIDE, verify_not_a_browser) == wide
 
 
-def test_nor_is_one_in_the_target() -> None:
+def test_foreign_host_in_the_target_is_rejected() -> None:
     """RFC 9112 section 3.2.2: it counts more than the header."""
     for host, expected in (("localhost:9090", 200), ("rebound.example", 403)):
         request = Request("GET", f"http://{host}/metrics", {"host": "localhost"})
@@ -59,7 +59,7 @@ def test_nor_is_one_in_the_target() -> None:
 
 
 @pytest.mark.parametrize("origin", ["http://localhost:9090", "https://rebound.example", "null", ""])
-def test_any_origin_is_refused(origin: str) -> None:
+def test_any_origin_header_is_rejected(origin: str) -> None:
     request = Request("GET", "/healthz", {"host": "localhost", "origin": origin})
     assert status(request, WIDE, verify_not_a_browser) == 403
 
@@ -79,18 +79,18 @@ def test_any_origin_is_refused(origin: str) -> None:
         (None, 401),
     ],
 )
-def test_the_token_must_be_whole(authorization: str | None, expected: int) -> None:
+def test_incomplete_token_is_rejected(authorization: str | None, expected: int) -> None:
     headers = {} if authorization is None else {"authorization": authorization}
     assert status(Request("GET", "/peers", headers), LOOPBACK, verify_token) == expected
     assert status(Request("GET", "/peers", headers), Access(None), verify_token) == 401
 
 
-def test_without_a_token_nothing_stands_for_it() -> None:
+def test_missing_token_file_accepts_no_request() -> None:
     for given in ("Bearer ", "Bearer None", "Bearer"):
         assert status(Request("GET", "/peers", {"authorization": given}), Access(None), verify_token) == 401
 
 
-def test_a_refusal_says_how_to_ask() -> None:
+def test_rejection_names_the_expected_header() -> None:
     with pytest.raises(HttpError, match="expected `Authorization: Bearer TOKEN`") as refusal:
         verify_token(Request("GET", "/peers"), LOOPBACK)
     assert ("WWW-Authenticate", 'Bearer realm="warren"') in refusal.value.response.headers

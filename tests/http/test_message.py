@@ -26,25 +26,25 @@ pytestmark = pytest.mark.unit
         ("", "", "", {}),
     ],
 )
-def test_a_target_in_its_parts(target: str, path: str, netloc: str, query: dict[str, str]) -> None:
+def test_target_is_split_into_path_and_query(target: str, path: str, netloc: str, query: dict[str, str]) -> None:
     request = Request("GET", target)
     assert (request.split().path, request.split().netloc, request.query()) == (path, netloc, query)
 
 
 @given(st.text())
-def test_no_target_breaks_it(target: str) -> None:
+def test_any_target_is_split_or_rejected(target: str) -> None:
     with suppress(HttpError):
         assert all(isinstance(value, str) for value in Request("GET", target).query().values())
 
 
 @given(st.text())
-def test_a_refusal_is_json_whatever_was_asked(said: str) -> None:
+def test_error_response_is_json_for_any_text(said: str) -> None:
     response = HttpError(404, "http.path", said).response
     assert json.loads(response.body)["error"]["code"] == "http.path"
     assert response.body.endswith(b"\n")
 
 
-def test_no_answer_may_be_kept_or_guessed_at() -> None:
+def test_response_forbids_caching_and_sniffing() -> None:
     headers = dict(json_response(200, {}).headers)
     assert headers["Cache-Control"] == "no-store"
     assert headers["X-Content-Type-Options"] == "nosniff"

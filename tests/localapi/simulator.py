@@ -101,7 +101,7 @@ class SimulatedNetworks:
         found.go(Step.GONE)
         return found.view()
 
-    def waiting(self) -> Sequence[str]:
+    def tables_for_restart(self) -> Sequence[str]:
         return self.changed_for_later
 
     async def reload(self) -> Sequence[NetworkView]:

@@ -63,12 +63,12 @@ def outline(frames: Iterable[Members | Malformed]) -> list[object]:
         ('{"a":NaN}\n{"a":-Infinity}\n', [BAD, BAD]),
     ],
 )
-def test_what_is_found(text: str, found: list[object]) -> None:
+def test_input_is_split_into_objects(text: str, found: list[object]) -> None:
     assert outline(split([text.encode()])) == found
     assert outline(split(bytes([octet]) for octet in text.encode())) == found
 
 
-def test_what_is_bad_says_where_and_what_was_expected() -> None:
+def test_malformed_input_names_its_position_and_what_was_expected() -> None:
     def problems(octets: bytes) -> list[str]:
         return [frame.problem for frame in split([octets]) if isinstance(frame, Malformed)]
 
@@ -83,24 +83,24 @@ endings = st.sampled_from(["", "\n", "\r\n\n"])
 
 
 @given(st.lists(st.tuples(members, st.sampled_from([None, 0, 2]), st.booleans(), endings), max_size=4))
-def test_objects_come_through_as_they_were(sent: list[tuple[Members, int | None, bool, str]]) -> None:
+def test_objects_are_decoded_unchanged(sent: list[tuple[Members, int | None, bool, str]]) -> None:
     text = b"".join(written(each, indent, ascii_only) + end.encode() for each, indent, ascii_only, end in sent)
     assert split([text]) == [each for each, *_ in sent]
 
 
 @given(st.text('{}[]:,"\\ \n\r1eat', max_size=60), st.integers(1, 12), st.data())
-def test_how_it_was_cut_changes_nothing(text: str, limit: int, data: st.DataObject) -> None:
+def test_result_is_independent_of_the_pieces(text: str, limit: int, data: st.DataObject) -> None:
     octets = text.encode()
     assert split(data.draw(pieces(octets)), limit) == split([octets], limit)
 
 
 @given(st.binary(max_size=60))
-def test_a_bad_line_costs_no_good_one_behind_it(line: bytes) -> None:
+def test_malformed_line_does_not_affect_the_next_one(line: bytes) -> None:
     bad = b"!" + line.replace(b"\n", b"")
     assert outline(split([bad + b'\n{"a":1}\n'])) == [BAD, {"a": 1}]
 
 
-def test_the_limit_is_met_but_not_exceeded() -> None:
+def test_object_at_the_limit_is_accepted_and_above_it_rejected() -> None:
     text = json.dumps({"a": "b" * 100}).encode()
     assert outline(split([text + b"\n", text], len(text))) == [{"a": "b" * 100}] * 2
     assert outline(split([text + b"\n" + text], len(text) - 1)) == [LAST]
@@ -108,7 +108,7 @@ def test_the_limit_is_met_but_not_exceeded() -> None:
     assert outline(split([b'{\n"a":!\n', b"x" * 50 + b"\n"], 49)) == [BAD, LAST]
 
 
-def test_blanks_are_no_part_of_a_request_and_nothing_is_looked_at_behind_one_that_is_too_long() -> None:
+def test_blanks_do_not_count_and_input_after_an_oversized_object_is_ignored() -> None:
     splitter = JsonFramer()
     for _ in range(3 * MAX_OCTETS >> 16):
         splitter.feed(b" " * (1 << 16))
@@ -117,7 +117,7 @@ def test_blanks_are_no_part_of_a_request_and_nothing_is_looked_at_behind_one_tha
     assert splitter.feed(b'"}\n{"a":1}\n') == splitter.end() == []
 
 
-def test_a_large_request_octet_by_octet() -> None:
+def test_large_request_arrives_byte_by_byte() -> None:
     text = b'{"a":[' + b'"b",1,' * 20_000 + b"null]}"
     (found,) = split(bytes([octet]) for octet in text)
     assert found == json.loads(text)

@@ -51,7 +51,7 @@ def body(response: Response) -> Any:
     return json.loads(response.body)
 
 
-def test_healthz_of_a_network_that_is_up() -> None:
+def test_healthz_shows_a_connected_network() -> None:
     status, response = ask(pages(networks()), "/healthz")
     assert status == 200
     assert body(response) == {
@@ -71,7 +71,7 @@ def test_healthz_of_a_network_that_is_up() -> None:
     }
 
 
-def test_after_a_disconnect_it_is_unhealthy_and_says_so_by_its_status() -> None:
+def test_health_of_a_disconnected_network_is_503() -> None:
     given = networks()
     asyncio.run(given.disconnect("default"))
     for path in ("/healthz", "/health"):
@@ -80,19 +80,19 @@ def test_after_a_disconnect_it_is_unhealthy_and_says_so_by_its_status() -> None:
     assert ask(pages(given), "/healthz?format=text")[1].body == b"UNHEALTHY"
 
 
-def test_degraded_is_not_refused() -> None:
+def test_degraded_health_is_200() -> None:
     soon = Condition("trust.expiring", "the certificate ends in 3 days")
     status, response = ask(pages(networks(), conditions=lambda: [soon]), "/healthz")
     assert (status, body(response)["status"]) == (200, "degraded")
     assert body(response)["conditions"][0]["name"] == "trust.expiring"
 
 
-def test_a_network_that_nobody_has_asked_for_is_no_concern() -> None:
+def test_network_that_was_never_requested_does_not_count_for_health() -> None:
     status, response = ask(pages(networks(connected=False)), "/healthz")
     assert (status, body(response)["status"], body(response)["networks"]) == (200, "healthy", {})
 
 
-def test_plain_text_on_request() -> None:
+def test_healthz_supports_plain_text() -> None:
     asked = pages(networks())
     status, response = ask(asked, "/healthz?format=text")
     assert (status, response.body, response.content_type) == (200, b"OK", "text/plain; charset=utf-8")
@@ -101,7 +101,7 @@ def test_plain_text_on_request() -> None:
     assert (status, body(response)["error"]["code"]) == (400, "http.format")
 
 
-def test_health_has_the_keys_of_document_003() -> None:
+def test_health_has_the_keys_of_the_privateer_interface() -> None:
     _, response = ask(pages(networks()), "/health")
     assert body(response)["mesh"] | {"health_score": body(response)["health_score"]} == {
         "state": "connected",
@@ -114,7 +114,7 @@ def test_health_has_the_keys_of_document_003() -> None:
     }
 
 
-def test_metrics_in_the_format_that_is_asked_for() -> None:
+def test_metrics_follow_the_accept_header() -> None:
     asked = pages(networks(), aliases=True)
     status, response = ask(asked, "/metrics")
     assert (status, response.content_type) == (200, "text/plain; version=0.0.4; charset=utf-8")
@@ -126,7 +126,7 @@ def test_metrics_in_the_format_that_is_asked_for() -> None:
     assert b"harmony" not in ask(pages(networks()), "/metrics")[1].body
 
 
-def test_its_sums_survive_a_network() -> None:
+def test_sums_of_metrics_outlive_a_network() -> None:
     given = networks()
     asked = pages(given, aliases=True)
     line = b"\nharmony_agent_bytes_received_total 14\n"
@@ -135,7 +135,7 @@ def test_its_sums_survive_a_network() -> None:
     assert line in ask(asked, "/metrics")[1].body
 
 
-def test_peers_and_info() -> None:
+def test_peers_and_info_show_networks_and_configuration() -> None:
     asked = pages(networks(), info=lambda: {"http.port": 9090})
     _, response = ask(asked, "/peers", trusted=True)
     assert [(peer["name"], peer["state"]) for peer in body(response)] == [
@@ -147,7 +147,7 @@ def test_peers_and_info() -> None:
     assert body(response)["config"] == {"http.port": 9090}
 
 
-def test_reload_reads_the_configuration_again() -> None:
+def test_reload_applies_the_configuration() -> None:
     given = networks()
     given.file = [config(), config("other", ["gateway-3"])]
     status, response = ask(pages(given), "/reload", "POST", trusted=True)
@@ -158,7 +158,7 @@ def test_reload_reads_the_configuration_again() -> None:
     assert body(response) == {"reloaded": True, "revision": None, "restart_needed": ["[daemon]"]}
 
 
-def test_a_reload_that_is_refused_says_why_and_changes_nothing() -> None:
+def test_rejected_reload_names_the_reason_and_changes_nothing() -> None:
     given = networks()
     given.file = ConfigError([Finding("mtu", "12 is out of range", "expected 1280 to 65535")], source="agent.toml")
     status, response = ask(pages(given), "/reload", "POST", trusted=True)
@@ -172,7 +172,7 @@ def test_a_reload_that_is_refused_says_why_and_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("error", [HostError("busy", code="host.refused"), EngineError("gone", code="engine.failed")])
-def test_what_the_agent_could_not_do_is_its_own_fault(error: WarrenError) -> None:
+def test_failed_reload_is_500(error: WarrenError) -> None:
     class Failing(SimulatedNetworks):
         async def reload(self) -> Any:
             raise error
@@ -183,7 +183,7 @@ def test_what_the_agent_could_not_do_is_its_own_fault(error: WarrenError) -> Non
 
 @pytest.mark.security
 @pytest.mark.parametrize("path", PATHS)
-def test_who_may_ask_for_what_over_tcp(path: str) -> None:
+def test_token_is_required_over_tcp_except_for_health_and_metrics(path: str) -> None:
     asked, method = pages(networks()), "POST" if path == "/reload" else "GET"
     assert ask(asked, path, method)[0] == (200 if path in OPEN else 401)
     assert ask(asked, path, method, authorization=f"Bearer {TOKEN}")[0] == 200
@@ -192,7 +192,7 @@ def test_who_may_ask_for_what_over_tcp(path: str) -> None:
 
 @pytest.mark.security
 @pytest.mark.parametrize("path", PATHS)
-def test_no_page_of_a_browser_gets_an_answer(path: str) -> None:
+def test_web_page_gets_no_response(path: str) -> None:
     asked, method = pages(networks()), "POST" if path == "/reload" else "GET"
     foreign: list[dict[str, Any]] = [{"origin": "http://localhost:9090"}, {"host": "rebound.example:9090"}]
     for headers in foreign:
@@ -201,12 +201,12 @@ def test_no_page_of_a_browser_gets_an_answer(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_the_unix_socket_needs_neither_token_nor_host(path: str) -> None:
+def test_unix_socket_requires_neither_token_nor_host(path: str) -> None:
     method = "POST" if path == "/reload" else "GET"
     assert ask(pages(networks()), path, method, trusted=True, host="whatever")[0] == 200
 
 
-def test_a_method_that_a_path_does_not_take_is_told_which_it_does() -> None:
+def test_unsupported_method_is_405_with_the_allowed_ones() -> None:
     asked = pages(networks())
     for method, path, allow in (
         ("GET", "/reload", "POST"),
@@ -220,7 +220,7 @@ def test_a_method_that_a_path_does_not_take_is_told_which_it_does() -> None:
     assert ask(asked, "/healthz", "HEAD")[0] == 200
 
 
-def test_where_there_is_nothing_it_says_what_there_is() -> None:
+def test_unknown_path_is_404_with_the_known_ones() -> None:
     for target in ("/", "/nothing", "/healthz/", "//healthz", "*"):
         status, response = ask(pages(networks()), target)
         assert status == 404

@@ -23,7 +23,7 @@ C = Connection
 DEFAULT = network(C.CONNECTED, FRESH, succeeded=197, failed=3)
 
 
-def test_healthz_is_as_document_000_shows_it() -> None:
+def test_healthz_has_the_keys_of_the_harmony_agent_interface() -> None:
     assert json.loads(json.dumps(http_views.healthz(judge([DEFAULT], NOW)))) == {
         "status": "healthy",
         "timestamp": "2023-11-14T22:13:20Z",
@@ -47,7 +47,7 @@ def test_healthz_counts_waiting_peers_apart_from_healthy_ones() -> None:
     assert (document["peersTotal"], document["peersHealthy"], document["peersWaiting"]) == (2, 1, 1)
 
 
-def test_healthz_names_what_a_person_should_look_at() -> None:
+def test_healthz_lists_conditions() -> None:
     found = http_views.healthz(judge([DEFAULT], NOW, [Condition("audit.unwritable", "the clock is 90 s behind")]))
     assert found["status"] == "degraded"
     assert found["conditions"] == [
@@ -66,7 +66,7 @@ def test_healthz_names_what_a_person_should_look_at() -> None:
         ([C.CONNECTING, C.DISCONNECTED], "degraded"),
     ],
 )
-def test_the_mesh_is_what_its_networks_have_in_common(connections: Sequence[Connection], state: str) -> None:
+def test_mesh_state_is_common_to_all_networks_or_degraded(connections: Sequence[Connection], state: str) -> None:
     samples = [network(connection, FRESH, name=str(number)) for number, connection in enumerate(connections)]
     assert http_views.health(judge(samples, NOW), samples)["mesh"]["state"] == state  # type: ignore[index]
 
@@ -88,7 +88,7 @@ def test_health_counts_peers_of_networks_that_are_up() -> None:
 
 
 @given(agents)
-def test_all_renderings_agree(samples: Sequence[NetworkSample]) -> None:
+def test_healthz_health_metrics_and_status_agree(samples: Sequence[NetworkSample]) -> None:
     judged = judge(samples, NOW)
     healthz, health = http_views.healthz(judged), http_views.health(judged, samples)
     assert healthz["status"] == health["status"] == judged.status
@@ -98,7 +98,7 @@ def test_all_renderings_agree(samples: Sequence[NetworkSample]) -> None:
     json.dumps([healthz, health, http_views.peers(samples, NOW)], allow_nan=False)
 
 
-def test_peers_have_the_keys_of_document_003() -> None:
+def test_peers_have_the_keys_of_the_privateer_interface() -> None:
     measured = replace(
         FRESH,
         endpoint="192.0.2.1:51820",
@@ -130,7 +130,7 @@ def test_peers_have_the_keys_of_document_003() -> None:
     assert [third[key] for key in unknown] == [None] * len(unknown)
 
 
-def test_info_is_of_the_first_network_that_has_a_key() -> None:
+def test_info_describes_the_first_network_with_a_key() -> None:
     down = NetworkView(State.ERROR, network(C.FAILED, name="first"))
     sample = network(
         C.CONNECTED, name="second", public_key=PUBLIC_KEYS[0], addresses=("10.0.0.1/24", "fd00::1/64"), mtu=1420

@@ -23,18 +23,18 @@ def scanned(octets: bytes) -> tuple[Outcome, int, str]:
 
 
 @given(objects, st.binary(max_size=5))
-def test_it_ends_behind_the_brace_that_closes_it(text: bytes, behind: bytes) -> None:
+def test_scanner_stops_after_the_closing_brace(text: bytes, behind: bytes) -> None:
     assert scanned(text + behind)[:2] == (Outcome.DONE, len(text))
 
 
 @given(objects, st.data())
-def test_no_beginning_is_broken(text: bytes, data: st.DataObject) -> None:
+def test_prefix_of_an_object_is_open(text: bytes, data: st.DataObject) -> None:
     end = data.draw(st.integers(0, len(text) - 1))
     assert scanned(text[:end])[:2] == (Outcome.OPEN, end)
 
 
 @given(st.text('{}[]:,"\\ \n\t01e.-+truefalsn', max_size=30).map(lambda text: b"{" + text.encode()))
-def test_it_calls_done_what_the_decoder_takes_and_nothing_else(text: bytes) -> None:
+def test_scanner_accepts_exactly_what_the_decoder_accepts(text: bytes) -> None:
     outcome, at, _ = scanned(text)
     try:
         _, end = json.JSONDecoder().raw_decode(text.decode())
@@ -46,7 +46,7 @@ def test_it_calls_done_what_the_decoder_takes_and_nothing_else(text: bytes) -> N
 
 
 @given(st.text('{}[]:,"\\ \n01e-true', max_size=30).map(lambda text: b"{" + text.encode()), st.data())
-def test_pieces_make_no_difference(text: bytes, data: st.DataObject) -> None:
+def test_result_is_independent_of_the_pieces(text: bytes, data: st.DataObject) -> None:
     octets, scanner, at, end = bytearray(), Scanner(), 0, 0
     for piece in data.draw(pieces(text)):
         octets += piece
@@ -76,5 +76,5 @@ def test_pieces_make_no_difference(text: bytes, data: st.DataObject) -> None:
         (b'{"a":' + b"[" * MAX_DEPTH, 4 + MAX_DEPTH, f"at most {MAX_DEPTH} levels"),
     ],
 )
-def test_it_breaks_at_the_first_octet_that_cannot_be(text: bytes, at: int, expected: str) -> None:
+def test_scanner_stops_at_the_first_unexpected_byte(text: bytes, at: int, expected: str) -> None:
     assert scanned(text) == (Outcome.BROKEN, at, expected)

@@ -28,7 +28,7 @@ def network(private: str, preshared: str | None = None) -> NetworkConfig:
 @pytest.mark.parametrize(
     "path", ["/etc/warren/keys/a.key", "/etc/warren/keys/lab/a.key", "/etc/harmony-agent/private.key"]
 )
-def test_in_or_below_a_directory_of_keys(path: str) -> None:
+def test_path_below_a_key_directory_is_allowed(path: str) -> None:
     verify_key_paths(network(path, path), DIRECTORIES)
 
 
@@ -43,18 +43,18 @@ def test_in_or_below_a_directory_of_keys(path: str) -> None:
         "//etc/warren/keys/a.key",
     ],
 )
-def test_anywhere_else(path: str) -> None:
+def test_path_elsewhere_is_rejected(path: str) -> None:
     for each in (network(path), network("/etc/warren/keys/a.key", path)):
         with pytest.raises(KeyFileError) as error:
             verify_key_paths(each, DIRECTORIES)
         assert (error.value.code, error_type(error.value)) == ("key_file.not_allowed", ErrorType.PERMISSION)
 
 
-def test_up_and_out_again() -> None:
+def test_path_with_dot_dot_is_rejected() -> None:
     with pytest.raises(WarrenError):
         verify_key_paths(network("/etc/warren/keys/../../shadow"), DIRECTORIES)
 
 
-def test_without_directories_nothing_may_be_named() -> None:
+def test_no_path_is_allowed_without_key_directories() -> None:
     with pytest.raises(KeyFileError, match="expected one of: none"):
         verify_key_paths(network("/etc/warren/keys/a.key"), ())

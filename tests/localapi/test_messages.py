@@ -52,7 +52,7 @@ def parsed(**given: object) -> Request:
     return parse_request(given, itertools.count(7))
 
 
-def test_what_is_missing() -> None:
+def test_missing_members_have_defaults() -> None:
     assert parsed(action="status") == Request("req-7", "status", "default", None)
     assert parsed(id=None, action="status", network=None, config=None) == parsed(action="status")
 
@@ -64,7 +64,7 @@ def test_only_a_request_without_an_id_takes_a_number() -> None:
 
 
 @given(st.builds(Request, words, words, words, st.none() | members))
-def test_what_a_client_writes_the_agent_reads(request: Request) -> None:
+def test_encoded_request_is_parsed_unchanged(request: Request) -> None:
     line = encode_request(request)
     assert line.count(b"\n") == 1
     (frame,) = JsonFramer().feed(line)
@@ -90,33 +90,33 @@ def test_what_a_client_writes_the_agent_reads(request: Request) -> None:
         ),
     ],
 )
-def test_what_is_no_request(members: dict[str, object], request_id: str, problem: str) -> None:
+def test_malformed_request_is_rejected_with_its_id(members: dict[str, object], request_id: str, problem: str) -> None:
     with pytest.raises(MalformedRequestError, match=f"^{problem}") as error:
         parse_request(members, itertools.count(7))
     assert (error.value.id, error_type(error.value)) == (request_id, ErrorType.PARSE)
 
 
 @given(st.dictionaries(st.sampled_from(["id", "action", "network", "config", "x"]), values))
-def test_any_object_is_a_request_or_malformed(members: dict[str, object]) -> None:
+def test_any_object_is_parsed_or_rejected(members: dict[str, object]) -> None:
     with suppress(MalformedRequestError):
         parse_request(members, itertools.count())
 
 
 @given(words, members)
-def test_an_answer_is_one_line(request_id: str, data: dict[str, object]) -> None:
+def test_response_is_one_line(request_id: str, data: dict[str, object]) -> None:
     line = encode_response(Response(request_id, data))
     assert (line.count(b"\n"), line[-1:]) == (1, b"\n")
     assert json.loads(line) == {"id": request_id, "success": True, "data": data}
 
 
-def test_a_refusal() -> None:
+def test_failure_has_a_type_and_a_message() -> None:
     line = encode_response(Response("1", Failure(ErrorType.STATE, "no\nway")))
     error = {"type": "invalid_state", "message": "no\nway"}
     assert json.loads(line) == {"id": "1", "success": False, "error": error}
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), object()])
-def test_what_json_cannot_say(value: object) -> None:
+def test_unrepresentable_data_becomes_a_serialization_error(value: object) -> None:
     answer = json.loads(encode_response(Response("1", {"latency": value})))
     assert (answer["id"], answer["success"], answer["error"]["type"]) == ("1", False, "serialization_error")
 
@@ -140,11 +140,11 @@ def test_what_json_cannot_say(value: object) -> None:
         (EngineError("", code="engine.failed"), ErrorType.INTERNAL),
     ],
 )
-def test_the_type_of_an_error(error: WarrenError, expected: ErrorType) -> None:
+def test_error_type_follows_the_code_then_the_class(error: WarrenError, expected: ErrorType) -> None:
     assert error_type(error) is expected
 
 
-def test_every_kind_of_error_has_a_type_of_its_own_and_every_code_is_one() -> None:
+def test_every_error_class_and_code_has_a_type() -> None:
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, WarrenError)]
     for kind in kinds:
         if kind not in (WarrenError, ConfigError, EngineError):
@@ -152,7 +152,7 @@ def test_every_kind_of_error_has_a_type_of_its_own_and_every_code_is_one() -> No
     assert TYPES_OF_CODES.keys() <= HINTS.keys()
 
 
-def test_an_error_says_what_to_do() -> None:
+def test_failure_includes_the_hint() -> None:
     error = HostError("the port is taken", code="host.refused", hint="choose another")
     assert failure_of(error).message == "the port is taken; choose another"
     assert failure_of(InputError("it is wrong", code="value.invalid")).message == "it is wrong"

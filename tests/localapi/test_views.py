@@ -27,7 +27,7 @@ def network(*steps: Step) -> SimulatedNetwork:
     return found
 
 
-def test_status_of_a_network_that_is_up() -> None:
+def test_status_shows_a_connected_network() -> None:
     assert status(network(Step.START, Step.UP).view(), NOW) == {
         "network": "default",
         "state": "active",
@@ -37,7 +37,7 @@ def test_status_of_a_network_that_is_up() -> None:
     }
 
 
-def test_no_peer_is_active_when_its_session_is_too_old_or_its_network_is_not_up() -> None:
+def test_peer_with_an_old_session_or_a_stopped_network_is_inactive() -> None:
     def counts(found: SimulatedNetwork, now: float) -> object:
         return status(found.view(), now)["peers"]
 
@@ -47,14 +47,14 @@ def test_no_peer_is_active_when_its_session_is_too_old_or_its_network_is_not_up(
     assert counts(network(), NOW) == none
 
 
-def test_a_list_says_where_a_network_comes_from_and_how_it_is() -> None:
+def test_listed_network_has_its_origin_and_health() -> None:
     entry = listed(network(Step.START, Step.UP).view(), NOW)
     assert entry.items() >= status(network(Step.START, Step.UP).view(), NOW).items()
     assert (entry["origin"], entry["connection"], entry["health"]) == ("file", "connected", "healthy")
     assert json.loads(json.dumps(entry)) == entry
 
 
-def test_peers_are_in_the_order_of_their_configuration() -> None:
+def test_peers_follow_the_order_of_the_configuration() -> None:
     found = network(Step.START, Step.UP)
     first, second = peer_entries(found.view(), NOW)
     assert (first["name"], first["active"], first["health"]) == ("gateway-1", True, "healthy")

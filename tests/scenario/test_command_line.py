@@ -75,7 +75,7 @@ def node(make_agent: MakeAgent, office: Path) -> Agent:
     return agent
 
 
-def test_signed_elsewhere_and_handed_in(node: Agent, office: Path, tmp_path: Path) -> None:
+def test_command_signed_offline_is_submitted(node: Agent, office: Path, tmp_path: Path) -> None:
     (tmp_path / "challenge").write_text(warren("command", "challenge", "--root", node.directory))
     keys = ("--operator", office / "alice.jwks", "--dispatch", office / "dispatch.jwks")
     words = ("create_panel_user", "username=ada", "password")
@@ -92,7 +92,7 @@ def test_signed_elsewhere_and_handed_in(node: Agent, office: Path, tmp_path: Pat
     assert PASSWORD not in signed + told + done + again
 
 
-def test_the_log_of_it_holds_and_shows_where_it_was_changed(node: Agent, office: Path) -> None:
+def test_audit_log_verifies_and_shows_a_change(node: Agent, office: Path) -> None:
     keys = ("--operator", office / "alice.jwks", "--dispatch", office / "dispatch.jwks")
     run = ("command", "run", *keys, "--root", node.directory)
     shown = json.loads(warren(*run, "generate_bootstrap", "username=ada", "session_id=s-1", "ttl_seconds=60", "--json"))
@@ -118,7 +118,7 @@ def test_the_log_of_it_holds_and_shows_where_it_was_changed(node: Agent, office:
         (("create_panel_user", "username=ada", "password=@/nowhere"), "password: /nowhere: No such file"),
     ],
 )
-def test_what_is_wrong_is_said_before_anything_is_signed(
+def test_invalid_arguments_are_reported_before_signing(
     node: Agent, office: Path, words: tuple[str, ...], said: str
 ) -> None:
     keys = ("--operator", office / "alice.jwks", "--dispatch", office / "dispatch.jwks")
@@ -127,7 +127,7 @@ def test_what_is_wrong_is_said_before_anything_is_signed(
     assert PASSWORD not in told
 
 
-def test_keys_that_root_made_before_there_was_a_service_become_the_services(node: Agent) -> None:
+def test_keys_made_by_root_become_those_of_the_service(node: Agent) -> None:
     warren("agent", "stop", "--root", node.directory)
     keys = node.directory / "var/lib/warren/identity/node.jwks"
     os.chown(keys, 0, 0)
@@ -136,7 +136,7 @@ def test_keys_that_root_made_before_there_was_a_service_become_the_services(node
     assert keys.stat().st_uid == pwd.getpwnam(USER).pw_uid
 
 
-def test_a_node_without_commands_says_how_to_have_them(make_agent: MakeAgent) -> None:
+def test_node_without_commands_names_the_hint(make_agent: MakeAgent) -> None:
     agent = make_agent("plain")
     agent.configure()
     agent.start()

@@ -41,7 +41,7 @@ def htpasswd(node: Commanded) -> Path:
     return path
 
 
-def test_a_word_of_an_operator_is_carried_out_once(node: Commanded) -> None:
+def test_signed_command_runs_once(node: Commanded) -> None:
     path = htpasswd(node)
     node.prepare("[services.panel]", 'htpasswd = "/etc/htpasswd"', "bcrypt_cost = 4")
     node.start()
@@ -62,7 +62,7 @@ def test_a_word_of_an_operator_is_carried_out_once(node: Commanded) -> None:
     assert PASSWORD not in node.agent.host.log()
 
 
-def test_what_needs_no_root_and_what_is_secret_of_its_answer(node: Commanded) -> None:
+def test_unprivileged_command_seals_secret_fields(node: Commanded) -> None:
     node.prepare()
     node.start()
     result = node.run("generate_bootstrap", username="ada", session_id="s-1", ttl_seconds=60)
@@ -74,7 +74,7 @@ def test_what_needs_no_root_and_what_is_secret_of_its_answer(node: Commanded) ->
     assert set(health.data) == {"health", "system"}
 
 
-def test_a_dry_run_says_what_it_would_do_and_does_nothing(node: Commanded) -> None:
+def test_dry_run_lists_effects_and_changes_nothing(node: Commanded) -> None:
     path = htpasswd(node)
     node.prepare("[services.panel]", 'htpasswd = "/etc/htpasswd"', "bcrypt_cost = 4")
     node.start()
@@ -86,7 +86,7 @@ def test_a_dry_run_says_what_it_would_do_and_does_nothing(node: Commanded) -> No
     assert node.submit(envelope).status == Status.SUCCESS
 
 
-def test_where_the_owner_has_not_said_so_nothing_runs(node: Commanded) -> None:
+def test_node_without_exec_enable_runs_nothing(node: Commanded) -> None:
     node.prepare(enabled=False)
     node.start()
     assert node.run("get_system_health").error_code == Code.EXEC_DISABLED
@@ -133,7 +133,7 @@ def begin(node: Commanded) -> tuple[Future[Result], str]:
     return done, text
 
 
-def test_what_is_cancelled_leaves_nothing_behind(slow: Commanded) -> None:
+def test_cancelled_command_leaves_nothing_behind(slow: Commanded) -> None:
     done, said = begin(slow)
     assert said == f"begun for ada with {len(PASSWORD)} characters: ***\n"
     result = done.result()
@@ -144,7 +144,7 @@ def test_what_is_cancelled_leaves_nothing_behind(slow: Commanded) -> None:
     assert PASSWORD not in json.dumps(slow.audit()) + slow.agent.host.log()
 
 
-def test_what_an_agent_that_is_killed_was_running_ends_and_is_interrupted(slow: Commanded) -> None:
+def test_command_of_a_killed_agent_ends_as_interrupted(slow: Commanded) -> None:
     corr_id = str(uuid.uuid4())
     envelope = slow.envelope("create_panel_user", corr_id, username="ada", password=PASSWORD)
     with ThreadPoolExecutor() as pool:

@@ -24,7 +24,7 @@ def socat(agent: Agent, text: str) -> Any:
     return json.loads(said)
 
 
-def test_the_three_lines_of_the_guide(two: Two) -> None:
+def test_socat_lines_of_the_harmony_agent_interface_work(two: Two) -> None:
     """Rows H-27, H-30, H-34, H-35."""
     near, _ = two
     near.configure()
@@ -54,7 +54,7 @@ def _disabled(agent: Agent) -> str:
     )
 
 
-def test_a_network_of_the_document_s_own_request(two: Two) -> None:
+def test_connect_with_a_config_adds_a_network_until_restart(two: Two) -> None:
     """Rows H-28, H-31, H-32: over several lines and without a newline at the end; gone after a restart."""
     near, far = two
     near.config.write_text("")
@@ -95,7 +95,7 @@ def test_a_network_of_the_document_s_own_request(two: Two) -> None:
     assert near.ask("list")["networks"] == []
 
 
-def test_a_reload_asks_for_nothing_that_a_client_s_network_has(two: Two) -> None:
+def test_reload_rejects_what_conflicts_with_a_network_of_a_client(two: Two) -> None:
     """Row H-14: two default routes would each lead the other's packets into themselves."""
     near, far = two
     near.config.write_text("")
@@ -129,7 +129,7 @@ def test_a_reload_asks_for_nothing_that_a_client_s_network_has(two: Two) -> None
         ({"action": "fly"}, "parse_error"),
     ],
 )
-def test_each_refusal_has_its_type_and_changes_nothing(joined: Two, action: dict[str, Any], kind: str) -> None:
+def test_each_failure_has_its_type_and_changes_nothing(joined: Two, action: dict[str, Any], kind: str) -> None:
     near, _ = joined
     before = near.traces()
     answer = socat(near, json.dumps({"id": "7", **action}) + "\n")

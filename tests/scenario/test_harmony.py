@@ -26,7 +26,7 @@ def started(user: User) -> User:
     return user
 
 
-def test_the_quick_start(started: User) -> None:
+def test_quick_start_works_as_written(started: User) -> None:
     """Step 4, and what the guide says of files and modes."""
     assert "default" in started.types("harmony-agent status")
     assert "harmony_agent_active_peers" in started.types("curl -s http://localhost:9090/metrics")
@@ -41,7 +41,7 @@ def test_the_quick_start(started: User) -> None:
     assert "debug" in started.host.log()
 
 
-def test_the_control_messages(started: User) -> None:
+def test_control_messages_work_as_written(started: User) -> None:
     status = started.asks('{"id":"2","action":"status","network":"default"}')
     assert status["success"]
     assert started.asks('{"id":"3","action":"disconnect","network":"default"}')["success"]
@@ -51,7 +51,7 @@ def test_the_control_messages(started: User) -> None:
     until(lambda: started.attempts("harmony-agent status").returncode == 0, "it is connected again")
 
 
-def test_the_troubleshooting(started: User) -> None:
+def test_troubleshooting_commands_work_as_written(started: User) -> None:
     """In the document's order; 1400 octets of echo do not fit, and ping says why (H-47)."""
     started.types("harmony-agent validate --config /etc/harmony-agent/config.toml")
     assert "mtu 1420" in started.types("ip link show wg0")
@@ -69,7 +69,7 @@ def test_the_troubleshooting(started: User) -> None:
     assert "10.100.0.2" in started.types("cat /etc/resolv.conf")
 
 
-def test_the_counters_move(started: User) -> None:
+def test_counters_increase_with_traffic(started: User) -> None:
     """Row H-62."""
     before = counter(started, "harmony_agent_bytes_transmitted_total")
     started.attempts("ping -c 3 -i 0.2 10.42.0.1")
@@ -85,7 +85,7 @@ def counter(user: User, name: str) -> float:
     return float(found[1])
 
 
-def test_the_key_rotation(started: User, core: Interface) -> None:
+def test_key_rotation_works_as_written(started: User, core: Interface) -> None:
     """Row H-50, with the chmod that the recipe leaves out (H-51)."""
     started.types("umask 022; wg genkey > /etc/harmony-agent/new-private.key")
     text = started.types("cat /etc/harmony-agent/config.toml")
@@ -100,7 +100,7 @@ def test_the_key_rotation(started: User, core: Interface) -> None:
     until(lambda: started.attempts("ping -c 1 -W 1 10.42.0.1").returncode == 0, "the new key works", 60)
 
 
-def test_it_stops(started: User) -> None:
+def test_stop_removes_the_interface(started: User) -> None:
     started.types("harmony-agent stop")
     assert started.attempts("ip link show wg0").returncode != 0
     until(lambda: not started.host.path("/run/harmony-agent.sock").exists(), "its socket has gone")
@@ -117,7 +117,7 @@ def test_file_permissions(started: User) -> None:
     assert "default" in started.types("harmony-agent status")
 
 
-def test_a_json_control_message_with_a_configuration(started: User, core: Interface) -> None:
+def test_json_control_message_with_a_configuration_connects(started: User, core: Interface) -> None:
     """The guide's block, camelCase, over the socket; the key lies where keys lie."""
     assert started.asks('{"id":"3","action":"disconnect","network":"default"}')["success"]
     request = {
@@ -147,7 +147,7 @@ def test_a_json_control_message_with_a_configuration(started: User, core: Interf
     assert "peer1" in started.types("harmony-agent peers default")
 
 
-def test_several_networks_at_once(started: User) -> None:
+def test_several_networks_run_at_once(started: User) -> None:
     """The blocks "TOML Configuration", "Custom DNS", "Split Tunneling" and "Multiple Networks", by a reload."""
     for name in ("prod", "staging"):
         started.types(f"umask 077; wg genkey > /etc/harmony-agent/{name}.key")
@@ -169,7 +169,7 @@ def test_several_networks_at_once(started: User) -> None:
     assert "staging" in listed
 
 
-def test_the_latency_is_watched(started: User) -> None:
+def test_latency_is_measured(started: User) -> None:
     """`watch` as the guide has it, for as long as it takes to see a line."""
     text = started.types("cat /etc/harmony-agent/config.toml")
     started.writes("/etc/harmony-agent/config.toml", f'{text}probe = "10.42.0.1"\n')

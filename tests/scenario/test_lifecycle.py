@@ -14,7 +14,7 @@ pytestmark = IN_NAMESPACES
 Two = tuple[Agent, Agent]
 
 
-def test_two_agents_reach_each_other_and_say_so(joined: Two) -> None:
+def test_two_agents_connect_and_report_it(joined: Two) -> None:
     near, _ = joined
     network = near.network()
     assert (network["state"], network["connection"], network["health"]) == ("active", "connected", "healthy")
@@ -26,7 +26,7 @@ def test_two_agents_reach_each_other_and_say_so(joined: Two) -> None:
     assert "interface: wg0" in near.host.run("wg", "show", "wg0")
 
 
-def test_status_shows_networks_and_interfaces_and_peers_by_their_names(joined: Two) -> None:
+def test_status_shows_networks_interfaces_and_peers_by_name(joined: Two) -> None:
     near, _ = joined
     done = near.attempt("status")
     assert done.returncode == 0
@@ -47,7 +47,7 @@ def test_latency_is_measured_inside_the_tunnel(joined: Two) -> None:
     assert near.peers()["far"]["loss_rate"] == 0, "what went out before far was there does not count"
 
 
-def test_disconnect_and_stop_leave_the_host_as_it_was(two: Two) -> None:
+def test_disconnect_and_stop_restore_the_host(two: Two) -> None:
     near, _ = two
     before = near.traces()
     near.start()
@@ -64,7 +64,7 @@ def test_disconnect_and_stop_leave_the_host_as_it_was(two: Two) -> None:
     assert near.attempt("list").returncode == 1
 
 
-def test_a_link_that_others_deleted_is_made_anew(joined: Two) -> None:
+def test_deleted_link_is_created_again(joined: Two) -> None:
     near, _ = joined
     near.host.ip("link", "delete", "wg0")
     until(lambda: near.said("network.failed"), "it is noticed")
@@ -73,14 +73,14 @@ def test_a_link_that_others_deleted_is_made_anew(joined: Two) -> None:
     assert "deleted by another program" in near.said("network.failed")[0]["error"]
 
 
-def test_a_route_that_others_took_away_is_put_back(joined: Two) -> None:
+def test_deleted_route_is_restored(joined: Two) -> None:
     near, _ = joined
     near.host.ip("route", "delete", f"{FAR_INNER[0]}/32")
     until(lambda: FAR_INNER[0] in near.host.ip("route"), "the route is there again")
     assert near.network()["state"] == "active"
 
 
-def test_killed_and_started_again_it_is_as_before(joined: Two) -> None:
+def test_restart_after_a_kill_restores_the_state(joined: Two) -> None:
     near, _ = joined
     before = near.traces()
     near.host.kill(near.pid(), "KILL")
@@ -92,7 +92,7 @@ def test_killed_and_started_again_it_is_as_before(joined: Two) -> None:
     assert near.traces() == before
 
 
-def test_a_second_agent_is_refused_with_the_pid_of_the_first(joined: Two) -> None:
+def test_second_agent_is_rejected_with_the_pid_of_the_first(joined: Two) -> None:
     near, _ = joined
     done = near.attempt("agent", "start", "--user", USER)
     assert done.returncode == 1
@@ -100,7 +100,7 @@ def test_a_second_agent_is_refused_with_the_pid_of_the_first(joined: Two) -> Non
     assert near.network()["state"] == "active"
 
 
-def test_a_busy_port_is_its_networks_trouble_alone(two: Two) -> None:
+def test_busy_port_fails_one_network_only(two: Two) -> None:
     """Rows H-15 and H-52."""
     near, _ = two
     near.host.start("socat", "-u", "UDP-LISTEN:7777", "OPEN:/dev/null")
@@ -121,7 +121,7 @@ def test_a_busy_port_is_its_networks_trouble_alone(two: Two) -> None:
     assert near.attempt("list").returncode == 0
 
 
-def test_health_over_http(joined: Two) -> None:
+def test_health_is_served_over_http(joined: Two) -> None:
     near, _ = joined
     healthz = json.loads(near.host.run("curl", "-s", "http://localhost:9090/healthz"))
     assert healthz["status"] == "healthy"

@@ -88,7 +88,7 @@ class LocalRoutes:
     async def _reload(self, _: Request) -> Response:
         """Read the configuration again and apply the difference (P-43)."""
         await self._networks.reload()
-        pending = [*self._networks.waiting()]
+        pending = [*self._networks.tables_for_restart()]
         data = {"reloaded": True, "revision": None}
         return json_response(200, data | ({"restart_needed": pending} if pending else {}))
 

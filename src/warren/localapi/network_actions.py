@@ -99,7 +99,7 @@ class NetworkActions:
         states = {view.sample.name: view.state for view in views}
         state = states.get(request.network, State.UNINITIALIZED)
         data = {"network": request.network, "state": state.value, "reloaded": True}
-        pending = [*self._networks.waiting()]
+        pending = [*self._networks.tables_for_restart()]
         return data | ({"restart_needed": pending} if pending else {})
 
     async def _rotate_keys(self, request: Request, _client: Client, _now: float) -> Data:

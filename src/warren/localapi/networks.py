@@ -39,7 +39,7 @@ class Networks(Protocol):
     def view(self, network: str) -> NetworkView:
         """Return one network."""
 
-    def waiting(self) -> Sequence[str]:
+    def tables_for_restart(self) -> Sequence[str]:
         """Return the tables of the configuration that changed and take effect after a restart, such as `[http]`."""
 
     async def connect(self, network: str, config: NetworkConfig | None) -> NetworkView:

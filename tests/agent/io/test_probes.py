@@ -27,7 +27,7 @@ async def until(condition: Callable[[], object]) -> None:
         await asyncio.sleep(INTERVAL_SECONDS)
 
 
-def test_what_was_sent_before_the_first_handshake_does_not_count() -> None:
+def test_echoes_before_the_first_handshake_do_not_count() -> None:
     """A first latency would else be that of the handshake, and a loss that of the time before it."""
 
     async def figures() -> tuple[int, int, int]:
@@ -47,7 +47,7 @@ def test_what_was_sent_before_the_first_handshake_does_not_count() -> None:
     assert asyncio.run(figures()) == (0, 0, 1)
 
 
-def test_a_network_that_went_down_begins_anew() -> None:
+def test_measurements_restart_after_a_network_was_down() -> None:
     async def figures() -> int:
         probes = Probes(INTERVAL_SECONDS)
         async with asyncio.TaskGroup() as group, asyncio.timeout(SOON_SECONDS):

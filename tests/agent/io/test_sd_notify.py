@@ -23,7 +23,7 @@ def manager(tmp_path: Path) -> Iterator[socket.socket]:
         yield listener
 
 
-def test_each_word(manager: socket.socket) -> None:
+def test_each_state_is_sent(manager: socket.socket) -> None:
     supervisor = SdNotify({"NOTIFY_SOCKET": manager.getsockname()})
     supervisor.ready("2 networks")
     assert manager.recv(100) == b"READY=1\nSTATUS=2 networks"
@@ -37,7 +37,7 @@ def test_each_word(manager: socket.socket) -> None:
     assert manager.recv(100) == b"STOPPING=1"
 
 
-def test_a_socket_without_a_name_in_the_file_system() -> None:
+def test_abstract_socket_is_supported() -> None:
     name = f"warren-test-{os.getpid()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(f"\0{name}")
@@ -46,7 +46,7 @@ def test_a_socket_without_a_name_in_the_file_system() -> None:
         assert listener.recv(100) == b"WATCHDOG=1"
 
 
-def test_nobody_is_told_where_nobody_listens(tmp_path: Path) -> None:
+def test_missing_service_manager_is_ignored(tmp_path: Path) -> None:
     SdNotify({}).ready("")
     SdNotify({"NOTIFY_SOCKET": str(tmp_path / "absent")}).ready("")
 
@@ -61,5 +61,5 @@ def test_nobody_is_told_where_nobody_listens(tmp_path: Path) -> None:
         ({"WATCHDOG_USEC": "soon"}, None),
     ],
 )
-def test_how_often_it_wants_to_hear(environ: dict[str, str], seconds: float | None) -> None:
+def test_watchdog_interval_is_a_third_of_the_timeout(environ: dict[str, str], seconds: float | None) -> None:
     assert SdNotify(environ).watchdog_seconds == seconds

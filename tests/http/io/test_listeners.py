@@ -17,7 +17,7 @@ pytestmark = pytest.mark.integration
 ANY_PORT = TcpAddress(ip_address("127.0.0.1"), 0)
 
 
-def test_a_port_in_use_is_named_and_keeps_nothing_else_shut() -> None:
+def test_port_in_use_is_reported_and_the_other_listeners_open() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         busy = TcpAddress(ip_address("127.0.0.1"), other.getsockname()[1])
         listeners, errors = open_all([busy, ANY_PORT])
@@ -28,7 +28,7 @@ def test_a_port_in_use_is_named_and_keeps_nothing_else_shut() -> None:
     assert str(error) == f"TCP port {busy.port} of 127.0.0.1 is in use by another program"
 
 
-def test_both_loopbacks_are_open_where_there_are_both() -> None:
+def test_both_loopbacks_are_open_on_a_host_that_has_both() -> None:
     listeners, errors = open_all([ANY_PORT, TcpAddress(ip_address("::1"), 0)])
     assert not errors
     assert listeners[0].name.startswith("127.0.0.1:")
@@ -37,13 +37,13 @@ def test_both_loopbacks_are_open_where_there_are_both() -> None:
             listener.close()
 
 
-def test_an_address_that_is_none_of_this_host_is_told() -> None:
+def test_foreign_address_is_reported() -> None:
     with pytest.raises(HostError, match=r"cannot listen on 192\.0\.2\.1:9090: ") as error:
         open_tcp(TcpAddress(ip_address("192.0.2.1"), 9090))
     assert error.value.code == "http.refused"
 
 
-def test_a_port_is_free_again_at_once() -> None:
+def test_port_is_free_again_after_close() -> None:
     first = open_tcp(ANY_PORT)
     address = TcpAddress(ANY_PORT.host, first.socket.getsockname()[1])
     assert first.name == str(address)
@@ -55,11 +55,11 @@ def test_a_port_is_free_again_at_once() -> None:
 
 
 @pytest.mark.parametrize(("host", "said"), [("127.0.0.1", "127.0.0.1:9090"), ("::1", "[::1]:9090")])
-def test_its_name(host: str, said: str) -> None:
+def test_address_is_shown_with_its_port(host: str, said: str) -> None:
     assert str(TcpAddress(ip_address(host), 9090)) == said
 
 
-def test_a_unix_socket_is_trusted_and_for_its_group_alone(tmp_path: Path) -> None:
+def test_unix_socket_is_trusted_and_open_to_its_group_only(tmp_path: Path) -> None:
     path = tmp_path / "http.sock"
     listener = open_unix(path)
     assert listener.trusted

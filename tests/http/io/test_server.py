@@ -118,7 +118,7 @@ def is_at_its_end(connection: socket.socket) -> bool:
     return connection.recv(1) == b""
 
 
-def test_several_requests_on_one_connection(served: Served) -> None:
+def test_connection_serves_several_requests(served: Served) -> None:
     client = served.client()
     for target, status in (("/healthz", 200), ("/nothing", 404), ("/peers", 401), ("/healthz?format=text", 200)):
         client.request("GET", target)
@@ -128,14 +128,14 @@ def test_several_requests_on_one_connection(served: Served) -> None:
     client.close()
 
 
-def test_its_time_is_given_with_each_answer(served: Served) -> None:
+def test_response_has_the_date(served: Served) -> None:
     client = served.client()
     client.request("GET", "/healthz")
     assert client.getresponse().headers["Date"].endswith(" GMT")
     client.close()
 
 
-def test_head_is_get_without_its_body(served: Served) -> None:
+def test_head_responds_as_get_without_a_body(served: Served) -> None:
     client = served.client()
     client.request("GET", "/metrics")
     whole = client.getresponse()
@@ -147,7 +147,7 @@ def test_head_is_get_without_its_body(served: Served) -> None:
     client.close()
 
 
-def test_requests_may_come_before_their_answers(served: Served) -> None:
+def test_pipelined_requests_are_served_in_order(served: Served) -> None:
     with served.connect() as connection:
         connection.sendall(b"GET /healthz?format=text HTTP/1.1\r\nHost: localhost\r\n\r\n" * 3)
         received = b""
@@ -155,7 +155,7 @@ def test_requests_may_come_before_their_answers(served: Served) -> None:
             received += connection.recv(4096)
 
 
-def test_http_1_0_is_answered_once(served: Served) -> None:
+def test_http_1_0_connection_closes_after_one_response(served: Served) -> None:
     with served.connect() as connection:
         connection.sendall(b"GET /healthz?format=text HTTP/1.0\r\n\r\n")
         assert answer(connection).read() == b"OK"
@@ -163,7 +163,7 @@ def test_http_1_0_is_answered_once(served: Served) -> None:
 
 
 @pytest.mark.needs("curl")
-def test_the_lines_of_the_documents(served: Served) -> None:
+def test_curl_lines_of_the_compatible_interfaces_work(served: Served) -> None:
     here = f"http://localhost:{served.port}"
     networks = json.loads(served.curl(f"{here}/healthz"))["networks"]
     assert networks["default"] == {
@@ -180,7 +180,7 @@ def test_the_lines_of_the_documents(served: Served) -> None:
 
 
 @pytest.mark.needs("curl")
-def test_the_unix_socket_needs_no_token(served: Served) -> None:
+def test_unix_socket_requires_no_token(served: Served) -> None:
     peers = json.loads(served.curl("--unix-socket", served.path, "http://localhost/peers"))
     assert [peer["name"] for peer in peers] == ["gateway-1", "gateway-2"]
     assert '"reloaded": true' in served.curl("--unix-socket", served.path, "-X", "POST", "http://agent/reload")
@@ -190,7 +190,7 @@ def test_the_unix_socket_needs_no_token(served: Served) -> None:
 
 
 @pytest.mark.security
-def test_a_page_of_a_browser_is_refused(served: Served) -> None:
+def test_request_of_a_web_page_is_rejected(served: Served) -> None:
     client = served.client()
     for headers in ({"Origin": "http://localhost"}, {"Host": "rebound.example"}):
         client.request("GET", "/metrics", headers=headers)
@@ -203,7 +203,7 @@ def error_of(headers: dict[str, str]) -> str:
     return "http." + next(iter(headers)).lower()
 
 
-def test_a_body_is_read_and_ignored(served: Served) -> None:
+def test_body_is_read_and_ignored(served: Served) -> None:
     client = served.client()
     for body in (b"x" * BODY_BYTES, (b"x" * 1000 for _ in range(3))):
         client.request("POST", "/reload", body, {"Authorization": f"Bearer {TOKEN}"})
@@ -212,7 +212,7 @@ def test_a_body_is_read_and_ignored(served: Served) -> None:
     client.close()
 
 
-def test_whoever_waits_to_be_told_to_go_on_is_told(served: Served) -> None:
+def test_expect_100_continue_is_answered(served: Served) -> None:
     with served.connect() as connection:
         head = f"POST /reload HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n"
         connection.sendall(f"{head}Content-Length: 2\r\nExpect: 100-continue\r\n\r\n".encode())
@@ -236,7 +236,7 @@ def test_whoever_waits_to_be_told_to_go_on_is_told(served: Served) -> None:
     ],
     ids=["body", "body of HEAD", "head", "no host", "two hosts", "two lengths", "TLS", "HTTP/2"],
 )
-def test_what_is_too_much_or_no_http_is_told_and_ends(
+def test_oversized_or_malformed_request_is_rejected_and_closed(
     served: Served, sent: bytes, status: int, code: str | None
 ) -> None:
     with served.connect() as connection:
@@ -269,7 +269,7 @@ FRAGMENTS = [
 
 
 @pytest.mark.security
-def test_whatever_a_client_sends_the_next_is_answered(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+def test_any_input_leaves_the_server_able_to_respond(served: Served, caplog: pytest.LogCaptureFixture) -> None:
     @given(st.lists(st.sampled_from(FRAGMENTS), max_size=8))
     @example([b"HEAD /metrics HTTP/1.1\r\n", b"Host: localhost\r\n", b"\r\n", b"\x00\xff", b"\r\n"])
     def send(fragments: list[bytes]) -> None:
@@ -287,7 +287,7 @@ def test_whatever_a_client_sends_the_next_is_answered(served: Served, caplog: py
 
 
 @pytest.mark.security
-def test_one_connection_too_many_is_turned_away(served: Served) -> None:
+def test_connection_above_the_limit_gets_503(served: Served) -> None:
     held = [served.connect() for _ in range(CONNECTIONS)]
     with served.connect() as connection:
         assert answer(connection).status == 503
@@ -303,7 +303,7 @@ def test_one_connection_too_many_is_turned_away(served: Served) -> None:
 
 @pytest.mark.security
 @pytest.mark.parametrize("sent", [b"\r\n", b"x", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"], ids=ascii)
-def test_who_never_stops_sending_holds_up_nobody_else(served: Served, sent: bytes) -> None:
+def test_client_that_never_stops_sending_blocks_no_other(served: Served, sent: bytes) -> None:
     ending = threading.Event()
 
     def flood() -> None:
@@ -327,7 +327,7 @@ def test_who_never_stops_sending_holds_up_nobody_else(served: Served, sent: byte
             ending.set()
 
 
-def test_a_client_that_goes_away_harms_nobody(served: Served) -> None:
+def test_client_that_disconnects_blocks_no_other(served: Served) -> None:
     for sent in (b"", b"GET /metr", b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n" * 50):
         connection = served.connect()
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
@@ -339,7 +339,7 @@ def test_a_client_that_goes_away_harms_nobody(served: Served) -> None:
     client.close()
 
 
-def test_a_page_that_fails_fails_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_handler_that_crashes_fails_one_request_only(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     class Broken(SimulatedNetworks):
         def views(self) -> Any:
             raise ZeroDivisionError
@@ -356,7 +356,7 @@ def test_a_page_that_fails_fails_alone(tmp_path: Path, caplog: pytest.LogCapture
     assert [record.getMessage() for record in caplog.records if record.exc_info] == ["http.failed"] * 2
 
 
-def test_when_it_ends_nothing_is_left(tmp_path: Path) -> None:
+def test_cancelled_server_leaves_no_connection_and_no_socket(tmp_path: Path) -> None:
     pages = router(SimulatedNetworks())
     tcp, unix = open_tcp(TcpAddress(ip_address("127.0.0.1"), 0)), open_unix(tmp_path / "http.sock")
     address = tcp.socket.getsockname()

@@ -19,7 +19,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "http.token"
 
 
-def test_it_is_made_once_and_read_from_then_on(path: Path) -> None:
+def test_token_is_created_once_and_read_afterwards(path: Path) -> None:
     before = os.umask(0)
     try:
         token = read_or_make_token(path)
@@ -32,7 +32,7 @@ def test_it_is_made_once_and_read_from_then_on(path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_a_narrow_umask_does_not_keep_the_group_out(path: Path) -> None:
+def test_mode_of_the_token_file_ignores_the_umask(path: Path) -> None:
     before = os.umask(0o077)
     try:
         read_or_make_token(path, os.getegid())
@@ -42,18 +42,18 @@ def test_a_narrow_umask_does_not_keep_the_group_out(path: Path) -> None:
     assert path.stat().st_gid == os.getegid()
 
 
-def test_each_is_another(tmp_path: Path) -> None:
+def test_tokens_differ(tmp_path: Path) -> None:
     assert read_or_make_token(tmp_path / "one") != read_or_make_token(tmp_path / "two")
 
 
-def test_one_that_a_person_wrote_is_taken(path: Path) -> None:
+def test_token_written_by_a_person_is_accepted(path: Path) -> None:
     path.write_text("a" * 32)
     path.chmod(0o600)
     assert read_or_make_token(path) == "a" * 32
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o641, 0o660, 0o642])
-def test_one_that_others_can_open_is_refused(path: Path, mode: int) -> None:
+def test_token_file_accessible_to_others_is_rejected(path: Path, mode: int) -> None:
     read_or_make_token(path)
     path.chmod(mode)
     with pytest.raises(HostError, match=rf"{path} is accessible to others \(mode {mode:04o}\), expected 0640"):
@@ -61,7 +61,7 @@ def test_one_that_others_can_open_is_refused(path: Path, mode: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "short", "a" * 257, "a b" * 20, "\xe9" * 40])
-def test_what_is_no_token_is_refused_and_not_told(path: Path, text: str) -> None:
+def test_invalid_token_is_rejected_and_not_repeated(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
     path.chmod(0o640)
     with pytest.raises(HostError, match="invalid token") as error:
@@ -69,7 +69,7 @@ def test_what_is_no_token_is_refused_and_not_told(path: Path, text: str) -> None
     assert not text.strip() or text not in str(error.value)
 
 
-def test_a_link_is_not_followed(path: Path, tmp_path: Path) -> None:
+def test_symlink_is_not_followed(path: Path, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("s" * 40)
     path.symlink_to(tmp_path / "secret")
     with pytest.raises(HostError) as error:
@@ -77,7 +77,7 @@ def test_a_link_is_not_followed(path: Path, tmp_path: Path) -> None:
     assert error.value.code == "http.token_file_invalid"
 
 
-def test_what_is_no_file_is_refused(path: Path, tmp_path: Path) -> None:
+def test_special_file_is_rejected(path: Path, tmp_path: Path) -> None:
     path.mkdir()
     with pytest.raises(HostError, match=str(path)):
         read_or_make_token(path)

@@ -56,7 +56,7 @@ def answering(path: Path, octets: bytes) -> Iterator[None]:
         answered.result(PATIENCE_SECONDS)
 
 
-def test_an_answer_is_its_data(path: Path) -> None:
+def test_request_returns_the_data_of_the_response(path: Path) -> None:
     with served(path, SimulatedNetworks(config(), config("lab", peers=["only"]))):
         assert request(path, "ping") == {"pong": True}
         assert request(path, "connect", "lab")["peers"] == 1
@@ -64,7 +64,7 @@ def test_an_answer_is_its_data(path: Path) -> None:
         assert made == {"network": "made", "state": "active", "interface": "wg0", "peers": 0}
 
 
-def test_a_refusal_is_the_error_that_the_agent_had(path: Path) -> None:
+def test_request_raises_the_error_of_the_response(path: Path) -> None:
     with served(path, SimulatedNetworks(config())), pytest.raises(StateError) as error:
         request(path, "disconnect")
     assert error.value.code == "network.invalid_state"
@@ -85,7 +85,7 @@ def test_a_refusal_is_the_error_that_the_agent_had(path: Path) -> None:
         (ErrorType.PERMISSION, HostError),
     ],
 )
-def test_every_type_has_its_class(kind: ErrorType, expected: type[WarrenError], path: Path) -> None:
+def test_every_error_type_has_an_exception(kind: ErrorType, expected: type[WarrenError], path: Path) -> None:
     answer = {"id": "1", "success": False, "error": {"type": kind, "message": "because"}}
     with answering(path, json.dumps(answer).encode() + b"\n"):
         error = refused(path)
@@ -106,13 +106,13 @@ def test_every_type_has_its_class(kind: ErrorType, expected: type[WarrenError], 
         b"\xff\xfe\n",
     ],
 )
-def test_what_is_no_answer(octets: bytes, path: Path) -> None:
+def test_request_rejects_an_invalid_response(octets: bytes, path: Path) -> None:
     with answering(path, octets):
         error = refused(path)
     assert (type(error), error.code) == (RemoteError, "agent.failed")
 
 
-def test_nobody_listens(path: Path) -> None:
+def test_request_reports_an_agent_that_does_not_run(path: Path) -> None:
     absent = refused(path)
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(path))
@@ -122,20 +122,20 @@ def test_nobody_listens(path: Path) -> None:
         assert "warren agent start" in error.hint
 
 
-def test_one_that_listens_and_says_nothing(path: Path) -> None:
+def test_request_times_out_without_a_response(path: Path) -> None:
     with listen(path):
         error = refused(path, timeout=0.2)
     assert (error.code, str(error)) == ("agent.timeout", f"no response from the agent at {path} within 0.2 s")
 
 
-def test_the_command_line_imports_no_daemon() -> None:
+def test_client_imports_nothing_of_the_daemon() -> None:
     code = "import sys, warren.localapi.io.client; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert {"asyncio", "warren.localapi.router", "warren.tunnel"}.isdisjoint(done.stdout.split())
 
 
 @pytest.mark.root
-def test_who_may_not_connect_is_told_the_group(open_directory: Path, other_user: int) -> None:
+def test_request_names_the_group_that_may_connect(open_directory: Path, other_user: int) -> None:
     path = open_directory / "agent.sock"
     with listen(path, 54321):
         os.seteuid(other_user)

@@ -91,7 +91,7 @@ def shell(path: Path, commands: str) -> list[Answer]:
 
 
 @pytest.mark.parametrize("commands", wordings(COMMANDS, r"```bash\n(# Connect network\n.*?)```"))
-def test_the_three_commands(commands: str, path: Path) -> None:
+def test_socat_connects_queries_and_disconnects(commands: str, path: Path) -> None:
     with served(path, SimulatedNetworks(config())):
         connected, status, disconnected = shell(path, commands)
     assert connected == {
@@ -104,7 +104,7 @@ def test_the_three_commands(commands: str, path: Path) -> None:
 
 
 @pytest.mark.parametrize("sample", wordings(SAMPLE, r'```json\n(\{\n  "id".*?\n\})\n```'))
-def test_the_sample_over_many_lines_that_ends_with_the_input(sample: str, path: Path) -> None:
+def test_request_over_many_lines_may_end_with_the_input(sample: str, path: Path) -> None:
     networks = SimulatedNetworks()
     with served(path, networks):
         (refused,) = socat(path, sample)
@@ -116,14 +116,14 @@ def test_the_sample_over_many_lines_that_ends_with_the_input(sample: str, path: 
     assert networks.view("default").sample.origin == "control"
 
 
-def test_a_connect_that_hangs_is_answered_before_socat_goes(path: Path) -> None:
+def test_slow_connect_is_answered_before_socat_disconnects(path: Path) -> None:
     with served(path, SimulatedNetworks(config(), stuck=["default"])):
         (connected,) = shell(path, COMMANDS.split("\n\n", maxsplit=1)[0])
         assert connected["data"] == {"network": "default", "state": "starting", "interface": "wg0", "peers": 2}
         assert [outcome(answer) for answer in socat(path, '{"id":"2","action":"status"}')] == [("2", True)]
 
 
-def test_several_requests_and_a_broken_one(path: Path) -> None:
+def test_malformed_request_does_not_affect_the_others(path: Path) -> None:
     with served(path, SimulatedNetworks(config())):
         answers = socat(path, '{"id":"1","action":"ping"}\nnonsense\n\n{"action":"ping"}')
     assert [outcome(answer) for answer in answers] == [("1", True), ("unknown", "parse_error"), ("req-1", True)]
@@ -131,7 +131,7 @@ def test_several_requests_and_a_broken_one(path: Path) -> None:
 
 @pytest.mark.root
 @pytest.mark.security
-def test_other_users_by_their_groups(open_directory: Path, other_user: int) -> None:
+def test_users_are_served_by_their_groups(open_directory: Path, other_user: int) -> None:
     path, read, admin, stranger = open_directory / "agent.sock", 54321, 54322, 54323
     rules = Permissions(Group("warren-read", read), Group("warren-admin", admin))
     requests = '{"id":"s","action":"status"}\n{"id":"r","action":"reload"}\n'

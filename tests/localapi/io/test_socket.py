@@ -47,7 +47,7 @@ def conversation(path: Path, networks: SimulatedNetworks) -> Iterator[Conversati
         yield client
 
 
-def test_many_requests_on_one_connection_are_answered_in_their_order(conversation: Conversation) -> None:
+def test_responses_follow_the_order_of_requests(conversation: Conversation) -> None:
     assert conversation.ask(PING) == PONG
     conversation.send(
         {"id": "1", "action": "connect"}, {"id": "2", "action": "status"}, {"id": "3", "action": "disconnect"}
@@ -55,7 +55,7 @@ def test_many_requests_on_one_connection_are_answered_in_their_order(conversatio
     assert [answer["id"] for answer in conversation.end()] == ["1", "2", "3"]
 
 
-def test_what_each_piece_of_input_gets(conversation: Conversation) -> None:
+def test_each_kind_of_input_gets_its_response(conversation: Conversation) -> None:
     conversation.send(
         b'\n\r\n{"action":"ping"}\n',
         b'{\n  "id": "spread",\n  "action": "ping"\n}\n',
@@ -82,13 +82,13 @@ def test_what_each_piece_of_input_gets(conversation: Conversation) -> None:
     ]
 
 
-def test_bad_json_keeps_the_connection(conversation: Conversation) -> None:
+def test_malformed_json_keeps_the_connection_open(conversation: Conversation) -> None:
     for octets in (b"nonsense\n", b'{"id":"1",nonsense\n', b'{"id":}\n', b"[]\n", b"\x00\xff\n"):
         assert outcome(conversation.ask(octets)) == ("unknown", "parse_error")
     assert conversation.ask(PING) == PONG
 
 
-def test_a_mebibyte_is_taken_and_more_is_refused_and_closed(path: Path, networks: SimulatedNetworks) -> None:
+def test_request_above_one_mebibyte_is_rejected_and_closed(path: Path, networks: SimulatedNetworks) -> None:
     start, end = b'{"id":"1","action":"ping","config":{"a":"', b'"}}'
     room = MAX_OCTETS - len(start + end)
     with served(path, networks), Conversation(path) as large, Conversation(path) as other:
@@ -114,7 +114,7 @@ def test_input_that_is_no_request_is_counted_as_rejected(path: Path, networks: S
 
 
 @pytest.mark.security
-def test_one_client_too_many_is_told_and_closed(path: Path, networks: SimulatedNetworks) -> None:
+def test_client_above_the_limit_is_rejected_and_closed(path: Path, networks: SimulatedNetworks) -> None:
     with served(path, networks, limits=Limits(clients=2)), Conversation(path) as first:
         with Conversation(path) as second:
             assert (first.ask(PING), second.ask(PING)) == (PONG, PONG)
@@ -137,7 +137,7 @@ def is_let_in(path: Path) -> bool:
 
 
 @pytest.mark.security
-def test_who_says_nothing_is_told_and_closed(path: Path, networks: SimulatedNetworks) -> None:
+def test_idle_client_is_rejected_and_closed(path: Path, networks: SimulatedNetworks) -> None:
     with served(path, networks, limits=Limits(idle_seconds=0.3)), Conversation(path) as silent:
         silent.send(b'{"id":')
         assert outcome(silent.receive()) == ("unknown", "parse_error")
@@ -147,7 +147,7 @@ def test_who_says_nothing_is_told_and_closed(path: Path, networks: SimulatedNetw
 
 
 @pytest.mark.security
-def test_who_takes_no_answers_holds_up_nobody_else(path: Path, networks: SimulatedNetworks) -> None:
+def test_client_that_reads_no_responses_blocks_no_other(path: Path, networks: SimulatedNetworks) -> None:
     with served(path, networks, limits=Limits(idle_seconds=0.5)), Conversation(path) as deaf:
         requests = b'{"action":"list"}\n' * 100
         with pytest.raises(ConnectionError):  # its answers fill the socket, and then the agent ends it
@@ -158,7 +158,7 @@ def test_who_takes_no_answers_holds_up_nobody_else(path: Path, networks: Simulat
 
 @pytest.mark.security
 @pytest.mark.parametrize("octets", [b" ", b"x", b"x\n", b"{}", b'{"a":['], ids=ascii)
-def test_who_never_stops_sending_holds_up_nobody_else(octets: bytes, path: Path, networks: SimulatedNetworks) -> None:
+def test_client_that_keeps_sending_blocks_no_other(octets: bytes, path: Path, networks: SimulatedNetworks) -> None:
     def flood() -> None:
         with Conversation(path) as client, suppress(ConnectionError):
             while True:
@@ -172,7 +172,7 @@ def test_who_never_stops_sending_holds_up_nobody_else(octets: bytes, path: Path,
             assert other.ask(PING) == PONG
 
 
-def test_who_sends_slowly_holds_up_nobody_else(path: Path, networks: SimulatedNetworks) -> None:
+def test_slow_client_blocks_no_other(path: Path, networks: SimulatedNetworks) -> None:
     with served(path, networks), Conversation(path) as slow, Conversation(path) as other:
         for octet in b'{"id":"p","action":"ping"}\n':
             slow.send(bytes([octet]))
@@ -180,7 +180,7 @@ def test_who_sends_slowly_holds_up_nobody_else(path: Path, networks: SimulatedNe
         assert slow.receive() == PONG
 
 
-def test_what_hangs_is_answered_as_accepted_and_holds_up_nobody(conversation: Conversation, path: Path) -> None:
+def test_hanging_action_is_answered_early_and_blocks_no_other(conversation: Conversation, path: Path) -> None:
     answer = conversation.ask({"id": "1", "action": "connect", "network": "stuck"})
     state = {"network": "stuck", "state": "starting", "interface": "wg0", "peers": 2}
     assert answer == {"id": "1", "success": True, "data": state}
@@ -191,7 +191,7 @@ def test_what_hangs_is_answered_as_accepted_and_holds_up_nobody(conversation: Co
         assert answer == {"id": "4", "success": True, "data": {"network": "stuck", "state": "stopping"}}
 
 
-def test_what_was_accepted_is_done_though_its_client_has_gone(path: Path, networks: SimulatedNetworks) -> None:
+def test_accepted_action_finishes_after_its_client_has_gone(path: Path, networks: SimulatedNetworks) -> None:
     with served(path, networks):
         with Conversation(path) as gone:
             gone.send({"id": "1", "action": "connect"})
@@ -205,7 +205,7 @@ def test_what_was_accepted_is_done_though_its_client_has_gone(path: Path, networ
                 status = data["state"]
 
 
-def test_a_client_that_breaks_off_disturbs_nobody(path: Path, networks: SimulatedNetworks) -> None:
+def test_client_that_disconnects_blocks_no_other(path: Path, networks: SimulatedNetworks) -> None:
     with served(path, networks), Conversation(path) as other:
         for octets in (b"", b"{", b'{"action":"list"}\n' * 500, b"nonsense\n" * 500):
             with Conversation(path) as client:
@@ -214,7 +214,7 @@ def test_a_client_that_breaks_off_disturbs_nobody(path: Path, networks: Simulate
 
 
 @pytest.mark.security
-def test_random_octets_get_answers_and_change_nothing(path: Path, networks: SimulatedNetworks) -> None:
+def test_random_input_gets_responses_and_changes_nothing(path: Path, networks: SimulatedNetworks) -> None:
     with served(path, networks):
         for length in range(0, 3000, 61):
             with Conversation(path) as client:
@@ -226,7 +226,7 @@ def test_random_octets_get_answers_and_change_nothing(path: Path, networks: Simu
     assert {view.state for view in networks.views()} == {State.UNINITIALIZED}
 
 
-def test_the_end_of_the_agent_ends_its_clients_and_removes_the_socket(path: Path, networks: SimulatedNetworks) -> None:
+def test_cancelled_server_disconnects_clients_and_removes_the_socket(path: Path, networks: SimulatedNetworks) -> None:
     with ExitStack() as clients:
         with served(path, networks):
             idle, hanging = (clients.enter_context(Conversation(path)) for _ in range(2))
@@ -237,7 +237,7 @@ def test_the_end_of_the_agent_ends_its_clients_and_removes_the_socket(path: Path
 
 
 @pytest.mark.security
-def test_the_log_says_which_process_asked(
+def test_log_names_the_process_that_sent_the_request(
     path: Path, networks: SimulatedNetworks, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO), served(path, networks), Conversation(path) as client:
@@ -248,7 +248,7 @@ def test_the_log_says_which_process_asked(
 
 
 @pytest.mark.security
-def test_a_client_whom_the_kernel_does_not_know(networks: SimulatedNetworks) -> None:
+def test_client_without_credentials_is_rejected(networks: SimulatedNetworks) -> None:
     tcp = socket.create_server(("127.0.0.1", 0))
     tcp.setblocking(False)
     listener = Listener(tcp, Path("tcp"), ExitStack())

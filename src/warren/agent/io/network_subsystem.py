@@ -28,7 +28,7 @@ def network_subsystem(
     """Return the subsystem of `networks`, which reloads them whenever `hangup` is set."""
 
     def conditions() -> Iterator[Condition]:
-        if pending := networks.waiting():
+        if pending := networks.tables_for_restart():
             problem = f"changes in {', '.join(pending)} take effect after a restart"
             yield Condition("config.restart_required", problem)
 

@@ -25,7 +25,7 @@ class Loaded:
     """A configuration that was read again."""
 
     networks: Sequence[NetworkConfig]
-    waiting: tuple[str, ...] = ()
+    tables_for_restart: tuple[str, ...] = ()
     """Tables that changed since the start and take effect at the next one."""
 
 
@@ -38,7 +38,7 @@ class AgentNetworks:
     def __init__(self, configs: Sequence[NetworkConfig], load: Load, context: NetworkContext) -> None:
         """Add the networks of the file; `load` reads the configuration again, may block, and raises ConfigError."""
         self._load = load
-        self._waiting: tuple[str, ...] = ()
+        self._tables_for_restart: tuple[str, ...] = ()
         self._context = context
         self._file_configs = {config.name: config for config in configs}
         self._networks: dict[str, Network] = {}
@@ -74,9 +74,9 @@ class AgentNetworks:
         """Return one network. Raises StateError."""
         return self._find(network).view()
 
-    def waiting(self) -> Sequence[str]:
+    def tables_for_restart(self) -> Sequence[str]:
         """Return the tables of the file that changed since the start and take effect at the next one."""
-        return self._waiting
+        return self._tables_for_restart
 
     async def connect(self, network: str, config: NetworkConfig | None) -> NetworkView:
         """Begin to bring a network up with `config`, or as the file configures it. Raises WarrenError."""
@@ -114,7 +114,10 @@ class AgentNetworks:
                 config.name: await asyncio.to_thread(read_keys, config, access) for config in configs if config.enabled
             }
             self._check_client_conflicts(configs)
-            self._file_configs, self._waiting = {config.name: config for config in configs}, loaded.waiting
+            self._file_configs, self._tables_for_restart = (
+                {config.name: config for config in configs},
+                loaded.tables_for_restart,
+            )
             from_file = (name for name, network in self._networks.items() if network.config.origin == "file")
             removed = [name for name in from_file if name not in self._file_configs]
             refusals: list[WarrenError] = []
