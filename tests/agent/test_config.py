@@ -128,7 +128,7 @@ def test_peers_above_every_network() -> None:
 def test_a_network_called_peers_is_refused() -> None:
     """H-05."""
     assert complaint('[network.peers]\nprivate_key_path = "/k"\n').startswith(
-        "line 1: network.peers: is kept for the peers"
+        "line 1: network.peers: is reserved for the peers"
     )
 
 
@@ -264,15 +264,15 @@ def test_a_root_stands_before_every_path() -> None:
         ("mtu = true", "mtu", "is true or false; expected a whole number"),
         ("mtu = 1979-05-27", "mtu", "is a date or a time"),
         ('enable_wireguard = "yes"', "enable_wireguard", "is text; expected true or false"),
-        ('address = "10.0.0.300"', "address", "is no address"),
-        ('address = ["10.0.0.1/24", "10.0.0.1/24"]', "address[1]", "stands twice"),
+        ('address = "10.0.0.300"', "address", "is not an address"),
+        ('address = ["10.0.0.1/24", "10.0.0.1/24"]', "address[1]", "is a duplicate"),
         ('address = ["fe80::1%eth0/64"]', "address[0]", "names a zone"),
         ("listen_port = 65536", "listen_port", "is out of range"),
         ('dns = "10.0.0.1"', "dns", "is text; expected a list in brackets"),
         ('dns = ["10.0.0.1", "lan.example"]', "dns[1]", "'lan.example' is no address"),
         ("fwmark = 4294967296", "fwmark", "is out of range"),
-        ('fwmark = "0xg"', "fwmark", "is no number"),
-        ('table = "main"', "table", "is no routing table; expected auto, off or a number"),
+        ('fwmark = "0xg"', "fwmark", "is not a number"),
+        ('table = "main"', "table", "is not a routing table; expected auto, off or a number"),
         ("table = 0", "table", "is out of range"),
         (
             'backend = "netstack"',
@@ -299,14 +299,14 @@ def test_a_value_of_a_network_that_is_refused(text: str, key: str, problem: str)
 @pytest.mark.parametrize(
     ("text", "key", "problem"),
     [
-        ('endpoint = "vpn.example.org"', "endpoint", "is no endpoint; expected HOST:PORT or [IPv6]:PORT"),
+        ('endpoint = "vpn.example.org"', "endpoint", "is not an endpoint; expected HOST:PORT or [IPv6]:PORT"),
         ('endpoint = "[::1]:0"', "endpoint", "0 is out of range"),
-        ('allowed_ips = ["10.0.0.0/33"]', "allowed_ips[0]", "is no prefix"),
+        ('allowed_ips = ["10.0.0.0/33"]', "allowed_ips[0]", "is not a prefix"),
         ('allowed_ips = "10.0.0.0/8"', "allowed_ips", "is text; expected a list"),
         ("persistent_keepalive_secs = 65536", "persistent_keepalive_secs", "65536 is out of range"),
         ('persistent_keepalive_secs = "25"', "persistent_keepalive_secs", "is no duration"),
         ('probe = "fe80::1%eth0"', "probe", "is no address"),
-        ('preshared_key_path = "p"', "preshared_key_path", "is no path to a file; expected an absolute path"),
+        ('preshared_key_path = "p"', "preshared_key_path", "is not a valid path; expected an absolute path"),
         ("keepaliveSecs = 25", "keepaliveSecs", "did you mean persistent_keepalive_secs?"),
     ],
 )
@@ -421,7 +421,7 @@ def test_overlaps_are_warned_of() -> None:
     (warning,) = load(text).warnings
     assert str(warning) == (
         "line 11: network.a.peers[1].allowed_ips[0]: 10.1.0.0/16 lies within 10.0.0.0/8 of peer p; "
-        "what is in both goes to q"
+        "packets for both go to q"
     )
 
 

@@ -88,7 +88,7 @@ def test_a_sample_has_what_was_seen_and_measured() -> None:
     state = up()
     state.record_status(STATUS)
     state.advice = (Condition("config.warning", "address: is missing"),)
-    notice = Condition("dns.changed", "resolv.conf was changed by others")
+    notice = Condition("dns.changed", "resolv.conf was changed by another program")
     assert state.set_warning("dns", notice)
     assert not state.set_warning("dns", notice), "that is no news"
     sample = network_sample(CONFIG, state, "kernel", {PEER: Figures(0.02, 0.5, 49.0)})

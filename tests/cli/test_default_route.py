@@ -165,7 +165,7 @@ def test_where_it_may_not_be_set_it_says_so(routed: Ends) -> None:
     near.run("mount", "-o", "remount,bind,ro", "/proc/sys")
     before = state(near)
     said = routed.refused(near, "up", everything(routed))
-    assert "this host drops what comes from the far side: /proc/sys/net/ipv4/conf/all/src_valid_mark: Read-only" in said
+    assert "this host would drop packets from the peer: /proc/sys/net/ipv4/conf/all/src_valid_mark: Read-only" in said
     assert state(near) == before
 
 

@@ -87,7 +87,7 @@ def test_a_link_local_endpoint_may_name_its_zone(ends: Ends) -> None:
 def test_up_a_second_time_changes_nothing(ends: Ends) -> None:
     ends.up()
     said = ends.refused(ends.near, "up", ends.conf(ends.near, interface="MTU = 1300"))
-    assert said == "warren: wg0 is up already\n        take it down first: warren down wg0\n"
+    assert said == "warren: wg0 is already up\n        take it down first: warren down wg0\n"
     assert reachable(ends)
 
 
@@ -142,7 +142,7 @@ def test_what_is_no_file(file: str, ends: Ends, tmp_path: Path) -> None:
 @pytest.mark.security
 def test_another_programs_link_is_never_touched(ends: Ends) -> None:
     ends.near.ip("link", "add", "wg0", "type", "veth", "peer", "name", "other")
-    assert "there is a link wg0 already" in ends.refused(ends.near, "up", ends.conf(ends.near))
+    assert "the link wg0 already exists" in ends.refused(ends.near, "up", ends.conf(ends.near))
     assert "it was left alone" in ends.refused(ends.near, "down", "wg0")
 
 

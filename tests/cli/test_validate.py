@@ -45,9 +45,7 @@ def test_a_file_that_can_be_used(tree: Path) -> None:
     assert done.returncode == 0
     below = warren("validate", "--config", "/agent.toml", "--root", str(tree))
     warning, summary = below.stdout.splitlines()
-    assert warning.startswith(
-        f"{path}:1: warning: network.default.address: is missing: wg0 comes up without an address; "
-    )
+    assert warning.startswith(f"{path}:1: warning: network.default.address: is missing: wg0 gets no address; ")
     assert summary == f"{path} is valid: 1 network, 1 enabled; 1 peer"
     assert (below.returncode, below.stderr) == (0, "")
 

@@ -73,5 +73,5 @@ def test_redundant_peers_have_no_place_in_a_file_of_wgquick() -> None:
     imported = network_from_wgquick(file, "home", "/keys")
     (peer,) = imported.network.peers
     twice = replace(imported.network, peers=(peer, NetworkPeer("again", PUBLIC_KEYS[1], allowed_ips=peer.allowed_ips)))
-    with pytest.raises(ConfigError, match=r"::/0 belongs to the peer .* already"):
+    with pytest.raises(ConfigError, match=r"::/0 already belongs to the peer .*"):
         network_to_wgquick(twice, NetworkKeys(imported.private_key))

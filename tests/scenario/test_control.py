@@ -113,7 +113,7 @@ def test_reload_rejects_what_conflicts_with_a_network_of_a_client(two: Two) -> N
     near.configure(Network(peers=(everything,)))
     done = near.attempt("agent", "reload")
     assert done.returncode == 1
-    assert "network.default.peers[0].allowed_ips[1]: 0.0.0.0/0 is routed to network lab already" in done.stderr
+    assert "network.default.peers[0].allowed_ips[1]: 0.0.0.0/0 is already routed to network lab" in done.stderr
     assert near.traces() == before
     assert [network["network"] for network in near.ask("list")["networks"]] == ["lab"]
 

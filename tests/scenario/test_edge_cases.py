@@ -123,7 +123,7 @@ def test_a_route_into_a_lan_of_this_host_is_told(two: Two) -> None:
     near.until_state("active")
     assert near.network()["warnings"] == []
     near.host.ip("address", "add", "198.51.100.200/25", "dev", "eth0")
-    told = "198.51.100.0/24 overlaps with 198.51.100.128/25, which this host is on by eth0"
+    told = "198.51.100.0/24 overlaps with 198.51.100.128/25, the network of eth0"
     assert f"network.default.peers[0].allowed_ips[0]: {told}" in near.attempt("validate").stdout
     until(lambda: any(told in each for each in near.network()["warnings"]), "it is told", 10 * LAN_CHECK_INTERVAL)
     near.host.ip("address", "delete", "198.51.100.200/25", "dev", "eth0")

@@ -127,7 +127,7 @@ def test_where_ipv6_is_turned_off_the_error_says_so(two: Two, asked: str) -> Non
     before = near.traces()
     near.start()
     near.until_state("error")
-    assert "this host has IPv6 turned off; remove the IPv6 addresses, or run: sysctl -w" in near.network()["error"]
+    assert "IPv6 is disabled on this host; remove the IPv6 addresses, or run: sysctl -w" in near.network()["error"]
     assert near.traces() == before
 
 
@@ -137,7 +137,7 @@ def test_a_port_of_root_s_is_an_error_with_what_to_do(two: Two) -> None:
     near.configure(network_to(far, NEAR_INNER[0], FAR_INNER[0]).but(port=53, lines=('backend = "userspace"',)))
     near.start()
     near.until_state("error")
-    assert "UDP port 53 may be bound by root alone" in near.network()["error"]
+    assert "UDP port 53 can only be bound by root" in near.network()["error"]
     assert "ip_unprivileged_port_start" in near.network()["error"]
     near.host.run("sysctl", "-qw", "net.ipv4.ip_unprivileged_port_start=53")
     near.until_state("active")

@@ -144,7 +144,7 @@ def test_a_network_without_an_address_is_warned_of_in_status(two: Two) -> None:
     near.until_state("active")
     done = near.attempt("status")
     assert done.returncode == 0
-    assert "default: address: is missing: wg0 comes up without an address" in done.stdout
+    assert "default: address: is missing: wg0 gets no address" in done.stdout
 
 
 def test_a_network_more_and_one_less(joined: Two, flood: MakeFlood) -> None:

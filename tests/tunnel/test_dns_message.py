@@ -61,13 +61,13 @@ def test_aliases_are_followed_and_other_names_are_not() -> None:
 
 def test_a_loop_of_aliases_ends() -> None:
     records = [record(SERVED, 5, labels("a.example")), record(labels("a.example"), 5, labels("a.example"))]
-    with pytest.raises(ValueError, match="its aliases lead nowhere"):
+    with pytest.raises(ValueError, match="too many aliases"):
         parse_answer(answer(QUESTION, records), NAME, Record.A, 0x1234)
 
 
 def test_a_loop_of_pointers_ends() -> None:
     for pointer in (b"\xc0\x21", b"\xc0\xff"):  # to itself, and forward
-        with pytest.raises(ValueError, match="a pointer leads forward"):
+        with pytest.raises(ValueError, match="a compression pointer leads forward"):
             parse_answer(answer(QUESTION, [record(pointer, 1, V4.packed)]), NAME, Record.A, 0x1234)
 
 
@@ -87,7 +87,7 @@ def test_how_it_went(flags: int, code: int) -> None:
     ids=["question", "identity", "name", "record"],
 )
 def test_an_answer_to_another_question_is_none(reply: bytes) -> None:
-    with pytest.raises(ValueError, match="it answers another question"):
+    with pytest.raises(ValueError, match="the message answers another question"):
         parse_answer(reply, NAME, Record.A, 0x1234)
 
 
@@ -95,7 +95,7 @@ def test_an_answer_to_another_question_is_none(reply: bytes) -> None:
 def test_one_that_was_cut_is_none(length: int) -> None:
     whole = answer(QUESTION, [record(SERVED, 5, labels("a.example")), record(labels("a.example"), 1, V4.packed)])
     assert parse_answer(whole, NAME, Record.A, 0x1234).addresses == (V4,)
-    with pytest.raises(ValueError, match="it ends too early"):
+    with pytest.raises(ValueError, match="the message is truncated"):
         parse_answer(whole[: length % len(whole)], NAME, Record.A, 0x1234)
 
 

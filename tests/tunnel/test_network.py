@@ -69,8 +69,8 @@ def test_a_path_that_is_refused_is_not_repeated(path: str) -> None:
     """H-10; what stands there may be the key itself."""
     with pytest.raises(ConfigError) as error:
         NetworkConfig("a", path)
-    assert str(error.value) == "private_key_path: is no path to a file; expected an absolute path without '..'"
-    with pytest.raises(ConfigError, match="preshared_key_path: is no path to a file"):
+    assert str(error.value) == "private_key_path: is not a valid path; expected an absolute path without '..'"
+    with pytest.raises(ConfigError, match="preshared_key_path: is not a valid path"):
         NetworkPeer("a", PUBLIC_KEYS[0], preshared_key_path=path)
 
 
@@ -111,7 +111,7 @@ def test_redundant_peers_share_all_or_nothing() -> None:
         NetworkPeer("c", PUBLIC_KEYS[2], allowed_ips=(THIRD,)),
     )
     assert NetworkConfig("n", "/k", peers=peers).peers == peers
-    with pytest.raises(ConfigError, match=r"10\.2\.0\.0/16 is at a too") as error:
+    with pytest.raises(ConfigError, match=r"10\.2\.0\.0/16 is also at a") as error:
         NetworkConfig("n", "/k", peers=(*peers, NetworkPeer("d", PUBLIC_KEYS[3], allowed_ips=(THIRD, SECOND))))
     assert findings(error) == ["peers[3].allowed_ips[0]", "peers[3].allowed_ips[1]"]
 

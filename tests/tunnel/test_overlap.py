@@ -95,7 +95,7 @@ def test_of_one_network() -> None:
     )
     unnumbered = NetworkConfig("a", "/k", peers=(bare, wide, narrow))
     assert [(warning.key, warning.problem) for warning in network_warnings(unnumbered)] == [
-        ("addresses", "is missing: wg0 comes up without an address"),
+        ("addresses", "is missing: wg0 gets no address"),
         ("peers[2].allowed_ips[0]", "10.1.0.0/16 lies within 10.0.0.0/8 of peer wide"),
     ]
     again = NetworkPeer("again", PUBLIC_KEYS[3], allowed_ips=wide.allowed_ips)
@@ -118,7 +118,7 @@ def test_what_this_host_is_on_by_another_link(prefixes: tuple[str, ...], expecte
     addresses = tuple(map(ip_interface, ("192.168.1.7/24", "fd00:1::7/64", "10.0.0.1/32")))
     warnings = [*lan_warnings(network("a", *prefixes), {"eth0": addresses})]
     assert [
-        (warning.problem.split()[3].rstrip(","), warning.expected.removeprefix("what is in both goes to "))
+        (warning.problem.split()[3].rstrip(","), warning.expected.removeprefix("packets for both go to "))
         for warning in warnings
     ] == expected
     assert all(warning.key == "peers[0].allowed_ips[0]" for warning in warnings)

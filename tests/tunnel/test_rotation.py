@@ -26,22 +26,22 @@ CUT_SHORT = KeyFiles(OLD, next=NEW, previous=OLD)  # killed between keeping the 
 def done(step: FileStep, files: KeyFiles, made: PublicKey = NEW) -> KeyFiles:
     """What a directory is after one step."""
     match step:
-        case FileStep.MAKE_NEXT:
+        case FileStep.CREATE_NEXT:
             assert files.next is None
             return replace(files, next=made)
-        case FileStep.DROP_NEXT:
+        case FileStep.REMOVE_NEXT:
             return replace(files, next=None)
-        case FileStep.KEEP_PREVIOUS:
+        case FileStep.LINK_PREVIOUS:
             assert files.previous is None
             return replace(files, previous=files.current)
         case FileStep.SWITCH:
             assert files.next is not None
             return KeyFiles(files.next, previous=files.previous)
-        case FileStep.GO_BACK:
+        case FileStep.RESTORE_PREVIOUS:
             assert files.previous is not None
             assert files.previous != files.current  # for rename(2) does nothing between two names of one file
             return replace(files, current=files.previous, previous=None)
-        case FileStep.DROP_PREVIOUS:
+        case FileStep.REMOVE_PREVIOUS:
             return replace(files, previous=None)
 
 

@@ -172,16 +172,17 @@ def test_no_private_key() -> None:
 
 def test_an_unknown_key_names_the_nearest() -> None:
     assert (
-        one_line("Adress = 10.0.0.1/24") == "wg0.conf: line 3: Adress: is no key of [Interface]; did you mean Address?"
+        one_line("Adress = 10.0.0.1/24")
+        == "wg0.conf: line 3: Adress: unknown key in [Interface]; did you mean Address?"
     )
-    assert one_line("AllowedIP = 0.0.0.0/0").endswith("AllowedIPs belongs into [Peer]")
+    assert one_line("AllowedIP = 0.0.0.0/0").endswith("AllowedIPs belongs in [Peer]")
     assert "expected one of PrivateKey, ListenPort" in one_line("Jc = 4")
 
 
 def test_a_secret_that_lost_its_key_is_not_repeated() -> None:
     """H-79: its last character makes it look like a key without a value."""
     secret = PrivateKey.generate().to_base64()
-    assert one_line(secret).startswith("wg0.conf: line 3: this line: is no key of [Interface]")
+    assert one_line(secret).startswith("wg0.conf: line 3: this line: unknown key in [Interface]")
     assert secret[:20] not in one_line(f"[Peer] PresharedKey = {secret}")
     assert secret[:20] not in one_line(f"Address = {secret}")
 
@@ -213,10 +214,10 @@ def test_what_warren_up_does_not_do() -> None:
     )
     found = [(finding.line, finding.key, finding.problem) for finding in unsupported(file)]
     assert found == [
-        (3, "DNS", "`warren up` sets no resolvers"),
-        (4, "PostUp", "`warren up` runs no commands"),
-        (5, "PreDown", "`warren up` runs no commands"),
-        (6, "SaveConfig", "`warren up` writes no files"),
+        (3, "DNS", "`warren up` does not set name servers"),
+        (4, "PostUp", "`warren up` does not run commands"),
+        (5, "PreDown", "`warren up` does not run commands"),
+        (6, "SaveConfig", "`warren up` does not write files"),
     ]
 
 

@@ -18,7 +18,7 @@ class NetworkState:
         self.network = network
         self.lifecycle = State.UNINITIALIZED
         self.is_wanted = False
-        """Whether somebody wants the network up: only then a failure is retried (H-38)."""
+        """True while somebody wants the network up: only then a failure is retried (H-38)."""
         self.error: WarrenError | None = None
         """Why it is in state `error`, or why its last change was refused."""
         self.connected_since: float | None = None

@@ -38,7 +38,7 @@ ENOUGH_HANDSHAKES = 10  # of fewer, one that failed says nothing
 
 
 class Status(enum.StrEnum):
-    """The three words, from best to worst."""
+    """The health status, from best to worst."""
 
     HEALTHY = "healthy"
     DEGRADED = "degraded"
@@ -46,7 +46,7 @@ class Status(enum.StrEnum):
 
     @property
     def rank(self) -> int:
-        """0 is the best."""
+        """Return the rank; 0 is the best."""
         return tuple(Status).index(self)
 
 
@@ -61,7 +61,7 @@ class PeerHealth(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NetworkHealth:
-    """One network. Both numbers are percentages, 0 to 100, with one decimal."""
+    """The health of one network. Both numbers are percentages, 0 to 100, with one decimal."""
 
     name: str
     status: Status
@@ -80,7 +80,7 @@ class NetworkHealth:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """All of it, as it was at `now`."""
+    """The health of all networks at `now`."""
 
     status: Status
     now: float
@@ -96,7 +96,7 @@ class Health:
 
 
 def judge(samples: Sequence[NetworkSample], now: float, conditions: Iterable[Condition] = ()) -> Health:
-    """The health of these networks. To `conditions` are added those that the samples show themselves."""
+    """Return the health of these networks; conditions that the samples show are added to `conditions`."""
     networks = tuple(judge_network(sample, now) for sample in samples)
     found = (*conditions, *(condition for sample in samples for condition in _conditions(sample)))
     statuses = [network.status for network in networks]
@@ -105,7 +105,7 @@ def judge(samples: Sequence[NetworkSample], now: float, conditions: Iterable[Con
 
 
 def judge_network(sample: NetworkSample, now: float) -> NetworkHealth:
-    """The health of one network, by the table above."""
+    """Return the health of one network, by the second table above."""
     up = sample.connection in UP
     states = [peer_health(sample, peer, now) for peer in sample.peers]
     healthy = [peer for peer, state in zip(sample.peers, states, strict=True) if state is PeerHealth.HEALTHY]
@@ -128,17 +128,17 @@ def judge_network(sample: NetworkSample, now: float) -> NetworkHealth:
 
 
 def handshake_age_seconds(peer: PeerSample, now: float) -> float | None:
-    """How long ago its last handshake was; not below zero when the clock was set back. None is never."""
+    """Return the age of the last handshake, at least 0 if the clock was set back; None if there was none."""
     return None if peer.latest_handshake is None else max(0.0, now - peer.latest_handshake)
 
 
 def active_peers(sample: NetworkSample, now: float) -> int:
-    """How many of its peers are connected."""
+    """Return how many peers of a network are connected."""
     return sum(is_connected(peer, now) for peer in sample.peers) if sample.connection in UP else 0
 
 
 def is_connected(peer: PeerSample, now: float) -> bool:
-    """True while a session with it can exist."""
+    """Return True while a session with the peer can exist."""
     age = handshake_age_seconds(peer, now)
     return age is not None and age < FRESH_SECONDS
 

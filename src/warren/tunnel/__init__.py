@@ -1,1 +1,1 @@
-"""Interfaces: what should be, what is, the difference, and what carries it out (`io/`)."""
+"""WireGuard interfaces: desired state, observed state, the plan between them, and what applies it (`io/`)."""

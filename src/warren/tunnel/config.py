@@ -1,7 +1,7 @@
-"""What an interface should be, in the words of wg(8) and wg-quick(8).
+"""The desired state of an interface, in the terms of wg(8) and wg-quick(8).
 
-Values are checked when they are made: whoever holds an `InterfaceConfig` holds one that can be applied. All findings
-of a value come at once, in one `ConfigError`.
+Values are validated when they are created, so every `InterfaceConfig` can be applied. All findings of a value are
+reported at once, in one `ConfigError`.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ HOST_NAME_CHARACTERS = 253  # RFC 1035 section 2.3.4, as text
 
 
 def out_of_range(key: str, value: int, allowed: range) -> Iterator[Finding]:
-    """A finding if `value` is not in `allowed`."""
+    """Yield a finding if `value` is not in `allowed`."""
     if value not in allowed:
         yield Finding(key, f"{value} is out of range", f"expected {allowed.start} to {allowed.stop - 1}")
 
 
 def interface_name_findings(name: str) -> Iterator[Finding]:
-    """A finding if the kernel or wg-quick would not take `name`."""
+    """Yield a finding if the kernel or wg-quick would reject `name`."""
     if not INTERFACE_NAME.fullmatch(name) or name in {".", ".."}:
         yield Finding(
             "name", f"{redacted_repr(name)} cannot name an interface", "expected 1 to 15 of A-Z a-z 0-9 _ = + . -"
@@ -50,7 +50,7 @@ def interface_name_findings(name: str) -> Iterator[Finding]:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where to send to a peer: an address, or a name that is resolved before it is used, and a UDP port."""
+    """The address of a peer: an IP address, or a name that is resolved before it is used, and a UDP port."""
 
     host: str
     port: int
@@ -65,12 +65,15 @@ class Endpoint:
 
     @property
     def is_address(self) -> bool:
-        """True if `host` needs no resolver; an address with a zone (`%eth0`) does, for engines know zones by number."""
+        """Return True if `host` needs no resolver.
+
+        An address with a zone (`%eth0`) does, as engines know zones by number.
+        """
         return "%" not in self.host and canonical_address(self.host) is not None
 
 
 def canonical_address(text: str) -> str | None:
-    """`text` in the canonical form of an IP address, or None for a name."""
+    """Return `text` in the canonical form of an IP address, or None for a name."""
     try:
         return str(ip_address(text))
     except ValueError:
@@ -78,7 +81,7 @@ def canonical_address(text: str) -> str | None:
 
 
 def host_findings(host: str) -> Iterator[Finding]:
-    """A finding if `host` is neither an address nor a name that DNS could hold."""
+    """Yield a finding if `host` is neither an address nor a name that DNS can hold."""
     labels = host.removesuffix(".").split(".")
     named = len(host) <= HOST_NAME_CHARACTERS and all(HOST_LABEL.fullmatch(label) for label in labels)
     # RFC 1123 section 2.1: no top-level domain is a number, so this is an address with a slip in it.
@@ -87,11 +90,11 @@ def host_findings(host: str) -> Iterator[Finding]:
 
 
 def parse_endpoint(text: str) -> Endpoint:
-    """Parses `192.0.2.1:51820`, `[2001:db8::1]:51820` or `vpn.example.org:51820`; raises ConfigError."""
+    """Parse `192.0.2.1:51820`, `[2001:db8::1]:51820` or `vpn.example.org:51820`. Raises ConfigError."""
     host, colon, port = text.rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")
     if not colon or not (port.isascii() and port.isdigit()) or bracketed != (":" in host):
-        raise ConfigError([Finding("endpoint", f"{redacted_repr(text)} is no endpoint", ENDPOINT_FORM)])
+        raise ConfigError([Finding("endpoint", f"{redacted_repr(text)} is not an endpoint", ENDPOINT_FORM)])
     host = host[1:-1] if bracketed else host
     return Endpoint(canonical_address(host) or host, int(port))
 
@@ -105,7 +108,7 @@ class PeerConfig:
     endpoint: Endpoint | None = None
     allowed_ips: tuple[IPNetwork, ...] = ()
     persistent_keepalive_seconds: int = 0
-    """0 is off."""
+    """0 disables the keepalive."""
 
     def __post_init__(self) -> None:
         key = "persistent_keepalive_seconds"
@@ -115,7 +118,7 @@ class PeerConfig:
 
 @dataclass(frozen=True, slots=True)
 class InterfaceConfig:
-    """One interface and all that belongs to it."""
+    """One interface with its addresses, routes and peers."""
 
     name: str
     private_key: PrivateKey
@@ -126,7 +129,7 @@ class InterfaceConfig:
     mtu: int = DEFAULT_MTU
     addresses: tuple[IPInterface, ...] = ()
     table: Table = "auto"
-    """Where routes go: the main table, nowhere, or the table of that number."""
+    """The table of its routes: the main table ("auto"), none ("off"), or the table of that number."""
     peers: tuple[PeerConfig, ...] = ()
 
     def __post_init__(self) -> None:
@@ -147,23 +150,23 @@ class InterfaceConfig:
 
 
 def address_findings(addresses: Sequence[IPInterface]) -> Iterator[Finding]:
-    """Addresses that an interface cannot have. A finding's key is `addresses[N]`."""
+    """Yield the addresses that an interface cannot have. The key of a finding is `addresses[N]`."""
     for number, address in enumerate(addresses):
         if address in addresses[:number]:
-            yield Finding(f"addresses[{number}]", f"{address} stands twice", "expected each address once")
+            yield Finding(f"addresses[{number}]", f"{address} is a duplicate", "expected each address once")
         if isinstance(address, IPv6Interface) and address.scope_id:
             yield Finding(f"addresses[{number}]", f"{address} names a zone", "expected an address without %zone")
 
 
 def policy_findings(fwmark: int, table: Table, prefixes: Iterable[IPNetwork]) -> Iterator[Finding]:
-    """A finding, with the key `fwmark`, if a default route would go into one of the system's own tables."""
+    """Yield a finding with the key `fwmark` if a default route would go into one of the system's tables."""
     if table == "auto" and fwmark in SYSTEM_TABLES and any(prefix.prefixlen == 0 for prefix in prefixes):
-        problem = f"{fwmark} is the number of a table of the system's own, and a default route goes into that table"
+        problem = f"{fwmark} is the number of a system table, which must not hold a default route"
         yield Finding("fwmark", problem, "expected another mark, or none")
 
 
 def peer_findings(own: PublicKey | None, peers: Sequence[PeerConfig]) -> Iterator[Finding]:
-    """What is wrong between peers. A finding's key is `peers[N].field`, or `peers[N].allowed_ips[M]`.
+    """Yield the conflicts between peers. The key of a finding is `peers[N].field`, or `peers[N].allowed_ips[M]`.
 
     `own` is None while the interface's own key is unknown.
     """
@@ -172,11 +175,11 @@ def peer_findings(own: PublicKey | None, peers: Sequence[PeerConfig]) -> Iterato
     for number, peer in enumerate(peers):
         at = f"peers[{number}]"
         if peer.public_key == own:
-            yield Finding(f"{at}.public_key", "is this interface's own key", "expected the public key of the far side")
+            yield Finding(f"{at}.public_key", "is this interface's own key", "expected the public key of the peer")
         if peer.public_key in keys:
-            yield Finding(f"{at}.public_key", f"{peer.public_key} stands twice", "expected one section for each peer")
+            yield Finding(f"{at}.public_key", f"{peer.public_key} is a duplicate", "expected one section for each peer")
         keys.add(peer.public_key)
         for position, prefix in enumerate(peer.allowed_ips):
             if owners.setdefault(prefix, peer.public_key) != peer.public_key:
-                problem = f"{prefix} belongs to the peer {owners[prefix]} already"
+                problem = f"{prefix} already belongs to the peer {owners[prefix]}"
                 yield Finding(f"{at}.allowed_ips[{position}]", problem, "expected each prefix at one peer")

@@ -1,4 +1,4 @@
-"""From what a network should be to what its interface should be: keys read, names resolved, owners chosen."""
+"""The desired interface of a network, from its configuration, keys, resolved endpoints and prefix owners."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from warren.tunnel.network import DEFAULT_KEEPALIVE_SECONDS, NetworkConfig, Netw
 
 @dataclass(frozen=True, slots=True)
 class NetworkKeys:
-    """The keys of a network, as its files hold them."""
+    """The keys of a network, read from their files."""
 
     private: PrivateKey
     preshared: Mapping[PublicKey, PresharedKey] = field(default_factory=dict)
-    """By peer."""
+    """The preshared key of each peer that has one."""
 
 
 def desired_interface(
@@ -26,10 +26,10 @@ def desired_interface(
     endpoints: Mapping[PublicKey, Endpoint],
     standing_by: frozenset[PublicKey] = frozenset(),
 ) -> InterfaceConfig:
-    """The interface of a network. Raises ConfigError.
+    """Return the desired interface of a network. Raises ConfigError.
 
-    A peer whose endpoint is not in `endpoints` keeps the one it has, if it has one; one that stands by for another has
-    no allowed IPs. Redundant peers have a keepalive in any case, which keeps the session of one that stands by warm.
+    A peer whose endpoint is not in `endpoints` keeps the one that it has. A peer that stands by for another has no
+    allowed IPs. Redundant peers have a keepalive in any case, so that a peer that stands by keeps its session.
     """
     redundant = {key for group in redundant_groups(network.peers) for key in group.members}
     return InterfaceConfig(

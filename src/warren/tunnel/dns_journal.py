@@ -1,4 +1,4 @@
-"""What Warren has changed of this host's resolver, written down so that all of it can be undone (H-13)."""
+"""The journal of changes to this host's resolver, with all that is needed to undo them (H-13)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ VERSION = 1
 
 
 class DnsBackend(enum.StrEnum):
-    """How the host is told."""
+    """The mechanism that sets the host's name servers."""
 
     RESOLVECTL = "resolvectl"
     RESOLVCONF = "resolvconf"
@@ -27,7 +27,7 @@ class DnsBackend(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What one network has asked for. `record` is what the program of `way` knows it by."""
+    """The name servers of one network. `record` is its name for the program of `way`."""
 
     network: str
     interface: str
@@ -38,37 +38,37 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """What Warren has changed on this host, oldest first."""
+    """The changes of Warren on this host, oldest first."""
 
     entries: tuple[Entry, ...] = ()
     original: FileState | None = None
-    """The file before the first entry of way `file`; None without such an entry."""
+    """The file before the first entry of backend `file`; None without such an entry."""
     written: tuple[bytes, ...] = ()
-    """What Warren wrote last in its place, and what it was about to write."""
+    """The content that Warren wrote last in its place, and the content that it was about to write."""
     host_servers: tuple[IPAddress, ...] = ()
     """The host's own name servers, from before the first entry."""
     in_place: bool = False
-    """The file is a mount point, so it was written without a rename: a part of what was written may be there."""
+    """True for a mount point, which is written without a rename: it may hold a part of what was written."""
 
     def with_entry(self, entry: Entry) -> Journal:
-        """With `entry` as the newest, in the place of one that its network had."""
+        """Return the journal with `entry` as the newest one, in place of the former entry of its network."""
         return replace(self, entries=(*self.without(entry.network).entries, entry))
 
     def without(self, network: str) -> Journal:
-        """Without that network's."""
+        """Return the journal without the entry of that network."""
         return replace(self, entries=tuple(entry for entry in self.entries if entry.network != network))
 
     def of(self, network: str) -> Entry | None:
-        """That network's."""
+        """Return the entry of that network, or None."""
         return next((entry for entry in self.entries if entry.network == network), None)
 
     @property
     def in_file(self) -> tuple[Entry, ...]:
-        """The entries of way `file`."""
+        """Return the entries of backend `file`."""
         return tuple(entry for entry in self.entries if entry.way is DnsBackend.FILE)
 
     def is_ours(self, state: FileState) -> bool:
-        """True for what Warren wrote, or was writing when it was killed."""
+        """Return True for content that Warren wrote, or was writing when it was killed."""
         if state.kind is not Kind.FILE:
             return False
         original = () if self.original is None else (self.original.content,)
@@ -77,7 +77,7 @@ class Journal:
 
 
 def encode_journal(journal: Journal) -> bytes:
-    """As JSON, with the octets of files in base64."""
+    """Return the journal as JSON, with the content of files in base64."""
     original = journal.original
     document = {
         "version": VERSION,
@@ -108,11 +108,11 @@ def encode_journal(journal: Journal) -> bytes:
 
 
 def parse_journal(octets: bytes) -> Journal:
-    """The journal that was encoded. Raises ValueError for anything else."""
+    """Parse a journal from JSON. Raises ValueError."""
     try:
         document = json.loads(octets)
         if document["version"] != VERSION:
-            raise ValueError(f"it is of version {document['version']}, expected {VERSION}")
+            raise ValueError(f"unsupported version {document['version']}, expected {VERSION}")
         original = document["original"]
         return Journal(
             entries=tuple(_parse_entry(entry) for entry in document["entries"]),
@@ -122,7 +122,7 @@ def parse_journal(octets: bytes) -> Journal:
             in_place=bool(document["in_place"]),
         )
     except (KeyError, TypeError, AttributeError, binascii.Error) as error:
-        raise ValueError("it is no journal of Warren") from error
+        raise ValueError("the file is not a journal of Warren") from error
 
 
 def _parse_entry(entry: Mapping[str, Any]) -> Entry:

@@ -1,13 +1,13 @@
-"""Which of redundant peers has the prefixes that they share (H-53).
+"""Failover between redundant peers that share prefixes (H-53).
 
-- Peers of a network with the same allowed IPs are a group, in the order of the file. At every moment one of them has
-  the prefixes, as WireGuard knows one owner of a prefix; the others stand by without any, warm by their keepalive.
-- One that stands by is healthy while a session can exist (a handshake within 180 s) and it is not silent.
+- Peers of a network with the same allowed IPs are a group, in the order of the file. One of them owns the prefixes at a
+  time, as WireGuard has one owner of a prefix. The others stand by without any, and their keepalive keeps a session.
+- A peer that stands by is healthy while a session can exist (a handshake within 180 s) and it is not silent.
 - The owner has failed when it is silent, when its probe stopped answering for 15 s, when its first handshake did not
-  come within 15 s, or when its session ended and no keepalive has brought another.
-- A failed owner hands over at once to the first that is healthy, and stays owner if there is none.
-- A preferred one has its prefixes back after 60 s of health. What a probe says of a peer is known only while it is the
-  owner; so one whose probe failed is held back for 60 s, and twice as long each time while its probe stays silent.
+  come within 15 s, or when its session ended and no keepalive started another one.
+- A failed owner is replaced at once by the first healthy peer, and stays owner if there is none.
+- A preferred peer gets its prefixes back after 60 s of health. Its probe is only measured while it is the owner, so a
+  peer whose probe failed is held back for 60 s, and twice as long each time while its probe stays silent.
 """
 
 from __future__ import annotations
@@ -30,34 +30,34 @@ NO_ANSWERS: Mapping[PublicKey, float] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Peers that can stand in for one another, the preferred one first."""
+    """Redundant peers, the preferred one first."""
 
     allowed_ips: frozenset[IPNetwork]
     members: tuple[PublicKey, ...]
 
 
 def redundant_groups(peers: Sequence[NetworkPeer]) -> tuple[Group, ...]:
-    """The groups of two or more, in the order of their first members."""
-    found: dict[frozenset[IPNetwork], list[PublicKey]] = {}
+    """Return the groups of two or more peers, in the order of their first members."""
+    groups: dict[frozenset[IPNetwork], list[PublicKey]] = {}
     for peer in peers:
         if peer.allowed_ips:
-            found.setdefault(frozenset(peer.allowed_ips), []).append(peer.public_key)
-    return tuple(Group(prefixes, tuple(members)) for prefixes, members in found.items() if len(members) > 1)
+            groups.setdefault(frozenset(peer.allowed_ips), []).append(peer.public_key)
+    return tuple(Group(prefixes, tuple(members)) for prefixes, members in groups.items() if len(members) > 1)
 
 
 @dataclass(slots=True)
 class _Member:
-    evidence: Liveness = field(default_factory=Liveness)
+    liveness: Liveness = field(default_factory=Liveness)
     answered_at: float | None = None
     healthy_since: float | None = None
     held_until: float = -math.inf
     hold_seconds: float = BACK_AFTER_SECONDS
 
     def observe(self, peer: PeerStatus | None, answered_at: float | None, now: float, wall: float) -> None:
-        self.evidence = Liveness() if peer is None else self.evidence.after(peer, now, wall)
+        self.liveness = Liveness() if peer is None else self.liveness.after(peer, now, wall)
         if answered_at is not None and answered_at != self.answered_at:
             self.answered_at, self.hold_seconds = answered_at, BACK_AFTER_SECONDS
-        if not self.evidence.is_fresh(now) or self.evidence.is_silent(now):
+        if not self.liveness.is_fresh(now) or self.liveness.is_silent(now):
             self.healthy_since = None
         elif self.healthy_since is None:
             self.healthy_since = now
@@ -66,7 +66,7 @@ class _Member:
         return self.healthy_since is not None and now >= self.held_until
 
     def back_at(self) -> float | None:
-        """From when on it has been healthy for long enough."""
+        """Return when it will have been healthy for long enough."""
         return None if self.healthy_since is None else max(self.healthy_since + BACK_AFTER_SECONDS, self.held_until)
 
     def hold(self, now: float) -> None:
@@ -74,11 +74,11 @@ class _Member:
         self.hold_seconds = min(2 * self.hold_seconds, MAX_HOLD_SECONDS)
 
     def deadlines(self) -> Iterator[float | None]:
-        yield from (self.evidence.silent_at(), self.evidence.stale_at(), self.held_until)
+        yield from (self.liveness.silent_at(), self.liveness.stale_at(), self.held_until)
 
 
 class _Ownership:
-    """One group, and who has its prefixes."""
+    """One group, and the current owner of its prefixes."""
 
     def __init__(self, group: Group, now: float) -> None:
         self.group = group
@@ -90,37 +90,37 @@ class _Ownership:
         self.group = group
         self.members = {key: self.members.get(key) or _Member() for key in group.members}
         if self.owner not in self.members:
-            self._hand_over(group.members[0], now)
+            self._transfer(group.members[0], now)
 
     def decide(self, now: float) -> None:
         owner = self.members[self.owner]
         if any(at is not None and now >= at for at in self._failures()):
             others = (key for key in self.group.members if key != self.owner)
-            heir = next((key for key in others if self.members[key].can_take_over(now)), None)
-            if heir is not None and _has_come(self._probe_fails_at(), now):
+            successor = next((key for key in others if self.members[key].can_take_over(now)), None)
+            if successor is not None and _is_past(self._probe_fails_at(), now):
                 owner.hold(now)
         else:
-            heir = next((key for key in self._preferred() if _has_come(self.members[key].back_at(), now)), None)
-        if heir is not None:
-            self._hand_over(heir, now)
+            successor = next((key for key in self._preferred() if _is_past(self.members[key].back_at(), now)), None)
+        if successor is not None:
+            self._transfer(successor, now)
 
-    def _hand_over(self, heir: PublicKey, now: float) -> None:
-        self.owner, self.since = heir, now
+    def _transfer(self, successor: PublicKey, now: float) -> None:
+        self.owner, self.since = successor, now
 
     def _preferred(self) -> tuple[PublicKey, ...]:
         return self.group.members[: self.group.members.index(self.owner)]
 
     def _failures(self) -> Iterator[float | None]:
-        """When the owner fails, unless something comes."""
-        evidence = self.members[self.owner].evidence
-        yield evidence.silent_at()
+        """Yield the times at which the owner fails, unless something is received before."""
+        liveness = self.members[self.owner].liveness
+        yield liveness.silent_at()
         yield self._probe_fails_at()
-        if evidence.keepalive_seconds and evidence.began_at is not None:
-            stale_at = evidence.stale_at()
+        if liveness.keepalive_seconds and liveness.began_at is not None:
+            stale_at = liveness.stale_at()
             if stale_at is None:
-                yield max(evidence.began_at, self.since) + SILENCE_SECONDS
+                yield max(liveness.began_at, self.since) + SILENCE_SECONDS
             else:  # the next keepalive begins a handshake
-                yield stale_at + evidence.keepalive_seconds + SILENCE_SECONDS
+                yield stale_at + liveness.keepalive_seconds + SILENCE_SECONDS
 
     def _probe_fails_at(self) -> float | None:
         answered_at = self.members[self.owner].answered_at
@@ -133,7 +133,7 @@ class _Ownership:
         yield from (self.members[key].back_at() for key in self._preferred())
 
 
-def _has_come(at: float | None, now: float) -> bool:
+def _is_past(at: float | None, now: float) -> bool:
     return at is not None and now >= at
 
 
@@ -145,39 +145,39 @@ class Failover:
         self._ownerships = [_Ownership(group, now) for group in groups]
 
     def regroup(self, groups: Sequence[Group], now: float) -> None:
-        """After a change of the network: an owner stays owner while its group has it and the same prefixes."""
-        there = {ownership.group.allowed_ips: ownership for ownership in self._ownerships}
+        """Apply a change of the network: an owner stays owner while its group contains it and has the same prefixes."""
+        former = {ownership.group.allowed_ips: ownership for ownership in self._ownerships}
         self._now, self._ownerships = now, []
         for group in groups:
-            ownership = there.get(group.allowed_ips) or _Ownership(group, now)
+            ownership = former.get(group.allowed_ips) or _Ownership(group, now)
             ownership.regroup(group, now)
             self._ownerships.append(ownership)
 
     def observe(
         self, peers: Sequence[PeerStatus], now: float, wall: float, answered_at: Mapping[PublicKey, float] = NO_ANSWERS
     ) -> None:
-        """Decides anew, by what the engine says of its peers; `wall` is `now` in seconds since the Unix epoch.
+        """Decide anew from the status of the peers; `wall` is `now` in seconds since the Unix epoch.
 
-        `answered_at` says when the probe of a peer last answered, on the scale of `now`, for peers that are probed
-        every few seconds while they are owners; one that never answered is not judged by it.
+        `answered_at` is when the probe of a peer last answered, on the scale of `now`, for peers that are probed every
+        few seconds while they are owners. A peer that never answered is not judged by it.
         """
         self._now = now
-        there = {peer.public_key: peer for peer in peers}
+        by_key = {peer.public_key: peer for peer in peers}
         for ownership in self._ownerships:
             for key, member in ownership.members.items():
-                member.observe(there.get(key), answered_at.get(key), now, wall)
+                member.observe(by_key.get(key), answered_at.get(key), now, wall)
             ownership.decide(now)
 
     def owners(self) -> tuple[PublicKey, ...]:
-        """The owner of each group, in their order."""
+        """Return the owner of each group, in their order."""
         return tuple(ownership.owner for ownership in self._ownerships)
 
     def standing_by(self) -> frozenset[PublicKey]:
-        """The members of all groups that have no prefixes now."""
+        """Return the members of all groups that have no prefixes now."""
         members = (key for ownership in self._ownerships for key in ownership.group.members)
         return frozenset(members).difference(self.owners())
 
     def next_deadline(self) -> float | None:
-        """When `observe` may decide otherwise even if the engine says the same; None for never."""
+        """Return when `observe` may decide otherwise with an unchanged status; None for never."""
         deadlines = (at for ownership in self._ownerships for at in ownership.deadlines())
         return min((at for at in deadlines if at is not None and at > self._now), default=None)

@@ -13,7 +13,7 @@ from warren.errors import StateError
 
 
 class State(enum.StrEnum):
-    """What a network is doing, in the words of the control socket."""
+    """The lifecycle state of a network, as the control socket names it."""
 
     UNINITIALIZED = "uninitialized"
     STARTING = "starting"
@@ -24,7 +24,7 @@ class State(enum.StrEnum):
 
 
 class Step(enum.Enum):
-    """What can happen to it."""
+    """An event that moves a network to another state."""
 
     START = "connect"
     UP = "come up"
@@ -51,7 +51,7 @@ TRANSITIONS = {
 
 
 def after(state: State, step: Step, network: str) -> State:
-    """The state that follows. Raises StateError, naming the network, where `step` cannot happen."""
+    """Return the state that follows. Raises StateError, which names the network, if `step` is not possible."""
     following = TRANSITIONS.get((state, step))
     if following is None:
         raise StateError(f"network {network} is {state}: it cannot {step.value}", code="network.invalid_state")

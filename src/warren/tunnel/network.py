@@ -1,7 +1,6 @@
-"""What a network of the agent should be (document 000): an interface as the configuration names it, before its keys
-are read, its names are resolved and one of redundant peers is chosen.
+"""The configuration of one network of the agent, before names are resolved and prefix owners are chosen.
 
-Values are checked when they are made, as in config.py. What is wrong between networks is in overlap.py.
+Values are validated when they are created, as in config.py. Conflicts between networks are in overlap.py.
 """
 
 from __future__ import annotations
@@ -47,23 +46,28 @@ PATH_FORM = "expected an absolute path without '..'"
 
 
 def network_name_findings(name: str) -> Iterator[Finding]:
-    """A finding if `name` cannot name a network."""
+    """Yield a finding if `name` cannot name a network."""
     if not NETWORK_NAME.fullmatch(name):
         yield Finding("name", f"{name!r} cannot name a network", "expected 1 to 64 of A-Z a-z 0-9 _ -")
     elif name == RESERVED_NAME:
-        yield Finding("name", "is kept for the peers of a network", "expected [[network.NAME.peers]], or another name")
+        yield Finding(
+            "name", "is reserved for the peers of a network", "expected [[network.NAME.peers]], or another name"
+        )
 
 
 def peer_name_findings(name: str) -> Iterator[Finding]:
-    """A finding if `name` would not be one thing on one line, in tables and as a label of metrics."""
+    """Yield a finding if `name` would not fit on one line of a table, or into a label of metrics."""
     if not (0 < len(name) <= PEER_NAME_CHARACTERS and name.isprintable() and name == name.strip()):
         yield Finding("name", "cannot name a peer", f"expected 1 to {PEER_NAME_CHARACTERS} printable characters")
 
 
 def path_findings(path: str) -> Iterator[Finding]:
-    """A finding if `path` depends on where a program stands, or leads up. It is not repeated: it may be a lost key."""
+    """Yield a finding if `path` is relative or leads up.
+
+    The path is not repeated: it may be a key in the wrong place.
+    """
     if not path.startswith("/") or ".." in path.split("/") or "\0" in path:
-        yield Finding("", "is no path to a file", PATH_FORM)
+        yield Finding("", "is not a valid path", PATH_FORM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ class NetworkPeer:
     allowed_ips: tuple[IPNetwork, ...] = ()
     persistent_keepalive_seconds: int = DEFAULT_KEEPALIVE_SECONDS
     probe: IPAddress | None = None
-    """Where echoes go that measure latency and loss; None leaves the choice to the agent."""
+    """The address whose echoes measure latency and loss; None leaves the choice to the agent."""
 
     def __post_init__(self) -> None:
         key = "persistent_keepalive_seconds"
@@ -90,12 +94,12 @@ class NetworkPeer:
 
 @dataclass(frozen=True, slots=True)
 class NetworkConfig:
-    """One network. Peers that share allowed IPs are redundant, the first being preferred (H-53)."""
+    """One network. Peers that share allowed IPs are redundant, and the first is preferred (H-53)."""
 
     name: str
     private_key_path: str
     enabled: bool = False
-    """`enable_wireguard`: whether the agent brings it up when it starts."""
+    """The key `enable_wireguard`: True if the agent brings the network up when it starts."""
     interface: str = DEFAULT_INTERFACE
     mtu: int = DEFAULT_MTU
     addresses: tuple[IPInterface, ...] = ()
@@ -125,14 +129,14 @@ class NetworkConfig:
         yield from _between(self.peers)
 
     def _default_route_findings(self) -> Iterator[Finding]:
-        """A default route in a table that is asked for the engine's datagrams too leads them into their own tunnel."""
+        """Yield a finding if a default route would lead the engine's own datagrams into their tunnel."""
         prefixes = [prefix for peer in self.peers for prefix in peer.allowed_ips]
         yield from policy_findings(self.fwmark, self.table, prefixes)
         if self.table in SYSTEM_TABLES and any(prefix.prefixlen == 0 for prefix in prefixes):
             problem = (
-                f"{self.table} is a table of the system's own: a default route there takes the tunnel's own packets"
+                f"{self.table} is a system table: a default route there leads the tunnel's packets into the tunnel"
             )
-            yield Finding("table", problem, "expected auto, or a table that rules of your own lead to")
+            yield Finding("table", problem, "expected auto, or a table that your own policy rules use")
 
 
 def _named(key: str, findings: Iterator[Finding]) -> Iterator[Finding]:
@@ -140,30 +144,30 @@ def _named(key: str, findings: Iterator[Finding]) -> Iterator[Finding]:
 
 
 def _between(peers: Sequence[NetworkPeer]) -> Iterator[Finding]:
-    """What is wrong between peers of one network; the same prefixes at several are not (H-53)."""
+    """Yield the conflicts between peers of one network; the same prefixes at several peers are none (H-53)."""
     yield from peer_findings(None, [PeerConfig(peer.public_key) for peer in peers])
     names: set[str] = set()
     for number, peer in enumerate(peers):
         if peer.name in names:
-            yield Finding(f"peers[{number}].name", f"{peer.name!r} stands twice", "expected a name for each peer")
+            yield Finding(f"peers[{number}].name", f"{peer.name!r} is a duplicate", "expected a name for each peer")
         names.add(peer.name)
     yield from _shared_in_part(peers)
 
 
 def _shared_in_part(peers: Sequence[NetworkPeer]) -> Iterator[Finding]:
-    """Prefixes that two peers share and others that they do not: neither can stand in for the other."""
+    """Yield the prefixes of peers that share only some of them: neither peer can replace the other."""
     owners: dict[IPNetwork, NetworkPeer] = {}
     for number, peer in enumerate(peers):
         for position, prefix in enumerate(peer.allowed_ips):
             owner = owners.setdefault(prefix, peer)
             if set(owner.allowed_ips) != set(peer.allowed_ips):
-                problem = f"{prefix} is at {owner.name} too, which has others besides or fewer"
-                expected = "expected all the same where peers stand in for each other, else each prefix at one peer"
+                problem = f"{prefix} is also at {owner.name}, whose other prefixes differ"
+                expected = "expected the same prefixes at redundant peers, else each prefix at one peer"
                 yield Finding(f"peers[{number}].allowed_ips[{position}]", problem, expected)
 
 
 def no_such_network(name: str, known: Iterable[str]) -> StateError:
-    """The error that names those there are."""
+    """Return the error for an unknown network, which names the known ones."""
     others = ", ".join(known)
     return StateError(
         f"there is no network {name}, {f'only: {others}' if others else 'nor any other'}", code="network.unknown"

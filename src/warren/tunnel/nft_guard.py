@@ -1,8 +1,8 @@
-"""What stands before a default route, as wg-quick(8) has it: a table of nftables for each version of IP.
+"""The nftables guard of a default route, as in wg-quick(8): one table for each version of IP.
 
-It drops packets to the interface's own addresses that come by another link, so that nobody on the path can guess at
-the tunnel's connections (CVE-2019-14899); and answers to the engine's datagrams get the engine's mark, so that a strict
-check of the reverse path (RFC 3704, section 2.2) asks for the way back of the engine, which is not the tunnel.
+It drops packets to the interface's own addresses that arrive on another link, so that nobody on the path can probe the
+tunnel's connections (CVE-2019-14899). It also marks answers to the engine's datagrams with the engine's mark, so that
+a strict reverse path check (RFC 3704, section 2.2) looks up the engine's route and not the tunnel's.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from warren.tunnel.routes import rules_for
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """The table of one interface and version of IP."""
+    """The table of one interface and one version of IP."""
 
     link: str
     version: int
     fwmark: int
     addresses: tuple[IPAddress, ...]
-    """Of the interface; of that version."""
+    """The interface's addresses of that version."""
 
 
 def guards_for(config: InterfaceConfig) -> tuple[Guard, ...]:
-    """One for each version whose default route has rules."""
+    """Return one guard for each version of IP whose default route has rules."""
     marks = {rule.version: rule.fwmark for rule in rules_for(config)}
     return tuple(Guard(config.name, version, marks[version], _addresses(config, version)) for version in sorted(marks))
 

@@ -1,9 +1,10 @@
-"""What successive looks at a peer's counters say of it.
+"""The liveness of a peer, from successive observations of its counters.
 
-WireGuard never answers a keepalive. All else it answers within KEEPALIVE_TIMEOUT, 10 s: data with data or with a
-keepalive, an initiation with a response (paper, section 6.5). So a peer is silent when we sent more than keepalives and
-nothing authenticated came back for 15 s; WireGuard itself begins a new handshake then. What an engine counts as
-received is authentic. A handshake is timed by when it was seen, so a wall clock that is set makes no peer old or young.
+WireGuard never answers a keepalive. Everything else is answered within KEEPALIVE_TIMEOUT, 10 s: data by data or a
+keepalive, an initiation by a response (paper, section 6.5). So a peer is silent if more than keepalives was sent and
+nothing authenticated came back for 15 s, when WireGuard itself starts a new handshake. Bytes that an engine counts as
+received are authentic. A handshake is timed by its observation, so a change of the wall clock makes no peer older or
+younger.
 """
 
 from __future__ import annotations
@@ -19,22 +20,25 @@ KEEPALIVE_BYTES = 32  # a header of 16 and a tag of 16, with nothing between
 
 @dataclass(frozen=True, slots=True)
 class Liveness:
-    """What is known of one peer. Times are monotonic seconds; None is never."""
+    """The liveness of one peer. Times are monotonic seconds; None is never."""
 
     began_at: float | None = None
-    """When it was first seen, or its counters began anew."""
+    """When it was first observed, or its counters were reset."""
     seen_at: float | None = None
     rx_bytes: int = 0
     tx_bytes: int = 0
     keepalive_seconds: int = 0
     unanswered_since: float | None = None
-    """When something was sent that wants an answer, if nothing has come since."""
+    """When something was sent that requires an answer, if nothing was received since."""
     latest_handshake: float | None = None
-    """As the engine tells it, by the wall clock."""
+    """The engine's time of the last handshake, by the wall clock."""
     handshake_at: float | None = None
 
     def after(self, peer: PeerStatus, now: float, wall: float) -> Liveness:
-        """With what `peer` says at `now`; `wall` is the same moment in seconds since the Unix epoch."""
+        """Return the liveness after an observation.
+
+        `wall` is `now` in seconds since the Unix epoch.
+        """
         if peer.rx_bytes < self.rx_bytes or peer.tx_bytes < self.tx_bytes:  # another engine, or the peer was made anew
             return Liveness().after(peer, now, wall)
         return replace(
@@ -57,7 +61,7 @@ class Liveness:
         return self.unanswered_since
 
     def _wants_answer(self, peer: PeerStatus, now: float) -> bool:
-        """True if what went out since the last look is more than the keepalives that can be in it."""
+        """Return True if more was sent since the last observation than the keepalives that can be in it."""
         interval = min(peer.persistent_keepalive_seconds or PASSIVE_SECONDS, PASSIVE_SECONDS)
         elapsed = 0.0 if self.seen_at is None else now - self.seen_at
         keepalives = 1 + int(elapsed // interval)
@@ -70,19 +74,19 @@ class Liveness:
         return now - (age if self.seen_at is None else min(age, now - self.seen_at))
 
     def silent_at(self) -> float | None:
-        """From when on it counts as silent, unless something comes."""
+        """Return when it counts as silent, unless something is received before; None for never."""
         return None if self.unanswered_since is None else self.unanswered_since + SILENCE_SECONDS
 
     def is_silent(self, now: float) -> bool:
-        """True if what we sent was not answered for 15 s."""
+        """Return True if data that was sent had no answer for 15 s."""
         at = self.silent_at()
         return at is not None and now >= at
 
     def stale_at(self) -> float | None:
-        """From when on no session with it can exist, unless there is a handshake."""
+        """Return when its session has ended for certain, unless there is a handshake; None without a session."""
         return None if self.handshake_at is None else self.handshake_at + SESSION_SECONDS
 
     def is_fresh(self, now: float) -> bool:
-        """True while a session with it can exist."""
+        """Return True while a session with it can exist."""
         at = self.stale_at()
         return at is not None and now < at

@@ -1,8 +1,8 @@
-"""The ordered difference between what an interface should be and what it is.
+"""The ordered difference between the desired and the observed state of an interface.
 
-`plan()` is pure; `tunnel/io/apply.py` carries its steps out. What goes, goes first; routes come last, when all that
-they lead to is ready. A policy rule or a guard comes after its default route and goes before it, so one without such a
-route is one whose interface is gone. A peer in which nothing differs is not named, so its session survives.
+`plan()` is pure; `tunnel/io/apply.py` applies its steps. Removals come first, and routes last, when everything that
+they lead to is ready. A policy rule or a guard is added after its default route and removed before it, so a rule
+without such a route belongs to an interface that is gone. An unchanged peer is not named, so its session survives.
 """
 
 from __future__ import annotations
@@ -19,37 +19,37 @@ from warren.tunnel.status import InterfaceStatus, LinkStatus, PeerStatus
 
 @dataclass(frozen=True, slots=True)
 class CreateInterface:
-    """Make the link and start its engine."""
+    """Create the link and start its engine."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class RemoveInterface:
-    """End the engine and its link; addresses and routes go with it, rules do not."""
+    """Stop the engine and delete its link; addresses and routes go with it, rules do not."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class PeerChange:
-    """What changes in one peer; None is "as it is". A peer that is not there is made."""
+    """The change of one peer; None leaves a field as it is. An unknown peer is created."""
 
     public_key: PublicKey
     remove: bool = False
-    """Takes the peer away; all else is then ignored."""
+    """Removes the peer; all other fields are then ignored."""
     preshared_key: PresharedKey | None = None
-    """`PresharedKey.none()` takes it away."""
+    """`PresharedKey.none()` removes it."""
     endpoint: Endpoint | None = None
     """An address; a name is refused."""
     allowed_ips: tuple[IPNetwork, ...] | None = None
-    """All of them."""
+    """The whole list."""
     persistent_keepalive_seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class InterfaceChange:
-    """What changes in the engine, whole or not at all; None is "as it is"."""
+    """The change of the engine, whole or not at all; None leaves a field as it is."""
 
     private_key: PrivateKey | None = None
     listen_port: int | None = None
@@ -59,21 +59,21 @@ class InterfaceChange:
 
 @dataclass(frozen=True, slots=True)
 class SetMtu:
-    """Octets of the largest packet inside the tunnel."""
+    """Set the size of the largest packet inside the tunnel, in bytes."""
 
     mtu: int
 
 
 @dataclass(frozen=True, slots=True)
 class AddAddress:
-    """Give the link an address."""
+    """Add an address to the link."""
 
     address: IPInterface
 
 
 @dataclass(frozen=True, slots=True)
 class RemoveAddress:
-    """Take an address away."""
+    """Remove an address from the link."""
 
     address: IPInterface
 
@@ -85,42 +85,42 @@ class SetUp:
 
 @dataclass(frozen=True, slots=True)
 class AddRoute:
-    """Lead packets into the link."""
+    """Add a route into the link."""
 
     route: Route
 
 
 @dataclass(frozen=True, slots=True)
 class RemoveRoute:
-    """Lead them there no more."""
+    """Remove a route into the link."""
 
     route: Route
 
 
 @dataclass(frozen=True, slots=True)
 class AddRule:
-    """Have packets look for a route in another table."""
+    """Add a policy rule."""
 
     rule: Rule
 
 
 @dataclass(frozen=True, slots=True)
 class RemoveRule:
-    """Have them look there no more."""
+    """Remove a policy rule."""
 
     rule: Rule
 
 
 @dataclass(frozen=True, slots=True)
 class SetGuard:
-    """Have a guard before a default route, in the place of the one that is there for that version of IP."""
+    """Set the guard of a default route, replacing the one of that version of IP."""
 
     guard: Guard
 
 
 @dataclass(frozen=True, slots=True)
 class RemoveGuard:
-    """Have none there."""
+    """Remove the guard of a default route."""
 
     link: str
     version: int
@@ -144,14 +144,14 @@ Step = (
 
 
 def plan(desired: InterfaceConfig | None, observed: InterfaceStatus | None) -> tuple[Step, ...]:
-    """The steps from `observed` to `desired`; none if there is no difference. None stands for "no such interface".
+    """Return the steps from `observed` to `desired`; None stands for an interface that does not exist.
 
-    Raises ValueError for two names: an interface is not renamed.
+    Raises ValueError for different names: an interface is not renamed.
     """
     if desired is None:
         if observed is None:
             return ()
-        return (*_rules_to_go((), observed), *_guards_to_go((), observed), RemoveInterface(observed.name))
+        return (*_rules_to_remove((), observed), *_guards_to_remove((), observed), RemoveInterface(observed.name))
     if observed is None:
         return (CreateInterface(desired.name), *_difference(desired, InterfaceStatus(desired.name)))
     if observed.name != desired.name:
@@ -164,11 +164,11 @@ def _difference(desired: InterfaceConfig, observed: InterfaceStatus) -> Iterator
     routes, present = routes_for(desired), set(link.routes)
     rules = rules_for(desired)
     unwanted = present.difference(routes)
-    yield from _rules_to_go(rules, observed)
+    yield from _rules_to_remove(rules, observed)
     guards = guards_for(desired) if observed.guards is not None else ()
-    yield from _guards_to_go(guards, observed)
+    yield from _guards_to_remove(guards, observed)
     yield from (RemoveRoute(route) for route in link.routes if route in unwanted)
-    yield from (RemoveAddress(address) for address in link.addresses if _is_to_go(address, desired))
+    yield from (RemoveAddress(address) for address in link.addresses if _must_remove(address, desired))
     change = _engine_change(desired, observed)
     if change != InterfaceChange():
         yield change
@@ -182,20 +182,23 @@ def _difference(desired: InterfaceConfig, observed: InterfaceStatus) -> Iterator
     yield from (AddRule(rule) for rule in rules if rule not in observed.rules)
 
 
-def _rules_to_go(wanted: tuple[Rule, ...], observed: InterfaceStatus) -> Iterator[RemoveRule]:
-    """The last one asked goes first: without the one before it, it would take packets that have a better route."""
+def _rules_to_remove(wanted: tuple[Rule, ...], observed: InterfaceStatus) -> Iterator[RemoveRule]:
+    """Yield the rules to remove, the last one first.
+
+    Without the rule before it, it would take packets that have a better route.
+    """
     unwanted = (rule for rule in observed.rules if rule not in wanted)
     yield from (RemoveRule(rule) for rule in sorted(unwanted, key=lambda rule: -rule.priority))
 
 
-def _guards_to_go(wanted: tuple[Guard, ...], observed: InterfaceStatus) -> Iterator[RemoveGuard]:
-    """One that is only to be another is set anew."""
+def _guards_to_remove(wanted: tuple[Guard, ...], observed: InterfaceStatus) -> Iterator[RemoveGuard]:
+    """Yield the guards to remove; a guard that only changes is set anew."""
     versions = {guard.version for guard in wanted}
-    there = (guard for guard in observed.guards or () if guard.version not in versions)
-    yield from (RemoveGuard(guard.link, guard.version) for guard in there)
+    existing = (guard for guard in observed.guards or () if guard.version not in versions)
+    yield from (RemoveGuard(guard.link, guard.version) for guard in existing)
 
 
-def _is_to_go(address: IPInterface, desired: InterfaceConfig) -> bool:
+def _must_remove(address: IPInterface, desired: InterfaceConfig) -> bool:
     # A link that speaks IPv6 has an address of its own making (RFC 4862, section 5.3): the kernel's, not ours.
     made_by_the_kernel = address.version == 6 and address.is_link_local
     return address not in desired.addresses and not made_by_the_kernel
@@ -214,11 +217,11 @@ def _engine_change(desired: InterfaceConfig, observed: InterfaceStatus) -> Inter
 
 
 def _peer_changes(desired: InterfaceConfig, observed: InterfaceStatus) -> Iterator[PeerChange]:
-    there = {peer.public_key: peer for peer in observed.peers}
+    existing = {peer.public_key: peer for peer in observed.peers}
     wanted = {peer.public_key for peer in desired.peers}
-    yield from (PeerChange(key, remove=True) for key in there if key not in wanted)
+    yield from (PeerChange(key, remove=True) for key in existing if key not in wanted)
     for peer in desired.peers:
-        before = there.get(peer.public_key)
+        before = existing.get(peer.public_key)
         change = _peer_change(peer, before or PeerStatus(peer.public_key))
         if before is None or change != PeerChange(peer.public_key):
             yield change
@@ -235,7 +238,7 @@ def _peer_change(peer: PeerConfig, before: PeerStatus) -> PeerChange:
     )
 
 
-def _preshared_change(wanted: PresharedKey | None, there: PresharedKey | None) -> PresharedKey | None:
+def _preshared_change(wanted: PresharedKey | None, present: PresharedKey | None) -> PresharedKey | None:
     none = PresharedKey.none()
-    wanted, there = none if wanted is None else wanted, none if there is None else there
-    return wanted if wanted != there else None
+    wanted, present = none if wanted is None else wanted, none if present is None else present
+    return wanted if wanted != present else None

@@ -1,11 +1,11 @@
-"""When the names of endpoints are asked again, and what becomes of the answers (H-12).
+"""When the names of endpoints are resolved, and how the answers are used (H-12).
 
-- A name is asked when the network connects, when the session with its peer has ended while traffic is wanted, when the
-  peer is silent, and after a send that failed; between two questions are 1 s to 60 s, doubling, until the peer answers.
-- A name that does not resolve leaves its peer pending, with the reason, and takes nothing from it.
-- An answer changes the endpoint of its own peer alone, and not even that while handshakes succeed: then the peer is
-  where it was last heard from. Only a new name in the configuration counts at once.
-- An endpoint that is an address is its own answer, so a peer that roamed and fell silent is looked for there again.
+- A name is resolved when the network connects, when the session with its peer has ended while traffic is wanted, when
+  the peer is silent, and after a send that failed. Two attempts are 1 s to 60 s apart, doubling until the peer answers.
+- A name that does not resolve leaves its peer pending, with the reason, and changes nothing else.
+- An answer changes the endpoint of its own peer only, and not while handshakes succeed: then the peer is where it was
+  last heard from. Only a new name in the configuration takes effect at once.
+- An endpoint that is an address is its own answer, so a peer that roamed and fell silent is tried there again.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from warren.tunnel.peer_liveness import Liveness
 from warren.tunnel.status import PeerStatus
 
 RETRY = BackoffPolicy.exponential(1.0, 60.0)
-"""Between two questions without a handshake."""
+"""The delays between two attempts without a handshake."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Where is this endpoint? Asked for one peer; the answer must name it."""
+    """A name to resolve for one peer; the answer must name it."""
 
     peer: PublicKey
     endpoint: Endpoint
@@ -35,46 +35,46 @@ class Question:
 
 @dataclass(slots=True)
 class _Search:
-    """For the address of one peer."""
+    """The search for the address of one peer."""
 
     endpoint: Endpoint
-    evidence: Liveness = field(default_factory=Liveness)
-    configured_anew: bool = False
-    answered: bool = False
+    liveness: Liveness = field(default_factory=Liveness)
+    is_new: bool = False
+    was_answered: bool = False
     asking: bool = False
     send_failed: bool = False
     attempts: int = 0
     not_before: float = -math.inf
-    found: Endpoint | None = None
-    """What the engine is still to be told."""
+    address: Endpoint | None = None
+    """The address that the engine does not have yet."""
     reason: str | None = None
 
     def observe(self, peer: PeerStatus, now: float, wall: float) -> None:
-        self.evidence = self.evidence.after(peer, now, wall)
-        if self.found is not None and peer.endpoint == self.found:
-            self.found, self.configured_anew = None, False
-        if self.is_well(now) and not self.configured_anew:
-            self.found = self.reason = None
+        self.liveness = self.liveness.after(peer, now, wall)
+        if self.address is not None and peer.endpoint == self.address:
+            self.address, self.is_new = None, False
+        if self.is_alive(now) and not self.is_new:
+            self.address = self.reason = None
             self.attempts, self.not_before, self.send_failed = 0, -math.inf, False
 
-    def is_well(self, now: float) -> bool:
-        """True while handshakes succeed."""
-        return self.evidence.is_fresh(now) and not self.evidence.is_silent(now)
+    def is_alive(self, now: float) -> bool:
+        """Return True while handshakes succeed."""
+        return self.liveness.is_fresh(now) and not self.liveness.is_silent(now)
 
     def due_at(self) -> float | None:
-        """When to ask; None while nothing calls for it, and while the answer is awaited."""
+        """Return when to resolve; None while there is no reason to, and while an answer is awaited."""
         needed_at = min(self._needs(), default=None)
         return None if needed_at is None or self.asking else max(needed_at, self.not_before)
 
     def _needs(self) -> Iterator[float]:
-        silent_at, stale_at = self.evidence.silent_at(), self.evidence.stale_at()
-        if self.send_failed or (self.configured_anew and self.found is None):
+        silent_at, stale_at = self.liveness.silent_at(), self.liveness.stale_at()
+        if self.send_failed or (self.is_new and self.address is None):
             yield -math.inf
-        if not self.answered:
+        if not self.was_answered:
             yield -math.inf if stale_at is None else stale_at
         if silent_at is not None:
             yield silent_at
-        if stale_at is not None and self.evidence.keepalive_seconds:
+        if stale_at is not None and self.liveness.keepalive_seconds:
             yield stale_at
 
     def ask(self, now: float, jitter: float) -> None:
@@ -83,9 +83,9 @@ class _Search:
         self.asking, self.send_failed = True, False
 
     def answer(self, address: Endpoint, now: float) -> None:
-        self.asking, self.answered, self.reason = False, True, None
-        if self.configured_anew or not self.is_well(now):
-            self.found = address
+        self.asking, self.was_answered, self.reason = False, True, None
+        if self.is_new or not self.is_alive(now):
+            self.address = address
 
 
 class Resolution:
@@ -95,33 +95,36 @@ class Resolution:
         self._searches = {peer.public_key: _Search(peer.endpoint) for peer in peers if peer.endpoint is not None}
 
     def change(self, peers: Sequence[NetworkPeer]) -> None:
-        """After a change of the configuration: what did not change goes on, a new endpoint counts at once."""
+        """Apply another configuration: unchanged endpoints go on, a new one takes effect at once."""
         before, self._searches = self._searches, {}
         for peer in peers:
             if peer.endpoint is None:
                 continue
             search = before.get(peer.public_key, _Search(peer.endpoint))
             if search.endpoint != peer.endpoint:
-                search = _Search(peer.endpoint, evidence=search.evidence, configured_anew=True)
+                search = _Search(peer.endpoint, liveness=search.liveness, is_new=True)
             self._searches[peer.public_key] = search
 
     def observe(self, peers: Sequence[PeerStatus], now: float, wall: float) -> None:
-        """What the engine says; `wall` is `now` in seconds since the Unix epoch. To be told after each change of it."""
+        """Take the status of the peers; `wall` is `now` in seconds since the Unix epoch.
+
+        To be called after each change.
+        """
         for peer in peers:
             search = self._searches.get(peer.public_key)
             if search is not None:
                 search.observe(peer, now, wall)
 
     def send_failed(self, peer: PublicKey) -> None:
-        """A datagram to the peer could not be sent, or its handshake was given up."""
+        """Record that a datagram to the peer could not be sent, or that its handshake was given up."""
         search = self._searches.get(peer)
         if search is not None:
             search.send_failed = True
 
     def take_questions(self, now: float, jitter: float) -> tuple[Question, ...]:
-        """What to ask now, each to be answered by `answered` or `failed`; `jitter` is from [0, 1).
+        """Return the names to resolve now, each to be answered by `answered` or `failed`; `jitter` is from [0, 1).
 
-        Endpoints that are addresses are not asked for: `endpoints` has them at once.
+        Endpoints that are addresses need no lookup: `endpoints` has them at once.
         """
         questions: list[Question] = []
         for key, search in self._searches.items():
@@ -136,13 +139,13 @@ class Resolution:
         return tuple(questions)
 
     def answered(self, question: Question, address: Endpoint, now: float) -> None:
-        """The name has this address. An answer that nobody waits for any more is forgotten."""
+        """Record the address of a name. An answer that is no longer awaited is dropped."""
         search = self._asked(question)
         if search is not None:
             search.answer(address, now)
 
     def failed(self, question: Question, reason: str) -> None:
-        """The name does not resolve, in a sentence for a person."""
+        """Record why a name does not resolve, as a sentence for a person."""
         search = self._asked(question)
         if search is not None:
             search.asking, search.reason = False, reason
@@ -152,13 +155,13 @@ class Resolution:
         return search if search is not None and search.asking and search.endpoint == question.endpoint else None
 
     def endpoints(self) -> dict[PublicKey, Endpoint]:
-        """What the engine is to be told; every other peer keeps the endpoint that it has."""
-        return {key: search.found for key, search in self._searches.items() if search.found is not None}
+        """Return the endpoints to set; every other peer keeps its endpoint."""
+        return {key: search.address for key, search in self._searches.items() if search.address is not None}
 
     def pending(self) -> dict[PublicKey, str]:
-        """The peers whose names did not resolve when last asked and that have not been heard from since, and why."""
+        """Return the peers whose names did not resolve last time and that were not heard from since, and why."""
         return {key: search.reason for key, search in self._searches.items() if search.reason is not None}
 
     def next_deadline(self) -> float | None:
-        """When to take questions again; None for not before something is observed."""
+        """Return when to take questions again; None for not before the next observation."""
         return min((at for search in self._searches.values() if (at := search.due_at()) is not None), default=None)

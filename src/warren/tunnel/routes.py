@@ -1,8 +1,8 @@
-"""Which routes and policy rules follow from allowed IPs.
+"""The routes and policy rules that follow from allowed IPs.
 
 A default route in the main table would lead the engine's own datagrams into the tunnel that they carry. It goes into a
-table of the interface's own, as with wg-quick(8), and two rules lead there: what does not carry the interface's mark
-takes a route of the main table if there is one more specific than a default route, and the interface's table if not.
+table of the interface's own, as with wg-quick(8), and two rules lead there: packets without the interface's mark take
+a route of the main table if it is more specific than a default route, else the interface's table.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ WHOLE_MARK = 0xFFFF_FFFF
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Packets to `destination` go into the interface, by the routing table of that number."""
+    """A route to `destination` into the interface, in the routing table of that number."""
 
     destination: IPNetwork
     table: int = MAIN_TABLE
@@ -28,29 +28,29 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Packets of IP `version` whose mark is `fwmark`, or is not, look for a route in `table`, as ip-rule(8) has it.
+    """A policy rule (ip-rule(8)): packets of IP `version` with or without the mark `fwmark` use `table`.
 
-    The mark belongs to one interface, and so the rule does.
+    The mark, and so the rule, belongs to one interface.
     """
 
     version: int
     fwmark: int
     table: int
     priority: int
-    """Lower ones are asked first."""
+    """Lower ones come first."""
     suppress_prefix_length: int | None = None
-    """Routes whose prefix is this long or shorter do not count."""
+    """Routes with a prefix of this length or shorter are ignored."""
     invert: bool = True
-    """For the packets that do not have the mark."""
+    """True for packets without the mark."""
     fwmask: int = WHOLE_MARK
     """The bits of the mark that are compared."""
 
 
 def routes_for(config: InterfaceConfig) -> tuple[Route, ...]:
-    """One route for each allowed prefix, most specific first, so that none is ever wider than what is ready behind it.
+    """Return one route for each allowed prefix, the most specific first: no wider one precedes a narrower one.
 
-    With table "auto" a prefix that is the network of one of the interface's own addresses is left out, since the kernel
-    makes that route with the address, and a default route goes into the interface's own table. "off" gives none.
+    With table "auto", the network of an interface address is left out, as the kernel adds that route with the address,
+    and a default route goes into the interface's own table. With "off" there are no routes.
     """
     if config.table == "off":
         return ()
@@ -64,7 +64,7 @@ def routes_for(config: InterfaceConfig) -> tuple[Route, ...]:
 
 
 def rules_for(config: InterfaceConfig) -> tuple[Rule, ...]:
-    """Two for each default route with table "auto", in the order in which they are asked."""
+    """Return two rules for each default route with table "auto", in the order of their evaluation."""
     mark = policy_table(config)
     if mark is None:
         return ()
@@ -74,9 +74,9 @@ def rules_for(config: InterfaceConfig) -> tuple[Rule, ...]:
 
 
 def policy_table(config: InterfaceConfig) -> int | None:
-    """The table of a default route with table "auto", whose number is the interface's mark too; None without one.
+    """Return the table of a default route with table "auto", which is also the interface's mark; None without one.
 
-    Without a mark in the configuration it is 51820; who brings an interface up may have chosen one that is free.
+    Without a mark in the configuration it is 51820; the caller may have chosen another one that is free.
     """
     connected = {address.network for address in config.addresses}
     if config.table != "auto" or connected.issuperset(default_routes(config)):
@@ -85,7 +85,7 @@ def policy_table(config: InterfaceConfig) -> int | None:
 
 
 def default_routes(config: InterfaceConfig) -> tuple[IPNetwork, ...]:
-    """The allowed prefixes that would take all traffic of a family, in the order of the peers."""
+    """Return the allowed prefixes that take all traffic of an IP version, in the order of the peers."""
     return tuple(prefix for prefix in _allowed_prefixes(config) if prefix.prefixlen == 0)
 
 

@@ -1,4 +1,4 @@
-"""What an interface is at one moment, and what follows from it."""
+"""The observed state of an interface."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ SESSION_SECONDS = 180  # REJECT_AFTER_TIME (paper, section 6.1): no session live
 
 @dataclass(frozen=True, slots=True)
 class PeerStatus:
-    """One peer, as the engine sees it."""
+    """One peer, as its engine reports it."""
 
     public_key: PublicKey
     preshared_key: PresharedKey | None = None
     endpoint: Endpoint | None = None
-    """Where it was last heard from, or told to be."""
+    """The address that it was last heard from, or that was configured."""
     allowed_ips: tuple[IPNetwork, ...] = ()
     persistent_keepalive_seconds: int = 0
     latest_handshake: float | None = None
@@ -28,11 +28,11 @@ class PeerStatus:
     tx_bytes: int = 0
 
     def handshake_age_seconds(self, now: float) -> float | None:
-        """How long ago the last handshake was; not below zero when the clock was set back. None is never."""
+        """Return the age of the last handshake, at least 0 if the clock was set back; None if there was none."""
         return None if self.latest_handshake is None else max(0.0, now - self.latest_handshake)
 
     def is_up(self, now: float) -> bool:
-        """True while a session with the peer can exist. A peer with nothing to say is up for 180 s only."""
+        """Return True while a session with the peer can exist. An idle peer is up for 180 s only."""
         age = self.handshake_age_seconds(now)
         return age is not None and age < SESSION_SECONDS
 
@@ -49,7 +49,7 @@ class LinkStatus:
 
 @dataclass(frozen=True, slots=True)
 class InterfaceStatus:
-    """One interface. `link` is None when this network namespace has no link of that name."""
+    """One interface. `link` is None if this network namespace has no link of that name."""
 
     name: str
     public_key: PublicKey | None = None
@@ -58,15 +58,15 @@ class InterfaceStatus:
     peers: tuple[PeerStatus, ...] = ()
     link: LinkStatus | None = None
     rules: tuple[Rule, ...] = ()
-    """Of policy routing, for its default route; those that Warren made."""
+    """The policy rules of its default route that Warren made."""
     guards: tuple[Guard, ...] | None = ()
-    """Before its default routes; None where this kernel has no nf_tables."""
+    """The guards of its default routes; None if this kernel has no nf_tables."""
     offloads_off: tuple[tuple[str, str], ...] = ()
-    """What the engine does without the kernel's help, and why."""
+    """The offloads that the engine does without, and why."""
 
     @property
     def is_up(self) -> bool:
-        """True if packets can pass as far as this host is concerned."""
+        """Return True if packets can pass as far as this host is concerned."""
         return self.link is not None and self.link.up
 
 
@@ -77,7 +77,7 @@ def interface_status(
     rules: tuple[Rule, ...] = (),
     guards: tuple[Guard, ...] | None = (),
 ) -> InterfaceStatus:
-    """What an engine says of itself, joined with its link, rules and guards."""
+    """Return the status of an engine, joined with its link, rules and guards."""
     return InterfaceStatus(
         name,
         public_key=device.public_key,
@@ -92,7 +92,7 @@ def interface_status(
 
 
 def peer_status(peer: DevicePeer) -> PeerStatus:
-    """What an engine says of a peer."""
+    """Return the status of a peer, as an engine reports it."""
     return PeerStatus(
         peer.public_key,
         preshared_key=peer.preshared_key,

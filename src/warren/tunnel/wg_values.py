@@ -1,4 +1,4 @@
-"""How wg(8) and wg-quick(8) write values. Every parser raises ConfigError with one finding that names no key yet."""
+"""Values in the notation of wg(8) and wg-quick(8). Every parser raises ConfigError with one finding without a key."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from warren.tunnel.config import KEEPALIVE, MARK, TABLE, IPInterface, IPNetwork,
 
 
 def refusal(text: str, what: str, expected: str) -> ConfigError:
-    """The error for a text that is not `what`."""
-    return ConfigError([Finding("", f"{redacted_repr(text)} is {what}", f"expected {expected}")])
+    """Return the error for a text that is not `what`, such as "a number"."""
+    return ConfigError([Finding("", f"{redacted_repr(text)} is not {what}", f"expected {expected}")])
 
 
 def parse_digits(text: str, allowed: range, *, base: int = 10) -> int:
-    """An unsigned number in `allowed`, without sign, blank or underscore."""
+    """Parse an unsigned number in `allowed`, without sign, blank or underscore."""
     try:
         value = int(text, base) if text.isascii() and text.isalnum() else None
     except ValueError:
         value = None
     if value is None:
-        raise refusal(text, "no number", f"{allowed.start} to {allowed.stop - 1}")
+        raise refusal(text, "a number", f"{allowed.start} to {allowed.stop - 1}")
     if findings := [*out_of_range("", value, allowed)]:
         raise ConfigError(findings)
     return value
 
 
 def number_in(allowed: range) -> Callable[[str], int]:
-    """A parser of decimal numbers in `allowed`."""
+    """Return a parser of decimal numbers in `allowed`."""
     return lambda text: parse_digits(text, allowed)
 
 
 def parse_fwmark(text: str) -> int:
-    """`off`, a decimal number, or a hexadecimal one after `0x`."""
+    """Parse `off`, a decimal number, or a hexadecimal one after `0x`."""
     if text.lower() == "off":
         return 0
     digits = text.lower().removeprefix("0x")
@@ -41,12 +41,12 @@ def parse_fwmark(text: str) -> int:
 
 
 def parse_keepalive(text: str) -> int:
-    """Seconds, or `off`."""
+    """Parse seconds, or `off`."""
     return 0 if text.lower() == "off" else parse_digits(text, KEEPALIVE)
 
 
 def parse_table(text: str) -> Table:
-    """`auto`, `off`, or the number of a routing table."""
+    """Parse `auto`, `off`, or the number of a routing table."""
     match text.lower():
         case "auto":
             return "auto"
@@ -55,27 +55,27 @@ def parse_table(text: str) -> Table:
         case _ if text.isdigit():
             return parse_digits(text, TABLE)
         case _:
-            raise refusal(text, "no routing table", "auto, off or a number")
+            raise refusal(text, "a routing table", "auto, off or a number")
 
 
 def parse_bool(text: str) -> bool:
-    """`true` or `false`."""
+    """Parse `true` or `false`."""
     if text.lower() not in {"true", "false"}:
-        raise refusal(text, "neither true nor false", "true or false")
+        raise refusal(text, "a boolean", "true or false")
     return text.lower() == "true"
 
 
 def parse_address(text: str) -> IPInterface:
-    """An address of the interface with the length of its network; without one it is one host."""
+    """Parse an address of the interface with its prefix length; without one it is a single host."""
     try:
         return ip_interface(text)
     except ValueError:
-        raise refusal(text, "no address", "IP or IP/LENGTH") from None
+        raise refusal(text, "an address", "IP or IP/LENGTH") from None
 
 
 def parse_allowed_ip(text: str) -> IPNetwork:
-    """A prefix, its host bits masked as wg(8) does; without a length it is one host."""
+    """Parse a prefix, with its host bits masked as in wg(8); without a length it is a single host."""
     try:
         return ip_network(text, strict=False)
     except ValueError:
-        raise refusal(text, "no prefix", "IP or IP/LENGTH") from None
+        raise refusal(text, "a prefix", "IP or IP/LENGTH") from None

@@ -1,8 +1,8 @@
-"""The files of wg-quick(8), read and written.
+"""Files of wg-quick(8), read and written.
 
-Reading follows wg-quick and wg: sections and keys in any case, `#` starts a comment anywhere, lists by comma or by
-several lines, host bits of an allowed IP are masked, an address without a length is one host. Where those two take
-the last of several (a key or a peer said twice) this reader names the line.
+Reading follows wg-quick and wg: sections and keys in any case, `#` starts a comment anywhere, lists are separated by
+commas or lines, host bits of an allowed IP are masked, an address without a length is a single host. Where wg uses the
+last of several values (a duplicate key or peer), this reader reports the line.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class WgQuickFile:
-    """What a file says: the interface, and what wg-quick does besides."""
+    """The content of a file: the interface, and what wg-quick does besides."""
 
     interface: InterfaceConfig
     dns: tuple[str, ...] = ()
@@ -59,11 +59,11 @@ class WgQuickFile:
     """(`PreUp` to `PostDown`, command), in that order of keys."""
     save_config: bool = False
     lines: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
-    """Where each key of [Interface] stands first: for what is said of them later."""
+    """The first line of each key of [Interface], for later findings."""
 
 
 def parse_wgquick(text: str, *, name: str, source: str = "") -> WgQuickFile:
-    """Parses a file for the interface `name`. Raises ConfigError with every finding and its line."""
+    """Parse a file for the interface `name`. Raises ConfigError with every finding and its line."""
     findings = [replace(finding, key="the file's name") for finding in interface_name_findings(name)]
     sections = GRAMMAR.read(text, findings)
     section = _interface_section(sections, findings)
@@ -100,7 +100,7 @@ def _interface_section(sections: Sequence[Section], findings: list[Finding]) -> 
     if not found:
         findings.append(Finding("[Interface]", "is missing", "expected one such section"))
         return Section("Interface", 0)
-    problem = f"stands on line {found[0].line} already"
+    problem = f"duplicate of line {found[0].line}"
     findings += (Finding("[Interface]", problem, "expected it once", again.line) for again in found[1:])
     return found[0]
 
@@ -108,7 +108,7 @@ def _interface_section(sections: Sequence[Section], findings: list[Finding]) -> 
 def _key(
     section: Section, key: str, parse: Callable[[str], T], stand_in: Callable[[], T], findings: list[Finding]
 ) -> T:
-    """A key that must be there. With a stand-in all else can still be judged."""
+    """Return a required key, or a fallback with which everything else can still be checked."""
     if key not in section.entries and section.line:
         problem = f"is missing from this [{section.title}]"
         findings.append(Finding(key, problem, f"expected {key} = 44 base64 characters", section.line))
@@ -118,7 +118,7 @@ def _key(
 
 @dataclass(frozen=True, slots=True)
 class _Peer:
-    """A peer and the lines of those fields that can clash with another's."""
+    """A peer, with the lines of the fields that can conflict with those of another peer."""
 
     config: PeerConfig
     public_key_line: int
@@ -144,7 +144,7 @@ def _some_public_key() -> PublicKey:
 
 
 def _between(own: PublicKey, addresses: Sequence[tuple[IPInterface, int]], peers: Sequence[_Peer]) -> Iterator[Finding]:
-    """The findings between values, in the words and lines of the file."""
+    """Yield the conflicts between values, with the keys and lines of the file."""
     places = {f"addresses[{at}]": ("Address", line) for at, (_, line) in enumerate(addresses)}
     for number, peer in enumerate(peers):
         places[f"peers[{number}].public_key"] = ("PublicKey", peer.public_key_line)
@@ -157,27 +157,28 @@ def _between(own: PublicKey, addresses: Sequence[tuple[IPInterface, int]], peers
 
 
 def _policy(section: Section, fwmark: int, table: Table, peers: Sequence[_Peer]) -> Iterator[Finding]:
-    """The finding about the mark, in the words and line of the file."""
+    """Return the finding about the mark, with the key and line of the file."""
     prefixes = [prefix for peer in peers for prefix in peer.config.allowed_ips]
     for finding in policy_findings(fwmark, table, prefixes):
         yield replace(finding, key="FwMark", line=section.entries["FwMark"][0].line)
 
 
 def unsupported(file: WgQuickFile) -> tuple[Finding, ...]:
-    """What the file asks for and Warren does not do; whoever finds any changes nothing."""
-    asked = {key: "`warren up` runs no commands" for key, _ in file.hooks}
-    asked |= {"DNS": "`warren up` sets no resolvers"} if file.dns else {}
-    asked |= {"SaveConfig": "`warren up` writes no files"} if file.save_config else {}
-    found = [
-        Finding(key, problem, "take it out, or use wg-quick", file.lines.get(key)) for key, problem in asked.items()
-    ]
+    """Yield what the file requests and Warren does not support; the caller changes nothing if there is any."""
+    asked = {key: "`warren up` does not run commands" for key, _ in file.hooks}
+    asked |= {"DNS": "`warren up` does not set name servers"} if file.dns else {}
+    asked |= {"SaveConfig": "`warren up` does not write files"} if file.save_config else {}
+    found = [Finding(key, problem, "remove it, or use wg-quick", file.lines.get(key)) for key, problem in asked.items()]
     return tuple(sorted(found, key=lambda finding: finding.line or 0))
 
 
 def encode_wgquick(file: WgQuickFile) -> str:
-    """The text that `parse_wgquick` reads as `file`. Raises ConfigError if a command or resolver cannot be written."""
+    """Return the text that `parse_wgquick` reads as `file`.
+
+    Raises ConfigError if a command or resolver cannot be written.
+    """
     findings = [
-        Finding(key, "has a '#' or a line break", "expected one line; wg-quick takes '#' for a comment")
+        Finding(key, "contains '#' or a line break", "expected one line; '#' starts a comment in wg-quick")
         for key, text in (*file.hooks, *(("DNS", resolver) for resolver in file.dns))
         if "#" in text or "\n" in text
     ]

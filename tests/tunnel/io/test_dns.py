@@ -207,7 +207,7 @@ def test_what_others_made_of_it_stays(tmp_path: Path, edit: Original, original: 
     host.resolver.apply("production", "wg0", SERVERS)
     edit(host)
     theirs = host.snapshot()
-    with pytest.raises(HostError, match=r"resolv\.conf was changed by others"):
+    with pytest.raises(HostError, match=r"resolv\.conf was changed by another program"):
         host.resolver.verify("production")
     with pytest.raises(HostError) as refused:
         host.resolver.apply("staging", "wg1", OTHERS)
@@ -243,7 +243,7 @@ def test_a_journal_that_cannot_be_read_is_named_and_nothing_is_touched(host: Hos
     (host.state / "dns.json").write_text("{}")
     before = host.snapshot()
     assert codes(host.resolver.recover()) == ["dns.journal_unusable"]
-    with pytest.raises(HostError, match=r"dns\.json: it is no journal of Warren"):
+    with pytest.raises(HostError, match=r"dns\.json: the file is not a journal of Warren"):
         host.resolver.apply("staging", "wg1", OTHERS)
     assert host.snapshot() == before
 
@@ -439,7 +439,7 @@ def test_resolved_is_told_and_the_file_left_alone(resolved: Host) -> None:
 def test_a_file_that_no_longer_leads_to_resolved_is_told(resolved: Host) -> None:
     resolved.resolver.apply("production", "wg0", SERVERS)
     resolved.file.write_text(PLAIN)
-    with pytest.raises(HostError, match="names no longer go the way of resolvectl") as error:
+    with pytest.raises(HostError, match="lookups no longer use resolvectl") as error:
         resolved.resolver.verify("production")
     assert error.value.code == "dns.changed"
     resolved.file.write_text("nameserver 127.0.0.53\n")

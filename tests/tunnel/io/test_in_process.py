@@ -215,7 +215,7 @@ def test_its_link_may_go_before_it(ends: Ends) -> None:
     assert succeeds(ends, DELETED, ends.conf(ends.near)) == [
         "wg0 is down",
         "0",
-        "warren: wg0 is not up: its link was deleted under the program that has it open",
+        "warren: wg0 is not up: its link was deleted while its engine was running",
         "        close it in the program that opened it, or end that program",
         "3",
         "interface.closed the link was deleted",

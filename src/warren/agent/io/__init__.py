@@ -1,1 +1,1 @@
-"""What the daemon asks of the host."""
+"""Input and output of the agent."""

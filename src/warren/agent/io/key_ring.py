@@ -1,4 +1,4 @@
-"""The keys of one network, in its files and in use."""
+"""The keys of one network, as its files hold them and as its interface uses them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DONE = {Step.PREPARE: "prepared", Step.COMMIT: "committed", Step.ABORT: "aborted
 
 
 def read_keys(network: NetworkConfig, keys: KeyAccess) -> NetworkKeys:
-    """Reads every key file of a network. Raises KeyFileError for the first that cannot be used; may block."""
+    """Read every key file of a network; may block. Raises KeyFileError for the first that cannot be used."""
     return NetworkKeys(
         private=read_private_key(Path(network.private_key_path), keys.owners, keys.open),
         preshared={
@@ -29,25 +29,25 @@ def read_keys(network: NetworkConfig, keys: KeyAccess) -> NetworkKeys:
 
 
 class KeyRing:
-    """What is in use, and how far a rotation is. Methods that name a network may block."""
+    """The keys in use, and the stage of a rotation. Methods that take a network may block."""
 
     def __init__(self, keys: KeyAccess) -> None:
         self._keys = keys
         self.held: NetworkKeys | None = None
         self._committed = False
-        """The key was changed, and no handshake has confirmed it yet."""
+        """True if the key was switched and no handshake has confirmed it yet."""
         self._switched: Sequence[PeerStatus] | None = None
-        """The first look after that change."""
+        """The first observation after the switch."""
 
     def read(self, network: NetworkConfig) -> NetworkKeys:
-        """Reads the keys, after mending what a killed process left half done. Raises KeyFileError."""
+        """Read the keys, after completing what a killed process left unfinished. Raises KeyFileError."""
         files = self._keys.rotate(Path(network.private_key_path), Step.RECOVER)
         self.held = read_keys(network, self._keys)
         self._note(files)
         return self.held
 
     def rotate(self, network: NetworkConfig, step: str) -> Rotation:
-        """Goes one step, and holds the key that is to be used then. Raises StateError, KeyFileError."""
+        """Take one step of a rotation, and hold the key to use then. Raises StateError, KeyFileError."""
         wanted = Step(step)
         files = self._keys.rotate(Path(network.private_key_path), wanted)
         self.held = read_keys(network, self._keys)
@@ -56,9 +56,9 @@ class KeyRing:
         return Rotation(network.name, DONE[wanted], shown.to_base64())
 
     def is_confirmed_by(self, status: InterfaceStatus) -> bool:
-        """Whether there was a handshake since the first look at an interface that has the new key.
+        """Return True if there was a handshake since the first observation of the interface with the new key.
 
-        Where the change was not taken yet, handshakes are still the old key's, and say nothing of the new one.
+        While the interface still has the old key, its handshakes confirm nothing.
         """
         if not self._committed or self.held is None:
             return False
@@ -71,11 +71,11 @@ class KeyRing:
         return is_confirmed(self._switched, status.peers)
 
     def confirm(self, network: NetworkConfig) -> None:
-        """The far side knows the new key: the old one goes. Raises KeyFileError."""
+        """Remove the previous key, as a peer has used the new one. Raises KeyFileError."""
         self._note(self._keys.rotate(Path(network.private_key_path), Step.CONFIRM))
 
     def forget(self) -> None:
-        """Holds no key any more, until they are read again: of a network that is down none lies in memory (H-77)."""
+        """Drop the keys: a network that is down has none in memory (H-77)."""
         self.held = self._switched = None
 
     def _note(self, files: KeyFiles) -> None:

@@ -1,1 +1,1 @@
-"""What touches the system: files, names, the engine, netlink. Decides nothing that `warren.tunnel` can decide."""
+"""Input and output of tunnels: files, names, engines, netlink. Decisions are made in `warren.tunnel`."""

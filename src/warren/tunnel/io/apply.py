@@ -1,4 +1,4 @@
-"""Carries a plan out, step by step."""
+"""Apply a plan, step by step."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ IPV6 = Path("/proc/sys/net/ipv6/conf")
 
 
 class Engine(Protocol):
-    """What serves one interface."""
+    """A WireGuard implementation that serves one interface."""
 
     name: str
 
     def create(self) -> None:
-        """Make the link and start; after an error nothing is left."""
+        """Create the link and start; after an error nothing is left."""
 
     def configure(self, change: InterfaceChange) -> None:
         """Change keys, port, mark and peers, whole or not at all."""
 
     def remove(self) -> None:
-        """End, and take the link away."""
+        """Stop, and delete the link."""
 
 
 def apply_steps(steps: Sequence[Step], engine: Engine, netlink: Netlink) -> None:
-    """Carries out `steps` in order. Raises WarrenError where one fails; those behind it are not done."""
+    """Apply `steps` in order. Raises WarrenError for the first that fails; the steps after it are not applied."""
     index: int | None = None
     for step in steps:
         match step:
@@ -103,7 +103,7 @@ def _apply_to_link(
 
 
 def _explained(step: Step, link: str, netlink: Netlink, error: HostError) -> HostError | None:
-    """The same with what the kernel did not say; None where it said all."""
+    """Return a better error where the kernel did not name the reason, else None."""
     match step:
         case AddAddress(address) if address.version == 6:
             return _without_ipv6(link, error)
@@ -117,8 +117,8 @@ def _explained(step: Step, link: str, netlink: Netlink, error: HostError) -> Hos
 
 
 def _without_ipv6(link: str, error: HostError) -> HostError:
-    """The same as what it means where this host has no IPv6, or none for new links; the kernel says that it may not."""
+    """Return an error that names disabled IPv6, for which the kernel only reports a missing permission."""
     with suppress(OSError):
         if (IPV6 / link / "disable_ipv6").read_text().strip() == "0":
             return error
-    return HostError(f"{error}: this host has IPv6 turned off", code="host.no_ipv6", errno=error.errno)
+    return HostError(f"{error}: IPv6 is disabled on this host", code="host.no_ipv6", errno=error.errno)

@@ -1,4 +1,4 @@
-"""Where a network's interface lives: in the kernel, or with our engine in this very process."""
+"""The backend of a network's interface: the kernel's WireGuard, or our engine in this process."""
 
 from __future__ import annotations
 
@@ -14,26 +14,25 @@ from warren.tunnel.network import Backend
 
 
 class LiveEngine(Engine, Protocol):
-    """An engine that can be asked how it is doing."""
+    """An engine whose status can be read."""
 
     backend: Backend
 
     def status(self) -> DeviceStatus:
-        """The engine's part of an interface. Raises InterfaceError once it has ended."""
+        """Return the engine's part of an interface's status. Raises InterfaceError once it has ended."""
 
     @property
     def events(self) -> Events | None:
-        """What happens to it; None if it can only be asked."""
+        """Return the events of the engine, or None if it has none."""
 
 
 def create_engine(
     backend: Backend, name: str, netlink: Netlink, open_driver: OpenDriver = open_no_driver, agent_id: str = ""
 ) -> LiveEngine:
-    """Makes the interface `name`, or takes over what a process that was killed left of it in the kernel.
+    """Create the interface `name`, or take over what a killed process left of it in the kernel.
 
-    `agent_id` marks the links of one agent (link_owner.py). "auto" is the kernel, and our engine where the
-    kernel has no WireGuard. Raises WarrenError, with nothing left; InterfaceError if there is such a link of another,
-    be it another Warren.
+    `agent_id` marks the links of one agent (link_owner.py). "auto" is the kernel, or our engine if the kernel has no
+    WireGuard. Raises WarrenError, with nothing left; InterfaceError if such a link belongs to another program.
     """
     kernel = KernelEngine(name, netlink, agent_id)
     if kernel.take_over():

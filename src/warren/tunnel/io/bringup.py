@@ -1,4 +1,4 @@
-"""Up, whole or not at all."""
+"""Bring an interface up, whole or not at all."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from warren.tunnel.plan import plan
 
 
 def bring_up(config: InterfaceConfig, engine: Engine, netlink: Netlink) -> None:
-    """Makes the interface; what was made before an error is taken away again. Endpoints must be addresses.
+    """Create the interface; after an error everything created before it is removed. Endpoints must be addresses.
 
-    Raises InterfaceError if there is such an interface already, as wg-quick does: a second `up` is more often a slip
+    Raises InterfaceError if such an interface exists already, like wg-quick: a second `up` is more often a mistake
     than a wish to change what runs.
     """
     check_free(config.name, netlink)
@@ -30,12 +30,12 @@ def bring_up(config: InterfaceConfig, engine: Engine, netlink: Netlink) -> None:
 
 
 def check_free(name: str, netlink: Netlink) -> None:
-    """Raises InterfaceError if there is a link of that name, whoever made it."""
+    """Raise InterfaceError if there is a link of that name."""
     link = find_link(name, netlink)
     if link is None:
         return
     if socket_path(name).exists():
         hint = f"take it down first: warren down {name}"
-        raise InterfaceError(f"{name} is up already", code="interface.exists", hint=hint)
-    problem = f"there is a link {name} already, which no userspace WireGuard serves"
+        raise InterfaceError(f"{name} is already up", code="interface.exists", hint=hint)
+    problem = f"the link {name} already exists, and no userspace WireGuard serves it"
     raise InterfaceError(problem, code="interface.exists", hint="choose another name for the interface")

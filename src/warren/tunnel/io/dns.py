@@ -1,4 +1,4 @@
-"""Gives the host a network's DNS servers, and its own back. What it changes is in the journal on the disk before."""
+"""Set the host's DNS servers for a network, and restore its own. The journal is on the disk before each change."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ UNFINISHED = ".resolv.conf.warren"
 
 
 class Resolver:
-    """The resolver of the host below `root`; `state` is a directory of Warren's own, for the journal.
+    """The resolver of the host below `root`; `state` is Warren's own directory, for the journal.
 
-    One at a time. Every method may block.
+    It is for one caller at a time. Every method may block.
     """
 
     def __init__(self, state: Path, root: Path = Path("/")) -> None:
@@ -46,11 +46,10 @@ class Resolver:
         self._programs = DnsPrograms(root)
 
     def apply(self, network: str, interface: str, servers: Sequence[IPAddress]) -> DnsBackend:
-        """Names are asked of `servers` from now on, before those of networks that were applied earlier; says by which
-        way.
+        """Use `servers` for all names, before those of networks that were applied earlier; return the backend.
 
-        What `network` had applied before is replaced. Raises HostError: `dns.changed` if others have changed what
-        Warren wrote, `dns.refused` if the host refuses; nothing of it stays.
+        The former servers of `network` are replaced. Raises HostError, with nothing of it left: `dns.changed` if
+        another program changed what Warren wrote, `dns.refused` if the host refuses.
         """
         journal = self._journal.load()
         before = journal.of(network)
@@ -68,10 +67,10 @@ class Resolver:
         return entry.way
 
     def revert(self, network: str) -> None:
-        """The host has back what it had before `network`; without an entry of that network nothing happens.
+        """Restore what the host had before `network`; without an entry of that network nothing happens.
 
-        Raises HostError: `dns.changed` if others have changed what Warren wrote, which then stays as they made it, and
-        is Warren's no more; `dns.refused` if the host refuses, and then it may be tried again.
+        Raises HostError: `dns.changed` if another program changed what Warren wrote, which is then left alone and no
+        longer Warren's; `dns.refused` if the host refuses, and then a later attempt may succeed.
         """
         journal = self._journal.load()
         entry = journal.of(network)
@@ -84,9 +83,7 @@ class Resolver:
             self._journal.store(journal.without(network))
 
     def recover(self) -> tuple[HostError, ...]:
-        """The host has back what it had before a process that was killed, or a power cut; answers what could not be
-        done.
-        """
+        """Restore what the host had before a killed process or a power cut; return the errors."""
         problems: list[HostError] = []
         try:
             entries = self._journal.recover().entries
@@ -104,7 +101,7 @@ class Resolver:
         return tuple(problems)
 
     def verify(self, network: str) -> None:
-        """Raises HostError `dns.changed` if others have since changed where names of this host go."""
+        """Raise HostError `dns.changed` if another program has changed the servers since."""
         journal = self._journal.load()
         entry = journal.of(network)
         if entry is None:
@@ -113,12 +110,12 @@ class Resolver:
             if not journal.is_ours(take_snapshot(self._file)):
                 raise self._changed(journal)
         elif self._way_of(frozenset((entry.way,))) is not entry.way:
-            problem = f"{self._file} was changed by others: names no longer go the way of {entry.way}"
-            hint = "nothing was overwritten; put it back, or disconnect and connect the network"
+            problem = f"{self._file} was changed by another program: lookups no longer use {entry.way}"
+            hint = "nothing was overwritten; restore it, or disconnect and connect the network"
             raise HostError(problem, code="dns.changed", hint=hint)
 
     def host_servers(self) -> tuple[IPAddress, ...]:
-        """The host's own name servers, without any that a network gave it. Raises HostError."""
+        """Return the host's own name servers, without those of networks. Raises HostError."""
         journal = self._journal.load()
         return journal.host_servers if journal.entries else self._servers_now()
 
@@ -139,7 +136,7 @@ class Resolver:
         return choose_way(state, self._text_of(state), nsswitch, programs)
 
     def _text_of(self, state: FileState) -> bytes:
-        """What a program reads there."""
+        """Return the content that a program reads there."""
         if state.kind is not Kind.LINK:
             return state.content
         target = os.fsdecode(state.content)
@@ -159,7 +156,7 @@ class Resolver:
         try:
             self._programs.run(commands_to_revert(entry))
         except HostError:
-            # With the link, resolved has forgotten all that it was told of it.
+            # resolved forgets the settings of a link that is removed.
             if entry.way is not DnsBackend.RESOLVECTL or (self._root / "sys/class/net" / entry.interface).exists():
                 raise
 
@@ -181,8 +178,9 @@ class Resolver:
             self._journal.store(_with_nothing_written(rest))
 
     def _is_known(self, journal: Journal, here: FileState) -> bool:
-        """True for what Warren wrote, and for what was there before: it was killed before the change, or after undoing
-        it.
+        """Return True for what Warren wrote, and for the original.
+
+        A process that was killed may not have started the change, or have reverted it.
         """
         return not journal.in_file or journal.is_ours(here) or here == journal.original
 
@@ -197,7 +195,7 @@ class Resolver:
         raise self._changed(journal)
 
     def _write(self, journal: Journal, wanted: Journal, here: FileState) -> None:
-        """The file says what `wanted` asks for."""
+        """Write the servers of `wanted` to the file."""
         original = here if journal.original is None else journal.original
         content = resolv_conf(wanted.in_file, self._text_of(original))
         written = (here.content, content) if journal.is_ours(here) else (content,)
@@ -206,13 +204,13 @@ class Resolver:
         self._put(recorded, state, journal, here)
 
     def _put(self, journal: Journal, state: FileState, before: Journal, here: FileState) -> None:
-        """Puts `state` there once `journal` is on the disk. Raises HostError, with all as it was `before`."""
+        """Write `state` once `journal` is on the disk. Raises HostError, with everything as it was `before`."""
         self._journal.store(journal)
         try:
             try:
                 restore_snapshot(self._file, UNFINISHED, state)
             except OSError as error:
-                # A mount point, as in a container, is not to be renamed over.
+                # A mount point, as in a container, cannot be replaced by a rename.
                 if error.errno != errno.EBUSY or state.kind is not Kind.FILE:
                     raise
                 self._journal.store(replace(journal, in_place=True))
@@ -233,12 +231,12 @@ class Resolver:
         return HostError(f"{self._file}: {error.strerror}", code="dns.refused", errno=error.errno)
 
     def _changed(self, journal: Journal) -> HostError:
-        problem = f"{self._file} was changed by others while a network had its DNS servers there"
+        problem = f"{self._file} was changed by another program while a network had its DNS servers there"
         match journal.original:
             case FileState(Kind.FILE):
-                hint = f"nothing was overwritten; when its networks are down, {self._kept} is the file from before"
+                hint = f"nothing was overwritten; when its networks are down, {self._kept} is the former file"
             case FileState(Kind.LINK, content):
-                hint = f"nothing was overwritten; it was a link before: ln -sf {os.fsdecode(content)} {self._file}"
+                hint = f"nothing was overwritten; the former link: ln -sf {os.fsdecode(content)} {self._file}"
             case _:
                 hint = "nothing was overwritten; there was no such file before"
         return HostError(problem, code="dns.changed", hint=hint)
@@ -249,7 +247,7 @@ def _with_nothing_written(journal: Journal) -> Journal:
 
 
 def _read(path: Path) -> bytes:
-    """What is in a file; nothing, if it cannot be read."""
+    """Return the content of a file, or nothing if it cannot be read."""
     try:
         return path.read_bytes()
     except OSError:

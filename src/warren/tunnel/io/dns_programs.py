@@ -1,4 +1,4 @@
-"""resolvectl and resolvconf: found, asked whether they answer, run."""
+"""Find, probe and run resolvectl and resolvconf."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from warren.errors import HostError
 from warren.tunnel.dns import Command
 from warren.tunnel.dns_journal import DnsBackend
 
-# Not the environment's: this runs with privileges.
+# Not PATH of the environment, as this runs with privileges.
 DIRECTORIES = ("usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin", "sbin", "bin")
-PATIENCE_SECONDS = 10  # they answer within milliseconds
+TIMEOUT_SECONDS = 10  # they answer within milliseconds
 
 
 class DnsPrograms:
-    """Those of the host below `root`."""
+    """The programs of the host below `root`."""
 
     def __init__(self, root: Path) -> None:
         self._path = os.pathsep.join(str(root / directory) for directory in DIRECTORIES)
 
     def answering(self) -> frozenset[DnsBackend]:
-        """Those that are there and can be told something."""
+        """Return the programs that exist and answer."""
         return frozenset(way for way in (DnsBackend.RESOLVECTL, DnsBackend.RESOLVCONF) if self._answers(way))
 
     def run(self, commands: Sequence[Command]) -> None:
-        """Runs them in order. Raises HostError where one fails; those behind it are not run."""
+        """Run the commands in order. Raises HostError for the first that fails; those after it are not run."""
         for command in commands:
             self._run(command)
 
@@ -44,7 +44,7 @@ class DnsPrograms:
 
     def _find(self, way: DnsBackend) -> str | None:
         program = shutil.which(way, path=self._path)
-        # systemd has a resolvconf that is resolvectl; where resolved does not answer, that does nothing.
+        # systemd installs resolvectl as resolvconf too; without resolved it has no effect.
         is_other = (
             program is not None
             and way is DnsBackend.RESOLVCONF
@@ -53,7 +53,7 @@ class DnsPrograms:
         return None if is_other else program
 
     def _run(self, command: Command) -> None:
-        said = f"`{command.way} {' '.join(command.arguments)}`"
+        command_line = f"`{command.way} {' '.join(command.arguments)}`"
         try:
             done = subprocess.run(
                 [self._find(command.way) or command.way, *command.arguments],
@@ -62,13 +62,13 @@ class DnsPrograms:
                 capture_output=True,
                 text=True,
                 errors="replace",
-                timeout=PATIENCE_SECONDS,
+                timeout=TIMEOUT_SECONDS,
                 check=False,
             )
         except subprocess.TimeoutExpired as error:
-            raise HostError(f"{said} did not end within {PATIENCE_SECONDS} s", code="dns.refused") from error
+            raise HostError(f"{command_line} did not exit within {TIMEOUT_SECONDS} s", code="dns.refused") from error
         except OSError as error:
-            raise HostError(f"{said}: {error.strerror}", code="dns.refused", errno=error.errno) from error
+            raise HostError(f"{command_line}: {error.strerror}", code="dns.refused", errno=error.errno) from error
         if done.returncode != 0:
-            why = done.stderr.strip() or f"it ended with {done.returncode}"
-            raise HostError(f"{said}: {why}", code="dns.refused")
+            why = done.stderr.strip() or f"exit status {done.returncode}"
+            raise HostError(f"{command_line}: {why}", code="dns.refused")

@@ -1,4 +1,4 @@
-"""The engine in this very process: a tunnel that lives as long as the object that stands for it."""
+"""The engine in this process: a tunnel that lives as long as its object."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from warren.tunnel.plan import InterfaceChange, plan
 from warren.tunnel.status import InterfaceStatus
 
 OpenDriver = Callable[[], int | None]
-"""Opens the driver of TUN, /dev/net/tun, for a process that may not; None if the process is to do it itself."""
+"""Opens the TUN driver, /dev/net/tun, for a process without the permission; None leaves that to the process."""
 
 
 def open_no_driver() -> None:
-    """For a process that may."""
+    """Open nothing, for a process that may open the driver itself."""
 
 
 class InProcessEngine:
@@ -44,13 +44,13 @@ class InProcessEngine:
 
     @property
     def device(self) -> Device:
-        """The device, once it is made. Raises InterfaceError before."""
+        """Return the device. Raises InterfaceError before `create`."""
         if self._device is None:
-            raise InterfaceError(f"{self.name} was not made yet", code="interface.closed")
+            raise InterfaceError(f"{self.name} does not exist yet", code="interface.closed")
         return self._device
 
     def create(self) -> None:
-        """Makes the link and starts the thread."""
+        """Create the link and start the thread."""
         driver = self._open_driver()
         try:
             self._device = Device.open(self.name, driver)
@@ -59,31 +59,33 @@ class InProcessEngine:
                 os.close(driver)
 
     def configure(self, change: InterfaceChange) -> None:
-        """Directly; no socket lies between. Raises HostError: `host.port_privileged` for a port that root alone may."""
+        """Apply a change. Raises HostError: `host.port_privileged` for a port that only root may bind."""
         try:
             self.device.configure(change)
         except HostError as error:
             if error.errno != errno.EACCES or change.listen_port is None:
                 raise
-            problem = f"UDP port {change.listen_port} may be bound by root alone, and this process is not root any more"
+            problem = (
+                f"UDP port {change.listen_port} can only be bound by root, and this process has dropped root privileges"
+            )
             raise HostError(problem, code="host.port_privileged", errno=error.errno) from error
 
     def status(self) -> DeviceStatus:
-        """The engine's part of this moment. Raises InterfaceError once it has ended."""
+        """Return the engine's part of the status. Raises InterfaceError once it has ended."""
         return self.device.status()
 
     @property
     def events(self) -> Events:
-        """What happens to it."""
+        """Return the events of the device."""
         return self.device.events
 
     def remove(self) -> None:
-        """Ends the thread; the link goes with it."""
+        """Stop the thread, which deletes the link."""
         self.device.close()
 
 
 class Tunnel:
-    """An interface that is up until it is closed. `wg show` and `warren status` see it as any other.
+    """An interface that is up until it is closed. `wg show` and `warren status` see it like any other.
 
     It has its own packet thread: a Python that is busy or hangs stops no packet. Any thread may call any method.
     """
@@ -95,29 +97,29 @@ class Tunnel:
 
     @property
     def name(self) -> str:
-        """The link's name."""
+        """Return the name of the link."""
         return self._engine.name
 
     @property
     def events(self) -> Events:
-        """What happened: `drain()` it, or hand `fileno()` to `loop.add_reader`."""
+        """Return the events: `drain()` them, or pass `fileno()` to `loop.add_reader`."""
         return self._engine.events
 
     def status(self) -> InterfaceStatus:
-        """The state of this moment. Raises InterfaceError once it is closed or its link was deleted."""
+        """Return the present status. Raises InterfaceError once it is closed or its link was deleted."""
         return merged(self.name, self._engine.status(), self._netlink)
 
     def reconfigure(self, config: InterfaceConfig) -> None:
-        """Carries out the difference only: sessions of peers in which nothing differs go on without losing a packet.
+        """Apply only the difference: sessions of unchanged peers go on without losing a packet.
 
-        Raises WarrenError; what was done before the step that failed stays.
+        Raises WarrenError; steps before the one that failed stay applied.
         """
         status = self.status()
         desired = with_mark(resolve_endpoints(config), self._netlink, status)
         apply_steps(plan(desired, status), self._engine, self._netlink)
 
     def close(self) -> None:
-        """Takes the interface away; its port is free when this returns. A second time does nothing."""
+        """Remove the interface; its port is free when this returns. A second call does nothing."""
         self._engine.remove()
         sweep(self._netlink)
 
@@ -131,9 +133,9 @@ class Tunnel:
 
 
 def up(source: InterfaceConfig | str | PathLike[str]) -> Tunnel:
-    """Brings up an interface in this process, from a configuration or a file of wg-quick(8). Needs CAP_NET_ADMIN.
+    """Bring up an interface in this process, from a configuration or a file of wg-quick(8). Needs CAP_NET_ADMIN.
 
-    Endpoints with a name are resolved once, now. Raises WarrenError, with nothing left behind.
+    Endpoint names are resolved once, now. Raises WarrenError, with nothing left behind.
     """
     if isinstance(source, InterfaceConfig):
         return Tunnel(source)

@@ -1,4 +1,4 @@
-"""The kernel's own WireGuard: a link that no process serves, and that outlives the one that made it."""
+"""The kernel's WireGuard: a link that no process serves, and that outlives the process that created it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from warren.tunnel.plan import InterfaceChange
 
 
 class KernelEngine:
-    """An `Engine`. It serves a link that another process left behind as well as one that it makes."""
+    """An `Engine` for a link that it creates, or takes over from a process that has ended."""
 
     backend: Backend = "kernel"
-    events = None  # the kernel tells nothing: it can only be asked
+    events = None  # the kernel reports no events
 
     def __init__(self, name: str, netlink: Netlink, agent_id: str = "") -> None:
         self.name = name
@@ -22,7 +22,7 @@ class KernelEngine:
         self._agent_id = agent_id
 
     def take_over(self) -> bool:
-        """Makes the link its own, if a `KernelEngine` made it whose process has ended; False if there is none such.
+        """Take over the link that a `KernelEngine` of an ended process created; return False if there is none.
 
         Raises InterfaceError if that process runs.
         """
@@ -30,17 +30,18 @@ class KernelEngine:
         if link is None or not link.ours:
             return False
         if owner := living_owner(link.alias):
-            hint = "stop that one, or choose another name"
-            problem = f"{self.name} belongs to another Warren, which runs as process {owner}"
+            hint = "stop that process, or choose another name"
+            problem = f"{self.name} belongs to another Warren process, {owner}"
             raise InterfaceError(problem, code="interface.exists", hint=hint)
         self._netlink.set_alias(link.index, own_alias(self._agent_id))
         return True
 
     def create(self) -> None:
-        """Makes the link.
+        """Create the link.
 
-        Raises HostError with the code `engine.no_kernel` where the kernel has no WireGuard, with nothing changed, and
-        InterfaceError if there is a link of that name.
+        Raises:
+            HostError: `engine.no_kernel` if the kernel has no WireGuard, with nothing changed.
+            InterfaceError: There is a link of that name.
         """
         self._netlink.create_wireguard(self.name)
         try:
@@ -50,19 +51,25 @@ class KernelEngine:
             raise
 
     def configure(self, change: InterfaceChange) -> None:
-        """Over generic netlink, in parts; the one that can be refused, the port, comes first. Raises WarrenError."""
+        """Apply a change over generic netlink, in parts; the port, which can be refused, comes first.
+
+        Raises WarrenError.
+        """
         self._netlink.wireguard_set(self.name, change)
 
     def status(self) -> DeviceStatus:
-        """The engine's part of this moment. Raises InterfaceError if the link is gone, or another's."""
+        """Return the engine's part of the status.
+
+        Raises InterfaceError if the link is gone, or belongs to another program.
+        """
         return self._netlink.wireguard_get(self.name)
 
     def remove(self) -> None:
-        """Deletes the link; a second time does nothing. Raises InterfaceError if the link is another's."""
+        """Delete the link; a second call does nothing. Raises InterfaceError if the link belongs to another program."""
         link = find_link(self.name, self._netlink)
         if link is None:
             return
         if not link.ours:
-            problem = f"{self.name} is a link that Warren did not make; it was left alone"
+            problem = f"{self.name} was not created by Warren and was left alone"
             raise InterfaceError(problem, code="interface.not_owned")
         self._netlink.delete_link(link.index)

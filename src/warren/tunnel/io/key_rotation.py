@@ -77,19 +77,19 @@ def recover(path: Path, owners: Owners = None) -> KeyFiles:
 
 def _perform(step: FileStep, path: Path) -> None:
     match step:
-        case FileStep.MAKE_NEXT:
+        case FileStep.CREATE_NEXT:
             write_private_key(next_path(path), PrivateKey.generate())
             _copy_owner(path, next_path(path))
-        case FileStep.DROP_NEXT:
+        case FileStep.REMOVE_NEXT:
             remove_file(next_path(path))
-        case FileStep.KEEP_PREVIOUS:
+        case FileStep.LINK_PREVIOUS:
             link_file(path, previous_path(path).name)
         case FileStep.SWITCH:
             _copy_owner(path, next_path(path))
             move_file(next_path(path), path.name)
-        case FileStep.GO_BACK:
+        case FileStep.RESTORE_PREVIOUS:
             move_file(previous_path(path), path.name)
-        case FileStep.DROP_PREVIOUS:
+        case FileStep.REMOVE_PREVIOUS:
             remove_file(previous_path(path))
         case _:
             assert_never(step)

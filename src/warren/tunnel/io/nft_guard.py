@@ -1,8 +1,9 @@
-"""The guards of default routes on this host, and the setting that makes the kernel heed their marks.
+"""The guards of default routes on this host, and the setting that makes the kernel use their marks.
 
-Where a link checks the reverse path strictly, the check asks without a mark unless net.ipv4.conf.all.src_valid_mark is
-set. That is done where it is needed, and the table says so from before it is done until after it is undone: whatever
-ends this process between, the next one knows. Who may make the table may set it too, for its own network namespace.
+A strict reverse path check ignores marks unless net.ipv4.conf.all.src_valid_mark is set. Warren sets it where it is
+needed. The table records that from before the setting is changed until after it is restored, so whatever ends this
+process in between, the next one knows. A process that may create the table may also change the setting, as both belong
+to its network namespace.
 """
 
 from __future__ import annotations
@@ -23,20 +24,23 @@ STRICT = 1
 
 
 class ValidMark:
-    """The setting, as this process has changed it. `changing` is held meanwhile: networks have threads of their own."""
+    """The setting, as this process has changed it.
+
+    `changing` is held during a change: networks have threads of their own.
+    """
 
     def __init__(self) -> None:
         self.changing = threading.Lock()
         self.was_set_here = False
-        """Known here too: whoever flushes the ruleset takes the tables away that say so."""
+        """Recorded here too: `nft flush ruleset` removes the tables that record it."""
 
     def set(self) -> None:
-        """Raises OSError."""
+        """Set it. Raises OSError."""
         VALID_MARK.write_text("1")
         self.was_set_here = True
 
-    def take_back(self) -> None:
-        """Raises HostError."""
+    def undo(self) -> None:
+        """Restore it. Raises HostError."""
         try:
             if _setting("all", "src_valid_mark"):
                 VALID_MARK.write_text("0")
@@ -49,33 +53,33 @@ _valid_mark = ValidMark()
 
 
 def observed_guards(link: str, netlink: Netlink) -> tuple[Guard, ...] | None:
-    """Those of an interface that do what they are for; None where the kernel has no nf_tables.
+    """Return the effective guards of an interface; None if the kernel has no nf_tables.
 
-    For a process that may not ask there are none.
+    Without the permission to read them there are none.
     """
     try:
-        found = find_guards(netlink)
+        guards = find_guards(netlink)
     except HostError as error:
         if error.errno != errno.EPERM:
             raise
         return ()
-    if found is None:
+    if guards is None:
         return None
-    in_vain = {4} if answers_are_dropped(link) else set()
-    own = (guard for guard in found if guard.link == link and guard.version not in in_vain)
+    without_effect = {4} if answers_are_dropped(link) else set()
+    own = (guard for guard in guards if guard.link == link and guard.version not in without_effect)
     return tuple(Guard(guard.link, guard.version, guard.fwmark, tuple(guard.addresses)) for guard in own)
 
 
 def set_guard(guard: Guard, netlink: Netlink) -> None:
-    """Makes it, or changes it to this. Raises HostError, with nothing of it left if it was not there before.
+    """Create or replace a guard. Raises HostError, with nothing left of a new one.
 
-    Without nf_tables it is passed over where answers come through without it.
+    Without nf_tables it is skipped if answers arrive without it.
     """
     with _valid_mark.changing:
-        found, is_needed = find_guards(netlink), guard.version == 4 and answers_are_dropped(guard.link)
-        if found is None and not is_needed:
+        guards, is_needed = find_guards(netlink), guard.version == 4 and answers_are_dropped(guard.link)
+        if guards is None and not is_needed:
             return
-        was_set = _valid_mark.was_set_here or any(other.sets_valid_mark for other in found or ())
+        was_set = _valid_mark.was_set_here or any(other.sets_valid_mark for other in guards or ())
         sets = guard.version == 4 and (is_needed or was_set)
         netlink.set_guard(guard, sets_valid_mark=sets)
         if is_needed:
@@ -83,33 +87,33 @@ def set_guard(guard: Guard, netlink: Netlink) -> None:
                 _valid_mark.set()
             except OSError as error:
                 netlink.remove_guard(guard.link, guard.version)
-                problem = f"with a default route, this host drops what comes from the far side: {VALID_MARK}: "
+                problem = f"with a default route, this host would drop packets from the peer: {VALID_MARK}: "
                 raise HostError(
                     problem + str(error.strerror), code="host.reverse_path_filter", errno=error.errno
                 ) from error
 
 
 def remove_guard(link: str, version: int, netlink: Netlink) -> None:
-    """Removes it; one that is gone already is no error. Raises HostError."""
+    """Remove a guard; a missing one is no error. Raises HostError."""
     with _valid_mark.changing:
-        found = find_guards(netlink) or ()
-        for guard in found:
+        guards = find_guards(netlink) or ()
+        for guard in guards:
             if (guard.link, guard.version) == (link, version):
-                _remove(guard, found, netlink)
+                _remove(guard, guards, netlink)
 
 
 def sweep_guards(netlink: Netlink) -> None:
-    """Removes ours whose interface is gone, or has no such default route any more. Raises HostError."""
+    """Remove our guards whose interface or default route is gone. Raises HostError."""
     with _valid_mark.changing:
-        found = list(find_guards(netlink) or ())
-        for guard in tuple(found):
-            if not _is_led_to(guard, netlink):
-                _remove(guard, found, netlink)
-                found.remove(guard)
+        guards = list(find_guards(netlink) or ())
+        for guard in tuple(guards):
+            if not _has_default_route(guard, netlink):
+                _remove(guard, guards, netlink)
+                guards.remove(guard)
 
 
 def find_guards(netlink: Netlink) -> Sequence[RouteGuard] | None:
-    """All of ours; None where the kernel has no nf_tables. Raises HostError."""
+    """Return all of our guards; None if the kernel has no nf_tables. Raises HostError."""
     try:
         return netlink.guards()
     except HostError as error:
@@ -119,7 +123,7 @@ def find_guards(netlink: Netlink) -> Sequence[RouteGuard] | None:
 
 
 def answers_are_dropped(link: str) -> bool:
-    """Whether some link but this one checks strictly, and without the mark: the stricter of two settings counts."""
+    """Return True if another link checks the reverse path strictly and without marks; the stricter setting counts."""
     if _setting("all", "src_valid_mark"):
         return False
     links = {path.name for path in CONF.iterdir()} - {"all", "default", "lo", link}
@@ -127,19 +131,19 @@ def answers_are_dropped(link: str) -> bool:
     return any(max(everywhere, _setting(name, "rp_filter")) == STRICT for name in links)
 
 
-def _remove(guard: RouteGuard, found: Sequence[RouteGuard], netlink: Netlink) -> None:
-    """The setting goes first: were it the table, a process that is killed between would leave the setting behind."""
-    is_last = not any(other.sets_valid_mark for other in found if other is not guard)
+def _remove(guard: RouteGuard, guards: Sequence[RouteGuard], netlink: Netlink) -> None:
+    """Restore the setting, then remove the table: a process killed in between must not leave the setting behind."""
+    is_last = not any(other.sets_valid_mark for other in guards if other is not guard)
     if guard.sets_valid_mark and is_last:
-        _valid_mark.take_back()
+        _valid_mark.undo()
     try:
         netlink.remove_guard(guard.link, guard.version)
     except HostError as error:
-        if error.errno != errno.ENOENT:  # whoever made it was faster
+        if error.errno != errno.ENOENT:  # it was removed meanwhile
             raise
 
 
-def _is_led_to(guard: RouteGuard, netlink: Netlink) -> bool:
+def _has_default_route(guard: RouteGuard, netlink: Netlink) -> bool:
     with suppress(InterfaceError):
         routes = netlink.routes(netlink.link(guard.link).index)
         defaults = (route.destination for route in routes if route.ours and route.destination.prefixlen == 0)
@@ -148,7 +152,7 @@ def _is_led_to(guard: RouteGuard, netlink: Netlink) -> bool:
 
 
 def _setting(link: str, name: str) -> int:
-    """One of ip-sysctl's; 0 for a link that has gone meanwhile."""
+    """Return a value of ip-sysctl; 0 for a link that was removed meanwhile."""
     try:
         return int((CONF / link / name).read_text())
     except OSError:

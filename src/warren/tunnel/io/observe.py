@@ -1,4 +1,4 @@
-"""What is: the engine asked over its socket or, in the kernel, over netlink; link and rules over netlink."""
+"""Observe interfaces: the engine over its UAPI socket or netlink; link, routes, rules and guards over netlink."""
 
 from __future__ import annotations
 
@@ -20,53 +20,56 @@ from warren.tunnel.status import InterfaceStatus, LinkStatus, interface_status
 SUFFIX = ".sock"
 KERNEL_KIND = "wireguard"
 TUNNELS = (KERNEL_KIND, "tun")
-BOUND_WITHIN_SECONDS = 2.0
-GLANCE_SECONDS = 0.01
+BIND_TIMEOUT_SECONDS = 2.0
+POLL_INTERVAL = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What was found of several interfaces, and why the others could not be asked."""
+    """The status of several interfaces, and the errors of those that did not answer."""
 
     interfaces: tuple[InterfaceStatus, ...]
     failures: dict[str, WarrenError]
 
 
 def observe(name: str, netlink: Netlink) -> InterfaceStatus:
-    """One interface, whoever serves it, the kernel too. Raises WarrenError if nobody does."""
+    """Return the status of one interface, whichever program or kernel serves it. Raises WarrenError if nothing does."""
     link = find_link(name, netlink)
     in_kernel = link is not None and link.kind == KERNEL_KIND
     return merged(name, netlink.wireguard_get(name) if in_kernel else ask(name), netlink)
 
 
 def ask(name: str) -> DeviceStatus:
-    """The engine's part, over its socket. Raises InterfaceError if nobody answers there, or for a link that is gone."""
+    """Return the engine's part over its socket. Raises InterfaceError if nothing answers, or if the link is gone."""
     try:
         return uapi_get(name)
     except InterfaceError as error:
         if not socket_path(name).exists():
             raise InterfaceError(f"no userspace WireGuard serves {name}", code="interface.not_served") from error
-        problem = f"{name} is not up: its engine was killed, and left {socket_path(name)} behind"
+        problem = f"{name} is not up: its engine was killed and left the stale socket {socket_path(name)}"
         raise InterfaceError(problem, code="interface.stale") from error
     except RemoteError as error:
         if error.errno != errno.ENODEV:
             raise
-        problem = f"{name} is not up: its link was deleted under the program that has it open"
+        problem = f"{name} is not up: its link was deleted while its engine was running"
         raise InterfaceError(problem, code="interface.ended") from error
 
 
 def observe_bound(name: str, netlink: Netlink) -> InterfaceStatus:
-    """One interface that was just set up: its engine hears of that within milliseconds and then takes a port."""
-    deadline = monotonic_seconds() + BOUND_WITHIN_SECONDS
+    """Return the status of an interface that was just set up, once its engine has bound a port.
+
+    That takes milliseconds.
+    """
+    deadline = monotonic_seconds() + BIND_TIMEOUT_SECONDS
     while True:
         status = observe(name, netlink)
         if status.listen_port or monotonic_seconds() > deadline:
             return status
-        time.sleep(GLANCE_SECONDS)
+        time.sleep(POLL_INTERVAL)
 
 
 def merged(name: str, device: DeviceStatus, netlink: Netlink) -> InterfaceStatus:
-    """An engine's status with that of its link, rules and guards."""
+    """Return an engine's status joined with its link, rules and guards."""
     link = find_link(name, netlink)
     rules = policy_rules(device.fwmark, link, netlink)
     guards = observed_guards(name, netlink)
@@ -74,7 +77,7 @@ def merged(name: str, device: DeviceStatus, netlink: Netlink) -> InterfaceStatus
 
 
 def find_link(name: str, netlink: Netlink) -> Link | None:
-    """The link of that name in this network namespace."""
+    """Return the link of that name in this network namespace, or None."""
     try:
         return netlink.link(name)
     except InterfaceError:
@@ -82,17 +85,17 @@ def find_link(name: str, netlink: Netlink) -> Link | None:
 
 
 def lans(netlink: Netlink) -> dict[str, tuple[IPInterface, ...]]:
-    """The addresses of this host's links, but for tunnels and the loopback. Raises WarrenError."""
-    found = (find_link(name, netlink) for _, name in socket.if_nameindex() if name != "lo")
+    """Return the addresses of this host's links, without tunnels and the loopback. Raises WarrenError."""
+    links = (find_link(name, netlink) for _, name in socket.if_nameindex() if name != "lo")
     return {
         link.name: tuple(address for address in netlink.addresses(link.index) if not address.is_link_local)
-        for link in found
+        for link in links
         if link is not None and link.kind not in TUNNELS
     }
 
 
 def link_status(link: Link, netlink: Netlink) -> LinkStatus:
-    """A link with its addresses and the routes that Warren made."""
+    """Return a link with its addresses and the routes that Warren made."""
     routes = (route for route in netlink.routes(link.index) if route.ours)
     return LinkStatus(
         up=link.up,
@@ -103,9 +106,9 @@ def link_status(link: Link, netlink: Netlink) -> LinkStatus:
 
 
 def policy_rules(fwmark: int, link: Link | None, netlink: Netlink) -> tuple[Rule, ...]:
-    """The rules of the interface with that mark, those that Warren made.
+    """Return the rules with that mark that Warren made.
 
-    Where two interfaces were given one mark, each has the rules of those IP versions whose default route is its own.
+    If two interfaces share a mark, each has the rules of those IP versions whose default route is its own.
     """
     rules = [rule for rule in netlink.rules() if rule.fwmark == fwmark] if fwmark else []
     if not rules:
@@ -116,7 +119,7 @@ def policy_rules(fwmark: int, link: Link | None, netlink: Netlink) -> tuple[Rule
 
 
 def as_rule(rule: PolicyRule) -> Rule:
-    """A rule of the host in the words of a plan."""
+    """Return a rule of the host in the terms of a plan."""
     return Rule(
         version=rule.version,
         fwmark=rule.fwmark,
@@ -129,12 +132,12 @@ def as_rule(rule: PolicyRule) -> Rule:
 
 
 def socket_path(name: str) -> Path:
-    """Where an interface is served."""
+    """Return the path of an interface's UAPI socket."""
     return Path(UAPI_DIRECTORY) / f"{name}{SUFFIX}"
 
 
 def survey(names: Sequence[str]) -> Survey:
-    """Asks every one of `names`."""
+    """Observe every one of `names`."""
     netlink = Netlink.open()
     interfaces: list[InterfaceStatus] = []
     failures: dict[str, WarrenError] = {}
@@ -147,7 +150,7 @@ def survey(names: Sequence[str]) -> Survey:
 
 
 def served() -> tuple[str, ...]:
-    """The interfaces that have a socket, live or left behind. Raises HostError if their directory cannot be read."""
+    """Return the interfaces that have a socket, live or stale. Raises HostError if their directory cannot be read."""
     try:
         return tuple(sorted(path.stem for path in Path(UAPI_DIRECTORY).iterdir() if path.suffix == SUFFIX))
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Policy routing of this host: a mark that nobody uses, and what is left of an interface that is gone."""
+"""Policy routing of this host: unused marks, and rules of interfaces that are gone."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from warren.tunnel.status import InterfaceStatus
 
 
 def with_mark(config: InterfaceConfig, netlink: Netlink, observed: InterfaceStatus | None = None) -> InterfaceConfig:
-    """`config` with the mark that its default route takes, where it has such a route and names no mark.
+    """Return `config` with the mark for its default route, if it has such a route and no mark.
 
-    An interface with such a route keeps the mark that it has; else it is the first from 51820 whose table is empty.
+    An interface with such a route keeps its mark; else it is the first from 51820 whose table is empty.
     """
     if policy_table(config) is None or config.fwmark:
         return config
@@ -27,24 +27,24 @@ def with_mark(config: InterfaceConfig, netlink: Netlink, observed: InterfaceStat
 
 
 def free_mark(netlink: Netlink) -> int:
-    """The first whose table is empty, and which no rule of ours names."""
+    """Return the first mark whose table is empty and which no rule of ours names."""
     named = {rule.fwmark for rule in netlink.rules()}
     marks = itertools.count(FIRST_POLICY_TABLE)
     return next(mark for mark in marks if mark not in named and not netlink.table_routes(mark))
 
 
 def sweep(netlink: Netlink) -> None:
-    """Removes our rules and guards whose interface is gone: of those alone there is no default route of ours.
+    """Remove our rules and guards whose interface is gone: only of those there is no default route of ours.
 
-    The kernel takes a link's routes away with it, however it went, and leaves its rules and guards.
+    The kernel removes the routes of a link with it, but not its rules and guards.
     """
     for rule in netlink.rules():
-        if not _is_led_to(rule, netlink):
+        if not _has_default_route(rule, netlink):
             _remove(rule, netlink)
     sweep_guards(netlink)
 
 
-def _is_led_to(rule: PolicyRule, netlink: Netlink) -> bool:
+def _has_default_route(rule: PolicyRule, netlink: Netlink) -> bool:
     return any(route.ours and route.destination.version == rule.version for route in netlink.table_routes(rule.fwmark))
 
 
@@ -52,5 +52,5 @@ def _remove(rule: PolicyRule, netlink: Netlink) -> None:
     try:
         netlink.remove_rule(as_rule(rule))
     except HostError as error:
-        if error.errno != errno.ENOENT:  # whoever made it was faster
+        if error.errno != errno.ENOENT:  # it was removed meanwhile
             raise

@@ -1,4 +1,4 @@
-"""The engine as a process of its own, `warren-wg`, which outlives the one that started it."""
+"""The engine as a process, `warren-wg`, which outlives the process that started it."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from warren.tunnel.io.teardown import remove
 from warren.tunnel.plan import InterfaceChange
 
 PROGRAM = "warren-wg"
-PATIENCE_SECONDS = 10  # it answers within milliseconds
+TIMEOUT_SECONDS = 10  # it answers within milliseconds
 # With these it would stay in the foreground, hold our pipe open for its log, or take what is not meant for it.
 NOT_PASSED_ON = frozenset(("LOG_LEVEL", "WG_PROCESS_FOREGROUND", "WG_TUN_FD", "WG_UAPI_FD"))
 
 
 class WgProcess:
-    """An interface served by `warren-wg`; an `Engine`."""
+    """An `Engine` in a `warren-wg` process."""
 
     def __init__(self, name: str, netlink: Netlink) -> None:
         self.name = name
         self._netlink = netlink
 
     def create(self) -> None:
-        """Starts the program, which goes into the background once its socket answers. Raises HostError, EngineError."""
+        """Start the program, which goes into the background once its socket answers. Raises HostError, EngineError."""
         try:
             done = subprocess.run(
                 [find_program(), self.name],
@@ -36,18 +36,18 @@ class WgProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
-                timeout=PATIENCE_SECONDS,
+                timeout=TIMEOUT_SECONDS,
                 check=False,
                 start_new_session=True,  # Ctrl-C is for us; we take down what it made
             )
         except subprocess.TimeoutExpired as error:
-            raise EngineError(f"{PROGRAM} did not answer in {PATIENCE_SECONDS} s", code="engine.failed") from error
+            raise EngineError(f"{PROGRAM} did not answer in {TIMEOUT_SECONDS} s", code="engine.failed") from error
         if done.returncode != 0:
-            said = done.stderr.decode(errors="replace").strip().removeprefix(f"{PROGRAM}: ")
-            raise HostError(said or f"{PROGRAM} ended with {done.returncode}", code="engine.refused")
+            message = done.stderr.decode(errors="replace").strip().removeprefix(f"{PROGRAM}: ")
+            raise HostError(message or f"{PROGRAM} exited with status {done.returncode}", code="engine.refused")
 
     def configure(self, change: InterfaceChange) -> None:
-        """Over the socket. Raises HostError if the port is in use: the socket says only that something is."""
+        """Apply a change over the socket. Raises HostError if the port is in use."""
         try:
             uapi_set(self.name, change)
         except RemoteError as error:
@@ -57,14 +57,14 @@ class WgProcess:
             raise
 
     def remove(self) -> None:
-        """Deletes the link, and returns when the program has ended for it."""
+        """Delete the link, and return when the program has ended."""
         remove(self.name, self._netlink)
 
 
 def find_program() -> str:
-    """The program that was installed with this package, else one on the PATH. Raises EngineError."""
+    """Return the program installed with this package, else the one on the PATH. Raises EngineError."""
     beside = Path(sysconfig.get_path("scripts")) / PROGRAM
-    found = str(beside) if beside.is_file() else shutil.which(PROGRAM)
-    if found is None:
+    program = str(beside) if beside.is_file() else shutil.which(PROGRAM)
+    if program is None:
         raise EngineError(f"{PROGRAM} is neither in {beside.parent} nor on the PATH", code="engine.missing")
-    return found
+    return program

@@ -1,4 +1,4 @@
-"""Down: only what a userspace WireGuard serves, and only when it answers."""
+"""Take an interface down, only if a userspace WireGuard serves it and answers."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from warren.files.unix_listener import remove_socket
 from warren.tunnel.io.observe import ask, find_link, socket_path
 from warren.tunnel.io.policy import sweep
 
-PATIENCE_SECONDS = 10  # the kernel tells the engine of its link at once, and it ends within milliseconds
-OTHERS_SECONDS = 1  # by then only a program that does not listen for the end of its link still has the socket
-GLANCE_SECONDS = 0.01
+TIMEOUT_SECONDS = 10  # an engine stops within milliseconds after its link was deleted
+FOREIGN_SECONDS = 1  # longer only if the program does not watch its link
+POLL_INTERVAL = 0.01
 
 
 def take_down(name: str, netlink: Netlink) -> None:
-    """Takes the interface down, its rules last, and returns when its engine has let go of its socket.
+    """Take the interface down, its rules last, and return when its engine has closed its socket.
 
-    Raises InterfaceError, with nothing changed, if no engine answers for it, or if its link is none that one makes.
+    Raises InterfaceError, with nothing changed, if no engine answers for it, or if an engine did not create its link.
     """
     check_ours(name, netlink)
     remove(name, netlink)
@@ -27,22 +27,22 @@ def take_down(name: str, netlink: Netlink) -> None:
 
 
 def check_ours(name: str, netlink: Netlink) -> None:
-    """Raises WarrenError if `name` is not ours to remove."""
+    """Raise WarrenError if `name` must not be removed."""
     link = find_link(name, netlink)
     try:
         ask(name)
     except InterfaceError as error:
         if link is None:
             raise
-        problem = f"{name} is a link that no userspace WireGuard serves; it was left alone"
+        problem = f"no userspace WireGuard serves the link {name}; it was left alone"
         raise InterfaceError(problem, code="interface.not_owned") from error
     if link is not None and link.kind != "tun":
-        problem = f"{name} is served, but the link of that name here is no TUN; it was left alone"
+        problem = f"{name} is served, but the link of that name is not a TUN; it was left alone"
         raise InterfaceError(problem, code="interface.not_owned")
 
 
 def remove(name: str, netlink: Netlink) -> None:
-    """Deletes the link, with its addresses and routes; where it is in another network namespace, ends its engine."""
+    """Delete the link with its addresses and routes; if it is in another network namespace, stop its engine."""
     link = find_link(name, netlink)
     if link is not None:
         netlink.delete_link(link.index)
@@ -52,16 +52,19 @@ def remove(name: str, netlink: Netlink) -> None:
 
 
 def _wait_until_gone(name: str) -> None:
-    """An engine that ends takes its socket along; one inside another program keeps it until that program closes it."""
+    """Wait until the engine has removed its socket.
+
+    An engine inside another program keeps it until that program closes it.
+    """
     start = monotonic_seconds()
     while socket_path(name).exists():
         waited = monotonic_seconds() - start
-        if waited > OTHERS_SECONDS and _has_no_link(name):
+        if waited > FOREIGN_SECONDS and _has_no_link(name):
             return
-        if waited > PATIENCE_SECONDS:
+        if waited > TIMEOUT_SECONDS:
             problem = f"the engine of {name} still serves {socket_path(name)}"
             raise EngineError(problem, code="engine.failed")
-        time.sleep(GLANCE_SECONDS)
+        time.sleep(POLL_INTERVAL)
 
 
 def _has_no_link(name: str) -> bool:
