@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
 
+from checks.contents import listed
 from checks.licences import ROOT, crates, packages, refusal
 from checks.spdx import verify_allowed
 
@@ -77,3 +80,30 @@ def test_crates_are_those_that_others_made() -> None:
     names = {name for name, _ in crates(ROOT)}
     assert "ring" in names
     assert "warren-proto" not in names
+
+
+def test_contributing_and_licence_files_exist_and_the_readme_names_both() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert (ROOT / "CONTRIBUTING.md").stat().st_size > 1000
+    assert (ROOT / "LICENSE").stat().st_size > 10_000
+    assert "(CONTRIBUTING.md)" in readme
+    assert "Apache-2.0" in readme
+
+
+def test_whole_project_has_the_one_licence_of_its_licence_file() -> None:
+    """Row X-01."""
+    assert re.match(r"\s*Apache License\s+Version 2\.0, January 2004\s", (ROOT / "LICENSE").read_text(encoding="utf-8"))
+    files = [name for name in listed(ROOT) if re.search(r"(^|/)(licen[cs]e|copying)(\.\w+)?$", name, re.IGNORECASE)]
+    assert files == ["LICENSE"]
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["license"] == "Apache-2.0"
+    assert tomllib.loads((ROOT / "rust/Cargo.toml").read_text())["workspace"]["package"]["license"] == "Apache-2.0"
+    for manifest in (ROOT / "rust").glob("*/**/Cargo.toml"):
+        package = tomllib.loads(manifest.read_text())["package"]
+        assert package["license"] in ("Apache-2.0", {"workspace": True}), manifest
+
+
+def test_no_file_carries_the_licence_notice_of_another_project() -> None:
+    """Row X-01: no text or code is copied from other agents."""
+    notice = re.compile(rb"SPDX-License-Ident[i]fier|Copyright [(]c[)]|Permission is hereby [g]ranted", re.IGNORECASE)
+    names = [name for name in listed(ROOT) if name != "LICENSE" and (ROOT / name).is_file()]
+    assert [name for name in names if notice.search((ROOT / name).read_bytes())] == []
