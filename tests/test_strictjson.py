@@ -1,4 +1,4 @@
-"""JSON of which there is one reading."""
+"""Strict JSON: one reading or none."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ VALUES = st.recursive(
 
 
 @given(st.dictionaries(st.text(), VALUES, max_size=4))
-def test_what_is_encoded_is_read(value: dict[str, object]) -> None:
+def test_parse_object_reads_what_encode_writes(value: dict[str, object]) -> None:
     assert parse_object(encode(value)) == value
     assert parse_object(encode_sorted(value)) == value
     assert encode_sorted(dict(reversed(value.items()))) == encode_sorted(value)
@@ -34,39 +34,39 @@ def test_what_is_encoded_is_read(value: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     ("octets", "said"),
     [
-        (b"", "is no JSON"),
-        (b"[]", "is no object"),
-        (b"null", "is no object"),
-        (b'{"a": 1, "a": 1}', "has a member twice"),
-        (b'{"a": {"b": 1, "\\u0062": 2}}', "has a member twice"),
-        (b'[{"a": [{"b": 1, "b": 2}]}]', "has a member twice"),
-        (b'{"a": NaN}', "has a number that is none"),
-        (b'{"a": -Infinity}', "has a number that is none"),
-        (b'{"a": 1e999}', "has a number that is none"),
-        (b'{"a": -1e999}', "has a number that is none"),
+        (b"", "invalid JSON"),
+        (b"[]", "not an object"),
+        (b"null", "not an object"),
+        (b'{"a": 1, "a": 1}', "duplicate member"),
+        (b'{"a": {"b": 1, "\\u0062": 2}}', "duplicate member"),
+        (b'[{"a": [{"b": 1, "b": 2}]}]', "duplicate member"),
+        (b'{"a": NaN}', "non-finite number"),
+        (b'{"a": -Infinity}', "non-finite number"),
+        (b'{"a": 1e999}', "non-finite number"),
+        (b'{"a": -1e999}', "non-finite number"),
         (b'{"a": 1234567890123456}', "more than 15 digits"),
-        (b'{"a": "\\ud800"}', "half a character"),
-        (b'{"\\udc00": 1}', "half a character"),
-        (b'{"a": "\xff"}', "is not UTF-8"),
-        (b'{"a": "\xed\xa0\x80"}', "is not UTF-8"),
-        (b"\xef\xbb\xbf{}", "is no JSON"),
-        (b'{"a": 1} {}', "is no JSON"),
-        (b'{"a": 1,}', "is no JSON"),
+        (b'{"a": "\\ud800"}', "unpaired surrogate"),
+        (b'{"\\udc00": 1}', "unpaired surrogate"),
+        (b'{"a": "\xff"}', "not UTF-8"),
+        (b'{"a": "\xed\xa0\x80"}', "not UTF-8"),
+        (b"\xef\xbb\xbf{}", "invalid JSON"),
+        (b'{"a": 1} {}', "invalid JSON"),
+        (b'{"a": 1,}', "invalid JSON"),
         (b'{"a": ' + b"[" * 16 + b"]" * 16 + b"}", "more than 16 levels"),
         (b'{"a": ' * 100_000, "more than 16 levels"),
         (b"[" * 100_000, "more than 16 levels"),
     ],
 )
-def test_what_could_be_read_in_two_ways_is_refused(octets: bytes, said: str) -> None:
+def test_parse_object_rejects_ambiguous_text(octets: bytes, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         parse_object(octets)
 
 
-def test_an_error_holds_nothing_of_the_text() -> None:
-    with pytest.raises(ValueError, match="no JSON") as refused:
+def test_error_holds_nothing_of_the_text() -> None:
+    with pytest.raises(ValueError, match="invalid JSON") as refused:
         parse_object(b'{"password": correct horse}')
     assert "horse" not in str(refused.value)
 
 
-def test_whole_characters_in_escapes_are_read() -> None:
+def test_parse_object_reads_escaped_surrogate_pair() -> None:
     assert parse_object(json.dumps({"a": "\N{GRINNING FACE}"}).encode()) == {"a": "\N{GRINNING FACE}"}

@@ -1,7 +1,7 @@
-"""Closed shapes of what JSON and TOML hold: a member that is not named is refused, and so is one of another type.
+"""Closed schemas of JSON and TOML values: unknown members and values of another type are rejected.
 
-A shape is a function that takes a value and where it stands, and raises ValueError with what would be right there. Its
-text holds nothing of a value, and of a name that nobody gave at most the beginning.
+A shape is a function of a value and its location. It raises ValueError with the location and what was expected there.
+The message never contains a value, and at most the start of an unknown name.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import re
 from collections.abc import Callable, Mapping
 
 Shape = Callable[[object, str], None]
-LONGEST_NAME = 64
+MAX_SHOWN_NAME = 64
 
 
 def text(pattern: str, about: str) -> Shape:
-    """A text that matches whole."""
+    """Return the shape of a text that matches a pattern; `about` describes it in messages."""
     compiled = re.compile(pattern, re.ASCII | re.DOTALL)
 
     def check(value: object, where: str) -> None:
@@ -25,7 +25,7 @@ def text(pattern: str, about: str) -> Shape:
 
 
 def choice(*values: str) -> Shape:
-    """One of these texts."""
+    """Return the shape of one of these texts."""
 
     def check(value: object, where: str) -> None:
         if not isinstance(value, str) or value not in values:
@@ -34,67 +34,67 @@ def choice(*values: str) -> Shape:
     return check
 
 
-def whole(least: int, most: int) -> Shape:
-    """A whole number; true is none."""
+def whole(minimum: int, maximum: int) -> Shape:
+    """Return the shape of a whole number in a range; booleans are rejected."""
 
     def check(value: object, where: str) -> None:
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise ValueError(f"{where}: expected a whole number from {least} to {most}")
+        if isinstance(value, bool) or not isinstance(value, int) or not minimum <= value <= maximum:
+            raise ValueError(f"{where}: expected a whole number from {minimum} to {maximum}")
 
     return check
 
 
-def array(of: Shape, least: int, most: int) -> Shape:
-    """A list of so many, none of them twice."""
+def array(of: Shape, minimum: int, maximum: int) -> Shape:
+    """Return the shape of a list of distinct items, with a range for their number."""
 
     def check(value: object, where: str) -> None:
-        if not isinstance(value, list) or not least <= len(value) <= most:
-            raise ValueError(f"{where}: expected a list of {least} to {most}")
-        for number, each in enumerate(value):
-            of(each, f"{where}[{number}]")
-            if each in value[:number]:
-                raise ValueError(f"{where}[{number}]: is there already")
+        if not isinstance(value, list) or not minimum <= len(value) <= maximum:
+            raise ValueError(f"{where}: expected a list of {minimum} to {maximum}")
+        for index, item in enumerate(value):
+            of(item, f"{where}[{index}]")
+            if item in value[:index]:
+                raise ValueError(f"{where}[{index}]: duplicate")
 
     return check
 
 
-def table(name: Shape, of: Shape, most: int) -> Shape:
-    """Members of one shape, whose names are not fixed."""
+def table(name: Shape, of: Shape, maximum: int) -> Shape:
+    """Return the shape of an object with free names and members of one shape."""
 
     def check(value: object, where: str) -> None:
-        if not isinstance(value, dict) or len(value) > most:
-            raise ValueError(f"{where}: expected an object of at most {most} members")
-        for each, found in value.items():
-            name(each, f"{where}: {_shown(each)}")
-            of(found, f"{where}.{each}")
+        if not isinstance(value, dict) or len(value) > maximum:
+            raise ValueError(f"{where}: expected an object of at most {maximum} members")
+        for key, member in value.items():
+            name(key, f"{where}: {_shortened(key)}")
+            of(member, f"{where}.{key}")
 
     return check
 
 
 def record(required: Mapping[str, Shape], optional: Mapping[str, Shape] | None = None) -> Shape:
-    """Members whose names are fixed."""
+    """Return the shape of an object with fixed names."""
     rules = {**required, **(optional or {})}
 
     def check(value: object, where: str) -> None:
         if not isinstance(value, dict):
-            raise ValueError(f"{where}: expected an object")  # noqa: TRY004, it is the text that is wrong
+            raise ValueError(f"{where}: expected an object")  # noqa: TRY004, the text is wrong, not its type in Python
         prefix = f"{where}." if where else ""
         for name in required:
             if name not in value:
-                raise ValueError(f"{prefix}{name}: is missing")
-        for name, found in value.items():
+                raise ValueError(f"{prefix}{name}: missing")
+        for name, member in value.items():
             if name not in rules:
-                raise ValueError(f"{prefix}{_shown(name)}: is no member; expected {', '.join(rules)}")
-            rules[name](found, f"{prefix}{name}")
+                raise ValueError(f"{prefix}{_shortened(name)}: unknown member; expected {', '.join(rules)}")
+            rules[name](member, f"{prefix}{name}")
 
     return check
 
 
 def anything(value: object, where: str) -> None:
-    """An object, whatever is in it: another rule looks at that."""
+    """Accept any object; another rule checks its members."""
     if not isinstance(value, dict):
-        raise ValueError(f"{where}: expected an object")  # noqa: TRY004, it is the text that is wrong
+        raise ValueError(f"{where}: expected an object")  # noqa: TRY004, the text is wrong, not its type in Python
 
 
-def _shown(name: object) -> str:
-    return repr(str(name)[:LONGEST_NAME])
+def _shortened(name: object) -> str:
+    return repr(str(name)[:MAX_SHOWN_NAME])

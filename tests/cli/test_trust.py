@@ -192,7 +192,7 @@ def test_a_version_that_is_not_higher_is_not_signed_and_not_installed(office: Pa
     assert warren("trust", "install", str(new), "--root", node, *pin).returncode == 0
     refused = warren("trust", "install", str(old), "--root", node, *pin)
     assert refused.returncode == 1
-    assert "version 1, and 2 was there before" in refused.stderr
+    assert "version 1 is lower than the known version 2" in refused.stderr
     assert "version 2 of policy-1" in warren("trust", "show", "--root", node).stdout
 
 
@@ -228,7 +228,7 @@ def test_dispatch_key_and_root_are_followed_by_the_next(office: Path, tmp_path: 
         (("trust", "show", "absent.jws"), "No such file"),
         (("trust", "install", "absent.jws", "--pin", "x"), "No such file"),
         (("identity", "show", "--root", "nowhere"), "this node has no identity"),
-        (("identity", "init", "--id", "a.b", "--root", "nowhere"), "is no name of a node"),
+        (("identity", "init", "--id", "a.b", "--root", "nowhere"), "invalid node name"),
         (("operator", "new", "../up"), "expected 1 to 64"),
         (("operator", "new", "a", "--role", "a b"), "expected 1 to 64"),
         (("operator", "list", "--root", "nowhere"), "No such file"),

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from warren.errors import TrustError
-from warren.trust.bundle_toml import draft, operator_table, read_source
+from warren.trust.bundle_toml import draft_policy, operator_table, parse_policy
 from warren.trust.bundle_verify import sign_bundle, verify_bundle
 from warren.trust.keyset import KeySet
 from warren.trust.principals import KeyEntry, Operator
@@ -17,12 +17,12 @@ from .parties import ALICE, ALICE_SEALING, DISPATCHER, NEXT_ROOT, NOW, ROOT
 pytestmark = pytest.mark.unit
 
 ROLES = {"ADMIN": ("list_users", "delete_user"), "VIEWER": ("list_users",)}
-DRAFT = draft(DISPATCHER.public, ROLES, NOW)
+DRAFT = draft_policy(DISPATCHER.public, ROLES, NOW)
 WHOLE = DRAFT + operator_table(KeySet("alice", ALICE, ALICE_SEALING), ALICE_SEALING, ("ADMIN",))
 
 
-def test_a_draft_and_an_operator_make_a_bundle() -> None:
-    bundle = read_source(WHOLE, ROOT.public, NOW)
+def test_draft_with_operator_is_a_valid_policy() -> None:
+    bundle = parse_policy(WHOLE, ROOT.public, NOW)
     assert (bundle.version, bundle.policy_id, bundle.issued) == (1, "policy-1", NOW)
     assert bundle.expires == NOW + 90 * 86_400
     assert bundle.roots == (ROOT.public,)
@@ -33,46 +33,46 @@ def test_a_draft_and_an_operator_make_a_bundle() -> None:
     assert verify_bundle(sign_bundle(bundle, ROOT), [ROOT.public.kid]) == bundle
 
 
-def test_a_draft_alone_is_one_by_which_nobody_commands() -> None:
-    assert read_source(DRAFT, ROOT.public, NOW).operators == {}
+def test_draft_without_operator_allows_no_command() -> None:
+    assert parse_policy(DRAFT, ROOT.public, NOW).operators == {}
 
 
-def test_what_ends_is_written_as_a_date() -> None:
+def test_parse_policy_reads_expiry_of_keys_and_operators() -> None:
     text = (
         WHOLE.replace("[roles]", "expires = 2026-02-01T00:00:00Z\n\n[roles]") + "expires = 2026-03-01T00:00:00+01:00\n"
     )
-    bundle = read_source(text, ROOT.public, NOW)
+    bundle = parse_policy(text, ROOT.public, NOW)
     assert bundle.dispatch[0].expires == NOW + 31 * 86_400
     assert bundle.operators["alice"].expires == NOW + 59 * 86_400 - 3600
 
 
-def test_the_next_root_may_stand_in_it() -> None:
+def test_parse_policy_adds_signing_root_to_roots() -> None:
     text = f'roots = ["{NEXT_ROOT.public.x}"]\n{WHOLE}'
-    assert read_source(text, ROOT.public, NOW).roots == (ROOT.public, NEXT_ROOT.public)
-    both = replace(read_source(text, ROOT.public, NOW), roots=(ROOT.public, NEXT_ROOT.public))
-    assert read_source(text, ROOT.public, NOW) == both
+    assert parse_policy(text, ROOT.public, NOW).roots == (ROOT.public, NEXT_ROOT.public)
+    both = replace(parse_policy(text, ROOT.public, NOW), roots=(ROOT.public, NEXT_ROOT.public))
+    assert parse_policy(text, ROOT.public, NOW) == both
 
 
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("version = 1", "", "version: is missing"),
+        ("version = 1", "", "version: missing"),
         ("version = 1", 'version = "1"', "version: expected a whole number"),
-        ("version = 1", "version = 1\niat = 1", "iat: stands in no such file; signing says when"),
-        ("expires =", "exp = 1 #", "exp: stands in no such file; expected expires"),
-        ("expires =", "# ", "expires: is missing"),
-        ("expires =", "expires = 2027-01-01T00:00:00 #", "expires: expected a date and time with its zone"),
-        ("expires =", 'expires = "soon" #', "expires: expected a date and time with its zone"),
-        ('x = "', 'key = "', "dispatch[0].x: is missing"),
+        ("version = 1", "version = 1\niat = 1", "iat: not allowed in a policy file; signing sets it"),
+        ("expires =", "exp = 1 #", "exp: not allowed in a policy file; expected expires"),
+        ("expires =", "# ", "expires: missing"),
+        ("expires =", "expires = 2027-01-01T00:00:00 #", "expires: expected a date and time with a UTC offset"),
+        ("expires =", 'expires = "soon" #', "expires: expected a date and time with a UTC offset"),
+        ('x = "', 'key = "', "dispatch[0].x: missing"),
         ('roles = ["ADMIN"]', 'roles = ["OWNER"]', "operators.alice: the role OWNER is not in roles"),
-        ("sealing", "sealed", "operators.alice.sealing: is missing"),
+        ("sealing", "sealed", "operators.alice.sealing: missing"),
         ("[operators]", "[operators", "line"),
-        ("policy_id", "policy", "policy_id: is missing"),
+        ("policy_id", "policy", "policy_id: missing"),
         ("version = 1", "version = 1\nversion = 2", "overwrite"),
     ],
 )
-def test_a_mistake_is_told_with_its_place(old: str, new: str, said: str) -> None:
+def test_parse_policy_rejects_mistake_with_location(old: str, new: str, said: str) -> None:
     assert old in WHOLE
     with pytest.raises(TrustError) as refused:
-        read_source(WHOLE.replace(old, new, 1), ROOT.public, NOW)
+        parse_policy(WHOLE.replace(old, new, 1), ROOT.public, NOW)
     assert said in str(refused.value)

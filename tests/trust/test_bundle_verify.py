@@ -1,4 +1,4 @@
-"""What makes a trust bundle believed: a pinned root, a closed shape, a version that never goes back."""
+"""Verification of a trust bundle: pinned root, closed schema, no rollback."""
 
 from __future__ import annotations
 
@@ -30,25 +30,25 @@ WHOLE = replace(
 )
 
 
-def by_root(changes: dict[str, object], key: SigningKey = ROOT, typ: str = TYPE) -> str:
-    """A token over the usual members and these; None takes one away."""
+def bundle_token(changes: dict[str, object], key: SigningKey = ROOT, typ: str = TYPE) -> str:
+    """Return a token over the usual members with changes; None removes a member."""
     members = {**bundle_members(BUNDLE), **changes}
     return key.sign(payload_of({name: value for name, value in members.items() if value is not None}), typ)
 
 
 @pytest.mark.parametrize("bundle", [BUNDLE, WHOLE])
-def test_what_is_signed_is_what_is_read(bundle: TrustBundle) -> None:
+def test_verify_bundle_returns_what_was_signed(bundle: TrustBundle) -> None:
     assert verify_bundle(sign_bundle(bundle, ROOT), PINS) == bundle
 
 
-def test_several_roots_may_be_pinned_and_one_is_enough() -> None:
+def test_verify_bundle_accepts_any_pinned_root() -> None:
     both = (ROOT.public.kid, NEXT_ROOT.public.kid)
     for root in (ROOT, NEXT_ROOT):
         bundle = replace(BUNDLE, roots=(root.public,))
         assert verify_bundle(sign_bundle(bundle, root), both) == bundle
 
 
-def test_a_root_that_is_not_pinned_proves_nothing() -> None:
+def test_verify_bundle_rejects_unpinned_root() -> None:
     text = sign_bundle(replace(BUNDLE, roots=(THIEF.public, ROOT.public)), THIEF)
     with pytest.raises(TrustError) as refused:
         verify_bundle(text, PINS)
@@ -58,51 +58,51 @@ def test_a_root_that_is_not_pinned_proves_nothing() -> None:
 
 
 @pytest.mark.parametrize("key", [DISPATCHER, ALICE, THIEF])
-def test_nobody_but_a_root_signs_one(key: SigningKey) -> None:
+def test_verify_bundle_rejects_key_of_another_function(key: SigningKey) -> None:
     with pytest.raises(TrustError):
-        verify_bundle(by_root({}, key), PINS)
+        verify_bundle(bundle_token({}, key), PINS)
     with pytest.raises(TrustError):
-        verify_bundle(by_root({"roots": [key.public.x, ROOT.public.x]}, key), PINS)
+        verify_bundle(bundle_token({"roots": [key.public.x, ROOT.public.x]}, key), PINS)
 
 
-def test_a_root_that_is_pinned_but_does_not_name_itself() -> None:
+def test_verify_bundle_rejects_root_missing_from_roots() -> None:
     with pytest.raises(TrustError, match="not trusted"):
-        verify_bundle(by_root({"roots": [NEXT_ROOT.public.x]}), PINS)
+        verify_bundle(bundle_token({"roots": [NEXT_ROOT.public.x]}), PINS)
     with pytest.raises(TrustError, match="not among them"):
         sign_bundle(BUNDLE, NEXT_ROOT)
 
 
 @pytest.mark.parametrize("typ", ["warren-cmd+jws", "warren-intent+jws", "JWT", "warren-trust+JWS"])
-def test_another_type_is_no_bundle(typ: str) -> None:
+def test_verify_bundle_rejects_another_type(typ: str) -> None:
     with pytest.raises(TrustError, match="type"):
-        verify_bundle(by_root({}, typ=typ), PINS)
+        verify_bundle(bundle_token({}, typ=typ), PINS)
 
 
-def test_a_lower_version_is_refused_and_the_same_is_not() -> None:
+def test_verify_bundle_rejects_lower_version_only() -> None:
     text = sign_bundle(BUNDLE, ROOT)
     assert verify_bundle(text, PINS, BUNDLE.version).version == BUNDLE.version
-    with pytest.raises(TrustError, match="version 7, and 8 was there before") as refused:
+    with pytest.raises(TrustError, match="version 7 is lower than the known version 8") as refused:
         verify_bundle(text, PINS, BUNDLE.version + 1)
     assert refused.value.code == "trust.rollback"
 
 
-def test_a_new_root_is_signed_by_the_old_one() -> None:
-    """Row: a node that has only the old one pinned follows."""
+def test_verify_bundle_follows_root_rotation() -> None:
+    """A node that pins only the old root follows."""
     old = replace(BUNDLE, roots=(ROOT.public, NEXT_ROOT.public))
     new = replace(BUNDLE, version=8, roots=(NEXT_ROOT.public,))
     lines = f"{sign_bundle(old, ROOT)}\n{sign_bundle(new, NEXT_ROOT)}\n"
     assert verify_bundle(lines, PINS) == new
-    with pytest.raises(TrustError):  # without the line between
+    with pytest.raises(TrustError):  # without the line in between
         verify_bundle(sign_bundle(new, NEXT_ROOT), PINS)
-    with pytest.raises(TrustError):  # a root that has handed on signs no more
-        verify_bundle(f"{lines}{by_root({'version': 9})}\n", PINS)
+    with pytest.raises(TrustError):  # the old root is no longer accepted
+        verify_bundle(f"{lines}{bundle_token({'version': 9})}\n", PINS)
     back = sign_bundle(replace(old, version=8), ROOT), sign_bundle(replace(new, version=7), NEXT_ROOT)
-    with pytest.raises(TrustError, match="version 7, and 8"):
+    with pytest.raises(TrustError, match="version 7 is lower than the known version 8"):
         verify_bundle("\n".join(back), PINS)
 
 
 @pytest.mark.parametrize("text", ["", "\n", "x", "a.b.c", "\n".join(["a.b.c"] * 17)])
-def test_what_is_no_bundle(text: str) -> None:
+def test_verify_bundle_rejects_garbage(text: str) -> None:
     with pytest.raises(TrustError):
         verify_bundle(text, PINS)
 
@@ -110,19 +110,19 @@ def test_what_is_no_bundle(text: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"version": None}, "version: is missing"),
+        ({"version": None}, "version: missing"),
         ({"version": 0}, "version: expected a whole number from 1"),
         ({"version": True}, "version: expected a whole number"),
         ({"version": 7.0}, "version: expected a whole number"),
-        ({"extra": 1}, "'extra': is no member"),
+        ({"extra": 1}, "'extra': unknown member"),
         ({"exp": BUNDLE.issued}, "exp: expected a time after iat"),
-        ({"dispatch": [{"x": DISPATCHER.public.x, "d": "A"}]}, "dispatch[0].'d': is no member"),
+        ({"dispatch": [{"x": DISPATCHER.public.x, "d": "A"}]}, "dispatch[0].'d': unknown member"),
         ({"dispatch": [{"x": "A" * 42}]}, "dispatch[0].x: expected the 43 characters"),
         ({"dispatch": [{"x": "A" * 42 + "B"}]}, "spare bits"),
-        ({"dispatch": [{"x": ROOT.public.x}]}, "a key stands in two places"),
-        ({"registrars": [{"x": DISPATCHER.public.x}]}, "a key stands in two places"),
-        ({"dispatch": [{"x": ALICE.public.x}]}, "a key stands in two places"),
-        ({"dispatch": [{"x": DISPATCHER.public.x}] * 2}, "dispatch[1]: is there already"),
+        ({"dispatch": [{"x": ROOT.public.x}]}, "duplicate key"),
+        ({"registrars": [{"x": DISPATCHER.public.x}]}, "duplicate key"),
+        ({"dispatch": [{"x": ALICE.public.x}]}, "duplicate key"),
+        ({"dispatch": [{"x": DISPATCHER.public.x}] * 2}, "dispatch[1]: duplicate"),
         ({"roles": {"VIEWER": []}}, "operators.alice: the role ADMIN is not in roles"),
         ({"roles": {"ADMIN": ["Stop"], "VIEWER": []}}, "roles.ADMIN[0]: expected the name of a verb"),
         ({"approvals": {"list_users": {"k": 1, "by": ["NOBODY"]}}}, "approvals.list_users: the role NOBODY"),
@@ -134,14 +134,14 @@ def test_what_is_no_bundle(text: str) -> None:
         ({"policy_id": "a b"}, "policy_id: expected 1 to 64"),
     ],
 )
-def test_another_shape_is_refused_with_its_place(changes: dict[str, object], said: str) -> None:
+def test_verify_bundle_rejects_invalid_payload_with_location(changes: dict[str, object], said: str) -> None:
     with pytest.raises(TrustError) as refused:
-        verify_bundle(by_root(changes), PINS)
+        verify_bundle(bundle_token(changes), PINS)
     assert said in str(refused.value)
 
 
 @given(st.data())
-def test_no_character_of_it_can_be_another(data: st.DataObject) -> None:
+def test_verify_bundle_rejects_any_changed_character(data: st.DataObject) -> None:
     text = sign_bundle(BUNDLE, ROOT)
     place = data.draw(st.integers(0, len(text) - 1))
     other = data.draw(st.characters(max_codepoint=0x7F).filter(lambda character: character != text[place]))
@@ -153,18 +153,18 @@ def test_no_character_of_it_can_be_another(data: st.DataObject) -> None:
     ("left", "said"),
     [
         (NOTICE_SECONDS + 1, None),
-        (NOTICE_SECONDS, "the trust bundle 7 expires in 14 days; then only commands that read run"),
-        (86_401, "the trust bundle 7 expires in 2 days; then only commands that read run"),
-        (1, "the trust bundle 7 expires in 1 day; then only commands that read run"),
-        (0, "the trust bundle 7 has expired: only commands that read are run"),
+        (NOTICE_SECONDS, "trust bundle 7 expires in 14 days: then only read-only commands run"),
+        (86_401, "trust bundle 7 expires in 2 days: then only read-only commands run"),
+        (1, "trust bundle 7 expires in 1 day: then only read-only commands run"),
+        (0, "trust bundle 7 has expired: only read-only commands run"),
     ],
 )
-def test_its_end_is_said_fourteen_days_before(left: int, said: str | None) -> None:
+def test_expiry_problem_warns_fourteen_days_before(left: int, said: str | None) -> None:
     assert expiry_problem(BUNDLE, BUNDLE.expires - left) == said
     assert BUNDLE.expired(BUNDLE.expires - left) == (left == 0)
 
 
-def test_a_key_ends_with_its_own_time() -> None:
+def test_dispatcher_is_none_after_key_expiry() -> None:
     bundle = replace(BUNDLE, dispatch=(KeyEntry(DISPATCHER.public, NOW),))
     assert bundle.dispatcher(DISPATCHER.public.kid, NOW - 1) == DISPATCHER.public
     assert bundle.dispatcher(DISPATCHER.public.kid, NOW) is None

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.unit, pytest.mark.security]
 INFO = purpose("arg", CORR_ID, "password")
 
 
-def test_only_the_key_it_is_for_opens_it() -> None:
+def test_unseal_needs_the_recipients_key() -> None:
     text = seal(b"correct horse", NODE.sealing.public, INFO)
     assert NODE.sealing.unseal(text, INFO) == b"correct horse"
     for key in (OTHER_NODE.sealing, ALICE_SEALING):
@@ -34,13 +34,13 @@ def test_only_the_key_it_is_for_opens_it() -> None:
         b"",
     ],
 )
-def test_it_opens_for_its_purpose_alone(other: bytes) -> None:
+def test_unseal_rejects_another_purpose(other: bytes) -> None:
     with pytest.raises(ValueError, match="not sealed to this key"):
         NODE.sealing.unseal(seal(b"secret", NODE.sealing.public, INFO), other)
 
 
 @given(st.data())
-def test_no_octet_of_it_can_be_another(data: st.DataObject) -> None:
+def test_unseal_rejects_any_changed_octet(data: st.DataObject) -> None:
     octets = bytearray(from_base64url(seal(b"a secret", NODE.sealing.public, INFO)))
     octets[data.draw(st.integers(0, len(octets) - 1))] ^= data.draw(st.integers(1, 255))
     with pytest.raises(ValueError, match="not sealed to this key"):
@@ -48,17 +48,17 @@ def test_no_octet_of_it_can_be_another(data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "A", "AAAA", "=", to_base64url(bytes(32)), to_base64url(bytes(48)), "ä" * 64])
-def test_what_is_no_ciphertext(text: str) -> None:
-    with pytest.raises(ValueError, match="is "):
+def test_unseal_rejects_invalid_ciphertext(text: str) -> None:
+    with pytest.raises(ValueError, match="not "):
         NODE.sealing.unseal(text, INFO)
 
 
-def test_two_of_the_same_are_not_alike() -> None:
+def test_seal_is_randomized() -> None:
     assert len({seal(b"secret", NODE.sealing.public, INFO) for _ in range(8)}) == 8
 
 
 @given(st.binary(max_size=200))
-def test_a_stranger_opens_what_we_seal_and_seals_what_we_open(secret: bytes) -> None:
+def test_sealing_interoperates_with_independent_hpke(secret: bytes) -> None:
     octets = from_base64url(seal(secret, NODE.sealing.public, INFO))
     assert len(octets) == len(secret) + OVERHEAD_BYTES
     assert hpke_open(octets, seed("node, sealing"), INFO) == secret
@@ -66,7 +66,7 @@ def test_a_stranger_opens_what_we_seal_and_seals_what_we_open(secret: bytes) -> 
     assert NODE.sealing.unseal(text, INFO) == secret
 
 
-def test_a_key_shows_nothing_of_itself() -> None:
+def test_sealing_key_repr_hides_private_key() -> None:
     key = SealingKey(seed("shown"))
     assert to_base64url(seed("shown")) not in repr(key) + str(vars(key))
     with pytest.raises(ValueError, match="32 octets, not 31"):
@@ -74,6 +74,6 @@ def test_a_key_shows_nothing_of_itself() -> None:
 
 
 @pytest.mark.parametrize("parts", [("arg", "a b", "c"), ("arg", "", "c"), ("arg", "a", "b\n"), ("a\0", "b", "c")])
-def test_a_purpose_has_one_reading(parts: tuple[str, str, str]) -> None:
+def test_purpose_rejects_ambiguous_parts(parts: tuple[str, str, str]) -> None:
     with pytest.raises(ValueError, match="sealing purpose"):
         purpose(*parts)

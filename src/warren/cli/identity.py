@@ -15,7 +15,7 @@ from warren.cli.trust_options import Security, security_options
 from warren.clock import wall_seconds
 from warren.errors import HostError
 from warren.privsep.io.privileges import Service, find_service, is_root
-from warren.trust.identity import NodeIdentity, agent_id_of
+from warren.trust.identity import NodeIdentity, agent_id_from_host
 from warren.trust.io.identity_file import make_identity, read_identity
 
 
@@ -59,7 +59,7 @@ def _name(name: str | None) -> str:
     if name is not None:
         return name
     try:
-        return agent_id_of(platform.node())
+        return agent_id_from_host(platform.node())
     except ValueError:
         raise click.UsageError("this host name is not a valid node name; set one with --id") from None
 

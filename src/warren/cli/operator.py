@@ -13,7 +13,7 @@ from warren.cli.output import report, warn, write
 from warren.cli.trust_options import Security, security_options
 from warren.errors import TrustError
 from warren.trust.bundle_toml import operator_table
-from warren.trust.bundle_verify import first_root, verify_bundle
+from warren.trust.bundle_verify import claimed_root, verify_bundle
 from warren.trust.io.bundle_file import read_text
 from warren.trust.io.keyset_file import make_keyset
 
@@ -56,7 +56,7 @@ def list_operators(security: Security, file: Path | None) -> None:
     Without FILE, of the installed bundle.
     """
     text = read_text(file or Path(security.trust))
-    root = first_root(text)
+    root = claimed_root(text)
     bundle = verify_bundle(text, (root,))
     if root not in security.roots:
         warn(f"the bundle is signed by {root}, which is not pinned on this node")

@@ -18,8 +18,8 @@ from warren.files.atomic import replace_file
 from warren.files.directory import make_directory
 from warren.trust.bundle import TrustBundle, expiry_problem
 from warren.trust.bundle_json import bundle_members
-from warren.trust.bundle_toml import draft, read_source
-from warren.trust.bundle_verify import first_root, sign_bundle, verify_bundle
+from warren.trust.bundle_toml import draft_policy, parse_policy
+from warren.trust.bundle_verify import claimed_root, sign_bundle, verify_bundle
 from warren.trust.io.bundle_file import MODE, install_bundle, read_text
 from warren.trust.io.keyset_file import make_keyset, read_keyset
 
@@ -62,7 +62,7 @@ def init(directory: Path) -> None:
     _prepare(directory)
     root = make_keyset(directory / ROOT_FILE, "root", sealing=False)
     dispatcher = make_keyset(directory / DISPATCH_FILE, "dispatch", sealing=False)
-    _write_text(directory / POLICY_FILE, draft(dispatcher.signing.public, ROLES, int(wall_seconds())))
+    _write_text(directory / POLICY_FILE, draft_policy(dispatcher.signing.public, ROLES, int(wall_seconds())))
     write(f"{root.signing.public.kid}\n")
     report(
         f"created {directory / ROOT_FILE}: its holder controls every node that pins it",
@@ -108,7 +108,7 @@ def sign(source: Path, root_file: Path | None, output: Path | None) -> None:
     If the output file exists, the policy needs a higher version than that bundle has.
     """
     root = read_keyset(root_file or source.with_name(ROOT_FILE)).signing
-    bundle = read_source(_read_text(source), root.public, int(wall_seconds()))
+    bundle = parse_policy(_read_text(source), root.public, int(wall_seconds()))
     output = output or source.with_suffix(".jws")
     _check_higher(bundle, output)
     _write_text(output, sign_bundle(bundle, root) + "\n")
@@ -126,7 +126,7 @@ def show(security: Security, file: Path | None, pins: tuple[str, ...], as_json: 
     Without FILE, the installed bundle.
     """
     text = read_text(file or Path(security.trust))
-    signer = first_root(text)
+    signer = claimed_root(text)
     bundle = verify_bundle(text, (signer,))
     pinned = signer in (pins or security.roots)
     document = {"signed_by": signer, "pinned_here": pinned, **bundle_members(bundle)}
@@ -167,7 +167,7 @@ def _check_higher(bundle: TrustBundle, output: Path) -> None:
     if not output.exists():
         return
     text = read_text(output)
-    previous = verify_bundle(text, (first_root(text),)).version
+    previous = verify_bundle(text, (claimed_root(text),)).version
     if bundle.version <= previous:
         problem = f"version {bundle.version} is not higher than version {previous} of {output}"
         hint = "nothing was signed; raise the version in the policy file"

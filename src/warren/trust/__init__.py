@@ -1,1 +1,1 @@
-"""Who may say what: keys, the trust bundle, the node's identity."""
+"""Trust: bundles signed by pinned roots, operators and their keys, identities of nodes."""

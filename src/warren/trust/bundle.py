@@ -1,6 +1,7 @@
-"""The trust bundle: who may say what to a node, by the word of a root that is pinned there.
+"""The trust bundle: the keys and roles that a node accepts, signed by a root that is pinned on the node.
 
-What makes one believed stands in `trust.chain`; its JSON in `trust.bundleform` and docs/protocol/trust-bundle.md.
+`trust.bundle_verify` has the rules of verification. Its JSON is in `trust.bundle_json` and
+docs/protocol/trust-bundle.md.
 """
 
 from __future__ import annotations
@@ -11,75 +12,73 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from warren.jws import VerifyingKey
-from warren.trust.principals import Approval, KeyEntry, Operator, current
+from warren.trust.principals import Approval, KeyEntry, Operator, unexpired
 
-NOTICE_SECONDS = 14 * 86_400  # long enough for a person who is on holiday
+NOTICE_SECONDS = 14 * 86_400  # covers a holiday of the person responsible
 DAY_SECONDS = 86_400
 
 
 @dataclass(frozen=True)
 class TrustBundle:
-    """Made by `chain.verify_bundle`, or by an operator who is about to sign it."""
+    """The content of a bundle: verified by `bundle_verify.verify_bundle`, or about to be signed."""
 
     version: int
     policy_id: str
     issued: int
     expires: int
     roots: tuple[VerifyingKey, ...]
-    """Who may sign the next one."""
+    """The keys that can sign the next bundle."""
     dispatch: tuple[KeyEntry, ...]
     operators: Mapping[str, Operator]
     """By id."""
     roles: Mapping[str, frozenset[str]]
-    """By role, the verbs that it may ask for."""
+    """The verbs of each role."""
     registrars: tuple[KeyEntry, ...] = ()
     approvals: Mapping[str, Approval] = field(default_factory=dict)
     """By verb."""
     scripts: Mapping[str, str] = field(default_factory=dict)
-    """By name of script, its SHA-256 in hexadecimal digits."""
+    """The SHA-256 of each script in hexadecimal digits, by its name."""
     rates: Mapping[str, int] = field(default_factory=dict)
-    """By verb, how many a minute."""
+    """The rate limit of each verb, per minute."""
     levels: Mapping[str, str] = field(default_factory=dict)
-    """By verb, the weakest sandbox that it may run in."""
+    """The minimum sandbox level of each verb."""
     cas: tuple[str, ...] = ()
-    """Certificates in PEM."""
+    """CA certificates in PEM."""
     pins: tuple[str, ...] = ()
-    """Each the SHA-256 of a server's SPKI, base64url."""
+    """The SHA-256 of pinned servers' SPKI, in base64url."""
 
     def expired(self, now: float) -> bool:
-        """Whether only what reads may run."""
+        """Return whether the bundle has expired: then only read-only verbs run."""
         return now >= self.expires
 
     def allows(self, role: str, verb: str) -> bool:
-        """Whether a role may ask for a verb."""
+        """Return whether a role allows a verb."""
         return verb in self.roles.get(role, frozenset())
 
     def dispatcher(self, kid: str, now: float) -> VerifyingKey | None:
-        """The dispatch key of that thumbprint, unless it has ended."""
-        entry = current(self._dispatch_by_kid.get(kid), now)
+        """Return the dispatch key with this thumbprint, or None if it is unknown or expired."""
+        entry = unexpired(self._dispatch_by_kid.get(kid), now)
         return None if entry is None else entry.signing
 
     def operator(self, kid: str, now: float) -> Operator | None:
-        """The operator whose signing key has that thumbprint, unless it has ended."""
-        return current(self._operators_by_kid.get(kid), now)
+        """Return the operator whose signing key has this thumbprint, or None if unknown or expired."""
+        return unexpired(self._operators_by_kid.get(kid), now)
 
     @cached_property
     def _dispatch_by_kid(self) -> Mapping[str, KeyEntry]:
-        return {each.signing.kid: each for each in self.dispatch}
+        return {entry.signing.kid: entry for entry in self.dispatch}
 
     @cached_property
     def _operators_by_kid(self) -> Mapping[str, Operator]:
-        return {each.signing.kid: each for each in self.operators.values()}
+        return {entry.signing.kid: entry for entry in self.operators.values()}
 
 
 def expiry_problem(bundle: TrustBundle, now: float) -> str | None:
-    """What a person should know of a bundle's end: None until 14 days before it."""
+    """Return a warning if the bundle has expired or expires within 14 days, else None."""
     left = bundle.expires - now
     if left <= 0:
-        return f"the trust bundle {bundle.version} has expired: only commands that read are run"
+        return f"trust bundle {bundle.version} has expired: only read-only commands run"
     if left > NOTICE_SECONDS:
         return None
     days = math.ceil(left / DAY_SECONDS)
-    return (
-        f"the trust bundle {bundle.version} expires in {days} day{'s' * (days != 1)}; then only commands that read run"
-    )
+    return f"trust bundle {bundle.version} expires in {days} day{'s' * (days != 1)}: then only read-only commands run"

@@ -1,14 +1,15 @@
-"""What makes a trust bundle believed. The rules, in this order:
+"""Verification of a trust bundle. The rules, in this order:
 
-1. it is a `warren-trust+jws` (rules 1 to 5 of `warren.jws`) by a root whose thumbprint is pinned on the node
-2. its payload is JSON of one reading and of the closed shape, and no key has two offices
-3. its version is not lower than that of the bundle that the node has
+1. It is a `warren-trust+jws` (rules 1 to 5 of `warren.jws`), signed by a root whose thumbprint is pinned on the node.
+2. Its payload is strict JSON of the closed schema, and no key has two functions.
+3. Its version is not lower than that of the bundle on the node.
 
-One signature of one pinned root is enough; where several are pinned, any of them is (k of n is not asked for). A text
-may have several bundles, a line each, and the last one counts. Only the first line needs a pinned root: each line says
-in `roots` who may sign the next. So a new root is signed by the old one, and nodes that have the old one pinned follow.
+One signature of one pinned root is enough, also where several roots are pinned (k of n is not required). A text can
+hold several bundles, one per line; the last one is used. Only the first line needs a pinned root: the `roots` of each
+line can sign the next. So the old root signs the new one, and nodes that pin the old root follow.
 
-Expiry is no reason to refuse a bundle: past it, verbs that only read still run, so that nobody is locked out.
+Expiry is not checked here: an expired bundle still allows read-only verbs, so that nobody is locked out
+(`TrustBundle.expired`).
 """
 
 from __future__ import annotations
@@ -22,36 +23,36 @@ from warren.trust.bundle import TrustBundle
 from warren.trust.bundle_json import bundle_members, parse_bundle
 
 TYPE = "warren-trust+jws"
-MAX_LINES = 16  # a root serves for years
+MAX_LINES = 16  # a root is used for years
 
 
 def verify_bundle(text: str, pins: Collection[str], min_version: int = 0) -> TrustBundle:
-    """The last bundle of the text, proven. `pins` are thumbprints of roots (RFC 7638). Raises TrustError."""
+    """Return the last bundle of the text, verified. `pins` are thumbprints of roots (RFC 7638). Raises TrustError."""
     lines = text.split()
     if not 0 < len(lines) <= MAX_LINES:
-        raise TrustError(f"expected a trust bundle, or up to {MAX_LINES}, a line each", code="trust.malformed")
+        raise TrustError(f"expected 1 to {MAX_LINES} trust bundles, one per line", code="trust.malformed")
     bundle = _verify_line(lines[0], frozenset(pins))
     for line in lines[1:]:
-        before, bundle = bundle, _verify_line(line, frozenset(key.kid for key in bundle.roots))
-        _check_version(bundle, before.version)
+        previous, bundle = bundle, _verify_line(line, frozenset(key.kid for key in bundle.roots))
+        _check_version(bundle, previous.version)
     _check_version(bundle, min_version)
     return bundle
 
 
-def first_root(text: str) -> str:
-    """The thumbprint of whom a text says that its first bundle is by; nothing is proven. Raises TrustError."""
+def claimed_root(text: str) -> str:
+    """Return the thumbprint of the root that the first bundle names, unverified. Raises TrustError."""
     try:
         return read((text.split() or [""])[0]).kid
     except JwsError as error:
-        raise TrustError(f"the trust bundle {error}", code="trust.malformed") from None
+        raise TrustError(f"trust bundle: {error}", code="trust.malformed") from None
 
 
 def sign_bundle(bundle: TrustBundle, root: SigningKey) -> str:
-    """The token. Raises TrustError for a bundle that no node would take."""
+    """Return the signed token. Raises TrustError for a bundle that every node would reject."""
     members = bundle_members(bundle)
     _parse(payload_of(members))
     if root.public not in bundle.roots:
-        raise TrustError("roots: the key that signs is not among them", code="trust.root_not_pinned")
+        raise TrustError("roots: the signing key is not among them", code="trust.root_not_pinned")
     return root.sign(payload_of(members), TYPE)
 
 
@@ -60,16 +61,16 @@ def _verify_line(line: str, roots: frozenset[str]) -> TrustBundle:
         token = read(line)
         return _parse(verify(token, TYPE, _named_root(token, roots)))
     except JwsError as error:
-        raise TrustError(f"the trust bundle {error}", code="trust.root_not_pinned") from None
+        raise TrustError(f"trust bundle: {error}", code="trust.root_not_pinned") from None
 
 
 def _named_root(token: Token, roots: frozenset[str]) -> dict[str, VerifyingKey]:
-    """The root that the token says it is by. Its octets stand in the bundle itself: only they have that thumbprint."""
+    """Return the root that the token names. Its key is in the bundle itself: only that key has this thumbprint."""
     if token.kid not in roots:
         return {}
     try:
-        found = parse_object(from_base64url(token.text.split(".")[1])).get("roots")
-        keys = [VerifyingKey.from_x(str(x)) for x in found] if isinstance(found, list) else []
+        roots_claim = parse_object(from_base64url(token.text.split(".")[1])).get("roots")
+        keys = [VerifyingKey.from_x(str(x)) for x in roots_claim] if isinstance(roots_claim, list) else []
     except ValueError:
         return {}
     return {key.kid: key for key in keys if key.kid == token.kid}
@@ -79,10 +80,10 @@ def _parse(octets: bytes) -> TrustBundle:
     try:
         return parse_bundle(parse_object(octets))
     except ValueError as error:
-        raise TrustError(f"the trust bundle: {error}", code="trust.malformed") from None
+        raise TrustError(f"trust bundle: {error}", code="trust.malformed") from None
 
 
-def _check_version(bundle: TrustBundle, least: int) -> None:
-    if bundle.version < least:
-        problem = f"the trust bundle has version {bundle.version}, and {least} was there before"
+def _check_version(bundle: TrustBundle, min_version: int) -> None:
+    if bundle.version < min_version:
+        problem = f"trust bundle version {bundle.version} is lower than the known version {min_version}"
         raise TrustError(problem, code="trust.rollback")

@@ -1,4 +1,4 @@
-"""Who a node is: its name and the keys by which it answers and opens what is sealed to it."""
+"""The identity of a node: its name, and the keys that sign its results and open what is sealed to it."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ ABOUT_AGENT_ID = "1 to 64 of A-Z a-z 0-9 _ -"
 
 @dataclass(frozen=True, slots=True)
 class NodeIdentity:
-    """Read from the node's files; its repr shows public keys alone."""
+    """The name and the private keys of a node. Its repr shows public keys only."""
 
     agent_id: str
     signing: SigningKey
-    """Of results and checkpoints."""
+    """Signs results and checkpoints."""
     sealing: SealingKey
 
     def document(self) -> dict[str, str]:
-        """What the operator and the controller are told: nothing secret."""
+        """Return the public part, for operators and the controller."""
         return {
             "agent_id": self.agent_id,
             "kid": self.signing.public.kid,
@@ -31,14 +31,17 @@ class NodeIdentity:
         }
 
 
-def agent_id_of(host: str) -> str:
-    """The name of a node by its host's: dots become hyphens, what else may not stand there goes. Raises ValueError."""
-    found = re.sub(r"[^A-Za-z0-9_-]", "", host.replace(".", "-"))[:64]
-    return check_agent_id(found)
+def agent_id_from_host(host: str) -> str:
+    """Return a node name for a host name: dots become hyphens, other invalid characters are removed.
+
+    Raises:
+        ValueError: no valid character is left.
+    """
+    return check_agent_id(re.sub(r"[^A-Za-z0-9_-]", "", host.replace(".", "-"))[:64])
 
 
 def check_agent_id(name: str) -> str:
-    """The name. Raises ValueError."""
+    """Return a valid node name. Raises ValueError for any other."""
     if not AGENT_ID.fullmatch(name):
-        raise ValueError(f"is no name of a node; expected {ABOUT_AGENT_ID}")
+        raise ValueError(f"invalid node name; expected {ABOUT_AGENT_ID}")
     return name

@@ -1,9 +1,9 @@
-"""The private keys of a root, an operator or a node, as one file has them: a JWK Set (RFC 7517, RFC 8037) with a name.
+"""The private keys of a root, an operator or a node in one file: a JWK Set (RFC 7517, RFC 8037) with a name.
 
     {"id": "alice", "keys": [{"kty": "OKP", "crv": "Ed25519", "use": "sig", "x": "…", "d": "…"},
                              {"kty": "OKP", "crv": "X25519", "use": "enc", "x": "…", "d": "…"}]}
 
-A root has no second key: nothing is ever sealed to it.
+A root has no second key: nothing is sealed to a root.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SHAPE: Shape = record({"id": text(r"[A-Za-z0-9_-][A-Za-z0-9._@-]{0,63}", ABOUT_N
 
 @dataclass(frozen=True, slots=True)
 class KeySet:
-    """Who somebody is, to themselves; its repr shows public keys alone."""
+    """The name and the private keys of a principal. Its repr shows public keys only."""
 
     id: str
     signing: SigningKey
@@ -36,7 +36,7 @@ class KeySet:
 
 
 def encode_keyset(name: str, signing: bytes, sealing: bytes | None = None) -> bytes:
-    """The file, of private keys of 32 octets each."""
+    """Encode private keys of 32 octets each as a file."""
     keys = [_jwk("Ed25519", "sig", SigningKey(signing).public.octets, signing)]
     if sealing is not None:
         keys.append(_jwk("X25519", "enc", SealingKey(sealing).public, sealing))
@@ -44,7 +44,7 @@ def encode_keyset(name: str, signing: bytes, sealing: bytes | None = None) -> by
 
 
 def parse_keyset(octets: bytes) -> KeySet:
-    """Raises ValueError, which holds nothing of a key."""
+    """Parse a file. Raises ValueError; the message holds nothing of a key."""
     members = parse_object(octets)
     SHAPE(members, "")
     match members:
@@ -71,7 +71,7 @@ def _sealing(jwk: dict[str, str]) -> SealingKey:
 
 def _private(jwk: dict[str, str], curve: str, use: str) -> bytes:
     if (jwk["crv"], jwk["use"]) != (curve, use):
-        raise ValueError(f"keys: expected a key of {curve} to {use}")
+        raise ValueError(f"keys: expected a key with crv {curve} and use {use}")
     return from_base64url(jwk["d"])
 
 

@@ -1,4 +1,4 @@
-"""Whose word counts: the keys and operators that a trust bundle names, and when each of them ends."""
+"""Principals: the keys and operators in a trust bundle, and when each of them expires."""
 
 from __future__ import annotations
 
@@ -13,58 +13,58 @@ Entry = TypeVar("Entry", "KeyEntry", "Operator")
 
 @dataclass(frozen=True, slots=True)
 class KeyEntry:
-    """A key of the dispatcher or of the registrar."""
+    """A key of a dispatcher or a registrar."""
 
     signing: VerifyingKey
     expires: int | None = None
-    """When it ends, in seconds since the Unix epoch; None is with the bundle."""
+    """Seconds since the Unix epoch; None means with the bundle."""
 
     @classmethod
     def of(cls, members: Mapping[str, object]) -> KeyEntry:
-        """From a bundle whose shape is right. Raises ValueError for a key that is none."""
+        """Return the entry of a bundle whose shape was checked. Raises ValueError for an invalid key."""
         return cls(VerifyingKey.from_x(str(members["x"])), _expiry(members))
 
     def members(self) -> dict[str, object]:
-        """As the bundle writes it."""
-        return {"x": self.signing.x} | _ending(self.expires)
+        """Return the members of its JSON object."""
+        return {"x": self.signing.x} | _expiry_members(self.expires)
 
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """A person, whose signature makes an intent."""
+    """A person who signs intents."""
 
     id: str
     roles: tuple[str, ...]
     signing: VerifyingKey
     sealing: bytes
-    """X25519: what an answer's secrets are sealed to."""
+    """The X25519 public key that secrets of a result are sealed to."""
     expires: int | None = None
 
     @classmethod
     def of(cls, name: str, members: Mapping[str, object]) -> Operator:
-        """From a bundle whose shape is right. Raises ValueError for a key that is none."""
+        """Return the entry of a bundle whose shape was checked. Raises ValueError for an invalid key."""
         match members:
             case {"roles": list(roles), "signing": str(signing), "sealing": str(sealing)}:
                 keys = VerifyingKey.from_x(signing), from_base64url(sealing)
                 return cls(name, tuple(roles), *keys, _expiry(members))
-        raise ValueError(f"operators.{name}: has another shape")
+        raise ValueError(f"operators.{name}: expected roles, signing and sealing")
 
     def members(self) -> dict[str, object]:
-        """As the bundle writes it."""
+        """Return the members of its JSON object."""
         keys = {"signing": self.signing.x, "sealing": to_base64url(self.sealing)}
-        return {"roles": [*self.roles]} | keys | _ending(self.expires)
+        return {"roles": [*self.roles]} | keys | _expiry_members(self.expires)
 
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """How many others must sign an intent, and of which roles."""
+    """The number of approvals that an intent needs, and the roles that can give them."""
 
     count: int
     roles: tuple[str, ...]
 
 
-def current(entry: Entry | None, now: float) -> Entry | None:
-    """The entry, if there is one that has not ended."""
+def unexpired(entry: Entry | None, now: float) -> Entry | None:
+    """Return the entry, or None if it is missing or expired."""
     return entry if entry and (entry.expires is None or now < entry.expires) else None
 
 
@@ -73,5 +73,5 @@ def _expiry(members: Mapping[str, object]) -> int | None:
     return expires if isinstance(expires, int) else None
 
 
-def _ending(expires: int | None) -> dict[str, object]:
+def _expiry_members(expires: int | None) -> dict[str, object]:
     return {} if expires is None else {"exp": expires}

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.security]
 PINS = (ROOT.public.kid,)
 
 
-def test_an_identity_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
+def test_make_identity_creates_file_once_with_mode_0600(tmp_path: Path) -> None:
     directory = tmp_path / "state" / "identity"
     made = make_identity(directory, "gateway-001")
     assert stat.S_IMODE((directory / FILE).stat().st_mode) == 0o600
@@ -33,27 +33,27 @@ def test_an_identity_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
     assert read_identity(directory).document() == made.document()
 
 
-def test_a_node_without_one_says_so(tmp_path: Path) -> None:
+def test_read_identity_reports_missing_identity(tmp_path: Path) -> None:
     with pytest.raises(TrustError) as refused:
         read_identity(tmp_path)
     assert refused.value.code == "identity.missing"
 
 
 @pytest.mark.parametrize("name", ["gateway.001", "", "a b", "x" * 65, "../up"])
-def test_a_name_that_no_certificate_could_have(tmp_path: Path, name: str) -> None:
-    with pytest.raises(TrustError, match="is no name of a node"):
+def test_make_identity_rejects_invalid_node_name(tmp_path: Path, name: str) -> None:
+    with pytest.raises(TrustError, match="invalid node name"):
         make_identity(tmp_path, name)
     assert not (tmp_path / FILE).exists()
 
 
-def test_a_file_that_others_can_open_is_no_identity(tmp_path: Path) -> None:
+def test_read_identity_rejects_file_open_to_others(tmp_path: Path) -> None:
     make_identity(tmp_path, "gateway-001")
     (tmp_path / FILE).chmod(0o640)
     with pytest.raises(KeyFileError, match="accessible to other users"):
         read_identity(tmp_path)
 
 
-def test_a_link_is_not_followed(tmp_path: Path) -> None:
+def test_read_keyset_rejects_symlink(tmp_path: Path) -> None:
     make_keyset(tmp_path / "keys", "alice")
     (tmp_path / "link").symlink_to("keys")
     with pytest.raises(KeyFileError):
@@ -61,7 +61,7 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{}", "{", '{"id": "a", "keys": []}', '{"id": "a", "id": "a", "keys": []}'])
-def test_what_is_no_file_of_keys(tmp_path: Path, text: str) -> None:
+def test_read_keyset_rejects_file_without_keys(tmp_path: Path, text: str) -> None:
     path = tmp_path / "keys"
     path.touch(mode=0o600)
     path.write_text(text)
@@ -69,7 +69,7 @@ def test_what_is_no_file_of_keys(tmp_path: Path, text: str) -> None:
         read_keyset(path)
 
 
-def test_a_public_key_that_is_of_another_is_refused(tmp_path: Path) -> None:
+def test_read_keyset_rejects_mismatched_public_key(tmp_path: Path) -> None:
     for name in ("one", "two"):
         make_keyset(tmp_path / name, name)
     one, two = ((tmp_path / name).read_text() for name in ("one", "two"))
@@ -80,20 +80,20 @@ def test_a_public_key_that_is_of_another_is_refused(tmp_path: Path) -> None:
         read_keyset(tmp_path / "one")
 
 
-def test_a_root_has_nothing_to_open_with(tmp_path: Path) -> None:
+def test_make_keyset_of_root_has_no_sealing_key_and_keeps_existing_file(tmp_path: Path) -> None:
     assert make_keyset(tmp_path / "root", "root", sealing=False).sealing is None
     with pytest.raises(KeyFileError, match="already exists"):
         make_keyset(tmp_path / "root", "root", sealing=False)
 
 
-def test_a_bundle_is_installed_and_never_an_older_one(tmp_path: Path) -> None:
+def test_install_bundle_rejects_lower_version(tmp_path: Path) -> None:
     path = tmp_path / "state" / "trust.jws"
     assert not path.exists()
     assert read_bundle(path, PINS) is None
     older, newer = sign_bundle(BUNDLE, ROOT), sign_bundle(replace(BUNDLE, version=8), ROOT)
     assert install_bundle(path, older, PINS).version == 7
     assert install_bundle(path, newer, PINS).version == 8
-    with pytest.raises(TrustError, match="version 7, and 8 was there before"):
+    with pytest.raises(TrustError, match="version 7 is lower than the known version 8"):
         install_bundle(path, older, PINS)
     installed = read_bundle(path, PINS)
     assert installed
@@ -102,15 +102,15 @@ def test_a_bundle_is_installed_and_never_an_older_one(tmp_path: Path) -> None:
     assert sorted(each.name for each in path.parent.iterdir()) == ["trust.jws", "trust.jws.version"]
 
 
-def test_an_older_one_put_there_by_hand_stays_out(tmp_path: Path) -> None:
+def test_read_bundle_rejects_lower_version_copied_into_place(tmp_path: Path) -> None:
     path = tmp_path / "trust.jws"
     install_bundle(path, sign_bundle(replace(BUNDLE, version=8), ROOT), PINS)
     path.write_text(sign_bundle(BUNDLE, ROOT))
-    with pytest.raises(TrustError, match="version 7, and 8 was there before"):
+    with pytest.raises(TrustError, match="version 7 is lower than the known version 8"):
         read_bundle(path, PINS)
 
 
-def test_what_is_not_by_a_pinned_root_is_not_installed(tmp_path: Path) -> None:
+def test_install_bundle_rejects_unpinned_root(tmp_path: Path) -> None:
     path = tmp_path / "trust.jws"
     with pytest.raises(TrustError):
         install_bundle(path, sign_bundle(replace(BUNDLE, roots=(NEXT_ROOT.public,)), NEXT_ROOT), PINS)
