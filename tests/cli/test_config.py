@@ -60,7 +60,7 @@ def test_import_and_export(conf: Path, tmp_path: Path) -> None:
     keys = tmp_path / "etc/warren"
     made = [keys / "home.key", keys / "home.peer-1.psk", tmp_path / "agent.toml"]
     assert (done.returncode, done.stdout) == (0, "")
-    assert done.stderr.splitlines() == [f"warren: {path} is made" for path in made]
+    assert done.stderr.splitlines() == [f"warren: created {path}" for path in made]
     home = tomllib.loads(made[2].read_text())["network"]["home"]
     assert (home["interface"], home["private_key_path"]) == ("wg7", "/etc/warren/home.key")
     assert [peer["name"] for peer in home["peers"]] == ["peer-1", "peer-2"]
@@ -106,7 +106,7 @@ def test_export_of_what_is_not_there(tmp_path: Path) -> None:
     where = ("--config", f"{tmp_path}/agent.toml")
     done = warren("config", "export", "office", *where)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"warren: {tmp_path}/agent.toml has no network office, only: home\n")
+    assert done.stderr.startswith(f"warren: {tmp_path}/agent.toml has no network office; known networks: home\n")
     done = warren("config", "export", "home", *where)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("warren: /absent.key: No such file or directory\n")

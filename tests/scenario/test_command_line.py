@@ -1,4 +1,4 @@
-"""From nothing to a signed command, with the commands that a person types (docs/guide/trust.md, commands.md)."""
+"""From setup to a signed command with the command line (docs/guide/trust.md, commands.md)."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ AN_HOUR = 3600
 
 
 def warren(*words: object, stdin: str = "", status: int = 0) -> str:
-    """A command to its end."""
+    """Run a command and return its output."""
     command = [*WARREN, *map(str, words)]
     done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == status, done.stderr + done.stdout
     return done.stdout + done.stderr
 
 
-def begun_earlier(agent: Agent) -> None:
-    """The record of used commands refuses what was issued in its first minute: this one is an hour old."""
+def init_stores_an_hour_ago(agent: Agent) -> None:
+    """Initialize the replay stores in the past: they reject commands issued before their first minute is over."""
     user = pwd.getpwnam(USER)
     for name, uid, gid in (("commands", user.pw_uid, user.pw_gid), ("runner", 0, 0)):
         directory = agent.directory / "var/lib/warren" / name
@@ -47,7 +47,7 @@ def begun_earlier(agent: Agent) -> None:
 
 @pytest.fixture
 def office(tmp_path: Path) -> Path:
-    """Where the owner has the keys: a root, a dispatcher, and alice."""
+    """Return a directory with a root key, a dispatch key and the operator alice."""
     office = tmp_path / "office"
     warren("trust", "init", office)
     table = warren("operator", "new", "alice", "--role", "ADMIN", "--output", office / "alice.jwks")
@@ -68,7 +68,7 @@ def node(make_agent: MakeAgent, office: Path) -> Agent:
         head=f'[security]\nroot = ["{shown["signed_by"]}"]\nexec_enable = true\n{panel}\n[daemon]\nuser = "{USER}"'
     )
     (agent.directory / "etc/htpasswd").touch()
-    begun_earlier(agent)
+    init_stores_an_hour_ago(agent)
     warren("identity", "init", "--id", "gateway-001", "--root", agent.directory)
     warren("trust", "install", office / "trust.jws", "--root", agent.directory)
     agent.start()

@@ -1,4 +1,4 @@
-"""`warren doctor` on networks that are well, and on ones that are not."""
+"""`warren doctor` on healthy and faulty networks."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ pytestmark = [*IN_NAMESPACES, pytest.mark.needs("nft")]
 Two = tuple[Agent, Agent]
 
 
-def examined(agent: Agent) -> dict[str, dict[str, str]]:
-    """Its verdicts, by check."""
-    said = json.loads(agent.attempt("doctor", "--json").stdout)
-    return {verdict["check"]: verdict for verdict in said}
+def verdicts_of(agent: Agent) -> dict[str, dict[str, str]]:
+    """Return the verdicts of an agent by check."""
+    verdicts = json.loads(agent.attempt("doctor", "--json").stdout)
+    return {verdict["check"]: verdict for verdict in verdicts}
 
 
-def test_all_is_well(joined: Two) -> None:
+def test_doctor_passes_healthy_network(joined: Two) -> None:
     near, _ = joined
     until(lambda: near.peers()["far"]["health"] == "healthy", "far is healthy")
-    verdicts = examined(near)
+    verdicts = verdicts_of(near)
     assert {check: verdict["result"] for check, verdict in verdicts.items()} == dict.fromkeys(
         ("state", "interface", "routes", "port", "firewall", "peer far", f"mtu to {FAR_INNER[0]}"), "ok"
     )
@@ -36,12 +36,12 @@ def test_all_is_well(joined: Two) -> None:
     assert near.attempt("doctor").returncode == 0
 
 
-def test_a_path_that_is_narrower_than_the_tunnel(joined: Two) -> None:
+def test_doctor_finds_path_mtu_below_interface_mtu(joined: Two) -> None:
     near, far = joined
     until(lambda: near.peers()["far"]["health"] == "healthy", "far is healthy")
     far.host.ip("link", "set", "wg0", "mtu", "1300")
     far.host.run("nft", "-f", "-", stdin=NO_LONGER_THAN_1300)
-    verdict = examined(near)[f"mtu to {FAR_INNER[0]}"]
+    verdict = verdicts_of(near)[f"mtu to {FAR_INNER[0]}"]
     assert verdict["result"] == "warning"
     assert "path MTU is 1300" in verdict["sentence"]
     assert "mtu = 1300" in verdict["hint"]
@@ -54,30 +54,30 @@ table inet path {
 """
 
 
-def test_a_firewall_that_drops_is_only_read_and_told_with_what_would_open_it(joined: Two) -> None:
+def test_doctor_reports_dropping_firewall_with_hints_and_changes_no_rule(joined: Two) -> None:
     """Row H-94."""
     near, _ = joined
     chain = "type filter hook input priority 0; policy drop; ct state established accept;"
     near.host.run("nft", f"table inet filter {{ chain input {{ {chain} }}; }}")
     before = near.host.run("nft", "list", "ruleset")
-    verdict = examined(near)["firewall"]
+    verdict = verdicts_of(near)["firewall"]
     assert verdict["result"] == "warning"
     for firewall in ("nftables", "iptables", "firewalld", "pf"):
         assert f"{firewall}:" in verdict["hint"]
     assert near.host.run("nft", "list", "ruleset") == before
 
 
-def test_a_peer_that_nobody_is_and_a_network_that_is_down(two: Two) -> None:
+def test_doctor_fails_for_unreachable_peer_and_stopped_network(two: Two) -> None:
     near, far = two
     network = network_to(far, NEAR_INNER[0], FAR_INNER[0])
     nobody = replace(network.peers[0], public_key=str(PrivateKey.generate().public_key()))
     near.configure(network.but(peers=(nobody,)))
     near.start()
     near.until_state("active")
-    verdict = examined(near)["peer far"]
+    verdict = verdicts_of(near)["peer far"]
     assert (verdict["result"], verdict["sentence"]) == ("failed", "no handshake with 192.0.2.2:51820 yet")
     assert near.attempt("doctor").returncode == 1
     near.attempt("disconnect")
-    verdicts = examined(near)
+    verdicts = verdicts_of(near)
     assert (verdicts["state"]["result"], verdicts["interface"]["result"]) == ("failed", "failed")
     assert near.attempt("doctor", "--network", "nowhere").returncode == 1

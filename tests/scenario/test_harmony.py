@@ -1,4 +1,4 @@
-"""Document 000 from its quick start to its best practices, as a user types it: no `--root`, no flag of ours."""
+"""The guide of the harmony-agent interface from quick start to best practices, typed literally: no `--root`."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_stop_removes_the_interface(started: User) -> None:
     assert started.types("harmony-agent version").startswith("harmony-agent ")
 
 
-def test_file_permissions(started: User) -> None:
+def test_file_permissions_of_the_guide_keep_the_agent_working(started: User) -> None:
     """The guide's three lines change nothing of what works."""
     started.types("sudo chmod 600 /etc/harmony-agent/*.key")
     started.types("sudo chmod 640 /etc/harmony-agent/config.toml")
