@@ -1,4 +1,4 @@
-"""Two hosts with a cable, and files of wg-quick for them."""
+"""Fixtures: two connected hosts and their wg-quick files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .ends import Ends
 
 @pytest.fixture
 def hosts(tmp_path: Path) -> Iterator[tuple[Host, Host]]:
-    """`near` and `far` of tests/netns/pair.py, with their outer addresses."""
+    """Return `near` and `far` of tests/netns/pair.py, with their outer addresses."""
     if not Path("/dev/net/tun").exists():
         pytest.skip("the device /dev/net/tun")
     with Host("near", tmp_path) as near, Host("far", tmp_path) as far:
@@ -25,5 +25,5 @@ def hosts(tmp_path: Path) -> Iterator[tuple[Host, Host]]:
 
 @pytest.fixture
 def ends(hosts: tuple[Host, Host], tmp_path: Path) -> Ends:
-    """A file for each, `wg0.conf`; nothing is up yet."""
+    """Return both ends with a file `wg0.conf` each; no interface is up."""
     return Ends(*hosts, tmp_path)

@@ -1,4 +1,4 @@
-"""Two hosts, and the file that each brings its end up with."""
+"""Two hosts with a wg-quick file each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Traces = tuple[list[str], list[str], int]
 
 
 class Ends:
-    """`near` and `far`, with keys of their own and one preshared key."""
+    """The hosts `near` and `far`, with a private key each and one preshared key."""
 
     def __init__(self, near: Host, far: Host, directory: Path) -> None:
         self.near, self.far = near, far
@@ -27,17 +27,17 @@ class Ends:
 
     @property
     def secrets(self) -> list[str]:
-        """What nothing may ever show."""
+        """Return the secrets that no output may contain."""
         return [self._preshared_key.to_base64(), *(key.to_base64() for key in self._keys.values())]
 
     def public_key(self, host: Host) -> str:
-        """Whom the other end knows."""
+        """Return the public key of a host."""
         return str(self._keys[host.name].public_key())
 
     def conf(
         self, host: Host, *, interface: str = "", peer: str = "", name: str = "wg0", mode: int = 0o600, **values: str
     ) -> Path:
-        """A file for `host`; `interface` and `peer` are lines more, `values` replaces some."""
+        """Write a file for `host`; `interface` and `peer` are additional lines, `values` replaces some."""
         other = self.far if host is self.near else self.near
         default = {
             "address": f"{INNER[host.name][0]}/24, {INNER[host.name][1]}/64",
@@ -58,19 +58,19 @@ class Ends:
         return path
 
     def warren(self, host: Host, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        """The command in a host. Whatever it says, it says no secret."""
+        """Run the command in a host, and check that it prints no secret."""
         done = host.attempt(*WARREN, *arguments)
         assert not any(secret in done.stdout + done.stderr for secret in self.secrets)
         return done
 
     def done(self, host: Host, *arguments: str | Path) -> str:
-        """What the command wrote; it must end well."""
+        """Run a command that must succeed, and return its output."""
         done = self.warren(host, *arguments)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
     def refused(self, host: Host, *arguments: str | Path) -> str:
-        """What the command said instead; it must end with 1 and leave the host as it was."""
+        """Run a command that must fail with 1 and change nothing, and return its error."""
         before = self.traces(host)
         done = self.warren(host, *arguments)
         assert (done.returncode, done.stdout) == (1, ""), done.stdout
@@ -79,26 +79,26 @@ class Ends:
         return done.stderr
 
     def up(self) -> None:
-        """Both."""
+        """Bring both ends up."""
         for host in (self.near, self.far):
             self.done(host, "up", self.conf(host))
 
     def expect_traces(self, host: Host, wanted: Traces) -> None:
-        """An engine lets go of its link and socket at once, and ends a moment later."""
+        """Wait for the engine: it releases link and socket at once and exits a moment later."""
         links, sockets, _ = self.traces(host)
         assert (links, sockets) == wanted[:2]
-        # Fewer, if one was still ending when the wanted were counted.
+        # Fewer, if one was still exiting when `wanted` was counted.
         until(lambda: self.traces(host)[2] <= wanted[2], "no more engines run than before")
 
     def traces(self, host: Host) -> Traces:
-        """What an interface leaves on a host while it is there: links, sockets, engines."""
+        """Return the links, sockets and engines on a host."""
         directory = host.path("/run/wireguard")
         sockets = sorted(path.name for path in directory.iterdir()) if directory.exists() else []
         states = [stat.read_bytes() for stat in host.path("/proc").glob("[0-9]*/stat")]
-        engines = sum(b"(warren-wg) " in state and b"(warren-wg) Z" not in state for state in states)  # Z: it has ended
+        engines = sum(b"(warren-wg) " in state and b"(warren-wg) Z" not in state for state in states)  # Z: a zombie
         return host.links(), sockets, engines
 
 
 def reachable(ends: Ends) -> bool:
-    """Whether a packet of each version comes back from far."""
+    """Return whether far answers a ping of each IP version."""
     return all(ends.near.attempt("ping", "-c1", "-W5", address).returncode == 0 for address in FAR_INNER)

@@ -1,4 +1,4 @@
-"""Runs the command as people do: a process of its own."""
+"""Run the command line in a process of its own."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ import subprocess
 import sys
 
 WARREN = (sys.executable, "-m", "warren.cli.main")
-PATIENCE_SECONDS = 120
+TIMEOUT_SECONDS = 120
 
 
 def warren(*arguments: str, stdin: str = "", env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """The command to its end."""
+    """Run a command and wait for it."""
     return subprocess.run(
         [*WARREN, *arguments],
         input=stdin,
         env=os.environ | (env or {}),
         capture_output=True,
         text=True,
-        timeout=PATIENCE_SECONDS,
+        timeout=TIMEOUT_SECONDS,
         check=False,
     )
 
 
 def shell(line: str) -> subprocess.CompletedProcess[str]:
-    """A line of sh in which `warren` is the command; for redirections and pipes."""
+    """Run a line of sh in which `warren` is this program, for redirections and pipes."""
     function = f'warren() {{ {" ".join(WARREN)} "$@"; }}\n'
     return subprocess.run(
-        ["sh", "-c", function + line], capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+        ["sh", "-c", function + line], capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
     )

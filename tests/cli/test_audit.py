@@ -1,4 +1,4 @@
-"""`warren audit`: from files alone, as an auditor has them."""
+"""`warren audit` on files, as an auditor has them."""
 
 from __future__ import annotations
 
@@ -24,41 +24,41 @@ def log(name: str) -> str:
     return str(VECTORS / f"{name}.jsonl")
 
 
-def test_a_log_as_it_was_written() -> None:
+def test_verify_accepts_intact_log() -> None:
     done = warren("audit", "verify", log("good"), *KEY, *ANCHOR)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("entries 1 to 8: intact; head ")
 
 
 @pytest.mark.parametrize("name", ["edited", "removed", "put-in", "moved"])
-def test_where_it_is_not(name: str) -> None:
+def test_verify_reports_tampered_line(name: str) -> None:
     done = warren("audit", "verify", log(name), *KEY)
     assert done.returncode == 1
     assert "TAMPERED" in done.stdout
     assert f"{name}.jsonl:4: entry " in done.stderr
 
 
-def test_a_cut_log_needs_what_is_held_elsewhere() -> None:
+def test_verify_finds_truncated_log_with_anchor() -> None:
     assert warren("audit", "verify", log("cut-with-its-checkpoints"), *KEY).returncode == 0
     done = warren("audit", "verify", log("cut-with-its-checkpoints"), *KEY, *ANCHOR)
     assert done.returncode == 1
     assert "it was truncated" in done.stderr
 
 
-def test_without_the_key_it_says_so() -> None:
+def test_verify_without_key_warns() -> None:
     done = warren("audit", "verify", log("good"))
     assert done.returncode == 0
     assert "signatures of checkpoints are not verified" in done.stderr
 
 
-def test_an_anchor_of_another_node_is_none() -> None:
+def test_verify_rejects_anchor_of_another_node() -> None:
     foreign = (VECTORS / "foreign-key.checkpoints").read_text().strip()
     done = warren("audit", "verify", log("good"), *KEY, "--anchor", foreign)
     assert done.returncode == 1
     assert "key is not trusted" in done.stderr
 
 
-def test_the_head_and_what_anchors_are_made_of() -> None:
+def test_head_shows_length_hash_and_checkpoint() -> None:
     heads = json.loads((VECTORS / "cases.json").read_text())["heads"]
     assert warren("audit", "head", log("good")).stdout == f"8 {heads[-1]}\n"
     checkpoint = warren("audit", "head", "--checkpoint", log("good")).stdout
@@ -67,14 +67,14 @@ def test_the_head_and_what_anchors_are_made_of() -> None:
     assert said == {"n": 8, "head": heads[-1], "checkpoint": checkpoint.strip()}
 
 
-def test_the_lines() -> None:
+def test_show_prints_entries() -> None:
     shown = warren("audit", "show", "-n", "2", log("good")).stdout.splitlines()
     assert shown[1].startswith("2027-01-15T08:01:00Z 8 command.interrupted command=delete_user result=error ")
     as_json = warren("audit", "show", "--json", log("good")).stdout
     assert as_json == (VECTORS / "good.jsonl").read_text()
 
 
-def test_the_agent_s_own_log(tmp_path: Path) -> None:
+def test_verify_uses_the_agents_log_by_default(tmp_path: Path) -> None:
     directory = tmp_path / "var/lib/warren/audit"
     directory.mkdir(parents=True)
     config = tmp_path / "etc/warren/agent.toml"
@@ -87,7 +87,7 @@ def test_the_agent_s_own_log(tmp_path: Path) -> None:
     assert warren("audit", "verify", "--root", str(tmp_path)).returncode == 0
 
 
-def test_the_node_s_own_key_is_taken_where_none_is_given(tmp_path: Path) -> None:
+def test_verify_uses_the_nodes_key_by_default(tmp_path: Path) -> None:
     config = tmp_path / "etc/warren/agent.toml"
     config.parent.mkdir(parents=True)
     config.write_text("")
@@ -107,7 +107,7 @@ def test_the_node_s_own_key_is_taken_where_none_is_given(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("text", ["", "no key", "{}", '{"kty":"OKP","crv":"X25519","x":"AA"}'])
-def test_what_is_no_key(tmp_path: Path, text: str) -> None:
+def test_verify_rejects_invalid_key(tmp_path: Path, text: str) -> None:
     (tmp_path / "key").write_text(text)
     done = warren("audit", "verify", log("good"), "--key", str(tmp_path / "key"))
     assert done.returncode == 1

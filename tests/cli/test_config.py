@@ -1,4 +1,4 @@
-"""`warren config`: what counts and where it comes from; networks from wg-quick, and to it."""
+"""`warren config`: effective values and their sources; import from wg-quick and export to it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ AllowedIPs = 10.0.0.7/32
 
 
 def agent_toml(directory: Path, text: str) -> Path:
-    """A configuration that nobody else may write, whatever the umask."""
+    """Write a configuration that only its owner can write, with any umask."""
     path = directory / "agent.toml"
     path.touch(0o640)
     path.write_text(text)
@@ -45,7 +45,7 @@ def agent_toml(directory: Path, text: str) -> Path:
 
 @pytest.fixture
 def conf(tmp_path: Path) -> Path:
-    """A file of wg-quick, and below the same directory a root with the agent's own."""
+    """Return a wg-quick file, in a directory that is a root with the agent's own files."""
     (tmp_path / "etc/warren").mkdir(parents=True)
     path = tmp_path / "wg7.conf"
     path.touch(0o600)
@@ -53,7 +53,7 @@ def conf(tmp_path: Path) -> Path:
     return path
 
 
-def test_import_and_export(conf: Path, tmp_path: Path) -> None:
+def test_import_then_export_gives_the_same_file(conf: Path, tmp_path: Path) -> None:
     done = warren(
         "config", "import", str(conf), "--network", "home", "-o", f"{tmp_path}/agent.toml", "--root", str(tmp_path)
     )
@@ -73,7 +73,7 @@ def test_import_and_export(conf: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.security
-def test_an_import_shows_no_secret(conf: Path, tmp_path: Path) -> None:
+def test_import_shows_no_secret(conf: Path, tmp_path: Path) -> None:
     """H-73."""
     done = warren("config", "import", str(conf), "--keys", str(tmp_path))
     assert done.returncode == 0
@@ -83,7 +83,7 @@ def test_an_import_shows_no_secret(conf: Path, tmp_path: Path) -> None:
     assert (tmp_path / "wg7.key").stat().st_mode & 0o777 == 0o600
 
 
-def test_an_import_overwrites_nothing(conf: Path, tmp_path: Path) -> None:
+def test_import_overwrites_nothing(conf: Path, tmp_path: Path) -> None:
     (tmp_path / "agent.toml").write_text("mine")
     done = warren("config", "import", str(conf), "--keys", str(tmp_path), "-o", f"{tmp_path}/agent.toml")
     assert done.returncode == 1
@@ -92,7 +92,7 @@ def test_an_import_overwrites_nothing(conf: Path, tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.key"))
 
 
-def test_what_no_network_does(conf: Path, tmp_path: Path) -> None:
+def test_import_rejects_settings_without_equivalent(conf: Path, tmp_path: Path) -> None:
     conf.write_text(CONF.replace("DNS = 10.0.0.1", "DNS = lan.example\nPostUp = true"))
     done = warren("config", "import", str(conf), "--keys", str(tmp_path))
     assert done.returncode == 1
@@ -101,7 +101,7 @@ def test_what_no_network_does(conf: Path, tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.key"))
 
 
-def test_export_of_what_is_not_there(tmp_path: Path) -> None:
+def test_export_rejects_unknown_network(tmp_path: Path) -> None:
     agent_toml(tmp_path, '[network.home]\nprivate_key_path = "/absent.key"\n')
     where = ("--config", f"{tmp_path}/agent.toml")
     done = warren("config", "export", "office", *where)
@@ -113,14 +113,14 @@ def test_export_of_what_is_not_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.security
-def test_an_export_warns_of_readers(conf: Path, tmp_path: Path) -> None:
+def test_export_warns_if_output_is_world_readable(conf: Path, tmp_path: Path) -> None:
     warren("config", "import", str(conf), "--keys", str(tmp_path), "-o", f"{tmp_path}/agent.toml")
     export = f"warren config export wg7 --config {tmp_path}/agent.toml"
     done = shell(f"umask 022; {export} > {tmp_path}/open; umask 077; {export} > {tmp_path}/closed")
     assert done.stderr.count("warning: standard output is a world-accessible file") == 1
 
 
-def test_show(tmp_path: Path) -> None:
+def test_show_prints_effective_configuration(tmp_path: Path) -> None:
     path = agent_toml(tmp_path, '[daemon]\nlog_level = "error"\n[network.a]\nprivate_key_path = "/k"\n')
     quiet = {"VIW_AGENT_LOG_LEVEL": "", "RUST_LOG": ""}
     shown = warren("config", "show", "--config", str(path), env=quiet)
@@ -138,7 +138,7 @@ def test_show(tmp_path: Path) -> None:
     assert "#" not in shown.stdout
 
 
-def test_show_where_it_comes_from(tmp_path: Path) -> None:
+def test_show_origin_names_sources(tmp_path: Path) -> None:
     """Flag, environment, file, default (X-33)."""
     path = agent_toml(tmp_path, '[daemon]\nlog_level = "error"\nuser = "tunnels"\n')
 
@@ -154,7 +154,7 @@ def test_show_where_it_comes_from(tmp_path: Path) -> None:
     assert level(RUST_LOG="", VIW_AGENT_LOG_LEVEL="") == f'log_level = "error"  # {path}:2'
 
 
-def test_show_of_what_is_wrong(tmp_path: Path) -> None:
+def test_show_reports_invalid_configuration(tmp_path: Path) -> None:
     agent_toml(tmp_path, "[nonsense]\n[http]\nport = 0\n")
     done = warren("config", "show", "--config", f"{tmp_path}/agent.toml")
     assert (done.returncode, done.stdout) == (1, "")

@@ -82,7 +82,7 @@ def by(host: Host, destination: str, *more: str) -> str:
     return host.ip("route", "get", destination, *more).partition(" dev ")[2].split()[0]
 
 
-def test_all_but_what_is_nearer_and_the_tunnel_itself(routed: Ends) -> None:
+def test_up_with_default_route_keeps_local_routes_and_tunnel_endpoint(routed: Ends) -> None:
     """Row H-14."""
     near, before = routed.near, state(routed.near)
     assert "1 peer; 2 routes" in routed.done(near, "up", everything(routed))
@@ -105,7 +105,7 @@ def test_all_but_what_is_nearer_and_the_tunnel_itself(routed: Ends) -> None:
     assert state(near) == before
 
 
-def test_a_table_in_use_is_left_alone(routed: Ends) -> None:
+def test_up_skips_routing_table_in_use(routed: Ends) -> None:
     near = routed.near
     near.ip("route", "add", "10.66.0.0/16", "dev", "eth0", "table", "51820")
     near.ip("rule", "add", "not", "fwmark", "51820", "table", "51820", "priority", "32765")
@@ -117,7 +117,7 @@ def test_a_table_in_use_is_left_alone(routed: Ends) -> None:
     assert state(near) == before
 
 
-def test_a_mark_of_the_file_whose_table_has_a_default_route(routed: Ends) -> None:
+def test_up_rejects_fwmark_whose_table_has_a_default_route(routed: Ends) -> None:
     near = routed.near
     near.ip("route", "add", "default", "dev", "eth0", "table", "119")
     before = state(near)
@@ -131,7 +131,7 @@ def strict(host: Host, value: int = 1) -> None:
     host.run("sh", "-c", f"echo {value} > /proc/sys/net/ipv4/conf/all/rp_filter")
 
 
-def test_where_the_reverse_path_is_checked_strictly_answers_come_back(routed: Ends) -> None:
+def test_up_sets_src_valid_mark_with_strict_reverse_path_filter(routed: Ends) -> None:
     """Row H-14: src_valid_mark is set as long as it is needed."""
     near = routed.near
     strict(near)
@@ -149,7 +149,7 @@ def test_where_the_reverse_path_is_checked_strictly_answers_come_back(routed: En
     assert near.run("cat", VALID_MARK) == "0\n"
 
 
-def test_elsewhere_the_setting_stays_as_it_is(routed: Ends) -> None:
+def test_up_keeps_src_valid_mark_with_loose_reverse_path_filter(routed: Ends) -> None:
     near = routed.near
     strict(near, 2)
     routed.done(near, "up", everything(routed))
@@ -158,7 +158,7 @@ def test_elsewhere_the_setting_stays_as_it_is(routed: Ends) -> None:
     reach(near, BEYOND[0])
 
 
-def test_where_it_may_not_be_set_it_says_so(routed: Ends) -> None:
+def test_up_reports_read_only_src_valid_mark(routed: Ends) -> None:
     near = routed.near
     strict(near)
     near.run("mount", "--bind", "/proc/sys", "/proc/sys")
@@ -170,7 +170,7 @@ def test_where_it_may_not_be_set_it_says_so(routed: Ends) -> None:
 
 
 @pytest.mark.security
-def test_a_table_of_another_is_left_alone(routed: Ends) -> None:
+def test_up_rejects_nftables_table_of_another_program(routed: Ends) -> None:
     """Row H-94."""
     near = routed.near
     near.run("nft", "add table ip warren-wg0; add table ip6 warren-wg0; add chain ip6 warren-wg0 preraw")
@@ -181,7 +181,7 @@ def test_a_table_of_another_is_left_alone(routed: Ends) -> None:
 
 
 @pytest.mark.security
-def test_nobody_on_the_cable_reaches_the_address_inside(routed: Ends) -> None:
+def test_inner_address_is_unreachable_from_the_outer_link(routed: Ends) -> None:
     """CVE-2019-14899: what answers there tells of connections in the tunnel."""
     near, far = routed.near, routed.far
     far.ip("route", "add", NEAR_INNER[0], "via", OUTER["near"][0], "table", "99")
@@ -196,7 +196,7 @@ def test_nobody_on_the_cable_reaches_the_address_inside(routed: Ends) -> None:
     assert far.run("ping", "-c1", "-W10", NEAR_INNER[0])
 
 
-def test_each_of_two_has_its_own_rules(routed: Ends) -> None:
+def test_two_default_routes_have_separate_rules(routed: Ends) -> None:
     """One takes IPv4, the other IPv6; what one takes down is its own."""
     near, before = routed.near, state(routed.near)
     routed.done(near, "up", everything(routed, allowed_ips="0.0.0.0/0"))
@@ -212,7 +212,7 @@ def test_each_of_two_has_its_own_rules(routed: Ends) -> None:
     assert state(near) == before
 
 
-def test_after_a_kill_the_next_start_clears_the_rules_away(routed: Ends) -> None:
+def test_up_after_kill_removes_leftover_rules(routed: Ends) -> None:
     """Row H-55: the kernel takes the routes away with the link, and leaves the rules."""
     near = routed.near
     strict(near)

@@ -1,4 +1,4 @@
-"""Ages and sizes for people."""
+"""Ages and sizes as text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.unit
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"),
+    ("seconds", "text"),
     [
         (None, "never"),
         (0, "now"),
@@ -25,18 +25,18 @@ pytestmark = pytest.mark.unit
         (86_400 * 400, "400 days ago"),
     ],
 )
-def test_ages(seconds: float | None, words: str) -> None:
-    assert format_age(seconds) == words
+def test_format_age(seconds: float | None, text: str) -> None:
+    assert format_age(seconds) == text
 
 
 @pytest.mark.parametrize(
-    ("count", "words"),
+    ("count", "text"),
     [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (1_572_864, "1.5 MiB"), (2**64 - 1, "16.0 EiB")],
 )
-def test_sizes(count: int, words: str) -> None:
-    assert format_bytes(count) == words
+def test_format_bytes(count: int, text: str) -> None:
+    assert format_bytes(count) == text
 
 
 @given(st.integers(0, 2**64 - 1))
-def test_a_size_fits_its_column(count: int) -> None:
+def test_format_bytes_fits_its_column(count: int) -> None:
     assert len(format_bytes(count)) <= len("1024.0 KiB")

@@ -1,4 +1,4 @@
-"""`warren up`, `down` and `status` with real links in two hosts: what people meet."""
+"""`warren up`, `down` and `status` with real links in two hosts."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from .program import WARREN
 
 pytestmark = IN_NAMESPACES
 
-ROUTES = 20_000  # so many that up is still at it when a signal comes
+ROUTES = 20_000  # enough that `up` is still running when the signal comes
 
 
-def test_up_status_down(ends: Ends) -> None:
+def test_up_status_and_down_of_a_tunnel(ends: Ends) -> None:
     """Rows H-44 to H-46."""
     untouched = ends.traces(ends.near)
     said = ends.done(ends.near, "up", ends.conf(ends.near, allowed_ips="10.9.0.2/32, fd09::2/128, 10.42.0.0/16"))
@@ -48,8 +48,8 @@ def test_up_status_down(ends: Ends) -> None:
     assert "wg0" not in ends.near.ip("route", "show", "table", "all")
 
 
-def test_1392_octets_of_echo_fit_into_an_mtu_of_1420(ends: Ends) -> None:
-    """Row H-47: 8 of ICMP and 20 of IPv4 come to it."""
+def test_echo_of_1392_octets_fits_mtu_1420(ends: Ends) -> None:
+    """Row H-47: the headers of ICMP and IPv4 add 28."""
     ends.up()
     assert ends.near.attempt("ping", "-c1", "-W5", "-M", "do", "-s", "1392", FAR_INNER[0]).returncode == 0
     refused = ends.near.attempt("ping", "-c1", "-W5", "-M", "do", "-s", "1400", FAR_INNER[0])
@@ -57,7 +57,7 @@ def test_1392_octets_of_echo_fit_into_an_mtu_of_1420(ends: Ends) -> None:
     assert "mtu=1420" in refused.stderr
 
 
-def test_mtu_mark_and_table_are_those_of_the_file(ends: Ends) -> None:
+def test_up_applies_mtu_fwmark_and_table(ends: Ends) -> None:
     settings = "MTU = 1300\nFwMark = 0x77\nTable = 4242"
     assert "mtu 1300; 1 peer; 2 routes" in ends.done(ends.near, "up", ends.conf(ends.near, interface=settings))
     assert "mtu 1300" in ends.near.ip("link", "show", "wg0")
@@ -66,32 +66,32 @@ def test_mtu_mark_and_table_are_those_of_the_file(ends: Ends) -> None:
     assert "10.9.0.2 " not in ends.near.ip("route", "show")
 
 
-def test_without_a_table_no_route_is_made_not_even_a_default_one(ends: Ends) -> None:
+def test_up_with_table_off_adds_no_route(ends: Ends) -> None:
     conf = ends.conf(ends.near, interface="Table = off", allowed_ips="0.0.0.0/0")
     assert "1 peer; 0 routes" in ends.done(ends.near, "up", conf)
     assert "default" not in ends.near.ip("route", "show", "table", "all")
 
 
-def test_a_name_as_endpoint_is_resolved(ends: Ends) -> None:
+def test_up_resolves_endpoint_name(ends: Ends) -> None:
     ends.done(ends.near, "up", ends.conf(ends.near, endpoint=f"localhost:{PORT}"))
     assert ends.near.run("wg", "show", "wg0", "endpoints").split()[-1] in {f"127.0.0.1:{PORT}", f"[::1]:{PORT}"}
 
 
-def test_a_link_local_endpoint_may_name_its_zone(ends: Ends) -> None:
+def test_up_accepts_link_local_endpoint_with_zone(ends: Ends) -> None:
     index = ends.near.ip("-o", "link", "show", "eth0").partition(":")[0]
     ends.done(ends.near, "up", ends.conf(ends.near, endpoint=f"[fe80::2%eth0]:{PORT}"))
     shown = ends.near.run("wg", "show", "wg0", "endpoints").split()[-1]
     assert shown in {f"[fe80::2%eth0]:{PORT}", f"[fe80::2%{index}]:{PORT}"}
 
 
-def test_up_a_second_time_changes_nothing(ends: Ends) -> None:
+def test_up_of_running_interface_changes_nothing(ends: Ends) -> None:
     ends.up()
     said = ends.refused(ends.near, "up", ends.conf(ends.near, interface="MTU = 1300"))
     assert said == "warren: wg0 is already up\n        take it down first: warren down wg0\n"
     assert reachable(ends)
 
 
-def test_a_port_in_use_is_named(ends: Ends) -> None:
+def test_up_reports_port_in_use(ends: Ends) -> None:
     """Row H-52."""
     with ends.near.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("", PORT))
@@ -99,8 +99,8 @@ def test_a_port_in_use_is_named(ends: Ends) -> None:
     assert said.startswith(f"warren: UDP port {PORT} is in use by another program\n")
 
 
-def test_what_the_kernel_refuses_takes_all_down_again(ends: Ends) -> None:
-    """No link may have a group's address; by then the engine runs."""
+def test_up_undoes_everything_if_the_kernel_rejects_an_address(ends: Ends) -> None:
+    """A link cannot have a multicast address; the engine is already running then."""
     said = ends.refused(ends.near, "up", ends.conf(ends.near, address="10.9.0.1/24, ff02::1/64"))
     assert "ff02::1/64" in said
 
@@ -117,13 +117,13 @@ def test_what_the_kernel_refuses_takes_all_down_again(ends: Ends) -> None:
         ({"mode": 0o602}, "is writable by everybody (mode 0602)"),
     ],
 )
-def test_a_file_that_is_refused_makes_nothing(lines: dict[str, str], where: str, ends: Ends) -> None:
+def test_up_of_rejected_file_changes_nothing(lines: dict[str, str], where: str, ends: Ends) -> None:
     assert where in ends.refused(ends.near, "up", ends.conf(ends.near, **lines))  # type: ignore[arg-type]
     assert not ends.near.path("/run/ran").exists()
 
 
 @pytest.mark.security
-def test_a_file_that_others_can_read_is_warned_of(ends: Ends) -> None:
+def test_up_warns_about_world_readable_file(ends: Ends) -> None:
     conf = ends.conf(ends.near, mode=0o644)
     done = ends.warren(ends.near, "up", conf)
     assert done.returncode == 0
@@ -133,20 +133,20 @@ def test_a_file_that_others_can_read_is_warned_of(ends: Ends) -> None:
 
 
 @pytest.mark.parametrize("file", ["absent.conf", "wg0.txt", "a name that is too long.conf"])
-def test_what_is_no_file(file: str, ends: Ends, tmp_path: Path) -> None:
+def test_up_reports_unusable_file(file: str, ends: Ends, tmp_path: Path) -> None:
     if not file.startswith("absent"):
         (tmp_path / file).write_text("[Interface]\n")
     assert ends.refused(ends.near, "up", tmp_path / file).startswith(f"warren: {tmp_path / file}: ")
 
 
 @pytest.mark.security
-def test_another_programs_link_is_never_touched(ends: Ends) -> None:
+def test_up_and_down_leave_links_of_other_programs_alone(ends: Ends) -> None:
     ends.near.ip("link", "add", "wg0", "type", "veth", "peer", "name", "other")
     assert "the link wg0 already exists" in ends.refused(ends.near, "up", ends.conf(ends.near))
     assert "it was left alone" in ends.refused(ends.near, "down", "wg0")
 
 
-def test_down_by_name_or_file_and_only_once(ends: Ends) -> None:
+def test_down_accepts_name_or_file_once(ends: Ends) -> None:
     conf = ends.conf(ends.near)
     for name in (conf, "wg0"):
         ends.done(ends.near, "up", conf)
@@ -154,7 +154,7 @@ def test_down_by_name_or_file_and_only_once(ends: Ends) -> None:
         assert ends.refused(ends.near, "down", name).startswith("warren: no userspace WireGuard serves wg0\n")
 
 
-def test_after_a_kill_the_status_says_so_and_up_works(ends: Ends) -> None:
+def test_status_after_kill_reports_it_and_up_recovers(ends: Ends) -> None:
     ends.up()
     ends.near.run("pkill", "-KILL", "-x", "warren-wg")
     until(lambda: "wg0" not in ends.near.links(), "the link is gone with its engine")
@@ -165,7 +165,7 @@ def test_after_a_kill_the_status_says_so_and_up_works(ends: Ends) -> None:
     until(lambda: reachable(ends), "the tunnel is back", 10 * 60)
 
 
-def test_a_link_that_was_set_down(ends: Ends) -> None:
+def test_status_shows_link_that_was_set_down(ends: Ends) -> None:
     ends.up()
     ends.near.ip("link", "set", "wg0", "down")
     done = ends.warren(ends.near, "status", "wg0")
@@ -173,7 +173,7 @@ def test_a_link_that_was_set_down(ends: Ends) -> None:
     assert done.stdout.startswith("wg0  down  ")
 
 
-def test_a_link_in_another_namespace_is_told_and_taken_down(ends: Ends) -> None:
+def test_status_and_down_handle_link_in_another_namespace(ends: Ends) -> None:
     ends.done(ends.near, "up", ends.conf(ends.near))
     untouched = ends.traces(ends.far)
     ends.near.ip("link", "set", "wg0", "netns", str(ends.far.pid))
@@ -183,7 +183,7 @@ def test_a_link_in_another_namespace_is_told_and_taken_down(ends: Ends) -> None:
     until(lambda: ends.traces(ends.far) == untouched, "the link has left the other namespace")
 
 
-def test_status_of_nothing(ends: Ends) -> None:
+def test_status_without_interfaces(ends: Ends) -> None:
     done = ends.warren(ends.near, "status")
     assert (done.returncode, done.stderr) == (3, "")
     assert "warren up FILE.conf" in done.stdout
@@ -191,7 +191,7 @@ def test_status_of_nothing(ends: Ends) -> None:
 
 
 @pytest.mark.needs("setpriv")
-def test_without_the_capability(ends: Ends) -> None:
+def test_up_and_down_without_capability_change_nothing(ends: Ends) -> None:
     ends.up()
     before = ends.traces(ends.near)
     for words in (("down", "wg0"), ("up", str(ends.conf(ends.near, name="wg1")))):
@@ -203,14 +203,14 @@ def test_without_the_capability(ends: Ends) -> None:
     assert reachable(ends)
 
 
-def test_without_the_tun_driver(ends: Ends) -> None:
+def test_up_without_tun_device_reports_it(ends: Ends) -> None:
     command = f"mount -t tmpfs tmpfs /dev/net && exec {' '.join(WARREN)} up {ends.conf(ends.near)}"
     done = ends.near.attempt("unshare", "--mount", "sh", "-c", command)
     assert done.returncode == 1
     assert done.stderr.startswith("warren: no /dev/net/tun")
 
 
-def test_without_the_engine_it_says_where_it_looked(ends: Ends, tmp_path: Path) -> None:
+def test_up_without_engine_names_searched_places(ends: Ends, tmp_path: Path) -> None:
     code = (
         "import sys, sysconfig\n"
         f"sysconfig.get_path = lambda name: {str(tmp_path)!r}\n"
@@ -222,7 +222,7 @@ def test_without_the_engine_it_says_where_it_looked(ends: Ends, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_half_way_it_leaves_nothing(number: signal.Signals, ends: Ends) -> None:
+def test_up_interrupted_undoes_everything(number: signal.Signals, ends: Ends) -> None:
     prefixes = ", ".join(f"10.{64 + n // 256}.{n % 256}.0/24" for n in range(ROUTES))
     conf = ends.conf(ends.near, allowed_ips=prefixes)
     untouched = ends.traces(ends.near)
@@ -236,8 +236,8 @@ def test_interrupted_half_way_it_leaves_nothing(number: signal.Signals, ends: En
 
 
 @pytest.mark.needs("wg")
-def test_wg_takes_what_we_bring_up_for_its_own(ends: Ends) -> None:
-    """`wg showconf` gives the file back in wg's words."""
+def test_wg_reads_and_writes_our_interface(ends: Ends) -> None:
+    """`wg showconf` prints the settings of the file."""
     ends.done(ends.near, "up", ends.conf(ends.near))
     shown = ends.near.run("wg", "showconf", "wg0")
     for line in (
@@ -251,7 +251,7 @@ def test_wg_takes_what_we_bring_up_for_its_own(ends: Ends) -> None:
     ends.near.run("wg", "syncconf", "wg0", file)
 
 
-def test_the_environment_of_an_engine_does_not_leak_in(ends: Ends) -> None:
+def test_up_ignores_environment_of_the_engine(ends: Ends) -> None:
     """With these `warren-wg` would stay in the foreground, and up would wait for it."""
     env = {"WG_PROCESS_FOREGROUND": "1", "LOG_LEVEL": "verbose", "WG_TUN_FD": "0"}
     done: subprocess.CompletedProcess[str] = ends.near.attempt(*WARREN, "up", ends.conf(ends.near), env=env)

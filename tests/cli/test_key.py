@@ -1,4 +1,4 @@
-"""genkey, pubkey and genpsk: byte for byte as wg(8) has them."""
+"""genkey, pubkey and genpsk have the output of wg(8)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.mark.needs("wg")
-def test_wg_agrees_on_the_public_key() -> None:
+def test_pubkey_agrees_with_wg() -> None:
     """Row H-23."""
     private = warren("genkey").stdout
     theirs = subprocess.run(["wg", "pubkey"], input=private, capture_output=True, text=True, check=True).stdout
@@ -25,7 +25,7 @@ def test_wg_agrees_on_the_public_key() -> None:
     assert warren("pubkey", stdin=made).stdout == theirs
 
 
-def test_keys_are_one_line_of_45_octets() -> None:
+def test_genkey_and_genpsk_print_one_line_of_45_octets() -> None:
     private, preshared = warren("genkey"), warren("genpsk")
     assert PrivateKey.from_base64(private.stdout.removesuffix("\n")).to_base64() + "\n" == private.stdout
     assert PresharedKey.from_base64(preshared.stdout.removesuffix("\n")).to_base64() + "\n" == preshared.stdout
@@ -33,14 +33,14 @@ def test_keys_are_one_line_of_45_octets() -> None:
     assert private.stderr == preshared.stderr == ""
 
 
-def test_a_private_key_with_no_newline_does() -> None:
+def test_pubkey_accepts_key_without_newline() -> None:
     key = PrivateKey.generate()
     assert warren("pubkey", stdin=f"  {key.to_base64()}").stdout == f"{key.public_key()}\n"
 
 
 @pytest.mark.security
 @pytest.mark.parametrize("text", ["", "short", "x" * 5000, "A" * 43 + "!", "A" * 44 + "\n" + "A" * 44])
-def test_what_is_no_private_key(text: str) -> None:
+def test_pubkey_rejects_invalid_key(text: str) -> None:
     done = warren("pubkey", stdin=text)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("warren: a key ")
@@ -49,7 +49,7 @@ def test_what_is_no_private_key(text: str) -> None:
 
 
 @pytest.mark.security
-def test_a_file_that_everybody_can_open_is_warned_of(tmp_path: Path) -> None:
+def test_genkey_and_genpsk_warn_if_output_is_world_readable(tmp_path: Path) -> None:
     for command in ("genkey", "genpsk"):
         done = shell(f"umask 022; warren {command} > {tmp_path}/open; umask 077; warren {command} > {tmp_path}/closed")
         assert done.stderr.count("warning: standard output is a world-accessible file") == 1
@@ -57,7 +57,7 @@ def test_a_file_that_everybody_can_open_is_warned_of(tmp_path: Path) -> None:
 
 
 @pytest.mark.security
-def test_a_key_goes_into_a_file_of_its_own(tmp_path: Path) -> None:
+def test_genkey_output_creates_file_and_never_overwrites(tmp_path: Path) -> None:
     path = tmp_path / "private.key"
     done = warren("genkey", "--output", str(path))
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -70,7 +70,7 @@ def test_a_key_goes_into_a_file_of_its_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", ["genkey", "genpsk", "--version", "up --help", "status --json"])
-def test_a_full_disk_is_told(command: str) -> None:
+def test_full_disk_is_reported(command: str) -> None:
     done = shell(f"warren {command} > /dev/full")
     assert done.returncode == 1
     assert done.stderr.startswith("warren: standard output: No space left on device\n")
@@ -79,7 +79,7 @@ def test_a_full_disk_is_told(command: str) -> None:
 
 
 @pytest.mark.parametrize("command", ["genkey", "genpsk", "status --json"])
-def test_a_reader_that_has_gone_is_told(command: str) -> None:
+def test_closed_pipe_is_reported(command: str) -> None:
     done = shell(f"{{ sleep 0.2; warren {command}; echo $? >&2; }} | true")
     assert done.stderr.startswith("warren: standard output: Broken pipe\n")
     assert done.stderr.endswith("\n1\n")

@@ -1,4 +1,4 @@
-"""The command line itself."""
+"""The root command."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from .program import warren
 
 pytestmark = pytest.mark.integration
 
-# Each takes longer than all that a command needs, or belongs to a daemon.
+# Each is slow to import, or belongs to the daemon.
 LATE = {"rich", "asyncio", "ssl", "subprocess", "hypothesis", "warren.tunnel", "warren.files.key_file"}
 
 
-def test_the_version() -> None:
+def test_version_is_shown() -> None:
     assert warren("--version").stdout == f"warren {__version__}\n"
 
 
@@ -29,7 +29,7 @@ def test_help_lists_every_command() -> None:
         assert warren(command, "--help").returncode == 0
 
 
-def test_without_a_command_it_shows_what_there_is() -> None:
+def test_no_command_shows_help_and_fails() -> None:
     done = warren()
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("Usage: warren")
@@ -44,7 +44,7 @@ def test_without_a_command_it_shows_what_there_is() -> None:
         (("down", "a", "b"), "got unexpected extra argument (b)", "warren down"),
     ],
 )
-def test_a_line_that_means_nothing(line: tuple[str, ...], problem: str, where: str) -> None:
+def test_usage_error_names_problem_and_help(line: tuple[str, ...], problem: str, where: str) -> None:
     done = warren(*line)
     assert (done.returncode, done.stdout) == (2, "")
     first, second = done.stderr.splitlines()
@@ -52,7 +52,7 @@ def test_a_line_that_means_nothing(line: tuple[str, ...], problem: str, where: s
     assert second == f"        see: {where} --help"
 
 
-def test_it_imports_nothing_before_it_is_needed() -> None:
+def test_main_imports_no_command_before_it_is_run() -> None:
     code = "import sys, warren.cli.main; print(*sys.modules)"
     loaded = set(
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()

@@ -1,4 +1,4 @@
-"""`warren openvpn`: what it says and how it ends; at a real server in tests/commands/providers."""
+"""`warren openvpn`: output and exit status; tests/commands/providers has a real server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def openvpn(*words: str | Path, **environment: str) -> subprocess.CompletedProce
     return subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=False)
 
 
-def test_init_says_the_lines_again_and_changes_nothing(tmp_path: Path) -> None:
+def test_init_again_prints_the_same_lines_and_changes_nothing(tmp_path: Path) -> None:
     first = openvpn("init", tmp_path)
     assert (first.returncode, first.stderr) == (0, "")
     assert f"crl-verify {tmp_path}/crl.pem\n" in first.stdout
@@ -27,7 +27,7 @@ def test_init_says_the_lines_again_and_changes_nothing(tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
-def test_init_says_what_is_missing(tmp_path: Path) -> None:
+def test_init_reports_missing_ca_key(tmp_path: Path) -> None:
     openvpn("init", tmp_path)
     (tmp_path / "pki" / "ca.key").unlink()
     done = openvpn("init", tmp_path)
@@ -50,9 +50,7 @@ def test_init_says_what_is_missing(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_login_that_cannot_be_right_is_refused(
-    tmp_path: Path, login: str | None, entry: str | None, why: str
-) -> None:
+def test_verify_refuses_invalid_login(tmp_path: Path, login: str | None, entry: str | None, why: str) -> None:
     (tmp_path / "access").mkdir()
     if login is not None:
         (tmp_path / "login").write_text(login)

@@ -1,4 +1,4 @@
-"""What status says, of values made here; tests/cli/test_interface.py asks real interfaces."""
+"""`warren status` of constructed values; tests/cli/test_interface.py has real interfaces."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ FORBIDDEN = HostError("wg4: Permission denied", code="host.not_permitted")
 SECRETS = [PRIVATE_KEYS[0].to_base64(), PRESHARED_KEYS[0].to_base64()]
 
 
-def test_an_interface_and_its_peers() -> None:
+def test_as_text_shows_interface_and_peers() -> None:
     heading, key, titles, home, silent = as_text((UP,), NOW).splitlines()
     assert heading == "wg0  up  port 51820  fwmark 0xca6c  mtu 1420  10.0.0.1/24"
     assert key == f"public key {UP.public_key}"
@@ -75,7 +75,7 @@ def test_an_interface_and_its_peers() -> None:
     ]
 
 
-def test_states_are_told_apart() -> None:
+def test_as_text_distinguishes_states() -> None:
     assert as_text((DOWN, ELSEWHERE), NOW).splitlines() == [
         "wg1  down  port none  mtu 1420  no address  no peers",
         "public key none yet",
@@ -88,13 +88,13 @@ def test_states_are_told_apart() -> None:
     ]
 
 
-def test_no_interface_says_what_to_do() -> None:
+def test_status_without_interface_shows_how_to_bring_one_up() -> None:
     wanted = "no interface is up\nbring one up with: warren up FILE.conf\n"
     assert as_text((), NOW) == as_table((), NOW) == wanted
 
 
 @pytest.mark.parametrize("columns", [80, 100, 140, 200])
-def test_a_terminal_of_any_width_shows_every_peer(columns: int) -> None:
+def test_as_table_shows_every_peer_at_any_width(columns: int) -> None:
     out = re.sub("\x1b\\[[0-9;]*m", "", as_table((UP, DOWN), NOW, columns))
     assert max(map(len, out.splitlines())) <= columns
     assert all(str(peer.public_key)[:10] in out for peer in UP.peers)
@@ -103,7 +103,7 @@ def test_a_terminal_of_any_width_shows_every_peer(columns: int) -> None:
     assert (str(HOME.public_key) in out) == (columns >= 140)
 
 
-def test_a_terminal_is_not_flooded() -> None:
+def test_as_table_limits_number_of_peers() -> None:
     crowd = replace(UP, peers=(SILENT,) * 10_000)
     out = as_table((crowd,), NOW, 100)
     assert len(out.splitlines()) < 1000
@@ -111,7 +111,7 @@ def test_a_terminal_is_not_flooded() -> None:
 
 
 @pytest.mark.security
-def test_no_secret_is_shown() -> None:
+def test_status_shows_no_secret() -> None:
     interfaces = UP, DOWN, ELSEWHERE
     text = (
         as_text(interfaces, NOW) + as_table(interfaces, NOW, 200) + json.dumps(as_object(Survey(interfaces, {}), NOW))
@@ -119,7 +119,7 @@ def test_no_secret_is_shown() -> None:
     assert not any(secret in text for secret in SECRETS)
 
 
-def test_json_has_every_fact() -> None:
+def test_as_object_has_every_member() -> None:
     found = as_object(Survey((UP, ELSEWHERE), {"wg4": FORBIDDEN}), NOW)
     assert json.loads(json.dumps(found)) == {
         "interfaces": [

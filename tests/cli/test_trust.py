@@ -1,4 +1,4 @@
-"""identity, trust and operator: from nothing to a node that knows whose word counts."""
+"""identity, trust and operator: from setup to a node with an installed bundle."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.security]
 
 @pytest.fixture
 def office(tmp_path: Path) -> Path:
-    """An operator's directory: root, dispatch key, alice, and what she may."""
+    """Return an operator's directory: root key, dispatch key, the operator alice and a policy."""
     directory = tmp_path / "office"
     assert warren("trust", "init", str(directory)).returncode == 0
     made = warren("operator", "new", "alice", "-o", str(directory / "alice.jwks"))
@@ -45,7 +45,7 @@ def thumbprint(office: Path) -> str:
     return str(json.loads(warren("trust", "show", str(office / "trust.jws"), "--json").stdout)["signed_by"])
 
 
-def test_from_nothing_to_an_installed_bundle(office: Path, tmp_path: Path) -> None:
+def test_trust_init_sign_install_and_show(office: Path, tmp_path: Path) -> None:
     node = str(tmp_path / "node")
     shown = warren("identity", "init", "--id", "gateway-001", "--root", node)
     assert json.loads(shown.stdout)["agent_id"] == "gateway-001"
@@ -56,11 +56,11 @@ def test_from_nothing_to_an_installed_bundle(office: Path, tmp_path: Path) -> No
     assert done.stdout.startswith(f"{node}/var/lib/warren/identity/trust.jws: version 1 of policy-1, until ")
     assert warren("operator", "list", "--root", node).stdout.startswith("alice\tADMIN\t")
     words = warren("trust", "show", "--root", node, *pin).stdout
-    assert f"signed by {thumbprint(office)}, which is pinned here" in words
-    assert "VIEWER may: get_monitoring_data" in words
+    assert f"signed by {thumbprint(office)}, pinned on this node" in words
+    assert "role VIEWER: get_monitoring_data" in words
 
 
-def test_the_records_of_used_commands_begin_with_the_identity(tmp_path: Path) -> None:
+def test_identity_init_initializes_replay_stores(tmp_path: Path) -> None:
     state = tmp_path / "var/lib/warren"
     configure(tmp_path, f'[daemon]\nuser = "{pwd.getpwuid(NOBODY if os.geteuid() == 0 else os.geteuid()).pw_name}"\n')
     before = int(time.time())
@@ -75,7 +75,7 @@ def test_the_records_of_used_commands_begin_with_the_identity(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("name", ["commands", "runner"])
-def test_a_record_that_is_there_is_not_opened(tmp_path: Path, name: str) -> None:
+def test_identity_init_keeps_existing_replay_store(tmp_path: Path, name: str) -> None:
     directory = tmp_path / "var/lib/warren" / name
     directory.mkdir(parents=True)
     (directory / "commands.db").write_text("neither whole nor a database")
@@ -85,14 +85,14 @@ def test_a_record_that_is_there_is_not_opened(tmp_path: Path, name: str) -> None
 
 
 @pytest.mark.root
-def test_where_others_could_put_a_record_of_their_own_none_is_begun(tmp_path: Path) -> None:
+def test_identity_init_initializes_no_store_in_directory_of_another_user(tmp_path: Path) -> None:
     state = tmp_path / "var/lib/warren"
     state.mkdir(parents=True)
     os.chown(state, NOBODY, NOBODY)
     configure(tmp_path, '[daemon]\nuser = "nobody"\n')
     done = warren("identity", "init", "--id", "gateway-001", "--root", str(tmp_path))
     assert done.returncode == 0
-    assert "the record of used commands is not begun yet: " in done.stderr
+    assert "the replay store is not initialized yet: " in done.stderr
     assert f"{state} is owned by an untrusted user" in done.stderr
     assert [path.name for path in state.iterdir()] == ["identity"]
 
@@ -108,13 +108,13 @@ def created(directory: Path) -> int:
         return int(connection.execute("SELECT value FROM meta WHERE name = 'created'").fetchone()[0])
 
 
-def test_the_pins_are_those_of_the_configuration(office: Path, tmp_path: Path) -> None:
+def test_install_uses_pins_of_the_configuration(office: Path, tmp_path: Path) -> None:
     bundle = sign(office)
     node, config = tmp_path / "node", tmp_path / "node" / "etc" / "warren" / "agent.toml"
     config.parent.mkdir(parents=True)
     refused = warren("trust", "install", str(bundle), "--root", str(node))
     assert (refused.returncode, refused.stdout) == (1, "")
-    assert "no root is pinned on this node" in refused.stderr
+    assert "no trust root is pinned in [security]" in refused.stderr
     config.write_text(f'[security]\nroot = ["{"A" * 43}"]\n')
     refused = warren("trust", "install", str(bundle), "--root", str(node))
     assert "not trusted to sign" in refused.stderr
@@ -123,7 +123,7 @@ def test_the_pins_are_those_of_the_configuration(office: Path, tmp_path: Path) -
     assert (node / "var/lib/elsewhere/trust.jws").read_text() == bundle.read_text()
 
 
-def test_what_is_secret_is_for_its_owner_alone(office: Path, tmp_path: Path) -> None:
+def test_private_keys_have_mode_0600(office: Path, tmp_path: Path) -> None:
     done = shell(
         f"umask 000; warren identity init --id n --root {tmp_path}/node; cd {tmp_path}; warren operator new bob;"
         f" warren trust init {tmp_path}/other"
@@ -137,7 +137,7 @@ def test_what_is_secret_is_for_its_owner_alone(office: Path, tmp_path: Path) -> 
     assert [secret for secret in secrets if secret in done.stdout + done.stderr] == []
 
 
-def test_the_agent_s_user_can_read_a_bundle_whatever_the_umask(office: Path, tmp_path: Path) -> None:
+def test_installed_bundle_is_readable_with_any_umask(office: Path, tmp_path: Path) -> None:
     bundle = sign(office)
     node = tmp_path / "node"
     done = shell(f"umask 077; warren trust install {bundle} --root {node} --pin {thumbprint(office)}")
@@ -148,7 +148,7 @@ def test_the_agent_s_user_can_read_a_bundle_whatever_the_umask(office: Path, tmp
 
 
 @pytest.mark.root
-def test_made_by_root_the_keys_are_the_agent_s(tmp_path: Path) -> None:
+def test_identity_init_by_root_gives_keys_to_the_agents_user(tmp_path: Path) -> None:
     config = tmp_path / "etc/warren/agent.toml"
     config.parent.mkdir(parents=True)
     config.write_text('[daemon]\nuser = "nobody"\n')
@@ -159,14 +159,14 @@ def test_made_by_root_the_keys_are_the_agent_s(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_a_draft_lets_its_roles_ask_for_what_there_is() -> None:
+def test_roles_of_draft_cover_every_verb() -> None:
     """Row V-46: an administrator for every verb, a viewer for what reads."""
     assert len(ROLES["ADMIN"]) == len(set(ROLES["ADMIN"])) == 14
     assert VERBS.keys() <= {*ROLES["ADMIN"]}
     assert {name for name, verb in VERBS.items() if verb.read_only} == VERBS.keys() & {*ROLES["VIEWER"]}
 
 
-def test_nothing_is_written_over(office: Path, tmp_path: Path) -> None:
+def test_init_and_new_never_overwrite(office: Path, tmp_path: Path) -> None:
     before = {path.name: path.read_bytes() for path in office.iterdir()}
     for command in (("trust", "init", str(office)), ("operator", "new", "alice", "-o", str(office / "alice.jwks"))):
         done = warren(*command)
@@ -181,7 +181,7 @@ def test_nothing_is_written_over(office: Path, tmp_path: Path) -> None:
     assert warren("identity", "show", "--root", node).stdout == first
 
 
-def test_a_version_that_is_not_higher_is_not_signed_and_not_installed(office: Path, tmp_path: Path) -> None:
+def test_sign_and_install_reject_version_that_is_not_higher(office: Path, tmp_path: Path) -> None:
     old = tmp_path / "old.jws"
     old.write_bytes(sign(office).read_bytes())
     again = warren("trust", "sign", str(office / "trust.toml"))
@@ -196,7 +196,7 @@ def test_a_version_that_is_not_higher_is_not_signed_and_not_installed(office: Pa
     assert "version 2 of policy-1" in warren("trust", "show", "--root", node).stdout
 
 
-def test_dispatch_key_and_root_are_followed_by_the_next(office: Path, tmp_path: Path) -> None:
+def test_dispatch_key_and_root_can_be_rotated(office: Path, tmp_path: Path) -> None:
     """The steps of docs/guide/trust.md."""
     node, old = str(tmp_path / "node"), sign(office).read_text()
     pin = ("--pin", thumbprint(office))
@@ -234,7 +234,7 @@ def test_dispatch_key_and_root_are_followed_by_the_next(office: Path, tmp_path: 
         (("operator", "list", "--root", "nowhere"), "No such file"),
     ],
 )
-def test_what_cannot_be_is_told_in_a_sentence(
+def test_trust_commands_report_errors_without_traceback(
     command: tuple[str, ...], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -244,7 +244,7 @@ def test_what_cannot_be_is_told_in_a_sentence(
     assert "Traceback" not in done.stderr
 
 
-def test_a_root_that_others_can_open_signs_nothing(office: Path) -> None:
+def test_sign_rejects_root_key_open_to_others(office: Path) -> None:
     (office / "root.jwks").chmod(0o644)
     done = warren("trust", "sign", str(office / "trust.toml"))
     assert done.returncode == 1

@@ -1,4 +1,4 @@
-"""`warren validate`: every problem at once, nothing changed, no rights needed."""
+"""`warren validate`: every problem, read-only, without privileges."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from .program import WARREN, warren
 pytestmark = pytest.mark.integration
 
 
-AS_ROOT = '\n[daemon]\nuser = "root"\ngroup = "root"\n'  # whom every host has
+AS_ROOT = '\n[daemon]\nuser = "root"\ngroup = "root"\n'  # a user of every host
 
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A root with the document's own directory, and a key in it."""
+    """Return a root with the directory of the documents and a key in it."""
     (tmp_path / "etc/harmony-agent").mkdir(parents=True)
     key = tmp_path / "etc/harmony-agent/private.key"
     key.touch(0o600)
@@ -32,14 +32,14 @@ def tree(tmp_path: Path) -> Path:
 
 
 def file(directory: Path, text: str) -> Path:
-    """A configuration."""
+    """Write a configuration."""
     path = directory / "agent.toml"
     path.write_text(text)
     path.chmod(0o640)
     return path
 
 
-def test_a_file_that_can_be_used(tree: Path) -> None:
+def test_validate_accepts_valid_file(tree: Path) -> None:
     path = file(tree, f"{with_keys(QUICK_START)}{AS_ROOT}")
     done = warren("validate", "--config", str(path), "--root", "/")
     assert done.returncode == 0
@@ -50,8 +50,8 @@ def test_a_file_that_can_be_used(tree: Path) -> None:
     assert (below.returncode, below.stderr) == (0, "")
 
 
-def test_what_this_host_has_not_is_warned_of(tree: Path) -> None:
-    """The agent can start with it elsewhere, or once it is there."""
+def test_validate_warns_about_missing_user_and_group(tree: Path) -> None:
+    """The agent can start on another host, or after the user was created."""
     text = with_keys(QUICK_START) + '\n[daemon]\nuser = "not-here"\ngroup = "nor-here"\n'
     path = file(tree, text)
     done = warren("validate", "--config", "/agent.toml", "--root", str(tree))
@@ -66,8 +66,8 @@ def test_what_this_host_has_not_is_warned_of(tree: Path) -> None:
 
 @pytest.mark.root
 @pytest.mark.skipif(not FIRST_FREE_PORT.exists(), reason="ports that root alone may bind")
-def test_a_port_that_its_user_may_not_bind_is_warned_of(tree: Path) -> None:
-    """Whoever the agent becomes; root may, and where the host lets everybody."""
+def test_validate_warns_about_port_that_user_may_not_bind(tree: Path) -> None:
+    """It depends on the user of the agent and on the first unprivileged port."""
     text = with_keys(QUICK_START).replace("51820", "53", 1).replace("[[", "listen_port = 53\n[[", 1)
     for user, opened, warned in (("nobody", 1024, True), ("root", 1024, False), ("nobody", 53, False)):
         file(tree, f'{text}\n[daemon]\nuser = "{user}"\ngroup = "root"\n')
@@ -80,8 +80,8 @@ def test_a_port_that_its_user_may_not_bind_is_warned_of(tree: Path) -> None:
 
 
 @pytest.mark.parametrize("text", [text for wordings in BOTH for text in wordings])
-def test_the_documents_blocks_as_they_are(text: str, tmp_path: Path) -> None:
-    """H-01, H-03, H-06: all have something wrong, said with its line, and none ends in a traceback."""
+def test_validate_reports_mistakes_in_blocks_of_the_documents(text: str, tmp_path: Path) -> None:
+    """H-01, H-03, H-06: each has a mistake, reported with its line and without a traceback."""
     path = file(tmp_path, text)
     done = warren("validate", "--config", str(path))
     assert done.returncode == 1
@@ -92,7 +92,7 @@ def test_the_documents_blocks_as_they_are(text: str, tmp_path: Path) -> None:
     assert summary.startswith(f"{path} is invalid: ")
 
 
-def test_every_problem_at_once_for_programs(tmp_path: Path) -> None:
+def test_validate_json_has_every_problem(tmp_path: Path) -> None:
     path = file(tmp_path, "[network.a]\nmtu = 1\n[http]\nport = true\n")
     done = warren("validate", "--json", "-c", str(path))
     assert done.returncode == 1
@@ -125,7 +125,7 @@ def test_every_problem_at_once_for_programs(tmp_path: Path) -> None:
 
 @pytest.mark.security
 @pytest.mark.parametrize(("mode", "status"), [(0o600, 0), (0o400, 0), (0o640, 1), (0o604, 1)])
-def test_modes_of_a_key(mode: int, status: int, tree: Path) -> None:
+def test_validate_checks_mode_of_key(mode: int, status: int, tree: Path) -> None:
     """H-70."""
     (tree / "etc/harmony-agent/private.key").chmod(mode)
     file(tree, with_keys(QUICK_START))
@@ -136,8 +136,8 @@ def test_modes_of_a_key(mode: int, status: int, tree: Path) -> None:
 
 @pytest.mark.needs("setpriv")
 @pytest.mark.parametrize(("mode", "status"), [(0o000, 0), (0o040, 1)])
-def test_a_key_that_may_not_be_read_is_not_checked(mode: int, status: int, tree: Path) -> None:
-    """H-21: but for what can be seen of it from outside."""
+def test_validate_skips_unreadable_key(mode: int, status: int, tree: Path) -> None:
+    """H-21: only its mode is checked."""
     (tree / "etc/harmony-agent/private.key").chmod(mode)
     path = file(tree, with_keys(QUICK_START).replace("/etc/harmony-agent", f"{tree}/etc/harmony-agent"))
     # Root opens what it likes by two capabilities; without them it is one user more.
@@ -153,7 +153,7 @@ def test_a_key_that_may_not_be_read_is_not_checked(mode: int, status: int, tree:
     assert "not checked" in done.stdout
 
 
-def test_nothing_is_changed(tree: Path) -> None:
+def test_validate_changes_nothing(tree: Path) -> None:
     """H-21."""
     path = file(tree, with_keys(QUICK_START))
     before = {each: each.stat() for each in tree.rglob("*") if each.is_file()}
@@ -163,7 +163,7 @@ def test_nothing_is_changed(tree: Path) -> None:
     }
 
 
-def test_no_such_file(tmp_path: Path) -> None:
+def test_validate_reports_missing_file(tmp_path: Path) -> None:
     done = warren("validate", "--config", str(tmp_path / "absent.toml"))
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"warren: {tmp_path}/absent.toml: No such file or directory\n")
