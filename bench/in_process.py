@@ -123,9 +123,9 @@ async def opened(directory: Path) -> AsyncIterator[Inside]:
 
 def _context(directory: Path, group: asyncio.TaskGroup) -> AgentContext:
     """Return what an agent without a network reports about itself."""
-    rights = direct_privileged_ops(None, Resolver(directory))
-    host = NetworkContext(Netlink.open(), Probes(0), NameServers(rights.resolver), rights, group)
-    return AgentContext(rights, group, AgentNetworks((), lambda: Loaded(()), host))
+    privileged = direct_privileged_ops(None, Resolver(directory))
+    host = NetworkContext(Netlink.open(), Probes(0), NameServers(privileged.resolver), privileged, group)
+    return AgentContext(privileged, group, AgentNetworks((), lambda: Loaded(()), host))
 
 
 async def _ask(service: CommandService, action: str, **config: object) -> Any:

@@ -82,13 +82,13 @@ def run(options: Options) -> None:
     config = _load(options, open_following if helper is None else config_opener(helper))
     set_level(Level(config.daemon.log_level))
     service = find_service(config.daemon.user, config.daemon.group)
-    rights = drop_privileges_or_fork_helper(service, config, options.defaults, helper)
+    privileged = drop_privileges_or_fork_helper(service, config, options.defaults, helper)
     import_command_service(config.commands)
     state = instance_lock(journal_of(config), f"which serves {config.daemon.socket}")
-    with closing(rights), state, _listen(config, service, rights) as listener:
+    with closing(privileged), state, _listen(config, service, privileged) as listener:
         check_key_memory(required=config.daemon.require_mlock)
         try:
-            asyncio.run(_serve(options, config, listener, rights))
+            asyncio.run(_serve(options, config, listener, privileged))
         except BaseExceptionGroup as group:
             raise _first_error(group) from group
 
@@ -108,7 +108,7 @@ def _first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return error
 
 
-def _listen(config: AgentConfig, service: Service, rights: PrivilegedOps) -> Listener:
+def _listen(config: AgentConfig, service: Service, privileged: PrivilegedOps) -> Listener:
     """Open the control socket and drop privileges: this process is the service from then on. Raises HostError.
 
     A socket that the service manager already listens on is used as it is (H-25).
@@ -120,7 +120,7 @@ def _listen(config: AgentConfig, service: Service, rights: PrivilegedOps) -> Lis
     if owned := owns(service, path.parent):
         drop_privileges(service)
     with ExitStack() as undo:
-        listener = undo.enter_context(listen(path, gid, rights.remove_socket))
+        listener = undo.enter_context(listen(path, gid, privileged.remove_socket))
         if not owned:
             chown_socket(path, service)
             drop_privileges(service)
@@ -128,28 +128,28 @@ def _listen(config: AgentConfig, service: Service, rights: PrivilegedOps) -> Lis
         return listener
 
 
-async def _serve(options: Options, config: AgentConfig, listener: Listener, rights: PrivilegedOps) -> None:
+async def _serve(options: Options, config: AgentConfig, listener: Listener, privileged: PrivilegedOps) -> None:
     """Build the subsystems, run each in a task of its own until the agent is stopped, and close them."""
     service_manager, stop, hangup = SdNotify(), asyncio.Event(), asyncio.Event()
     _install_signal_handlers(stop, hangup)
     # asyncio would import its executor when it is first needed, and by then this process may be unable to read it.
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(thread_name_prefix="work"))
     async with asyncio.TaskGroup() as group, AsyncExitStack() as resources:
-        host = _open_host(config, rights, group)
+        host = _open_host(config, privileged, group)
         await _recover(host, {network.interface for network in config.networks if network.enabled})
-        networks = AgentNetworks(config.networks, lambda: _reload(options, config, rights.open_config), host)
+        networks = AgentNetworks(config.networks, lambda: _reload(options, config, privileged.open_config), host)
         http = open_http(config.http, find_group(config.daemon.group).gid)
         subsystems = (
             network_subsystem(networks, config.daemon.key_directories, options.defaults, hangup, service_manager),
-            await open_commands(config.commands, AgentContext(rights, group, networks), resources),
+            await open_commands(config.commands, AgentContext(privileged, group, networks), resources),
             http.subsystem(),
             host.probes.subsystem(),
-            Subsystem("privileges", rights.watch, rights.conditions),
+            Subsystem("privileges", privileged.watch, privileged.conditions),
             key_memory_subsystem(),
             service_manager.subsystem(),
         )
         api = AgentApi(config, networks, http, subsystems)
-        control = api.control_server(listener, options.defaults, stop.set, has_helper=rights.helper is not None)
+        control = api.control_server(listener, options.defaults, stop.set, has_helper=privileged.helper is not None)
         tasks = [
             group.create_task(subsystem.run(), name=subsystem.name)
             for subsystem in (*subsystems, control, *api.http_servers())
@@ -177,10 +177,10 @@ def _install_signal_handlers(stop: asyncio.Event, hangup: asyncio.Event) -> None
         loop.add_signal_handler(signal.SIGHUP, hangup.set)
 
 
-def _open_host(config: AgentConfig, rights: PrivilegedOps, group: asyncio.TaskGroup) -> NetworkContext:
+def _open_host(config: AgentConfig, privileged: PrivilegedOps, group: asyncio.TaskGroup) -> NetworkContext:
     probes = Probes(config.metrics.probe_interval_seconds)
     agent_id = agent_id_of(Path(config.daemon.state))
-    return NetworkContext(Netlink.open(), probes, NameServers(rights.resolver), rights, group, agent_id)
+    return NetworkContext(Netlink.open(), probes, NameServers(privileged.resolver), privileged, group, agent_id)
 
 
 async def _recover(host: NetworkContext, wanted: Collection[str]) -> None:

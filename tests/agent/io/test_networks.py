@@ -91,8 +91,8 @@ def check(networks, netlink):
 async def main():
     netlink = Netlink.open()
     async with asyncio.TaskGroup() as group:
-        rights = direct_privileged_ops(None, Resolver(root / "state", root))
-        host = NetworkContext(netlink, Probes(15), NameServers(rights.resolver), rights, group)
+        privileged = direct_privileged_ops(None, Resolver(root / "state", root))
+        host = NetworkContext(netlink, Probes(15), NameServers(privileged.resolver), privileged, group)
         networks = AgentNetworks(CONFIGS, load, host)
         networks.start()
         for _ in range(6):

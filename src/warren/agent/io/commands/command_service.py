@@ -180,7 +180,7 @@ class CommandService:
 
     def _make_runner(self) -> RunnerClient | None:
         """Return the client of the privileged runner, or None where this process runs privileged parts itself."""
-        helper = self._context.rights.helper
+        helper = self._context.privileged.helper
         if helper is None or not self._settings.security.exec_enable:
             return None
         grace = self._settings.sandbox.grace_seconds

@@ -16,7 +16,7 @@ from warren.privsep.io.privileged_ops import PrivilegedOps
 class AgentContext:
     """Hold what signed commands use of the rest of the agent."""
 
-    rights: PrivilegedOps
+    privileged: PrivilegedOps
     group: asyncio.TaskGroup
     """The agent's own: commands that were accepted run in it, whoever requested them."""
     networks: Networks
