@@ -1,21 +1,21 @@
-//! The host's clocks and randomness, for the machine that has none.
+//! The host's clocks and randomness, for the sans-I/O protocol.
 
 use std::time::Duration;
 
 use proto::clock::{Now, Random};
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
-/// Both clocks of this moment. CLOCK_BOOTTIME goes on while the host sleeps: a session must not seem young after it.
+/// Return both clocks. CLOCK_BOOTTIME continues while the host sleeps, so that a session expires during sleep.
 pub(crate) fn now() -> Now {
     Now { boot: duration(clock_gettime(ClockId::Boottime)), unix: duration(clock_gettime(ClockId::Realtime)) }
 }
 
-/// A time before 1970, on a host whose clock was never set, counts as 1970.
+/// Convert a time; one before 1970, from a clock that was never set, becomes 1970.
 fn duration(time: Timespec) -> Duration {
     Duration::new(time.tv_sec.try_into().unwrap_or(0), time.tv_nsec.try_into().unwrap_or(0))
 }
 
-/// The kernel's randomness, getrandom(2).
+/// The kernel's random numbers, getrandom(2).
 pub(crate) struct SystemRandom;
 
 impl Random for SystemRandom {

@@ -16,7 +16,7 @@ use crate::events::{EndReason, Event, EventQueue};
 use crate::tun::Tun;
 use crate::worker::Worker;
 
-/// A WireGuard interface on a TUN, at work until it is closed or its link is deleted.
+/// A WireGuard interface on a TUN. It runs until it is closed or its link is deleted.
 pub struct Device {
     handle: Handle,
     events: Arc<EventQueue>,
@@ -31,11 +31,12 @@ pub struct Handle {
 }
 
 impl Device {
-    /// Starts the packet thread. It seals and opens on the path that the environment variable `WARREN_AEAD` names (`auto`,
-    /// `avx512`, `avx2`, `ring`), or else on the fastest of this processor. UDP sockets are opened when the link is up, in the network namespace of the caller.
+    /// Start the packet thread. It seals and opens with the AEAD that the environment variable `WARREN_AEAD` names
+    /// (`auto`, `avx512`, `avx2`, `ring`), by default the fastest of this processor. UDP sockets are opened when the
+    /// link is up, in the network namespace of the calling thread.
     ///
     /// # Errors
-    /// `InvalidInput` for a path that there is not, or what the kernel said to eventfd(2), epoll(7), netlink(7) or clone(2).
+    /// `InvalidInput` for an unknown or unavailable AEAD, or the error of eventfd(2), epoll(7), netlink(7) or clone(2).
     pub fn open(tun: Tun) -> io::Result<Self> {
         let events = Arc::new(EventQueue::new()?);
         let wakeup = Arc::new(eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?);
@@ -47,19 +48,19 @@ impl Device {
         Ok(Self { handle: Handle { requests: sender, wakeup }, events, thread: Some(thread) })
     }
 
-    /// What has happened. The last event is [`Event::Ended`].
+    /// Return the events. The last one is [`Event::Ended`].
     #[must_use]
     pub fn events(&self) -> &Arc<EventQueue> {
         &self.events
     }
 
-    /// For other threads.
+    /// Return a handle for other threads.
     #[must_use]
     pub fn handle(&self) -> Handle {
         self.handle.clone()
     }
 
-    /// Ends the device: the link goes, the port is free when this returns.
+    /// Close the device. The link is deleted and the port is free when this returns.
     pub fn close(mut self) {
         self.end();
     }
@@ -67,7 +68,7 @@ impl Device {
     fn end(&mut self) {
         self.handle.send(Request::Close);
         if let Some(thread) = self.thread.take() {
-            // A panic there was told as an event already.
+            // A panic there has been reported as an event.
             let _ = thread.join();
         }
     }
@@ -84,7 +85,7 @@ fn aead_by_environment() -> io::Result<Aead> {
     name.parse().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, format!("WARREN_AEAD: {error}")))
 }
 
-/// Keys of sessions come by on the stack, so it is shielded.
+/// Run the worker. Session keys are copied to the stack, so it is protected.
 fn run(worker: Worker) -> Event {
     let work = || std::panic::catch_unwind(AssertUnwindSafe(|| worker.run()));
     // SAFETY: the packet thread starts no process.
@@ -95,7 +96,8 @@ fn run(worker: Worker) -> Event {
 
 impl Handle {
     fn send(&self, request: Request) {
-        // A thread that has ended takes no requests; who waits for an answer then sees the channel closed.
+        // A thread that has ended receives no requests; a caller that waits for an answer then finds the channel
+        // closed.
         if self.requests.send(request).is_ok() {
             let _ = rustix::io::write(&self.wakeup, &1u64.to_ne_bytes());
         }

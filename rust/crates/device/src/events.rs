@@ -1,4 +1,4 @@
-//! What happened, for whoever watches: a bounded queue and a descriptor that says there is something in it.
+//! Events of a device: a bounded queue, and a descriptor that is readable while the queue is not empty.
 //!
 //! The packet thread never waits for a reader: a full queue drops the newest event and counts it.
 
@@ -10,9 +10,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use proto::key::PublicKey;
 use rustix::event::{EventfdFlags, eventfd};
 
-/// Events kept, in 100 kB.
+/// Capacity of the queue, about 100 kB.
 const CAPACITY: usize = 1024;
-/// Of these, kept for events of the device itself, which peers cannot crowd out.
+/// The part of it reserved for events of the device itself, which events of peers cannot fill.
 const RESERVED: usize = 64;
 
 /// A change of state of a device.
@@ -20,44 +20,44 @@ const RESERVED: usize = 64;
 pub enum Event {
     /// The link was set up; packets pass once a port is bound.
     LinkUp,
-    /// The link was set down; sessions and the port are gone.
+    /// The link was set down; sessions are dropped and the port is closed.
     LinkDown,
     /// The UDP port is bound.
     PortBound {
-        /// Its number.
+        /// The port.
         port: u16,
     },
-    /// The UDP port could not be bound; it is tried again every second.
+    /// The UDP port could not be bound; it is retried every second.
     PortRefused {
-        /// Its number.
+        /// The port.
         port: u16,
-        /// What the kernel said.
+        /// The error of the kernel.
         reason: String,
     },
-    /// Something that the kernel could do is done without it: slower, and as right.
+    /// An offload of the kernel is not used: slower, with the same result.
     OffloadOff {
         /// `tun_tcp`, `tun_udp`, `udp_segment` or `udp_gro`.
         name: String,
         /// Why.
         reason: String,
     },
-    /// A session stands, and the peer has shown that it holds its keys.
+    /// A session is established, and the peer has proven that it holds the keys.
     HandshakeCompleted {
-        /// With whom.
+        /// The peer.
         peer: PublicKey,
     },
-    /// No answer to a handshake in 90 seconds of tries.
+    /// A handshake had no answer in 90 seconds of retries.
     HandshakeGaveUp {
-        /// From whom.
+        /// The peer.
         peer: PublicKey,
     },
-    /// A peer was heard from another address.
+    /// A peer has sent from a new address.
     EndpointMoved {
-        /// Who.
+        /// The peer.
         peer: PublicKey,
-        /// Where it was, if that was known.
+        /// The former address, if it was known.
         from: Option<SocketAddr>,
-        /// Where it is.
+        /// The new address.
         to: SocketAddr,
     },
     /// The device has ended; this is its last event.
@@ -70,19 +70,19 @@ pub enum Event {
 /// Why a device ended.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EndReason {
-    /// It was asked to.
+    /// It was closed.
     #[error("closed")]
     Closed,
     /// The link was deleted.
     #[error("the link was deleted")]
     LinkDeleted,
-    /// Something that should not fail did.
+    /// An unexpected failure.
     #[error("{0}")]
     Failed(String),
 }
 
 impl Event {
-    /// How many may wait for this one to be taken in.
+    /// Return the length of the queue at which this event is dropped.
     fn room(&self) -> usize {
         match self {
             Self::Ended { .. } => usize::MAX,
@@ -108,7 +108,7 @@ impl From<proto::Event> for Event {
     }
 }
 
-/// Events that wait to be read; its descriptor polls readable while there are any.
+/// A queue of events; its descriptor is readable while there are any.
 #[derive(Debug)]
 pub struct EventQueue {
     waiting: Mutex<Waiting>,
@@ -134,11 +134,11 @@ impl EventQueue {
             return;
         }
         waiting.events.push_back(event);
-        // The bell's counter cannot overflow before 2^64 events; a bell that rings already is well.
+        // The counter cannot overflow before 2^64 events; a failed write leaves the descriptor readable.
         let _ = rustix::io::write(&self.wakeup, &1u64.to_ne_bytes());
     }
 
-    /// Takes all events there are, oldest first, and silences the descriptor.
+    /// Take all events, oldest first, and clear the descriptor.
     #[must_use]
     pub fn drain(&self) -> Vec<Event> {
         let mut waiting = self.lock();
@@ -146,7 +146,7 @@ impl EventQueue {
         waiting.events.drain(..).collect()
     }
 
-    /// Events lost so far since nobody read them.
+    /// Return the number of events dropped because they were not read.
     #[must_use]
     pub fn dropped(&self) -> u64 {
         self.lock().dropped

@@ -1,4 +1,4 @@
-//! From the network to the TUN: receive, open, join, write.
+//! From the network to the TUN: receive, open, coalesce, write.
 
 use std::io;
 
@@ -10,13 +10,13 @@ use crate::packet::virtio::Gso;
 use crate::tun::{Offloads, Tun, TunStop};
 use crate::udp::{Inbox, Socket};
 
-/// The way in.
+/// The receive path.
 pub(crate) struct Inbound {
     inbox: Inbox,
     coalescer: Coalescer,
-    /// What is joined; an error says why a kind is not.
+    /// What is coalesced; an error is the reason why a kind is not.
     pub(crate) offloads: Offloads,
-    /// Packets that the TUN would not take.
+    /// Packets that the TUN rejected.
     pub(crate) tun_refused: u64,
 }
 
@@ -25,8 +25,8 @@ impl Inbound {
         Self { inbox: Inbox::new(), coalescer: Coalescer::new(), offloads, tun_refused: 0 }
     }
 
-    /// Takes one batch from a socket and writes what is in it to the TUN.
-    pub(crate) fn process_batch(
+    /// Receive one batch from a socket and write its packets to the TUN.
+    pub(crate) fn forward_batch(
         &mut self,
         socket: &Socket,
         interface: &mut Interface,
@@ -38,8 +38,8 @@ impl Inbound {
         let kinds = Kinds { tcp: self.offloads.tcp.is_ok(), udp: self.offloads.udp.is_ok() };
         let mut writer = Writer { tun, offloads: &mut self.offloads, lost: 0 };
         for arrival in arrivals {
-            let train = &mut storage[arrival.start..][..arrival.len];
-            let packets = interface.receive_batch(arrival.from, train, arrival.stride, now);
+            let batch = &mut storage[arrival.start..][..arrival.len];
+            let packets = interface.receive_batch(arrival.from, batch, arrival.stride, now);
             for packet in packets {
                 let range = arrival.start + packet.start..arrival.start + packet.end;
                 self.coalescer.add(storage, range, kinds, &mut writer);
@@ -51,7 +51,8 @@ impl Inbound {
     }
 }
 
-/// Writes to the TUN. A joined packet that it refuses ends the joining of that kind: some kernels cut less than they say.
+/// Writes to the TUN. A coalesced packet that is rejected disables coalescing of that kind: some kernels segment less
+/// than they report.
 struct Writer<'a> {
     tun: &'a Tun,
     offloads: &'a mut Offloads,
@@ -63,15 +64,15 @@ impl Sink for Writer<'_> {
         match (self.tun.write(parts), gso) {
             (Ok(()), _) => Ok(()),
             (Err(TunStop::Refused(error)), Gso::Udp) => {
-                self.offloads.udp = Err(format!("the TUN refused joined UDP: {error}"));
+                self.offloads.udp = Err(format!("the TUN rejected a coalesced UDP packet: {error}"));
                 Err(Refused)
             }
             (Err(TunStop::Refused(error)), Gso::Tcp4 | Gso::Tcp6) => {
-                self.offloads.tcp = Err(format!("the TUN refused joined TCP: {error}"));
+                self.offloads.tcp = Err(format!("the TUN rejected a coalesced TCP segment: {error}"));
                 Err(Refused)
             }
             (Err(_), _) => {
-                // Virtio header and packet; of joined ones also the headers that all share.
+                // The parts are virtio header and packet; coalesced ones also share a header part.
                 self.lost += (parts.len() as u64).saturating_sub(2).max(1);
                 Ok(())
             }

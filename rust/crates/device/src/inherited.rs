@@ -1,4 +1,4 @@
-//! Descriptors that whoever started this process passed on, each named by its number in an environment variable.
+//! Descriptors inherited from the parent process, each named by its number in an environment variable.
 
 use std::env;
 use std::io;
@@ -6,28 +6,29 @@ use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use rustix::io::{Errno, FdFlags, fcntl_getfd, fcntl_setfd};
 
-/// A variable that names no descriptor passed on.
+/// A variable that names no inherited descriptor.
 #[derive(Debug, thiserror::Error)]
 pub enum InheritedError {
-    /// Not a number from 3 up.
+    /// Not a number of at least 3.
     #[error("{variable}: expected the number of an open descriptor, 3 or higher")]
     Number {
         /// The variable.
         variable: String,
     },
-    /// A number that is not open, or that the starter did not pass on.
+    /// A number that is not open, or was not inherited.
     #[error("{variable}={number}: {source}")]
     Descriptor {
         /// The variable.
         variable: String,
         /// Its value.
         number: RawFd,
-        /// EBADF for one that is not open or belongs to this process already.
+        /// EBADF for one that is not open or was opened by this process.
         source: io::Error,
     },
 }
 
-/// Takes the descriptor that `variable` names; `None` while it is unset or empty. To be called before the first thread.
+/// Take the descriptor that `variable` names; `None` while it is unset or empty. Must be called before the first thread
+/// starts.
 ///
 /// # Errors
 /// [`InheritedError`]; also for a descriptor that was taken before.
@@ -42,7 +43,7 @@ pub fn take(variable: &str) -> Result<Option<OwnedFd>, InheritedError> {
     })
 }
 
-/// A descriptor of our own for what `number` stands for in the caller's hands; the caller's stays the caller's.
+/// Duplicate the descriptor `number`; the caller keeps its own.
 ///
 /// # Errors
 /// EBADF for a number that is not open.
@@ -50,19 +51,20 @@ pub fn duplicate(number: RawFd) -> io::Result<OwnedFd> {
     if number < 0 {
         return Err(Errno::BADF.into());
     }
-    // SAFETY: the borrow lasts for this one call, which answers EBADF for a number that is not open.
+    // SAFETY: the borrow lasts for this one call, which returns EBADF for a number that is not open.
     let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
     Ok(rustix::io::fcntl_dupfd_cloexec(borrowed, 3)?)
 }
 
 fn own(number: RawFd) -> rustix::io::Result<OwnedFd> {
-    // SAFETY: the borrow is used to ask for flags alone, which answers EBADF for a number that is not open.
+    // SAFETY: the borrow is only used to read the flags, which returns EBADF for a number that is not open.
     let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
     if fcntl_getfd(borrowed)?.contains(FdFlags::CLOEXEC) {
         return Err(Errno::BADF);
     }
     fcntl_setfd(borrowed, FdFlags::CLOEXEC)?;
-    // SAFETY: without close-on-exec it came through exec, since the standard library and this workspace open everything
-    // with it; so nothing in this process owns it. Now that it is set, a second call is refused above.
+    // SAFETY: a descriptor without close-on-exec was inherited through exec, since the standard library and this
+    // workspace set it on everything they open; so nothing in this process owns it. The flag is set now, so a second
+    // call fails above.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }

@@ -1,4 +1,4 @@
-//! The shell round `proto`: a TUN on one side, UDP sockets on the other, one thread between them.
+//! The I/O around `proto`: a TUN on one side, UDP sockets on the other, and one packet thread between them.
 
 mod clock;
 pub mod control;

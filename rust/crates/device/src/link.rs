@@ -1,7 +1,7 @@
-//! The link that the TUN shows to the host, and the host's routes, as far as the packet thread must know them.
+//! The link of the TUN and the host's routes, as far as the packet thread needs them.
 //!
-//! The TUN may be moved to another network namespace. Its descriptor still tells up, down and gone; its MTU can then
-//! not be asked for, and the last known one stands.
+//! The TUN may be moved to another network namespace. Its descriptor still reports up, down and deleted; its MTU cannot
+//! be read then, and the last known one is kept.
 
 use std::io;
 use std::net::IpAddr;
@@ -13,13 +13,13 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 
 use crate::tun::{self, Tun, TunState};
 
-/// The TUN, and sockets of the namespace in which it was made.
+/// The TUN, and sockets of the namespace in which it was created.
 pub(crate) struct Link {
     pub(crate) tun: Tun,
     watch: Option<Watch>,
     netlink: Netlink,
-    /// Asks for the MTU without the lock that netlink takes, which others may hold for long.
-    asker: OwnedFd,
+    /// A socket that reads the MTU without the netlink lock, which other processes may hold for long.
+    ioctl_socket: OwnedFd,
 }
 
 impl Link {
@@ -28,7 +28,7 @@ impl Link {
             tun,
             watch: Some(watch()?),
             netlink: Netlink::open().map_err(io::Error::other)?,
-            asker: socket_with(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?,
+            ioctl_socket: socket_with(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?,
         })
     }
 
@@ -36,19 +36,20 @@ impl Link {
         self.tun.state()
     }
 
-    /// The link's MTU in octets; `None` while it is in another namespace.
+    /// Return the link's MTU in octets, or `None` while the link is in another namespace.
     pub(crate) fn mtu(&self) -> Option<usize> {
-        // A link of our name that is another one has taken it after ours was moved away.
-        tun::is_in_namespace_of(&self.tun, &self.asker).then_some(())?;
-        tun::mtu_of(&self.asker, &self.tun.name().ok()?).ok()
+        // Another link may have taken our name after ours was moved away.
+        tun::is_in_namespace_of(&self.tun, &self.ioctl_socket).then_some(())?;
+        tun::mtu_of(&self.ioctl_socket, &self.tun.name().ok()?).ok()
     }
 
-    /// The socket that tells of changes in the network; `None` while there is none.
+    /// Return the socket that reports network changes, or `None` while there is none.
     pub(crate) fn watch(&self) -> Option<&Watch> {
         self.watch.as_ref()
     }
 
-    /// What changed in the network since the last call. A socket that fails is closed, and everything may have changed.
+    /// Return what has changed since the last call. After an error the socket is closed and everything may have
+    /// changed.
     pub(crate) fn changes(&mut self) -> Changes {
         match self.watch.as_mut().map(Watch::drain) {
             Some(Ok(changes)) => changes,
@@ -59,7 +60,7 @@ impl Link {
         }
     }
 
-    /// Opens the socket anew if it was closed; true if so.
+    /// Open the socket again if it was closed; return true if it was.
     pub(crate) fn rewatch(&mut self) -> bool {
         if self.watch.is_some() {
             return false;
@@ -68,9 +69,9 @@ impl Link {
         self.watch.is_some()
     }
 
-    /// Whether answers to `endpoint` would still leave by the link on which it wrote to us: if not, the source address
-    /// is of no more use (the rule of the kernel's own WireGuard). An IPv6 address is kept wherever the route leads; if it
-    /// is gone, sending tells.
+    /// Return whether replies to `endpoint` would still leave by the link on which it reached us; if not, its source
+    /// address is dropped, as by the kernel's WireGuard. An IPv6 address is kept wherever the route leads; if the
+    /// address is gone, sending fails.
     pub(crate) fn keeps_source(&mut self, endpoint: &Endpoint, fwmark: u32) -> bool {
         endpoint.local.is_some_and(|local| match local.address {
             IpAddr::V6(_) => true,

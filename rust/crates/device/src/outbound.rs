@@ -1,4 +1,4 @@
-//! From the TUN to the network: read, cut, place, seal, send.
+//! From the TUN to the network: read, segment, route, seal, send.
 
 use proto::clock::Now;
 use proto::message::DATA_HEADER_BYTES;
@@ -9,18 +9,18 @@ use crate::packet::virtio::{HEADER_BYTES, Virtio};
 use crate::tun::{Tun, TunStop};
 use crate::udp::{Outbox, Sockets};
 
-/// Largest packet that a TUN gives.
+/// The largest packet that a TUN returns.
 const PACKET_BYTES: usize = 65_535;
-/// Reads in one turn: about what fits into the outbox if they are small, and one look at the network is due after.
+/// Reads in one iteration: about as many small packets as fit into the outbox.
 const READS: usize = 128;
 
-/// The way out.
+/// The transmit path.
 pub(crate) struct Outbound {
     pub(crate) outbox: Outbox<PeerId>,
     buffer: Vec<u8>,
-    /// Datagrams that the kernel would not send.
+    /// Datagrams that the kernel did not send.
     pub(crate) refused: u64,
-    /// Packets that the TUN could not give.
+    /// Packets that could not be read from the TUN.
     pub(crate) tun_refused: u64,
 }
 
@@ -29,8 +29,9 @@ impl Outbound {
         Self { outbox: Outbox::new(), buffer: vec![0; HEADER_BYTES + PACKET_BYTES], refused: 0, tun_refused: 0 }
     }
 
-    /// Sends what the TUN has, until it is empty or one batch is full. False if the link went down or away.
-    pub(crate) fn process_batch(
+    /// Send the packets that the TUN has, until it is empty or one batch is full. Return false if the link is down or
+    /// deleted.
+    pub(crate) fn forward_batch(
         &mut self,
         tun: &Tun,
         interface: &mut Interface,
@@ -43,7 +44,7 @@ impl Outbound {
                 Ok((virtio, length)) => {
                     let before = self.outbox.len();
                     let sent = self.place(&virtio, length, interface, sockets, now);
-                    // One more like this would be torn apart, and its end sent by itself.
+                    // Another read of this size would be split over two batches, with its rest sent separately.
                     if sent || !self.outbox.has_room(self.outbox.len() - before) {
                         break;
                     }
@@ -60,7 +61,7 @@ impl Outbound {
         up
     }
 
-    /// Puts the packets of one read into the outbox; true if it was sent meanwhile, since it was full.
+    /// Put the packets of one read into the outbox. Return true if the outbox became full and was sent.
     fn place(
         &mut self,
         virtio: &Virtio,
@@ -94,7 +95,7 @@ impl Outbound {
         if self.outbox.is_empty() {
             return;
         }
-        self.outbox.prepare(|peer, train, stride| interface.seal(peer, train, stride, now));
+        self.outbox.prepare(|peer, batch, stride| interface.seal(peer, batch, stride, now));
         match sockets {
             Some(sockets) => {
                 let report = self.outbox.flush(sockets, |peer| interface.forget_source(peer));

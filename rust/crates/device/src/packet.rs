@@ -1,6 +1,6 @@
-//! Packets as the TUN gives and takes them: many of one flow as one (TSO, USO, GRO), with a virtio header in front.
+//! Packets in the form of a TUN: several segments of one flow as one (TSO, USO, GRO), with a virtio header in front.
 //!
-//! All here is pure: octets in, octets out.
+//! Everything here is pure: octets in, octets out.
 
 pub(crate) mod checksum;
 pub mod coalesce;

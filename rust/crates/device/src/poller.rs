@@ -1,4 +1,4 @@
-//! What the packet thread waits for.
+//! The descriptors that the packet thread waits for.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -9,7 +9,7 @@ use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::io::Errno;
 use rustix::time::Timespec;
 
-/// What became ready.
+/// A source that is ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u64)]
 pub(crate) enum Source {
@@ -36,13 +36,13 @@ impl Poller {
         Ok(epoll::add(&self.epoll, fd, EventData::new_u64(source as u64), EventFlags::IN)?)
     }
 
-    /// Takes a descriptor out. Closing it does so too, but not while a copy of it lives, as in a child that was forked.
+    /// Remove a descriptor. Closing it is not enough while a copy of it is open, as in a forked child.
     pub(crate) fn remove(&self, fd: impl AsFd) {
-        // One that is not in it is out already.
+        // A descriptor that was not added needs no removal.
         let _ = epoll::delete(&self.epoll, fd);
     }
 
-    /// Waits at most `timeout`, and gives what is ready.
+    /// Wait at most `timeout`, and return the sources that are ready.
     pub(crate) fn wait(&self, timeout: Duration) -> io::Result<impl Iterator<Item = Source> + use<>> {
         let mut room = [const { MaybeUninit::uninit() }; SOURCES.len()];
         let timeout = Timespec { tv_sec: timeout.as_secs().cast_signed(), tv_nsec: i64::from(timeout.subsec_nanos()) };

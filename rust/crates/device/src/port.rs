@@ -1,4 +1,4 @@
-//! The UDP port of a device: bound while the link is up, in every family, and watched by the poller.
+//! The UDP port of a device: bound for each address family while the link is up, and watched by the poller.
 
 use std::io;
 
@@ -10,7 +10,7 @@ use crate::udp::{BindError, Family, Sockets};
 
 const FAMILIES: [(Source, Family); 2] = [(Source::V4, Family::V4), (Source::V6, Family::V6)];
 
-/// Port and mark asked for, and the sockets while there are any.
+/// The configured port and mark, and the sockets while there are any.
 #[derive(Default)]
 pub(crate) struct Port {
     number: u16,
@@ -19,7 +19,7 @@ pub(crate) struct Port {
 }
 
 impl Port {
-    /// The port bound, or else asked for; 0 is any.
+    /// Return the bound port, or the configured one; 0 is any.
     pub(crate) fn number(&self) -> u16 {
         self.number
     }
@@ -32,25 +32,25 @@ impl Port {
         self.sockets.as_ref()
     }
 
-    /// Binds the port asked for, as when the link came up. A port chosen by the system is kept from then on.
+    /// Bind the configured port when the link comes up. A port selected by the system is kept from then on.
     pub(crate) fn open(&mut self, poller: &Poller) -> Result<(), ControlError> {
         self.adopt(Sockets::bind(self.number, self.fwmark)?, poller)
     }
 
-    /// Gives the port up, as when the link went down; it is still the one asked for.
+    /// Close the sockets when the link goes down; the port stays configured.
     pub(crate) fn close(&mut self, poller: &Poller) {
         for socket in self.sockets.take().iter().flat_map(Sockets::iter) {
             poller.remove(socket);
         }
     }
 
-    /// Whether a change asks for another port or mark.
+    /// Return whether a change has another port or mark.
     pub(crate) fn differs(&self, change: &InterfaceChange) -> bool {
         change.listen_port.is_some_and(|number| number != self.number)
             || change.fwmark.is_some_and(|fwmark| fwmark != self.fwmark)
     }
 
-    /// Takes another port or mark; `up` says whether it is to stay bound. The old ones stay if the new ones cannot be had.
+    /// Switch to another port or mark; `up` is whether it stays bound. After an error the old ones are kept.
     pub(crate) fn change(&mut self, change: &InterfaceChange, up: bool, poller: &Poller) -> Result<(), ControlError> {
         let number = change.listen_port.unwrap_or(self.number);
         let fwmark = change.fwmark.unwrap_or(self.fwmark);
@@ -60,7 +60,7 @@ impl Port {
             }
             Some(_) => self.adopt(Sockets::bind(number, fwmark)?, poller)?,
             None if up => self.adopt(Sockets::bind(number, fwmark)?, poller)?,
-            // Bound for a moment only, so that whoever asks for a port in use is told now and not when the link is up.
+            // Bound briefly, so that a port in use is reported now and not when the link comes up.
             None => {
                 drop(Sockets::bind(number, fwmark)?);
                 self.number = number;
@@ -72,7 +72,7 @@ impl Port {
 
     fn adopt(&mut self, sockets: Sockets, poller: &Poller) -> Result<(), ControlError> {
         let port = sockets.port();
-        // What was added before a refusal leaves the poller with the sockets.
+        // After an error, what was added leaves the poller with the sockets.
         watch(&sockets, poller).map_err(|source| ControlError::Port { port, source })?;
         self.close(poller);
         self.number = port;

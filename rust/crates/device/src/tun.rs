@@ -1,7 +1,8 @@
-//! One TUN descriptor: IP packets in and out of the host, many of a flow as one where the kernel can (IFF_VNET_HDR).
+//! One TUN descriptor: IP packets to and from the host, with segmentation offload where the kernel has it
+//! (IFF_VNET_HDR).
 //!
-//! All is asked of the descriptor, nothing of netlink: a TUN may be moved to another network namespace, where the
-//! sockets of this process no longer see it.
+//! All requests go to the descriptor, none to netlink: a TUN may be moved to another network namespace, where the
+//! sockets of this process cannot see it.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -13,21 +14,21 @@ use rustix::io::Errno;
 use crate::packet::virtio::{self, Virtio};
 
 const DEVICE: &str = "/dev/net/tun";
-/// Parts of one write at most: both headers and the segments of one flow.
+/// The most parts of one write: both headers and the segments of one flow.
 const PARTS: usize = 66;
-/// Octets of a link's name with its closing zero (IFNAMSIZ).
+/// Octets of a link's name with its terminating zero (IFNAMSIZ).
 const NAME_ROOM: usize = libc::IFNAMSIZ;
 
-/// A TUN held open; the link goes when this is dropped, unless it was made persistent by others.
+/// An open TUN; the link is deleted when this is dropped, unless it was made persistent.
 #[derive(Debug)]
 pub struct Tun {
     fd: OwnedFd,
-    /// A virtio header stands before each packet.
+    /// Whether a virtio header precedes each packet.
     virtio: bool,
     offloads: Offloads,
 }
 
-/// What the kernel cuts and joins for the TUN; an error says why it does not.
+/// What the kernel segments and coalesces for the TUN; an error is the reason why it does not.
 #[derive(Debug, Clone)]
 pub struct Offloads {
     /// TCP segments (TUN_F_TSO4, TUN_F_TSO6).
@@ -36,29 +37,29 @@ pub struct Offloads {
     pub udp: Result<(), String>,
 }
 
-/// The namespace of a TUN's link, as a descriptor (linux/if_tun.h, Linux 5.0).
+/// Returns the namespace of a TUN's link as a descriptor (linux/if_tun.h, Linux 5.0).
 const TUNGETDEVNETNS: libc::Ioctl = 0x54e3;
-/// The namespace of a socket, as a descriptor (linux/sockios.h).
+/// Returns the namespace of a socket as a descriptor (linux/sockios.h).
 const SIOCGSKNS: libc::Ioctl = 0x894c;
 const CSUM: libc::c_ulong = 0x01;
 const TSO: libc::c_ulong = 0x02 | 0x04;
 const USO: libc::c_ulong = 0x20 | 0x40;
 
-/// What the link behind the descriptor is doing.
+/// The state of the link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TunState {
     /// Up: packets pass.
     Up,
-    /// Down, but there.
+    /// Down.
     Down,
-    /// Deleted; the descriptor will never work again.
+    /// Deleted; the descriptor never works again.
     Gone,
 }
 
 /// Why no packet was read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum TunStop {
-    /// Nothing to read, or no room to write: wait for the descriptor.
+    /// Nothing to read, or no space to write: wait for the descriptor.
     #[error("the TUN would block")]
     Wait,
     /// The link is down; the packet to be written is lost.
@@ -67,60 +68,60 @@ pub enum TunStop {
     /// The link was deleted.
     #[error("the TUN is gone")]
     Gone,
-    /// The kernel refused this one packet, for instance as neither IPv4 nor IPv6 (EINVAL).
-    #[error("the TUN refused a packet: {0}")]
+    /// The kernel rejected this one packet, for instance as neither IPv4 nor IPv6 (EINVAL).
+    #[error("the TUN rejected a packet: {0}")]
     Refused(io::Error),
 }
 
-/// Why there is no TUN.
+/// Why a TUN could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum TunError {
-    /// No `/dev/net/tun`, or no driver behind it.
+    /// There is no `/dev/net/tun`, or no driver for it.
     #[error("{DEVICE} is missing: load the driver (`modprobe tun`), or pass the device to the container")]
     NoDriver,
-    /// The device cannot be opened by this user.
+    /// This user cannot open the device.
     #[error("no permission to open {DEVICE}: needs read and write access, and in a container also a device rule")]
     NoAccess,
-    /// The link cannot be made by this user.
+    /// This user cannot create the link.
     #[error("no permission to create link {name:?}: needs CAP_NET_ADMIN")]
     NotPermitted {
         /// The link.
         name: String,
     },
-    /// Another program holds the TUN of that name.
+    /// Another program has the TUN of that name open.
     #[error("link {name:?} is in use by another program")]
     Busy {
         /// The link.
         name: String,
     },
-    /// There is a link of that name which is no TUN, or a TUN of several queues.
+    /// There is a link of that name which is not a TUN, or a TUN with several queues.
     #[error("link {name:?} already exists and is not a TUN that can be opened again")]
     OtherKind {
         /// The link.
         name: String,
     },
-    /// A name that the kernel would not take (dev_valid_name).
+    /// The kernel does not accept the name (dev_valid_name).
     #[error(
         "invalid link name {name:?}: expected 1 to 15 octets without '/', ':', '%' or white space, and not '.' or '..'"
     )]
     Name {
-        /// What was asked for.
+        /// The requested name.
         name: String,
     },
-    /// The descriptor given is no TUN in the needed form.
+    /// The given descriptor is not a TUN in the required form.
     #[error("the descriptor is not a usable TUN: {0}")]
     NotTun(&'static str),
-    /// Anything else the kernel said.
+    /// Any other error.
     #[error("link {name:?}: {source}")]
     Refused {
         /// The link.
         name: String,
-        /// What it said.
+        /// The error of the kernel.
         source: io::Error,
     },
 }
 
-/// `struct ifreq` as far as TUN uses it, with room for its longest form.
+/// `struct ifreq` as TUN uses it, with the size of its longest form.
 #[repr(C)]
 #[derive(Default)]
 struct LinkRequest {
@@ -130,7 +131,7 @@ struct LinkRequest {
 }
 
 impl Tun {
-    /// Makes the link `name`, or takes over a persistent TUN of that name which nobody holds. The link is down.
+    /// Create the link `name`, or open a persistent TUN of that name which is not in use. The link is down.
     ///
     /// # Errors
     /// [`TunError`].
@@ -143,7 +144,7 @@ impl Tun {
         Self::create_on(driver, name)
     }
 
-    /// The same on a descriptor of the driver that somebody else has opened for a process that may not.
+    /// Do the same on a descriptor of the driver that a privileged process has opened.
     ///
     /// # Errors
     /// [`TunError`].
@@ -155,7 +156,7 @@ impl Tun {
         let status = rustix::fs::fcntl_getfl(&driver).map_err(refused)?;
         rustix::fs::fcntl_setfl(&driver, status | OFlags::NONBLOCK).map_err(refused)?;
         let plain = libc::IFF_TUN | libc::IFF_NO_PI;
-        // A persistent TUN made without the header is taken over without it.
+        // A persistent TUN created without the header is opened without it.
         let header = set_link(driver.as_fd(), name, plain | libc::IFF_VNET_HDR);
         if header.is_err() {
             set_link(driver.as_fd(), name, plain).map_err(|source| create_error(source, name))?;
@@ -163,12 +164,13 @@ impl Tun {
         Ok(Self::prepared(driver, header.map_err(|error| format!("IFF_VNET_HDR: {error}"))))
     }
 
-    /// Takes a TUN opened by someone else (`WG_TUN_FD`) and makes it non-blocking and closed on exec.
+    /// Take a TUN opened by another process (`WG_TUN_FD`) and set it non-blocking and close-on-exec.
     ///
-    /// It must have been made with IFF_NO_PI. That cannot be asked: the kernel answers IFF_NOFILTER in the same bit.
+    /// It must have been created with IFF_NO_PI. This cannot be checked: the kernel returns IFF_NOFILTER in the same
+    /// bit.
     ///
     /// # Errors
-    /// [`TunError::NotTun`] says what it is instead.
+    /// [`TunError::NotTun`] with what it is instead.
     pub fn from_fd(fd: OwnedFd) -> Result<Self, TunError> {
         let mut request = LinkRequest::default();
         link_request(fd.as_fd(), libc::TUNGETIFF, &mut request).map_err(|source| not_tun(&source))?;
@@ -184,7 +186,7 @@ impl Tun {
         Ok(Self::prepared(fd, header.ok_or_else(|| "the TUN was made without IFF_VNET_HDR".to_owned())))
     }
 
-    /// Asks the kernel for all that it can cut and join; `header` says whether a virtio header stands before packets.
+    /// Enable all offloads that the kernel has; `header` is whether a virtio header precedes packets.
     fn prepared(fd: OwnedFd, header: Result<(), String>) -> Self {
         let virtio = header.is_ok();
         let offloads = match header {
@@ -194,25 +196,26 @@ impl Tun {
         Self { fd, virtio, offloads }
     }
 
-    /// What the kernel cuts and joins for this TUN.
+    /// Return what the kernel segments and coalesces for this TUN.
     #[must_use]
     pub fn offloads(&self) -> &Offloads {
         &self.offloads
     }
 
-    /// The link's name of this moment: true after a rename and from any network namespace.
+    /// Return the current name of the link, also after a rename and from any network namespace.
     ///
     /// # Errors
-    /// EBADFD once the link is gone.
+    /// EBADFD once the link is deleted.
     pub fn name(&self) -> io::Result<String> {
         let mut request = LinkRequest::default();
         link_request(self.fd.as_fd(), libc::TUNGETIFF, &mut request)?;
         Ok(request.name())
     }
 
-    /// Whether the link is up, down or gone, from any network namespace.
+    /// Return whether the link is up, down or deleted, from any network namespace.
     ///
-    /// The driver gives POLLOUT only while the link is up and POLLERR once it is deleted (tun_chr_poll in drivers/net/tun.c).
+    /// The driver sets POLLOUT only while the link is up and POLLERR once it is deleted (tun_chr_poll in
+    /// drivers/net/tun.c).
     #[must_use]
     pub fn state(&self) -> TunState {
         let mut fds = [PollFd::new(&self.fd, PollFlags::OUT)];
@@ -227,11 +230,11 @@ impl Tun {
         }
     }
 
-    /// Reads what the kernel gives as one packet, be it many of a flow. Its octets stand in `buffer` behind
-    /// [`virtio::HEADER_BYTES`] octets of room; returned are its header and its length. What does not fit is cut off.
+    /// Read one packet, which may be several segments of a flow. It starts in `buffer` after [`virtio::HEADER_BYTES`]
+    /// octets of space; its header and length are returned. A packet that does not fit is truncated.
     ///
     /// # Errors
-    /// [`TunStop`]; never [`TunStop::Down`], for a link that is down is merely silent.
+    /// [`TunStop`]; never [`TunStop::Down`], since a link that is down returns no packets.
     pub fn read(&self, buffer: &mut [u8]) -> Result<(Virtio, usize), TunStop> {
         if !self.virtio {
             let packet = buffer.get_mut(virtio::HEADER_BYTES..).ok_or_else(malformed)?;
@@ -243,7 +246,7 @@ impl Tun {
         Ok((Virtio::parse(*header).ok_or_else(malformed)?, length))
     }
 
-    /// Writes one packet, in parts; the first is its encoded virtio header, which must be of [`Virtio::PLAIN`] on a TUN
+    /// Write one packet in parts; the first is its encoded virtio header, which must be [`Virtio::PLAIN`] on a TUN
     /// without offloads.
     ///
     /// # Errors
@@ -260,7 +263,7 @@ impl Tun {
 }
 
 impl Offloads {
-    /// All that the kernel has, asked of a TUN with virtio headers.
+    /// Enable all offloads of a TUN with virtio headers.
     fn of(fd: BorrowedFd<'_>) -> Self {
         let Err(error) = offload(fd, CSUM | TSO | USO) else { return Self { tcp: Ok(()), udp: Ok(()) } };
         match offload(fd, CSUM | TSO) {
@@ -275,24 +278,24 @@ impl Offloads {
     }
 }
 
-/// Whether the TUN's link is in the network namespace of `socket`; false if the kernel does not tell.
+/// Return whether the TUN's link is in the network namespace of `socket`; false if the kernel does not report it.
 pub(crate) fn is_in_namespace_of(tun: &Tun, socket: &OwnedFd) -> bool {
     let of_tun = namespace(tun.as_fd(), TUNGETDEVNETNS);
     let of_socket = namespace(socket.as_fd(), SIOCGSKNS);
     of_tun.is_some() && of_tun == of_socket
 }
 
-/// Device and inode of the namespace that an ioctl opens.
+/// Return device and inode of the namespace that an ioctl opens.
 fn namespace(fd: BorrowedFd<'_>, number: libc::Ioctl) -> Option<(u64, u64)> {
     // SAFETY: both ioctls used here take no argument and return a new descriptor or -1.
     let raw = unsafe { libc::ioctl(fd.as_raw_fd(), number, 0) };
-    // SAFETY: a descriptor that the kernel just made for us is nobody else's.
+    // SAFETY: the kernel has just created this descriptor, so nothing else owns it.
     let opened = (raw >= 0).then(|| unsafe { OwnedFd::from_raw_fd(raw) })?;
     let stat = rustix::fs::fstat(&opened).ok()?;
     Some((stat.st_dev, stat.st_ino))
 }
 
-/// The MTU of the link `name` in the namespace of `socket`, in octets.
+/// Return the MTU of the link `name` in the namespace of `socket`, in octets.
 pub(crate) fn mtu_of(socket: &OwnedFd, name: &str) -> io::Result<usize> {
     let mut request = LinkRequest::default();
     request.name[..name.len()].copy_from_slice(name.as_bytes());
@@ -310,7 +313,7 @@ fn offload(fd: BorrowedFd<'_>, kinds: libc::c_ulong) -> io::Result<()> {
     let size = virtio::HEADER_BYTES as libc::c_int;
     // SAFETY: TUNSETVNETHDRSZ reads one int, which lives through the call.
     let sized = unsafe { libc::ioctl(fd.as_raw_fd(), libc::TUNSETVNETHDRSZ, std::ptr::from_ref(&size)) };
-    // SAFETY: TUNSETOFFLOAD takes its flags as the argument itself and touches no memory of ours.
+    // SAFETY: TUNSETOFFLOAD takes its flags as the argument itself and accesses no memory.
     if sized < 0 || unsafe { libc::ioctl(fd.as_raw_fd(), libc::TUNSETOFFLOAD, kinds) } < 0 {
         return Err(io::Error::last_os_error());
     }
@@ -341,14 +344,14 @@ impl From<Errno> for TunStop {
         match errno {
             Errno::AGAIN | Errno::INTR | Errno::NOBUFS | Errno::NOMEM => Self::Wait,
             Errno::IO => Self::Down,
-            // A reader finds EFAULT while the link is being deleted (tun_ring_recv), EBADFD afterwards.
+            // A reader gets EFAULT while the link is being deleted (tun_ring_recv), and EBADFD afterwards.
             Errno::BADFD | Errno::FAULT => Self::Gone,
             other => Self::Refused(other.into()),
         }
     }
 }
 
-/// The rule of the kernel's dev_valid_name, and no '%', which would make the kernel choose the name.
+/// Apply the rule of the kernel's dev_valid_name, and exclude '%', which would make the kernel select the name.
 fn is_link_name(name: &str) -> bool {
     (1..NAME_ROOM).contains(&name.len())
         && name != "."
@@ -358,7 +361,7 @@ fn is_link_name(name: &str) -> bool {
 
 fn link_request(fd: BorrowedFd<'_>, number: libc::Ioctl, request: &mut LinkRequest) -> io::Result<()> {
     // SAFETY: the ioctls used here (TUNSETIFF, TUNGETIFF, SIOCGIFMTU) read and write at most one `struct ifreq`, which
-    // `LinkRequest` has room for; a descriptor of another kind answers ENOTTY without touching it.
+    // `LinkRequest` holds; a descriptor of another kind returns ENOTTY without accessing it.
     let result = unsafe { libc::ioctl(fd.as_raw_fd(), number, std::ptr::from_mut(request)) };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

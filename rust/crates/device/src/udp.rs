@@ -1,6 +1,6 @@
-//! The outer side: WireGuard's datagrams over IPv4 and IPv6, in batches, with the source address that the peer wrote to.
+//! WireGuard's datagrams over IPv4 and IPv6, in batches, with the local address to which the peer sent.
 //!
-//! Nothing here allocates, locks or forgets per datagram: an [`Inbox`] and an [`Outbox`] are made once and used for ever.
+//! Nothing here allocates or locks per datagram: an [`Inbox`] and an [`Outbox`] are created once and reused.
 
 mod address;
 mod control;
@@ -9,6 +9,6 @@ mod limits;
 mod outbox;
 mod socket;
 
-pub use inbox::{Arrival, BATCH, Inbox};
+pub use inbox::{Arrival, Inbox, MAX_MESSAGES};
 pub use outbox::{Outbox, SendReport, Source};
-pub use socket::{BindError, Family, Socket, Sockets, Trains};
+pub use socket::{BindError, Family, Socket, SocketOffloads, Sockets};

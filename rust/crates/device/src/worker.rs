@@ -1,7 +1,7 @@
-//! The packet thread: every packet runs from one descriptor to the other without a stop, a lock or an allocation.
+//! The packet thread: every packet goes from one descriptor to the other without blocking, locking or allocating.
 //!
-//! A turn takes at most one batch from each side, so that neither starves the other; then the machine's own datagrams
-//! go out, its timers are asked, and the thread sleeps until there is something to do.
+//! One iteration processes at most one batch from each side, so that neither starves the other. Then it sends the
+//! protocol's own datagrams, checks the timers, and sleeps until there is something to do.
 
 use std::io::ErrorKind;
 use std::os::fd::OwnedFd;
@@ -25,13 +25,13 @@ use crate::port::Port;
 use crate::tun::{Offloads, Tun, TunState};
 use crate::udp::{self, Family, Sockets};
 
-/// Handshake messages worked off in one turn: some milliseconds at the most, between two batches of packets.
+/// Handshake messages processed in one iteration: a few milliseconds at most, between two batches of packets.
 const HANDSHAKES_PER_ITERATION: usize = 8;
-/// Source addresses of which the host's routes are asked in one turn: a question takes some microseconds.
+/// Source addresses checked against the host's routes in one iteration: each lookup takes a few microseconds.
 const REVALIDATIONS_PER_ITERATION: usize = 64;
-/// Between two times that all source addresses are put in doubt.
+/// The minimum time between two invalidations of all source addresses.
 const INVALIDATION_INTERVAL: Duration = Duration::from_secs(1);
-/// How often the link is looked at, as a TUN in another namespace sends no word of going up or down.
+/// How often the link state is polled: a TUN in another namespace reports no change of it.
 const LINK_POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The state of the packet thread.
@@ -43,18 +43,18 @@ pub(crate) struct Worker {
     wakeup: Arc<OwnedFd>,
     events: Arc<EventQueue>,
     port: Port,
-    /// A refusal of the port that was told already.
+    /// Whether the failure to bind the port has been reported.
     port_refused: bool,
     up: bool,
     next_link_poll: Duration,
-    /// Routes changed since the source addresses were last put in doubt.
+    /// Whether routes have changed since the source addresses were last invalidated.
     routes_changed: bool,
     next_invalidation: Duration,
-    /// Offloads of which it was told that they are off.
+    /// Disabled offloads that have been reported.
     reported_offloads_off: Vec<OffloadOff>,
     outbound: Outbound,
     inbound: Inbound,
-    /// Keys of which the traces on this stack were wiped.
+    /// Number of wiped keys at the last wipe of this stack.
     wiped_count: u64,
 }
 
@@ -96,12 +96,12 @@ impl Worker {
         })
     }
 
-    /// Works until the device is closed or the link is gone.
+    /// Run until the device is closed or the link is deleted.
     pub(crate) fn run(mut self) -> EndReason {
         loop {
-            let turned = self.process_batch();
+            let result = self.iterate();
             self.wipe_stack_after_key();
-            match turned {
+            match result {
                 Ok(None) => {}
                 Ok(Some(reason)) => return reason,
                 Err(error) => return EndReason::Failed(error.to_string()),
@@ -109,7 +109,7 @@ impl Worker {
         }
     }
 
-    /// A key that nobody holds any more is not to be read on the stack either.
+    /// Wipe the stack after a key has been dropped, so that no copy of it remains there.
     fn wipe_stack_after_key(&mut self) {
         let wiped_count = keymem::wiped_count();
         if wiped_count != self.wiped_count {
@@ -118,9 +118,9 @@ impl Worker {
         }
     }
 
-    /// Not inlined: its frame is to lie below the one that has it wiped.
+    /// Not inlined, so that its frame lies below the one that wipes the stack.
     #[inline(never)]
-    fn process_batch(&mut self) -> std::io::Result<Option<EndReason>> {
+    fn iterate(&mut self) -> std::io::Result<Option<EndReason>> {
         let ready = self.poller.wait(self.poll_timeout(clock::now().boot))?;
         let now = clock::now();
         for source in ready {
@@ -146,7 +146,7 @@ impl Worker {
         Ok(None)
     }
 
-    /// How long to sleep if nothing comes.
+    /// Return how long to sleep when nothing becomes ready.
     fn poll_timeout(&self, boot: Duration) -> Duration {
         if self.interface.has_pending_handshakes() || self.interface.has_invalidated_sources() {
             return Duration::ZERO;
@@ -158,17 +158,17 @@ impl Worker {
 
     fn send_packets(&mut self, now: Now) {
         let Self { outbound, link, interface, port, .. } = self;
-        if !outbound.process_batch(&link.tun, interface, port.sockets(), now) {
+        if !outbound.forward_batch(&link.tun, interface, port.sockets(), now) {
             self.next_link_poll = Duration::ZERO;
         }
     }
 
     fn receive_datagrams(&mut self, family: Family, now: Now) -> std::io::Result<()> {
         let socket = self.port.sockets().and_then(|sockets| sockets.of(family));
-        socket.map_or(Ok(()), |socket| self.inbound.process_batch(socket, &mut self.interface, &self.link.tun, now))
+        socket.map_or(Ok(()), |socket| self.inbound.forward_batch(socket, &mut self.interface, &self.link.tun, now))
     }
 
-    /// Sends what the machine itself wants sent, and tells what it has to tell. A full socket is waited for once.
+    /// Send the outgoing datagrams of the protocol and publish its events. Wait at most once for a full socket.
     fn dispatch(&mut self) {
         let mut may_wait = true;
         while let Some(outgoing) = self.interface.take_outgoing() {
@@ -189,7 +189,8 @@ impl Worker {
         }
     }
 
-    /// Word from netlink: the link is looked at in this turn, and source addresses may have lost their route.
+    /// Read netlink notifications: poll the link in this iteration, and note that source addresses may have lost their
+    /// route.
     fn read_network_changes(&mut self) {
         let changes = self.link.changes();
         if changes.links {
@@ -198,8 +199,8 @@ impl Worker {
         self.routes_changed |= changes.addresses || changes.routes;
     }
 
-    /// Asks the host's routes about some of the source addresses in doubt. All are put in doubt when routes have changed,
-    /// but in a storm of changes once a second.
+    /// Check some of the invalidated source addresses against the host's routes. All are invalidated when routes have
+    /// changed, at most once per [`INVALIDATION_INTERVAL`].
     fn revalidate_sources(&mut self, now: Now) {
         if self.routes_changed && now.boot >= self.next_invalidation {
             self.routes_changed = false;
@@ -240,7 +241,7 @@ impl Worker {
             return;
         }
         match self.port.open(&self.poller) {
-            Ok(()) => self.bound(now),
+            Ok(()) => self.use_sockets(now),
             Err(error) if !std::mem::replace(&mut self.port_refused, true) => {
                 self.events.push(Event::PortRefused { port: self.port.number(), reason: error.to_string() });
             }
@@ -256,17 +257,17 @@ impl Worker {
         self.events.push(Event::LinkDown);
     }
 
-    /// There are new sockets.
-    fn bound(&mut self, now: Now) {
+    /// Use new sockets.
+    fn use_sockets(&mut self, now: Now) {
         self.port_refused = false;
         if let Some(sockets) = self.port.sockets() {
-            self.outbound.outbox.set_segmentation(sockets.trains().send.clone());
+            self.outbound.outbox.set_segmentation(sockets.offloads().send.clone());
             self.events.push(Event::PortBound { port: sockets.port() });
             self.interface.set_up(now);
         }
     }
 
-    /// Answers one request, so that many of them do not hold up packets; true if it is to close.
+    /// Answer one request, so that many of them do not delay packets. Return true for a request to close.
     fn answer_request(&mut self, now: Now) -> bool {
         let _ = rustix::io::read(&self.wakeup, &mut [0u8; 8]);
         let Ok(request) = self.requests.try_recv() else { return false };
@@ -279,7 +280,7 @@ impl Worker {
             }
             Request::Close => return true,
         }
-        // There may be more; if not, the next turn finds out.
+        // There may be more requests; if not, the next iteration finds none.
         let _ = rustix::io::write(&self.wakeup, &1u64.to_ne_bytes());
         false
     }
@@ -290,7 +291,7 @@ impl Worker {
             self.port.change(change, self.up, &self.poller)?;
             self.interface.forget_sources();
             if self.port.sockets().map(Sockets::port) != before {
-                self.bound(now);
+                self.use_sockets(now);
             }
         }
         self.interface.apply(change, now);
@@ -307,18 +308,18 @@ impl Worker {
         status
     }
 
-    /// What is done without the kernel's help, and why.
+    /// Return the disabled offloads and the reasons.
     fn offloads_off(&self) -> Vec<OffloadOff> {
         let Offloads { tcp, udp } = &self.inbound.offloads;
         let send = self.outbound.outbox.segmentation();
-        let receive = self.port.sockets().map_or(&Ok(()), |sockets| &sockets.trains().receive);
+        let receive = self.port.sockets().map_or(&Ok(()), |sockets| &sockets.offloads().receive);
         [("tun_tcp", tcp), ("tun_udp", udp), ("udp_segment", &send), ("udp_gro", receive)]
             .into_iter()
             .filter_map(|(name, state)| Some(OffloadOff { name: name.into(), reason: state.as_ref().err()?.clone() }))
             .collect()
     }
 
-    /// Tells of every offload that was lost since the last look.
+    /// Report every offload that was disabled since the last call.
     fn report_offloads(&mut self) {
         let off = self.offloads_off();
         for offload in off.iter().filter(|offload| !self.reported_offloads_off.contains(offload)) {

@@ -182,13 +182,13 @@ fn a_batch_keeps_its_order_across_families_and_owners() {
 }
 
 #[test]
-fn trains_of_any_shape_arrive_as_the_datagrams_that_were_queued() {
+fn batches_of_any_shape_arrive_as_the_datagrams_that_were_queued() {
     enter();
     let (near, other) = (bind(), bind());
     for segmentation in [Ok(()), Err("off".to_owned())] {
         let mut outbox = Outbox::new();
         outbox.set_segmentation(segmentation);
-        // Long and short ones, more than 64 of a kind, a train that ends with a short one, one past 64 KiB.
+        // Long and short ones, more than 64 of a kind, a batch that ends with a short one, one past 64 KiB.
         let lengths = [vec![1452; 50], vec![300], vec![64; 150], vec![1452, 100, 1452, 1452], vec![9000; 8]].concat();
         let mut sent = Vec::new();
         let mut came = Vec::new();
@@ -243,7 +243,7 @@ fn a_train_too_long_for_its_route_goes_in_fragments() {
         queue(&mut outbox, 1, to("127.0.0.1", other.port()), &[number; 1452]);
     }
     assert_eq!(flush(&mut outbox, &near).0.sent, 20);
-    assert_eq!(outbox.segmentation(), Ok(()), "a train passed again");
+    assert_eq!(outbox.segmentation(), Ok(()), "a batch passed again");
 }
 
 #[test]

@@ -3,16 +3,16 @@
 /// An unfolded sum of big-endian 16-bit words, in the byte order of this machine.
 pub(crate) type Sum = u64;
 
-/// Octets that are summed in one step.
+/// Octets summed in one step.
 const BLOCK: usize = 64;
 
-/// Adds the words of `octets` to a sum; an odd octet at the end counts as if a zero followed.
+/// Add the words of `octets` to a sum; an odd octet at the end counts as if a zero followed.
 pub(crate) fn add(sum: Sum, octets: &[u8]) -> Sum {
     let (blocks, rest) = octets.as_chunks();
     sum + lanes::add(blocks) + add_rest(rest)
 }
 
-/// Copies `from` to `to` and adds its words to a sum on the way.
+/// Copy `from` to `to` and add its words to a sum.
 ///
 /// # Panics
 /// If the lengths differ.
@@ -31,7 +31,7 @@ fn add_rest(rest: &[u8]) -> Sum {
         + odd.first().map_or(0, |octet| u64::from(u16::from_ne_bytes([*octet, 0])))
 }
 
-/// Whole blocks, in lanes that the compiler lays into registers: wider ones where the CPU has AVX2.
+/// Sums of whole blocks, in lanes that the compiler keeps in registers: wider ones where the CPU has AVX2.
 mod lanes {
     use super::{BLOCK, Sum};
 
@@ -84,7 +84,8 @@ mod lanes {
         sums.total()
     }
 
-    /// The lower and the upper halves of 64-bit words, lane by lane. A packet has at most 2^10 blocks: none overflows.
+    /// The lower and the upper halves of 64-bit words, lane by lane. A packet has at most 2^10 blocks, so none
+    /// overflows.
     #[derive(Default)]
     struct Sums {
         lower: [u64; LANES],
@@ -108,22 +109,22 @@ mod lanes {
     }
 }
 
-/// What a field of 16 bits adds to a sum.
+/// Return what a field of 16 bits adds to a sum.
 pub(crate) fn short(value: u16) -> Sum {
     value.to_be().into()
 }
 
-/// What a field of 32 bits adds to a sum.
+/// Return what a field of 32 bits adds to a sum.
 pub(crate) fn word(value: u32) -> Sum {
     value.to_be().into()
 }
 
-/// Takes the 16-bit words of `octets` that begin at `places` out of a sum.
+/// Subtract the 16-bit words of `octets` at `places` from a sum.
 pub(crate) fn without(sum: Sum, octets: &[u8], places: &[usize]) -> Sum {
     sum + places.iter().map(|at| u64::from(!u16::from_ne_bytes([octets[*at], octets[at + 1]]))).sum::<u64>()
 }
 
-/// Folds a sum to 16 bits, in the byte order of this machine.
+/// Fold a sum to 16 bits, in the byte order of this machine.
 pub(crate) fn fold(sum: Sum) -> u16 {
     let mut sum = (sum & 0xffff_ffff) + (sum >> 32);
     sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
@@ -132,12 +133,12 @@ pub(crate) fn fold(sum: Sum) -> u16 {
     sum as u16
 }
 
-/// The octets of a checksum field: the complement of the folded sum.
+/// Return the octets of a checksum field: the complement of the folded sum.
 pub(crate) fn field(sum: Sum) -> [u8; 2] {
     (!fold(sum)).to_ne_bytes()
 }
 
-/// The sum of a pseudo-header: `addresses` as they stand in the IP header, the protocol and the length.
+/// Return the sum of a pseudo-header: `addresses` as in the IP header, the protocol and the length.
 pub(crate) fn pseudo_header(addresses: &[u8], protocol: u8, length: usize) -> Sum {
     let mut tail = [0, protocol, 0, 0];
     tail[2..].copy_from_slice(&(length as u16).to_be_bytes());
@@ -149,7 +150,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// RFC 1071, section 1, word by word.
+    /// Compute the checksum word by word as in RFC 1071, section 1.
     fn plain(octets: &[u8]) -> u16 {
         let mut sum = 0u32;
         for pair in octets.chunks(2) {

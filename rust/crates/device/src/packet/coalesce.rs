@@ -1,14 +1,14 @@
-//! Joining packets of one flow into one write to the TUN, as the kernel's GRO does (`tcp_gro_receive`,
-//! `udp_gro_receive`, `inet_gro_receive`): only what can be cut into the same packets again is joined.
+//! Coalescing packets of one flow into one write to the TUN, as the kernel's GRO does (`tcp_gro_receive`,
+//! `udp_gro_receive`, `inet_gro_receive`): only packets that segmentation restores exactly are coalesced.
 //!
-//! - Checksums are verified first, or damage from before the tunnel would be hidden by new ones.
-//! - Of TCP, only segments with ACK, or ACK and PSH, in sequence, with the same acknowledgement, window, urgent pointer and
-//!   options.
-//! - Of UDP, only datagrams of the same length; a shorter one is the last.
-//! - Addresses, ports, TOS or traffic class (ECN in it), TTL and DF or flow label are the same, IPv4's identification
-//!   counts up.
+//! - Checksums are verified first; otherwise new ones would hide corruption from before the tunnel.
+//! - TCP: only segments with ACK, or ACK and PSH, in sequence, with the same acknowledgement, window, urgent pointer
+//!   and options.
+//! - UDP: only datagrams of the same length; a shorter one is the last.
+//! - Addresses, ports, TOS or traffic class (including ECN), TTL, and DF or flow label are the same; IPv4's
+//!   identification increments.
 //!
-//! Order within a flow is kept, and between all packets that are not of a flow.
+//! The order within a flow is kept, and so is the order of all packets that belong to no flow.
 
 use std::ops::Range;
 
@@ -19,29 +19,29 @@ use super::headers::{
 };
 use super::virtio::{Checksum, Gso, HEADER_BYTES, Virtio};
 
-/// Flows that are joined at the same time; one more sends the oldest off.
+/// Flows coalesced at the same time; one more flushes the oldest.
 const FLOWS: usize = 16;
-/// Segments in one write: what the kernel joins of UDP (UDP_MAX_SEGMENTS), and no more gain beyond.
+/// Segments in one write: what the kernel coalesces of UDP (UDP_MAX_SEGMENTS); more gains nothing.
 const SEGMENTS: usize = 64;
-/// Octets in one write: what the length field of IPv4 can say.
+/// Octets in one write: the limit of IPv4's length field.
 const WRITE_BYTES: usize = 65_535;
-/// Octets of the longest headers that are joined: IPv6 and TCP with all options.
+/// Size of the longest headers that are coalesced: IPv6 and TCP with all options.
 const HEADERS_BYTES: usize = IPV6_BYTES + 60;
 
-/// Where joined packets go.
+/// The destination of coalesced packets.
 pub trait Sink {
-    /// Takes one packet that consists of `parts`, the virtio header being first; `gso` is what it says.
+    /// Write one packet that consists of `parts`, of which the first is the virtio header; `gso` is its kind.
     ///
     /// # Errors
-    /// [`Refused`], of joined packets only.
+    /// [`Refused`], of coalesced packets only.
     fn write(&mut self, gso: Gso, parts: &[&[u8]]) -> Result<(), Refused>;
 }
 
-/// The sink would not take a joined packet: its parts are written one by one.
+/// The sink rejected a coalesced packet: its segments are written one by one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refused;
 
-/// Which kinds are joined.
+/// The kinds that are coalesced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Kinds {
     /// TCP segments.
@@ -50,7 +50,7 @@ pub struct Kinds {
     pub udp: bool,
 }
 
-/// Packets on their way to the TUN. They stay where they are, in `storage`, until they are written.
+/// Packets to be written to the TUN. They stay in place in `storage` until they are written.
 pub struct Coalescer {
     flows: Vec<Flow>,
     open: usize,
@@ -58,12 +58,12 @@ pub struct Coalescer {
 
 struct Flow {
     headers: Headers,
-    /// Octets of payload of each segment but the last.
+    /// Octets of payload of each segment except the last.
     segment_bytes: usize,
     payload_bytes: usize,
     next_sequence: u32,
     push: u8,
-    /// A segment was shorter, or pushed: nothing may follow.
+    /// A segment was shorter, or had PSH: nothing can be appended.
     complete: bool,
     count: usize,
     packets: [(u32, u32); SEGMENTS],
@@ -76,38 +76,38 @@ impl Default for Coalescer {
 }
 
 impl Coalescer {
-    /// With nothing in it.
+    /// Return an empty coalescer.
     #[must_use]
     pub fn new() -> Self {
         Self { flows: (0..FLOWS).map(|_| Flow::empty()).collect(), open: 0 }
     }
 
-    /// Takes the packet at `range` of `storage`; what is written meanwhile goes to `sink`.
+    /// Add the packet at `range` of `storage`; what has to be written goes to `sink`.
     pub fn add(&mut self, storage: &[u8], range: Range<usize>, kinds: Kinds, sink: &mut impl Sink) {
         let packet = &storage[range.clone()];
         let Some(headers) = Headers::parse(packet) else {
-            // No telling which flow it is of (a fragment, ICMP): nothing may be overtaken.
+            // Its flow is unknown (a fragment, ICMP), so it must not overtake anything.
             self.flush(storage, sink);
             return write_whole(packet, sink);
         };
         let at = self.flows[..self.open].iter().position(|flow| flow.is_of(storage, &headers, packet));
-        if !joinable(&headers, packet, kinds) {
+        if !can_coalesce(&headers, packet, kinds) {
             if let Some(at) = at {
-                self.send_off(at, storage, sink);
+                self.flush_flow(at, storage, sink);
             }
             return write_whole(packet, sink);
         }
         match at {
             Some(at) if self.flows[at].takes(storage, &headers, packet) => self.flows[at].push(&headers, packet, range),
             Some(at) => {
-                self.send_off(at, storage, sink);
+                self.flush_flow(at, storage, sink);
                 self.begin(&headers, storage, range, sink);
             }
             None => self.begin(&headers, storage, range, sink),
         }
     }
 
-    /// Writes all there is, in the order in which its first packets came.
+    /// Write everything, in the order in which the first packet of each flow arrived.
     pub fn flush(&mut self, storage: &[u8], sink: &mut impl Sink) {
         for flow in &mut self.flows[..self.open] {
             flow.write(storage, sink);
@@ -117,13 +117,13 @@ impl Coalescer {
 
     fn begin(&mut self, headers: &Headers, storage: &[u8], range: Range<usize>, sink: &mut impl Sink) {
         if self.open == FLOWS {
-            self.send_off(0, storage, sink);
+            self.flush_flow(0, storage, sink);
         }
         self.flows[self.open].begin(headers, &storage[range.clone()], range);
         self.open += 1;
     }
 
-    fn send_off(&mut self, at: usize, storage: &[u8], sink: &mut impl Sink) {
+    fn flush_flow(&mut self, at: usize, storage: &[u8], sink: &mut impl Sink) {
         self.flows[at].write(storage, sink);
         self.flows[at..self.open].rotate_left(1);
         self.open -= 1;
@@ -180,7 +180,7 @@ impl Flow {
             && first[ports.clone()] == packet[ports]
     }
 
-    /// Whether a packet of this flow can be joined to what there is.
+    /// Return whether a packet of this flow can be appended.
     fn takes(&self, storage: &[u8], headers: &Headers, packet: &[u8]) -> bool {
         let first = self.packet(storage, 0);
         let payload = packet.len() - headers.bytes;
@@ -200,7 +200,7 @@ impl Flow {
         let atomic = first[6] & DONT_FRAGMENT != 0;
         let expected = short(first, 4) as u16;
         let identification = short(packet, 4) as u16;
-        // The identification of an atomic datagram means nothing (RFC 6864, section 4.1); some hosts leave it at zero.
+        // The identification of an atomic datagram has no meaning (RFC 6864, section 4.1); some hosts leave it at zero.
         let follows = identification == expected.wrapping_add(self.count as u16)
             || (atomic && identification == expected && expected == 0);
         first[1] == packet[1] && first[6] == packet[6] && first[8] == packet[8] && follows
@@ -223,7 +223,7 @@ impl Flow {
         let mut header = [0; HEADERS_BYTES];
         let header = &mut header[..self.headers.bytes];
         header.copy_from_slice(&first[..self.headers.bytes]);
-        let virtio = self.join(header);
+        let virtio = self.coalesced_header(header);
         let (gso, virtio) = (virtio.gso, virtio.encode());
         let mut parts: [&[u8]; SEGMENTS + 2] = [&[]; SEGMENTS + 2];
         (parts[0], parts[1]) = (&virtio, header);
@@ -235,8 +235,8 @@ impl Flow {
         }
     }
 
-    /// Turns the header of the first packet into that of all.
-    fn join(&self, header: &mut [u8]) -> Virtio {
+    /// Turn the header of the first packet into that of the coalesced packet.
+    fn coalesced_header(&self, header: &mut [u8]) -> Virtio {
         let Headers { v6, protocol, ip_bytes, bytes } = self.headers;
         let transport_bytes = bytes - ip_bytes + self.payload_bytes;
         if v6 {
@@ -266,8 +266,8 @@ impl Flow {
     }
 }
 
-/// Whether a packet may be joined to others at all.
-fn joinable(headers: &Headers, packet: &[u8], kinds: Kinds) -> bool {
+/// Return whether a packet can be coalesced at all.
+fn can_coalesce(headers: &Headers, packet: &[u8], kinds: Kinds) -> bool {
     let payload = packet.len() - headers.bytes;
     let kind = if headers.protocol == TCP {
         kinds.tcp && packet[headers.ip_bytes + TCP_FLAGS] & !PSH == ACK && packet[headers.ip_bytes + 12] & 0xf == 0
@@ -279,6 +279,6 @@ fn joinable(headers: &Headers, packet: &[u8], kinds: Kinds) -> bool {
 
 fn write_whole(packet: &[u8], sink: &mut impl Sink) {
     const PLAIN: [u8; HEADER_BYTES] = [0; HEADER_BYTES];
-    // A single packet that is refused is lost, and counted by the sink.
+    // A single packet that is rejected is lost and counted by the sink.
     let _ = sink.write(Gso::None, &[&PLAIN, packet]);
 }

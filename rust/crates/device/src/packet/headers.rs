@@ -1,4 +1,5 @@
-//! The headers of TCP and UDP over IP (RFC 791, 8200, 9293, 768), as far as packets of one flow are joined or cut.
+//! The headers of TCP and UDP over IP (RFC 791, 8200, 9293, 768), as needed to coalesce and segment packets of one
+//! flow.
 
 use std::ops::Range;
 
@@ -6,14 +7,14 @@ use super::checksum;
 
 pub(crate) const TCP: u8 = 6;
 pub(crate) const UDP: u8 = 17;
-/// Octets of an IPv4 header without options.
+/// Size of an IPv4 header without options.
 pub(crate) const IPV4_BYTES: usize = 20;
-/// Octets of an IPv6 header.
+/// Size of an IPv6 header.
 pub(crate) const IPV6_BYTES: usize = 40;
 pub(crate) const UDP_BYTES: usize = 8;
 const TCP_BYTES: usize = 20;
 
-/// TCP's flags, in octet 13 of its header.
+/// Offset of TCP's flags in its header.
 pub(crate) const TCP_FLAGS: usize = 13;
 pub(crate) const FIN: u8 = 1;
 pub(crate) const PSH: u8 = 8;
@@ -22,21 +23,21 @@ pub(crate) const CWR: u8 = 128;
 /// The DF bit, in octet 6 of an IPv4 header.
 pub(crate) const DONT_FRAGMENT: u8 = 0x40;
 
-/// Where the headers of a packet stand.
+/// The positions of a packet's headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Headers {
     pub(crate) v6: bool,
     /// TCP or UDP.
     pub(crate) protocol: u8,
-    /// Octets of the IP header, where the transport header begins.
+    /// Size of the IP header, after which the transport header starts.
     pub(crate) ip_bytes: usize,
-    /// Octets of both headers, where the payload begins.
+    /// Size of both headers, after which the payload starts.
     pub(crate) bytes: usize,
 }
 
 impl Headers {
-    /// Reads the headers of an unfragmented TCP or UDP packet without IP options or extension headers; `None` for others
-    /// and for one whose lengths do not fit together.
+    /// Parse the headers of an unfragmented TCP or UDP packet without IP options or extension headers; `None` for
+    /// others and for one with inconsistent lengths.
     pub(crate) fn parse(packet: &[u8]) -> Option<Self> {
         let (v6, protocol, ip_bytes) = match packet.first()? {
             0x45 if packet.len() >= IPV4_BYTES => {
@@ -53,17 +54,18 @@ impl Headers {
         (whole && bytes <= packet.len()).then_some(Self { v6, protocol, ip_bytes, bytes })
     }
 
-    /// Source and destination address, as they stand in the packet.
+    /// Return the position of the source and destination address in the packet.
     pub(crate) fn addresses(&self) -> Range<usize> {
         if self.v6 { 8..IPV6_BYTES } else { 12..IPV4_BYTES }
     }
 
-    /// Where the checksum of the transport header stands.
+    /// Return the position of the transport checksum.
     pub(crate) fn checksum_at(&self) -> usize {
         self.ip_bytes + if self.protocol == TCP { 16 } else { 6 }
     }
 
-    /// Whether the checksums of a packet with these headers hold. UDP without one has none to merge by.
+    /// Return whether the checksums of a packet with these headers are valid. UDP without a checksum is never
+    /// coalesced.
     pub(crate) fn checksums_hold(&self, packet: &[u8]) -> bool {
         let ip = self.v6 || checksum::fold(checksum::add(0, &packet[..self.ip_bytes])) == 0xffff;
         let absent = self.protocol == UDP && packet[self.checksum_at()..][..2] == [0, 0];
@@ -73,7 +75,7 @@ impl Headers {
     }
 }
 
-/// Octets of a TCP or UDP header that is whole; `None` for others.
+/// Return the size of a complete TCP or UDP header; `None` for others.
 pub(crate) fn transport_bytes(protocol: u8, transport: &[u8]) -> Option<usize> {
     match protocol {
         TCP if transport.len() >= TCP_BYTES => {
@@ -85,7 +87,7 @@ pub(crate) fn transport_bytes(protocol: u8, transport: &[u8]) -> Option<usize> {
     }
 }
 
-/// Where the transport header of a packet begins, if it is of that protocol and no extension header is before it.
+/// Return the position of the transport header, if it has this protocol and no extension header precedes it.
 pub(crate) fn transport_at(packet: &[u8], protocol: u8) -> Option<usize> {
     match packet.first()? >> 4 {
         4 if *packet.get(9)? == protocol => Some(usize::from(packet[0] & 0xf) * 4),
@@ -106,7 +108,7 @@ pub(crate) fn put_short(octets: &mut [u8], at: usize, value: usize) {
     octets[at..at + 2].copy_from_slice(&(value as u16).to_be_bytes());
 }
 
-/// Recomputes the checksum of an IPv4 header.
+/// Recompute the checksum of an IPv4 header.
 pub(crate) fn seal_ipv4(header: &mut [u8]) {
     header[10..12].fill(0);
     let field = checksum::field(checksum::add(0, header));

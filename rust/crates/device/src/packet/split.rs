@@ -1,4 +1,4 @@
-//! Cutting what the TUN gives into the packets that it stands for (TSO, USO), each complete with its checksums.
+//! Segmenting a packet of the TUN (TSO, USO) into complete packets with checksums.
 
 use super::checksum;
 use super::headers::{
@@ -6,7 +6,7 @@ use super::headers::{
 };
 use super::virtio::{Gso, Virtio};
 
-/// How one packet of the TUN is cut.
+/// How one packet of the TUN is segmented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Split {
     whole_bytes: usize,
@@ -15,7 +15,7 @@ pub struct Split {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// Not at all, but its checksum may have to be completed: where it begins and where its field is.
+    /// Not segmented, but its checksum may have to be completed: the positions where it starts and of its field.
     Whole(Option<(usize, usize)>),
     Segments(Segments),
 }
@@ -27,13 +27,13 @@ struct Segments {
     ip_bytes: usize,
     header_bytes: usize,
     segment_bytes: usize,
-    /// What all segments share of the sum of the IPv4 header, and of that of the transport header and its pseudo-header.
+    /// What all segments share of the sums of the IPv4 header, and of the transport header with its pseudo-header.
     ip_sum: checksum::Sum,
     transport_sum: checksum::Sum,
 }
 
 impl Split {
-    /// Plans the cut. `None` if the header does not fit the packet.
+    /// Plan the segmentation. `None` if the header does not match the packet.
     #[must_use]
     pub fn plan(virtio: &Virtio, packet: &[u8]) -> Option<Self> {
         let kind = match virtio.gso {
@@ -50,7 +50,7 @@ impl Split {
         Some(Self { whole_bytes: packet.len(), kind })
     }
 
-    /// How many packets come of it.
+    /// Return the number of packets.
     #[must_use]
     pub fn count(&self) -> usize {
         match &self.kind {
@@ -59,7 +59,7 @@ impl Split {
         }
     }
 
-    /// Octets of packet `number`, from 0.
+    /// Return the size of packet `number`, counted from 0.
     #[must_use]
     pub fn length(&self, number: usize) -> usize {
         match &self.kind {
@@ -71,7 +71,7 @@ impl Split {
         }
     }
 
-    /// Writes packet `number` of `packet` to the first [`Split::length`] octets of `out`.
+    /// Write packet `number` of `packet` to the first [`Split::length`] octets of `out`.
     pub fn write(&self, number: usize, packet: &[u8], out: &mut [u8]) {
         match &self.kind {
             Kind::Whole(checksum) => {
@@ -91,8 +91,8 @@ impl Segments {
     fn plan(virtio: &Virtio, packet: &[u8]) -> Option<Self> {
         let protocol = if virtio.gso == Gso::Udp { UDP } else { TCP };
         let v6 = packet.first()? >> 4 == 6;
-        // The transport header may stand behind options or extension headers: the checksum's start says where. Segments
-        // that hardware joined and verified come without one (VIRTIO_NET_HDR_F_DATA_VALID).
+        // Options or extension headers may precede the transport header: the checksum's start is its position. Segments
+        // that hardware coalesced and verified have no checksum start (VIRTIO_NET_HDR_F_DATA_VALID).
         let ip_bytes = match virtio.checksum {
             Some(checksum) => checksum.start.into(),
             None => transport_at(packet, protocol)?,
@@ -149,7 +149,7 @@ impl Segments {
         ip[10..12].copy_from_slice(&checksum::field(sum));
     }
 
-    /// Returns what the fields add to the checksum that differ between segments.
+    /// Write the TCP fields and return what the fields that differ between segments add to the checksum.
     fn write_tcp(&self, number: usize, offset: usize, last: bool, transport: &mut [u8]) -> checksum::Sum {
         let sequence = word(transport, 4).wrapping_add(offset as u32);
         let mut flags = transport[TCP_FLAGS];
@@ -165,7 +165,7 @@ impl Segments {
     }
 }
 
-/// Zero in UDP's field means "none" (RFC 768); all ones is the same sum, for TCP too.
+/// Replace zero, which means "none" in UDP's field (RFC 768), by all ones, which is the same sum, for TCP too.
 fn nonzero(field: [u8; 2]) -> [u8; 2] {
     if field == [0, 0] { [0xff, 0xff] } else { field }
 }

@@ -1,6 +1,6 @@
-//! The virtio header that stands before a packet on a TUN opened with IFF_VNET_HDR (virtio 1.2, section 5.1.6).
+//! The virtio header that precedes a packet on a TUN opened with IFF_VNET_HDR (virtio 1.2, section 5.1.6).
 
-/// Octets of the header (`struct virtio_net_hdr`).
+/// Size of the header (`struct virtio_net_hdr`).
 pub const HEADER_BYTES: usize = 10;
 
 const NEEDS_CSUM: u8 = 1;
@@ -9,10 +9,10 @@ const GSO_TCPV4: u8 = 1;
 const GSO_TCPV6: u8 = 4;
 const GSO_UDP_L4: u8 = 5;
 
-/// What the segments of a packet are.
+/// The kind of the segments of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gso {
-    /// One packet as it is.
+    /// One packet, not segmented.
     None,
     /// TCP over IPv4.
     Tcp4,
@@ -25,17 +25,17 @@ pub enum Gso {
 /// The fields of the header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Virtio {
-    /// Where the checksum of the transport header begins and where in it it stands; `None` if it is complete.
+    /// The position of a partial transport checksum; `None` if it is complete.
     pub checksum: Option<Checksum>,
-    /// What is to be cut, into payloads of how many octets.
+    /// The kind of segmentation to apply.
     pub gso: Gso,
-    /// Octets of payload of each segment but the last.
+    /// Octets of payload of each segment except the last.
     pub segment_bytes: u16,
-    /// Octets of all headers; a hint only, the kernel's may be wrong for forwarded packets.
+    /// Octets of all headers; a hint only, since the kernel's value may be wrong for forwarded packets.
     pub header_bytes: u16,
 }
 
-/// A checksum that is yet to be computed; its field holds the sum of the pseudo-header.
+/// A checksum still to be computed; its field holds the sum of the pseudo-header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Checksum {
     /// Offset of the first octet that it covers.
@@ -45,10 +45,10 @@ pub struct Checksum {
 }
 
 impl Virtio {
-    /// A packet that is whole and complete.
+    /// A complete packet that is not segmented.
     pub const PLAIN: Self = Self { checksum: None, gso: Gso::None, segment_bytes: 0, header_bytes: 0 };
 
-    /// Reads the header before a packet. `None` for a kind of segments that was not asked for.
+    /// Parse the header of a packet. `None` for a kind of segmentation that was not enabled.
     #[must_use]
     pub fn parse(octets: [u8; HEADER_BYTES]) -> Option<Self> {
         let [flags, gso, h0, h1, s0, s1, c0, c1, o0, o1] = octets;
@@ -68,7 +68,7 @@ impl Virtio {
         })
     }
 
-    /// The octets of the header.
+    /// Encode the header.
     #[must_use]
     pub fn encode(&self) -> [u8; HEADER_BYTES] {
         let gso = match self.gso {

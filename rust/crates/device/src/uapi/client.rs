@@ -1,4 +1,4 @@
-//! Asks the server of an interface, whoever it is: `warren-wg`, wireguard-go, or an agent.
+//! A client of the server of any interface: `warren-wg`, wireguard-go, or an agent.
 
 use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
@@ -17,16 +17,16 @@ use super::line::ParseError;
 use super::zeroizing::Outbox;
 use super::{format, parse};
 
-/// How long one step waits. 10,000 peers are loaded in a second, so a server that needs this long is stuck.
+/// Timeout of one step. 10,000 peers are loaded in a second, so a server that needs this long is stuck.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Why an interface could not be asked.
+/// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The name or directory allows no socket.
     #[error(transparent)]
     Path(#[from] PathError),
-    /// Nobody serves the interface.
+    /// No server answers.
     #[error("no userspace WireGuard serves {ifname} ({path})")]
     NotServed {
         /// The interface.
@@ -39,10 +39,10 @@ pub enum ClientError {
     System {
         /// The socket.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
-    /// The server said no.
+    /// The server rejected the request.
     #[error("{ifname}: request rejected: {source}")]
     Refused {
         /// The interface.
@@ -50,15 +50,15 @@ pub enum ClientError {
         /// The server's errno.
         source: io::Error,
     },
-    /// The server said something that is no answer.
+    /// The response is malformed.
     #[error("{ifname}: malformed response: {source}")]
     Answer {
         /// The interface.
         ifname: String,
-        /// Where.
+        /// The line and the problem.
         source: ParseError,
     },
-    /// The server's answer has no end.
+    /// The response is incomplete.
     #[error("{ifname}: incomplete response: {reason}")]
     Cut {
         /// The interface.
@@ -68,7 +68,7 @@ pub enum ClientError {
     },
 }
 
-/// The state of an interface.
+/// Return the state of an interface.
 ///
 /// # Errors
 /// [`ClientError`].
@@ -79,7 +79,7 @@ pub fn get(directory: &Path, ifname: &str) -> Result<InterfaceStatus, ClientErro
     parse::status(body).map_err(|source| ClientError::Answer { ifname: ifname.to_owned(), source })
 }
 
-/// Changes an interface; Warren's server does it whole or not at all.
+/// Change an interface; Warren's server applies a change entirely or not at all.
 ///
 /// # Errors
 /// [`ClientError`].
@@ -110,7 +110,7 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Sends a request and its empty line.
+    /// Send a request and its empty line.
     fn ask<F>(&self, write: F) -> Result<Answers<'_>, ClientError>
     where
         F: FnOnce(&mut Outbox<&UnixStream>) -> io::Result<()>,
@@ -118,14 +118,14 @@ impl<'a> Connection<'a> {
         let mut outbox = Outbox::new(&self.stream);
         let sent = write(&mut outbox).and_then(|()| outbox.write_all(b"\n")).and_then(|()| outbox.flush());
         match sent {
-            // Refused before all was sent: the answer tells why.
+            // The server closed before all was sent: its response says why.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
             other => other.map_err(|source| self.system(source))?,
         }
         Ok(Inbox::new(&self.stream))
     }
 
-    /// The body of the answer, when its `errno` is 0.
+    /// Return the body of the response if its `errno` is 0.
     fn answer<'b>(&self, inbox: &'b mut Answers<'_>) -> Result<&'b [u8], ClientError> {
         let ifname = || self.ifname.to_owned();
         let body = inbox.body().map_err(|error| match error {
@@ -144,7 +144,7 @@ impl<'a> Connection<'a> {
     }
 }
 
-/// A socket with a time limit says EAGAIN when it is over.
+/// Map the EAGAIN of a socket timeout to an error that names the timeout.
 fn map_timeout(error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::WouldBlock => {
@@ -154,7 +154,7 @@ fn map_timeout(error: io::Error) -> io::Error {
     }
 }
 
-/// The time limits stand before connect(2), which waits too when the server's queue is full.
+/// Set the timeouts before connect(2), which waits too when the server's queue is full.
 fn connect_with_timeout(path: &Path) -> rustix::io::Result<UnixStream> {
     let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     set_socket_timeout(&socket, Timeout::Recv, Some(TIMEOUT))?;

@@ -68,7 +68,7 @@ impl Clients {
         let thread =
             thread::Builder::new().name("uapi-client".to_owned()).stack_size(STACK_BYTES).spawn(move || {
                 serve(&own, &|| activity.store(requests.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed));
-                // The table keeps the stream until the thread is reaped; the far side is not to wait for that.
+                // The table keeps the stream until the thread is reaped; the client must not wait for that.
                 let _ = own.shutdown(Shutdown::Both);
             })?;
         self.clients.push(Client { stream, last_activity, thread });

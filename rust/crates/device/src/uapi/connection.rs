@@ -1,4 +1,4 @@
-//! One client: its requests in, the answers out, until it ends or says what is no request.
+//! One connection: reads requests and writes responses, until the client disconnects or sends an invalid request.
 
 use std::io::{self, Read, Write};
 
@@ -37,7 +37,7 @@ impl Refusal {
         }
     }
 
-    /// After these nobody knows where the next request starts.
+    /// Return whether the start of the next request is unknown after this error.
     fn closes_connection(&self) -> bool {
         matches!(self, Self::Read(_) | Self::Operation)
     }
@@ -46,7 +46,7 @@ impl Refusal {
 /// Serve one client. `requested` is called for each complete request, before it is carried out.
 ///
 /// # Errors
-/// Those of writing; a client that is gone is none.
+/// Those of writing; a client that has disconnected is no error.
 pub(super) fn serve_client<S: Read + Write + Copy>(
     stream: S,
     control: &dyn Control,
@@ -61,7 +61,7 @@ pub(super) fn serve_client<S: Read + Write + Copy>(
             Err(refusal) => Some(refusal),
         };
         inbox.forget();
-        // wireguard-go's sign; wg takes the negative number for the errno of a set.
+        // Negative as in wireguard-go; wg takes the negative number as the errno of a set.
         let errno = outcome.as_ref().map_or(0, |refusal| -refusal.errno());
         if let Some(refusal) = &outcome {
             notice(Notice::Refused(refusal.to_string()));

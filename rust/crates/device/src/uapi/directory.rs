@@ -1,4 +1,4 @@
-//! Where the sockets are: `DIRECTORY/IFNAME.sock`.
+//! The location of the sockets: `DIRECTORY/IFNAME.sock`.
 
 use std::fs;
 use std::io;
@@ -8,21 +8,21 @@ use std::path::{Path, PathBuf};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 
-/// Where `wg` looks.
+/// Where `wg` looks for sockets.
 pub const DEFAULT_DIRECTORY: &str = "/var/run/wireguard";
 
 const SUFFIX: &str = ".sock";
 
-/// Octets of an interface's name: IFNAMSIZ without its ending zero.
+/// Size of an interface name: IFNAMSIZ without its terminating zero.
 const MAX_NAME_BYTES: usize = 15;
 
-/// Octets of a Unix socket's path: `sun_path` of unix(7) without its ending zero.
+/// Size of a Unix socket path: `sun_path` of unix(7) without its terminating zero.
 const MAX_PATH_BYTES: usize = 107;
 
-/// A name or directory for which there can be no socket.
+/// A name or directory that allows no socket.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
-    /// What the kernel does not take for a link either.
+    /// The kernel does not accept the name for a link either.
     #[error(
         "invalid interface name {0:?}: expected 1 to {MAX_NAME_BYTES} octets without '/', ':' or white space, and not '.' or '..'"
     )]
@@ -39,7 +39,7 @@ pub enum PathError {
     },
 }
 
-/// The path of an interface's socket.
+/// Return the path of an interface's socket.
 ///
 /// # Errors
 /// [`PathError`].
@@ -52,7 +52,7 @@ pub fn socket_path(directory: &Path, ifname: &str) -> Result<PathBuf, PathError>
     if length > MAX_PATH_BYTES { Err(PathError::TooLong { path, length }) } else { Ok(path) }
 }
 
-/// The interfaces with a live server in `directory`, sorted. A directory that is not there holds none.
+/// Return the interfaces with a live server in `directory`, sorted. A missing directory has none.
 ///
 /// # Errors
 /// Those of reading the directory.
@@ -72,27 +72,27 @@ pub fn interfaces(directory: &Path) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// As the kernel's `dev_valid_name`.
+/// Apply the rule of the kernel's `dev_valid_name`.
 fn is_interface_name(name: &str) -> bool {
     let forbidden = |octet: u8| octet == b'/' || octet == b':' || octet == b'\x0b' || octet.is_ascii_whitespace();
     (1..=MAX_NAME_BYTES).contains(&name.len()) && name != "." && name != ".." && !name.bytes().any(forbidden)
 }
 
-/// What is at a socket's path.
+/// The state of the socket at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SocketState {
-    /// A process that takes connections.
+    /// A process accepts connections.
     Live,
-    /// A socket that a process left behind.
+    /// The socket file of a process that has ended.
     Stale,
-    /// Nothing.
+    /// There is no file.
     Absent,
-    /// Asking failed.
+    /// It could not be determined.
     Unknown(Errno),
 }
 
 impl SocketState {
-    /// Asks by connecting, without waiting: a server with a full queue is a live one.
+    /// Test by connecting, without waiting: a server with a full queue is live.
     pub(super) fn of(path: &Path) -> Self {
         match try_connect(path) {
             Ok(_) | Err(Errno::AGAIN) => Self::Live,

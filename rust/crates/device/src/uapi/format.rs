@@ -1,4 +1,4 @@
-//! Values into the text of a message, without the line `set=1`, the line `errno` and the empty line.
+//! Formatting of messages, without the line `set=1`, the line `errno` and the empty line.
 
 use std::io::{self, Write};
 
@@ -6,8 +6,8 @@ use proto::change::{AllowedIpChange, InterfaceChange, PeerChange};
 use proto::key::KEY_BYTES;
 use proto::status::{InterfaceStatus, PeerStatus};
 
-/// Writes the answer to `get=1` in wireguard-go's order. `warren_offload_off`, our own key, is there only when something
-/// is off; wg(8) passes over keys that it does not know.
+/// Write the response to `get=1` in wireguard-go's order. `warren_offload_off`, Warren's own key, is present only when
+/// an offload is disabled; wg(8) ignores unknown keys.
 ///
 /// # Errors
 /// Those of `out`.
@@ -42,7 +42,7 @@ fn peer_status(peer: &PeerStatus, out: &mut impl Write) -> io::Result<()> {
     peer.allowed_ips.iter().try_for_each(|prefix| writeln!(out, "allowed_ip={prefix}"))
 }
 
-/// Writes what follows `set=1`.
+/// Write what follows `set=1`.
 ///
 /// # Errors
 /// Those of `out`.

@@ -1,4 +1,4 @@
-//! Lines and whole messages out of a stream, in a wiped buffer of bounded size.
+//! Lines and messages read from a stream, in a zeroized buffer of bounded size.
 
 use std::io::{self, Read};
 
@@ -7,17 +7,17 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::zeroizing::regrow;
 
-/// Octets of a line, without its end. The longest that means anything has 92; wireguard-go stops at 65,536.
+/// Size of a line without its end. The longest valid one has 92; wireguard-go allows 65,536.
 pub const MAX_LINE_BYTES: usize = 1024;
 
-/// Octets of a message. 100,000 peers with every key set and five allowed IPs each need about 60 MB; more is a mistake
-/// or an attempt to exhaust the memory of a process that must not fail.
+/// Size of a message. 100,000 peers with every key set and five allowed IPs each need about 60 MB; more is a mistake or
+/// an attempt to exhaust the memory of the process.
 pub const MAX_MESSAGE_BYTES: usize = 64 << 20;
 
-/// Octets of the buffer of a quiet connection.
+/// Size of the buffer of an idle connection.
 const QUIET_BYTES: usize = 16 << 10;
 
-/// Why no message came.
+/// Why no message was read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ReadError {
     #[error("line too long: at most {MAX_LINE_BYTES} octets")]
@@ -31,7 +31,7 @@ pub(super) enum ReadError {
 }
 
 impl ReadError {
-    /// What the far side is told.
+    /// Return the errno of the response.
     pub(super) fn errno(&self) -> i32 {
         match self {
             Self::LongLine | Self::LongMessage => Errno::MSGSIZE.raw_os_error(),
@@ -41,7 +41,7 @@ impl ReadError {
     }
 }
 
-/// What has been received and not yet taken lies at `taken..filled`.
+/// The octets received and not yet consumed are at `taken..filled`.
 pub(super) struct Inbox<R> {
     stream: R,
     buffer: Zeroizing<Vec<u8>>,
@@ -54,7 +54,7 @@ impl<R: Read> Inbox<R> {
         Self { stream, buffer: Zeroizing::new(vec![0; QUIET_BYTES]), taken: 0, filled: 0 }
     }
 
-    /// Takes one line without its end; `None` when the far side has ended between two lines.
+    /// Consume one line without its end; `None` when the stream has ended between two lines.
     pub(super) fn line(&mut self) -> Result<Option<&[u8]>, ReadError> {
         let start = self.taken;
         match self.line_end(start) {
@@ -67,7 +67,7 @@ impl<R: Read> Inbox<R> {
         }
     }
 
-    /// Takes all lines up to the empty one, each with its end.
+    /// Consume all lines up to the empty one, each with its end.
     pub(super) fn body(&mut self) -> Result<&[u8], ReadError> {
         let start = self.taken;
         let mut next = start;
@@ -81,7 +81,7 @@ impl<R: Read> Inbox<R> {
         }
     }
 
-    /// Wipes what has been taken, and gives back the memory of a large message.
+    /// Zeroize what has been consumed, and free the memory of a large message.
     pub(super) fn forget(&mut self) {
         self.buffer.copy_within(self.taken..self.filled, 0);
         let left = self.filled - self.taken;
@@ -94,7 +94,7 @@ impl<R: Read> Inbox<R> {
         }
     }
 
-    /// Where the line that starts at `start` ends, reading on until it does.
+    /// Return where the line that starts at `start` ends, reading more until it does.
     fn line_end(&mut self, start: usize) -> Result<usize, ReadError> {
         let mut seen = start;
         loop {
@@ -110,7 +110,7 @@ impl<R: Read> Inbox<R> {
         }
     }
 
-    /// Waits for at least one octet.
+    /// Read at least one octet.
     fn fill(&mut self) -> Result<(), ReadError> {
         if self.filled == self.buffer.len() {
             if self.filled - self.taken >= MAX_MESSAGE_BYTES {

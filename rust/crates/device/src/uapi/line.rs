@@ -1,18 +1,18 @@
-//! One line `key=value` of a message, and what can be wrong with it.
+//! One line `key=value` of a message, and its errors.
 
 use rustix::io::Errno;
 
-/// A message that was refused: which line, what is wrong, and what would be right. It repeats no value.
+/// A malformed message: the line, the problem, and what was expected. It repeats no value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {problem}")]
 pub struct ParseError {
-    /// Counted from 1, which is `set=1` or `get=1` in a request and the first line of an answer.
+    /// Counted from 1, which is `set=1` or `get=1` in a request and the first line of a response.
     pub line: usize,
-    /// What is wrong.
+    /// The problem.
     pub problem: Problem,
 }
 
-/// What is wrong with a line.
+/// The problem of a line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     /// No `=`.
@@ -31,12 +31,12 @@ pub enum Problem {
         "unknown peer key; expected update_only, remove, preshared_key, endpoint, persistent_keepalive_interval, replace_allowed_ips, allowed_ip or protocol_version"
     )]
     PeerKey,
-    /// A known key with a value that it cannot have.
+    /// A known key with an invalid value.
     #[error("{key}: expected {expected}")]
     Value {
         /// The key.
         key: &'static str,
-        /// What it takes.
+        /// The expected format.
         expected: &'static str,
     },
     /// `get=1` with more than the empty line after it.
@@ -45,7 +45,7 @@ pub enum Problem {
 }
 
 impl ParseError {
-    /// What wireguard-go answers: EPROTO for a line without `=`, EINVAL for all else.
+    /// Return the errno of wireguard-go: EPROTO for a line without `=`, EINVAL otherwise.
     #[must_use]
     pub fn errno(&self) -> i32 {
         let errno = if self.problem == Problem::NoEquals { Errno::PROTO } else { Errno::INVAL };
@@ -73,7 +73,7 @@ impl<'a> Line<'a> {
         ParseError { line: self.number, problem }
     }
 
-    /// The value as `field` reads it.
+    /// Parse the value as `field`.
     pub(super) fn read<T>(&self, field: &Field<T>) -> Result<T, ParseError> {
         let Field { key, expected, parse } = *field;
         parse(self.value).ok_or_else(|| self.error(Problem::Value { key, expected }))
@@ -84,14 +84,14 @@ impl<'a> Line<'a> {
     }
 }
 
-/// How the value of one key is written.
+/// The format of the value of one key.
 pub(super) struct Field<T> {
     pub(super) key: &'static str,
     pub(super) expected: &'static str,
     pub(super) parse: fn(&str) -> Option<T>,
 }
 
-/// The lines of a message without its ending empty line; the first has the number `first`.
+/// Split a message without its final empty line into lines; the first has the number `first`.
 pub(super) fn lines(body: &[u8], first: usize) -> impl Iterator<Item = Result<Line<'_>, ParseError>> {
     let body = body.strip_suffix(b"\n").unwrap_or(body);
     let whole = (!body.is_empty()).then_some(body);

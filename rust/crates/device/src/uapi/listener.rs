@@ -1,8 +1,8 @@
 //! The listening socket of one interface.
 //!
-//! A socket file outlives its process, so a path that is taken is asked whether anybody answers: a live server is
-//! refused, a stale file is replaced. Two processes that replace the same stale file in the same moment cannot be told
-//! apart; the later one has the path, and the earlier one notices by [`Listener::owns_path`] that its own is gone.
+//! A socket file outlives its process, so an existing file is tested by connecting to it: a live server is an error,
+//! and a stale file is replaced. Two processes that replace the same stale file at the same moment cannot be told
+//! apart; the later one owns the path, and the earlier one detects by [`Listener::owns_path`] that it has lost it.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
@@ -16,16 +16,16 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, 
 
 use super::directory::{PathError, SocketState, socket_path};
 
-/// Connections that wait to be accepted; the system's usual bound (net.core.somaxconn).
+/// Connections that wait to be accepted; the usual limit of the system (net.core.somaxconn).
 const BACKLOG: i32 = 4096;
 
-/// How often a stale file is replaced before somebody else who does the same is believed to be at it.
+/// How often a stale file is replaced before another process is assumed to be replacing it too.
 const ATTEMPTS: usize = 8;
 
-/// Why there is no listener.
+/// Why listening failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
-    /// The name or directory allows none.
+    /// The name or directory allows no socket.
     #[error(transparent)]
     Path(#[from] PathError),
     /// A live server has the path.
@@ -36,26 +36,26 @@ pub enum ListenError {
         /// The path.
         path: PathBuf,
     },
-    /// What is at the path is none of ours to remove.
+    /// The file at the path is not a socket, and is not removed.
     #[error("{0} exists and is not a socket; remove it")]
     NotASocket(PathBuf),
-    /// The system refused.
+    /// A system call failed.
     #[error("{path}: {source}")]
     System {
         /// The directory or the socket.
         path: PathBuf,
-        /// What it said.
+        /// The error of the system.
         source: io::Error,
     },
-    /// An inherited descriptor that is no listening socket with a path.
+    /// An inherited descriptor that is not a listening socket with a path.
     #[error("the inherited descriptor is not a listening Unix socket with a path: {0}")]
     Inherited(io::Error),
 }
 
-/// Which file a path names.
+/// Device and inode of a file.
 type FileId = (u64, u64);
 
-/// A listening socket and the file that is its name. Dropping it leaves the file; see [`Listener::unlink`].
+/// A listening socket and its file. Dropping it leaves the file; see [`Listener::unlink`].
 #[derive(Debug)]
 pub struct Listener {
     socket: UnixListener,
@@ -64,10 +64,10 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Listens on `directory/IFNAME.sock`. A missing directory is made with mode 0755; the socket has mode 0600.
+    /// Listen on `directory/IFNAME.sock`. A missing directory is created with mode 0755; the socket has mode 0600.
     ///
     /// # Errors
-    /// [`ListenError`]; nothing of ours is left behind.
+    /// [`ListenError`]; nothing that was created is left.
     pub fn open(directory: &Path, ifname: &str) -> Result<Self, ListenError> {
         let path = socket_path(directory, ifname)?;
         make_directory(directory)?;
@@ -75,7 +75,7 @@ impl Listener {
             clear(&path, ifname)?;
             match Self::bind(&path) {
                 Ok(listener) if listener.owns_path() => return Ok(listener),
-                // Cleared by somebody who took it for stale before it listened (wg does that too), or bound by them.
+                // Removed by a process that considered it stale before it listened (wg does that too), or bound by one.
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
                 Err(source) => return Err(ListenError::System { path, source }),
@@ -84,7 +84,7 @@ impl Listener {
         Err(ListenError::Taken { ifname: ifname.to_owned(), path })
     }
 
-    /// Takes over a socket that another process made with [`Listener::open`], by its own address.
+    /// Take over a socket that another process created with [`Listener::open`]; its address gives the path.
     ///
     /// # Errors
     /// [`ListenError::Inherited`] for other descriptors, [`ListenError::System`] when the file is gone.
@@ -99,8 +99,8 @@ impl Listener {
         Self::of(socket, path.clone()).map_err(|source| ListenError::System { path, source })
     }
 
-    /// Between bind and listen every connect is refused, so the mode is set before anybody can come in. A umask would
-    /// do it in one step, but for all threads of the process at once.
+    /// Every connect fails between bind and listen, so the mode is set before a client can connect. A umask would set
+    /// it in one step, but for all threads of the process.
     fn bind(path: &Path) -> io::Result<Self> {
         let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
         bind(&socket, &SocketAddrUnix::new(path)?)?;
@@ -108,7 +108,7 @@ impl Listener {
             .and_then(|()| Ok(listen(&socket, BACKLOG)?))
             .and_then(|()| Self::of(socket.into(), path.to_owned()));
         if prepared.is_err() {
-            // The refusal is what matters; a file that cannot be removed is found stale next time.
+            // The first error matters; a file that cannot be removed is found stale by the next server.
             let _ = fs::remove_file(path);
         }
         prepared
@@ -120,7 +120,7 @@ impl Listener {
         Ok(Self { socket, path, file })
     }
 
-    /// Listens anew where its file was, which has gone.
+    /// Listen again at the same path after its file was removed.
     ///
     /// # Errors
     /// Those of [`Listener::open`].
@@ -129,22 +129,22 @@ impl Listener {
         Self::open(self.path.parent().unwrap_or(Path::new("/")), ifname)
     }
 
-    /// The socket's path.
+    /// Return the path of the socket.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Whether the path still names this socket.
+    /// Return whether the path still names this socket.
     #[must_use]
     pub fn owns_path(&self) -> bool {
         file_id(&self.path).is_ok_and(|file| file == self.file)
     }
 
-    /// Removes the file, if it is still ours.
+    /// Remove the file if it still belongs to this socket.
     ///
     /// # Errors
-    /// Those of unlink(2), but not that it is gone.
+    /// Those of unlink(2), except that the file is gone.
     pub fn unlink(&self) -> io::Result<()> {
         if !self.owns_path() {
             return Ok(());
@@ -170,7 +170,8 @@ fn file_id(path: &Path) -> io::Result<FileId> {
     fs::symlink_metadata(path).map(|file| (file.dev(), file.ino()))
 }
 
-/// The umask would take from 0755, and `wg` of another user has to find out that it may not.
+/// Create the directory with mode 0755 regardless of the umask, so that `wg` of another user gets EACCES for the
+/// socket.
 fn make_directory(directory: &Path) -> Result<(), ListenError> {
     if directory.is_dir() {
         return Ok(());
@@ -183,7 +184,7 @@ fn make_directory(directory: &Path) -> Result<(), ListenError> {
         .map_err(|source| ListenError::System { path: directory.to_owned(), source })
 }
 
-/// Makes the path free, if nobody serves it.
+/// Remove a stale file at the path, or return an error if a server uses it.
 fn clear(path: &Path, ifname: &str) -> Result<(), ListenError> {
     let system = |source| ListenError::System { path: path.to_owned(), source };
     match fs::symlink_metadata(path) {

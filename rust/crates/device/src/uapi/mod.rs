@@ -1,10 +1,10 @@
-//! The text protocol by which `wg` speaks to a userspace WireGuard, as wireguard-go serves it on
+//! The text protocol between `wg` and a userspace WireGuard, as wireguard-go serves it on
 //! `/var/run/wireguard/IFNAME.sock` (<https://www.wireguard.com/xplatform/#configuration-protocol>).
 //!
-//! A message is lines `key=value` and then an empty line. A connection carries any number of them:
-//! `get=1` is answered with the interface's state, `set=1` carries a change; every answer ends with `errno=N`.
-//! Two things differ from wireguard-go: a `set` is carried out whole or not at all, and one that ends without its
-//! empty line is not carried out. No error repeats a value, for any of them may be a secret; what held a message is wiped.
+//! A message consists of lines `key=value` and an empty line. A connection carries any number of messages: `get=1`
+//! returns the interface's state, `set=1` carries a change, and every response ends with `errno=N`. There are two
+//! differences from wireguard-go: a `set` is applied entirely or not at all, and one that ends without its empty line
+//! is not applied. No error repeats a value, since any of them may be a secret; buffers of messages are zeroized.
 
 pub mod client;
 mod clients;

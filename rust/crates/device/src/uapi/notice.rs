@@ -1,15 +1,15 @@
-//! What a server reports besides its answers.
+//! What a server reports besides its responses.
 
 use std::io;
 
-/// What happened to a server; for the log.
+/// An event of a server, for the log.
 #[derive(Debug)]
 pub enum Notice {
     /// A request was answered with an error. The text holds no value of the request.
     Refused(String),
-    /// Connections cannot be taken; they are tried again ten times a second, and this is told once.
+    /// Connections cannot be accepted; this is retried ten times a second and reported once.
     Accept(io::Error),
-    /// The socket's file is no longer there or no longer ours; the server has ended, or makes another within seconds.
+    /// The socket's file was removed or replaced; the server has ended, or creates another within seconds.
     SocketGone,
 }
 

@@ -1,4 +1,4 @@
-//! The text of a message into values. Pure, and linear in its length.
+//! Parsing of messages. Pure, and linear in the length of the message.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,12 +10,12 @@ use proto::status::{InterfaceStatus, PeerStatus};
 use super::line::{Line, ParseError, Problem, lines};
 use super::value;
 
-/// Octets of a whole `public_key` line with its end.
+/// Size of a complete `public_key` line with its end.
 const PEER_LINE_BYTES: usize = "public_key=\n".len() + 2 * KEY_BYTES;
 
-/// Parses what follows `set=1`, up to and without the empty line.
+/// Parse what follows `set=1`, without the empty line.
 ///
-/// `scope` gives the index of a named interface of this host, for endpoints like `[fe80::1%eth0]:51820`.
+/// `scope` returns the index of a named interface of this host, for endpoints like `[fe80::1%eth0]:51820`.
 ///
 /// # Errors
 /// [`ParseError`]; its first line has the number 2.
@@ -32,7 +32,7 @@ pub fn change(body: &[u8], scope: &dyn Fn(&str) -> Option<u32>) -> Result<Interf
     Ok(change)
 }
 
-/// Parses the answer to `get=1`, up to and without its empty line. Unknown keys are passed over, as wg(8) does.
+/// Parse the response to `get=1`, without its empty line. Unknown keys are ignored, as by wg(8).
 ///
 /// # Errors
 /// [`ParseError`].
@@ -49,10 +49,10 @@ pub fn status(body: &[u8]) -> Result<InterfaceStatus, ParseError> {
     Ok(status)
 }
 
-/// The `errno` at the end of an answer; 0 is success, and either sign is the same error.
+/// Parse the `errno` at the end of a response; 0 is success, and either sign is the same error.
 ///
 /// # Errors
-/// [`ParseError`] when it is missing or no number.
+/// [`ParseError`] when it is missing or not a number.
 pub fn errno(body: &[u8]) -> Result<i32, ParseError> {
     let last = lines(body, 1).last();
     let line = last.unwrap_or(Err(ParseError { line: 1, problem: Problem::NoEquals }))?;
@@ -63,7 +63,8 @@ pub fn errno(body: &[u8]) -> Result<i32, ParseError> {
     line.read(&value::ERRNO).map(|errno: i32| errno.saturating_abs())
 }
 
-/// How many peers a message holds at most. Reserved at once, so that no growing vector leaves copies of their secrets behind.
+/// Return the most peers that a message can hold. They are allocated at once, so that no growing vector leaves copies
+/// of their secrets.
 fn peer_count(body: &[u8]) -> usize {
     let named = body.split(|octet| *octet == b'\n').filter(|line| line.starts_with(b"public_key=")).count();
     named.min(body.len() / PEER_LINE_BYTES + 1)
@@ -98,7 +99,7 @@ fn change_peer(peer: &mut PeerChange, line: &Line<'_>, scope: &dyn Fn(&str) -> O
         "persistent_keepalive_interval" => peer.persistent_keepalive_interval = Some(line.read(&value::KEEPALIVE)?),
         "replace_allowed_ips" => {
             line.read(&value::REPLACE_ALLOWED_IPS)?;
-            // It removes what earlier lines of this message added, too.
+            // It also removes what earlier lines of this message added.
             peer.allowed_ips.clear();
             peer.replace_allowed_ips = true;
         }

@@ -1,4 +1,4 @@
-//! Serves a [`Control`] to the clients of a [`Listener`], in threads of its own.
+//! The server: passes the requests of the clients of a [`Listener`] to a [`Control`], in threads of its own.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -18,11 +18,11 @@ use super::notice::{Notice, Observer};
 use super::watch::Watch;
 use crate::control::Control;
 
-/// How long accepting rests after the system had no descriptor or memory for a connection. The connection keeps
-/// waiting in the queue, so polling at once would spin.
+/// Delay after the system had no descriptor or memory for a connection. The connection stays in the queue, so polling
+/// at once would spin.
 const RETRY_DELAY: Duration = Duration::from_millis(100);
 
-/// How long a file that has gone is left alone: who replaces it, or clears a directory away, is done by then.
+/// Delay before a removed file is created again: a process that replaces it or removes a directory is done by then.
 const REOPEN_DELAY: Duration = Duration::from_secs(1);
 
 /// A running server. Dropping it is [`Server::close`].
@@ -33,16 +33,16 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts to serve. `observer` is called from the server's threads and must not block for long.
+    /// Start a server. `observer` is called from the server's threads and must not block for long.
     ///
     /// # Errors
-    /// When the file cannot be watched (gone already, or fs.inotify.max_user_instances is too low) or no pipe or
-    /// thread can be made. The file is then removed.
+    /// When the file cannot be watched (it is gone, or fs.inotify.max_user_instances is too low) or no pipe or thread
+    /// can be created. The file is then removed.
     pub fn start(listener: Listener, control: Arc<dyn Control>, observer: Arc<Observer>) -> io::Result<Self> {
         Self::spawn(listener, control, observer, false)
     }
 
-    /// The same for a program that does more than this: a file that has gone is made again, and the server goes on.
+    /// Start a server that creates its file again when it is removed, for a program that has other functions too.
     ///
     /// # Errors
     /// Those of [`Server::start`].
@@ -65,13 +65,13 @@ impl Server {
         Ok(Self { stop: Some(stop), ended, thread: Some(thread) })
     }
 
-    /// Polls as hung up once the server has ended, because its file is gone or it was closed.
+    /// Return a descriptor that polls as hung up once the server has ended, because its file is gone or it was closed.
     #[must_use]
     pub fn ended(&self) -> BorrowedFd<'_> {
         self.ended.as_fd()
     }
 
-    /// Ends all clients, removes the file if it is still ours, and waits for the threads.
+    /// Close all clients, remove the file if it is still ours, and wait for the threads.
     pub fn close(mut self) {
         self.finish();
     }
@@ -79,7 +79,7 @@ impl Server {
     fn finish(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // A panic has been told by the panic hook.
+            // The panic hook has reported a panic.
             let _ = thread.join();
         }
     }
@@ -91,7 +91,7 @@ impl Drop for Server {
     }
 }
 
-/// A listener whose file goes with it.
+/// A listener whose file is removed with it.
 struct NamedListener(Listener);
 
 impl Drop for NamedListener {
@@ -101,7 +101,7 @@ impl Drop for NamedListener {
     }
 }
 
-/// What the accepting thread owns, in the order in which it is given up.
+/// The state of the accepting thread, in the order in which it is dropped.
 struct Accepting {
     listener: NamedListener,
     watch: Watch,
@@ -110,7 +110,7 @@ struct Accepting {
     _end: OwnedFd,
     control: Arc<dyn Control>,
     observer: Arc<Observer>,
-    /// Whether it outlives its file.
+    /// Whether a removed file is created again.
     reopens: bool,
 }
 
@@ -123,15 +123,15 @@ impl Accepting {
         }
     }
 
-    /// Until it is told to stop, or its file has gone.
+    /// Serve until the server is stopped or its file is gone.
     fn serve(&self, clients: &mut Clients) {
         let mut is_accepting = true;
-        // Looked at first, for the file may have gone before it was watched.
+        // Tested first, since the file may have been removed before it was watched.
         while self.listener.0.owns_path() && !self.wait(is_accepting) {
             match self.accept(clients) {
                 Ok(()) => is_accepting = true,
                 Err(error) => {
-                    // Told once, not ten times a second.
+                    // Reported once, not ten times a second.
                     if is_accepting {
                         (self.observer)(Notice::Accept(error));
                     }
@@ -144,10 +144,10 @@ impl Accepting {
         }
     }
 
-    /// Makes another file; `false` if it is map_timeout to stop before it can.
+    /// Create the file again; `false` if the server is stopped before that.
     fn reopen(&mut self) -> bool {
         while !self.is_stopped_within(REOPEN_DELAY) {
-            // Not permitted, or another's: asked again until it can be.
+            // Not permitted, or used by another process: retried until it succeeds.
             let Ok(listener) = self.listener.0.reopen() else { continue };
             let listener = NamedListener(listener);
             if let Ok(watch) = Watch::on(listener.0.path()) {
@@ -167,7 +167,7 @@ impl Accepting {
         !sources[0].revents().is_empty()
     }
 
-    /// Waits for a connection, a change of the file, or the stop, which is `true`.
+    /// Wait for a connection, a change of the file, or the stop, for which it returns `true`.
     fn wait(&self, is_accepting: bool) -> bool {
         let mut sources = [
             PollFd::new(&self.stopped, PollFlags::empty()),
@@ -180,7 +180,7 @@ impl Accepting {
                 self.watch.drain();
                 !sources[0].revents().is_empty()
             }
-            // Interrupted, or no memory for a moment: asked again after what waits has been served.
+            // Interrupted, or no memory for a moment: polled again after the pending connections.
             Err(errno) => {
                 if errno != Errno::INTR {
                     thread::sleep(RETRY_DELAY);
@@ -219,7 +219,7 @@ impl Accepting {
         stream.set_nonblocking(false)?;
         let (control, observer) = (Arc::clone(&self.control), Arc::clone(&self.observer));
         clients.admit(stream, move |stream, requested| {
-            // A client that went away before its answer is none of our concern.
+            // A client that disconnected before its response is no error.
             let _ = serve_client(stream, &*control, &*observer, requested);
         })
     }

@@ -1,4 +1,4 @@
-//! How each value is written. All but an endpoint's scope is decided here, without asking the system.
+//! The format of each value. Everything except the scope of an endpoint is parsed without asking the system.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::str::FromStr;
@@ -53,9 +53,9 @@ pub(super) const TX_BYTES: Field<u64> = Field { key: "tx_bytes", expected: SIXTY
 pub(super) const ERRNO: Field<i32> =
     Field { key: "errno", expected: "a decimal number", parse: |text| text.parse().ok() };
 
-/// What an endpoint looks like, for its error.
 pub(super) const OFFLOAD_OFF: Field<OffloadOff> =
     Field { key: "warren_offload_off", expected: "a name, a space and a reason", parse: offload_off };
+/// The format of an endpoint, for its error.
 pub(super) const ENDPOINT_EXPECTED: &str =
     "address:port, e.g. 192.0.2.1:51820, [2001:db8::1]:51820 or [fe80::1%eth0]:51820 with an interface of this host";
 
@@ -63,7 +63,7 @@ const fn flag(key: &'static str) -> Field<()> {
     Field { key, expected: "true", parse: |text| (text == "true").then_some(()) }
 }
 
-/// Digits alone: `from_str` would take a sign too.
+/// Parse digits only: `from_str` would accept a sign too.
 fn number<T: FromStr>(text: &str) -> Option<T> {
     text.bytes().all(|octet| octet.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
@@ -72,7 +72,7 @@ fn fwmark(text: &str) -> Option<u32> {
     if text.is_empty() { Some(0) } else { number(text) }
 }
 
-/// The zero key has to be seen before clamping makes it another one.
+/// Parse a private key; the zero key is detected before clamping changes it.
 fn private_key(text: &str) -> Option<Option<PrivateKey>> {
     if text.is_empty() {
         return Some(None);
@@ -82,12 +82,12 @@ fn private_key(text: &str) -> Option<Option<PrivateKey>> {
     Some((!none).then_some(key))
 }
 
-/// Masked to its length, as the kernel and wireguard-go do.
 fn offload_off(text: &str) -> Option<OffloadOff> {
     let (name, reason) = text.split_once(' ')?;
     Some(OffloadOff { name: name.into(), reason: reason.into() })
 }
 
+/// Parse a prefix and clear its host bits, as the kernel and wireguard-go do.
 fn prefix(text: &str) -> Option<IpNet> {
     let (address, length) = text.split_once('/')?;
     IpNet::new(address.parse::<IpAddr>().ok()?, number(length)?).ok().map(|prefix| prefix.trunc())
@@ -100,7 +100,8 @@ fn allowed_ip_change(text: &str) -> Option<AllowedIpChange> {
     }
 }
 
-/// `1.2.3.4:5`, `[::1]:5`, `[fe80::1%3]:5` and, since wg(8) writes names, `[fe80::1%eth0]:5`; `scope` knows the names.
+/// Parse `1.2.3.4:5`, `[::1]:5`, `[fe80::1%3]:5` and, since wg(8) writes names, `[fe80::1%eth0]:5`; `scope` resolves
+/// the names.
 pub(super) fn endpoint(text: &str, scope: &dyn Fn(&str) -> Option<u32>) -> Option<SocketAddr> {
     let Some(bracketed) = text.strip_prefix('[') else {
         return text.parse().ok().filter(SocketAddr::is_ipv4);

@@ -1,4 +1,4 @@
-//! Notices that the socket's file is unlinked, renamed or replaced.
+//! Detects that the socket's file is unlinked, renamed or replaced.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -7,11 +7,11 @@ use std::path::Path;
 
 use rustix::fs::inotify::{self, CreateFlags, Reader, WatchFlags};
 
-/// Octets for events. They carry no names here, so 16 each; what does not fit comes with the next read.
+/// Buffer for events. They carry no names here, so each has 16 octets; what does not fit is read next.
 const EVENT_BYTES: usize = 512;
 
-/// Readable when something happened to the file. Unlinking shows as a changed number of links, for the file itself
-/// lives on while the socket is open.
+/// Readable after a change of the file. Unlinking is reported as a change of the link count, since the inode exists
+/// while the socket is open.
 pub(super) struct Watch(OwnedFd);
 
 impl Watch {
@@ -22,7 +22,8 @@ impl Watch {
         Ok(Self(watch))
     }
 
-    /// Takes what has happened, so that the descriptor is quiet until more does. What it was is seen at the path.
+    /// Discard the events, so that the descriptor is not readable until the next one. The state is then read from the
+    /// path.
     pub(super) fn drain(&self) {
         let mut space = [MaybeUninit::uninit(); EVENT_BYTES];
         let mut events = Reader::new(&self.0, &mut space);

@@ -1,4 +1,4 @@
-//! Memory that held secrets and is overwritten before it is given back.
+//! Buffers for secrets, zeroized before they are freed.
 
 use std::io::{self, Write};
 
@@ -7,14 +7,14 @@ use zeroize::{Zeroize, Zeroizing};
 /// Octets gathered before they are written: one system call for about 200 peers.
 const OUTBOX_BYTES: usize = 64 << 10;
 
-/// A copy of `octets` with room for `capacity`; the old memory is zeroizing.
+/// Replace `octets` by a copy with space for `capacity`; the old memory is zeroized.
 pub(super) fn regrow(octets: &mut Zeroizing<Vec<u8>>, capacity: usize) {
     let mut larger = Zeroizing::new(vec![0; capacity.max(octets.len())]);
     larger[..octets.len()].copy_from_slice(octets);
     *octets = larger;
 }
 
-/// A buffered writer whose buffer is wiped after every write. What is not flushed is lost.
+/// A buffered writer whose buffer is zeroized after every write. Octets that are not flushed are lost.
 pub(super) struct Outbox<W: Write> {
     out: W,
     held: Zeroizing<Vec<u8>>,
@@ -31,7 +31,7 @@ impl<W: Write> Write for Outbox<W> {
         if self.held.len() == OUTBOX_BYTES {
             self.flush()?;
         }
-        // Never past the capacity: growing would leave a copy behind.
+        // Never beyond the capacity: growing would leave a copy behind.
         let taken = octets.len().min(OUTBOX_BYTES - self.held.len());
         self.held.extend_from_slice(&octets[..taken]);
         Ok(taken)

@@ -1,10 +1,10 @@
-//! Socket addresses in the kernel's layout (ip(7), ipv6(7)), written and read as octets.
+//! Socket addresses in the kernel's layout (ip(7), ipv6(7)).
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
-/// Octets of `struct sockaddr_in`.
+/// Size of `struct sockaddr_in`.
 const V4_BYTES: usize = 16;
-/// Octets of `struct sockaddr_in6`, the longer one.
+/// Size of `struct sockaddr_in6`, the longer one.
 pub(super) const ADDRESS_BYTES: usize = 28;
 
 /// A `struct sockaddr_in` or `struct sockaddr_in6`.
@@ -37,7 +37,7 @@ impl From<SocketAddr> for Address {
 }
 
 impl Address {
-    /// The address; `None` for another family or one cut short.
+    /// Return the address, or `None` for another family or a truncated one.
     pub(super) fn parse(&self) -> Option<SocketAddr> {
         let bytes = &self.bytes;
         let family = i32::from(u16::from_ne_bytes([bytes[0], bytes[1]]));

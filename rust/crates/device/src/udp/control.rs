@@ -1,5 +1,5 @@
-//! Control messages of a datagram: its near address, IP_PKTINFO (ip(7)) or IPV6_PKTINFO (RFC 3542, section 6), and the
-//! size of the datagrams in a train, UDP_SEGMENT and UDP_GRO (udp(7)).
+//! Control messages of a datagram: its local address, IP_PKTINFO (ip(7)) or IPV6_PKTINFO (RFC 3542, section 6), and the
+//! segment size of a batch, UDP_SEGMENT and UDP_GRO (udp(7)).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -7,7 +7,7 @@ use proto::endpoint::Local;
 
 /// `struct cmsghdr`: a length (size_t), a level and a kind (int), padded to the size of the length.
 const HEADER_BYTES: usize = aligned(size_of::<usize>() + 2 * size_of::<libc::c_int>());
-/// Room for the control messages of one datagram: an IPV6_PKTINFO takes 40 octets on 64-bit machines, a UDP_GRO 24.
+/// Space for the control messages of one datagram: an IPV6_PKTINFO takes 40 octets on 64-bit machines, a UDP_GRO 24.
 const CONTROL_BYTES: usize = 64;
 
 /// The control messages of one datagram.
@@ -27,8 +27,8 @@ impl Control {
     /// No message.
     pub(super) const EMPTY: Self = Self { bytes: [0; CONTROL_BYTES], len: 0 };
 
-    /// Asks for `local` as the source. The link is named only for link-local addresses, which mean nothing without it;
-    /// else routing chooses the link, so that the address outlives a change of route.
+    /// Request `local` as the source. The link is named only for link-local addresses, which are ambiguous without it;
+    /// otherwise routing selects the link, so that the address stays usable after a change of route.
     pub(super) fn from_source(local: Local) -> Self {
         let mut control = Self::EMPTY;
         match local.address {
@@ -51,12 +51,13 @@ impl Control {
         control
     }
 
-    /// Asks the kernel to cut what is sent into datagrams of `stride` octets.
+    /// Request the kernel to segment the payload into datagrams of `stride` octets.
     pub(super) fn segment(&mut self, stride: usize) {
         self.push(libc::SOL_UDP, libc::UDP_SEGMENT, &(stride as u16).to_ne_bytes());
     }
 
-    /// The address that a received datagram was sent to; `None` for groups, which cannot be answered from.
+    /// Return the address that a received datagram was sent to, or `None` for a multicast group, which cannot be a
+    /// source.
     pub(super) fn parse_local(&self) -> Option<Local> {
         self.messages().find_map(|(level, kind, data)| match (level, kind) {
             (libc::IPPROTO_IP, libc::IP_PKTINFO) => Some(parse_v4(data)),
@@ -65,7 +66,7 @@ impl Control {
         })?
     }
 
-    /// Octets of each datagram but the last of a train that the kernel joined.
+    /// Return the size of each datagram, except the last, of a batch that the kernel coalesced.
     pub(super) fn parse_stride(&self) -> Option<usize> {
         let size = self.messages().find(|(level, kind, _)| (*level, *kind) == (libc::SOL_UDP, libc::UDP_GRO))?.2;
         usize::try_from(i32::from_ne_bytes(word(size, 0)?)).ok().filter(|stride| *stride > 0)
@@ -98,7 +99,7 @@ fn word<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..at + N)?.try_into().ok()
 }
 
-/// The second field (ipi_spec_dst): the address of ours to answer from, also when the header named a broadcast address.
+/// Return the second field (ipi_spec_dst): our address to reply from, also when the header named a broadcast address.
 fn parse_v4(info: &[u8]) -> Option<Local> {
     let address = Ipv4Addr::from(word::<4>(info, 4)?);
     let usable = !address.is_unspecified() && !address.is_multicast();

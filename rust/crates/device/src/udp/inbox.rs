@@ -1,4 +1,4 @@
-//! A batch of received datagrams; those that the kernel joined (UDP_GRO) stay together.
+//! A batch of received datagrams; those that the kernel coalesced (UDP_GRO) stay together.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -12,16 +12,16 @@ use super::address::{ADDRESS_BYTES, Address};
 use super::control::Control;
 use super::socket::{Socket, last_errno};
 
-/// Trains in one batch: up to 64 KiB each, so that a full batch is 1 MiB and is done in about a millisecond and a half;
-/// nothing else waits longer.
-pub const BATCH: usize = 16;
+/// Messages read in one call. Each is a GRO batch of up to 64 KiB, so that all are at most 1 MiB and processed in about
+/// 1.5 ms; nothing else waits longer.
+pub const MAX_MESSAGES: usize = 16;
 
-/// Room for one datagram: more than UDP can carry, so that none is cut off.
+/// Space for one message: more than UDP can carry, so that none is truncated.
 const SLOT_BYTES: usize = 1 << 16;
-/// Errors that other datagrams left on the socket (ICMP) and that one call passes over.
+/// Errors of other datagrams queued on the socket (ICMP) that one call skips.
 const ERRORS_PASSED: usize = 16;
 
-/// Room for [`BATCH`] trains of datagrams, reserved once. Only pages that were written to count as memory used.
+/// Space for [`MAX_MESSAGES`] GRO batches, reserved once. Only pages that were written count as memory used.
 pub struct Inbox {
     storage: Vec<u8>,
     addresses: Vec<Address>,
@@ -29,16 +29,16 @@ pub struct Inbox {
     arrivals: Vec<Arrival>,
 }
 
-/// Datagrams of one sender that lie one behind the other in [`Inbox::storage`].
+/// Datagrams of one sender, stored consecutively in [`Inbox::storage`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Arrival {
-    /// Who sent them.
+    /// The sender.
     pub from: Endpoint,
-    /// Where the first begins.
+    /// The position of the first datagram.
     pub start: usize,
-    /// Octets of all.
+    /// Octets of all datagrams.
     pub len: usize,
-    /// Octets of each but the last, which may be shorter.
+    /// Octets of each datagram except the last, which may be shorter.
     pub stride: usize,
 }
 
@@ -49,22 +49,22 @@ impl Default for Inbox {
 }
 
 impl Inbox {
-    /// An empty batch.
+    /// Return an empty batch.
     #[must_use]
     pub fn new() -> Self {
         Self {
-            storage: vec![0; SLOT_BYTES * BATCH],
-            addresses: vec![Address::default(); BATCH],
-            controls: vec![Control::EMPTY; BATCH],
-            arrivals: Vec::with_capacity(BATCH),
+            storage: vec![0; SLOT_BYTES * MAX_MESSAGES],
+            addresses: vec![Address::default(); MAX_MESSAGES],
+            controls: vec![Control::EMPTY; MAX_MESSAGES],
+            arrivals: Vec::with_capacity(MAX_MESSAGES),
         }
     }
 
-    /// Takes up to [`BATCH`] trains from the socket without waiting, in place of the last batch. Returns how many
-    /// there were: 0 when there are none, [`BATCH`] when there may be more.
+    /// Receive up to [`MAX_MESSAGES`] messages from the socket without waiting, and replace the last batch. Return
+    /// their number: 0 when there are none, [`MAX_MESSAGES`] when there may be more.
     ///
     /// # Errors
-    /// Only what makes the socket useless (EBADF, ENOTSOCK and the like); errors of single datagrams are passed over.
+    /// Only those that make the socket unusable (EBADF, ENOTSOCK and the like); errors of single datagrams are skipped.
     pub fn receive(&mut self, socket: &Socket) -> io::Result<usize> {
         self.arrivals.clear();
         for _ in 0..ERRORS_PASSED {
@@ -78,26 +78,26 @@ impl Inbox {
         Ok(0)
     }
 
-    /// The batch in the order in which it came, and the octets that it lies in.
+    /// Return the batch in order of arrival, and the octets that store it.
     pub fn take(&mut self) -> (&[Arrival], &mut [u8]) {
         (&self.arrivals, &mut self.storage)
     }
 
-    /// The datagrams of the batch, one by one.
+    /// Return the datagrams of the batch one by one.
     pub fn datagrams(&mut self) -> impl Iterator<Item = (Endpoint, &mut [u8])> {
         let mut storage = self.storage.as_mut_slice();
         let mut offset = 0;
         self.arrivals.iter().flat_map(move |arrival| {
             let (_, rest) = std::mem::take(&mut storage).split_at_mut(arrival.start - offset);
-            let (train, rest) = rest.split_at_mut(arrival.len);
+            let (batch, rest) = rest.split_at_mut(arrival.len);
             (storage, offset) = (rest, arrival.start + arrival.len);
-            train.chunks_mut(arrival.stride.max(1)).map(|datagram| (arrival.from, datagram))
+            batch.chunks_mut(arrival.stride.max(1)).map(|datagram| (arrival.from, datagram))
         })
     }
 
     fn fill(&mut self, socket: &Socket) -> rustix::io::Result<usize> {
-        let mut parts = [libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 }; BATCH];
-        let mut messages = [const { MaybeUninit::<libc::mmsghdr>::zeroed() }; BATCH];
+        let mut parts = [libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 }; MAX_MESSAGES];
+        let mut messages = [const { MaybeUninit::<libc::mmsghdr>::zeroed() }; MAX_MESSAGES];
         let slots = self.storage.chunks_exact_mut(SLOT_BYTES).zip(&mut self.addresses).zip(&mut self.controls);
         for (((slot, address), control), (part, message)) in slots.zip(parts.iter_mut().zip(&mut messages)) {
             *part = libc::iovec { iov_base: slot.as_mut_ptr().cast(), iov_len: slot.len() };
@@ -110,13 +110,13 @@ impl Inbox {
             header.msg_control = control.bytes.as_mut_ptr().cast();
             header.msg_controllen = control.bytes.len() as _;
         }
-        // SAFETY: the first BATCH headers are initialised, each points to one slot, one address and one control buffer
-        // of its own with their true lengths, and all of them outlive the call, during which nothing else touches them.
+        // SAFETY: all headers are initialised, each points to one slot, one address and one control buffer of its own
+        // with their true lengths, and all of them outlive the call, during which nothing else accesses them.
         let count = unsafe {
             libc::recvmmsg(
                 socket.as_fd().as_raw_fd(),
                 messages.as_mut_ptr().cast(),
-                BATCH as libc::c_uint,
+                MAX_MESSAGES as libc::c_uint,
                 libc::MSG_DONTWAIT as _,
                 ptr::null_mut(),
             )
@@ -132,7 +132,7 @@ impl Inbox {
             control.len = control_len;
             let whole = message.msg_hdr.msg_flags & libc::MSG_TRUNC == 0;
             let len = message.msg_len as usize;
-            // What was cut off, or came from no IP address, is passed over.
+            // A truncated message, or one from no IP address, is skipped.
             if let Some(from) = endpoint(address, control).filter(|_| whole && len > 0) {
                 let stride = control.parse_stride().unwrap_or(len);
                 self.arrivals.push(Arrival { from, start: slot * SLOT_BYTES, len, stride });

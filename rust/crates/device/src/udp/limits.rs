@@ -1,26 +1,27 @@
-//! Owners whose route takes no long trains, as when each datagram of one needs fragments: they are sent singly, and tried
-//! again now and then, for routes change.
+//! Owners whose route rejects GSO batches of large datagrams, as when each of them needs fragments: those are sent one
+//! by one. Batches are retried from time to time, since routes change.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 
 use rustix::io::Errno;
 
-/// Doubts that a limit outlives with no train to try it; one a second, so that a person can still read of it.
-const DOUBTS: u32 = 60;
+/// Expirations after which a limit that no batch has retried is removed; one per second, so that it stays visible for a
+/// while.
+const MAX_EXPIRATIONS: u32 = 60;
 
-/// What the kernel would not cut, by owner; empty as a rule.
+/// The limits by owner; usually empty.
 pub(super) struct Limits<Owner> {
     of: HashMap<Owner, Limit>,
 }
 
 #[derive(Clone, Copy)]
 struct Limit {
-    /// The shortest datagram of which a train was refused.
+    /// The smallest datagram size of a rejected batch.
     bytes: usize,
     errno: Errno,
-    /// How often it was doubted since. If ever, the next train goes out and shows whether it still holds.
-    doubts: u32,
+    /// Expirations since then. After at least one, the next batch is sent and shows whether the limit still holds.
+    expirations: u32,
 }
 
 impl<Owner: Copy + Eq + Hash> Limits<Owner> {
@@ -28,29 +29,29 @@ impl<Owner: Copy + Eq + Hash> Limits<Owner> {
         Self { of: HashMap::new() }
     }
 
-    /// Whether a datagram of this length is to go singly.
-    pub(super) fn forbid(&self, owner: Owner, bytes: usize) -> bool {
-        !self.of.is_empty() && self.of.get(&owner).is_some_and(|limit| limit.doubts == 0 && bytes >= limit.bytes)
+    /// Return whether datagrams of this size must be sent one by one.
+    pub(super) fn forbids(&self, owner: Owner, bytes: usize) -> bool {
+        !self.of.is_empty() && self.of.get(&owner).is_some_and(|limit| limit.expirations == 0 && bytes >= limit.bytes)
     }
 
-    /// A train of datagrams of this length was refused, and they passed singly.
-    pub(super) fn refused(&mut self, owner: Owner, bytes: usize, errno: Errno) {
-        let limit = self.of.entry(owner).or_insert(Limit { bytes, errno, doubts: 0 });
-        *limit = Limit { bytes: bytes.min(limit.bytes), errno, doubts: 0 };
+    /// Record that a batch of datagrams of this size was rejected, and that they passed one by one.
+    pub(super) fn rejected(&mut self, owner: Owner, bytes: usize, errno: Errno) {
+        let limit = self.of.entry(owner).or_insert(Limit { bytes, errno, expirations: 0 });
+        *limit = Limit { bytes: bytes.min(limit.bytes), errno, expirations: 0 };
     }
 
-    /// A train of datagrams of this length passed.
+    /// Record that a batch of datagrams of this size passed.
     pub(super) fn passed(&mut self, owner: Owner, bytes: usize) {
         if !self.of.is_empty() && self.of.get(&owner).is_some_and(|limit| bytes >= limit.bytes) {
             self.of.remove(&owner);
         }
     }
 
-    /// Puts all on trial. One that nothing tried for long is forgotten, as its owner may be gone.
-    pub(super) fn doubt(&mut self) {
+    /// Allow a retry for every limit, and remove those not retried for long, since the owner may be gone.
+    pub(super) fn expire(&mut self) {
         self.of.retain(|_, limit| {
-            limit.doubts += 1;
-            limit.doubts <= DOUBTS
+            limit.expirations += 1;
+            limit.expirations <= MAX_EXPIRATIONS
         });
     }
 
@@ -58,7 +59,7 @@ impl<Owner: Copy + Eq + Hash> Limits<Owner> {
         self.of.clear();
     }
 
-    /// Why there are any; of several reasons always the same one.
+    /// Return why there are limits; the choice among several reasons is stable.
     pub(super) fn reason(&self) -> Option<String> {
         let errno = self.of.values().map(|limit| limit.errno).min_by_key(|errno| errno.raw_os_error())?;
         Some(format!("the route to a peer rejects large batches: {errno}"))
@@ -70,41 +71,44 @@ mod tests {
     use super::*;
 
     #[test]
-    fn long_ones_go_singly_until_the_trial() {
+    fn large_datagrams_are_sent_one_by_one_until_the_retry() {
         let mut limits = Limits::new();
-        limits.refused(1, 1400, Errno::INVAL);
-        limits.refused(1, 1452, Errno::MSGSIZE);
-        assert_eq!([1399, 1400, 1452].map(|bytes| limits.forbid(1, bytes)), [false, true, true]);
-        assert!(!limits.forbid(2, 1452), "another owner");
-        limits.doubt();
-        assert!(!limits.forbid(1, 1452));
+        limits.rejected(1, 1400, Errno::INVAL);
+        limits.rejected(1, 1452, Errno::MSGSIZE);
+        assert_eq!([1399, 1400, 1452].map(|bytes| limits.forbids(1, bytes)), [false, true, true]);
+        assert!(!limits.forbids(2, 1452), "another owner");
+        limits.expire();
+        assert!(!limits.forbids(1, 1452));
     }
 
     #[test]
-    fn a_trial_ends_it_or_starts_it_anew() {
+    fn a_retry_removes_or_renews_the_limit() {
         let mut limits = Limits::new();
-        limits.refused(1, 1400, Errno::MSGSIZE);
+        limits.rejected(1, 1400, Errno::MSGSIZE);
         for _ in 0..3 {
-            limits.doubt();
+            limits.expire();
             limits.passed(1, 1399);
-            limits.refused(1, 1400, Errno::MSGSIZE);
-            assert!(limits.forbid(1, 1400));
+            limits.rejected(1, 1400, Errno::MSGSIZE);
+            assert!(limits.forbids(1, 1400));
         }
-        assert_eq!(limits.reason().unwrap(), "the route to a peer rejects large batches: Message too long (os error 90)");
-        limits.doubt();
+        assert_eq!(
+            limits.reason().unwrap(),
+            "the route to a peer rejects large batches: Message too long (os error 90)"
+        );
+        limits.expire();
         limits.passed(1, 1400);
-        assert_eq!((limits.forbid(1, 1400), limits.reason()), (false, None));
+        assert_eq!((limits.forbids(1, 1400), limits.reason()), (false, None));
     }
 
     #[test]
-    fn who_sends_nothing_is_forgotten() {
+    fn the_limit_of_an_owner_that_sends_nothing_is_removed() {
         let mut limits = Limits::new();
-        limits.refused(1, 1400, Errno::MSGSIZE);
-        for _ in 0..DOUBTS {
-            limits.doubt();
-            assert!(limits.reason().is_some(), "told while it is on trial");
+        limits.rejected(1, 1400, Errno::MSGSIZE);
+        for _ in 0..MAX_EXPIRATIONS {
+            limits.expire();
+            assert!(limits.reason().is_some(), "reported until it is removed");
         }
-        limits.doubt();
+        limits.expire();
         assert!(limits.reason().is_none());
     }
 }

@@ -1,6 +1,6 @@
-//! The sockets: one port, one socket per family of addresses.
+//! The UDP sockets: one port, and one socket per address family.
 //!
-//! A socket stays in the network namespace of the thread that made it.
+//! A socket stays in the network namespace of the thread that created it.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -9,12 +9,12 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 
-/// Asked of the kernel for either direction, as wireguard-go does: 40 ms of 1.4 Gb/s.
+/// Requested for either direction, as by wireguard-go: 40 ms at 1.4 Gb/s.
 const BUFFER_BYTES: usize = 7 << 20;
 /// Tries to find a port that is free in both families, as many as wireguard-go's.
 const PORT_TRIES: usize = 100;
 
-/// A family of addresses.
+/// An address family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
     /// IPv4.
@@ -23,18 +23,18 @@ pub enum Family {
     V6,
 }
 
-/// One UDP socket, non-blocking.
+/// One non-blocking UDP socket.
 #[derive(Debug)]
 pub struct Socket {
     fd: OwnedFd,
 }
 
-/// What the kernel does with trains of datagrams in one call (udp(7)); an error says why it does not.
+/// The segmentation offloads of a socket (udp(7)); an error is the reason why one is not used.
 #[derive(Debug, Clone)]
-pub struct Trains {
-    /// Cuts what is sent (UDP_SEGMENT).
+pub struct SocketOffloads {
+    /// Segmentation of what is sent (UDP_SEGMENT).
     pub send: Result<(), String>,
-    /// Joins what is received (UDP_GRO).
+    /// Coalescing of what is received (UDP_GRO).
     pub receive: Result<(), String>,
 }
 
@@ -44,48 +44,48 @@ pub struct Sockets {
     v4: Option<Socket>,
     v6: Option<Socket>,
     port: u16,
-    trains: Trains,
+    offloads: SocketOffloads,
 }
 
-/// Why there are no sockets; none is left open.
+/// Why the sockets could not be bound; none is left open.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
-    /// The port could not be had.
+    /// The port could not be bound.
     #[error("UDP port {port}: {source}")]
     Port {
-        /// The port asked for; 0 is any.
+        /// The requested port; 0 is any.
         port: u16,
-        /// What bind(2) or socket(2) said.
+        /// The error of bind(2) or socket(2).
         source: io::Error,
     },
     /// The mark could not be set.
     #[error("fwmark {fwmark:#x}: {source}")]
     Fwmark {
-        /// The mark asked for.
+        /// The requested mark.
         fwmark: u32,
-        /// What setsockopt(2) said.
+        /// The error of setsockopt(2).
         source: io::Error,
     },
 }
 
 impl Family {
-    /// The family of an address.
+    /// Return the family of an address.
     #[must_use]
     pub fn of(address: IpAddr) -> Self {
         if address.is_ipv4() { Self::V4 } else { Self::V6 }
     }
 }
 
-impl Trains {
-    /// What both of two sockets have.
+impl SocketOffloads {
+    /// Return what both sockets have.
     fn of_both(self, other: Self) -> Self {
         Self { send: self.send.and(other.send), receive: self.receive.and(other.receive) }
     }
 }
 
 impl Sockets {
-    /// Binds `port` in IPv4 and IPv6, or a port that is free in both if it is 0. Where the kernel lacks one of the
-    /// families, the other serves alone. `fwmark` 0 is none.
+    /// Bind `port` for IPv4 and IPv6, or a port that is free for both if it is 0. Where the kernel lacks one of the
+    /// families, the other is used alone. `fwmark` 0 is none.
     ///
     /// # Errors
     /// [`BindError`].
@@ -105,19 +105,19 @@ impl Sockets {
         Ok(sockets)
     }
 
-    /// The port that both are bound to.
+    /// Return the port that both are bound to.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// What the kernel does with trains of datagrams.
+    /// Return the segmentation offloads.
     #[must_use]
-    pub fn trains(&self) -> &Trains {
-        &self.trains
+    pub fn offloads(&self) -> &SocketOffloads {
+        &self.offloads
     }
 
-    /// The socket of a family, if the kernel has that family.
+    /// Return the socket of a family, if the kernel has that family.
     #[must_use]
     pub fn of(&self, family: Family) -> Option<&Socket> {
         match family {
@@ -126,12 +126,12 @@ impl Sockets {
         }
     }
 
-    /// Every socket there is, for polling and receiving.
+    /// Return every socket, for polling and receiving.
     pub fn iter(&self) -> impl Iterator<Item = &Socket> {
         self.v4.iter().chain(&self.v6)
     }
 
-    /// Marks what is sent from now on (SO_MARK); 0 takes the mark away.
+    /// Set the mark of what is sent from now on (SO_MARK); 0 removes it.
     ///
     /// # Errors
     /// EPERM without CAP_NET_ADMIN.
@@ -142,7 +142,7 @@ impl Sockets {
 }
 
 impl Socket {
-    /// `None` if the kernel lacks the family.
+    /// Return `None` if the kernel lacks the family.
     fn bind(family: Family, port: u16) -> rustix::io::Result<Option<Self>> {
         let domain = match family {
             Family::V4 => AddressFamily::INET,
@@ -163,7 +163,7 @@ impl Socket {
         Ok(Some(socket))
     }
 
-    /// Sets what every socket needs. Outer packets may be fragmented on the way, as the kernel's WireGuard lets them.
+    /// Set the options of every socket. Outer packets may be fragmented, as by the kernel's WireGuard.
     fn prepare(&self, family: Family) -> rustix::io::Result<()> {
         match family {
             Family::V4 => {
@@ -179,7 +179,7 @@ impl Socket {
         self.enlarge_buffers()
     }
 
-    /// Past the host's limit where CAP_NET_ADMIN allows it, else up to that limit.
+    /// Enlarge the buffers beyond the host's limit with CAP_NET_ADMIN, otherwise up to that limit.
     fn enlarge_buffers(&self) -> rustix::io::Result<()> {
         sockopt::set_socket_recv_buffer_size_force(&self.fd, BUFFER_BYTES)
             .or_else(|_| sockopt::set_socket_recv_buffer_size(&self.fd, BUFFER_BYTES))?;
@@ -195,10 +195,10 @@ impl Socket {
         if result < 0 { Err(last_errno()) } else { Ok(()) }
     }
 
-    /// Turns on what the kernel has of trains. It has had both since Linux 5.0.
-    fn join_trains(&self) -> Trains {
+    /// Enable the offloads. The kernel has had both since Linux 5.0.
+    fn enable_offloads(&self) -> SocketOffloads {
         let said = |result: rustix::io::Result<()>| result.map_err(|errno| errno.to_string());
-        Trains {
+        SocketOffloads {
             send: said(self.set_option(libc::SOL_UDP, libc::UDP_SEGMENT, 0)),
             receive: said(self.set_option(libc::SOL_UDP, libc::UDP_GRO, 1)),
         }
@@ -220,12 +220,12 @@ fn bind_both(port: u16) -> rustix::io::Result<Sockets> {
     let v4 = Socket::bind(Family::V4, port)?;
     let port = v4.as_ref().map_or(Ok(port), Socket::port)?;
     let v6 = Socket::bind(Family::V6, port)?;
-    let trains = v4.iter().chain(&v6).map(Socket::join_trains).reduce(Trains::of_both);
-    let (Some(any), Some(trains)) = (v6.as_ref().or(v4.as_ref()), trains) else { return Err(Errno::AFNOSUPPORT) };
-    Ok(Sockets { port: any.port()?, v4, v6, trains })
+    let offloads = v4.iter().chain(&v6).map(Socket::enable_offloads).reduce(SocketOffloads::of_both);
+    let (Some(any), Some(offloads)) = (v6.as_ref().or(v4.as_ref()), offloads) else { return Err(Errno::AFNOSUPPORT) };
+    Ok(Sockets { port: any.port()?, v4, v6, offloads })
 }
 
-/// The `errno` of the libc call that just failed.
+/// Return the `errno` of the libc call that just failed.
 pub(super) fn last_errno() -> Errno {
     Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::IO)
 }
