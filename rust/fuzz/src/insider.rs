@@ -90,11 +90,11 @@ impl Attack {
     }
 
     /// The packets that the host delivers of datagrams of one length, and what it answers.
-    fn deliver(&mut self, from: SocketAddr, train: &mut [u8], stride: usize) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
+    fn deliver(&mut self, from: SocketAddr, batch: &mut [u8], stride: usize) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
         let now = self.now();
-        let ranges = self.host.receive_batch(Endpoint::from(from), train, stride, now).to_vec();
+        let ranges = self.host.receive_batch(Endpoint::from(from), batch, stride, now).to_vec();
         self.host.process_handshakes(8, now);
-        (ranges.into_iter().map(|range| train[range].to_vec()).collect(), self.answers())
+        (ranges.into_iter().map(|range| batch[range].to_vec()).collect(), self.answers())
     }
 
     fn answers(&mut self) -> Vec<Vec<u8>> {
@@ -150,7 +150,7 @@ impl Attack {
         let (count, garbled) = (1 + u64::from(script.octet()) % TRAIN, u64::from(script.octet()));
         let first = session.first_counter(how, offset);
         let plaintext = plaintext(how, script);
-        let (mut train, mut expected) = (Vec::new(), Vec::new());
+        let (mut batch, mut expected) = (Vec::new(), Vec::new());
         for counter in (0..count).filter_map(|number| first.checked_add(number)) {
             let mut datagram = session.keys.seal(counter, &plaintext);
             if counter - first == garbled {
@@ -159,9 +159,9 @@ impl Attack {
                 self.place = Some(place(how));
                 expected.extend(inner(&plaintext));
             }
-            train.extend(datagram);
+            batch.extend(datagram);
         }
-        let (packets, _) = self.deliver(place(how), &mut train, plaintext.len() + 32);
+        let (packets, _) = self.deliver(place(how), &mut batch, plaintext.len() + 32);
         assert_eq!(packets, expected, "{count} from {first}");
     }
 }

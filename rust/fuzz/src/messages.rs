@@ -92,7 +92,7 @@ fn take(pair: &mut Pair, step: Step, how: u8, number: u16, script: &mut Script<'
         Step::Repeat => repeat(pair, how, number, script),
         Step::Carry => pair.carry(),
         Step::Lose => pair.lose(),
-        Step::Train => train(pair, how, number),
+        Step::Train => batch(pair, how, number),
         Step::Raw => pair.deliver(host, stranger(how), script.take(number.into()).to_vec()),
         // Milliseconds or seconds: all timers stand between 5 s and the 18 hours of the longest keepalive.
         Step::Pass if host == 0 => pair.pass(Duration::from_millis(number.into())),
@@ -132,7 +132,7 @@ fn repeat(pair: &mut Pair, how: u8, number: u16, script: &mut Script<'_>) {
 }
 
 /// What the link has carried last, each cut or filled up to one length: the kernel joins by addresses, whoever wrote them.
-fn train(pair: &mut Pair, how: u8, number: u16) {
+fn batch(pair: &mut Pair, how: u8, number: u16) {
     let to = usize::from(how & 1);
     let stride = 1 + usize::from(number) % 1600;
     let fitted = pair.sent.iter().rev().filter(|sent| sent.by != to).take(1 + usize::from(how >> 3)).flat_map(|sent| {
@@ -140,11 +140,11 @@ fn train(pair: &mut Pair, how: u8, number: u16) {
         octets.resize(stride, how);
         octets
     });
-    let mut train: Vec<_> = fitted.collect();
+    let mut batch: Vec<_> = fitted.collect();
     // The last one may be shorter.
-    train.truncate(train.len().saturating_sub(usize::from(how >> 1 & 3) * stride / 4));
+    batch.truncate(batch.len().saturating_sub(usize::from(how >> 1 & 3) * stride / 4));
     let from = pair.hosts[1 - to].address;
-    pair.deliver_batch(to, from, train, stride);
+    pair.deliver_batch(to, from, batch, stride);
 }
 
 fn garble(octets: &mut Vec<u8>, how: u8, place: u16, script: &mut Script<'_>) {

@@ -19,7 +19,7 @@ const HEADER: usize = 16;
 /// Header and tag of a data message.
 const OVERHEAD: usize = 32;
 
-/// Takes flags, an MTU and a packet, of which a train is made.
+/// Takes flags, an MTU and a packet, of which a batch is made.
 pub fn run(octets: &[u8]) {
     let mut script = Script(octets);
     let (how, mtu) = (script.octet(), usize::from(script.short()));
@@ -30,8 +30,8 @@ pub fn run(octets: &[u8]) {
     near.set_aead(chosen(how >> 1));
     far.set_aead(chosen(how >> 3));
     near.set_mtu(mtu);
-    let Some(train) = seal(&mut near, packet, mtu, count, everything) else { return };
-    open(&mut far, packet, train, count, everything);
+    let Some(batch) = seal(&mut near, packet, mtu, count, everything) else { return };
+    open(&mut far, packet, batch, count, everything);
 }
 
 /// A host whose peer has every address, or the halves that begin with a zero bit.
@@ -90,12 +90,12 @@ fn seal(near: &mut Interface, packet: &[u8], mtu: usize, count: usize, everythin
     let (peer, _) = routed?;
     let datagram_bytes = near.datagram_bytes(packet.len());
     assert_eq!(datagram_bytes, padded(packet.len(), mtu) + OVERHEAD, "padded otherwise");
-    let mut train = vec![0; datagram_bytes * count];
-    for datagram in train.chunks_mut(datagram_bytes) {
+    let mut batch = vec![0; datagram_bytes * count];
+    for datagram in batch.chunks_mut(datagram_bytes) {
         datagram[HEADER..HEADER + packet.len()].copy_from_slice(packet);
     }
-    assert!(near.seal(peer, &mut train, datagram_bytes, NOW), "not sealed in spite of a session");
-    Some(train)
+    assert!(near.seal(peer, &mut batch, datagram_bytes, NOW), "not sealed in spite of a session");
+    Some(batch)
 }
 
 /// To 16 octets, but not past the next multiple of the MTU; 0 is unknown.
@@ -105,16 +105,16 @@ fn padded(length: usize, mtu: usize) -> usize {
     length + ((16 - last % 16) % 16).min(room)
 }
 
-fn open(far: &mut Interface, packet: &[u8], mut train: Vec<u8>, count: usize, everything: bool) {
+fn open(far: &mut Interface, packet: &[u8], mut batch: Vec<u8>, count: usize, everything: bool) {
     let Some(Fields { source, length, .. }) = Fields::of(packet) else { unreachable!("it was routed") };
-    let stride = train.len() / count;
+    let stride = batch.len() / count;
     let mut padded = packet.to_vec();
     padded.resize(stride - OVERHEAD, 0);
     let whole = (20..=padded.len()).contains(&length) && (everything || source < 0x80);
-    let delivered = far.receive_batch(Endpoint::from(address(0)), &mut train, stride, NOW).to_vec();
+    let delivered = far.receive_batch(Endpoint::from(address(0)), &mut batch, stride, NOW).to_vec();
     assert_eq!(delivered.len(), if whole { count } else { 0 });
     for range in delivered {
-        assert_eq!(train[range], padded[..length]);
+        assert_eq!(batch[range], padded[..length]);
     }
 }
 

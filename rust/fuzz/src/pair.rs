@@ -163,14 +163,14 @@ impl Pair {
     }
 
     /// Datagrams of `stride` octets, the last perhaps shorter, reach a host together.
-    pub(crate) fn deliver_batch(&mut self, to: usize, from: SocketAddr, mut train: Vec<u8>, stride: usize) {
+    pub(crate) fn deliver_batch(&mut self, to: usize, from: SocketAddr, mut batch: Vec<u8>, stride: usize) {
         if !self.hosts[to].up {
             return;
         }
-        let (now, most) = (self.now(), MOST_ANSWERS + train.len() / stride);
+        let (now, most) = (self.now(), MOST_ANSWERS + batch.len() / stride);
         let Host { interface, expected, .. } = &mut self.hosts[to];
-        for range in interface.receive_batch(Endpoint::from(from), &mut train, stride, now).to_vec() {
-            let packet = &train[range];
+        for range in interface.receive_batch(Endpoint::from(from), &mut batch, stride, now).to_vec() {
+            let packet = &batch[range];
             let sent = expected.remove(&number_of(packet)).expect("delivered what was not sent, or twice");
             assert_eq!(packet, sent, "another packet than was sent");
         }

@@ -40,7 +40,7 @@ fn messages() -> Vec<Vec<u8>> {
     let load = [(Flood, 1, 7), (Pass, 1, 181), (Send, 0, 9), (Carry, 0, 0), (Pass, 1, 6), (Carry, 0, 0), (Work, 1, 9)];
     let link = [(Link, 2, 0), (Send, 1, 9), (Carry, 0, 0), (Link, 0, 0), (Send, 0, 9), (Clock, 0, 0), (Carry, 0, 0)];
     let forged = [(Pass, 1, 181), (Send, 0, 9), (Repeat, 0x27, 0x0800), (Repeat, 0x23, 0x4000), (Repeat, 4, 0xff00)];
-    let train = [(Send, 0, 100), (Send, 0, 100), (Send, 0, 90), (Train, 1 | 1 << 3, 159), (Train, 1 | 2 << 3, 159)];
+    let batch = [(Send, 0, 100), (Send, 0, 100), (Send, 0, 90), (Train, 1 | 1 << 3, 159), (Train, 1 | 2 << 3, 159)];
     let changes = (0..11).flat_map(|kind| [(Change, kind << 1, kind.into()), (Send, 0, 9), (Carry, 0, 0)]);
     let mut seeds: Vec<Vec<u8>> = vec![
         steps(&exchange),
@@ -50,7 +50,7 @@ fn messages() -> Vec<Vec<u8>> {
         steps(&load),
         steps(&link),
         steps(&forged),
-        steps(&train),
+        steps(&batch),
         steps(&changes.collect::<Vec<_>>()),
     ];
     let raw = Pair::new(0).sent.into_iter().flat_map(|sent| {
@@ -64,25 +64,25 @@ fn messages() -> Vec<Vec<u8>> {
 /// Handshakes in and out of order; counters ahead, behind and at the end; plaintexts of every kind.
 fn insiders() -> Vec<Vec<u8>> {
     let ip = |version: u8| [&[60, version, 0, 0, 40, 0, 20][..], &[0; 53]].concat();
-    let trains = |how: u8, offset: u16, count, garbled| {
+    let batches = |how: u8, offset: u16, count, garbled| {
         let [low, high] = offset.to_le_bytes();
         vec![1, how, low, high, count, garbled]
     };
-    let data = |how, offset| trains(how, offset, 0, 255);
+    let data = |how, offset| batches(how, offset, 0, 255);
     let start = vec![0, 0, 0];
-    let good = [start.clone(), data(16, 0), ip(0x45), data(24, 0), ip(0x60), trains(16, 0, 19, 3), ip(0x45)].concat();
+    let good = [start.clone(), data(16, 0), ip(0x45), data(24, 0), ip(0x60), batches(16, 0, 19, 3), ip(0x45)].concat();
     let window = [start.clone(), data(2, 20_000), vec![0], data(1, 8127), vec![0], data(3, 9000), vec![0]].concat();
     let again = [start, vec![3, 100, 0], vec![0, 0], vec![0, 1], vec![0x40; 12], vec![0, 2, 60, 1]].concat();
     vec![good, window, again]
 }
 
-/// A train with its last packet shorter, on each of three paths; lengths as they come; one packet forged.
+/// A batch with its last packet shorter, on each of three paths; lengths as they come; one packet forged.
 fn batches() -> Vec<Vec<u8>> {
     let message = |how: u8, length: u16| [vec![how], length.to_le_bytes().to_vec()].concat();
-    let train = |path| [vec![path], message(0, 1420).repeat(16), message(0, 100)].concat();
+    let batch = |path| [vec![path], message(0, 1420).repeat(16), message(0, 100)].concat();
     let mixed = (0..30).flat_map(|number| message(number << 3, u16::from(number) * 50));
     let forged = [vec![0], message(0, 64).repeat(7), message(6, 64), vec![3, 0, 1], message(1, 64), vec![20]].concat();
-    vec![train(0), train(1), train(2), [0].into_iter().chain(mixed).collect(), forged]
+    vec![batch(0), batch(1), batch(2), [0].into_iter().chain(mixed).collect(), forged]
 }
 
 fn packets() -> Vec<Vec<u8>> {

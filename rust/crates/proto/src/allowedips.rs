@@ -1,8 +1,8 @@
 //! Allowed IPs: cryptokey routing (section 2), as a path-compressed binary trie.
 //!
-//! A prefix belongs to one peer; the longest prefix that holds an address decides. Addresses of both families are
-//! 128 bits here, IPv4 at the top, each family with its own root. Nodes live in one vector and name each other by
-//! index; the prefixes of one peer form a list through the nodes, in the order in which they were added.
+//! A prefix belongs to one peer; the longest prefix that contains an address decides. Addresses of both families have
+//! 128 bits here, IPv4 at the top, and each family has its own root. Nodes are stored in one vector and refer to each
+//! other by index; the prefixes of one peer form a list through the nodes, in the order in which they were added.
 
 use std::net::IpAddr;
 
@@ -12,7 +12,7 @@ use crate::peerid::PeerId;
 
 const NONE: u32 = u32::MAX;
 
-/// Which peer an address belongs to.
+/// The peers by the addresses that belong to them.
 #[derive(Default)]
 pub(crate) struct AllowedIps {
     nodes: Vec<Node>,
@@ -57,7 +57,7 @@ struct Node {
     next: u32,
 }
 
-/// Bits from the top, and whether they are of IPv6.
+/// Return the bits from the top, and whether they are of IPv6.
 fn key_of(address: IpAddr) -> (u128, bool) {
     match address {
         IpAddr::V4(address) => (u128::from(address.to_bits()) << 96, false),
@@ -86,7 +86,7 @@ impl Node {
 }
 
 impl AllowedIps {
-    /// The peer that `address` belongs to: a destination that goes out, a source that comes in.
+    /// Return the peer that `address` belongs to: an outgoing destination, or an incoming source.
     pub(crate) fn lookup(&self, address: IpAddr) -> Option<PeerId> {
         let (bits, v6) = key_of(address);
         let (mut at, mut found) = (*self.root(v6), None);
@@ -100,7 +100,8 @@ impl AllowedIps {
         found
     }
 
-    /// Gives `prefix`, its host bits cleared, to `peer`, whose list is `lists(peer)`; takes it from whoever had it.
+    /// Assign `prefix`, its host bits cleared, to `peer`, whose list is `lists(peer)`, and remove it from its former
+    /// owner.
     pub(crate) fn add(&mut self, prefix: IpNet, peer: PeerId, lists: &mut impl Lists) {
         let at = self.place(prefix);
         if self.nodes[at as usize].owner == Some(peer) {
@@ -110,7 +111,7 @@ impl AllowedIps {
         self.link(at, peer, lists);
     }
 
-    /// Takes `prefix` away, if it is `peer`'s.
+    /// Remove `prefix` if it belongs to `peer`.
     pub(crate) fn remove(&mut self, prefix: IpNet, peer: PeerId, lists: &mut impl Lists) {
         let ((bits, v6), length) = (key_of(prefix.trunc().addr()), prefix.prefix_len());
         let mut at = *self.root(v6);
@@ -126,7 +127,7 @@ impl AllowedIps {
         }
     }
 
-    /// Takes every prefix of `peer` away.
+    /// Remove every prefix of `peer`.
     pub(crate) fn remove_all(&mut self, peer: PeerId, lists: &mut impl Lists) {
         loop {
             let first = lists.list(peer).first;
@@ -138,7 +139,7 @@ impl AllowedIps {
         }
     }
 
-    /// The prefixes of a list, oldest first.
+    /// Return the prefixes of a list, oldest first.
     pub(crate) fn prefixes(&self, list: List) -> impl Iterator<Item = IpNet> {
         let mut at = list.first;
         std::iter::from_fn(move || {
@@ -153,7 +154,7 @@ impl AllowedIps {
         if v6 { &self.roots.v6 } else { &self.roots.v4 }
     }
 
-    /// The node of exactly `prefix`, made if it is not there.
+    /// Return the node of exactly `prefix`, created if it is missing.
     fn place(&mut self, prefix: IpNet) -> u32 {
         let ((bits, v6), length) = (key_of(prefix.trunc().addr()), prefix.prefix_len());
         let (mut parent, mut at) = (NONE, *self.root(v6));
@@ -192,7 +193,7 @@ impl AllowedIps {
         (self.nodes.len() - 1) as u32
     }
 
-    /// Hangs `child` below `parent`, or at the root.
+    /// Attach `child` to `parent`, or to the root.
     fn attach(&mut self, parent: u32, child: u32, v6: bool) {
         let bits = self.nodes[child as usize].bits;
         self.nodes[child as usize].parent = parent;
@@ -203,7 +204,7 @@ impl AllowedIps {
         }
     }
 
-    /// Takes out `at`, and then its parent, while they neither own nor join anything.
+    /// Remove the node `at`, and then its parents, while they neither own a prefix nor join branches.
     fn prune(&mut self, mut at: u32) {
         while let Some(node) = self.nodes.get(at as usize) {
             let child = match (node.owner, node.children) {
@@ -253,9 +254,9 @@ impl AllowedIps {
     }
 }
 
-/// Where the list heads of the peers are kept.
+/// The storage of the list heads of the peers.
 pub(crate) trait Lists {
-    /// The list of a peer that exists.
+    /// Return the list of an existing peer.
     fn list(&mut self, peer: PeerId) -> &mut List;
 }
 
@@ -273,7 +274,7 @@ mod tests {
         }
     }
 
-    /// Few distinct bits, so that prefixes nest and meet.
+    /// Few distinct bits, so that prefixes nest and collide.
     fn prefixes() -> impl Strategy<Value = IpNet> {
         (any::<bool>(), 0u32..256, 0u8..=8, any::<bool>()).prop_map(|(v6, bits, length, host)| {
             let address: IpAddr = if v6 {

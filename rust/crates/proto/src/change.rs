@@ -1,6 +1,6 @@
-//! What may be asked of an interface: the keys of a UAPI `set`, as values.
+//! Changes of an interface: the keys of a UAPI `set`, as values.
 //!
-//! A change is a delta. What is `None` or empty stays as it is. It is applied whole or not at all.
+//! A change is a delta: what is `None` or empty is kept. It is applied entirely or not at all.
 
 use std::net::SocketAddr;
 
@@ -11,36 +11,36 @@ use crate::key::{PresharedKey, PrivateKey, PublicKey};
 /// One `set` of the UAPI.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InterfaceChange {
-    /// `Some(None)` takes the key away: the interface goes silent.
+    /// `Some(None)` removes the key: the interface stops sending.
     pub private_key: Option<Option<PrivateKey>>,
-    /// UDP port; 0 asks the system for one.
+    /// UDP port; 0 lets the system select one.
     pub listen_port: Option<u16>,
     /// SO_MARK of outgoing datagrams; 0 is none.
     pub fwmark: Option<u32>,
-    /// Removes every peer before `peers` are applied.
+    /// Remove every peer before `peers` are applied.
     pub replace_peers: bool,
-    /// In order; a key may come twice, the later one then changes what the earlier one made.
+    /// In order; a key may occur twice, and the later entry then changes what the earlier one created.
     pub peers: Vec<PeerChange>,
 }
 
-/// What a `set` asks of one peer.
+/// The change of one peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerChange {
-    /// Who.
+    /// The peer.
     pub public_key: PublicKey,
-    /// Takes the peer away; all else is then ignored.
+    /// Remove the peer; all other fields are ignored.
     pub remove: bool,
-    /// Changes a peer that exists, and makes none.
+    /// Change a peer that exists, and create none.
     pub update_only: bool,
-    /// The all-zero key is "none".
+    /// The all-zero key means none.
     pub preshared_key: Option<PresharedKey>,
-    /// Where to send, until the peer is heard from elsewhere.
+    /// Where to send, until the peer sends from another address.
     pub endpoint: Option<SocketAddr>,
     /// Seconds between keepalives of an idle tunnel; 0 is off.
     pub persistent_keepalive_interval: Option<u16>,
-    /// Removes all allowed IPs before `allowed_ips` are applied.
+    /// Remove all allowed IPs before `allowed_ips` are applied.
     pub replace_allowed_ips: bool,
-    /// In order. A prefix belongs to one peer: adding takes it from the peer that had it.
+    /// In order. A prefix belongs to one peer: adding it removes it from its former owner.
     pub allowed_ips: Vec<AllowedIpChange>,
 }
 
@@ -49,12 +49,12 @@ pub struct PeerChange {
 pub enum AllowedIpChange {
     /// `allowed_ip=10.0.0.0/8`
     Add(IpNet),
-    /// `allowed_ip=-10.0.0.0/8`: taken away if this peer has it.
+    /// `allowed_ip=-10.0.0.0/8`: removed if this peer has it.
     Remove(IpNet),
 }
 
 impl PeerChange {
-    /// A change that only names the peer, and so makes it.
+    /// Return a change that only names the peer, and so creates it.
     #[must_use]
     pub fn new(public_key: PublicKey) -> Self {
         Self {

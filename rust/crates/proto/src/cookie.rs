@@ -1,7 +1,7 @@
-//! Denial of service: mac1, mac2 and the cookie (sections 5.3, 5.4.4 and 5.4.7).
+//! Denial of service protection: mac1, mac2 and the cookie (sections 5.3, 5.4.4 and 5.4.7).
 //!
-//! mac1 proves that the sender knows our public key; it is always asked for. mac2 proves that the sender can read what
-//! we send to its address; it is asked for while we are under load, and whoever lacks it is sent a cookie to make it.
+//! mac1 proves that the sender knows our public key; it is always required. mac2 proves that the sender receives what
+//! is sent to its address; it is required under load, and a sender without it gets a cookie to compute it.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -20,23 +20,23 @@ use crate::message::{COOKIE_REPLY_BYTES, CookieReply, Macs, parse_sender};
 const LABEL_MAC1: &[u8] = b"mac1----";
 /// LABEL-COOKIE of section 5.4.
 const LABEL_COOKIE: &[u8] = b"cookie--";
-/// Life of the secret that cookies are made from, and so of a cookie (section 5.4.7).
+/// Lifetime of the secret that cookies are made from, and so of a cookie (section 5.4.7).
 const COOKIE_LIFE: Duration = Duration::from_secs(120);
-/// A cookie is no longer used this long before its end, so that it is still good on arrival.
+/// How long before its end a cookie is no longer used, so that it is still valid on arrival.
 const COOKIE_LATENCY: Duration = Duration::from_secs(5);
 
 /// What the MACs of a message prove of its sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Proof {
-    /// Not even mac1: not for us.
+    /// mac1 is invalid: the message is not for us.
     None,
     /// It knows our public key.
     Mac1,
-    /// It can also read what is sent to its address.
+    /// It also receives what is sent to its address.
     Mac2,
 }
 
-/// The far end's view of a sender: checks MACs, hands out cookies.
+/// The receiver's side: verifies MACs and issues cookies.
 pub(crate) struct Checker {
     mac1_key: Hash,
     cookie_key: Hash,
@@ -45,7 +45,7 @@ pub(crate) struct Checker {
 }
 
 impl Checker {
-    /// For messages to the holder of `public`.
+    /// Create a checker for messages to the holder of `public`.
     pub(crate) fn new(public: &PublicKey) -> Self {
         Self {
             mac1_key: hash(LABEL_MAC1, public.as_bytes()),
@@ -55,7 +55,7 @@ impl Checker {
         }
     }
 
-    /// Checks the MACs of a handshake message that came from `source`.
+    /// Verify the MACs of a handshake message from `source`.
     pub(crate) fn check(&self, message: &[u8], source: SocketAddr, boot: Duration) -> Proof {
         let Some(macs) = Macs::of(message) else { return Proof::None };
         if !equal(&mac(&self.mac1_key, macs.before_mac1), macs.mac1) {
@@ -67,7 +67,7 @@ impl Checker {
         if equal(&mac(&self.cookie_of(source), macs.before_mac2), macs.mac2) { Proof::Mac2 } else { Proof::Mac1 }
     }
 
-    /// The answer to `message`: a cookie that only its sender's address and its own mac1 can open (section 5.4.7).
+    /// Return the reply to `message`: a cookie bound to its sender's address and its own mac1 (section 5.4.7).
     pub(crate) fn reply(
         &mut self,
         message: &[u8],
@@ -91,12 +91,12 @@ impl Checker {
         Some(CookieReply { receiver: parse_sender(message)?, nonce, cookie }.encode())
     }
 
-    /// A secret past its life made cookies that are past theirs.
+    /// Return whether the secret has expired, and with it the cookies made from it.
     fn secret_is_old(&self, boot: Duration) -> bool {
         self.secret_born.is_none_or(|born| boot >= born + COOKIE_LIFE)
     }
 
-    /// The cookie of an address and port: Mac(secret, address).
+    /// Return the cookie of an address and port: Mac(secret, address).
     fn cookie_of(&self, source: SocketAddr) -> Mac {
         let mut address = [0; 18];
         match source.ip() {
@@ -108,17 +108,17 @@ impl Checker {
     }
 }
 
-/// The near end's view of a far one: puts MACs on messages to it, keeps its cookie.
+/// The sender's side: adds MACs to messages, and keeps the receiver's cookie.
 pub(crate) struct Adder {
     mac1_key: Hash,
     cookie_key: Hash,
-    /// mac1 of the last message, which a cookie for it is bound to.
+    /// mac1 of the last message, to which a cookie for it is bound.
     last_mac1: Option<Mac>,
     cookie: Option<(Zeroizing<Mac>, Duration)>,
 }
 
 impl Adder {
-    /// For messages to the holder of `public`.
+    /// Create an adder for messages to the holder of `public`.
     pub(crate) fn new(public: &PublicKey) -> Self {
         Self {
             mac1_key: hash(LABEL_MAC1, public.as_bytes()),
@@ -128,7 +128,7 @@ impl Adder {
         }
     }
 
-    /// Fills the two MACs of a handshake message (section 5.4.4); mac2 stays zero without a fresh cookie.
+    /// Fill in the two MACs of a handshake message (section 5.4.4); mac2 stays zero without a fresh cookie.
     pub(crate) fn add(&mut self, message: &mut [u8], boot: Duration) {
         let Some(mac1_at) = message.len().checked_sub(2 * MAC_BYTES) else { return };
         let mac2_at = mac1_at + MAC_BYTES;
@@ -142,7 +142,7 @@ impl Adder {
         }
     }
 
-    /// Takes the cookie of a reply, if it answers the last message; a message takes one cookie (section 6.6).
+    /// Accept the cookie of a reply to the last message; a message accepts one cookie (section 6.6).
     pub(crate) fn receive(&mut self, reply: &CookieReply, boot: Duration) -> bool {
         let Some(mac1) = self.last_mac1 else { return false };
         let (text, tag) = reply.cookie.split_at(MAC_BYTES);

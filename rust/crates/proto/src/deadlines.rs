@@ -1,4 +1,4 @@
-//! What an interface does when time passes (section 6).
+//! What an interface does when a deadline expires (section 6).
 
 use std::time::Duration;
 
@@ -8,19 +8,19 @@ use crate::peerid::PeerId;
 use crate::timers::Due;
 
 impl Interface {
-    /// When [`Interface::on_deadline`] is to be called next, as a time of [`Now::boot`]. It may be early, never late.
+    /// Return the next call of [`Interface::on_deadline`] as a time of [`Now::boot`]. It may be early, never late.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Duration> {
         self.schedule.next()
     }
 
-    /// Does what is due.
+    /// Process the expired deadlines.
     pub fn on_deadline(&mut self, now: Now) {
         while let Some(id) = self.schedule.take_due(now.boot) {
             let Some(peer) = self.peers.get_mut(id) else { continue };
             peer.scheduled = None;
             while let Some(due) = self.peers.get_mut(id).and_then(|peer| peer.timers.take_due(now.boot)) {
-                self.carry_out(id, due, now);
+                self.handle(id, due, now);
             }
             if let Some(peer) = self.peers.get_mut(id) {
                 self.schedule.note(id, peer);
@@ -28,7 +28,7 @@ impl Interface {
         }
     }
 
-    fn carry_out(&mut self, id: PeerId, due: Due, now: Now) {
+    fn handle(&mut self, id: PeerId, due: Due, now: Now) {
         match due {
             Due::RetryHandshake => {
                 self.forget_source(id);

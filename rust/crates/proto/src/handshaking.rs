@@ -1,4 +1,4 @@
-//! Handshakes of an interface: which messages are worked on, whom they bind, what answers them (sections 5.3, 5.4, 6).
+//! Handshakes of an interface: processing, responses and limits (sections 5.3, 5.4, 6).
 
 use std::time::Duration;
 
@@ -14,13 +14,14 @@ use crate::peers::Peer;
 use crate::session::Session;
 use crate::timestamp::Timestamp;
 
-/// Initiations of one peer are taken at most 50 times a second.
+/// At most 50 initiations per second of one peer are accepted.
 const MIN_INITIATION_INTERVAL: Duration = Duration::from_millis(20);
-/// A move is told at most once in this time: whoever brings packets by two ways in turn moves a peer with each of them.
+/// The minimum time between two events of a move: packets that alternate between two paths move a peer with each of
+/// them.
 const MOVE_EVENT_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Interface {
-    /// An initiation or a response came in: it waits its turn, or is answered with a cookie (section 5.3).
+    /// Queue an initiation or a response, or reply with a cookie (section 5.3).
     pub(crate) fn receive_handshake(&mut self, from: Endpoint, message: &[u8], now: Now) {
         let Some((_, checker)) = &mut self.local else { return };
         let high = self.load.is_high(now.boot);
@@ -40,7 +41,7 @@ impl Interface {
         }
     }
 
-    /// Works off at most `most` handshake messages of those that wait to be taken, and as many of those to be sent.
+    /// Process at most `most` queued handshake messages, and send as many pending initiations.
     pub fn process_handshakes(&mut self, most: usize, now: Now) {
         self.load.renew_budget();
         for _ in 0..most {
@@ -62,13 +63,13 @@ impl Interface {
         }
     }
 
-    /// Whether handshake messages wait to be taken or sent.
+    /// Return whether handshake messages wait to be processed or sent.
     #[must_use]
     pub fn has_pending_handshakes(&self) -> bool {
         !self.load.is_empty() || !self.to_initiate.is_empty()
     }
 
-    /// An initiation: answered, and the session pending (section 5.4.3). `None` if it is refused.
+    /// Accept an initiation, respond, and keep the session pending (section 5.4.3). `None` if it is rejected.
     fn receive_initiation(&mut self, from: Endpoint, message: &[u8], now: Now) -> Option<()> {
         let (local, _) = self.local.as_ref()?;
         let opened = Opened::new(local, Initiation::parse(message)?)?;
@@ -105,7 +106,7 @@ impl Interface {
         Some(())
     }
 
-    /// A response: the session stands, and is shown to stand by a packet (section 5.4.3). `None` if it is refused.
+    /// Accept a response, use the session, and confirm it by a packet (section 5.4.3). `None` if it is rejected.
     fn receive_response(&mut self, from: Endpoint, message: &[u8], now: Now) -> Option<()> {
         let (local, _) = self.local.as_ref()?;
         let response = Response::parse(message)?;
@@ -124,7 +125,7 @@ impl Interface {
         Some(())
     }
 
-    /// A cookie: kept for the next message to this peer, which is not hurried (section 6.6).
+    /// Keep a cookie for the next message to this peer, which is not sent earlier (section 6.6).
     pub(crate) fn receive_cookie(&mut self, message: &[u8], now: Now) {
         let taken = CookieReply::parse(message).is_some_and(|reply| {
             let id = self.peers.indices.owner(reply.receiver);
@@ -134,8 +135,8 @@ impl Interface {
         self.drops.invalid_handshake += u64::from(!taken);
     }
 
-    /// Asks for an initiation, unless one was sent within 5 s (section 5.4.2); it is made when handshakes are worked off. A
-    /// retry goes on with the attempts begun.
+    /// Request an initiation, unless one was sent within 5 s (section 5.4.2); it is created by
+    /// [`Self::process_handshakes`]. A retry continues the current attempts.
     pub(crate) fn initiate(&mut self, id: PeerId, retry: bool, now: Now) {
         let Some(peer) = self.peers.get_mut(id).filter(|_| self.up && self.local.is_some()) else { return };
         if !retry {
@@ -147,7 +148,7 @@ impl Interface {
         }
     }
 
-    /// Sends an initiation (section 5.4.2), if the peer is still there to be called.
+    /// Send an initiation (section 5.4.2), if the peer still exists.
     fn send_initiation(&mut self, id: PeerId, now: Now) {
         let Some(peer) = self.peers.get_mut(id).filter(|peer| peer.awaits_initiation) else { return };
         peer.awaits_initiation = false;
@@ -173,8 +174,8 @@ impl Interface {
         self.dispatch(id, datagram.into());
     }
 
-    /// The far end has shown that it holds the session's keys. An initiation of ours that is still under way is void: its
-    /// answer could come at any time and would move the peer to wherever it came from.
+    /// Complete a handshake: the peer has proven that it holds the keys. A pending initiation of ours becomes void,
+    /// since its response could arrive at any time and would move the peer to the address it came from.
     pub(crate) fn handshake_completed(&mut self, id: PeerId, now: Now) {
         let Some((peer, indices)) = self.peers.with_indices(id) else { return };
         indices.release_initiated(peer);
@@ -183,7 +184,7 @@ impl Interface {
         self.events.push_back(Event::HandshakeCompleted { peer: peer.public_key });
     }
 
-    /// An authentic message came from `from`: that is where the peer is (section 2.1).
+    /// Record that an authentic message came from `from`: that is the endpoint of the peer (section 2.1).
     pub(crate) fn note_endpoint(&mut self, id: PeerId, from: Endpoint, now: Now) {
         let Some(peer) = self.peers.get_mut(id) else { return };
         let moved = follow(peer, from, now.boot);
@@ -192,7 +193,7 @@ impl Interface {
         self.schedule.note(id, peer);
     }
 
-    /// Queues a handshake message to a peer.
+    /// Queue a handshake message to a peer.
     fn dispatch(&mut self, id: PeerId, datagram: Vec<u8>) {
         let Some(peer) = self.peers.get_mut(id) else { return };
         let Some(endpoint) = peer.endpoint else { return };
@@ -202,8 +203,8 @@ impl Interface {
     }
 }
 
-/// The event, if the peer was elsewhere and that is to be told.
-fn follow(peer: &mut Peer, from: Endpoint, boot: Duration) -> Option<Event> {
+/// Return the event of a move, if the peer had another address and the event is due.
+fn move_event(peer: &mut Peer, from: Endpoint, boot: Duration) -> Option<Event> {
     let before = peer.endpoint.replace(from).map(|endpoint| endpoint.remote);
     let quiet = peer.last_move_event.is_none_or(|last| boot >= last + MOVE_EVENT_INTERVAL);
     if before == Some(from.remote) || !quiet {

@@ -7,22 +7,22 @@ use blake2::{Blake2s256, Blake2sMac, Digest};
 use hmac::SimpleHmac;
 pub(crate) use keymem::Secret;
 
-/// Octets of a hash and of a symmetric key.
+/// Size of a hash and of a symmetric key.
 pub(crate) const HASH_BYTES: usize = 32;
-/// Octets of a message authentication code.
+/// Size of a message authentication code.
 pub(crate) const MAC_BYTES: usize = 16;
-/// Octets that AEAD adds.
+/// Size of the AEAD tag.
 pub(crate) const TAG_BYTES: usize = 16;
 
 pub(crate) type Hash = [u8; HASH_BYTES];
 pub(crate) type Mac = [u8; MAC_BYTES];
 
-/// Hash(a || b).
+/// Compute Hash(a || b).
 pub(crate) fn hash(a: &[u8], b: &[u8]) -> Hash {
     Blake2s256::new().chain_update(a).chain_update(b).finalize().into()
 }
 
-/// Mac(key, input): keyed BLAKE2s with 16 octets of output. The key is at most 32 octets.
+/// Compute Mac(key, input): keyed BLAKE2s with 16 octets of output. The key has at most 32 octets.
 pub(crate) fn mac(key: &[u8], input: &[u8]) -> Mac {
     match Blake2sMac::<U16>::new_from_slice(key) {
         Ok(mac) => mac.chain_update(input).finalize().into_bytes().into(),
@@ -37,7 +37,7 @@ fn hmac(key: &[u8], a: &[u8], b: &[u8]) -> Secret {
     }
 }
 
-/// Kdf_n(key, input): the HKDF of RFC 5869 with n outputs.
+/// Compute Kdf_n(key, input): the HKDF of RFC 5869 with n outputs.
 pub(crate) fn kdf<const N: usize>(key: &Hash, input: &[u8]) -> [Secret; N] {
     let extracted = hmac(key, input, &[]);
     let mut outputs = std::array::from_fn(|_| Secret::default());
@@ -49,14 +49,14 @@ pub(crate) fn kdf<const N: usize>(key: &Hash, input: &[u8]) -> [Secret; N] {
     outputs
 }
 
-/// Aead(key, counter, plaintext, associated), in place. The last 16 octets of `text` are room for the tag.
+/// Compute Aead(key, counter, plaintext, associated) in place. The last 16 octets of `text` are space for the tag.
 pub(crate) fn seal_in_place(key: &Key, counter: u64, associated: &[u8], text: &mut [u8]) {
     if let Some(packet) = Packet::numbered(key, counter, text) {
         aead::seal(Packet { associated, ..packet });
     }
 }
 
-/// Opens in place; the plaintext is all but the last 16 octets. `None`, and `text` is void, if it is not authentic.
+/// Open in place; the plaintext is all but the last 16 octets. `None`, and `text` is undefined, if it is not authentic.
 pub(crate) fn open_in_place<'a>(
     key: &Key,
     counter: u64,

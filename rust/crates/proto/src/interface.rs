@@ -1,13 +1,14 @@
-//! A WireGuard interface as a machine: datagrams, packets, changes and time go in, datagrams and events come out.
+//! A WireGuard interface as a sans-I/O state machine: datagrams, packets, changes and time go in, datagrams and events
+//! come out.
 //!
-//! It holds all rules of the protocol and does no I/O. The shell round it moves octets:
+//! It implements all rules of the protocol and does no I/O. The caller moves the octets:
 //!
-//! | the shell has | it calls | and then |
+//! | the caller has | it calls | and then |
 //! |---|---|---|
 //! | a packet from the TUN | [`Interface::route`], [`Interface::seal`] | sends the sealed datagrams |
-//! | datagrams from the socket | [`Interface::receive_batch`] | writes the packets in remote to the TUN |
-//! | a turn to spare | [`Interface::process_handshakes`] | |
-//! | a passed deadline | [`Interface::on_deadline`] | |
+//! | datagrams from the socket | [`Interface::receive_batch`] | writes the packets in them to the TUN |
+//! | an iteration of its loop | [`Interface::process_handshakes`] | |
+//! | an expired deadline | [`Interface::on_deadline`] | |
 //! | done any of these | [`Interface::take_outgoing`], [`Interface::take_event`] | asks [`Interface::next_deadline`] |
 
 use std::collections::VecDeque;
@@ -31,37 +32,37 @@ use crate::schedule::Schedule;
 use crate::status::{Drops, InterfaceStatus, PeerStatus};
 use crate::timestamp::Timestamp;
 
-/// A datagram that the machine itself wants sent: a handshake, a keepalive, or a packet that had to wait for one.
+/// A datagram produced by the protocol itself: a handshake, a keepalive, or a packet that had to wait for one.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Outgoing {
-    /// Whom it is for; `None` for a cookie, whose taker is not known.
+    /// The receiver; `None` for a cookie reply, whose receiver is not known.
     pub peer: Option<PeerId>,
-    /// Where to.
+    /// The destination.
     pub endpoint: Endpoint,
     /// The octets.
     pub datagram: Vec<u8>,
 }
 
-/// What happened that somebody may want to know.
+/// An event of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
-    /// A session stands, and the peer has shown that it holds its keys.
+    /// A session is established, and the peer has proven that it holds the keys.
     HandshakeCompleted {
-        /// With whom.
+        /// The peer.
         peer: PublicKey,
     },
-    /// No answer in 90 seconds of tries; packets that waited are lost. The next packet starts anew.
+    /// No answer in 90 seconds of retries; staged packets are lost. The next packet starts a new attempt.
     HandshakeGaveUp {
-        /// From whom.
+        /// The peer.
         peer: PublicKey,
     },
-    /// The peer was heard from another address (section 2.1). Told once a second at most; the status knows the latest.
+    /// The peer has sent from a new address (section 2.1). Reported at most once a second; the status has the latest.
     EndpointMoved {
-        /// Who.
+        /// The peer.
         peer: PublicKey,
-        /// Where it was, if that was known.
+        /// The former address, if it was known.
         from: Option<SocketAddr>,
-        /// Where it is.
+        /// The new address.
         to: SocketAddr,
     },
 }
@@ -73,25 +74,25 @@ pub struct Interface {
     pub(crate) allowed_ips: AllowedIps,
     pub(crate) load: Load,
     pub(crate) schedule: Schedule,
-    /// Peers to whom an initiation is to be sent.
+    /// Peers to which an initiation is to be sent.
     pub(crate) to_initiate: VecDeque<PeerId>,
-    /// The greatest timestamp sent to anybody: a peer that is removed and made again gets greater ones.
+    /// The greatest timestamp sent to any peer: a peer that is removed and added again gets greater ones.
     pub(crate) greatest_timestamp: Timestamp,
-    /// Peers whose source address is in doubt.
+    /// Peers whose source address is to be validated again.
     pub(crate) invalidated: VecDeque<PeerId>,
     pub(crate) random: Box<dyn Random>,
     pub(crate) aead: Aead,
     pub(crate) outgoing: VecDeque<Outgoing>,
     pub(crate) events: VecDeque<Event>,
     pub(crate) drops: Drops,
-    /// Where the packets of the train received last are; kept for its room.
+    /// The positions of the packets of the last received batch; kept to reuse its memory.
     pub(crate) delivered: Vec<Range<usize>>,
     pub(crate) up: bool,
     pub(crate) mtu: usize,
 }
 
 impl Interface {
-    /// An interface without key or peer, down.
+    /// Create an interface without key or peer, down.
     #[must_use]
     pub fn new(random: Box<dyn Random>) -> Self {
         Self {
@@ -114,12 +115,12 @@ impl Interface {
         }
     }
 
-    /// Seals and opens data on this path from now on; all give the same octets. The start is the fastest.
+    /// Set the AEAD implementation to use from now on; all give the same octets. The default is the fastest.
     pub fn set_aead(&mut self, aead: Aead) {
         self.aead = aead;
     }
 
-    /// Carries out a change; `listen_port` and `fwmark` are the shell's. A peer with our own key is passed over.
+    /// Apply a change, except `listen_port` and `fwmark`, which are the caller's. A peer with our own key is ignored.
     pub fn apply(&mut self, change: &InterfaceChange, now: Now) {
         if change.replace_peers {
             self.peers.ids().for_each(|id| self.remove_peer(id));
@@ -205,7 +206,7 @@ impl Interface {
         self.peers.remove(id);
     }
 
-    /// The link came up: what waits is sent, and peers with a persistent keepalive are spoken to at once.
+    /// Set the interface up: send staged packets, and a keepalive to peers with a persistent keepalive.
     pub fn set_up(&mut self, now: Now) {
         self.up = true;
         for id in self.peers.ids() {
@@ -216,7 +217,7 @@ impl Interface {
         }
     }
 
-    /// The link went down: sessions, handshakes and waiting packets are dropped.
+    /// Set the interface down: drop sessions, handshakes and staged packets.
     pub fn set_down(&mut self) {
         self.up = false;
         self.load.clear();
@@ -231,12 +232,12 @@ impl Interface {
         }
     }
 
-    /// The greatest packet that the link carries, in octets; bounds the padding.
+    /// Set the MTU of the link, in octets; it limits the padding.
     pub fn set_mtu(&mut self, mtu: usize) {
         self.mtu = mtu;
     }
 
-    /// State of this moment; `listen_port` and `fwmark` are the shell's to fill in.
+    /// Return the current state; the caller fills in `listen_port` and `fwmark`.
     #[must_use]
     pub fn status(&self) -> InterfaceStatus {
         let peers = self.peers.in_order().into_iter().map(|peer| PeerStatus {
@@ -259,40 +260,40 @@ impl Interface {
         }
     }
 
-    /// The next datagram that the machine wants sent.
+    /// Return the next outgoing datagram.
     pub fn take_outgoing(&mut self) -> Option<Outgoing> {
         self.outgoing.pop_front()
     }
 
-    /// The next event.
+    /// Return the next event.
     pub fn take_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
 
-    /// Lets answers to `peer` leave from any address, as after the one it wrote to has gone.
+    /// Let routing select the source address of replies to `peer`, as after the former one was removed.
     pub fn forget_source(&mut self, peer: PeerId) {
         if let Some(endpoint) = self.peers.get_mut(peer).and_then(|peer| peer.endpoint.as_mut()) {
             endpoint.local = None;
         }
     }
 
-    /// Lets answers to everybody leave from any address, as after a change of port.
+    /// Let routing select the source address of replies to every peer, as after a change of port.
     pub fn forget_sources(&mut self) {
         self.peers.ids().for_each(|id| self.forget_source(id));
     }
 
-    /// Puts every source address in doubt, as after a change of routes.
+    /// Mark every source address for validation, as after a change of routes.
     pub fn invalidate_sources(&mut self) {
         self.invalidated = self.peers.ids().collect();
     }
 
-    /// Whether a source address is in doubt.
+    /// Return whether a source address is to be validated.
     #[must_use]
     pub fn has_invalidated_sources(&self) -> bool {
         !self.invalidated.is_empty()
     }
 
-    /// Of the source addresses in doubt, asks `keep` about at most `most` and forgets those for which it is false.
+    /// Validate at most `most` of the marked source addresses: forget those for which `keep` returns false.
     pub fn revalidate_sources(&mut self, most: usize, mut keep: impl FnMut(&Endpoint) -> bool) {
         let mut asked = 0;
         while asked < most

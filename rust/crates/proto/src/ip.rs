@@ -1,11 +1,11 @@
-//! The little of IP (RFC 791, RFC 8200) that a tunnel must read: versions, lengths, addresses.
+//! The part of IP (RFC 791, RFC 8200) that a tunnel reads: versions, lengths, addresses.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 const IPV4_HEADER: usize = 20;
 const IPV6_HEADER: usize = 40;
 
-/// Where a packet goes; `None` if it is no IP packet.
+/// Return the destination of a packet; `None` if it is not an IP packet.
 pub(crate) fn destination(packet: &[u8]) -> Option<IpAddr> {
     match packet.first()? >> 4 {
         4 if packet.len() >= IPV4_HEADER => v4(packet, 16),
@@ -14,7 +14,7 @@ pub(crate) fn destination(packet: &[u8]) -> Option<IpAddr> {
     }
 }
 
-/// Where a packet came from, and its length without the padding behind it; `None` if it is no IP packet or is cut short.
+/// Return the source of a packet and its length without padding; `None` if it is not an IP packet or is truncated.
 pub(crate) fn source_and_length(packet: &[u8]) -> Option<(IpAddr, usize)> {
     let (source, length) = match packet.first()? >> 4 {
         4 if packet.len() >= IPV4_HEADER => (v4(packet, 12)?, short(packet, 2)),

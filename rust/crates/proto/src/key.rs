@@ -1,7 +1,8 @@
-//! The three kinds of key that a person handles, as `wg genkey`, `wg pubkey` and `wg genpsk` make remote.
+//! The three kinds of key that users handle, as created by `wg genkey`, `wg pubkey` and `wg genpsk`.
 //!
-//! Secrets lie in key memory (`keymem`), are wiped when dropped and never shown: `Debug` prints the kind only. Their text form is the
-//! 44 base64 characters of wg(8), decoded and encoded without branches or look-ups on the secret.
+//! Secrets are stored in key memory (`keymem`), wiped when dropped, and never shown: `Debug` prints only the kind.
+//! Their text form is the 44 base64 characters of wg(8), decoded and encoded without branches or table look-ups on the
+//! secret.
 
 use std::fmt;
 
@@ -10,12 +11,12 @@ use subtle::{Choice, ConditionallySelectable, ConstantTimeEq, ConstantTimeGreate
 use x25519_dalek::{PublicKey as X25519Public, StaticSecret};
 use zeroize::Zeroizing;
 
-/// Octets in a key of any kind.
+/// Size of a key of any kind.
 pub const KEY_BYTES: usize = 32;
 /// Characters of a key in base64: 43 and one `=`.
 pub const KEY_BASE64: usize = 44;
 
-/// A text that is no key, told without repeating any of it.
+/// A text that is not a key. The error repeats none of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// Not 44 characters.
@@ -29,11 +30,11 @@ pub enum KeyError {
     NotHex,
 }
 
-/// A Curve25519 private key, clamped as RFC 7748 section 5 says.
+/// A Curve25519 private key, clamped as in RFC 7748, section 5.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PrivateKey(Secret);
 
-/// A Curve25519 public key: who a peer is.
+/// A Curve25519 public key, which identifies a peer.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PublicKey([u8; KEY_BYTES]);
 
@@ -41,17 +42,17 @@ pub struct PublicKey([u8; KEY_BYTES]);
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct PresharedKey(Option<Secret>);
 
-/// What the lack of a preshared key is in a handshake.
+/// The value mixed into a handshake without a preshared key.
 const NO_PRESHARED_KEY: [u8; KEY_BYTES] = [0; KEY_BYTES];
 
 impl PrivateKey {
-    /// Takes 32 random octets and clamps them.
+    /// Take 32 random octets and clamp them.
     #[must_use]
     pub fn from_bytes(mut bytes: [u8; KEY_BYTES]) -> Self {
         Self::of(Secret::take(&mut bytes))
     }
 
-    /// Has 32 random octets written to where the key is to lie, and clamps them.
+    /// Let `fill` write 32 random octets to the memory of the key, and clamp them.
     #[must_use]
     pub fn filled(fill: impl FnOnce(&mut [u8; KEY_BYTES])) -> Self {
         let mut secret = Secret::default();
@@ -59,26 +60,26 @@ impl PrivateKey {
         Self::of(secret)
     }
 
-    /// Clamps.
+    /// Clamp the octets.
     fn of(mut secret: Secret) -> Self {
         secret[0] &= 248;
         secret[31] = (secret[31] & 127) | 64;
         Self(secret)
     }
 
-    /// The public half.
+    /// Return the public key.
     #[must_use]
     pub fn public_key(&self) -> PublicKey {
         with_wiped_stack(|| PublicKey(X25519Public::from(&StaticSecret::from(*self.0)).to_bytes()))
     }
 
-    /// The 32 octets.
+    /// Return the 32 octets.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; KEY_BYTES] {
         &self.0
     }
 
-    /// X25519 (RFC 7748). `None` for a low-order point, whose result is all zero.
+    /// Compute X25519 (RFC 7748). `None` for a low-order point, whose result is all zero.
     #[must_use]
     pub(crate) fn agree(&self, their: &PublicKey) -> Option<Secret> {
         with_wiped_stack(|| {
@@ -91,15 +92,15 @@ impl PrivateKey {
 macro_rules! key_text {
     ($kind:ident) => {
         impl $kind {
-            /// Parses the 44 base64 characters of wg(8), with no surrounding white space.
+            /// Parse the 44 base64 characters of wg(8), with no surrounding white space.
             ///
             /// # Errors
-            /// [`KeyError`]; it holds nothing of the text but its length.
+            /// [`KeyError`]; of the text it contains only the length.
             pub fn from_base64(text: &str) -> Result<Self, KeyError> {
                 decode_base64(text.as_bytes()).map(Self::of)
             }
 
-            /// Parses 64 lower-case hexadecimal characters, the form of the UAPI.
+            /// Parse 64 lower-case hexadecimal characters, the form of the UAPI.
             ///
             /// # Errors
             /// [`KeyError::NotHex`].
@@ -107,13 +108,13 @@ macro_rules! key_text {
                 decode_hex(text.as_bytes()).map(Self::of)
             }
 
-            /// The 44 base64 characters of wg(8); wiped when dropped.
+            /// Return the 44 base64 characters of wg(8), zeroized when dropped.
             #[must_use]
             pub fn to_base64(&self) -> Zeroizing<String> {
                 encode_base64(self.as_bytes())
             }
 
-            /// 64 lower-case hexadecimal characters; wiped when dropped.
+            /// Return 64 lower-case hexadecimal characters, zeroized when dropped.
             #[must_use]
             pub fn to_hex(&self) -> Zeroizing<String> {
                 encode_hex(self.as_bytes())
@@ -126,13 +127,13 @@ key_text!(PublicKey);
 key_text!(PresharedKey);
 
 impl PublicKey {
-    /// Any 32 octets name a public key; low-order points are refused when they are used.
+    /// Take any 32 octets; low-order points are rejected when they are used.
     #[must_use]
     pub fn from_bytes(bytes: [u8; KEY_BYTES]) -> Self {
         Self(bytes)
     }
 
-    /// The 32 octets.
+    /// Return the 32 octets.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; KEY_BYTES] {
         &self.0
@@ -144,13 +145,13 @@ impl PublicKey {
 }
 
 impl PresharedKey {
-    /// Any 32 octets.
+    /// Take any 32 octets.
     #[must_use]
     pub fn from_bytes(mut bytes: [u8; KEY_BYTES]) -> Self {
         Self::of(Secret::take(&mut bytes))
     }
 
-    /// Has 32 octets written to where the key is to lie.
+    /// Let `fill` write 32 octets to the memory of the key.
     #[must_use]
     pub fn filled(fill: impl FnOnce(&mut [u8; KEY_BYTES])) -> Self {
         let mut secret = Secret::default();
@@ -158,19 +159,19 @@ impl PresharedKey {
         Self::of(secret)
     }
 
-    /// Whether there is a key is no secret: it takes no room where there is none.
+    /// Whether there is a key is not secret: the absence of one takes no memory.
     fn of(secret: Secret) -> Self {
         let none: bool = secret.ct_eq(&NO_PRESHARED_KEY).into();
         Self((!none).then_some(secret))
     }
 
-    /// The 32 octets.
+    /// Return the 32 octets.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; KEY_BYTES] {
         self.0.as_deref().unwrap_or(&NO_PRESHARED_KEY)
     }
 
-    /// True for the all-zero key, which means "none".
+    /// Return true for the all-zero key, which means none.
     #[must_use]
     pub fn is_none(&self) -> bool {
         self.0.is_none()
@@ -178,14 +179,14 @@ impl PresharedKey {
 }
 
 impl From<&[u8; KEY_BYTES]> for PrivateKey {
-    /// Copies random octets to where the key is to lie, and clamps them there.
+    /// Copy random octets to the memory of the key, and clamp them there.
     fn from(octets: &[u8; KEY_BYTES]) -> Self {
         Self::of(Secret::from(octets))
     }
 }
 
 impl From<&[u8; KEY_BYTES]> for PresharedKey {
-    /// Copies octets to where the key is to lie.
+    /// Copy octets to the memory of the key.
     fn from(octets: &[u8; KEY_BYTES]) -> Self {
         Self::of(Secret::from(octets))
     }
@@ -212,12 +213,12 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// `low <= value <= high`, without a branch.
+/// Return `low <= value <= high`, without a branch.
 fn within(value: u8, low: u8, high: u8) -> Choice {
     !value.ct_lt(&low) & !value.ct_gt(&high)
 }
 
-/// The base64 digit of six bits, by arithmetic alone.
+/// Return the base64 digit of six bits, by arithmetic only.
 fn base64_digit(six: u8) -> u8 {
     let mut digit = six.wrapping_add(b'A');
     digit.conditional_assign(&six.wrapping_sub(26).wrapping_add(b'a'), within(six, 26, 51));
@@ -227,7 +228,7 @@ fn base64_digit(six: u8) -> u8 {
     digit
 }
 
-/// The six bits of a base64 digit, and whether it is one.
+/// Return the six bits of a base64 digit, and whether it is one.
 fn base64_value(digit: u8) -> (u8, Choice) {
     let kinds = [
         (within(digit, b'A', b'Z'), digit.wrapping_sub(b'A')),
@@ -266,7 +267,7 @@ fn decode_base64(text: &[u8]) -> Result<Secret, KeyError> {
             word = word << 6 | u32::from(six);
             good &= known;
         }
-        // The last three digits carry 18 bits for 16: the two left over must be zero, or two texts would name one key.
+        // The last three digits carry 18 bits for 16: the two spare ones must be zero, or two texts would name one key.
         let spare = 6 * digits.len() - 8 * out.len();
         good &= (word & ((1 << spare) - 1)).ct_eq(&0);
         word >>= spare;

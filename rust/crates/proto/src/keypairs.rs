@@ -1,17 +1,17 @@
-//! The sessions of one peer, so that a new one takes over with no packet lost (section 6.3).
+//! The sessions of one peer, so that a new one replaces the old one without loss of packets (section 6.3).
 //!
-//! The initiator uses a session from the moment it has derived it. The responder waits: only the first packet under it
-//! shows that the initiator has derived it too. What was under way with the old session still arrives.
+//! The initiator uses a session as soon as it is derived. The responder waits for the first packet of the session,
+//! which shows that the initiator has derived it too. Packets in flight of the old session are still accepted.
 
 use std::time::Duration;
 
 use crate::session::Session;
 
-/// Sessions kept that were in use before the current one. Three, for when both sides start at the same moment: then each
-/// sends under a session of its own, two new ones displace these two, and packets of all are still under way.
+/// Previous sessions that are kept. Three, for when both sides start at the same moment: then each sends with a session
+/// of its own, two new ones replace these two, and packets of all are still in flight.
 const PREVIOUS: usize = 3;
 
-/// At most five sessions; two in the usual case. Expired ones go when others come.
+/// At most five sessions; usually two. Expired ones are removed when others are added.
 #[derive(Default)]
 pub(crate) struct Keypairs {
     current: Option<Box<Session>>,
@@ -22,25 +22,25 @@ pub(crate) struct Keypairs {
 }
 
 impl Keypairs {
-    /// Takes in a session that we began: it is used from now on. Local indices that are no longer in use go to `retired`.
+    /// Add a session that we started: it is used from now on. Local indices that are no longer in use go to `retired`.
     pub(crate) fn add_as_initiator(&mut self, session: Session, retired: &mut impl FnMut(u32)) {
         let boot = session.born();
         let old = self.current.replace(Box::new(session));
         self.demote(old, retired);
-        // Both sides began at once: the far end sends under the one that it began.
+        // Both sides started at once: the peer sends with the session that it started.
         let pending = self.next.take();
         self.demote(pending, retired);
         self.retire_expired(boot, retired);
     }
 
-    /// Takes in a session that the far end began: it is used once confirmed.
+    /// Add a session that the peer started: it is used once confirmed.
     pub(crate) fn add_as_responder(&mut self, session: Session, retired: &mut impl FnMut(u32)) {
         let boot = session.born();
         retire(self.next.replace(Box::new(session)), retired);
         self.retire_expired(boot, retired);
     }
 
-    /// A previous session that can open nothing any more has no reason to keep its keys.
+    /// Drop the previous sessions that can open nothing any more.
     fn retire_expired(&mut self, boot: Duration, retired: &mut impl FnMut(u32)) {
         for slot in &mut self.previous {
             if slot.as_ref().is_some_and(|session| session.expired(boot)) {
@@ -56,17 +56,17 @@ impl Keypairs {
         }
     }
 
-    /// The session to send `packets` with at `boot`.
+    /// Return the session to send `packets` with at `boot`.
     pub(crate) fn sending(&mut self, packets: u64, boot: Duration) -> Option<&mut Session> {
         self.current.as_deref_mut().filter(|session| session.may_send(packets, boot))
     }
 
-    /// The session that is sent with, be it still good or not.
+    /// Return the session that is sent with, even if it has expired.
     pub(crate) fn current(&self) -> Option<&Session> {
         self.current.as_deref()
     }
 
-    /// The session that a packet with this index is of.
+    /// Return the session of a packet with this index.
     pub(crate) fn by_index(&mut self, index: u32) -> Option<&mut Session> {
         [&mut self.current, &mut self.next]
             .into_iter()
@@ -75,8 +75,8 @@ impl Keypairs {
             .find(|session| session.local_index == index)
     }
 
-    /// An authentic packet came under the session of `index`. True if it confirms the pending session, which is now
-    /// the current one.
+    /// Record an authentic packet of the session of `index`. Return true if it confirms the pending session, which
+    /// becomes the current one.
     pub(crate) fn confirm(&mut self, index: u32, retired: &mut impl FnMut(u32)) -> bool {
         if self.next.as_ref().is_none_or(|next| next.local_index != index) {
             return false;
@@ -86,14 +86,14 @@ impl Keypairs {
         true
     }
 
-    /// Nothing more is sent with these keys; what is under way may still arrive.
+    /// Stop sending with these keys; packets in flight are still accepted.
     pub(crate) fn stop_sending(&mut self) {
         for session in [&mut self.current, &mut self.next].into_iter().flatten() {
             session.stop_sending();
         }
     }
 
-    /// Wipes all.
+    /// Drop all sessions.
     pub(crate) fn clear(&mut self, retired: &mut impl FnMut(u32)) {
         let Self { current, previous: [a, b, c], next } = std::mem::take(self);
         for session in [current, a, b, c, next] {
@@ -119,7 +119,7 @@ mod tests {
         Session::new(keys, index, 0, initiator, Duration::ZERO)
     }
 
-    /// The previous ones, oldest first; the current; the next.
+    /// Return the previous ones, oldest first; the current; the next.
     fn indices(keypairs: &Keypairs) -> [u32; 5] {
         let [a, b, c] = &keypairs.previous;
         [c, b, a, &keypairs.current, &keypairs.next].map(|s| s.as_ref().map_or(0, |s| s.local_index))

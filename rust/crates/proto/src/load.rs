@@ -1,7 +1,8 @@
-//! Handshakes that wait their turn, and when there are too many of them (section 5.3).
+//! The queue of handshake messages, and when there are too many of them (section 5.3).
 //!
-//! A handshake costs some hundred microseconds of elliptic curves, a packet less than one. So handshakes wait here and
-//! are worked off a few between two batches of packets; when many wait, senders must show that they own their address.
+//! A handshake costs some hundred microseconds of elliptic curve operations, a packet less than one. So handshakes are
+//! queued here and processed a few at a time between two batches of packets; when many are queued, senders must prove
+//! that they own their address.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,16 +11,16 @@ use crate::endpoint::Endpoint;
 use crate::message::INITIATION_BYTES;
 use crate::ratelimit::RateLimit;
 
-/// Handshake messages that wait at most.
-pub(crate) const WAITING: usize = 4096;
-/// This many waiting mean that we are under load.
-const BUSY: usize = WAITING / 8;
-/// Cookies sent between two times that handshakes are worked off: each costs a datagram of its own.
-const COOKIES: usize = 64;
-/// How long we stay under load after the last time that so many waited.
-const CALM_AFTER: Duration = Duration::from_secs(1);
+/// The most handshake messages in the queue.
+pub(crate) const MAX_QUEUED: usize = 4096;
+/// The length of the queue that counts as load.
+const LOAD_THRESHOLD: usize = MAX_QUEUED / 8;
+/// Cookies sent between two rounds of processing: each costs a datagram.
+const COOKIE_BUDGET: usize = 64;
+/// How long the state of load lasts after the queue was last that long.
+const LOAD_DURATION: Duration = Duration::from_secs(1);
 
-/// A handshake message with a good mac1.
+/// A handshake message with a valid mac1.
 pub(crate) struct Waiting {
     pub(crate) from: Endpoint,
     message: [u8; INITIATION_BYTES],
@@ -32,7 +33,7 @@ impl Waiting {
     }
 }
 
-/// The queue of handshakes, and the memory of its load.
+/// The queue of handshakes, and the state of load.
 #[derive(Default)]
 pub(crate) struct Load {
     waiting: VecDeque<Waiting>,
@@ -42,17 +43,17 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Whether senders must show a cookie.
+    /// Return whether senders must prove a cookie.
     pub(crate) fn is_high(&mut self, boot: Duration) -> bool {
-        if self.waiting.len() >= BUSY {
-            self.until = boot + CALM_AFTER;
+        if self.waiting.len() >= LOAD_THRESHOLD {
+            self.until = boot + LOAD_DURATION;
         }
         boot < self.until
     }
 
-    /// Takes in a message; false if there is no room.
+    /// Queue a message; false if the queue is full.
     pub(crate) fn push(&mut self, from: Endpoint, datagram: &[u8]) -> bool {
-        if self.waiting.len() >= WAITING {
+        if self.waiting.len() >= MAX_QUEUED {
             return false;
         }
         let mut message = [0; INITIATION_BYTES];
@@ -61,13 +62,13 @@ impl Load {
         true
     }
 
-    /// Takes one cookie from the budget; false if it is used up.
+    /// Take one cookie from the budget; false if it is used up.
     pub(crate) fn may_send_cookie(&mut self) -> bool {
         self.cookies += 1;
-        self.cookies <= COOKIES
+        self.cookies <= COOKIE_BUDGET
     }
 
-    /// Fills the budget of cookies.
+    /// Reset the budget of cookies.
     pub(crate) fn renew_budget(&mut self) {
         self.cookies = 0;
     }

@@ -1,17 +1,17 @@
-//! The four messages (sections 5.4.2 to 5.4.4, 5.4.6 and 5.4.7) as octets: where each field stands, and nothing else.
+//! The four messages (sections 5.4.2 to 5.4.4, 5.4.6 and 5.4.7) as octets: the positions of the fields.
 
 use crate::hash::{MAC_BYTES, TAG_BYTES};
 use crate::timestamp::TIMESTAMP_BYTES;
 
-/// Octets of a handshake initiation.
+/// Size of a handshake initiation.
 pub const INITIATION_BYTES: usize = 148;
-/// Octets of a handshake response.
+/// Size of a handshake response.
 pub const RESPONSE_BYTES: usize = 92;
-/// Octets of a cookie reply.
+/// Size of a cookie reply.
 pub const COOKIE_REPLY_BYTES: usize = 64;
-/// Octets before the ciphertext of a transport data message: type, receiver, counter.
+/// Size of the header of a transport data message: type, receiver, counter.
 pub const DATA_HEADER_BYTES: usize = 16;
-/// Octets that a transport data message is longer than its padded plaintext; a keepalive has just these.
+/// Size of a transport data message beyond its padded plaintext; a keepalive has this size.
 pub const DATA_OVERHEAD_BYTES: usize = DATA_HEADER_BYTES + TAG_BYTES;
 
 const MACS_BYTES: usize = 2 * MAC_BYTES;
@@ -40,7 +40,7 @@ pub(crate) struct Response {
     pub(crate) empty: [u8; TAG_BYTES],
 }
 
-/// Answer of a host under load.
+/// The reply of a host under load.
 pub(crate) struct CookieReply {
     pub(crate) receiver: u32,
     pub(crate) nonce: [u8; 24],
@@ -50,13 +50,13 @@ pub(crate) struct CookieReply {
 /// Header of a transport data message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DataHeader {
-    /// Index that the receiver chose.
+    /// The index that the receiver selected.
     pub receiver: u32,
     /// The nonce.
     pub counter: u64,
 }
 
-/// What a datagram is by its type and length.
+/// The kind of a datagram by its type and length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Initiation,
@@ -65,7 +65,7 @@ pub(crate) enum Kind {
     Data,
 }
 
-/// Names the kind of a datagram; `None` if its type is unknown or its length is not that of its type.
+/// Return the kind of a datagram; `None` if its type is unknown or its length does not match it.
 pub(crate) fn kind(datagram: &[u8]) -> Option<Kind> {
     match (word(datagram, 0)?, datagram.len()) {
         (INITIATION, INITIATION_BYTES) => Some(Kind::Initiation),
@@ -76,7 +76,7 @@ pub(crate) fn kind(datagram: &[u8]) -> Option<Kind> {
     }
 }
 
-/// Reads the sender index of an initiation or a response.
+/// Return the sender index of an initiation or a response.
 pub(crate) fn parse_sender(datagram: &[u8]) -> Option<u32> {
     word(datagram, 4)
 }
@@ -92,7 +92,7 @@ impl Initiation {
         })
     }
 
-    /// Encodes it with the two MACs left zero.
+    /// Encode it with both MACs zero.
     pub(crate) fn encode(&self) -> [u8; INITIATION_BYTES] {
         let mut datagram = [0; INITIATION_BYTES];
         put(&mut datagram, 0, &INITIATION.to_le_bytes());
@@ -115,7 +115,7 @@ impl Response {
         })
     }
 
-    /// Encodes it with the two MACs left zero.
+    /// Encode it with both MACs zero.
     pub(crate) fn encode(&self) -> [u8; RESPONSE_BYTES] {
         let mut datagram = [0; RESPONSE_BYTES];
         put(&mut datagram, 0, &RESPONSE.to_le_bytes());
@@ -144,14 +144,14 @@ impl CookieReply {
 }
 
 impl DataHeader {
-    /// Reads the header of a transport data message; `None` for any other datagram.
+    /// Parse the header of a transport data message; `None` for any other datagram.
     #[must_use]
     pub fn parse(datagram: &[u8]) -> Option<Self> {
         (kind(datagram)? == Kind::Data).then_some(())?;
         Some(Self { receiver: word(datagram, 4)?, counter: u64::from_le_bytes(field(datagram, 8)?) })
     }
 
-    /// The 16 octets before the ciphertext.
+    /// Return the 16 octets before the ciphertext.
     #[must_use]
     pub fn encode(&self) -> [u8; DATA_HEADER_BYTES] {
         let mut header = [0; DATA_HEADER_BYTES];
@@ -162,7 +162,7 @@ impl DataHeader {
     }
 }
 
-/// A handshake message cut at its MACs: what mac1 covers, what mac2 covers, and the two (section 5.4.4).
+/// A handshake message split at its MACs: what mac1 covers, what mac2 covers, and both MACs (section 5.4.4).
 pub(crate) struct Macs<'a> {
     pub(crate) before_mac1: &'a [u8],
     pub(crate) before_mac2: &'a [u8],
@@ -171,7 +171,7 @@ pub(crate) struct Macs<'a> {
 }
 
 impl<'a> Macs<'a> {
-    /// `message` is an initiation or a response.
+    /// Split `message`, an initiation or a response.
     pub(crate) fn of(message: &'a [u8]) -> Option<Self> {
         let mac1 = message.len().checked_sub(MACS_BYTES)?;
         let mac2 = mac1 + MAC_BYTES;

@@ -5,8 +5,8 @@
 //! Initiated, message 1 ── initiation ───────▶ Opened ─▶ Consumed
 //! SessionKeys ◀─────────── response ───────── SessionKeys, message 2
 //! ```
-//! Nothing here touches a table or a clock. A message that fails leaves the state as it was, so that a forged
-//! answer cannot spoil a handshake under way.
+//! Nothing here accesses a table or a clock. A message that fails leaves the state unchanged, so that a forged response
+//! cannot disturb a pending handshake.
 
 use aead::Key;
 use zeroize::Zeroizing;
@@ -39,7 +39,7 @@ pub(crate) struct SessionKeys {
     pub(crate) receiving: Secret,
 }
 
-/// Chaining key and hash, which both sides step through alike.
+/// Chaining key and hash, which both sides compute in the same steps.
 #[derive(Clone)]
 struct Transcript {
     chain: Secret,
@@ -47,7 +47,7 @@ struct Transcript {
 }
 
 impl Transcript {
-    /// The start of every handshake with the holder of `responder`.
+    /// Start a handshake with the holder of `responder`.
     fn new(responder: &PublicKey) -> Self {
         let chain = hash(CONSTRUCTION, &[]);
         Self { hash: hash(&hash(&chain, IDENTIFIER), responder.as_bytes()), chain: Secret::from(&chain) }
@@ -68,13 +68,13 @@ impl Transcript {
         key.into()
     }
 
-    /// "e": an ephemeral key goes by in the clear.
+    /// Mix "e", an ephemeral key that is sent in the clear.
     fn mix_ephemeral(&mut self, ephemeral: &[u8; 32]) {
         self.mix_key(ephemeral);
         self.mix_hash(ephemeral);
     }
 
-    /// "psk": mixes the preshared key, and derives the key of the field after it.
+    /// Mix "psk", the preshared key, and derive the key of the next field.
     fn mix_preshared(&mut self, preshared: &PresharedKey) -> Key {
         let [chain, tau, key] = kdf(&self.chain, preshared.as_bytes());
         self.chain = chain;
@@ -82,7 +82,7 @@ impl Transcript {
         key.into()
     }
 
-    /// Encrypts a field; `N` is its length with the tag.
+    /// Encrypt a field; `N` is its size with the tag.
     fn seal<const N: usize>(&mut self, key: &Key, plaintext: &[u8]) -> [u8; N] {
         let mut field = [0; N];
         field[..N - TAG_BYTES].copy_from_slice(plaintext);
@@ -91,7 +91,7 @@ impl Transcript {
         field
     }
 
-    /// Decrypts a field of `N + 16` octets.
+    /// Decrypt a field of `N + 16` octets.
     fn open<const N: usize>(&mut self, key: &Key, field: &[u8]) -> Option<[u8; N]> {
         let mut text = Zeroizing::new(field.to_vec());
         let plaintext = open_in_place(key, 0, &self.hash, &mut text)?.as_ref().try_into().ok()?;
@@ -99,20 +99,20 @@ impl Transcript {
         Some(plaintext)
     }
 
-    /// The session keys: the initiator sends with the first (section 5.4.5).
+    /// Return the session keys: the initiator sends with the first (section 5.4.5).
     fn split(self) -> [Secret; 2] {
         kdf(&self.chain, &[])
     }
 }
 
-/// An initiator that waits for the answer.
+/// An initiator that waits for the response.
 pub(crate) struct Initiated {
     transcript: Transcript,
     ephemeral: PrivateKey,
 }
 
 impl Initiated {
-    /// Makes the first message (section 5.4.2). `None` if a key of the peer is a low-order point.
+    /// Create the first message (section 5.4.2). `None` if a key of the peer is a low-order point.
     pub(crate) fn new(
         local: &Identity,
         peer: &PublicKey,
@@ -132,7 +132,7 @@ impl Initiated {
         Some((Self { transcript, ephemeral }, message))
     }
 
-    /// Checks the answer and derives the keys (section 5.4.3). `None` if it is not authentic.
+    /// Verify the response and derive the keys (section 5.4.3). `None` if it is not authentic.
     pub(crate) fn finish(
         &self,
         local: &Identity,
@@ -151,16 +151,16 @@ impl Initiated {
     }
 }
 
-/// A first message of which the responder knows who says to have sent it.
+/// A first message whose claimed sender is known.
 pub(crate) struct Opened {
-    /// Who says so; proven only by [`Opened::prove`].
+    /// The claimed sender; proven only by [`Opened::prove`].
     pub(crate) initiator: PublicKey,
     transcript: Transcript,
     message: Initiation,
 }
 
 impl Opened {
-    /// Reads the static key of a first message. `None` if it was not made for local.
+    /// Decrypt the static key of a first message. `None` if it was not made for us.
     pub(crate) fn new(local: &Identity, message: Initiation) -> Option<Self> {
         let mut transcript = Transcript::new(&local.public);
         transcript.mix_ephemeral(&message.ephemeral);
@@ -170,7 +170,7 @@ impl Opened {
         Some(Self { initiator, transcript, message })
     }
 
-    /// Checks that the sender holds the static key it names, and reads its timestamp.
+    /// Verify that the sender holds the static key it claims, and decrypt its timestamp.
     pub(crate) fn prove(mut self, static_static: &Secret) -> Option<Consumed> {
         let key = self.transcript.mix_key_and_derive(&**static_static);
         let timestamp = Timestamp(self.transcript.open(&key, &self.message.timestamp)?);
@@ -184,7 +184,7 @@ impl Opened {
     }
 }
 
-/// A first message that is authentic, but may be a replay: that its timestamp tells.
+/// A first message that is authentic, but may be a replay, which its timestamp shows.
 pub(crate) struct Consumed {
     pub(crate) timestamp: Timestamp,
     pub(crate) sender: u32,
@@ -194,7 +194,7 @@ pub(crate) struct Consumed {
 }
 
 impl Consumed {
-    /// Makes the second message and derives the keys (section 5.4.3).
+    /// Create the second message and derive the keys (section 5.4.3).
     pub(crate) fn respond(
         self,
         preshared: &PresharedKey,

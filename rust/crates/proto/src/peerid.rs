@@ -1,5 +1,5 @@
 //! The identifier of a peer.
 
-/// A peer of one interface, for as long as it is in its table.
+/// Identifies a peer of one interface until the peer is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PeerId(pub(crate) u32);

@@ -1,4 +1,4 @@
-//! The peers of an interface: who they are, what is kept of each, and how they are found.
+//! The peers of an interface: their state and how they are looked up.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -15,35 +15,35 @@ use crate::peerid::PeerId;
 use crate::timers::Timers;
 use crate::timestamp::Timestamp;
 
-/// Packets kept per peer while there is no session; the oldest goes first.
+/// Packets staged per peer while there is no session; the oldest is dropped first.
 pub(crate) const STAGED_PACKETS: usize = 128;
 
-/// All that is kept of one peer.
+/// The state of one peer.
 pub(crate) struct Peer {
     pub(crate) public_key: PublicKey,
     pub(crate) preshared_key: PresharedKey,
     pub(crate) endpoint: Option<Endpoint>,
     pub(crate) allowed_ips: List,
-    /// When it was made, among all.
+    /// Its position in the order of creation.
     pub(crate) order: u64,
-    /// What our static keys agree on; computed when first needed, for most peers never.
+    /// The result of X25519 of the static keys; computed when first needed, for most peers never.
     static_static: Option<Secret>,
-    /// It stands in the queue of those to whom an initiation is to be sent.
+    /// Whether it is queued for an initiation.
     pub(crate) awaits_initiation: bool,
-    /// Our initiation under way, and the index it carries.
+    /// Our pending initiation, and its index.
     pub(crate) initiated: Option<Box<(u32, Initiated)>>,
-    /// The timestamp of our last initiation, or the greatest that any peer was sent before this one was made.
+    /// The timestamp of our last initiation, or the greatest that any peer was sent before this one was created.
     pub(crate) last_sent_timestamp: Timestamp,
     pub(crate) macs: Adder,
-    /// The greatest timestamp it has sent us.
+    /// The greatest timestamp received from it.
     pub(crate) last_timestamp: Timestamp,
-    /// When its last initiation was taken.
+    /// When its last initiation was accepted.
     pub(crate) last_consumed: Option<Duration>,
-    /// When the event of a move was last given.
+    /// When the last event of a move was reported.
     pub(crate) last_move_event: Option<Duration>,
     pub(crate) keypairs: Keypairs,
     pub(crate) timers: Timers,
-    /// Deadline under which the peer stands in the schedule.
+    /// The deadline by which it is scheduled.
     pub(crate) scheduled: Option<Duration>,
     /// Packets that wait for a session, padded or not; an empty one is a keepalive.
     pub(crate) staged: VecDeque<Box<[u8]>>,
@@ -78,14 +78,14 @@ impl Peer {
         }
     }
 
-    /// Keeps packets, at most [`STAGED_PACKETS`], until there is a session; older ones make room for all of remote at once.
+    /// Stage packets, at most [`STAGED_PACKETS`], until there is a session; older ones are dropped first, all at once.
     pub(crate) fn stage<'a>(&mut self, packets: impl ExactSizeIterator<Item = &'a [u8]>) {
         let excess = (self.staged.len() + packets.len()).saturating_sub(STAGED_PACKETS);
         self.staged.drain(..excess.min(self.staged.len()));
         self.staged.extend(packets.map(Box::from));
     }
 
-    /// What our static keys agree on; `None` for a low-order point.
+    /// Return the result of X25519 of the static keys; `None` for a low-order point.
     pub(crate) fn static_static(&mut self, local: &Identity) -> Option<&Secret> {
         if self.static_static.is_none() {
             self.static_static = local.private.agree(&self.public_key);
@@ -93,13 +93,13 @@ impl Peer {
         self.static_static.as_ref()
     }
 
-    /// Our static key is another now.
+    /// Forget it after a change of our static key.
     pub(crate) fn forget_static_static(&mut self) {
         self.static_static = None;
     }
 }
 
-/// The table of peers, and of the indices that datagrams name them by.
+/// The table of peers, and of the indices by which datagrams refer to them.
 #[derive(Default)]
 pub(crate) struct Peers {
     slots: Vec<Option<Box<Peer>>>,
@@ -122,12 +122,12 @@ impl Peers {
         self.slots.get_mut(id.0 as usize)?.as_deref_mut()
     }
 
-    /// The peer and the index table beside it.
+    /// Return a peer together with the index table.
     pub(crate) fn with_indices(&mut self, id: PeerId) -> Option<(&mut Peer, &mut Indices)> {
         Some((self.slots.get_mut(id.0 as usize)?.as_deref_mut()?, &mut self.indices))
     }
 
-    /// The peer of `key`, made if it is not there; its timestamps begin after `timestamp`.
+    /// Return the peer of `key`, created if it is missing; its timestamps start after `timestamp`.
     pub(crate) fn find_or_add(&mut self, key: PublicKey, timestamp: Timestamp) -> PeerId {
         if let Some(id) = self.find(&key) {
             return id;
@@ -148,7 +148,7 @@ impl Peers {
         id
     }
 
-    /// Takes a peer out with its indices; its allowed IPs must be gone already.
+    /// Remove a peer with its indices; its allowed IPs must be removed before.
     pub(crate) fn remove(&mut self, id: PeerId) {
         let Some(mut peer) = self.slots.get_mut(id.0 as usize).and_then(Option::take) else { return };
         self.indices.release_all(&mut peer);
@@ -156,12 +156,12 @@ impl Peers {
         self.free.push(id.0);
     }
 
-    /// Every place where there may be a peer now.
+    /// Return every id that may be in use.
     pub(crate) fn ids(&self) -> impl Iterator<Item = PeerId> + use<> {
         (0..self.slots.len() as u32).map(PeerId)
     }
 
-    /// All peers, in the order in which they were made.
+    /// Return all peers in the order of their creation.
     pub(crate) fn in_order(&self) -> Vec<&Peer> {
         let mut peers: Vec<&Peer> = self.slots.iter().filter_map(Option::as_deref).collect();
         peers.sort_by_key(|peer| peer.order);
@@ -178,7 +178,7 @@ impl Lists for Peers {
     }
 }
 
-/// Which peer a datagram is for: random numbers that tell an onlooker nothing (section 5.4).
+/// The peers by index: random numbers that reveal nothing to an observer (section 5.4).
 #[derive(Default)]
 pub(crate) struct Indices {
     owners: HashMap<u32, PeerId, std::hash::BuildHasherDefault<Unhashed>>,
@@ -189,7 +189,7 @@ impl Indices {
         self.owners.get(&index).copied()
     }
 
-    /// A new index for `peer`.
+    /// Allocate an index for `peer`.
     pub(crate) fn claim(&mut self, peer: PeerId, random: &mut dyn Random) -> u32 {
         loop {
             let index = u32::from_ne_bytes(crate::clock::octets(random));
@@ -204,21 +204,21 @@ impl Indices {
         self.owners.remove(&index);
     }
 
-    /// Wipes the handshake of a peer that we began.
+    /// Drop a peer's pending handshake that we started.
     pub(crate) fn release_initiated(&mut self, peer: &mut Peer) {
         if let Some(initiated) = peer.initiated.take() {
             self.release(initiated.0);
         }
     }
 
-    /// Wipes the sessions and the handshake of a peer.
+    /// Drop a peer's sessions and pending handshake.
     pub(crate) fn release_all(&mut self, peer: &mut Peer) {
         self.release_initiated(peer);
         peer.keypairs.clear(&mut |index| self.release(index));
     }
 }
 
-/// Indices are random and ours, so they are their own hash.
+/// Indices are random and allocated here, so they need no hash function.
 #[derive(Default)]
 pub(crate) struct Unhashed(u64);
 
@@ -230,7 +230,7 @@ impl std::hash::Hasher for Unhashed {
     }
 
     fn write_u32(&mut self, index: u32) {
-        // hashbrown wants entropy at both ends: the top seven bits and the low ones.
+        // hashbrown needs entropy at both ends: the top seven bits and the low ones.
         self.0 = u64::from(index) << 32 | u64::from(index);
     }
 

@@ -1,29 +1,29 @@
-//! How many handshakes one source may ask for while we are under load (section 5.3), as a token bucket per source.
+//! The rate limit of handshakes per source under load (section 5.3): a token bucket for each source.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// Handshakes a second that a source gets in the long run.
+/// Handshakes per second of a source in the long term.
 const PER_SECOND: u32 = 20;
-/// Handshakes that a source gets at once.
+/// Handshakes of a source in a burst.
 const BURST: u32 = 5;
-/// The time of one handshake.
+/// The cost of one handshake, as time.
 const COST: Duration = Duration::from_nanos(1_000_000_000 / PER_SECOND as u64);
 /// A full bucket, as time.
 const FULL: Duration = Duration::from_nanos(COST.as_nanos() as u64 * BURST as u64);
-/// Sources remembered. Each got through by mac2, so each is a real address; 64 Ki of them are 5 MB.
+/// Sources remembered. Each was accepted by mac2, so each is a real address; 64 Ki of them take 5 MB.
 const SOURCES: usize = 65_536;
 
-/// Token buckets, one for an IPv4 address or an IPv6 /64.
+/// Token buckets, one for each IPv4 address or IPv6 /64.
 #[derive(Default)]
 pub(crate) struct RateLimit {
-    /// The credit of a source and when it was counted.
+    /// The credit of a source and when it was computed.
     buckets: HashMap<IpAddr, (Duration, Duration)>,
 }
 
 impl RateLimit {
-    /// Takes one handshake from the bucket of `source`; false if it is empty.
+    /// Take one handshake from the bucket of `source`; false if it is empty.
     pub(crate) fn allow(&mut self, source: IpAddr, boot: Duration) -> bool {
         if self.buckets.len() >= SOURCES {
             self.forget(boot);
@@ -43,13 +43,13 @@ impl RateLimit {
         allowed
     }
 
-    /// Drops the sources whose bucket is full again.
+    /// Remove the sources whose bucket is full again.
     fn forget(&mut self, boot: Duration) {
         self.buckets.retain(|_, (credit, counted)| *credit + boot.saturating_sub(*counted) < FULL);
     }
 }
 
-/// One host commonly holds a whole /64.
+/// Return the network of a source: one host commonly has a whole /64.
 fn network(source: IpAddr) -> IpAddr {
     match source {
         IpAddr::V4(_) => source,

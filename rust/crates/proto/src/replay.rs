@@ -2,10 +2,10 @@
 
 const BLOCK_BITS: u64 = u64::BITS as u64;
 const BLOCKS: u64 = 128;
-/// How far behind the greatest counter another may still arrive: all blocks but the one being filled.
+/// How far behind the greatest counter another is accepted: all blocks except the one being filled.
 pub(crate) const WINDOW: u64 = BLOCKS * BLOCK_BITS - BLOCK_BITS;
 
-/// Which counters of a session have been seen. One counter is accepted once.
+/// The counters of a session that have been seen. Each is accepted once.
 #[derive(Clone)]
 pub(crate) struct ReplayWindow {
     /// One more than the greatest counter seen.
@@ -18,7 +18,7 @@ impl ReplayWindow {
         Self { next: 0, blocks: [0; BLOCKS as usize] }
     }
 
-    /// Marks `counter` and says whether it was new. Call it only for a packet that is authentic.
+    /// Mark `counter` and return whether it was new. Call it only for an authentic packet.
     pub(crate) fn accept(&mut self, counter: u64) -> bool {
         if counter.saturating_add(WINDOW) < self.next.saturating_sub(1) {
             return false;
@@ -35,7 +35,7 @@ impl ReplayWindow {
         new
     }
 
-    /// Clears the blocks between the newest one and `block`.
+    /// Clear the blocks between the newest one and `block`.
     fn advance(&mut self, block: u64) {
         let newest = self.next.saturating_sub(1) / BLOCK_BITS;
         for ahead in 1..=(block - newest).min(BLOCKS) {

@@ -11,12 +11,12 @@ use crate::noise::SessionKeys;
 use crate::replay::ReplayWindow;
 use crate::timers::{REJECT_AFTER_TIME, REKEY_AFTER_TIME, RENEW_ON_RECEIPT};
 
-/// Messages after which a new session is made (section 6.1).
+/// Messages after which a new session is started (section 6.1).
 const REKEY_AFTER_MESSAGES: u64 = 1 << 60;
-/// Messages after which a session is dead (section 6.1).
+/// Messages after which a session is rejected (section 6.1).
 const REJECT_AFTER_MESSAGES: u64 = u64::MAX - (1 << 13);
 
-/// Transport keys between two hosts, for one direction each.
+/// Transport keys between two hosts, one for each direction.
 pub(crate) struct Session {
     sending: Key,
     receiving: Key,
@@ -26,12 +26,12 @@ pub(crate) struct Session {
     born: Duration,
     next_counter: u64,
     window: ReplayWindow,
-    /// False once nothing more may be sent, though late packets may still come.
+    /// False once nothing more may be sent, though late packets may still arrive.
     may_send: bool,
 }
 
 impl Session {
-    /// A session whose handshake ended at `born`.
+    /// Create a session whose handshake was completed at `born`.
     pub(crate) fn new(keys: SessionKeys, local_index: u32, remote_index: u32, initiator: bool, born: Duration) -> Self {
         Self {
             sending: keys.sending.into(),
@@ -46,29 +46,29 @@ impl Session {
         }
     }
 
-    /// When its handshake ended.
+    /// Return when the handshake was completed.
     pub(crate) fn born(&self) -> Duration {
         self.born
     }
 
-    /// Nothing more is sent with these keys, as after a change of our own.
+    /// Stop sending with these keys, as after a change of our own key.
     pub(crate) fn stop_sending(&mut self) {
         self.may_send = false;
     }
 
-    /// Whether `packets` may be sent at `boot` (section 6.2).
+    /// Return whether `packets` may be sent at `boot` (section 6.2).
     pub(crate) fn may_send(&self, packets: u64, boot: Duration) -> bool {
         self.may_send && !self.expired(boot) && packets <= REJECT_AFTER_MESSAGES.saturating_sub(self.next_counter)
     }
 
-    /// Whether a new session should be made because of what was sent (section 6.2).
-    pub(crate) fn is_worn(&self, boot: Duration) -> bool {
+    /// Return whether a new session is due because of what was sent (section 6.2).
+    pub(crate) fn needs_renewal(&self, boot: Duration) -> bool {
         self.next_counter > REKEY_AFTER_MESSAGES || (self.initiator && self.age(boot) >= REKEY_AFTER_TIME)
     }
 
-    /// Whether a new session should be made because something was received: who only receives must begin before the
-    /// session ends (section 6.2).
-    pub(crate) fn is_worn_for_receiver(&self, boot: Duration) -> bool {
+    /// Return whether a new session is due because something was received: a host that only receives must renew it
+    /// before it expires (section 6.2).
+    pub(crate) fn needs_renewal_as_receiver(&self, boot: Duration) -> bool {
         self.initiator && self.age(boot) >= RENEW_ON_RECEIPT
     }
 
@@ -76,39 +76,39 @@ impl Session {
         boot.saturating_sub(self.born)
     }
 
-    /// Whether nothing may be sent or received any more (section 6.2).
+    /// Return whether nothing may be sent or received any more (section 6.2).
     pub(crate) fn expired(&self, boot: Duration) -> bool {
         self.age(boot) >= REJECT_AFTER_TIME
     }
 
-    /// Seals datagrams in place, each of `stride` octets but the last, which may be shorter: 16 octets of room, the padded
-    /// plaintext, 16 octets of room for the tag. Each uses up a counter, whatever becomes of it. Call it only if
+    /// Seal datagrams in place, each of `stride` octets except the last, which may be shorter: space of 16 octets, the
+    /// padded plaintext, space of 16 octets for the tag. Each uses one counter, even if it is not sent. Requires
     /// [`Session::may_send`].
-    pub(crate) fn seal_batch(&mut self, aead: Aead, train: &mut [u8], stride: usize) {
+    pub(crate) fn seal_batch(&mut self, aead: Aead, batch: &mut [u8], stride: usize) {
         let first = self.next_counter;
-        self.next_counter += train.len().div_ceil(stride) as u64;
+        self.next_counter += batch.len().div_ceil(stride) as u64;
         let (key, receiver) = (&self.sending, self.remote_index);
-        aead.seal(train.chunks_mut(stride).zip(first..).filter_map(|(datagram, counter)| {
+        aead.seal(batch.chunks_mut(stride).zip(first..).filter_map(|(datagram, counter)| {
             let (header, text) = datagram.split_at_mut(DATA_HEADER_BYTES);
             header.copy_from_slice(&DataHeader { receiver, counter }.encode());
             Packet::numbered(key, counter, text)
         }));
     }
 
-    /// Opens data messages of this session in place, each of `stride` octets but the last, which may be shorter, and tells
-    /// of each where in `train` its plaintext is, or why there is none. No counter is taken twice.
+    /// Open data messages of this session in place, each of `stride` octets except the last, which may be shorter. For
+    /// each, report the position of its plaintext in `batch`, or why there is none. No counter is accepted twice.
     pub(crate) fn open_batch(
         &mut self,
         aead: Aead,
-        train: &mut [u8],
+        batch: &mut [u8],
         stride: usize,
         boot: Duration,
         mut tell: impl FnMut(Result<Range<usize>, Refused>),
     ) {
         let limit = if self.expired(boot) { 0 } else { REJECT_AFTER_MESSAGES };
-        let (key, window, base) = (&self.receiving, &mut self.window, train.as_ptr().addr());
+        let (key, window, base) = (&self.receiving, &mut self.window, batch.as_ptr().addr());
         let mut beyond = 0;
-        let packets = train.chunks_mut(stride).filter_map(|datagram| {
+        let packets = batch.chunks_mut(stride).filter_map(|datagram| {
             let counter = DataHeader::parse(datagram).map(|header| header.counter).filter(|counter| *counter < limit);
             let packet = counter.and_then(|counter| Packet::numbered(key, counter, &mut datagram[DATA_HEADER_BYTES..]));
             beyond += u64::from(packet.is_none());
@@ -128,7 +128,7 @@ impl Session {
     }
 }
 
-/// Why a datagram is not taken.
+/// Why a datagram is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refused {
     Expired,
@@ -136,8 +136,9 @@ pub(crate) enum Refused {
     Replayed,
 }
 
-/// Length of the plaintext of `length` octets when padded to 16 (section 5.4.6), never beyond `mtu` octets. Of a longer
-/// packet, as while the MTU known is an old one, the part past the last multiple of the MTU counts. 0 is unknown.
+/// Return the size of a plaintext of `length` octets padded to 16 (section 5.4.6), at most `mtu` octets. Of a packet
+/// longer than the MTU, as while the known MTU is outdated, the part after the last multiple of the MTU is padded. 0 is
+/// an unknown MTU.
 pub(crate) fn padded(length: usize, mtu: usize) -> usize {
     let (last, limit) = match mtu {
         0 => (length, usize::MAX),
@@ -147,7 +148,7 @@ pub(crate) fn padded(length: usize, mtu: usize) -> usize {
     length - last + last.next_multiple_of(16).min(limit)
 }
 
-/// Octets on the wire of a plaintext of `padded` octets.
+/// Return the size on the wire of a plaintext of `padded` octets.
 pub(crate) fn sealed(padded: usize) -> usize {
     padded + DATA_OVERHEAD_BYTES
 }
@@ -198,12 +199,12 @@ mod tests {
     fn the_limits_of_section_6_2() {
         let (mut alice, mut bob) = pair();
         let packet = sealed_by(&mut alice, b"late");
-        assert!(!alice.is_worn(Duration::from_secs(119)) && alice.is_worn(Duration::from_secs(120)));
-        assert!(!bob.is_worn(Duration::from_secs(170)), "only the initiator renews by age");
+        assert!(!alice.needs_renewal(Duration::from_secs(119)) && alice.needs_renewal(Duration::from_secs(120)));
+        assert!(!bob.needs_renewal(Duration::from_secs(170)), "only the initiator renews by age");
         assert!(alice.may_send(1, Duration::from_secs(179)) && !alice.may_send(1, Duration::from_secs(180)));
         assert_eq!(open(&mut bob, &packet, Duration::from_secs(180)), Err(Refused::Expired));
         bob.next_counter = REKEY_AFTER_MESSAGES + 1;
-        assert!(bob.is_worn(Duration::ZERO));
+        assert!(bob.needs_renewal(Duration::ZERO));
         bob.next_counter = REJECT_AFTER_MESSAGES;
         assert!(!bob.may_send(1, Duration::ZERO));
         bob.next_counter = REJECT_AFTER_MESSAGES - 1;

@@ -1,45 +1,45 @@
-//! The timers of a peer (section 6): each event of the protocol sets or clears some, and time makes them due.
+//! The timers of a peer (section 6): events of the protocol set or clear them, and time makes them expire.
 
 use std::time::Duration;
 
-/// A session is renewed by its initiator at this age (section 6.1).
+/// The age at which the initiator renews a session (section 6.1).
 pub(crate) const REKEY_AFTER_TIME: Duration = Duration::from_secs(120);
-/// A session is dead at this age (section 6.1).
+/// The age at which a session is rejected (section 6.1).
 pub(crate) const REJECT_AFTER_TIME: Duration = Duration::from_secs(180);
-/// A handshake is tried anew until this long after the first try (section 6.1).
+/// How long a handshake is retried after the first attempt (section 6.1).
 pub(crate) const REKEY_ATTEMPT_TIME: Duration = Duration::from_secs(90);
-/// Between two tries of a handshake (section 6.1).
+/// Delay between two attempts of a handshake (section 6.1).
 pub(crate) const REKEY_TIMEOUT: Duration = Duration::from_secs(5);
-/// What we owe an answer after this long gets an empty packet (section 6.1).
+/// After this long an empty packet is sent in place of a reply (section 6.1).
 pub(crate) const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
-/// A peer that received but did not send for long renews early, so that the renewal is done before the end (section 6.2).
+/// The age at which a peer that received but did not send renews, early enough to finish before the end (section 6.2).
 pub(crate) const RENEW_ON_RECEIPT: Duration =
     Duration::from_secs(REJECT_AFTER_TIME.as_secs() - KEEPALIVE_TIMEOUT.as_secs() - REKEY_TIMEOUT.as_secs());
-/// Random delay of a retry, below this, so that two hosts do not meet for ever (section 6.1).
+/// Upper limit of the random delay of a retry, so that two hosts do not collide repeatedly (section 6.1).
 const JITTER_MILLISECONDS: u64 = 334;
-/// All keys are wiped this long after the last handshake (section 6.3).
+/// How long after the last handshake all keys are wiped (section 6.3).
 const WIPE_AFTER: Duration = Duration::from_secs(3 * REJECT_AFTER_TIME.as_secs());
-/// Tries of a handshake after the first.
+/// Attempts of a handshake after the first.
 const RETRIES: u32 = (REKEY_ATTEMPT_TIME.as_secs() / REKEY_TIMEOUT.as_secs()) as u32;
 
-/// What became due.
+/// An expired timer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Due {
-    /// The handshake got no answer: try again (section 6.4).
+    /// The handshake got no response: retry (section 6.4).
     RetryHandshake,
-    /// It got none in 90 seconds of tries: stop (section 6.4).
+    /// It got none in 90 seconds of retries: stop (section 6.4).
     GiveUp,
-    /// We sent and heard nothing: the session may be gone at the far end (section 6.3).
+    /// We sent and received nothing: the peer may have lost the session (section 6.3).
     NewHandshake,
     /// Something was received and nothing sent since (section 6.5).
     Keepalive,
-    /// The interval that the user asked for has passed.
+    /// The configured interval has passed.
     PersistentKeepalive,
     /// The keys are too old to keep.
     Wipe,
 }
 
-/// Deadlines of one peer; times are of [`crate::clock::Now::boot`].
+/// Deadlines of one peer, as times of [`crate::clock::Now::boot`].
 #[derive(Default)]
 pub(crate) struct Timers {
     retry_handshake: Option<Duration>,
@@ -49,14 +49,14 @@ pub(crate) struct Timers {
     wipe: Option<Duration>,
     attempts: u32,
     last_initiation: Option<Duration>,
-    /// The early renewal of this session was asked for.
+    /// Whether the early renewal of this session was requested.
     pub(crate) renewed_on_receipt: bool,
-    /// Interval that the user asked for; zero is off.
+    /// The configured interval; zero is off.
     pub(crate) persistent_keepalive: Duration,
 }
 
 impl Timers {
-    /// The earliest deadline.
+    /// Return the earliest deadline.
     pub(crate) fn next(&self) -> Option<Duration> {
         [self.retry_handshake, self.new_handshake, self.keepalive, self.persistent, self.wipe]
             .into_iter()
@@ -64,7 +64,7 @@ impl Timers {
             .min()
     }
 
-    /// Takes one timer that is due. Call it until it gives `None`.
+    /// Take one expired timer. Called until it returns `None`.
     pub(crate) fn take_due(&mut self, boot: Duration) -> Option<Due> {
         if take(&mut self.retry_handshake, boot) {
             if self.attempts >= RETRIES {
@@ -87,69 +87,69 @@ impl Timers {
         take(&mut self.wipe, boot).then_some(Due::Wipe)
     }
 
-    /// Whether a handshake may be started now: not within 5 s of the last (section 6.1).
+    /// Return whether a handshake may start now: not within 5 s of the last (section 6.1).
     pub(crate) fn may_initiate(&self, boot: Duration) -> bool {
         self.last_initiation.is_none_or(|last| boot >= last + REKEY_TIMEOUT)
     }
 
-    /// Lets the next handshake start at once.
+    /// Let the next handshake start at once.
     pub(crate) fn forget_last_initiation(&mut self) {
         self.last_initiation = None;
     }
 
-    /// A handshake is asked for anew, not as a retry: its 90 seconds of tries begin.
+    /// Start a new series of attempts of 90 seconds.
     pub(crate) fn begin_attempts(&mut self) {
         self.attempts = 0;
     }
 
-    /// An initiation was sent; `random` spreads the retry.
+    /// Record that an initiation was sent; `random` spreads the retry.
     pub(crate) fn initiation_sent(&mut self, boot: Duration, random: u64) {
         self.last_initiation = Some(boot);
         self.retry_handshake = Some(boot + REKEY_TIMEOUT + jitter(random));
         self.authenticated_sent(boot);
     }
 
-    /// A response was sent.
+    /// Record that a response was sent.
     pub(crate) fn response_sent(&mut self, boot: Duration) {
         self.last_initiation = Some(boot);
         self.authenticated_sent(boot);
     }
 
-    /// The far end has shown that it holds the keys of this session.
+    /// Record that the peer has proven that it holds the keys of this session.
     pub(crate) fn handshake_completed(&mut self) {
         self.retry_handshake = None;
         self.attempts = 0;
         self.renewed_on_receipt = false;
     }
 
-    /// Session keys were derived.
+    /// Record that session keys were derived.
     pub(crate) fn session_derived(&mut self, boot: Duration) {
         self.wipe = Some(boot + WIPE_AFTER);
     }
 
-    /// Any authenticated packet was sent, data or not.
+    /// Record that an authenticated packet was sent, with data or without.
     pub(crate) fn authenticated_sent(&mut self, boot: Duration) {
         self.keepalive = None;
         self.traversed(boot);
     }
 
-    /// A packet with something in it was sent: an answer is owed to us.
+    /// Record that a packet with data was sent: the peer owes a reply.
     pub(crate) fn data_sent(&mut self, boot: Duration, random: impl FnOnce() -> u64) {
         self.new_handshake.get_or_insert_with(|| boot + KEEPALIVE_TIMEOUT + REKEY_TIMEOUT + jitter(random()));
     }
 
-    /// Any authenticated packet was received, data or not.
+    /// Record that an authenticated packet was received, with data or without.
     pub(crate) fn authenticated_received(&mut self, boot: Duration) {
         self.new_handshake = None;
         self.traversed(boot);
     }
 
-    /// A packet with something in it was received: we owe an answer. Whatever goes out next answers all that came before.
+    /// Record that a packet with data was received: we owe a reply. The next packet sent is the reply to all before it.
     pub(crate) fn data_received(&mut self, boot: Duration) {
         self.keepalive.get_or_insert(boot + KEEPALIVE_TIMEOUT);
     }
 
-    /// Changes the interval; zero turns it off. What was due after the old one is due after the new one.
+    /// Change the interval; zero turns it off. A pending keepalive is due after the new interval.
     pub(crate) fn set_persistent_keepalive(&mut self, interval: Duration, boot: Duration) {
         if self.persistent_keepalive != interval {
             self.persistent_keepalive = interval;
@@ -157,12 +157,12 @@ impl Timers {
         }
     }
 
-    /// Stops everything, as when the interface goes down.
+    /// Stop all timers, as when the interface goes down.
     pub(crate) fn stop(&mut self) {
         *self = Self { persistent_keepalive: self.persistent_keepalive, ..Self::default() };
     }
 
-    /// Something authenticated went out or came in: the persistent keepalive is due an interval from now.
+    /// Record that an authenticated packet was sent or received: the persistent keepalive is due an interval from now.
     pub(crate) fn traversed(&mut self, boot: Duration) {
         self.persistent = (!self.persistent_keepalive.is_zero()).then(|| boot + self.persistent_keepalive);
     }

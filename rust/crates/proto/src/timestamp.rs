@@ -1,14 +1,14 @@
-//! TAI64N timestamps (section 5.1): they let a responder refuse a replayed first message.
+//! TAI64N timestamps (section 5.1), by which a responder rejects a replayed first message.
 
 use std::time::Duration;
 
-/// Octets on the wire: seconds and nanoseconds, big-endian, so that their order is that of time.
+/// Size on the wire: seconds and nanoseconds, big-endian, so that their order is that of time.
 pub(crate) const TIMESTAMP_BYTES: usize = 12;
 
 /// TAI64 label of the Unix epoch: 2^62 seconds and the 10 leap seconds of 1970.
 const EPOCH: u64 = (1 << 62) + 10;
-/// Low bits of the nanoseconds that are cleared, so that a timestamp tells little of our clock: 2^24 ns is just under
-/// the 20 ms between two first messages that a responder takes.
+/// Low bits of the nanoseconds that are cleared, so that a timestamp reveals little of our clock: 2^24 ns is just under
+/// the 20 ms between two first messages that a responder accepts.
 const BLUR: u32 = (1 << 24) - 1;
 
 /// A TAI64N label; later is greater.
@@ -16,13 +16,13 @@ const BLUR: u32 = (1 << 24) - 1;
 pub(crate) struct Timestamp(pub(crate) [u8; TIMESTAMP_BYTES]);
 
 impl Timestamp {
-    /// The label of a wall-clock time since the Unix epoch.
+    /// Return the label of a wall-clock time since the Unix epoch.
     pub(crate) fn of(unix: Duration) -> Self {
         Self::from_parts(unix.as_secs().saturating_add(EPOCH), unix.subsec_nanos() & !BLUR)
     }
 
-    /// This timestamp, or the least one after `last` when the clock did not pass it: a clock that was set back
-    /// must not make a peer deaf to us.
+    /// Return this timestamp, or the least one after `last` when the clock has not passed it: a clock that was set back
+    /// must not make a peer reject our handshakes.
     pub(crate) fn after(self, last: Self) -> Self {
         if self > last { self } else { last.next() }
     }

@@ -1,5 +1,5 @@
-//! Packets of an interface: out through cryptokey routing and a session, in through a session and the source check
-//! (sections 2, 5.4.6 and 6.2).
+//! Packets of an interface: outgoing through cryptokey routing and a session, incoming through a session and the source
+//! check (sections 2, 5.4.6 and 6.2).
 
 use std::ops::Range;
 
@@ -13,7 +13,8 @@ use crate::peerid::PeerId;
 use crate::session::{padded, sealed};
 
 impl Interface {
-    /// Whom a packet from the TUN is for, by its destination, and where they are. `None` if nobody: it is counted.
+    /// Return the peer of a packet from the TUN, by its destination, and the peer's endpoint. A packet without one is
+    /// counted.
     pub fn route(&mut self, packet: &[u8]) -> Option<(PeerId, Endpoint)> {
         let Some(destination) = ip::destination(packet) else {
             self.drops.not_ip += 1;
@@ -28,43 +29,43 @@ impl Interface {
         endpoint.map(|endpoint| (id, endpoint))
     }
 
-    /// Octets of the datagram of a packet of `packet_bytes`: header, packet, padding and tag.
+    /// Return the size of the datagram for a packet of `packet_bytes`: header, packet, padding and tag.
     #[must_use]
     pub fn datagram_bytes(&self, packet_bytes: usize) -> usize {
         sealed(padded(packet_bytes, self.mtu))
     }
 
-    /// Seals in place a train of datagrams for one peer: each of `stride` octets but the last, which may be shorter; in
-    /// each 16 octets of room, a packet padded with zeros, 16 octets of room. False if they cannot go now: they are kept
-    /// until a handshake is done.
-    pub fn seal(&mut self, id: PeerId, train: &mut [u8], stride: usize, now: Now) -> bool {
-        let datagrams = train.len().div_ceil(stride) as u64;
+    /// Seal in place a batch of datagrams for one peer. Each has `stride` octets, except the last, which may be
+    /// shorter: space of 16 octets, a packet padded with zeros, space of 16 octets. Return false if there is no
+    /// session: they are staged until a handshake is completed.
+    pub fn seal(&mut self, id: PeerId, batch: &mut [u8], stride: usize, now: Now) -> bool {
+        let datagrams = batch.len().div_ceil(stride) as u64;
         let ready = self.up && self.local.is_some();
         let Some(peer) = self.peers.get_mut(id).filter(|_| ready) else {
             self.drops.not_up += datagrams;
             return false;
         };
         let Some(session) = peer.keypairs.sending(datagrams, now.boot).filter(|_| peer.staged.is_empty()) else {
-            peer.stage(train.chunks(stride).map(|datagram| &datagram[DATA_HEADER_BYTES..datagram.len() - TAG_BYTES]));
+            peer.stage(batch.chunks(stride).map(|datagram| &datagram[DATA_HEADER_BYTES..datagram.len() - TAG_BYTES]));
             self.send_staged(id, now);
             return false;
         };
-        session.seal_batch(self.aead, train, stride);
-        self.sent(id, train.len(), true, now);
+        session.seal_batch(self.aead, batch, stride);
+        self.sent(id, batch.len(), true, now);
         true
     }
 
-    /// Takes a train of datagrams from one sender, each of `stride` octets but the last, which may be shorter. The packets
-    /// to deliver are at the ranges of `train` given.
-    pub fn receive_batch(&mut self, from: Endpoint, train: &mut [u8], stride: usize, now: Now) -> &[Range<usize>] {
+    /// Process a batch of datagrams of one sender, each of `stride` octets except the last, which may be shorter.
+    /// Return the positions in `batch` of the packets to deliver.
+    pub fn receive_batch(&mut self, from: Endpoint, batch: &mut [u8], stride: usize, now: Now) -> &[Range<usize>] {
         self.delivered.clear();
-        let mut rest = 0..train.len();
+        let mut rest = 0..batch.len();
         while !rest.is_empty() {
-            let run = rest.start..rest.start + run_bytes(&train[rest.clone()], stride);
-            match kind(&train[rest.start..run.end.min(rest.start + stride)]) {
-                Some(Kind::Data) => self.receive_data(from, train, run.clone(), stride, now),
-                Some(Kind::Initiation | Kind::Response) => self.receive_handshake(from, &train[run.clone()], now),
-                Some(Kind::CookieReply) => self.receive_cookie(&train[run.clone()], now),
+            let run = rest.start..rest.start + run_bytes(&batch[rest.clone()], stride);
+            match kind(&batch[rest.start..run.end.min(rest.start + stride)]) {
+                Some(Kind::Data) => self.receive_data(from, batch, run.clone(), stride, now),
+                Some(Kind::Initiation | Kind::Response) => self.receive_handshake(from, &batch[run.clone()], now),
+                Some(Kind::CookieReply) => self.receive_cookie(&batch[run.clone()], now),
                 None => self.drops.malformed += 1,
             }
             rest.start = run.end;
@@ -72,16 +73,16 @@ impl Interface {
         &self.delivered
     }
 
-    /// Takes one datagram. The packet in it, if there is one to deliver, is at the range given.
+    /// Process one datagram. Return the position of the packet in it, if there is one to deliver.
     pub fn receive(&mut self, from: Endpoint, datagram: &mut [u8], now: Now) -> Option<Range<usize>> {
         let length = datagram.len();
         self.receive_batch(from, datagram, length.max(1), now).first().cloned()
     }
 
-    /// The data messages of one session at `run` of `train`.
-    fn receive_data(&mut self, from: Endpoint, train: &mut [u8], run: Range<usize>, stride: usize, now: Now) {
+    /// Process the data messages of one session at `run` of `batch`.
+    fn receive_data(&mut self, from: Endpoint, batch: &mut [u8], run: Range<usize>, stride: usize, now: Now) {
         let count = run.len().div_ceil(stride) as u64;
-        let Some(index) = DataHeader::parse(&train[run.clone()]).map(|header| header.receiver) else { return };
+        let Some(index) = DataHeader::parse(&batch[run.clone()]).map(|header| header.receiver) else { return };
         let peer = self.peers.indices.owner(index).and_then(|id| Some((id, self.peers.get_mut(id)?)));
         let Some((id, session)) = peer.and_then(|(id, peer)| Some((id, peer.keypairs.by_index(index)?))) else {
             self.drops.no_session += count;
@@ -90,7 +91,7 @@ impl Interface {
         let before = self.delivered.len();
         let mut octets = 0;
         let mut drops = self.drops;
-        session.open_batch(self.aead, &mut train[run.clone()], stride, now.boot, |opened| match opened {
+        session.open_batch(self.aead, &mut batch[run.clone()], stride, now.boot, |opened| match opened {
             Ok(text) => {
                 octets += sealed(text.len()) as u64;
                 self.delivered.push(run.start + text.start..run.start + text.end);
@@ -104,18 +105,18 @@ impl Interface {
         }
         let data = self.delivered[before..].iter().any(|text| !text.is_empty());
         self.opened(id, index, from, octets, data, now);
-        self.keep_deliverable(id, before, train);
+        self.keep_deliverable(id, before, batch);
     }
 
-    /// Of the plaintexts delivered since `before`, keeps the packets whose source is among the peer's allowed IPs.
-    fn keep_deliverable(&mut self, id: PeerId, before: usize, train: &[u8]) {
+    /// Of the plaintexts delivered since `before`, keep the packets whose source is among the peer's allowed IPs.
+    fn keep_deliverable(&mut self, id: PeerId, before: usize, batch: &[u8]) {
         let mut kept = before;
         for at in before..self.delivered.len() {
             let text = self.delivered[at].clone();
             if text.is_empty() {
                 continue;
             }
-            let Some((source, length)) = ip::source_and_length(&train[text.clone()]) else {
+            let Some((source, length)) = ip::source_and_length(&batch[text.clone()]) else {
                 self.drops.not_ip += 1;
                 continue;
             };
@@ -129,7 +130,7 @@ impl Interface {
         self.delivered.truncate(kept);
     }
 
-    /// Authentic packets came under the session of `index`; `data` says that they are not all empty.
+    /// Account for authentic packets of the session of `index`; `data` is whether any of them is not empty.
     fn opened(&mut self, id: PeerId, index: u32, from: Endpoint, octets: u64, data: bool, now: Now) {
         let Some((peer, indices)) = self.peers.with_indices(id) else { return };
         peer.rx_bytes += octets;
@@ -137,7 +138,7 @@ impl Interface {
         if data {
             peer.timers.data_received(now.boot);
         }
-        let worn = peer.keypairs.current().is_some_and(|session| session.is_worn_for_receiver(now.boot));
+        let worn = peer.keypairs.current().is_some_and(|session| session.needs_renewal_as_receiver(now.boot));
         let renew = worn && !peer.timers.renewed_on_receipt;
         peer.timers.renewed_on_receipt |= renew;
         self.note_endpoint(id, from, now);
@@ -150,10 +151,10 @@ impl Interface {
         }
     }
 
-    /// Sends what waits for this peer, or else an empty packet.
+    /// Send the staged packets of this peer, or else an empty packet.
     pub(crate) fn keep_alive(&mut self, id: PeerId, now: Now) {
         let Some(peer) = self.peers.get_mut(id) else { return };
-        // Whatever becomes of this one, the next is due in its time.
+        // Whether or not this one is sent, the next is due after an interval.
         peer.timers.traversed(now.boot);
         self.schedule.note(id, peer);
         if peer.endpoint.is_none() {
@@ -165,7 +166,7 @@ impl Interface {
         self.send_staged(id, now);
     }
 
-    /// Sends what waits for this peer, or starts the handshake that it waits for.
+    /// Send the staged packets of this peer, or start the handshake that they need.
     pub(crate) fn send_staged(&mut self, id: PeerId, now: Now) {
         while let Some(peer) = self.peers.get_mut(id) {
             let (Some(endpoint), false) = (peer.endpoint, peer.staged.is_empty()) else { return };
@@ -183,7 +184,7 @@ impl Interface {
         }
     }
 
-    /// A transport data message of `octets` goes out.
+    /// Account for a transport data message of `octets_sent`.
     fn sent(&mut self, id: PeerId, octets_sent: usize, data: bool, now: Now) {
         let Some(peer) = self.peers.get_mut(id) else { return };
         peer.tx_bytes += octets_sent as u64;
@@ -191,7 +192,7 @@ impl Interface {
         if data {
             peer.timers.data_sent(now.boot, || u64::from_ne_bytes(octets(&mut *self.random)));
         }
-        let worn = peer.keypairs.current().is_some_and(|session| session.is_worn(now.boot));
+        let worn = peer.keypairs.current().is_some_and(|session| session.needs_renewal(now.boot));
         let renew = worn && peer.timers.may_initiate(now.boot);
         self.schedule.note(id, peer);
         if renew {
@@ -200,13 +201,14 @@ impl Interface {
     }
 }
 
-/// Octets of the datagrams at the start of `train` that are taken together: those of one session, or a single other one.
-fn run_bytes(train: &[u8], stride: usize) -> usize {
-    let first = stride.min(train.len());
-    let index = train.get(..8);
-    if kind(&train[..first]) != Some(Kind::Data) {
+/// Return the size of the datagrams at the start of `batch` that are processed together: those of one session, or a
+/// single other one.
+fn run_bytes(batch: &[u8], stride: usize) -> usize {
+    let first = stride.min(batch.len());
+    let index = batch.get(..8);
+    if kind(&batch[..first]) != Some(Kind::Data) {
         return first;
     }
     let same = |datagram: &&[u8]| datagram.len() >= DATA_OVERHEAD_BYTES && datagram.get(..8) == index;
-    train.chunks(stride).take_while(same).map(<[u8]>::len).sum()
+    batch.chunks(stride).take_while(same).map(<[u8]>::len).sum()
 }

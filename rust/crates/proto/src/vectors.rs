@@ -47,7 +47,7 @@ fn cases() -> Vec<Case> {
     cases.into_iter().map(Case).collect()
 }
 
-/// Message with its MACs, the first as by `adder`.
+/// Return a message with its MACs, the first as computed by `adder`.
 fn finished(message: &[u8], adder: &mut Adder) -> Vec<u8> {
     let mut message = message.to_vec();
     adder.add(&mut message, Duration::ZERO);

@@ -57,13 +57,13 @@ fn of_a_train_that_others_have_added_to_the_genuine_is_delivered_once() {
     let mut other_index = one.clone();
     other_index[4] ^= 1;
     let junk = vec![0xff; one.len()];
-    let mut train = [&garbled, one, &junk, two, one, &other_index, three].map(Vec::as_slice).concat();
-    // The last datagram of a train may be shorter: here it is cut.
-    train.pop();
+    let mut batch = [&garbled, one, &junk, two, one, &other_index, three].map(Vec::as_slice).concat();
+    // The last datagram of a batch may be shorter: here it is cut.
+    batch.pop();
     let (from, stride) = (world.hosts[0].address.into(), one.len());
     let now = Now { boot: world.now, unix: world.now };
-    let delivered = world.hosts[1].interface.receive_batch(from, &mut train, stride, now).to_vec();
-    let numbers = delivered.into_iter().map(|range| train[range][23]).collect::<Vec<_>>();
+    let delivered = world.hosts[1].interface.receive_batch(from, &mut batch, stride, now).to_vec();
+    let numbers = delivered.into_iter().map(|range| batch[range][23]).collect::<Vec<_>>();
     assert_eq!(numbers, [1, 2]);
     let drops = world.status(1).drops;
     assert_eq!((drops.not_authentic, drops.malformed, drops.replayed, drops.no_session), (2, 1, 1, 1));
