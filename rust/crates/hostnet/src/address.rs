@@ -1,4 +1,4 @@
-//! Addresses of a link, as `ip address` adds and shows them.
+//! Addresses of a link, as `ip address` adds and lists them.
 
 use std::net::IpAddr;
 
@@ -11,14 +11,14 @@ use crate::error::NetError;
 use crate::netlink::Netlink;
 use crate::socket::attributes;
 
-/// Octets of `struct ifaddrmsg`.
+/// Size of `struct ifaddrmsg`.
 const HEADER_BYTES: usize = 8;
 /// Attributes (enum in linux/if_addr.h).
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
 
 impl Netlink {
-    /// The addresses of a link with the lengths of their prefixes, link-local ones too.
+    /// Return the addresses of a link with their prefix lengths, including link-local ones.
     ///
     /// # Errors
     /// [`NetError`].
@@ -29,7 +29,7 @@ impl Netlink {
         all.map_err(|refusal| self.refused(index, refusal, |link| format!("listing addresses of {link}")))
     }
 
-    /// Gives a link an address; its prefix becomes a route of the kernel's own.
+    /// Add an address to a link; the kernel adds a route to its prefix.
     ///
     /// # Errors
     /// [`NetError`]; EEXIST if the link has it already.
@@ -39,7 +39,7 @@ impl Netlink {
         result.map_err(|refusal| self.refused(index, refusal, |link| format!("adding address {address} to {link}")))
     }
 
-    /// Takes an address from a link.
+    /// Remove an address from a link.
     ///
     /// # Errors
     /// [`NetError`]; EADDRNOTAVAIL if the link does not have it.
@@ -62,11 +62,11 @@ fn message(index: u32, address: IpNet) -> AddressMessage {
     message
 }
 
-/// The address, if it belongs to that link: old kernels list those of every link.
+/// Return the address if it belongs to that link: old kernels list those of every link.
 fn parse_address(body: &[u8], index: u32) -> Option<IpNet> {
     let header = AddressHeader::parse(body).ok().filter(|header| header.index == index)?;
     let find = |kind| attributes(body, HEADER_BYTES).find(|attribute| attribute.kind() == kind);
-    // On a link with a far end, IFA_ADDRESS is the far one.
+    // On a point-to-point link, IFA_ADDRESS is the remote address.
     let near = find(IFA_LOCAL).or_else(|| find(IFA_ADDRESS))?;
     IpNet::new(parse_ip(near.value()).ok()?, header.prefix_len).ok()
 }

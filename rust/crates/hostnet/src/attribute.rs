@@ -1,22 +1,23 @@
-//! Attributes (struct nlattr): length, kind, value, padded to four octets; a nest is one whose value is attributes.
+//! Netlink attributes (struct nlattr): length, kind, value, padded to four octets; the value of a nest consists of
+//! attributes.
 
 use netlink_packet_core::NLA_F_NESTED;
 use zeroize::Zeroizing;
 
-/// Octets of a message's body at most. Lengths of attributes have 16 bits; the send buffer takes 208 KiB.
+/// The most octets of a message's body. Lengths of attributes have 16 bits; the send buffer holds 208 KiB.
 pub(crate) const BODY_BYTES: usize = 32 << 10;
-/// Octets of an attribute's length and kind.
+/// Size of an attribute's length and kind.
 pub(crate) const HEAD_BYTES: usize = 4;
 
-/// The body of a message, wiped when dropped, and never grown, so that no copy is left behind.
+/// The body of a message, zeroized when dropped, and never grown, so that no copy is left behind.
 pub(crate) struct Writer(Zeroizing<Vec<u8>>);
 
-/// Where a nest begins whose length is not known yet.
+/// The start of a nest whose length is not known yet.
 #[derive(Clone, Copy)]
 pub(crate) struct Nest(usize);
 
 impl Writer {
-    /// A body that begins with a header of its protocol.
+    /// Create a body that starts with a header of its protocol.
     pub(crate) fn new(header: [u8; 4]) -> Self {
         let mut octets = Zeroizing::new(Vec::with_capacity(BODY_BYTES));
         octets.extend(header);
@@ -27,7 +28,7 @@ impl Writer {
         &self.0
     }
 
-    /// Octets that can still be written.
+    /// Return how many octets can still be written.
     pub(crate) fn room(&self) -> usize {
         BODY_BYTES.saturating_sub(self.0.len())
     }
@@ -38,7 +39,7 @@ impl Writer {
         self.end(begin);
     }
 
-    /// A string with its closing zero.
+    /// Write a string with its terminating zero.
     pub(crate) fn put_text(&mut self, kind: u16, text: &str) {
         let begin = self.begin(kind);
         self.0.extend_from_slice(text.as_bytes());
@@ -50,7 +51,7 @@ impl Writer {
         self.begin(kind | NLA_F_NESTED)
     }
 
-    /// Ends the attribute that began last.
+    /// End the nested attribute.
     pub(crate) fn end(&mut self, Nest(begin): Nest) {
         let length = (self.0.len() - begin) as u16;
         self.0[begin..begin + 2].copy_from_slice(&length.to_ne_bytes());

@@ -1,8 +1,8 @@
-//! What the kernel refused, and what was asked of it.
+//! Errors of the kernel, with the operation that failed.
 
 use std::io;
 
-/// Those `errno` that get a sentence of their own, at least somewhere.
+/// The `errno` values that are mapped to errors of their own.
 const EPERM: i32 = 1;
 pub(crate) const ENOENT: i32 = 2;
 pub(crate) const EEXIST: i32 = 17;
@@ -12,57 +12,57 @@ pub(crate) const EPROTONOSUPPORT: i32 = 93;
 pub(crate) const EOPNOTSUPP: i32 = 95;
 pub(crate) const EAFNOSUPPORT: i32 = 97;
 
-/// Why something was not done to this host, or not told of it.
+/// Why an operation on the host's network failed.
 #[derive(Debug, thiserror::Error)]
 pub enum NetError {
     /// There is no such link in this network namespace.
     #[error("no such link {link}")]
     NoSuchLink {
-        /// The name in quotation marks, or the number.
+        /// The quoted name, or the number.
         link: String,
     },
-    /// A link is to be made, and there is one of that name.
+    /// A link of that name exists already.
     #[error("link {link} already exists")]
     LinkExists {
-        /// The name in quotation marks.
+        /// The quoted name.
         link: String,
     },
-    /// What only a link of the kernel's own WireGuard can do is asked of another.
+    /// The operation needs a link of the kernel's WireGuard.
     #[error("link {link} is not a kernel WireGuard interface")]
     NotWireGuard {
-        /// The name in quotation marks.
+        /// The quoted name.
         link: String,
     },
-    /// The kernel was built without WireGuard, or its module is not to be had.
+    /// The kernel was built without WireGuard, or its module is not available.
     #[error("this kernel has no WireGuard: unknown link type")]
     NoWireGuard,
     /// The kernel has no nf_tables, or lacks a part of it.
     #[error("{doing}: not supported by this kernel's nf_tables: {source}")]
     NoNftables {
-        /// What was asked.
+        /// The operation.
         doing: String,
-        /// What it said.
+        /// The error of the kernel.
         source: io::Error,
     },
-    /// The process may not do it.
+    /// The process lacks the privilege.
     #[error("{doing}: not permitted: needs CAP_NET_ADMIN")]
     NotPermitted {
-        /// What was asked.
+        /// The operation.
         doing: String,
     },
-    /// Anything else the kernel said.
+    /// Any other error of the kernel.
     #[error("{doing}: {source}{}", bracketed(explanation.as_deref()))]
     Refused {
-        /// What was asked.
+        /// The operation.
         doing: String,
-        /// What it said.
+        /// The error.
         source: io::Error,
-        /// And why, in its own words, where it gave any (NLMSGERR_ATTR_MSG).
+        /// The kernel's explanation, if there is one (NLMSGERR_ATTR_MSG).
         explanation: Option<String>,
     },
 }
 
-/// A refusal before it is known what for.
+/// An error before its operation is known.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) source: io::Error,
@@ -70,7 +70,7 @@ pub(crate) struct Refusal {
 }
 
 impl NetError {
-    /// The kernel's number for it.
+    /// Return the kernel's error number.
     #[must_use]
     pub fn errno(&self) -> Option<i32> {
         match self {
@@ -92,7 +92,7 @@ impl Refusal {
         self.is(ENODEV)
     }
 
-    /// Names what was refused.
+    /// Add the operation that failed.
     pub(crate) fn to(self, doing: String) -> NetError {
         match self.source.raw_os_error() {
             Some(EPERM) => NetError::NotPermitted { doing },

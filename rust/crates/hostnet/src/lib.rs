@@ -1,8 +1,8 @@
-//! Links, addresses, routes, rules (rtnetlink(7)), the kernel's own WireGuard (generic netlink) and the guard of a default
-//! route (nf_tables): does what it is told, decides nothing.
+//! Links, addresses, routes, rules (rtnetlink(7)), the kernel's WireGuard (generic netlink) and the nftables guard of a
+//! default route: carries out operations and decides nothing.
 //!
-//! Synchronous: a call returns when the kernel has answered, which it does at once. A socket belongs to the network
-//! namespace of the thread that opened it, and stays there.
+//! Synchronous: a call returns when the kernel has answered, which it does at once. A socket stays in the network
+//! namespace of the thread that opened it.
 #![forbid(unsafe_code)]
 
 mod address;

@@ -1,4 +1,4 @@
-//! Links: found, listed, made, set up and down, resized, deleted.
+//! Links: lookup, listing, creation, up and down, MTU, deletion.
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage;
@@ -10,7 +10,7 @@ use crate::error::{EEXIST, EOPNOTSUPP, NetError, Refusal};
 use crate::netlink::{Netlink, OURS};
 use crate::socket::{attributes, number, text};
 
-/// Octets of `struct ifinfomsg`.
+/// Size of `struct ifinfomsg`.
 const HEADER_BYTES: usize = 16;
 /// Attributes (enum in linux/if_link.h).
 const IFLA_IFNAME: u16 = 3;
@@ -19,32 +19,32 @@ const IFLA_LINKINFO: u16 = 18;
 const IFLA_IFALIAS: u16 = 20;
 const IFLA_GROUP: u16 = 27;
 const IFLA_INFO_KIND: u16 = 1;
-/// The driver's word for the kernel's own WireGuard.
+/// The kind of the kernel's WireGuard links.
 const WIREGUARD: &str = "wireguard";
-/// Octets of a link's name, without its closing zero (IFNAMSIZ - 1).
+/// Size of a link's name without its terminating zero (IFNAMSIZ - 1).
 const NAME_BYTES: usize = 15;
 
-/// A network interface as it is.
+/// The state of a network interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
-    /// Its number, never used again in this namespace after it is gone.
+    /// Its index, never reused in this namespace.
     pub index: u32,
     /// Its name, which can change.
     pub name: String,
-    /// Octets of its largest packet.
+    /// Its MTU in octets.
     pub mtu: u32,
-    /// Whether it was set up (IFF_UP); says nothing of a cable.
+    /// Whether it is set up (IFF_UP), regardless of carrier.
     pub up: bool,
-    /// The driver's word for it, such as `tun`, `veth`, `wireguard`; physical links have none.
+    /// The kind of its driver, such as `tun`, `veth`, `wireguard`; physical links have none.
     pub kind: Option<String>,
-    /// What whoever owns it has written on it, for people and programs.
+    /// The alias set by its owner.
     pub alias: Option<String>,
-    /// Whether [`Netlink::create_wireguard`] made it, here or in a process that ended since.
+    /// Whether [`Netlink::create_wireguard`] created it, here or in a process that has ended.
     pub ours: bool,
 }
 
 impl Netlink {
-    /// The link of that name.
+    /// Return the link of that name.
     ///
     /// # Errors
     /// [`NetError::NoSuchLink`].
@@ -62,7 +62,7 @@ impl Netlink {
         }
     }
 
-    /// Every link of this namespace.
+    /// Return every link of this namespace.
     ///
     /// # Errors
     /// [`NetError::Refused`].
@@ -71,9 +71,10 @@ impl Netlink {
         all.map_err(|refusal| refusal.to("listing links".into()))
     }
 
-    /// `ip link add NAME group 119 type wireguard`: the kernel's own WireGuard, down, without keys, peers or addresses.
+    /// Create a link of the kernel's WireGuard as `ip link add NAME group 119 type wireguard` does: down, without keys,
+    /// peers or addresses.
     ///
-    /// The group is set by the same request, so no link of ours is ever without it, whenever the process is killed.
+    /// The group is set by the same request, so that no link of ours ever lacks it, even if the process is killed.
     ///
     /// # Errors
     /// [`NetError::NoWireGuard`], [`NetError::LinkExists`].
@@ -92,7 +93,7 @@ impl Netlink {
         })
     }
 
-    /// Sets the size of the largest packet, in octets.
+    /// Set the MTU in octets.
     ///
     /// # Errors
     /// [`NetError`].
@@ -103,7 +104,7 @@ impl Netlink {
         result.map_err(|refusal| self.refused(index, refusal, |link| format!("setting the MTU of {link} to {mtu}")))
     }
 
-    /// Writes on a link whose it is.
+    /// Set the alias, which names the owner of a link.
     ///
     /// # Errors
     /// [`NetError`].
@@ -115,7 +116,7 @@ impl Netlink {
             .map_err(|refusal| self.refused(index, refusal, |link| format!("setting the alias of {link} to {alias:?}")))
     }
 
-    /// Sets a link up or down.
+    /// Set a link up or down.
     ///
     /// # Errors
     /// [`NetError`].
@@ -128,7 +129,7 @@ impl Netlink {
         result.map_err(|refusal| self.refused(index, refusal, |link| format!("setting {link} {word}")))
     }
 
-    /// Deletes a link, with its addresses and routes.
+    /// Delete a link, with its addresses and routes.
     ///
     /// # Errors
     /// [`NetError`].
@@ -137,7 +138,7 @@ impl Netlink {
         result.map_err(|refusal| self.refused(index, refusal, |link| format!("deleting {link}")))
     }
 
-    /// Names the link in an error, if it still has a name.
+    /// Name the link in an error, if it still has a name.
     pub(crate) fn refused(&mut self, index: u32, refusal: Refusal, doing: impl Fn(&str) -> String) -> NetError {
         if refusal.is_no_device() {
             return NetError::NoSuchLink { link: format!("number {index}") };
@@ -147,7 +148,7 @@ impl Netlink {
     }
 }
 
-/// A request that concerns one link, or all with index 0, without their counters.
+/// Return a request for one link, or for all with index 0, without their counters.
 fn message(index: u32) -> LinkMessage {
     let mut message = LinkMessage::default();
     message.header.index = index;

@@ -1,4 +1,4 @@
-//! Route netlink: what `ip` speaks.
+//! Route netlink, the protocol of `ip`.
 
 use netlink_sys::protocols::NETLINK_ROUTE;
 
@@ -8,13 +8,14 @@ use crate::socket::NetlinkSocket;
 /// A socket to the links, addresses, routes and rules of the network namespace in which it was opened.
 pub struct Netlink(pub(crate) NetlinkSocket);
 
-/// Marks what Warren makes: the protocol of its routes and rules (RTPROT_*, FRA_PROTOCOL), the group of its links.
+/// Marks what Warren creates: the protocol of its routes and rules (RTPROT_*, FRA_PROTOCOL), the group of its links.
 ///
-/// 119 is the letter w; iproute2's list of protocols (rt_protos) has it free. Nothing without the mark is ever touched.
+/// 119 is the letter w; it is unassigned in iproute2's list of protocols (rt_protos). Nothing without the mark is ever
+/// changed.
 pub const OURS: u8 = 119;
 
 impl Netlink {
-    /// Opens a socket in the network namespace of the calling thread. Needs no privilege; changes do.
+    /// Open a socket in the network namespace of the calling thread. Needs no privilege; changes do.
     ///
     /// # Errors
     /// [`NetError::Refused`].

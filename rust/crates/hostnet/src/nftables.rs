@@ -1,6 +1,7 @@
-//! The guard of a default route: a table of nftables for each link and version of IP, as wg-quick(8) makes them.
+//! The guard of a default route: an nftables table for each link and IP version, like those of wg-quick(8).
 //!
-//! Messages are written here (linux/netfilter/nf_tables.h); what they put is what `nft` would have put, and `nft` shows it.
+//! Messages are encoded here (linux/netfilter/nf_tables.h); the result is the same as that of `nft`, which also lists
+//! it.
 
 mod constants;
 mod encode;
@@ -25,15 +26,15 @@ use parse::{Table, parse_rule, parse_table};
 pub struct Nftables(Result<NetlinkSocket, Option<i32>>);
 
 impl Nftables {
-    /// Opens a socket in the network namespace of the calling thread. Needs no privilege, all else does.
+    /// Open a socket in the network namespace of the calling thread. Needs no privilege; all requests do.
     #[must_use]
     pub fn open() -> Self {
         Self(NetlinkSocket::open(NETLINK_NETFILTER).map_err(|error| error.raw_os_error()))
     }
 
-    /// The guards that [`Nftables::set_guard`] made, here or in a process that ended since.
+    /// Return the guards that [`Nftables::set_guard`] created, here or in a process that has ended.
     ///
-    /// One in which others have changed something has the mark 0.
+    /// A guard that others have changed has the mark 0.
     ///
     /// # Errors
     /// [`NetError::NoNftables`], [`NetError::NotPermitted`].
@@ -42,10 +43,10 @@ impl Nftables {
         found.map_err(|refusal| named(refusal, "listing nftables tables".into()))
     }
 
-    /// Makes a guard, in the place of the one of ours that has its link and version. Whole or not at all.
+    /// Create a guard, or replace ours of the same link and version, entirely or not at all.
     ///
     /// # Errors
-    /// [`NetError`]; EEXIST if another has made a table of its name.
+    /// [`NetError`]; EEXIST if there is a table of its name which is not ours.
     pub fn set_guard(&mut self, guard: &Guard) -> Result<(), NetError> {
         let result = self.handle(guard.version, &guard.link).and_then(|before| {
             let removal = before.map(|handle| (deletion(guard.version, handle), 0));
@@ -54,7 +55,7 @@ impl Nftables {
         result.map_err(|refusal| named(refusal, format!("adding nftables table {guard}")))
     }
 
-    /// Removes the guard of ours with that link and version: never a table that another made.
+    /// Remove our guard of that link and version, never a table created by others.
     ///
     /// # Errors
     /// [`NetError`]; ENOENT if there is none.
@@ -92,7 +93,7 @@ impl Nftables {
     }
 }
 
-/// Takes a table away by its number, which is never used again: a table of another with its name stays.
+/// Delete a table by its handle, which is never reused: a table of others with its name stays.
 fn deletion(version: Version, handle: u64) -> Message {
     let mut message = Message::new(NFT_MSG_DELTABLE, version.number());
     message.body.put(NFTA_TABLE_HANDLE, &handle.to_be_bytes());

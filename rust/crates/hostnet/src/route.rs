@@ -1,4 +1,4 @@
-//! Routes by a link or in a table, as `ip route` adds, deletes and shows them, and the question which link a datagram would take.
+//! Routes on a link or in a table, as `ip route` adds, deletes and lists them, and route look-ups.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -14,7 +14,7 @@ use crate::error::{ENOENT, NetError, Refusal};
 use crate::netlink::{Netlink, OURS};
 use crate::socket::{attributes, number};
 
-/// Octets of `struct rtmsg`.
+/// Size of `struct rtmsg`.
 const HEADER_BYTES: usize = 12;
 /// Attributes (enum rtattr_type_t in linux/rtnetlink.h).
 const RTA_DST: u16 = 1;
@@ -23,49 +23,49 @@ const RTA_GATEWAY: u16 = 5;
 const RTA_PRIORITY: u16 = 6;
 const RTA_PREFSRC: u16 = 7;
 const RTA_TABLE: u16 = 15;
-/// `errno` of "network is unreachable", for an answer that names no link.
+/// `errno` of "network is unreachable", for a response that names no link.
 const ENETUNREACH: i32 = 101;
 
 /// A route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
-    /// Where it leads; a default route has the length 0.
+    /// Its destination; a default route has the length 0.
     pub destination: IpNet,
-    /// The table that it is in; 254 is the main one.
+    /// Its table; 254 is the main one.
     pub table: u32,
-    /// The link by which it leads; None for several, and for one that leads nowhere.
+    /// Its link; None for several links, and for an unreachable route.
     pub link: Option<u32>,
-    /// Who made it (RTPROT_*): 2 the kernel, from an address; 3 `ip route`; [`OURS`] [`Netlink::add_route`].
+    /// What created it (RTPROT_*): 2 the kernel, from an address; 3 `ip route`; [`OURS`] [`Netlink::add_route`].
     pub protocol: u8,
-    /// The next router, if there is one.
+    /// The gateway, if there is one.
     pub gateway: Option<IpAddr>,
-    /// The source address that it suggests.
+    /// The preferred source address.
     pub source: Option<IpAddr>,
-    /// Of two routes to one destination, the lower one is taken; 0 for none.
+    /// Its metric: of two routes to one destination, the lower one is used; 0 for none.
     pub metric: u32,
 }
 
 impl Route {
     /// The main table (RT_TABLE_MAIN).
     pub const MAIN_TABLE: u32 = 254;
-    /// The kernel made it, from an address (RTPROT_KERNEL); it goes with that address.
+    /// Created by the kernel from an address (RTPROT_KERNEL), and removed with it.
     pub const BY_KERNEL: u8 = 2;
 }
 
 impl Netlink {
-    /// The unicast routes by a link in all tables, those that the kernel made from its addresses too.
+    /// Return the unicast routes on a link in all tables, including those that the kernel created from its addresses.
     ///
     /// # Errors
     /// [`NetError`].
     pub fn routes(&mut self, index: u32) -> Result<Vec<Route>, NetError> {
-        // Old kernels do not choose, and list all routes.
+        // Old kernels do not filter, and list all routes.
         let by_link =
             |header: &RouteHeader, route: &Route| header.kind == RouteType::Unicast && route.link == Some(index);
         let all = self.choose_routes(&RouteAttribute::Oif(index), by_link);
         all.map_err(|refusal| self.refused(index, refusal, |link| format!("listing routes on {link}")))
     }
 
-    /// The routes in a table, by whatever link, those that lead nowhere too.
+    /// Return the routes in a table, on any link, including unreachable ones.
     ///
     /// # Errors
     /// [`NetError`].
@@ -93,10 +93,11 @@ impl Netlink {
         Ok(all)
     }
 
-    /// `ip route add DESTINATION dev LINK proto 119 [table TABLE]`; without a table, the main one.
+    /// Add a route as `ip route add DESTINATION dev LINK proto 119 [table TABLE]` does; without a table, to the main
+    /// one.
     ///
     /// # Errors
-    /// [`NetError`]; EEXIST if there is such a route already, ENETDOWN if the link is down.
+    /// [`NetError`]; EEXIST if there is such a route, ENETDOWN if the link is down.
     pub fn add_route(&mut self, index: u32, destination: IpNet, table: Option<u32>) -> Result<(), NetError> {
         let mut message = message(index, destination, table);
         message.header.kind = RouteType::Unicast;
@@ -107,7 +108,8 @@ impl Netlink {
         })
     }
 
-    /// `ip route delete DESTINATION dev LINK proto 119 [table TABLE]`: never one that another made.
+    /// Delete a route as `ip route delete DESTINATION dev LINK proto 119 [table TABLE]` does, never one created by
+    /// others.
     ///
     /// # Errors
     /// [`NetError`]; ESRCH if there is none.
@@ -120,11 +122,12 @@ impl Netlink {
         })
     }
 
-    /// The index of the link by which a datagram to `destination` would leave, sent from `source` with that mark.
+    /// Return the index of the link by which a datagram to `destination` would leave, sent from `source` with that
+    /// mark.
     ///
     /// # Errors
-    /// [`NetError`]; ENETUNREACH if no route leads there, that or EINVAL if `source` is IPv4 and not this host's. IPv6
-    /// addresses are not checked.
+    /// [`NetError`]; ENETUNREACH if there is no route, ENETUNREACH or EINVAL if `source` is an IPv4 address that is not
+    /// this host's. IPv6 addresses are not checked.
     pub fn route_to(&mut self, destination: IpAddr, source: IpAddr, fwmark: u32) -> Result<u32, NetError> {
         let mut message = RouteMessage::default();
         let host = IpNet::from(destination).prefix_len();
@@ -164,7 +167,7 @@ fn attribute_number(body: &[u8], kind: u16) -> Option<u32> {
     attributes(body, HEADER_BYTES).find(|attribute| attribute.kind() == kind).and_then(|found| number(found.value()))
 }
 
-/// The route, if it is of that family and chosen.
+/// Return the route if it has that family and matches.
 fn parse_route(body: &[u8], family: AddressFamily, chosen: impl Fn(&RouteHeader, &Route) -> bool) -> Option<Route> {
     let header = RouteHeader::parse(body).ok().filter(|header| header.address_family == family)?;
     let address = |kind| {

@@ -1,4 +1,4 @@
-//! Rules of policy routing, as `ip rule` adds, deletes and shows them; only those that Warren made.
+//! Rules of policy routing, as `ip rule` adds, deletes and lists them; only those created by Warren.
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NlaBuffer};
 use netlink_packet_route::route::RouteProtocol;
@@ -9,7 +9,7 @@ use crate::error::{EAFNOSUPPORT, NetError};
 use crate::netlink::{Netlink, OURS};
 use crate::socket::{attributes, number};
 
-/// Octets of `struct fib_rule_hdr`.
+/// Size of `struct fib_rule_hdr`.
 const HEADER_BYTES: usize = 12;
 /// Attributes (enum in linux/fib_rules.h).
 const FRA_PRIORITY: u16 = 6;
@@ -19,36 +19,36 @@ const FRA_TABLE: u16 = 15;
 const FRA_FWMASK: u16 = 16;
 const FRA_PROTOCOL: u16 = 21;
 
-/// The version of IP whose packets a rule is for.
+/// The IP version that a rule applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Version {
-    /// IPv4
+    /// IPv4.
     V4,
-    /// IPv6
+    /// IPv6.
     V6,
 }
 
 /// `ip rule PRIORITY: [not] from all fwmark FWMARK/FWMASK lookup TABLE [suppress_prefixlength LENGTH]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rule {
-    /// Whose packets it is for.
+    /// The IP version.
     pub version: Version,
-    /// Rules are asked in the order of this number; `main` is asked at 32766.
+    /// The priority: rules are evaluated in this order; `main` has 32766.
     pub priority: u32,
-    /// What the mark of a packet is compared with...
+    /// The value that the mark of a packet is compared with.
     pub fwmark: u32,
-    /// ...in these bits; without any, every packet matches.
+    /// The bits that are compared; with none, every packet matches.
     pub fwmask: u32,
-    /// Whether it is for the packets that do not match.
+    /// Whether the rule applies to packets that do not match.
     pub invert: bool,
-    /// Where the route is looked for.
+    /// The table of the route look-up.
     pub table: u32,
-    /// Routes whose prefix is this long or shorter do not count.
+    /// Routes with a prefix of this length or shorter are ignored.
     pub suppress_prefix_length: Option<u32>,
 }
 
 impl Netlink {
-    /// The rules that [`Netlink::add_rule`] made, here or in a process that ended since; those of IPv4 first.
+    /// Return the rules that [`Netlink::add_rule`] created, here or in a process that has ended; those of IPv4 first.
     ///
     /// # Errors
     /// [`NetError`].
@@ -65,7 +65,7 @@ impl Netlink {
         Ok(all)
     }
 
-    /// `ip rule add ... protocol 119`.
+    /// Add a rule as `ip rule add ... protocol 119` does.
     ///
     /// # Errors
     /// [`NetError`]; EEXIST if there is the same rule of ours.
@@ -74,7 +74,7 @@ impl Netlink {
         result.map_err(|refusal| refusal.to(format!("adding rule {rule}")))
     }
 
-    /// `ip rule delete ... protocol 119`: never one that another made.
+    /// Delete a rule as `ip rule delete ... protocol 119` does, never one created by others.
     ///
     /// # Errors
     /// [`NetError`]; ENOENT if there is none.
@@ -85,7 +85,7 @@ impl Netlink {
 }
 
 impl Version {
-    /// The family's number (AF_INET, AF_INET6).
+    /// Return the number of the family (AF_INET, AF_INET6).
     pub(crate) fn number(self) -> u8 {
         self.family().into()
     }
@@ -124,7 +124,7 @@ impl std::fmt::Display for Rule {
     }
 }
 
-/// The rule, if it has our protocol, and nothing that we give none.
+/// Return the rule if it has our protocol, and no attribute that we never set.
 fn parse_rule(body: &[u8], version: Version) -> Option<Rule> {
     let header = RuleHeader::parse(body).ok()?;
     let plain = (header.dst_len, header.src_len, header.tos) == (0, 0, 0) && header.action == RuleAction::ToTable;

@@ -1,4 +1,4 @@
-//! A socket to one of the kernel's netlink protocols: a request out, its answers in.
+//! A socket of one of the kernel's netlink protocols: sends requests and receives their responses.
 
 use std::io;
 
@@ -11,42 +11,42 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::Refusal;
 
-/// Longer than any datagram of the kernel: it fills 32 KiB at most when it lists (netlink_dump).
+/// More than any datagram of the kernel, which fills 32 KiB at most when listing (netlink_dump).
 const ANSWER_BYTES: usize = 64 << 10;
-/// How often a listing is begun anew when it changed while it was read.
+/// How often a listing is restarted when it changed while it was read.
 const LISTING_TRIES: usize = 8;
-/// Octets of a message's header (struct nlmsghdr).
+/// Size of a message header (struct nlmsghdr).
 const HEADER_BYTES: usize = 16;
 /// The attribute of an error that explains it (enum nlmsgerr_attrs).
 const NLMSGERR_ATTR_MSG: u16 = 1;
 
-/// A socket to the network namespace of the thread that opened it.
+/// A socket in the network namespace of the thread that opened it.
 pub(crate) struct NetlinkSocket {
     socket: Socket,
     sequence: u32,
-    /// Never grown, so that no copy of what it holds is left behind.
+    /// Never grown, so that no copy of its content is left behind.
     answer: Zeroizing<Vec<u8>>,
 }
 
 impl NetlinkSocket {
-    /// Opens a socket for one of netlink's protocols. Needs no privilege; changes do.
+    /// Open a socket of one of netlink's protocols. Needs no privilege; changes do.
     pub(crate) fn open(protocol: isize) -> io::Result<Self> {
         let mut socket = Socket::new(protocol)?;
         socket.bind_auto()?;
         socket.connect(&SocketAddr::new(0, 0))?;
-        // Each of these is a help that old kernels lack: reasons in words, short errors, listings of one link only.
+        // Old kernels lack these options: error texts, short errors, listings of one link only.
         let _ = socket.set_ext_ack(true);
         let _ = socket.set_cap_ack(true);
         let _ = socket.set_netlink_get_strict_chk(true);
         Ok(Self { socket, sequence: 0, answer: Zeroizing::new(Vec::with_capacity(ANSWER_BYTES)) })
     }
 
-    /// Sends a request and returns when the kernel has carried it out.
+    /// Send a request and return when the kernel has carried it out.
     pub(crate) fn order(&mut self, message: &impl NetlinkSerializable, flags: u16) -> Result<(), Refusal> {
         self.exchange(message, flags | NLM_F_ACK, |_| {})
     }
 
-    /// Sends a request for one thing, read by `parse` from the answer's body.
+    /// Send a request for one object, parsed by `parse` from the body of the response.
     pub(crate) fn query<T>(
         &mut self,
         message: &impl NetlinkSerializable,
@@ -57,7 +57,7 @@ impl NetlinkSocket {
         Ok(found)
     }
 
-    /// Sends a request for all things of a kind; what `parse` does not want is left out.
+    /// Send a request for all objects of a kind; those for which `parse` returns `None` are omitted.
     pub(crate) fn list<T>(
         &mut self,
         message: &impl NetlinkSerializable,
@@ -66,7 +66,7 @@ impl NetlinkSocket {
         self.gather(message, Vec::new, |all: &mut Vec<T>, body| all.extend(parse(body)))
     }
 
-    /// Sends a request for a listing and folds its parts; begins anew where it changed while it was read.
+    /// Send a request for a listing and fold its parts; restart when it changed while it was read.
     pub(crate) fn gather<T>(
         &mut self,
         message: &impl NetlinkSerializable,
@@ -84,12 +84,12 @@ impl NetlinkSocket {
         }
     }
 
-    /// Sends requests with their flags in one datagram, which the kernel carries out whole or not at all; it returns when
-    /// the kernel has. The first and the last frame the others, as nfnetlink has it.
+    /// Send requests with their flags in one datagram, which the kernel carries out entirely or not at all, and return
+    /// when it has. The first and the last frame the others, as in nfnetlink.
     pub(crate) fn transact<M: NetlinkSerializable>(&mut self, messages: &[(M, u16)]) -> Result<(), Refusal> {
         let first = self.sequence.wrapping_add(1);
         let count = u32::try_from(messages.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
-        let last = first.wrapping_add(count).wrapping_sub(2); // before the frame's end, which is not acknowledged
+        let last = first.wrapping_add(count).wrapping_sub(2); // before the end of the frame, which is not acknowledged
         let mut datagram = Vec::new();
         for (message, flags) in messages {
             let ack = if self.sequence.wrapping_add(1) == last { NLM_F_ACK } else { 0 };
@@ -109,7 +109,7 @@ impl NetlinkSocket {
         }
     }
 
-    /// Wipes the last answer.
+    /// Zeroize the last response.
     pub(crate) fn forget(&mut self) {
         self.answer.zeroize();
     }
@@ -146,7 +146,7 @@ impl NetlinkSocket {
         self.socket.send(&octets, 0).map(|_| ())
     }
 
-    /// The next message.
+    /// Return the next message.
     fn encode(&mut self, message: &impl NetlinkSerializable, flags: u16) -> io::Result<Zeroizing<Vec<u8>>> {
         self.sequence = self.sequence.wrapping_add(1);
         let length = HEADER_BYTES + message.buffer_len();
@@ -162,7 +162,7 @@ impl NetlinkSocket {
     }
 }
 
-/// The messages of one datagram.
+/// Return the messages of one datagram.
 pub(crate) fn messages(mut datagram: &[u8]) -> impl Iterator<Item = NetlinkBuffer<&[u8]>> {
     std::iter::from_fn(move || {
         let message = NetlinkBuffer::new_checked(datagram).ok()?;
@@ -172,12 +172,12 @@ pub(crate) fn messages(mut datagram: &[u8]) -> impl Iterator<Item = NetlinkBuffe
     })
 }
 
-/// The attributes of a message's body behind its own header of `header_bytes`, up to the first that is malformed.
+/// Return the attributes of a message's body after its own header of `header_bytes`, up to the first malformed one.
 pub(crate) fn attributes(body: &[u8], header_bytes: usize) -> impl Iterator<Item = NlaBuffer<&[u8]>> {
     NlasIterator::new(body.get(header_bytes..).unwrap_or_default()).map_while(Result::ok)
 }
 
-/// The end of an exchange: a zero, or a negative `errno` and perhaps its reason.
+/// Parse the end of an exchange: zero, or a negative `errno` and possibly its reason.
 fn verdict(message: &NetlinkBuffer<&[u8]>) -> Result<(), Refusal> {
     let body = message.payload();
     let code = body.first_chunk().map_or(0, |octets| i32::from_ne_bytes(*octets));
@@ -193,12 +193,12 @@ fn verdict(message: &NetlinkBuffer<&[u8]>) -> Result<(), Refusal> {
     Err(Refusal { source: io::Error::from_raw_os_error(-code), explanation })
 }
 
-/// A string of the kernel, without its closing zero.
+/// Return a string of the kernel without its terminating zero.
 pub(crate) fn text(octets: &[u8]) -> String {
     String::from_utf8_lossy(octets.split(|octet| *octet == 0).next().unwrap_or_default()).into_owned()
 }
 
-/// A number in an attribute.
+/// Return the number in an attribute.
 pub(crate) fn number(octets: &[u8]) -> Option<u32> {
     octets.try_into().map(u32::from_ne_bytes).ok()
 }

@@ -1,4 +1,4 @@
-//! Word from the kernel that something changed; what it is now is to be asked anew.
+//! Notifications of the kernel that something changed; the new state has to be read separately.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -10,18 +10,18 @@ use crate::socket::messages;
 
 /// Multicast groups (enum rtnetlink_groups): links, addresses and routes.
 const GROUPS: [u32; 5] = [1, 5, 7, 9, 11];
-/// More than one notice takes; notices are not gathered as listings are.
+/// More than one notification needs; notifications are not combined as listings are.
 const NOTICE_BYTES: usize = 32 << 10;
-/// Notices read in one call.
+/// Notifications read in one call.
 const NOTICES: usize = 64;
 /// The first message type of links, addresses and routes; each has four (new, delete, get, set).
 const RTM_LINK: u16 = 16;
 const RTM_ADDRESS: u16 = 20;
 const RTM_ROUTE: u16 = 24;
-/// `errno` of notices lost, since they came faster than they were read.
+/// `errno` of lost notifications, which arrived faster than they were read.
 const ENOBUFS: i32 = 105;
 
-/// A non-blocking socket on which the kernel tells of changes in the network namespace in which it was opened.
+/// A non-blocking socket that reports changes of the network namespace in which it was opened.
 pub struct Watch {
     socket: Socket,
     notice: Vec<u8>,
@@ -30,16 +30,16 @@ pub struct Watch {
 /// What changed since the last [`Watch::drain`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// A link came, went, was renamed, set up or down, or resized.
+    /// A link was added, removed, renamed, set up or down, or resized.
     pub links: bool,
-    /// A link has an address more or less.
+    /// An address was added to or removed from a link.
     pub addresses: bool,
-    /// A route came or went.
+    /// A route was added or removed.
     pub routes: bool,
 }
 
 impl Watch {
-    /// Opens a socket in the network namespace of the calling thread. Needs no privilege.
+    /// Open a socket in the network namespace of the calling thread. Needs no privilege.
     ///
     /// # Errors
     /// [`NetError::Refused`].
@@ -55,11 +55,11 @@ impl Watch {
         Ok(Self { socket, notice: Vec::with_capacity(NOTICE_BYTES) })
     }
 
-    /// Reads the notices there are, at most 64, so that a storm of them holds nobody up: the socket stays readable while
+    /// Read the pending notifications, at most 64, so that a burst delays nothing: the socket stays readable while
     /// there are more. If some were lost, everything counts as changed.
     ///
     /// # Errors
-    /// What makes the socket useless.
+    /// Those that make the socket unusable.
     pub fn drain(&mut self) -> io::Result<Changes> {
         let mut changes = Changes::default();
         for _ in 0..NOTICES {
@@ -83,10 +83,10 @@ impl AsFd for Watch {
 }
 
 impl Changes {
-    /// Everything, as after notices were lost.
+    /// Return a value with everything changed, as after lost notifications.
     pub const ALL: Self = Self { links: true, addresses: true, routes: true };
 
-    /// True if nothing changed.
+    /// Return true if nothing changed.
     #[must_use]
     pub fn is_empty(self) -> bool {
         self == Self::default()

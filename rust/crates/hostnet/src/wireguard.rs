@@ -1,6 +1,6 @@
-//! The kernel's own WireGuard, as `wg` speaks to it (linux/wireguard.h), in the engine's own words.
+//! The kernel's WireGuard over generic netlink (linux/wireguard.h), with the types of the engine.
 //!
-//! Keys are in messages that are wiped, which is why they are encoded here: the crates for it keep them in plain arrays.
+//! Messages hold keys and are zeroized. They are encoded here because the available crates keep keys in plain arrays.
 
 mod constants;
 mod encode;
@@ -23,18 +23,18 @@ use encode::command;
 /// A socket to the kernel's WireGuard in the network namespace in which it was opened.
 pub struct WireGuard {
     socket: NetlinkSocket,
-    /// The number of the family, once it was asked for; the same as long as the module is loaded.
+    /// The number of the netlink family, cached; it stays the same while the module is loaded.
     family: Option<u16>,
 }
 
-/// One message of generic netlink: its body begins with the command and its version (struct genlmsghdr).
+/// One message of generic netlink: its body starts with the command and its version (struct genlmsghdr).
 struct Message {
     family: u16,
     body: Writer,
 }
 
 impl WireGuard {
-    /// Opens a socket in the network namespace of the calling thread. Needs no privilege, all else does.
+    /// Open a socket in the network namespace of the calling thread. Needs no privilege; all requests do.
     ///
     /// # Errors
     /// [`NetError::Refused`].
@@ -45,7 +45,7 @@ impl WireGuard {
             .map_err(|source| Refusal::from(source).to("opening a generic netlink socket".into()))
     }
 
-    /// The state of the link `name`. Counts of drops are none of the kernel's.
+    /// Return the state of the link `name`. The kernel reports no drop counters.
     ///
     /// # Errors
     /// [`NetError::NoSuchLink`], [`NetError::NotWireGuard`], [`NetError::NoWireGuard`].
@@ -60,10 +60,10 @@ impl WireGuard {
         status.map_err(|refusal| named(refusal, name, || format!("querying WireGuard link {name:?}")))
     }
 
-    /// Carries out a change at the link `name`.
+    /// Apply a change to the link `name`.
     ///
-    /// A port in use changes nothing: the kernel is asked for the port before all else. What follows it refuses only
-    /// for want of memory, and then what came before stays. A removal of single allowed IPs needs Linux 6.16.
+    /// A port in use changes nothing, since the port is set first. What follows fails only for lack of memory, and then
+    /// earlier parts stay applied. Removing single allowed IPs needs Linux 6.16.
     ///
     /// # Errors
     /// [`NetError`]; EADDRINUSE for the port, if the link is up.

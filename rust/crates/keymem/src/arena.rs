@@ -1,7 +1,7 @@
-//! The slots of this process: which are free, and the pages that they lie in.
+//! The slots of this process: the free ones, and their pages.
 //!
-//! Which slots are free is kept beside the pages and not in them: a child process, whose pages are wiped, gives back what
-//! it holds as its parent does.
+//! The list of free slots is stored outside the pages: a child process, whose pages are wiped, returns its slots as its
+//! parent does.
 
 use std::alloc::{Layout, handle_alloc_error};
 use std::ptr::NonNull;
@@ -10,40 +10,40 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::pages::{RUN_BYTES, Run};
 use crate::state::State;
 
-/// Octets of a secret, which is one slot.
+/// Size of a secret, which is one slot.
 pub const SECRET_BYTES: usize = 32;
 
 pub(crate) type Octets = [u8; SECRET_BYTES];
 
-/// Not zero: what the first slot holds until a fork wipes it.
+/// The nonzero content of the first slot until a fork wipes it.
 const MARK: Octets = [0x5a; SECRET_BYTES];
 
 static ARENA: Mutex<Arena> = Mutex::new(Arena { runs: Vec::new(), free: Vec::new() });
 
-/// Held for some ten instructions at a time, but where pages are mapped.
+/// Lock the arena. It is held for about ten instructions, except when pages are mapped.
 pub(crate) fn locked() -> MutexGuard<'static, Arena> {
     ARENA.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How the keys of this process lie. There is a page for them from the first question on, so that a refusal is told
-/// before there is a key.
+/// Return the state of the key memory. The first call maps a page, so that a refusal to lock it is known before there
+/// is a key.
 #[must_use]
 pub fn state() -> State {
     locked().state()
 }
 
-/// See the module.
+/// The slots and their pages.
 pub(crate) struct Arena {
     runs: Vec<Run>,
-    /// All zero. Used last in first out, so that few pages are in the processor's caches.
+    /// All zero. Used last in, first out, so that few pages are in the processor's caches.
     free: Vec<NonNull<Octets>>,
 }
 
-// SAFETY: its pointers are to pages of the process, not of a thread, and it owns each slot in `free` alone.
+// SAFETY: its pointers are to pages of the process, not of a thread, and it owns each slot in `free` exclusively.
 unsafe impl Send for Arena {}
 
 impl Arena {
-    /// A slot, all zero, that is the caller's until it is given back.
+    /// Take a slot, all zero, which belongs to the caller until it is given back.
     pub(crate) fn take(&mut self) -> NonNull<Octets> {
         self.protect_after_fork();
         loop {
@@ -54,9 +54,9 @@ impl Arena {
         }
     }
 
-    /// Takes back a slot that was taken, all zero.
+    /// Take back a slot, all zero.
     pub(crate) fn give_back(&mut self, slot: NonNull<Octets>) {
-        // There is room: it was made for every slot when the pages were mapped.
+        // There is space: it was reserved for every slot when the pages were mapped.
         self.free.push(slot);
     }
 
@@ -74,14 +74,14 @@ impl Arena {
         }
     }
 
-    /// More pages. Without memory for them the process ends, as it does where any other memory is wanting.
+    /// Map more pages. Without memory for them the process aborts, as for any other allocation.
     fn grow(&mut self) {
         let Some(run) = Run::map() else { handle_alloc_error(Layout::new::<[u8; RUN_BYTES]>()) };
         let slots = RUN_BYTES / SECRET_BYTES;
         self.runs.push(run);
         self.free.reserve_exact(self.runs.len() * slots - self.free.len());
         let start = self.runs[self.runs.len() - 1].start().cast::<Octets>();
-        // SAFETY: a run has this many slots one after the other.
+        // SAFETY: a run has this many consecutive slots.
         let all = (0..slots).rev().map(|slot| unsafe { start.add(slot) });
         self.free.extend(all);
         if self.runs.len() == 1 {
@@ -90,9 +90,9 @@ impl Arena {
         }
     }
 
-    /// A child process has its parent's pages wiped, and unlocked: it locks them again before it puts a key there.
+    /// Lock the pages of a child process again: they are inherited wiped and unlocked.
     fn protect_after_fork(&mut self) {
-        // SAFETY: the first slot of the first run is nobody's but the mark's.
+        // SAFETY: the first slot of the first run is used only for the mark.
         if self.mark().is_some_and(|mark| unsafe { mark.read() } != MARK) {
             self.runs.iter_mut().for_each(Run::protect);
             self.set_mark();
@@ -101,7 +101,7 @@ impl Arena {
 
     fn set_mark(&self) {
         if let Some(mark) = self.mark() {
-            // SAFETY: as above; it was taken out of `free` when the run was mapped.
+            // SAFETY: as above; it was removed from `free` when the run was mapped.
             unsafe { mark.write(MARK) };
         }
     }

@@ -1,23 +1,24 @@
-//! Memory for keys: locked, in no core file, in no fork, wiped when given back.
+//! Memory for keys: locked, excluded from core files and forks, and wiped when freed.
 //!
-//! Every key of 32 octets lies in a slot of its own ([`Secret`]). Slots are cut from pages that hold nothing else, which
-//! are mapped when they are needed and kept for the next keys:
+//! Every key of 32 octets has a slot of its own ([`Secret`]). Slots are parts of pages that hold nothing else. The
+//! pages are mapped when needed and kept for further keys:
 //!
-//! | what is done | against |
+//! | measure | prevents |
 //! |---|---|
-//! | mlock(2) | keys on the disk, in swap |
+//! | mlock(2) | keys in swap, on disk |
 //! | MADV_DONTDUMP | keys in a core file |
 //! | MADV_WIPEONFORK | keys in a child process: it reads zeros |
-//! | zeros written when a slot is given back | keys that outlive their use |
+//! | zeroing a slot when it is freed | keys that outlive their use |
 //!
-//! Only these pages are locked. Where the host refuses to lock them, as beyond `RLIMIT_MEMLOCK` without CAP_IPC_LOCK, all
-//! else still holds, and [`state`] says that it refused and why: what follows from that is for the caller to decide.
+//! Only these pages are locked. Where the host refuses to lock them, as beyond `RLIMIT_MEMLOCK` without CAP_IPC_LOCK,
+//! all other measures still apply, and [`state`] has the error: the caller decides what follows.
 //!
-//! Whoever computes with a key leaves traces of it on the stack. [`with_wiped_stack`] and [`wipe_stack`] wipe them, and [`with_protected_stack`] keeps
-//! the stack of a thread that computes with keys all day out of core files and forks. Registers are beyond their reach.
+//! Computing with a key leaves copies of it on the stack. [`with_wiped_stack`] and [`wipe_stack`] wipe them, and
+//! [`with_protected_stack`] keeps the stack of a thread that always computes with keys out of core files and forks.
+//! Registers are not covered.
 //!
 //! # Unsafe code
-//! Mapping pages, and handing out each slot of them once: `pages`, `arena`, `secret`. Advice about a stack: `stack`.
+//! Mapping pages and handing out each slot once: `pages`, `arena`, `secret`. Advice about a stack: `stack`.
 
 mod arena;
 mod pages;

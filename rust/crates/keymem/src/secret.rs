@@ -12,17 +12,17 @@ use crate::state;
 
 /// 32 octets in key memory, wiped when dropped, compared in constant time, never shown.
 ///
-/// It stays where it is: a move copies a pointer, and leaves nothing behind to wipe. Reading it costs what reading
-/// through any reference costs; making and dropping it takes a lock for a moment and, as a rule, allocates nothing.
+/// It stays in place: a move copies a pointer and leaves nothing behind to wipe. Reading it costs as much as through
+/// any reference; creating and dropping it takes a lock briefly and usually allocates nothing.
 pub struct Secret(NonNull<Octets>);
 
 // SAFETY: a secret owns its slot, which belongs to no thread, and hands it out as references borrowed from itself.
 unsafe impl Send for Secret {}
-// SAFETY: as above; through a shared reference it is only read.
+// SAFETY: as above; it is only read through a shared reference.
 unsafe impl Sync for Secret {}
 
 impl Secret {
-    /// Takes 32 octets and wipes the place where they lay.
+    /// Take 32 octets and wipe their source.
     #[must_use]
     pub fn take(octets: &mut [u8; SECRET_BYTES]) -> Self {
         let secret = Self::from(&*octets);
@@ -32,7 +32,7 @@ impl Secret {
 }
 
 impl Default for Secret {
-    /// All zero.
+    /// Return a secret of zeros.
     fn default() -> Self {
         Self(arena::locked().take())
     }
@@ -64,14 +64,14 @@ impl Deref for Secret {
     type Target = [u8; SECRET_BYTES];
 
     fn deref(&self) -> &Self::Target {
-        // SAFETY: the slot is this secret's alone until it is dropped, and holds octets from the beginning.
+        // SAFETY: the slot belongs to this secret until it is dropped, and is initialised.
         unsafe { self.0.as_ref() }
     }
 }
 
 impl DerefMut for Secret {
     fn deref_mut(&mut self) -> &mut Self::Target {
-        // SAFETY: as above, and nobody else holds a reference while `self` is borrowed alone.
+        // SAFETY: as above, and there is no other reference while `self` is borrowed exclusively.
         unsafe { self.0.as_mut() }
     }
 }

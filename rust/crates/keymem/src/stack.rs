@@ -1,4 +1,4 @@
-//! The stack of a thread that computes with keys.
+//! Protection of the stack of a thread that computes with keys.
 
 use std::ffi::c_void;
 use std::hint::black_box;
@@ -10,20 +10,20 @@ use rustix::mm::{Advice, madvise};
 
 use crate::wipe::with_wiped_stack;
 
-/// Octets between the frame that raises a shield and the frames behind it: the page in which the shield ends, where pages
-/// have up to 16 KiB.
+/// Octets between the frame that protects the stack and the frames below it: the page in which the protection ends, for
+/// pages of up to 16 KiB.
 const GAP_BYTES: usize = 16 << 10;
 
-/// Does `work` on a stack of this thread that is in no core file and no fork, and wipes what it leaves there.
+/// Run `work` on the part of this thread's stack that is excluded from core files and forks, and wipe it afterwards.
 ///
-/// A kernel that refuses is no reason not to work: then the stack is as any other.
+/// If the kernel refuses, `work` runs without the protection.
 ///
 /// # Safety
-/// `work` makes no child process that goes on with a copy of this memory, as fork(2) does and vfork(2) does not: the
-/// child's stack would be wiped under it.
+/// `work` creates no child process that continues with a copy of this memory, as by fork(2) but not by vfork(2): the
+/// child's stack would be wiped.
 pub unsafe fn with_protected_stack<T>(work: impl FnOnce() -> T) -> T {
     let here = 0u8;
-    // SAFETY: the caller vouches for all that happens on this thread until the shield falls.
+    // SAFETY: the caller guarantees it for this thread until the protection is dropped.
     let stack = unsafe { ProtectedStack::protect((&raw const *black_box(&here)).addr()) };
     let value = call_below(|| with_wiped_stack(work));
     drop(stack);
@@ -38,17 +38,17 @@ fn call_below<T>(work: impl FnOnce() -> T) -> T {
     value
 }
 
-/// The part of this thread's stack that is kept out of core files and forks.
+/// The part of this thread's stack that is excluded from core files and forks.
 ///
-/// Not all of it: the C library keeps its own book of threads at the top of each stack, and a child process reads it. When
-/// the shield falls the stack is as it was, as the C library gives stacks of threads that have ended to others.
+/// It is not the entire stack: the C library stores data of the thread at the top of each stack, and a child process
+/// reads it. When it is dropped the stack is as before, since the C library reuses the stacks of ended threads.
 struct ProtectedStack {
     lowest: *mut c_void,
     length: usize,
 }
 
 impl ProtectedStack {
-    /// Below `end`, to the last whole page.
+    /// Protect the stack below `end`, to the last whole page.
     ///
     /// # Safety
     /// As for [`with_protected_stack`], until it is dropped, which happens on this thread.
@@ -63,26 +63,26 @@ impl ProtectedStack {
     }
 
     fn advise(&self, advice: Advice) -> rustix::io::Result<()> {
-        // SAFETY: the range is this thread's stack, and no advice given here changes what the thread itself reads. What a
-        // child reads is the matter of whoever raised the shield.
+        // SAFETY: the range is this thread's stack, and no advice given here changes what the thread itself reads. The
+        // caller of `protect` is responsible for what a child reads.
         unsafe { madvise(self.lowest, self.length, advice) }
     }
 }
 
 impl Drop for ProtectedStack {
     fn drop(&mut self) {
-        // There is no reason for a refusal, and nothing to be done about one.
+        // An error is unexpected, and cannot be handled.
         let _ = self.advise(Advice::LinuxKeepOnFork);
         let _ = self.advise(Advice::LinuxDoDump);
     }
 }
 
-/// Where the pages of this thread's stack begin, beyond the guard (pthread_getattr_np(3)).
+/// Return the lowest address of this thread's stack, above the guard (pthread_getattr_np(3)).
 fn lowest_of_stack() -> io::Result<*mut c_void> {
     let map_errno = |errno: i32| if errno == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(errno)) };
     let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
     let (mut lowest, mut length) = (std::ptr::null_mut(), 0);
-    // SAFETY: the first call fills the attributes where it succeeds, and only then are they read and given back.
+    // SAFETY: the first call fills the attributes where it succeeds, and only then are they read and destroyed.
     unsafe {
         map_errno(libc::pthread_getattr_np(libc::pthread_self(), attributes.as_mut_ptr()))?;
         let found = map_errno(libc::pthread_attr_getstack(attributes.as_ptr(), &raw mut lowest, &raw mut length));

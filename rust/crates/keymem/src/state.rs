@@ -1,10 +1,10 @@
-//! What can be told of the key memory of this process.
+//! The state of the key memory of this process.
 
 use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Slots given back since the process began.
+/// Slots freed since the start of the process.
 static WIPED: AtomicU64 = AtomicU64::new(0);
 
 /// The key memory of this process at one moment.
@@ -16,14 +16,14 @@ pub struct State {
     pub mapped_bytes: usize,
     /// Octets of those pages that are locked.
     pub locked_bytes: usize,
-    /// What the kernel refused last, of what some of these pages lack.
+    /// The last refusal of the kernel that concerns some of these pages.
     pub refusal: Option<Refusal>,
 }
 
-/// What the kernel refused to do with a page for keys.
+/// A measure that the kernel refused for a page of keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refusal {
-    /// The call, with the advice that it was to give.
+    /// The system call, with its advice.
     pub call: &'static str,
     /// Its `errno`.
     pub errno: i32,
@@ -35,7 +35,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// How many keys of this process have been forgotten so far: who remembers the number sees whether there were more since.
+/// Return the number of keys wiped so far; an increase means that more have been wiped since.
 #[must_use]
 pub fn wiped_count() -> u64 {
     WIPED.load(Ordering::Relaxed)

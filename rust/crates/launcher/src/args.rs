@@ -1,18 +1,18 @@
-//! What is read of a command line before Python is there to read it.
+//! The part of the command line that is read before Python starts.
 
 use std::ffi::OsString;
 use std::path::Path;
 
-/// Capabilities that the agent keeps (linux/capability.h): CAP_NET_ADMIN, CAP_NET_RAW, CAP_IPC_LOCK.
+/// The capabilities that the agent keeps (linux/capability.h): CAP_NET_ADMIN, CAP_NET_RAW, CAP_IPC_LOCK.
 pub(crate) const KEPT_CAPABILITIES: u64 = 1 << 12 | 1 << 13 | 1 << 14;
 
-/// The name that it was called by; whoever renames it has `warren` under another name.
+/// Return the name by which the program was called; a renamed file is `warren` under another name.
 pub(crate) fn program(called: Option<OsString>) -> String {
     let name = called.as_deref().and_then(|called| Path::new(called).file_name());
     name.and_then(|name| name.to_str()).unwrap_or("warren").to_owned()
 }
 
-/// Whether it is the agent that is started: the one command that needs capabilities. `arguments` are without the name.
+/// Return whether the agent is started, the one command that needs capabilities. `arguments` are without the name.
 pub(crate) fn is_start(name: &str, arguments: &[OsString]) -> bool {
     let start: &[&str] = if name == "harmony-agent" { &["start"] } else { &["agent", "start"] };
     arguments.len() >= start.len() && start.iter().zip(arguments).all(|(word, given)| given == word)

@@ -1,9 +1,9 @@
-//! The environment of a Python that has capabilities its caller has not: nothing that it does not need.
+//! The environment of a Python with file capabilities: only what it needs.
 
 use std::process::Command;
 
-/// What the service manager says to the agent (sd_notify(3), sd_listen_fds(3), systemd.exec(5)), what the agent itself
-/// reads, and what a terminal is. None is a path of a library, of a program or of code, and none is believed as one.
+/// The variables of the service manager for the agent (sd_notify(3), sd_listen_fds(3), systemd.exec(5)), those that the
+/// agent reads, and the type of the terminal. None is a path of a library, a program or code, and none is used as one.
 const KEPT: [&str; 13] = [
     "CREDENTIALS_DIRECTORY",
     "INVOCATION_ID",
@@ -21,11 +21,11 @@ const KEPT: [&str; 13] = [
 ];
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Tells Python that its capabilities came by the file: it then reads configurations and keys of root and of the
-/// service's user alone.
+/// Tells Python that it has file capabilities: it then reads only configurations and keys of root and of the service's
+/// user.
 const FILE_CAPS: &str = "WARREN_FILE_CAPS";
 
-/// Leaves `python` those, a path of the system's own, and that word.
+/// Keep only these variables, a fixed PATH, and that flag.
 pub(crate) fn confine(python: &mut Command) {
     python.env_clear();
     for name in KEPT {

@@ -1,9 +1,9 @@
-//! Where the interpreter is that has the package of this installation.
+//! The interpreter that has the package of this installation.
 //!
-//! It is looked for from the launcher's own place, with links followed, and in this order:
+//! It is searched from the directory of the launcher, with links resolved, in this order:
 //!
-//! 1. `../lib/warren/bin/python3`: a virtual environment, or a link to one, of a launcher that stands on the path alone
-//! 2. `python3` beside it: a virtual environment, or an interpreter that pip installed into
+//! 1. `../lib/warren/bin/python3`: a virtual environment, or a link to one, of a launcher installed by itself
+//! 2. `python3` in the same directory: a virtual environment, or an interpreter that pip installed into
 //! 3. `/usr/bin/python3`, if it has the package: Debian's, for which pip puts programs into /usr/local/bin
 
 use std::fs;
@@ -15,7 +15,7 @@ use crate::trust::{self, Untrusted};
 const SYSTEM: &str = "/usr/bin/python3";
 const SYSTEM_LIBRARIES: [&str; 2] = ["/usr/local/lib", "/usr/lib"];
 
-/// Why there is none to start.
+/// There is no interpreter to start.
 #[derive(Debug)]
 pub(crate) struct Absent(PathBuf);
 
@@ -31,7 +31,7 @@ impl std::fmt::Display for Absent {
     }
 }
 
-/// The interpreter for the launcher `own`.
+/// Return the interpreter for the launcher `own`.
 pub(crate) fn interpreter(own: &Path) -> Result<PathBuf, Absent> {
     let beside = own.parent().unwrap_or(Path::new("/"));
     let above = beside.parent().unwrap_or(Path::new("/"));
@@ -41,7 +41,7 @@ pub(crate) fn interpreter(own: &Path) -> Result<PathBuf, Absent> {
     candidates.find(|candidate| candidate.is_file()).ok_or_else(|| Absent(own.to_owned()))
 }
 
-/// Whether nobody but root has a say in what that interpreter runs: it, what it says of its environment, and the
+/// Verify that only root can change what the interpreter runs: its file, its environment's configuration, and the
 /// directories of its packages.
 pub(crate) fn verify(interpreter: &Path) -> Result<(), Untrusted> {
     trust::verify(interpreter)?;
@@ -61,7 +61,7 @@ fn system_has_package() -> bool {
     found.any(|library| library.join("cli/main.py").is_file())
 }
 
-/// Directories of packages below `lib`, and Warren's own in them.
+/// Return the directories of packages below `lib`, and Warren's own in them.
 fn libraries(lib: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(lib).into_iter().flatten().flatten();
     let pythons = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("python3"));

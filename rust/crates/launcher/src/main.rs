@@ -1,8 +1,9 @@
 //! `warren`, `harmony-agent`: starts Python isolated (`-I`) with the package of its own installation.
 //!
-//! A script cannot carry file capabilities, this can (H-75). They work for whoever may execute the file, so what came
-//! by them goes to `start` alone, and then nothing that the caller chose decides what runs: neither the environment nor
-//! an interpreter that others than root can write (H-76). Without them it gives nothing and takes nothing.
+//! A script cannot carry file capabilities; this program can (H-75). They apply to every user who may execute the file.
+//! So they are passed only to `start`, and then nothing that the caller controls decides what runs: neither the
+//! environment nor an interpreter that users other than root can write (H-76). Without file capabilities, nothing is
+//! changed.
 #![forbid(unsafe_code)]
 
 mod args;
@@ -19,7 +20,7 @@ use std::process::{Command, ExitCode};
 
 use privilege::file_caps;
 
-/// What Python runs: the arguments after it are the program's own, its name first.
+/// The code that Python runs; the arguments after it are the program's, its name first.
 const BOOT: &str = "import sys; del sys.argv[0]; from warren.cli.main import main; sys.exit(main())";
 
 fn main() -> ExitCode {
@@ -30,7 +31,7 @@ fn main() -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Never returns but with the reason why it could not.
+/// Execute Python; return only the reason why it failed.
 fn launch(name: &str, arguments: &[OsString]) -> Result<std::convert::Infallible, Box<dyn Error>> {
     let own = env::current_exe()?;
     let interpreter = installation::interpreter(&own)?;
@@ -47,7 +48,7 @@ fn launch(name: &str, arguments: &[OsString]) -> Result<std::convert::Infallible
     Err(format!("{}: {}", interpreter.display(), python.exec()).into())
 }
 
-/// What the program says it is: this file under the name that it was called by.
+/// Return the program's own path: this file under the name by which it was called.
 fn program(own: PathBuf, name: &str) -> PathBuf {
     own.with_file_name(name)
 }

@@ -1,4 +1,4 @@
-//! Whether nobody but root can have put there what a path leads to.
+//! Verifies that only root can change what a path leads to.
 
 use std::ffi::OsString;
 use std::fs::{self, Metadata};
@@ -10,7 +10,7 @@ const ROOT: u32 = 0;
 const WRITERS: u32 = 0o022;
 const LINKS: usize = 40; // as many as the kernel follows (path_resolution(7))
 
-/// What others than root have a say in.
+/// A path that users other than root can change.
 #[derive(Debug)]
 pub(crate) struct Untrusted {
     path: PathBuf,
@@ -18,7 +18,7 @@ pub(crate) struct Untrusted {
 }
 
 impl Untrusted {
-    /// What could not be looked at.
+    /// Return the error for a path that cannot be examined.
     pub(crate) fn unreadable(path: &Path, error: io::Error) -> Self {
         Self { path: path.to_owned(), reason: error.to_string() }
     }
@@ -41,8 +41,8 @@ impl std::fmt::Display for Untrusted {
     }
 }
 
-/// Looks at each step of an absolute path, and of every link on it: all are root's, and no other may write any. A
-/// directory with the sticky bit is one that others write.
+/// Verify each component of an absolute path and of every link in it: all belong to root, and no other user may write
+/// any. A directory with the sticky bit counts as writable by others.
 pub(crate) fn verify(path: &Path) -> Result<(), Untrusted> {
     let (mut here, mut links) = (PathBuf::from("/"), 0);
     let mut steps = reversed(path);
@@ -79,7 +79,7 @@ fn reversed(path: &Path) -> Vec<OsString> {
 
 fn verify_step(path: &Path) -> Result<Metadata, Untrusted> {
     let found = fs::symlink_metadata(path).map_err(|error| Untrusted::unreadable(path, error))?;
-    // A link has no mode of its own: who may change it is said by its directory.
+    // A link has no mode of its own: its directory decides who can change it.
     if found.uid() == ROOT && (found.is_symlink() || found.mode() & WRITERS == 0) {
         Ok(found)
     } else {

@@ -1,5 +1,4 @@
-//! Capabilities that a process has by the file of its program (capabilities(7), "File capabilities"), and whom they
-//! are passed on to.
+//! File capabilities of a process (capabilities(7), "File capabilities"), and how they are passed on.
 
 use std::io;
 
@@ -8,12 +7,12 @@ use rustix::thread::{CapabilitySet, CapabilitySets};
 
 use crate::{CAPABILITIES, DropError, drop_bounding_set, map_errno};
 
-/// The bits of the capabilities that this process has by its program's file, and its caller had not.
+/// Return the bits of the capabilities that this process has from its program's file and its caller does not have.
 ///
-/// Root's are its own, and so are those that were ambient: a service manager or setpriv(1) gave them.
+/// Those of root are its own, and so are ambient ones: a service manager or setpriv(1) gave them.
 ///
 /// # Errors
-/// [`DropError`], also for a program that is setuid or setgid: it would give more than capabilities.
+/// [`DropError`], also for a program that is setuid or setgid, which would give more than capabilities.
 pub fn gained() -> Result<u64, DropError> {
     if getuid() != geteuid() || getgid() != getegid() {
         let source = io::Error::other("the program is setuid or setgid; use setcap to give it capabilities instead");
@@ -32,11 +31,11 @@ pub fn gained() -> Result<u64, DropError> {
     Ok(file_caps)
 }
 
-/// This process has the capabilities whose bits are set in `kept` and no others, and so has the program that it
-/// becomes; neither ever gains any.
+/// Keep only the capabilities whose bits are set in `kept`, for this process and the program that it executes; neither
+/// ever gains any.
 ///
 /// # Errors
-/// [`DropError`]; what was done before the step that failed stays.
+/// [`DropError`]; what was done before the failed step stays.
 pub fn pass_on(kept: u64) -> Result<(), DropError> {
     drop_bounding_set()?;
     map_errno("prctl(PR_CAP_AMBIENT)", rustix::thread::clear_ambient_capability_set())?;

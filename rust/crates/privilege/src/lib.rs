@@ -1,7 +1,7 @@
-//! Gives up what root may do, for good (credentials(7), capabilities(7)).
+//! Drops the privileges of root permanently (credentials(7), capabilities(7)).
 //!
 //! Capabilities, the bounding set and `no_new_privs` belong to a thread, and other threads would keep what this one
-//! gives up: so a process of several is refused, and whoever starts threads does so after.
+//! drops: so a process with several threads is an error, and threads are started afterwards.
 #![forbid(unsafe_code)]
 
 pub mod file_caps;
@@ -14,40 +14,40 @@ use rustix::process::{DumpableBehavior, Resource, Rlimit};
 pub use rustix::process::{Gid, Uid};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
-/// Numbers of capabilities that a kernel can have: they are the bits of one word.
+/// Number of capabilities that a kernel can have: they are the bits of one word.
 const CAPABILITIES: u32 = u64::BITS;
 
-/// Who a process is to be.
+/// The credentials of a process.
 #[derive(Debug, Clone)]
 pub struct User {
-    /// Its user, real, effective and saved.
+    /// Its user: real, effective and saved.
     pub uid: Uid,
-    /// Its group, the same three.
+    /// Its group: real, effective and saved.
     pub gid: Gid,
-    /// Its other groups; it has no more.
+    /// Its supplementary groups.
     pub groups: Vec<Gid>,
 }
 
-/// Why privileges were not given up. What was done before the step that failed stays: the process is to end.
+/// Why privileges were not dropped. What was done before the failed step stays: the process must end.
 #[derive(Debug, thiserror::Error)]
 pub enum DropError {
-    /// Others would keep what this thread gives up.
+    /// Other threads would keep their privileges.
     #[error("cannot drop privileges with {0} threads: each thread has its own; expected one")]
     Threads(usize),
     /// The kernel refused.
     #[error("{step}: {source}")]
     Refused {
-        /// The call.
+        /// The system call.
         step: &'static str,
-        /// What it said.
+        /// Its error.
         source: io::Error,
     },
 }
 
-/// This process is `user` from now on, with the capabilities whose bits are set in `keep` and no others, and no program
-/// that it starts ever gains any. It leaves no core file, and no other process of that user may look into it.
+/// Change this process to `user`, keeping only the capabilities whose bits are set in `keep`; no program that it starts
+/// gains any. It dumps no core file, and no other process of that user can read its memory.
 ///
-/// A process that is `user` already keeps its groups.
+/// A process that has the user already keeps its groups.
 ///
 /// # Errors
 /// [`DropError`].
@@ -55,7 +55,7 @@ pub fn drop_to(user: &User, keep: u64) -> Result<(), DropError> {
     check_threads()?;
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     map_errno("setrlimit", rustix::process::setrlimit(Resource::Core, none))?;
-    // Before the user changes: that takes the right to.
+    // Before the change of user, which removes CAP_SETPCAP.
     drop_bounding_set()?;
     if rustix::process::geteuid() != user.uid || rustix::process::getuid() != user.uid {
         map_errno("prctl(PR_SET_KEEPCAPS)", rustix::thread::set_keep_capabilities(true))?;
@@ -72,7 +72,8 @@ pub fn drop_to(user: &User, keep: u64) -> Result<(), DropError> {
     map_errno("prctl(PR_SET_DUMPABLE)", rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable))
 }
 
-/// Whoever lacks CAP_SETPCAP cannot; then it is `no_new_privs` that keeps programs from gaining any.
+/// Drop the bounding set. Without CAP_SETPCAP that is not possible, and only `no_new_privs` keeps programs from gaining
+/// capabilities.
 fn drop_bounding_set() -> Result<(), DropError> {
     let own = map_errno("capget", rustix::thread::capabilities(None))?;
     if !own.effective.contains(CapabilitySet::SETPCAP) {
@@ -81,7 +82,7 @@ fn drop_bounding_set() -> Result<(), DropError> {
     for number in 0..CAPABILITIES {
         let capability = CapabilitySet::from_bits_retain(1 << number);
         match rustix::thread::remove_capability_from_bounding_set(capability) {
-            // The kernel knows none of this number, nor of any above it.
+            // The kernel has no capability of this number, nor of any above it.
             Err(Errno::INVAL) => break,
             done => map_errno("prctl(PR_CAPBSET_DROP)", done)?,
         }
@@ -105,7 +106,7 @@ fn map_errno<T>(step: &'static str, done: rustix::io::Result<T>) -> Result<T, Dr
 mod tests {
     use super::*;
 
-    /// What it does to a process is shown by processes: tests/agent/io/test_privileges.py.
+    /// Its effects on a process are tested with processes: tests/agent/io/test_privileges.py.
     #[test]
     fn a_process_of_several_threads_is_refused_before_anything_changes() {
         let (hold, held) = std::sync::mpsc::channel::<()>();

@@ -1,4 +1,4 @@
-//! `warren.tunnel.plan.InterfaceChange`, read by its attributes, as the engine takes it.
+//! `warren.tunnel.plan.InterfaceChange`, read by its attributes.
 
 use proto::change::{AllowedIpChange, InterfaceChange, PeerChange};
 use pyo3::prelude::*;
@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use crate::key::{PresharedKey, PrivateKey, PublicKey};
 use crate::net::{FromEndpoint, FromPrefix};
 
-/// A change by Python's names. `None` is "as it is".
+/// A change with Python's field names. `None` is unchanged.
 #[derive(FromPyObject)]
 pub(crate) struct Change<'py> {
     private_key: Option<PyRef<'py, PrivateKey>>,

@@ -1,4 +1,4 @@
-//! A device in this process, and the events that it tells.
+//! A device in this process, and its events.
 
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::path::Path;
@@ -17,8 +17,8 @@ use crate::failure;
 use crate::key::PublicKey;
 use crate::status::{self, DeviceStatus};
 
-/// A WireGuard interface whose packet thread runs in this process. It serves the socket that `wg show` asks, and makes it
-/// again where others have removed it.
+/// A WireGuard interface whose packet thread runs in this process. It serves the socket of `wg show`, and creates it
+/// again when it is removed.
 #[pyclass(frozen, module = "warren._core")]
 pub(crate) struct Device {
     name: String,
@@ -27,35 +27,35 @@ pub(crate) struct Device {
     running: Mutex<Option<Running>>,
 }
 
-/// In the order in which they end: nobody asks a device that is gone.
+/// In the order in which they are dropped: no client can query a closed device.
 struct Running {
     _server: Server,
     _engine: Engine,
 }
 
-/// What happened to a device: bounded, with a count of what was lost for want of a reader.
+/// The events of a device: a bounded queue that counts dropped events.
 #[pyclass(frozen, module = "warren._core")]
 pub(crate) struct Events(Arc<EventQueue>);
 
-/// One thing that happened.
+/// An event of a device.
 #[pyclass(frozen, module = "warren._core")]
 #[derive(Debug)]
 pub(crate) enum Event {
     /// The link was set up; packets pass once a port is bound.
     LinkUp {},
-    /// The link was set down; sessions and the port are gone.
+    /// The link was set down; sessions are dropped and the port is closed.
     LinkDown {},
     /// The UDP port is bound.
     PortBound { port: u16 },
-    /// The UDP port could not be bound; it is tried again every second.
+    /// The UDP port could not be bound; it is retried every second.
     PortRefused { port: u16, reason: String },
-    /// Something that the kernel could do is done without it: slower, and as right.
+    /// An offload of the kernel is not used: slower, with the same result.
     OffloadOff { name: String, reason: String },
-    /// A session stands, and the peer has shown that it holds its keys.
+    /// A session is established, and the peer has proven that it holds the keys.
     HandshakeCompleted { peer: PublicKey },
-    /// No answer to a handshake for 90 seconds.
+    /// A handshake had no answer for 90 seconds.
     HandshakeGaveUp { peer: PublicKey },
-    /// A peer was heard from another address.
+    /// A peer has sent from a new address.
     EndpointMoved { peer: PublicKey, before: Option<String>, after: String },
     /// The device has ended; this is its last event.
     Ended { reason: String },
@@ -63,40 +63,40 @@ pub(crate) enum Event {
 
 #[pymethods]
 impl Device {
-    /// Makes the link `name` and starts its engine, without keys or peers, and with its link down.
+    /// Create the link `name` and start its engine, without keys or peers, and with its link down.
     ///
-    /// `driver` is a descriptor of /dev/net/tun for a process that may not open it; it stays the caller's.
+    /// `driver` is a descriptor of /dev/net/tun for a process that may not open it; the caller keeps it.
     #[staticmethod]
     #[pyo3(signature = (name, driver=None))]
     fn open(py: Python<'_>, name: String, driver: Option<RawFd>) -> PyResult<Self> {
         py.detach(|| Self::start(name, driver)).map_err(|error| error.raise(py))
     }
 
-    /// The link's name when it was made.
+    /// The name of the link when it was created.
     #[getter]
     fn name(&self) -> &str {
         &self.name
     }
 
-    /// Carries out an InterfaceChange, whole or not at all.
+    /// Apply an InterfaceChange, entirely or not at all.
     fn configure(&self, py: Python<'_>, change: Change<'_>) -> PyResult<()> {
         let change = change.into();
         py.detach(|| self.handle.apply(change)).map_err(|error| failure::control(py, &error))
     }
 
-    /// The state of this moment.
+    /// Return the current state.
     fn status(&self, py: Python<'_>) -> PyResult<DeviceStatus> {
         let status = py.detach(|| self.handle.status()).map_err(|error| failure::control(py, &error))?;
         status::of_device(py, &status)
     }
 
-    /// What happened and was not drained yet; there after the end, too.
+    /// The events that were not drained yet, available also after the end.
     #[getter]
     fn events(&self) -> Events {
         Events(Arc::clone(&self.events))
     }
 
-    /// Ends the device: its link is gone and its port free when this returns. A second time does nothing.
+    /// Close the device: its link is deleted and its port free when this returns. Does nothing when called again.
     fn close(&self, py: Python<'_>) {
         py.detach(|| drop(self.running.lock().unwrap_or_else(PoisonError::into_inner).take()));
     }
@@ -135,18 +135,18 @@ impl Event {
 
 #[pymethods]
 impl Events {
-    /// Takes all events there are, oldest first.
+    /// Take all events, oldest first.
     fn drain(&self) -> Vec<Event> {
         self.0.drain().into_iter().map(Event::from).collect()
     }
 
-    /// Events lost so far because nobody drained them.
+    /// Return the number of events dropped because nobody drained them.
     #[getter]
     fn dropped(&self) -> u64 {
         self.0.dropped()
     }
 
-    /// A descriptor that polls readable while there are events: for `loop.add_reader`. It stays this object's.
+    /// Return a descriptor that is readable while there are events, for `loop.add_reader`. This object keeps it open.
     fn fileno(&self) -> i32 {
         self.0.as_fd().as_raw_fd()
     }

@@ -1,5 +1,5 @@
-//! Errors of Rust as the exceptions of `warren.errors`: here the sentence and a stable code, there whose fault it is
-//! and what to do.
+//! Errors of Rust as the exceptions of `warren.errors`: the text and a stable code come from here, fault and hint from
+//! there.
 
 use std::io;
 
@@ -12,12 +12,12 @@ use proto::key::KeyError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-/// Numbers of the kernel's that have a code of their own.
+/// Errors of the kernel with a code of their own.
 const EPERM: i32 = 1;
 const EACCES: i32 = 13;
 const EADDRINUSE: i32 = 98;
 
-/// Raises `warren.errors.CLASS(problem, code=code, errno=errno)`.
+/// Raise `warren.errors.CLASS(problem, code=code, errno=errno)`.
 fn raise(py: Python<'_>, class: &str, code: &str, problem: String, errno: Option<i32>) -> PyErr {
     let exception = || {
         let values = PyDict::new(py);
@@ -28,17 +28,17 @@ fn raise(py: Python<'_>, class: &str, code: &str, problem: String, errno: Option
     exception().map_or_else(|error| error, PyErr::from_value)
 }
 
-/// A text that is no key.
+/// A text that is not a key.
 pub(crate) fn key_text(py: Python<'_>, error: KeyError) -> PyErr {
     raise(py, "KeyTextError", "key.malformed", error.to_string(), None)
 }
 
-/// A value that has the right type and cannot be used.
+/// A value of the right type that is invalid.
 pub(crate) fn value(py: Python<'_>, problem: String) -> PyErr {
     raise(py, "InputError", "value.invalid", problem, None)
 }
 
-/// What this host refused.
+/// An error of this host.
 fn host(py: Python<'_>, problem: String, errno: Option<i32>) -> PyErr {
     let code = match errno {
         Some(EPERM | EACCES) => "host.not_permitted",

@@ -1,4 +1,4 @@
-//! `warren.tunnel.nft_guard.Guard`, read by its attributes, and what the host has of such.
+//! `warren.tunnel.nft_guard.Guard`, read by its attributes, and the guards of the host.
 
 use std::net::IpAddr;
 
@@ -21,7 +21,7 @@ pub(crate) struct FromGuard {
 
 #[pymethods]
 impl Guard {
-    /// The tunnel's.
+    /// The link of the tunnel.
     #[getter]
     fn link(&self) -> &str {
         &self.0.link
@@ -33,13 +33,13 @@ impl Guard {
         rule::number(self.0.version)
     }
 
-    /// That of the tunnel's own datagrams; 0 if others have changed something in it.
+    /// The mark of the tunnel's own datagrams; 0 if others have changed the guard.
     #[getter]
     fn fwmark(&self) -> u32 {
         self.0.fwmark
     }
 
-    /// Those of the link that are reached by it alone.
+    /// The addresses of the link that only it may receive packets for.
     #[getter]
     fn addresses(&self) -> Vec<IpAddr> {
         self.0.addresses.clone()

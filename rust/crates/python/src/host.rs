@@ -1,4 +1,4 @@
-//! Links, addresses, routes, rules and guards of this host, and the kernel's own WireGuard.
+//! Links, addresses, routes, rules and guards of this host, and the kernel's WireGuard.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -20,32 +20,32 @@ pub(crate) struct Netlink {
     nftables: Mutex<hostnet::Nftables>,
 }
 
-/// A network link as it was when it was asked for.
+/// The state of a network link when it was queried.
 #[pyclass(frozen, get_all, module = "warren._core")]
 pub(crate) struct Link {
-    /// Never used again in this namespace after the link is gone.
+    /// Never reused in this namespace.
     index: u32,
     name: String,
-    /// Octets of its largest packet.
+    /// The MTU in octets.
     mtu: u32,
-    /// Whether it was set up.
+    /// Whether it is set up.
     up: bool,
-    /// The driver's word for it, such as "tun"; physical links have none.
+    /// The kind of its driver, such as "tun"; physical links have none.
     kind: Option<String>,
-    /// What its owner wrote on it.
+    /// The alias set by its owner.
     alias: Option<String>,
-    /// True if `create_wireguard` made it, in this process or in one that ended.
+    /// Whether `create_wireguard` created it, in this process or in one that has ended.
     ours: bool,
 }
 
-/// A route by one link.
+/// A route on one link.
 #[pyclass(frozen, get_all, module = "warren._core")]
 pub(crate) struct LinkRoute {
     destination: Py<PyAny>,
     table: u32,
-    /// The link's number; None for several links, and for a route that leads nowhere.
+    /// The index of the link; None for several links, and for an unreachable route.
     link: Option<u32>,
-    /// True if `add_route` made it, in this process or in one that ended.
+    /// Whether `add_route` created it, in this process or in one that has ended.
     ours: bool,
 }
 
@@ -87,129 +87,130 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[pymethods]
 impl Netlink {
-    /// Needs no privilege; changes do.
+    /// Open the sockets. Needs no privilege; changes do.
     #[staticmethod]
     fn open(py: Python<'_>) -> PyResult<Self> {
         py.detach(Self::connect).map_err(|error| failure::net(py, &error))
     }
 
-    /// The link of that name. Raises InterfaceError if there is none.
+    /// Return the link of that name. Raises InterfaceError if there is none.
     fn link(&self, py: Python<'_>, name: &str) -> PyResult<Link> {
         self.ask(py, |netlink| netlink.link(name)).map(Link::from)
     }
 
-    /// Every link of this namespace.
+    /// Return every link of this namespace.
     fn links(&self, py: Python<'_>) -> PyResult<Vec<Link>> {
         Ok(self.ask(py, hostnet::Netlink::links)?.into_iter().map(Link::from).collect())
     }
 
-    /// Makes a link of the kernel's own WireGuard: down, without keys, peers or addresses.
+    /// Create a link of the kernel's WireGuard: down, without keys, peers or addresses.
     ///
-    /// Raises HostError with the code `engine.no_kernel` where the kernel has none, InterfaceError if there is such a link.
+    /// Raises HostError with the code `engine.no_kernel` where the kernel has no WireGuard, InterfaceError if there is
+    /// such a link.
     fn create_wireguard(&self, py: Python<'_>, name: &str) -> PyResult<()> {
         self.ask(py, |netlink| netlink.create_wireguard(name))
     }
 
-    /// The state of a link of the kernel's own WireGuard, whoever made it.
+    /// Return the state of any link of the kernel's WireGuard.
     fn wireguard_get(&self, py: Python<'_>, name: &str) -> PyResult<DeviceStatus> {
         let found = self.ask_wireguard(py, |wireguard| wireguard.get(name))?;
         status::of_interface(py, &found)
     }
 
-    /// Carries out an InterfaceChange at a link of the kernel's own WireGuard. A port in use changes nothing.
+    /// Apply an InterfaceChange to a link of the kernel's WireGuard. A port in use changes nothing.
     fn wireguard_set(&self, py: Python<'_>, name: &str, change: Change<'_>) -> PyResult<()> {
         let change = change.into();
         self.ask_wireguard(py, |wireguard| wireguard.set(name, &change))
     }
 
-    /// Sets the size of the largest packet, in octets.
+    /// Set the MTU in octets.
     fn set_mtu(&self, py: Python<'_>, index: u32, mtu: u32) -> PyResult<()> {
         self.ask(py, |netlink| netlink.set_mtu(index, mtu))
     }
 
-    /// Writes on a link whose it is.
+    /// Set the alias, which names the owner of a link.
     fn set_alias(&self, py: Python<'_>, index: u32, alias: &str) -> PyResult<()> {
         self.ask(py, |netlink| netlink.set_alias(index, alias))
     }
 
-    /// Sets a link up or down.
+    /// Set a link up or down.
     fn set_up(&self, py: Python<'_>, index: u32, up: bool) -> PyResult<()> {
         self.ask(py, |netlink| netlink.set_up(index, up))
     }
 
-    /// Deletes a link, with its addresses and routes.
+    /// Delete a link, with its addresses and routes.
     fn delete_link(&self, py: Python<'_>, index: u32) -> PyResult<()> {
         self.ask(py, |netlink| netlink.delete_link(index))
     }
 
-    /// The addresses of a link, link-local ones too.
+    /// Return the addresses of a link, including link-local ones.
     fn addresses(&self, py: Python<'_>, index: u32) -> PyResult<Vec<ToInterface>> {
         let addresses = self.ask(py, |netlink| netlink.addresses(index))?;
         Ok(addresses.into_iter().map(ToInterface).collect())
     }
 
-    /// Gives a link an address; the kernel makes the route to its network.
+    /// Add an address to a link; the kernel adds the route to its network.
     fn add_address(&self, py: Python<'_>, index: u32, address: FromPrefix) -> PyResult<()> {
         self.ask(py, |netlink| netlink.add_address(index, address.0))
     }
 
-    /// Takes an address from a link.
+    /// Remove an address from a link.
     fn remove_address(&self, py: Python<'_>, index: u32, address: FromPrefix) -> PyResult<()> {
         self.ask(py, |netlink| netlink.remove_address(index, address.0))
     }
 
-    /// The unicast routes by a link in all tables.
+    /// Return the unicast routes on a link in all tables.
     fn routes(&self, py: Python<'_>, index: u32) -> PyResult<Vec<LinkRoute>> {
         let routes = self.ask(py, |netlink| netlink.routes(index))?;
         routes.into_iter().map(|route| LinkRoute::new(py, &route)).collect()
     }
 
-    /// The routes in the table of that number, by whatever link.
+    /// Return the routes in the table of that number, on any link.
     fn table_routes(&self, py: Python<'_>, table: u32) -> PyResult<Vec<LinkRoute>> {
         let routes = self.ask(py, |netlink| netlink.table_routes(table))?;
         routes.into_iter().map(|route| LinkRoute::new(py, &route)).collect()
     }
 
-    /// Adds a route by a link, to the routing table of that number.
+    /// Add a route on a link to the routing table of that number.
     fn add_route(&self, py: Python<'_>, index: u32, destination: FromPrefix, table: u32) -> PyResult<()> {
         self.ask(py, |netlink| netlink.add_route(index, destination.0, Some(table)))
     }
 
-    /// Removes a route by a link, if `add_route` made it.
+    /// Remove a route on a link, if `add_route` created it.
     fn remove_route(&self, py: Python<'_>, index: u32, destination: FromPrefix, table: u32) -> PyResult<()> {
         self.ask(py, |netlink| netlink.remove_route(index, destination.0, Some(table)))
     }
 
-    /// The rules of policy routing that `add_rule` made, in this process or in one that ended.
+    /// Return the rules of policy routing that `add_rule` created, in this process or in one that has ended.
     fn rules(&self, py: Python<'_>) -> PyResult<Vec<Rule>> {
         Ok(self.ask(py, hostnet::Netlink::rules)?.into_iter().map(Rule).collect())
     }
 
-    /// Adds a rule.
+    /// Add a rule.
     fn add_rule(&self, py: Python<'_>, rule: FromRule) -> PyResult<()> {
         self.ask(py, |netlink| netlink.add_rule(rule.0))
     }
 
-    /// Removes a rule, if `add_rule` made it.
+    /// Remove a rule, if `add_rule` created it.
     fn remove_rule(&self, py: Python<'_>, rule: FromRule) -> PyResult<()> {
         self.ask(py, |netlink| netlink.remove_rule(rule.0))
     }
 
-    /// The guards of default routes that `set_guard` made, in this process or in one that ended.
+    /// Return the guards of default routes that `set_guard` created, in this process or in one that has ended.
     ///
     /// Raises HostError with the code `host.no_nftables` where the kernel has no nf_tables.
     fn guards(&self, py: Python<'_>) -> PyResult<Vec<Guard>> {
         Ok(self.ask_nftables(py, hostnet::Nftables::guards)?.into_iter().map(Guard).collect())
     }
 
-    /// Makes a guard, whole or not at all, in the place of the one of its link and version, and notes whether
+    /// Create a guard, or replace the one of the same link and version, entirely or not at all, and record whether
     /// net.ipv4.conf.all.src_valid_mark is set for it.
     fn set_guard(&self, py: Python<'_>, guard: FromGuard, sets_valid_mark: bool) -> PyResult<()> {
         let guard = guard.with(py, sets_valid_mark)?;
         self.ask_nftables(py, |nftables| nftables.set_guard(&guard))
     }
 
-    /// Removes the guard of a link and a version of IP, if `set_guard` made it.
+    /// Remove the guard of a link and an IP version, if `set_guard` created it.
     fn remove_guard(&self, py: Python<'_>, link: &str, version: u8) -> PyResult<()> {
         let version = rule::version(py, version)?;
         self.ask_nftables(py, |nftables| nftables.remove_guard(version, link))

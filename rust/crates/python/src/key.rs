@@ -1,4 +1,4 @@
-//! Keys. Secrets are wiped when Python lets go of them, compared in constant time, never hashed and never shown.
+//! Keys. Secrets are wiped when Python drops them, compared in constant time, never hashed and never shown.
 
 use std::fmt;
 
@@ -12,22 +12,22 @@ use zeroize::Zeroizing;
 
 use crate::failure;
 
-/// A Curve25519 private key. Wiped when the last reference goes; equality takes constant time; never shown.
+/// A Curve25519 private key. Wiped when the last reference is dropped; compared in constant time; never shown.
 #[pyclass(frozen, eq, module = "warren._core")]
 #[derive(PartialEq)]
 pub(crate) struct PrivateKey(pub(crate) key::PrivateKey);
 
-/// A Curve25519 public key: who a peer is. `str()` is its base64.
+/// A Curve25519 public key, which identifies a peer. `str()` is its base64.
 #[pyclass(frozen, eq, hash, from_py_object, module = "warren._core")]
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct PublicKey(pub(crate) key::PublicKey);
 
-/// The symmetric key mixed into a handshake. Wiped, compared and hidden as a private key is.
+/// The symmetric key mixed into a handshake. Wiped, compared and hidden like a private key.
 #[pyclass(frozen, eq, module = "warren._core")]
 #[derive(PartialEq)]
 pub(crate) struct PresharedKey(pub(crate) key::PresharedKey);
 
-/// A key's text as it comes: typed, or octets of a file that the caller wipes.
+/// The text of a key: a string, or a buffer that the caller wipes.
 #[derive(FromPyObject)]
 enum KeyText {
     #[pyo3(transparent, annotation = "str")]
@@ -55,14 +55,14 @@ impl KeyText {
     }
 }
 
-/// A key of 32 octets of the system's randomness, written to where it is to lie.
+/// Return a key of 32 random octets of the system, written directly to its memory.
 fn random<Key>(filled: impl FnOnce(&mut dyn FnMut(&mut [u8; KEY_BYTES])) -> Key) -> PyResult<Key> {
     let mut given = Ok(());
     let key = filled(&mut |octets| given = SystemRandom::new().fill(octets));
     given.map(|()| key).map_err(|_| PyOSError::new_err("the system has no randomness to give"))
 }
 
-/// The text of a secret, for a buffer that the caller wipes.
+/// Write the text of a secret into a buffer that the caller wipes.
 fn write_text(py: Python<'_>, text: &Zeroizing<String>, room: &PyBuffer<u8>) -> PyResult<()> {
     room.copy_from_slice(py, text.as_bytes())
 }
@@ -75,29 +75,29 @@ impl fmt::Debug for PublicKey {
 
 #[pymethods]
 impl PrivateKey {
-    /// A new one, from the system's randomness.
+    /// Create a key from the system's randomness.
     #[staticmethod]
     fn generate() -> PyResult<Self> {
         random(|fill| key::PrivateKey::filled(fill)).map(Self)
     }
 
-    /// Parses the 44 characters of wg(8), without white space round them. Raises KeyTextError.
+    /// Parse the 44 characters of wg(8), without surrounding white space. Raises KeyTextError.
     #[staticmethod]
     fn from_base64(py: Python<'_>, text: KeyText) -> PyResult<Self> {
         text.parse(py, key::PrivateKey::from_base64).map(Self)
     }
 
-    /// The secret as text, which Python cannot wipe: for a file or a pipe, at once.
+    /// Return the secret as text, which Python cannot wipe: write it to a file or a pipe at once.
     fn to_base64(&self) -> String {
         self.0.to_base64().as_str().to_owned()
     }
 
-    /// Writes the 44 characters of wg(8) into a buffer of that length, which the caller wipes. Raises BufferError.
+    /// Write the 44 characters of wg(8) into a buffer of that length, which the caller wipes. Raises BufferError.
     fn write_base64(&self, py: Python<'_>, room: PyBuffer<u8>) -> PyResult<()> {
         write_text(py, &self.0.to_base64(), &room)
     }
 
-    /// The public half.
+    /// Return the public key.
     fn public_key(&self) -> PublicKey {
         PublicKey(self.0.public_key())
     }
@@ -109,13 +109,13 @@ impl PrivateKey {
 
 #[pymethods]
 impl PublicKey {
-    /// Parses the 44 characters of wg(8), without white space round them. Raises KeyTextError.
+    /// Parse the 44 characters of wg(8), without surrounding white space. Raises KeyTextError.
     #[staticmethod]
     fn from_base64(py: Python<'_>, text: KeyText) -> PyResult<Self> {
         text.parse(py, key::PublicKey::from_base64).map(Self)
     }
 
-    /// The 44 characters of wg(8).
+    /// Return the 44 characters of wg(8).
     fn to_base64(&self) -> String {
         self.0.to_base64().as_str().to_owned()
     }
@@ -131,30 +131,30 @@ impl PublicKey {
 
 #[pymethods]
 impl PresharedKey {
-    /// A new one, from the system's randomness.
+    /// Create a key from the system's randomness.
     #[staticmethod]
     fn generate() -> PyResult<Self> {
         random(|fill| key::PresharedKey::filled(fill)).map(Self)
     }
 
-    /// Parses the 44 characters of wg(8), without white space round them. Raises KeyTextError.
+    /// Parse the 44 characters of wg(8), without surrounding white space. Raises KeyTextError.
     #[staticmethod]
     fn from_base64(py: Python<'_>, text: KeyText) -> PyResult<Self> {
         text.parse(py, key::PresharedKey::from_base64).map(Self)
     }
 
-    /// The all-zero key, which stands for "no preshared key" in a change and on the wire.
+    /// Return the all-zero key, which means no preshared key in a change and on the wire.
     #[staticmethod]
     fn none() -> Self {
         Self(key::PresharedKey::default())
     }
 
-    /// The secret as text, which Python cannot wipe: for a file or a pipe, at once.
+    /// Return the secret as text, which Python cannot wipe: write it to a file or a pipe at once.
     fn to_base64(&self) -> String {
         self.0.to_base64().as_str().to_owned()
     }
 
-    /// Writes the 44 characters of wg(8) into a buffer of that length, which the caller wipes. Raises BufferError.
+    /// Write the 44 characters of wg(8) into a buffer of that length, which the caller wipes. Raises BufferError.
     fn write_base64(&self, py: Python<'_>, room: PyBuffer<u8>) -> PyResult<()> {
         write_text(py, &self.0.to_base64(), &room)
     }

@@ -1,8 +1,8 @@
-//! The memory that keys of this process lie in.
+//! The key memory of this process.
 
 use pyo3::prelude::*;
 
-/// How the keys of this process lie, at one moment.
+/// The state of the key memory at one moment.
 #[pyclass(frozen, get_all, eq, module = "warren._core")]
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct KeyMemory {
@@ -20,7 +20,8 @@ impl KeyMemory {
     }
 }
 
-/// Asks for it; there is a page for keys from the first question on, so that a refusal is told before there is a key.
+/// Return the state of the key memory. The first call maps a page, so that a refusal to lock it is known before there
+/// is a key.
 #[pyfunction]
 pub(crate) fn key_memory() -> KeyMemory {
     let keymem::State { used_bytes, mapped_bytes, locked_bytes, refusal } = keymem::state();

@@ -1,7 +1,7 @@
-//! `warren._core`: what Rust does for Python. Converts arguments, results and errors, and decides nothing.
+//! `warren._core`: the interface of Rust to Python. Converts arguments, results and errors, and decides nothing.
 //!
 //! Every call that may wait is made detached from the interpreter, and no thread of the engine ever attaches to it: a
-//! Python that hangs stops no packet. Classes are frozen, and what changes behind them has its own lock, so the module
+//! Python that hangs stops no packet. Classes are frozen, and their mutable state has its own locks, so the module
 //! needs none of the interpreter's (PEP 703). `src/warren/_core.pyi` has the types; stubtest compares the two.
 #![forbid(unsafe_code)]
 
@@ -45,7 +45,7 @@ mod _core {
     #[allow(non_upper_case_globals)]
     const __version__: &str = env!("CARGO_PKG_VERSION");
 
-    /// Where userspace interfaces have their sockets.
+    /// The directory of the sockets of userspace interfaces.
     #[pymodule_export]
     const UAPI_DIRECTORY: &str = device::uapi::DEFAULT_DIRECTORY;
 }

@@ -9,10 +9,10 @@ use pyo3::types::PyType;
 
 use crate::failure;
 
-/// A prefix or an address with the length of its prefix, from any object whose `str()` is that.
+/// A prefix, or an address with a prefix length, from any object by its `str()`.
 pub(crate) struct FromPrefix(pub(crate) IpNet);
 
-/// An endpoint, from any object whose `str()` is that.
+/// An endpoint, from any object by its `str()`.
 pub(crate) struct FromEndpoint(pub(crate) SocketAddr);
 
 /// An `IPv4Network` or `IPv6Network`.

@@ -1,13 +1,13 @@
-//! Giving up privileges.
+//! Dropping privileges.
 
 use privilege::{Gid, Uid, User};
 use pyo3::prelude::*;
 
 use crate::failure;
 
-/// This process becomes that user, keeps the capabilities whose bits are set, and never gains any again.
+/// Change this process to that user, keep the capabilities whose bits are set, and never gain any again.
 ///
-/// Raises HostError in a process of several threads, or if the kernel refuses: then the process is to end.
+/// Raises HostError in a process with several threads, or if the kernel refuses: then the process must end.
 #[pyfunction]
 pub(crate) fn drop_privileges(py: Python<'_>, uid: u32, gid: u32, groups: Vec<u32>, capabilities: u64) -> PyResult<()> {
     let groups = groups.into_iter().map(Gid::from_raw).collect();

@@ -1,4 +1,4 @@
-//! `warren.tunnel.routes.Rule`, read by its attributes, and what the host has of such.
+//! `warren.tunnel.routes.Rule`, read by its attributes, and the rules of the host.
 
 use hostnet::Version;
 use pyo3::prelude::*;
@@ -20,44 +20,44 @@ impl Rule {
         number(self.0.version)
     }
 
-    /// Lower ones are asked first.
+    /// Rules with lower priority values are evaluated first.
     #[getter]
     fn priority(&self) -> u32 {
         self.0.priority
     }
 
-    /// What the mark of a packet is compared with.
+    /// The value that the mark of a packet is compared with.
     #[getter]
     fn fwmark(&self) -> u32 {
         self.0.fwmark
     }
 
-    /// The bits in which it is compared.
+    /// The bits that are compared.
     #[getter]
     fn fwmask(&self) -> u32 {
         self.0.fwmask
     }
 
-    /// Whether it is for the packets that do not match.
+    /// Whether the rule applies to packets that do not match.
     #[getter]
     fn invert(&self) -> bool {
         self.0.invert
     }
 
-    /// Where the route is looked for.
+    /// The table of the route look-up.
     #[getter]
     fn table(&self) -> u32 {
         self.0.table
     }
 
-    /// Routes whose prefix is this long or shorter do not count; None where all do.
+    /// Routes with a prefix of this length or shorter are ignored; None for no limit.
     #[getter]
     fn suppress_prefix_length(&self) -> Option<u32> {
         self.0.suppress_prefix_length
     }
 }
 
-/// A version of IP as Python has it.
+/// Return an IP version as a number.
 pub(crate) fn number(version: Version) -> u8 {
     match version {
         Version::V4 => 4,
@@ -65,7 +65,7 @@ pub(crate) fn number(version: Version) -> u8 {
     }
 }
 
-/// The version of IP of that number. Raises InputError if there is none.
+/// Return the IP version of that number. Raises InputError if it is invalid.
 pub(crate) fn version(py: Python<'_>, number: u8) -> PyResult<Version> {
     match number {
         4 => Ok(Version::V4),
@@ -74,7 +74,7 @@ pub(crate) fn version(py: Python<'_>, number: u8) -> PyResult<Version> {
     }
 }
 
-/// The attributes of a rule, by Python's names.
+/// The attributes of a rule, with Python's names.
 #[derive(FromPyObject)]
 struct Fields {
     version: u8,

@@ -1,4 +1,4 @@
-//! What an engine says of itself. The private key stays here; Python gets the public one.
+//! The state of an engine. The private key stays in Rust; Python gets the public key.
 
 use proto::status::{Drops, InterfaceStatus, OffloadOff, PeerStatus};
 use pyo3::prelude::*;
@@ -7,27 +7,27 @@ use pyo3::types::{PyDict, PyTuple};
 use crate::key::{PresharedKey, PublicKey};
 use crate::net::ToNetwork;
 
-/// The engine's part of an interface.
+/// The state of an interface as the engine reports it.
 #[pyclass(frozen, get_all, module = "warren._core")]
 pub(crate) struct DeviceStatus {
     /// None while it has no private key.
     public_key: Option<Py<PublicKey>>,
-    /// 0 while none is bound or asked for.
+    /// 0 while none is bound or configured.
     listen_port: u16,
     /// SO_MARK of outgoing datagrams; 0 is none.
     fwmark: u32,
-    /// In the order in which they were made.
+    /// In the order in which they were created.
     peers: Py<PyTuple>,
-    /// What was not passed on, by reason; None when asked over a socket, which does not carry it.
+    /// Dropped packets by reason; None for a status from a socket, which does not carry it.
     drops: Option<Py<PyDict>>,
-    /// What the engine does without the kernel's help, and why; usually empty.
+    /// Disabled offloads with the reasons; usually empty.
     offloads_off: Py<PyDict>,
 }
 
-/// The engine's part of a peer.
+/// The state of a peer as the engine reports it.
 #[pyclass(frozen, get_all, module = "warren._core")]
 pub(crate) struct DevicePeer {
-    /// Who.
+    /// The peer.
     public_key: Py<PublicKey>,
     /// None for the all-zero key.
     preshared_key: Option<Py<PresharedKey>>,
@@ -45,12 +45,12 @@ pub(crate) struct DevicePeer {
     tx_bytes: u64,
 }
 
-/// Counts of the process itself are told; over the UAPI they are all zero and mean nothing.
+/// Convert the status of a device in this process, which has counts of dropped packets.
 pub(crate) fn of_device(py: Python<'_>, status: &InterfaceStatus) -> PyResult<DeviceStatus> {
     Ok(DeviceStatus { drops: Some(drops(py, &status.drops)?), ..of_interface(py, status)? })
 }
 
-/// What came over the UAPI.
+/// Convert a status that was received over the UAPI, where those counts are missing.
 pub(crate) fn of_interface(py: Python<'_>, status: &InterfaceStatus) -> PyResult<DeviceStatus> {
     let peers = status.peers.iter().map(|peer| of_peer(py, peer)).collect::<PyResult<Vec<_>>>()?;
     let public_key = status.private_key.as_ref().map(|key| Py::new(py, PublicKey(key.public_key())));
@@ -87,7 +87,7 @@ fn offloads_off(py: Python<'_>, offloads: &[OffloadOff]) -> PyResult<Py<PyDict>>
 
 fn drops(py: Python<'_>, drops: &Drops) -> PyResult<Py<PyDict>> {
     let counts = PyDict::new(py);
-    // Taken apart whole, so that a new reason cannot be forgotten here.
+    // Destructured completely, so that a new reason cannot be missed here.
     let Drops {
         malformed,
         invalid_mac,

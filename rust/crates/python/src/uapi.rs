@@ -1,4 +1,4 @@
-//! Asks interfaces of other processes over their sockets.
+//! The UAPI client for interfaces of other processes.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use crate::change::Change;
 use crate::failure;
 use crate::status::{self, DeviceStatus};
 
-/// The state of the interface `name`, whoever serves it.
+/// Return the state of the interface `name`, whichever program serves it.
 #[pyfunction]
 #[pyo3(signature = (name, *, directory = PathBuf::from(uapi::DEFAULT_DIRECTORY)))]
 pub(crate) fn uapi_get(py: Python<'_>, name: &str, directory: PathBuf) -> PyResult<DeviceStatus> {
@@ -18,7 +18,7 @@ pub(crate) fn uapi_get(py: Python<'_>, name: &str, directory: PathBuf) -> PyResu
     status::of_interface(py, &status)
 }
 
-/// Carries out an InterfaceChange at the interface `name`; Warren's engine does it whole or not at all.
+/// Apply an InterfaceChange to the interface `name`; Warren's engine applies it entirely or not at all.
 #[pyfunction]
 #[pyo3(signature = (name, change, *, directory = PathBuf::from(uapi::DEFAULT_DIRECTORY)))]
 pub(crate) fn uapi_set(py: Python<'_>, name: &str, change: Change<'_>, directory: PathBuf) -> PyResult<()> {

@@ -1,11 +1,11 @@
-//! The command line and the environment, both as wireguard-go has them.
+//! The command line and the environment, both compatible with wireguard-go.
 
 use std::env;
 use std::ffi::OsString;
 
 use crate::log::Threshold;
 
-/// What `--help` prints.
+/// The text of `--help`.
 pub(crate) const HELP: &str = "\
 usage: warren-wg [-f|--foreground] IFNAME
 
@@ -23,7 +23,7 @@ environment:
   WG_TUN_FD, WG_UAPI_FD    descriptors of an open TUN and of a listening UAPI socket to use
 ";
 
-/// What is asked for.
+/// The request on the command line.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Request {
     Serve { ifname: String, foreground: bool },
@@ -32,7 +32,7 @@ pub(crate) enum Request {
 }
 
 impl Request {
-    /// Reads the arguments after the program's name; `None` for those that mean nothing.
+    /// Parse the arguments after the program's name; `None` for invalid ones.
     pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Option<Self> {
         let arguments: Option<Vec<String>> =
             arguments.into_iter().map(|argument| argument.into_string().ok()).collect();
@@ -46,18 +46,18 @@ impl Request {
         }
     }
 
-    /// A link may be named `-x`; here that is a mistyped option.
+    /// A link can be named `-x`, but that is treated as a mistyped option.
     fn serve(ifname: &str, foreground: bool) -> Option<Self> {
         (!ifname.starts_with('-')).then(|| Self::Serve { ifname: ifname.to_owned(), foreground })
     }
 }
 
-/// Whether the environment asks to stay in the foreground.
+/// Return whether the environment requests the foreground.
 pub(crate) fn foreground_by_environment() -> bool {
     env::var_os("WG_PROCESS_FOREGROUND").is_some_and(|value| value == "1")
 }
 
-/// The least level that is logged.
+/// Return the lowest level to log.
 pub(crate) fn log_threshold() -> Threshold {
     match env::var("LOG_LEVEL").as_deref() {
         Ok("verbose" | "debug") => Threshold::Verbose,
@@ -66,7 +66,7 @@ pub(crate) fn log_threshold() -> Threshold {
     }
 }
 
-/// A daemon keeps its standard error only for whoever asked for a log.
+/// Return whether logging is configured explicitly: only then a daemon keeps its standard error.
 pub(crate) fn log_wanted() -> bool {
     env::var_os("LOG_LEVEL").is_some_and(|level| !level.is_empty() && level != "silent")
 }

@@ -1,8 +1,8 @@
-//! Going to the background without a fork: this program starts itself again, passes on the TUN and the socket, and
-//! waits until the other one says that the interface answers, or why not. Only then is it told to stay.
+//! Daemonizing without fork: the program executes itself again, passes on the TUN and the socket, and waits until the
+//! daemon reports that the interface is ready, or why not. Then it confirms, and the daemon continues.
 //!
-//! A process that has threads cannot be forked safely, and exec needs no unsafe code. Whoever is killed on the way
-//! ends the conversation: then the starter reports a failure, or the daemon ends, and the link goes with both of them.
+//! A process with threads cannot be forked safely, and exec needs no unsafe code. If either process is killed, the
+//! connection between them is closed: then the parent reports a failure, or the daemon ends and the link is deleted.
 
 use std::env;
 use std::error::Error;
@@ -18,20 +18,20 @@ use device::uapi::Listener;
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{chdir, setsid};
 
-/// The variables that carry the descriptors over.
+/// The environment variables that pass the descriptors.
 pub(crate) const TUN_FD: &str = "WG_TUN_FD";
 pub(crate) const UAPI_FD: &str = "WG_UAPI_FD";
 const STARTER_FD: &str = "WARREN_STARTER_FD";
 
-/// What the daemon says when all is well. Everything else is the text of an error.
+/// Sent by the daemon when it is ready. Anything else is the text of an error.
 const READY: u8 = 0;
-/// What the starter says when it has heard that.
+/// Sent by the parent to confirm.
 const STAY: u8 = 1;
 
-/// Starts the daemon and returns when it answers.
+/// Start the daemon and return when it is ready.
 ///
 /// # Errors
-/// Why it does not. Link and socket are then gone.
+/// Why it is not. Link and socket are then removed.
 pub(crate) fn start(ifname: &str, tun: &Tun, listener: &Listener, keep_stderr: bool) -> Result<(), Box<dyn Error>> {
     let started = spawn(ifname, tun, listener, keep_stderr);
     if started.is_err() {
@@ -68,35 +68,35 @@ fn spawn(ifname: &str, tun: &Tun, listener: &Listener, keep_stderr: bool) -> Res
     Err(String::from_utf8_lossy(&failure).into())
 }
 
-/// The one that waits for this process.
+/// The parent, which waits for this process.
 pub(crate) struct Starter(UnixStream);
 
 impl Starter {
-    /// The starter, if this process was started as a daemon.
+    /// Return the parent, if this process was started as a daemon.
     pub(crate) fn inherited() -> Result<Option<Self>, Box<dyn Error>> {
         Ok(inherited::take(STARTER_FD)?.map(|stream| Self(stream.into())))
     }
 
-    /// Leaves the terminal, the directory and the name that came from the starter.
+    /// Leave the session, the directory and the process name of the parent.
     pub(crate) fn leave(&self) -> io::Result<()> {
         setsid()?;
         chdir("/")?;
-        // Else the process would be called "exe".
+        // Otherwise the process would be named "exe".
         Ok(rustix::thread::set_name(c"warren-wg")?)
     }
 
-    /// Says that the interface answers, and waits to be told to stay.
+    /// Report that the interface is ready, and wait for the confirmation.
     ///
     /// # Errors
-    /// When nobody waits any more: the starter was killed, and so the interface is not wanted.
+    /// When the parent is gone: it was killed, so the interface is not wanted.
     pub(crate) fn tell_ready(mut self) -> io::Result<()> {
         self.0.write_all(&[READY])?;
         self.0.read_exact(&mut [STAY])
     }
 
-    /// Says why not.
+    /// Report a failure.
     pub(crate) fn tell_failure(mut self, failure: &dyn Error) {
-        // Where nobody waits, nobody is to be told.
+        // If the parent is gone, the error is dropped.
         let _ = write!(self.0, "{failure}");
     }
 }

@@ -1,4 +1,4 @@
-//! The interface at work: device, socket and log, until one of them or a signal ends it.
+//! The running interface: device, socket and log, until one of them or a signal ends it.
 
 use std::error::Error;
 use std::ffi::OsStr;
@@ -19,7 +19,7 @@ use crate::signals::Signals;
 
 /// A served interface. Dropping it removes the socket and, with the last descriptor of its TUN, the link.
 pub(crate) struct Interface {
-    // Dropped in this order: no client is left when the device goes.
+    // Dropped in this order: all clients are closed before the device.
     server: Server,
     device: Device,
     signals: Signals,
@@ -28,7 +28,7 @@ pub(crate) struct Interface {
 }
 
 impl Interface {
-    /// Starts the packet thread and answers on the socket. On failure the socket's file is gone.
+    /// Start the packet thread and the server. After an error the socket's file is removed.
     pub(crate) fn start(tun: Tun, listener: Listener, log: Log) -> Result<Self, Box<dyn Error>> {
         let signals = Signals::catch().inspect_err(|_| forsake(&listener))?;
         let device = Device::open(tun)
@@ -46,17 +46,17 @@ impl Interface {
         Ok(Self { server, device, signals, socket, log })
     }
 
-    /// Asks the interface through its own socket, as `wg show` will.
+    /// Query the interface through its own socket, as `wg show` does.
     pub(crate) fn answers(&self) -> Result<(), Box<dyn Error>> {
         let (directory, name) = (self.socket.parent(), self.socket.file_stem().and_then(OsStr::to_str));
         client::get(directory.unwrap_or(Path::new("/")), name.unwrap_or_default())?;
         Ok(())
     }
 
-    /// Serves until a signal comes, or the socket or the link is deleted.
+    /// Serve until a signal is received, or the socket or the link is deleted.
     ///
     /// # Errors
-    /// Why the device failed.
+    /// The failure of the device.
     pub(crate) fn run(self) -> Result<(), Box<dyn Error>> {
         let mut ended = None;
         while ended.is_none() && self.wait()? {
@@ -72,7 +72,7 @@ impl Interface {
         }
     }
 
-    /// Waits for events of the device; `false` when a signal came or the server has ended.
+    /// Wait for events of the device; `false` after a signal or when the server has ended.
     fn wait(&self) -> io::Result<bool> {
         let mut sources = [
             PollFd::new(&self.signals, PollFlags::IN),
@@ -88,7 +88,7 @@ impl Interface {
     }
 }
 
-/// Logs what has happened; the reason when it was the end.
+/// Log the events; return the reason if the device has ended.
 fn report(log: &Log, events: &EventQueue) -> Option<EndReason> {
     let events = events.drain();
     events.iter().for_each(|event| log.write(&Record::from(event)));
@@ -98,7 +98,7 @@ fn report(log: &Log, events: &EventQueue) -> Option<EndReason> {
     })
 }
 
-/// The failure is what is told; a file that stays behind is found stale next time.
+/// Remove the socket's file; the original error is reported, and a remaining file is found stale later.
 fn forsake(listener: &Listener) {
     let _ = listener.unlink();
 }

@@ -1,4 +1,4 @@
-//! Lines to standard error: text on a terminal, JSON otherwise; never more than one line for one record.
+//! The log on standard error: text on a terminal, otherwise JSON; one line per record.
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::record::{Level, Record};
 
-/// What is logged, as `LOG_LEVEL` has it.
+/// The threshold of `LOG_LEVEL`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Threshold {
     Verbose,
@@ -26,7 +26,7 @@ impl Log {
         Self { threshold, ifname: ifname.to_owned(), terminal: io::stderr().is_terminal() }
     }
 
-    /// Writes `record`, if its level is asked for. A standard error that takes nothing stops nobody.
+    /// Write `record` if its level is enabled. Errors of standard error are ignored.
     pub(crate) fn write(&self, record: &Record) {
         let least = match self.threshold {
             Threshold::Verbose => Level::Debug,
@@ -41,19 +41,19 @@ impl Log {
     }
 }
 
-/// `13:47:00 wg0 port.bound port=51820`, in UTC.
+/// Format a record as `13:47:00 wg0 port.bound port=51820`, in UTC.
 fn text(ifname: &str, record: &Record, since_epoch: Duration) -> String {
     let day = since_epoch.as_secs() % 86_400;
     let mut line = format!("{:02}:{:02}:{:02} {ifname} {}", day / 3600, day / 60 % 60, day % 60, record.event);
     for (name, value) in &record.fields {
-        // A String takes everything.
+        // Writing to a String cannot fail.
         let _ = write!(line, " {name}={}", value.escape_debug());
     }
     line.push('\n');
     line
 }
 
-/// One JSON object: `ts level event interface` and the record's fields.
+/// Format a record as a JSON object: `ts level event interface` and the record's fields.
 fn json(ifname: &str, record: &Record, since_epoch: Duration) -> String {
     let ts = timestamp(since_epoch);
     let head = [("ts", ts.as_str()), ("level", record.level.name()), ("event", record.event), ("interface", ifname)];
@@ -65,7 +65,7 @@ fn json(ifname: &str, record: &Record, since_epoch: Duration) -> String {
 fn member(name: &str, value: &str) -> String {
     let mut text = format!("\"{name}\":\"");
     for letter in value.chars() {
-        // RFC 8259, section 7: these must be escaped. A String takes everything.
+        // RFC 8259, section 7: these must be escaped. Writing to a String cannot fail.
         let _ = match letter {
             '"' | '\\' => write!(text, "\\{letter}"),
             control if u32::from(control) < 0x20 => write!(text, "\\u{:04x}", u32::from(control)),
@@ -76,7 +76,7 @@ fn member(name: &str, value: &str) -> String {
     text
 }
 
-/// RFC 3339 in UTC with milliseconds.
+/// Format a time as in RFC 3339, in UTC with milliseconds.
 fn timestamp(since_epoch: Duration) -> String {
     let seconds = since_epoch.as_secs();
     let (year, month, day) = date(seconds / 86_400);
@@ -85,7 +85,8 @@ fn timestamp(since_epoch: Duration) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milliseconds:03}Z")
 }
 
-/// The Gregorian date `days` after 1970-01-01, counted in years that start in March, so that the leap day is the last.
+/// Return the Gregorian date `days` after 1970-01-01, counted in years that start in March, so that the leap day is the
+/// last.
 fn date(days: u64) -> (u64, u64, u64) {
     // 719,468 days from 0000-03-01 to 1970-01-01; 146,097 in 400 years.
     let days = days + 719_468;

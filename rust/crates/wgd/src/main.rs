@@ -1,4 +1,4 @@
-//! `warren-wg IFNAME`: the engine alone. It stands in for wireguard-go wherever that is started by name.
+//! `warren-wg IFNAME`: the engine as a program of its own. It replaces wireguard-go wherever that is started by name.
 #![forbid(unsafe_code)]
 
 mod arguments;
@@ -24,7 +24,7 @@ use crate::interface::Interface;
 use crate::log::Log;
 use crate::record::{Level, Record};
 
-/// Octets. An Ethernet of 1500 less 40 of IPv6, 8 of UDP and 32 of WireGuard; as wireguard-go has it.
+/// An Ethernet MTU of 1500 less 40 of IPv6, 8 of UDP and 32 of WireGuard, as in wireguard-go.
 const DEFAULT_MTU: u32 = 1420;
 
 fn main() -> ExitCode {
@@ -54,7 +54,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Makes link and socket, so that what is wrong with them is told here, and works in this process or in a daemon.
+/// Create link and socket, so that their errors are reported here, and serve in this process or in a daemon.
 fn serve(ifname: &str, foreground: bool) -> Result<(), Box<dyn Error>> {
     let Some(starter) = Starter::inherited()? else {
         let (tun, ifname) = link(ifname)?;
@@ -68,7 +68,7 @@ fn serve(ifname: &str, foreground: bool) -> Result<(), Box<dyn Error>> {
     serve_as_daemon(ifname, starter)
 }
 
-/// What the daemon does, told to the one that started it.
+/// Serve as a daemon and report readiness to the parent.
 fn serve_as_daemon(ifname: &str, starter: Starter) -> Result<(), Box<dyn Error>> {
     let mut starter = Some(starter);
     let worked = starter.iter().try_for_each(Starter::leave).map_err(Box::from).and_then(|()| {
@@ -89,7 +89,7 @@ fn serve_as_daemon(ifname: &str, starter: Starter) -> Result<(), Box<dyn Error>>
     }
 }
 
-/// The TUN that was passed on, or a new one; and its name, which the kernel knows best.
+/// Return the inherited TUN or a new one, and its name as the kernel has it.
 fn link(ifname: &str) -> Result<(Tun, String), Box<dyn Error>> {
     if let Some(descriptor) = inherited::take(TUN_FD)? {
         let tun = Tun::from_fd(descriptor)?;
@@ -103,7 +103,7 @@ fn link(ifname: &str) -> Result<(Tun, String), Box<dyn Error>> {
     Ok((tun, ifname.to_owned()))
 }
 
-/// The listening socket that was passed on, or a new one.
+/// Return the inherited listening socket or a new one.
 fn socket(ifname: &str) -> Result<Listener, Box<dyn Error>> {
     match inherited::take(UAPI_FD)? {
         Some(descriptor) => Ok(Listener::inherit(descriptor)?),
@@ -111,7 +111,7 @@ fn socket(ifname: &str) -> Result<Listener, Box<dyn Error>> {
     }
 }
 
-/// Serves the interface until it ends; `started` is called once it can be asked.
+/// Serve the interface until it ends; `started` is called once it answers requests.
 fn work(
     tun: Tun,
     listener: Listener,

@@ -1,18 +1,18 @@
-//! What a person is told about: events of the device and of its socket, as records of the log.
+//! Log records of the events of the device and its socket.
 
 use device::events::{EndReason, Event};
 use device::uapi::Notice;
 
-/// How much a record matters.
+/// The severity of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Level {
-    /// Why something happened.
+    /// Detail for debugging.
     Debug,
     /// A change of state.
     Info,
-    /// A person should know.
+    /// A problem that does not stop the interface.
     Warning,
-    /// A person must act.
+    /// A problem that needs action.
     Error,
 }
 

@@ -1,4 +1,4 @@
-//! The signals that end the program, as something that can be polled.
+//! The signals that end the program, as a pollable descriptor.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::low_level::pipe;
 
-/// Readable once SIGTERM, SIGINT or SIGHUP (the terminal of `--foreground` went away) has come.
+/// Readable once SIGTERM, SIGINT or SIGHUP (the terminal of `--foreground` was closed) has been received.
 pub(crate) struct Signals(UnixStream);
 
 impl Signals {

@@ -1,6 +1,6 @@
 //! Numbers of linux/netfilter/nfnetlink.h, linux/netfilter/nf_tables.h and linux/netfilter.h, by their names there.
 
-/// Octets of `struct nfgenmsg`.
+/// Size of `struct nfgenmsg`.
 pub(super) const NFGENMSG_BYTES: usize = 4;
 pub(super) const NFNETLINK_V0: u8 = 0;
 pub(super) const NFNL_SUBSYS_NFTABLES: u8 = 10;
@@ -66,7 +66,7 @@ pub(super) const NFTA_FIB_RESULT: u16 = 2;
 pub(super) const NFTA_FIB_FLAGS: u16 = 3;
 pub(super) const NFT_FIB_RESULT_ADDRTYPE: u32 = 3;
 pub(super) const NFTA_FIB_F_SADDR: u32 = 1;
-/// Of linux/rtnetlink.h: an address of this host.
+/// From linux/rtnetlink.h: a local address of this host.
 pub(super) const RTN_LOCAL: u32 = 2;
 
 pub(super) const NFTA_CT_DREG: u16 = 1;
@@ -78,8 +78,8 @@ pub(super) const NFTA_IMMEDIATE_DREG: u16 = 1;
 pub(super) const NFTA_IMMEDIATE_DATA: u16 = 2;
 
 pub(super) const IPPROTO_UDP: u8 = 17;
-/// Where the destination is in a header of IPv4 (RFC 791, section 3.1) and of IPv6 (RFC 8200, section 3).
+/// Offset of the destination in a header of IPv4 (RFC 791, section 3.1) and of IPv6 (RFC 8200, section 3).
 pub(super) const IPV4_DESTINATION: u32 = 16;
 pub(super) const IPV6_DESTINATION: u32 = 24;
-/// Octets of a link's name in a register (IFNAMSIZ).
+/// Size of a link's name in a register (IFNAMSIZ).
 pub(super) const IFNAMSIZ: usize = 16;

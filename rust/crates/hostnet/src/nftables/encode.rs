@@ -1,4 +1,4 @@
-//! A guard as messages: its table, its chains, its rules.
+//! Encodes a guard as messages: its table, its chains, its rules.
 
 use netlink_packet_core::{NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL};
 
@@ -16,14 +16,14 @@ use super::guard::{Expression, FilterRule, Guard, POSTMANGLE, PREMANGLE, PRERAW,
 use super::message::Message;
 use crate::attribute::Writer;
 
-/// Chains with their hooks and priorities: those that `nft` calls raw and mangle.
+/// Chains with their hooks and priorities, which `nft` calls raw and mangle.
 const CHAINS: [(&str, u32, i32); 3] = [
     (PRERAW, NF_INET_PRE_ROUTING, -300),
     (PREMANGLE, NF_INET_PRE_ROUTING, -150),
     (POSTMANGLE, NF_INET_POST_ROUTING, -150),
 ];
 
-/// With their flags, in the order in which they are to be sent.
+/// Return the messages with their flags, in the order in which they are to be sent.
 pub(super) fn messages(guard: &Guard) -> Vec<(Message, u16)> {
     let (rules, anew) = (guard.rules(), NLM_F_CREATE | NLM_F_EXCL);
     let chains = CHAINS.iter().map(|(name, hook, priority)| (chain(guard, name, *hook, *priority), anew));
@@ -118,7 +118,7 @@ fn put_expression(body: &mut Writer, expression: &Expression) {
 }
 
 impl Expression {
-    /// The kernel's word for its kind.
+    /// Return the kernel's name of the expression.
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::LoadMeta(_) | Self::SetMark => "meta",
@@ -135,7 +135,7 @@ fn put_numbers(body: &mut Writer, all: &[(u16, u32)]) {
     all.iter().for_each(|(kind, number)| put_number(body, *kind, *number));
 }
 
-/// Numbers of nf_tables are big-endian.
+/// Write a number; those of nf_tables are big-endian.
 fn put_number(body: &mut Writer, kind: u16, number: u32) {
     body.put(kind, &number.to_be_bytes());
 }

@@ -1,4 +1,4 @@
-//! What a guard is, and the rules that it consists of.
+//! The guard, and the rules that it consists of.
 
 use std::net::IpAddr;
 
@@ -8,34 +8,34 @@ use super::constants::{
 };
 use crate::rule::Version;
 
-/// The comment of a table says whose it is, in the request that makes it (decision 0012).
+/// The comment of a table, which marks it as ours in the request that creates it (decision 0012).
 const MADE: &str = "made by Warren";
 const MADE_AND_SET: &str = "made by Warren, which set src_valid_mark";
-/// What the name of a table begins with; the link's follows.
+/// The prefix of a table's name; the link's name follows.
 const PREFIX: &str = "warren-";
 /// The attribute of a table's user data that is its comment (enum nftnl_udata_table_types of libnftnl).
 const COMMENT: u8 = 0;
 
-/// `table ip|ip6 warren-LINK`: drops packets to the link's own addresses that come by another link and are not this
-/// host's, and gives answers to the tunnel's own datagrams the mark that those have.
+/// `table ip|ip6 warren-LINK`: drops packets to the link's own addresses that arrive on another link from other hosts,
+/// and restores the mark of the tunnel's own datagrams on their replies.
 ///
-/// The first keeps others on the path from guessing at the tunnel's connections (CVE-2019-14899). With the second, a
-/// strict check of the reverse path (RFC 3704, section 2.2) passes what comes from the far side.
+/// The first keeps attackers on the path from probing the tunnel's connections (CVE-2019-14899). With the second, a
+/// strict reverse path check (RFC 3704, section 2.2) accepts what comes from the remote side.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Guard {
-    /// The tunnel's.
+    /// The link of the tunnel.
     pub link: String,
-    /// The version of IP.
+    /// The IP version.
     pub version: Version,
-    /// That of the tunnel's own datagrams.
+    /// The mark of the tunnel's own datagrams.
     pub fwmark: u32,
-    /// Those of the link; others than of that version are left out.
+    /// The addresses of the link; those of the other IP version are ignored.
     pub addresses: Vec<IpAddr>,
-    /// Whether net.ipv4.conf.all.src_valid_mark was set for it, which is to be taken back with it.
+    /// Whether net.ipv4.conf.all.src_valid_mark was set for it, and has to be reset with it.
     pub sets_valid_mark: bool,
 }
 
-/// A part of a rule; `load` puts something into the register, which the next uses.
+/// An expression of a rule; `load` loads a value into the register that the next expression uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Expression {
     LoadMeta(u32),
@@ -48,7 +48,7 @@ pub(super) enum Expression {
     Drop,
 }
 
-/// In its chain.
+/// A rule and its chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct FilterRule {
     pub(super) chain: &'static str,
@@ -67,7 +67,7 @@ impl Guard {
         drops.chain([restore_mark(self.fwmark), save_mark(self.fwmark)]).collect()
     }
 
-    /// The user data of its table: type, length and text with its closing zero.
+    /// Return the user data of its table: type, length and text with its terminating zero.
     pub(super) fn comment(&self) -> Vec<u8> {
         comment(if self.sets_valid_mark { MADE_AND_SET } else { MADE })
     }
@@ -80,12 +80,12 @@ fn comment(text: &str) -> Vec<u8> {
     octets
 }
 
-/// Whether src_valid_mark was set for the table with that user data; None if it is not ours.
+/// Return whether src_valid_mark was set for the table with this user data; None if it is not ours.
 pub(super) fn parse_comment(octets: &[u8]) -> Option<bool> {
     [(MADE, false), (MADE_AND_SET, true)].into_iter().find(|(text, _)| comment(text) == octets).map(|(_, set)| set)
 }
 
-/// `iifname != LINK ip daddr ADDRESS fib saddr type != local drop`
+/// Return the rule `iifname != LINK ip daddr ADDRESS fib saddr type != local drop`.
 fn drop_from_elsewhere(link: &str, address: IpAddr) -> Vec<Expression> {
     let (offset, value) = match address {
         IpAddr::V4(address) => (IPV4_DESTINATION, address.octets().to_vec()),
@@ -104,7 +104,7 @@ fn drop_from_elsewhere(link: &str, address: IpAddr) -> Vec<Expression> {
     ]
 }
 
-/// `meta l4proto udp ct mark FWMARK meta mark set ct mark`
+/// Return the rule `meta l4proto udp ct mark FWMARK meta mark set ct mark`.
 fn restore_mark(fwmark: u32) -> FilterRule {
     let [load, udp] = is_udp();
     let is_marked = Expression::Compare { operation: NFT_CMP_EQ, value: fwmark.to_ne_bytes().to_vec() };
@@ -112,7 +112,7 @@ fn restore_mark(fwmark: u32) -> FilterRule {
     FilterRule { chain: PREMANGLE, expressions: [load, udp].into_iter().chain(restore).collect() }
 }
 
-/// `meta l4proto udp meta mark FWMARK ct mark set meta mark`
+/// Return the rule `meta l4proto udp meta mark FWMARK ct mark set meta mark`.
 fn save_mark(fwmark: u32) -> FilterRule {
     let [load, udp] = is_udp();
     let is_marked = Expression::Compare { operation: NFT_CMP_EQ, value: fwmark.to_ne_bytes().to_vec() };
@@ -131,12 +131,12 @@ pub(super) fn table_name(link: &str) -> String {
     format!("{PREFIX}{link}")
 }
 
-/// The link of the table with that name.
+/// Return the link of the table with that name.
 pub(super) fn link_of(table: &str) -> Option<&str> {
     table.strip_prefix(PREFIX)
 }
 
-/// For an error.
+/// Return the name of the table, for an error.
 pub(super) fn name(version: Version, link: &str) -> String {
     format!("{} {}", if version == Version::V4 { "ip" } else { "ip6" }, table_name(link))
 }

@@ -5,7 +5,7 @@ use netlink_packet_core::NetlinkSerializable;
 use super::constants::{AF_UNSPEC, NFNETLINK_V0, NFNL_SUBSYS_NFTABLES};
 use crate::attribute::Writer;
 
-/// One message of nfnetlink: its body begins with the family (struct nfgenmsg).
+/// One message of nfnetlink: its body starts with the family (struct nfgenmsg).
 pub(super) struct Message {
     kind: u16,
     pub(super) body: Writer,
@@ -17,7 +17,7 @@ impl Message {
         Self { kind, body: Writer::new([family, NFNETLINK_V0, 0, 0]) }
     }
 
-    /// The first or the last of a transaction.
+    /// Return the first or the last message of a transaction.
     pub(super) fn frame(kind: u16) -> Self {
         Self { kind, body: Writer::new([AF_UNSPEC, NFNETLINK_V0, 0, NFNL_SUBSYS_NFTABLES]) }
     }

@@ -1,4 +1,4 @@
-//! What the kernel lists: tables that are ours, and their rules.
+//! Parses listings of the kernel: our tables, and their rules.
 
 use netlink_packet_core::parse_ip;
 
@@ -15,19 +15,19 @@ use crate::socket::{attributes, text};
 pub(super) struct Table {
     pub(super) version: Version,
     pub(super) link: String,
-    /// Its number, never used again.
+    /// Its handle, which is never reused.
     pub(super) handle: u64,
     sets_valid_mark: bool,
 }
 
-/// As much of a rule as tells it from others: of each expression its kind, and what it compares with.
+/// The part of a rule that identifies it: the kind of each expression, and the value that it compares with.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Outline {
     chain: String,
     expressions: Vec<(String, Vec<u8>)>,
 }
 
-/// The table, if it is ours.
+/// Return the table if it is ours.
 pub(super) fn parse_table(body: &[u8]) -> Option<Table> {
     let version = [Version::V4, Version::V6].into_iter().find(|version| body.first() == Some(&version.number()))?;
     let name = text(&value(body, NFGENMSG_BYTES, NFTA_TABLE_NAME)?);
@@ -39,7 +39,7 @@ pub(super) fn parse_table(body: &[u8]) -> Option<Table> {
     })
 }
 
-/// The rule, if it is in that link's table: old kernels do not choose.
+/// Return the rule if it is in that link's table: old kernels do not filter.
 pub(super) fn parse_rule(body: &[u8], link: &str) -> Option<Outline> {
     (text(&value(body, NFGENMSG_BYTES, NFTA_RULE_TABLE)?) == table_name(link)).then_some(())?;
     let all = value(body, NFGENMSG_BYTES, NFTA_RULE_EXPRESSIONS)?;
@@ -61,7 +61,7 @@ fn value(body: &[u8], header_bytes: usize, kind: u16) -> Option<Vec<u8>> {
     attributes(body, header_bytes).find(|attribute| attribute.kind() == kind).map(|found| found.value().to_vec())
 }
 
-/// The guard that a table with those rules is; its mark is 0 if they are not all that it has, or more.
+/// Return the guard of a table with those rules; its mark is 0 if rules are missing or others were added.
 pub(super) fn guard(table: &Table, rules: &[Outline]) -> Guard {
     let compared = |chain: &str| -> Vec<&[u8]> { rules.iter().filter_map(|rule| second_value(rule, chain)).collect() };
     let mark = compared(PREMANGLE).first().and_then(|value| (*value).try_into().ok());
@@ -78,7 +78,7 @@ pub(super) fn guard(table: &Table, rules: &[Outline]) -> Guard {
     guard
 }
 
-/// What the second comparison of a rule is with, if the rule is of that chain: an address or a mark.
+/// Return the value of the second comparison of a rule of that chain: an address or a mark.
 fn second_value<'a>(rule: &'a Outline, chain: &str) -> Option<&'a [u8]> {
     let mut compared = rule.expressions.iter().filter(|(name, _)| name == "cmp").map(|(_, value)| value.as_slice());
     compared.nth(1).filter(|_| rule.chain == chain)

@@ -1,6 +1,6 @@
 //! Numbers of linux/genetlink.h and linux/wireguard.h, by their names there.
 
-/// Octets of `struct genlmsghdr`.
+/// Size of `struct genlmsghdr`.
 pub(super) const GENERIC_HEADER_BYTES: usize = 4;
 pub(super) const GENERIC_VERSION: u8 = 1;
 
@@ -40,6 +40,6 @@ pub(super) const WGALLOWEDIP_A_CIDR_MASK: u16 = 3;
 pub(super) const WGALLOWEDIP_A_FLAGS: u16 = 4;
 pub(super) const WGALLOWEDIP_F_REMOVE_ME: u32 = 1;
 
-/// Address families of Linux; part of an address's encoding.
+/// Address families of Linux, which are part of an address's encoding.
 pub(super) const AF_INET: u16 = 2;
 pub(super) const AF_INET6: u16 = 10;

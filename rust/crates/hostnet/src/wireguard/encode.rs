@@ -1,4 +1,4 @@
-//! A change as messages of WG_CMD_SET_DEVICE, each within the size that the kernel takes.
+//! Encodes a change as messages of WG_CMD_SET_DEVICE, each within the size that the kernel accepts.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -14,23 +14,24 @@ use super::constants::{
 };
 use crate::attribute::{HEAD_BYTES, Nest, Writer};
 
-/// Octets of the longest `struct sockaddr_in6`.
+/// Size of `struct sockaddr_in6`, the longest address.
 const ENDPOINT_BYTES: usize = 28;
-/// A peer without its allowed IPs, at most: its head, two keys, endpoint, three small ones, the head of the allowed IPs.
+/// The maximum size of a peer without its allowed IPs: its head, two keys, endpoint, three small attributes, and the
+/// head of the allowed IPs.
 const PEER_BYTES: usize = 7 * HEAD_BYTES + 2 * KEY_BYTES + ENDPOINT_BYTES + 2 * 4;
-/// An allowed IP, at most: five heads, an address, three small ones.
+/// The maximum size of an allowed IP: five heads, an address, three small attributes.
 const ALLOWED_IP_BYTES: usize = 5 * HEAD_BYTES + 16 + 3 * 4;
 
-/// One message, and what it sets, for an error.
+/// One message, and the description of what it sets, for an error.
 pub(super) struct Part {
     pub(super) what: String,
     pub(super) body: Writer,
 }
 
-/// The messages in the order in which they are to be sent.
+/// Return the messages in the order in which they are to be sent.
 ///
-/// The kernel carries out the attributes of a message one after the other and stops at the first that it refuses. The
-/// port is the one that it may refuse, so it goes first and alone.
+/// The kernel applies the attributes of a message one after the other and stops at the first that it rejects. It may
+/// reject the port, so the port is sent first and alone.
 pub(super) fn parts(name: &str, change: &InterfaceChange) -> Vec<Part> {
     let port = change.listen_port.map(|port| {
         let mut body = begin(name);
@@ -48,12 +49,12 @@ struct Parts<'a> {
     name: &'a str,
     done: Vec<Part>,
     body: Writer,
-    /// The list of peers in `body`, once there is one.
+    /// The list of peers in `body`, once it has been started.
     peers: Option<Nest>,
 }
 
 impl Parts<'_> {
-    /// A peer; what does not fit of its allowed IPs goes into further messages.
+    /// Write a peer; allowed IPs that do not fit go into further messages.
     fn peer(&mut self, peer: &PeerChange) {
         let mut allowed_ips = if peer.remove { &[][..] } else { &peer.allowed_ips };
         let mut put_head: fn(&mut Writer, &PeerChange) = put_peer;
@@ -70,7 +71,7 @@ impl Parts<'_> {
         }
     }
 
-    /// Room for a peer with one allowed IP, in a list of peers.
+    /// Ensure space for a peer with one allowed IP in a list of peers.
     fn make_room(&mut self) {
         if self.body.room() < HEAD_BYTES + PEER_BYTES + ALLOWED_IP_BYTES {
             self.flush();
@@ -80,7 +81,7 @@ impl Parts<'_> {
         }
     }
 
-    /// Ends the message, if there is something in it, and begins the next.
+    /// End the message if it is not empty, and start the next one.
     fn flush(&mut self) {
         if let Some(peers) = self.peers.take() {
             self.body.end(peers);
@@ -93,7 +94,7 @@ impl Parts<'_> {
     }
 }
 
-/// The body of a command (struct genlmsghdr).
+/// Return the body of a command (struct genlmsghdr).
 pub(super) fn command(command: u8) -> Writer {
     Writer::new([command, GENERIC_VERSION, 0, 0])
 }
@@ -109,7 +110,7 @@ fn put_device(body: &mut Writer, change: &InterfaceChange) {
         body.put(WGDEVICE_A_FLAGS, &WGDEVICE_F_REPLACE_PEERS.to_ne_bytes());
     }
     if let Some(key) = &change.private_key {
-        // All zero takes the key away.
+        // All zero removes the key.
         body.put(WGDEVICE_A_PRIVATE_KEY, key.as_ref().map_or(&[0; KEY_BYTES], |key| key.as_bytes()));
     }
     if let Some(fwmark) = change.fwmark {
@@ -117,7 +118,7 @@ fn put_device(body: &mut Writer, change: &InterfaceChange) {
     }
 }
 
-/// A peer but for its allowed IPs.
+/// Write a peer without its allowed IPs.
 fn put_peer(body: &mut Writer, peer: &PeerChange) {
     let flags = [
         (peer.remove, WGPEER_F_REMOVE_ME),
@@ -136,7 +137,7 @@ fn put_peer(body: &mut Writer, peer: &PeerChange) {
     }
 }
 
-/// The same peer in a further message: it is there by now, unless the first was not to make it.
+/// Write the same peer in a further message: it exists by then, unless the first message was not to create it.
 fn put_peer_again(body: &mut Writer, peer: &PeerChange) {
     put_named(body, peer, WGPEER_F_UPDATE_ONLY);
 }
@@ -148,7 +149,7 @@ fn put_named(body: &mut Writer, peer: &PeerChange, flags: u32) {
     }
 }
 
-/// `struct sockaddr_in` or `sockaddr_in6`.
+/// Encode a `struct sockaddr_in` or `sockaddr_in6`.
 pub(super) fn put_endpoint(body: &mut Writer, endpoint: SocketAddr) {
     let mut octets = Vec::with_capacity(ENDPOINT_BYTES);
     match endpoint {
@@ -169,7 +170,7 @@ pub(super) fn put_endpoint(body: &mut Writer, endpoint: SocketAddr) {
     body.put(WGPEER_A_ENDPOINT, &octets);
 }
 
-/// As many as fit; gives back the others.
+/// Write as many allowed IPs as fit, and return the others.
 fn put_allowed_ips<'a>(body: &mut Writer, allowed_ips: &'a [AllowedIpChange]) -> &'a [AllowedIpChange] {
     if allowed_ips.is_empty() {
         return allowed_ips;

@@ -1,4 +1,5 @@
-//! The answer to WG_CMD_GET_DEVICE: several messages, each with some peers, or with more of the allowed IPs of one.
+//! Parses the response to WG_CMD_GET_DEVICE: several messages, each with some peers, or with more of the allowed IPs of
+//! one.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::time::Duration;
@@ -16,7 +17,7 @@ use super::constants::{
 };
 use crate::socket::attributes;
 
-/// Adds what one message says, without its generic header. What is malformed or new is passed over.
+/// Add the content of one message, without its generic header. Malformed and unknown parts are ignored.
 pub(super) fn gather(status: &mut InterfaceStatus, body: &[u8]) {
     for attribute in attributes(body, 0) {
         let value = attribute.value();
@@ -32,7 +33,7 @@ pub(super) fn gather(status: &mut InterfaceStatus, body: &[u8]) {
     }
 }
 
-/// A peer that comes again has more allowed IPs than fitted into the message before, and nothing else.
+/// A repeated peer has only the allowed IPs that did not fit into the previous message.
 fn add_peer(peers: &mut Vec<PeerStatus>, peer: PeerStatus) {
     match peers.last_mut() {
         Some(last) if last.public_key == peer.public_key => last.allowed_ips.extend(peer.allowed_ips),
@@ -72,7 +73,7 @@ fn parse_peer(body: &[u8]) -> Option<PeerStatus> {
     Some(peer)
 }
 
-/// Of a key, where they lie: a secret is copied to where it is to stay, and nowhere else.
+/// Keys are parsed in place: a secret is copied only to its final memory.
 fn octets(value: &[u8]) -> Option<&[u8; KEY_BYTES]> {
     value.try_into().ok()
 }
@@ -83,7 +84,7 @@ fn set<T, const N: usize>(field: &mut T, value: &[u8], number: fn([u8; N]) -> T)
     }
 }
 
-/// `struct sockaddr_in` or `sockaddr_in6`.
+/// Parse a `struct sockaddr_in` or `sockaddr_in6`.
 pub(super) fn parse_endpoint(value: &[u8]) -> Option<SocketAddr> {
     let port = u16::from_be_bytes(part(value, 2)?);
     match u16::from_ne_bytes(part(value, 0)?) {
@@ -97,7 +98,7 @@ pub(super) fn parse_endpoint(value: &[u8]) -> Option<SocketAddr> {
     }
 }
 
-/// `struct __kernel_timespec` since the Unix epoch.
+/// Parse a `struct __kernel_timespec` since the Unix epoch.
 fn parse_time(value: &[u8]) -> Option<Duration> {
     let seconds = i64::from_ne_bytes(part(value, 0)?);
     let nanoseconds = i64::from_ne_bytes(part(value, 8)?);
@@ -110,7 +111,7 @@ fn parse_allowed_ip(body: &[u8]) -> Option<IpNet> {
     IpNet::new(address, *find(WGALLOWEDIP_A_CIDR_MASK)?.value().first()?).ok()
 }
 
-/// `N` octets of a structure.
+/// Return `N` octets of a structure.
 fn part<const N: usize>(octets: &[u8], at: usize) -> Option<[u8; N]> {
     octets.get(at..at + N)?.try_into().ok()
 }
