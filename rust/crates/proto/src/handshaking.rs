@@ -187,7 +187,7 @@ impl Interface {
     /// Record that an authentic message came from `from`: that is the endpoint of the peer (section 2.1).
     pub(crate) fn note_endpoint(&mut self, id: PeerId, from: Endpoint, now: Now) {
         let Some(peer) = self.peers.get_mut(id) else { return };
-        let moved = follow(peer, from, now.boot);
+        let moved = move_event(peer, from, now.boot);
         self.events.extend(moved);
         peer.timers.authenticated_received(now.boot);
         self.schedule.note(id, peer);
