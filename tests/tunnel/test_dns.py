@@ -1,4 +1,4 @@
-"""Which way the host is told of name servers, and in what words."""
+"""The backend for name servers, and the commands and files that it gets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from warren.files.file_state import FileState, Kind
 from warren.tunnel.dns import (
     Command,
-    choose_way,
+    choose_backend,
     commands_to_apply,
     commands_to_revert,
     nameservers,
@@ -33,13 +33,13 @@ def link(target: str) -> FileState:
     return FileState(Kind.LINK, target.encode())
 
 
-def entry(network: str, way: DnsBackend, *servers: str) -> Entry:
+def entry(network: str, backend: DnsBackend, *servers: str) -> Entry:
     given_servers = tuple(ip_address(server) for server in servers)
-    return Entry(network, f"wg-{network}", given_servers or SERVERS, way, f"wg-{network}")
+    return Entry(network, f"wg-{network}", given_servers or SERVERS, backend, f"wg-{network}")
 
 
 @pytest.mark.parametrize(
-    ("state", "text", "nsswitch", "way"),
+    ("state", "text", "nsswitch", "backend"),
     [
         (FileState(Kind.FILE), PLAIN, b"", DnsBackend.FILE),
         (FileState(Kind.ABSENT), b"", b"", DnsBackend.FILE),
@@ -61,17 +61,17 @@ def entry(network: str, way: DnsBackend, *servers: str) -> Entry:
     ],
 )
 def test_a_program_is_told_where_that_has_an_effect(
-    state: FileState, text: bytes, nsswitch: bytes, way: DnsBackend
+    state: FileState, text: bytes, nsswitch: bytes, backend: DnsBackend
 ) -> None:
-    assert choose_way(state, text, nsswitch, BOTH) is way
-    assert choose_way(state, text, nsswitch, frozenset()) is DnsBackend.FILE
+    assert choose_backend(state, text, nsswitch, BOTH) is backend
+    assert choose_backend(state, text, nsswitch, frozenset()) is DnsBackend.FILE
 
 
 def test_resolved_comes_before_resolvconf() -> None:
     """Debian's resolvconf can keep a file that leads to resolved."""
     state = link("/run/resolvconf/resolv.conf")
-    assert choose_way(state, STUB, b"", BOTH) is DnsBackend.RESOLVECTL
-    assert choose_way(state, STUB, b"", frozenset([DnsBackend.RESOLVCONF])) is DnsBackend.RESOLVCONF
+    assert choose_backend(state, STUB, b"", BOTH) is DnsBackend.RESOLVECTL
+    assert choose_backend(state, STUB, b"", frozenset([DnsBackend.RESOLVCONF])) is DnsBackend.RESOLVCONF
 
 
 def test_what_the_programs_are_told() -> None:
@@ -88,7 +88,7 @@ def test_what_the_programs_are_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("way", "order", "name"),
+    ("backend", "order", "name"),
     [
         (DnsBackend.RESOLVCONF, "# interface-order(5)\nlo.inet\nlo\ntun*\ntap*\n", "tun.wg0"),
         (DnsBackend.RESOLVCONF, "", "wg0"),
@@ -96,8 +96,8 @@ def test_what_the_programs_are_told() -> None:
         (DnsBackend.RESOLVECTL, "tun*\n", "wg0"),
     ],
 )
-def test_the_name_that_puts_it_first(way: DnsBackend, order: str, name: str) -> None:
-    assert record_name(way, "wg0", order) == name
+def test_the_name_that_puts_it_first(backend: DnsBackend, order: str, name: str) -> None:
+    assert record_name(backend, "wg0", order) == name
 
 
 def test_the_newest_networks_servers_come_first_and_each_once() -> None:

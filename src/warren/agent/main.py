@@ -57,7 +57,7 @@ from warren.telemetry.io.logging import set_level, start_logging
 from warren.telemetry.levels import Level
 from warren.tunnel.io.conffile import Opener
 from warren.tunnel.io.link_owner import agent_id_of, remove_orphans
-from warren.tunnel.io.policy import sweep
+from warren.tunnel.io.policy import remove_stale_policy
 
 ROOT_ONLY = frozenset((0,))
 log = logging.getLogger(__name__)
@@ -189,7 +189,7 @@ async def _recover(host: NetworkContext, wanted: Collection[str]) -> None:
     try:
         for name in await asyncio.to_thread(remove_orphans, host.agent_id, host.netlink, wanted):
             log.info("link.removed", extra={"interface": name, "reason": "left by an agent that was killed"})
-        await asyncio.to_thread(sweep, host.netlink)
+        await asyncio.to_thread(remove_stale_policy, host.netlink)
     except WarrenError as error:
         log.warning("links.recovery_failed", extra={"error": str(error)})
 

@@ -18,7 +18,7 @@ from warren.localapi.io.client import request
 from warren.privsep.io.helper_process import lock_journal
 from warren.privsep.io.privileges import is_root, journal_of, own_resolver
 from warren.tunnel.io.link_owner import agent_id_of, remove_orphans
-from warren.tunnel.io.policy import sweep
+from warren.tunnel.io.policy import remove_stale_policy
 
 
 @click.command(cls=Command, examples=("warren recover",))
@@ -46,7 +46,7 @@ def recover(config: Path | None, root: str) -> int:
         problems = own_resolver(settings, defaults).recover()
         netlink = Netlink.open()
         remove_orphans(agent_id_of(Path(settings.daemon.state)), netlink)
-        sweep(netlink)
+        remove_stale_policy(netlink)
     for problem in problems:
         report(str(problem), problem.hint)
     if not problems:

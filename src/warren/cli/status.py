@@ -20,7 +20,7 @@ from warren.cli.status_text import Names, as_text
 from warren.clock import wall_seconds
 from warren.errors import WarrenError
 from warren.localapi.io.client import request
-from warren.tunnel.io.observe import Survey, served, survey
+from warren.tunnel.io.observe import Survey, served_interfaces, survey
 
 AGENT_TIMEOUT_SECONDS = 3.0  # interfaces can be shown without an agent that hangs
 NOT_UP = 3  # as systemctl(1) for a unit that is not active
@@ -65,7 +65,7 @@ def interfaces_to_query(name: str | None, networks: Sequence[Answer]) -> list[st
     if name is not None and not networks:
         return [name]
     up = {network["interface"] for network in networks if network["state"] == "active"}
-    return sorted(up.union(served() if name is None else ()))
+    return sorted(up.union(served_interfaces() if name is None else ()))
 
 
 def query_agent(socket: Path) -> Answer:

@@ -27,7 +27,7 @@ KEPT = frozenset((b"search", b"domain", b"options", b"sortlist"))
 HEADER = "# Warren wrote this file for a connected network; it restores the former one afterwards.\n"
 
 
-def choose_way(resolv_conf: FileState, text: bytes, nsswitch: bytes, programs: frozenset[DnsBackend]) -> DnsBackend:
+def choose_backend(resolv_conf: FileState, text: bytes, nsswitch: bytes, programs: frozenset[DnsBackend]) -> DnsBackend:
     """Return the first backend that has an effect.
 
     `programs` are those that answer; `text` is the content that /etc/resolv.conf leads to.
@@ -73,12 +73,12 @@ def server_addresses(text: bytes) -> tuple[IPAddress, ...]:
     return tuple(found)
 
 
-def record_name(way: DnsBackend, interface: str, interface_order: str) -> str:
+def record_name(backend: DnsBackend, interface: str, interface_order: str) -> str:
     """Return the name of an interface for a program.
 
     Debian's resolvconf asks the record first whose name its interface-order lists first.
     """
-    if way is not DnsBackend.RESOLVCONF:
+    if backend is not DnsBackend.RESOLVCONF:
         return interface
     found = re.search(r"^([A-Za-z0-9-]+)\*$", interface_order, re.MULTILINE)
     return interface if found is None else f"{found[1]}.{interface}"
@@ -88,7 +88,7 @@ def record_name(way: DnsBackend, interface: str, interface_order: str) -> str:
 class Command:
     """A program of a backend, with its arguments and standard input."""
 
-    way: DnsBackend
+    backend: DnsBackend
     arguments: tuple[str, ...]
     text: str = ""
 
@@ -96,31 +96,31 @@ class Command:
 def commands_to_apply(entry: Entry) -> tuple[Command, ...]:
     """Return the commands that apply an entry; none for a file. All names go to its servers, as with wg-quick(8)."""
     servers = tuple(str(server) for server in entry.servers)
-    match entry.way:
+    match entry.backend:
         case DnsBackend.RESOLVECTL:
             return (
-                Command(entry.way, ("dns", entry.record, *servers)),
-                Command(entry.way, ("domain", entry.record, "~.")),
+                Command(entry.backend, ("dns", entry.record, *servers)),
+                Command(entry.backend, ("domain", entry.record, "~.")),
             )
         case DnsBackend.RESOLVCONF:
-            return (Command(entry.way, ("-a", entry.record, "-m", "0", "-x"), _nameserver_lines(servers)),)
+            return (Command(entry.backend, ("-a", entry.record, "-m", "0", "-x"), _nameserver_lines(servers)),)
         case DnsBackend.FILE:
             return ()
         case _:
-            assert_never(entry.way)
+            assert_never(entry.backend)
 
 
 def commands_to_revert(entry: Entry) -> tuple[Command, ...]:
     """Return the commands that revert an entry; none for a file."""
-    match entry.way:
+    match entry.backend:
         case DnsBackend.RESOLVECTL:
-            return (Command(entry.way, ("revert", entry.record)),)
+            return (Command(entry.backend, ("revert", entry.record)),)
         case DnsBackend.RESOLVCONF:
-            return (Command(entry.way, ("-d", entry.record, "-f")),)
+            return (Command(entry.backend, ("-d", entry.record, "-f")),)
         case DnsBackend.FILE:
             return ()
         case _:
-            assert_never(entry.way)
+            assert_never(entry.backend)
 
 
 def resolv_conf(entries: Sequence[Entry], before: bytes) -> bytes:

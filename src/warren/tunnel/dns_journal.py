@@ -14,7 +14,7 @@ from typing import Any
 from warren.files.file_state import FileState, Kind
 from warren.tunnel.network import IPAddress
 
-VERSION = 1
+VERSION = 2
 
 
 class DnsBackend(enum.StrEnum):
@@ -27,12 +27,12 @@ class DnsBackend(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The name servers of one network. `record` is its name for the program of `way`."""
+    """The name servers of one network. `record` is its name for the program of `backend`."""
 
     network: str
     interface: str
     servers: tuple[IPAddress, ...]
-    way: DnsBackend
+    backend: DnsBackend
     record: str
 
 
@@ -65,7 +65,7 @@ class Journal:
     @property
     def in_file(self) -> tuple[Entry, ...]:
         """Return the entries of backend `file`."""
-        return tuple(entry for entry in self.entries if entry.way is DnsBackend.FILE)
+        return tuple(entry for entry in self.entries if entry.backend is DnsBackend.FILE)
 
     def is_ours(self, state: FileState) -> bool:
         """Return True for content that Warren wrote, or was writing when it was killed."""
@@ -86,7 +86,7 @@ def encode_journal(journal: Journal) -> bytes:
                 "network": entry.network,
                 "interface": entry.interface,
                 "servers": [str(server) for server in entry.servers],
-                "way": entry.way,
+                "backend": entry.backend,
                 "record": entry.record,
             }
             for entry in journal.entries
@@ -130,7 +130,7 @@ def _parse_entry(entry: Mapping[str, Any]) -> Entry:
         network=str(entry["network"]),
         interface=str(entry["interface"]),
         servers=tuple(ip_address(server) for server in entry["servers"]),
-        way=DnsBackend(entry["way"]),
+        backend=DnsBackend(entry["backend"]),
         record=str(entry["record"]),
     )
 

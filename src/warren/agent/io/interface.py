@@ -8,8 +8,8 @@ from warren.tunnel.config import InterfaceConfig
 from warren.tunnel.io.apply import apply_steps
 from warren.tunnel.io.backend import LiveEngine, create_engine
 from warren.tunnel.io.in_process import OpenDriver, open_no_driver
-from warren.tunnel.io.observe import merged, socket_path
-from warren.tunnel.io.policy import sweep, with_mark
+from warren.tunnel.io.observe import join_status, socket_path
+from warren.tunnel.io.policy import remove_stale_policy, with_mark
 from warren.tunnel.network import Backend
 from warren.tunnel.plan import Step, plan
 from warren.tunnel.status import InterfaceStatus
@@ -51,7 +51,7 @@ class Interface:
         """Return the whole status. Raises InterfaceError if there is no engine, or its link was deleted."""
         engine = self._require_engine()
         try:
-            status = merged(engine.name, engine.status(), self._netlink)
+            status = join_status(engine.name, engine.status(), self._netlink)
         except InterfaceError as error:
             raise _link_deleted(engine.name) from error
         if status.link is None:
@@ -68,7 +68,7 @@ class Interface:
 
     def create(self, desired: InterfaceConfig) -> tuple[Step, ...]:
         """Create the interface, whole or not at all, or take over what a killed agent left. Raises WarrenError."""
-        sweep(self._netlink)
+        remove_stale_policy(self._netlink)
         self._engine = create_engine(self._wanted, desired.name, self._netlink, self._open_driver, self._agent_id)
         try:
             return self.update(desired)
@@ -92,7 +92,7 @@ class Interface:
         engine, self._engine = self._engine, None
         if engine is not None:
             engine.remove()
-            sweep(self._netlink)
+            remove_stale_policy(self._netlink)
 
     def _require_engine(self) -> LiveEngine:
         if self._engine is None:

@@ -36,7 +36,7 @@ from warren.telemetry.conditions import Condition
 from warren.telemetry.sample import NetworkSample
 from warren.tunnel.config import InterfaceConfig
 from warren.tunnel.desired import NetworkKeys
-from warren.tunnel.io.observe import lans
+from warren.tunnel.io.observe import lan_addresses
 from warren.tunnel.lifecycle import State, Step
 from warren.tunnel.network import NetworkConfig
 from warren.tunnel.overlap import lan_warnings, network_warnings
@@ -259,7 +259,7 @@ class NetworkReconciler:
     async def _check_lan_overlaps(self) -> None:
         """Warn if the network takes a prefix that is a LAN of this host; that LAN may have come later."""
         self._lans_checked_at = monotonic_seconds()
-        findings = await asyncio.to_thread(lambda: [*lan_warnings(self.config, lans(self._context.netlink))])
+        findings = await asyncio.to_thread(lambda: [*lan_warnings(self.config, lan_addresses(self._context.netlink))])
         text = "; ".join(
             f"{written(finding.key, toml_word)}: {finding.problem}; {finding.expected}" for finding in findings
         )

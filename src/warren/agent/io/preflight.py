@@ -13,7 +13,7 @@ from warren.agent.config import AgentConfig
 from warren.errors import Finding, WarrenError
 from warren.files.unix_socket import find_group
 from warren.tunnel.config import IPInterface
-from warren.tunnel.io.observe import lans
+from warren.tunnel.io.observe import lan_addresses
 from warren.tunnel.network import NetworkConfig
 from warren.tunnel.overlap import lan_warnings
 
@@ -35,7 +35,7 @@ def host_warnings(config: AgentConfig) -> Iterator[Finding]:
         yield from _login_warnings(config, uid)
     links: Mapping[str, Sequence[IPInterface]] = {}
     with suppress(WarrenError):
-        links = lans(Netlink.open())
+        links = lan_addresses(Netlink.open())
     for network in config.networks:
         for finding in lan_warnings(network, links):
             key = f"network.{network.name}.{finding.key}"

@@ -7,7 +7,7 @@ from warren.errors import InterfaceError
 from warren.tunnel.config import InterfaceConfig
 from warren.tunnel.io.apply import Engine, apply_steps
 from warren.tunnel.io.observe import find_link, socket_path
-from warren.tunnel.io.policy import sweep, with_mark
+from warren.tunnel.io.policy import remove_stale_policy, with_mark
 from warren.tunnel.plan import plan
 
 
@@ -18,14 +18,14 @@ def bring_up(config: InterfaceConfig, engine: Engine, netlink: Netlink) -> None:
     than a wish to change what runs.
     """
     check_free(config.name, netlink)
-    sweep(netlink)
+    remove_stale_policy(netlink)
     create, *rest = plan(with_mark(config, netlink), None)
     apply_steps([create], engine, netlink)
     try:
         apply_steps(rest, engine, netlink)
     except BaseException:
         engine.remove()
-        sweep(netlink)
+        remove_stale_policy(netlink)
         raise
 
 

@@ -16,7 +16,7 @@ from warren.files.in_place import overwrite_file
 from warren.files.snapshot import restore_snapshot, take_snapshot
 from warren.tunnel.dns import (
     RESOLVED_DIRECTORY,
-    choose_way,
+    choose_backend,
     commands_to_apply,
     commands_to_revert,
     is_resolveds_stub,
@@ -60,11 +60,11 @@ class Resolver:
         entry = replace(entry, servers=tuple(servers))
         if not journal.entries:
             journal = replace(journal, host_servers=self._servers_now())
-        if entry.way is DnsBackend.FILE:
+        if entry.backend is DnsBackend.FILE:
             self._apply_in_file(journal, journal.with_entry(entry))
         else:
             self._apply_by_program(journal, entry)
-        return entry.way
+        return entry.backend
 
     def revert(self, network: str) -> None:
         """Restore what the host had before `network`; without an entry of that network nothing happens.
@@ -76,7 +76,7 @@ class Resolver:
         entry = journal.of(network)
         if entry is None:
             return
-        if entry.way is DnsBackend.FILE:
+        if entry.backend is DnsBackend.FILE:
             self._revert_in_file(journal, journal.without(network))
         else:
             self._forget(entry)
@@ -106,11 +106,11 @@ class Resolver:
         entry = journal.of(network)
         if entry is None:
             return
-        if entry.way is DnsBackend.FILE:
+        if entry.backend is DnsBackend.FILE:
             if not journal.is_ours(take_snapshot(self._file)):
                 raise self._changed(journal)
-        elif self._way_of(frozenset((entry.way,))) is not entry.way:
-            problem = f"{self._file} was changed by another program: lookups no longer use {entry.way}"
+        elif self._backend_for(frozenset((entry.backend,))) is not entry.backend:
+            problem = f"{self._file} was changed by another program: lookups no longer use {entry.backend}"
             hint = "nothing was overwritten; restore it, or disconnect and connect the network"
             raise HostError(problem, code="dns.changed", hint=hint)
 
@@ -126,14 +126,14 @@ class Resolver:
         return server_addresses(text)
 
     def _entry(self, network: str, interface: str) -> Entry:
-        way = self._way_of(self._programs.answering())
+        backend = self._backend_for(self._programs.answering())
         order = _read(self._root / "etc" / "resolvconf" / "interface-order").decode(errors="replace")
-        return Entry(network, interface, (), way, record_name(way, interface, order))
+        return Entry(network, interface, (), backend, record_name(backend, interface, order))
 
-    def _way_of(self, programs: frozenset[DnsBackend]) -> DnsBackend:
+    def _backend_for(self, programs: frozenset[DnsBackend]) -> DnsBackend:
         state = take_snapshot(self._file)
         nsswitch = _read(self._root / "etc" / "nsswitch.conf")
-        return choose_way(state, self._text_of(state), nsswitch, programs)
+        return choose_backend(state, self._text_of(state), nsswitch, programs)
 
     def _text_of(self, state: FileState) -> bytes:
         """Return the content that a program reads there."""
@@ -157,7 +157,7 @@ class Resolver:
             self._programs.run(commands_to_revert(entry))
         except HostError:
             # resolved forgets the settings of a link that is removed.
-            if entry.way is not DnsBackend.RESOLVECTL or (self._root / "sys/class/net" / entry.interface).exists():
+            if entry.backend is not DnsBackend.RESOLVECTL or (self._root / "sys/class/net" / entry.interface).exists():
                 raise
 
     def _apply_in_file(self, journal: Journal, wanted: Journal) -> None:

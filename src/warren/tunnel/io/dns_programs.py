@@ -25,38 +25,40 @@ class DnsPrograms:
 
     def answering(self) -> frozenset[DnsBackend]:
         """Return the programs that exist and answer."""
-        return frozenset(way for way in (DnsBackend.RESOLVECTL, DnsBackend.RESOLVCONF) if self._answers(way))
+        return frozenset(
+            backend for backend in (DnsBackend.RESOLVECTL, DnsBackend.RESOLVCONF) if self._answers(backend)
+        )
 
     def run(self, commands: Sequence[Command]) -> None:
         """Run the commands in order. Raises HostError for the first that fails; those after it are not run."""
         for command in commands:
             self._run(command)
 
-    def _answers(self, way: DnsBackend) -> bool:
-        if self._find(way) is None:
+    def _answers(self, backend: DnsBackend) -> bool:
+        if self._find(backend) is None:
             return False
         try:
-            if way is DnsBackend.RESOLVECTL:
-                self._run(Command(way, ("dns",)))  # which asks resolved
+            if backend is DnsBackend.RESOLVECTL:
+                self._run(Command(backend, ("dns",)))  # which asks resolved
         except HostError:
             return False
         return True
 
-    def _find(self, way: DnsBackend) -> str | None:
-        program = shutil.which(way, path=self._path)
+    def _find(self, backend: DnsBackend) -> str | None:
+        program = shutil.which(backend, path=self._path)
         # systemd installs resolvectl as resolvconf too; without resolved it has no effect.
         is_other = (
             program is not None
-            and way is DnsBackend.RESOLVCONF
+            and backend is DnsBackend.RESOLVCONF
             and Path(program).resolve().name == DnsBackend.RESOLVECTL
         )
         return None if is_other else program
 
     def _run(self, command: Command) -> None:
-        command_line = f"`{command.way} {' '.join(command.arguments)}`"
+        command_line = f"`{command.backend} {' '.join(command.arguments)}`"
         try:
             done = subprocess.run(
-                [self._find(command.way) or command.way, *command.arguments],
+                [self._find(command.backend) or command.backend, *command.arguments],
                 input=command.text,
                 env={"PATH": self._path, "LC_ALL": "C"},
                 capture_output=True,

@@ -17,8 +17,8 @@ from warren.tunnel.config import InterfaceConfig
 from warren.tunnel.io.apply import apply_steps
 from warren.tunnel.io.bringup import bring_up
 from warren.tunnel.io.conffile import read_supported
-from warren.tunnel.io.observe import merged
-from warren.tunnel.io.policy import sweep, with_mark
+from warren.tunnel.io.observe import join_status
+from warren.tunnel.io.policy import remove_stale_policy, with_mark
 from warren.tunnel.io.resolver import resolve_endpoints
 from warren.tunnel.network import Backend
 from warren.tunnel.plan import InterfaceChange, plan
@@ -107,7 +107,7 @@ class Tunnel:
 
     def status(self) -> InterfaceStatus:
         """Return the present status. Raises InterfaceError once it is closed or its link was deleted."""
-        return merged(self.name, self._engine.status(), self._netlink)
+        return join_status(self.name, self._engine.status(), self._netlink)
 
     def reconfigure(self, config: InterfaceConfig) -> None:
         """Apply only the difference: sessions of unchanged peers go on without losing a packet.
@@ -121,7 +121,7 @@ class Tunnel:
     def close(self) -> None:
         """Remove the interface; its port is free when this returns. A second call does nothing."""
         self._engine.remove()
-        sweep(self._netlink)
+        remove_stale_policy(self._netlink)
 
     def __enter__(self) -> Self:
         return self

@@ -36,10 +36,10 @@ def observe(name: str, netlink: Netlink) -> InterfaceStatus:
     """Return the status of one interface, whichever program or kernel serves it. Raises WarrenError if nothing does."""
     link = find_link(name, netlink)
     in_kernel = link is not None and link.kind == KERNEL_KIND
-    return merged(name, netlink.wireguard_get(name) if in_kernel else ask(name), netlink)
+    return join_status(name, netlink.wireguard_get(name) if in_kernel else query_engine(name), netlink)
 
 
-def ask(name: str) -> DeviceStatus:
+def query_engine(name: str) -> DeviceStatus:
     """Return the engine's part over its socket. Raises InterfaceError if nothing answers, or if the link is gone."""
     try:
         return uapi_get(name)
@@ -68,7 +68,7 @@ def observe_bound(name: str, netlink: Netlink) -> InterfaceStatus:
         time.sleep(POLL_INTERVAL)
 
 
-def merged(name: str, device: DeviceStatus, netlink: Netlink) -> InterfaceStatus:
+def join_status(name: str, device: DeviceStatus, netlink: Netlink) -> InterfaceStatus:
     """Return an engine's status joined with its link, rules and guards."""
     link = find_link(name, netlink)
     rules = policy_rules(device.fwmark, link, netlink)
@@ -84,7 +84,7 @@ def find_link(name: str, netlink: Netlink) -> Link | None:
         return None
 
 
-def lans(netlink: Netlink) -> dict[str, tuple[IPInterface, ...]]:
+def lan_addresses(netlink: Netlink) -> dict[str, tuple[IPInterface, ...]]:
     """Return the addresses of this host's links, without tunnels and the loopback. Raises WarrenError."""
     links = (find_link(name, netlink) for _, name in socket.if_nameindex() if name != "lo")
     return {
@@ -149,7 +149,7 @@ def survey(names: Sequence[str]) -> Survey:
     return Survey(tuple(interfaces), failures)
 
 
-def served() -> tuple[str, ...]:
+def served_interfaces() -> tuple[str, ...]:
     """Return the interfaces that have a socket, live or stale. Raises HostError if their directory cannot be read."""
     try:
         return tuple(sorted(path.stem for path in Path(UAPI_DIRECTORY).iterdir() if path.suffix == SUFFIX))

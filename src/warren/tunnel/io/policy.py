@@ -33,7 +33,7 @@ def free_mark(netlink: Netlink) -> int:
     return next(mark for mark in marks if mark not in named and not netlink.table_routes(mark))
 
 
-def sweep(netlink: Netlink) -> None:
+def remove_stale_policy(netlink: Netlink) -> None:
     """Remove our rules and guards whose interface is gone: only of those there is no default route of ours.
 
     The kernel removes the routes of a link with it, but not its rules and guards.

@@ -8,8 +8,8 @@ from warren._core import Netlink
 from warren.clock import monotonic_seconds
 from warren.errors import EngineError, InterfaceError
 from warren.files.unix_listener import remove_socket
-from warren.tunnel.io.observe import ask, find_link, socket_path
-from warren.tunnel.io.policy import sweep
+from warren.tunnel.io.observe import find_link, query_engine, socket_path
+from warren.tunnel.io.policy import remove_stale_policy
 
 TIMEOUT_SECONDS = 10  # an engine stops within milliseconds after its link was deleted
 FOREIGN_SECONDS = 1  # longer only if the program does not watch its link
@@ -23,14 +23,14 @@ def take_down(name: str, netlink: Netlink) -> None:
     """
     check_ours(name, netlink)
     remove(name, netlink)
-    sweep(netlink)
+    remove_stale_policy(netlink)
 
 
 def check_ours(name: str, netlink: Netlink) -> None:
     """Raise WarrenError if `name` must not be removed."""
     link = find_link(name, netlink)
     try:
-        ask(name)
+        query_engine(name)
     except InterfaceError as error:
         if link is None:
             raise
@@ -69,7 +69,7 @@ def _wait_until_gone(name: str) -> None:
 
 def _has_no_link(name: str) -> bool:
     try:
-        ask(name)
+        query_engine(name)
     except InterfaceError:
         return True
     return False
