@@ -213,6 +213,6 @@ def test_recover_gives_back_what_a_killed_agent_left_and_nothing_of_one_that_run
     assert "agent stop" in refused.stderr
     near.host.kill(near.pid(), "KILL")
     near.ended()
-    assert near.attempt("recover").stdout == "nothing of an agent is left\n"
+    assert near.attempt("recover").stdout == "nothing left to clean up\n"
     assert (near.traces(), resolv_conf.read_text()) == (before, "nameserver 192.0.2.53\n")
     assert near.attempt("recover").returncode == 0

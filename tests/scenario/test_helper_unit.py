@@ -108,5 +108,5 @@ def test_another_user_has_none(activated: User) -> None:
     assert refused.returncode == 1
     assert "is not the one that this helper is for" in refused.stderr
     assert activated.attempts(f"{AS_SERVICE} harmony-agent helper").stderr.startswith(
-        "harmony-agent: the helper does what only root may"
+        "harmony-agent: the helper must run as root"
     )

@@ -102,7 +102,7 @@ def test_what_counts_at_the_next_start_is_told_and_stays_a_condition(joined: Two
     near.config.write_text(f"{near.config.read_text()}\n[http]\nport = 9091\n[metrics]\naliases = true\n")
     done = near.attempt("agent", "reload")
     assert (done.returncode, done.stdout) == (0, "reloaded\n")
-    assert "[http], [metrics] counts at the next start" in done.stderr
+    assert "changes in [http], [metrics] take effect after a restart" in done.stderr
     assert "config.restart_required" in near.host.run("curl", "-s", "http://localhost:9090/healthz")
     assert near.ask("info")["http"] == ["127.0.0.1:9090", "[::1]:9090"]
     near.attempt("agent", "stop")

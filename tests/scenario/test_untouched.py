@@ -83,7 +83,7 @@ def kill(near: Agent) -> None:
 def kill_and_recover(near: Agent) -> None:
     kill(near)
     done = near.attempt("recover")
-    assert (done.returncode, done.stdout) == (0, "nothing of an agent is left\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "nothing left to clean up\n"), done.stderr
 
 
 def kill_and_start_again(near: Agent) -> None:
