@@ -82,7 +82,7 @@ def test_verify_uses_the_agents_log_by_default(tmp_path: Path) -> None:
     config.write_text("")
     absent = warren("audit", "verify", "--root", str(tmp_path))
     assert absent.returncode == 1
-    assert "no audit log is there" in absent.stderr
+    assert "has no audit log" in absent.stderr
     shutil.copy(VECTORS / "good.jsonl", directory / "audit.jsonl")
     assert warren("audit", "verify", "--root", str(tmp_path)).returncode == 0
 
@@ -96,7 +96,7 @@ def test_verify_uses_the_nodes_key_by_default(tmp_path: Path) -> None:
     journal.open()
     lines = (VECTORS / "good.jsonl").read_bytes().splitlines()
     journal.append(lines)
-    journal.seal(journal.last, 1_800_000_061)
+    journal.checkpoint(journal.last, 1_800_000_061)
     done = warren("audit", "verify", "--root", str(tmp_path))
     assert (done.returncode, done.stderr) == (0, "")
     (tmp_path / "var/lib/warren/identity/node.jwks").unlink()
@@ -111,4 +111,4 @@ def test_verify_rejects_invalid_key(tmp_path: Path, text: str) -> None:
     (tmp_path / "key").write_text(text)
     done = warren("audit", "verify", log("good"), "--key", str(tmp_path / "key"))
     assert done.returncode == 1
-    assert "no public key of Ed25519" in done.stderr
+    assert "invalid Ed25519 public key" in done.stderr

@@ -21,8 +21,8 @@ LINES = make_lines(40)
 HEADS = heads_of(LINES)
 
 
-def open_journal(directory: Path, keeping: Retention | None = None) -> Journal:
-    journal = Journal(directory, "gateway-001", KEY, keeping)
+def open_journal(directory: Path, retention: Retention | None = None) -> Journal:
+    journal = Journal(directory, "gateway-001", KEY, retention)
     journal.open()
     return journal
 
@@ -38,18 +38,18 @@ def test_appended_lines_are_a_valid_log(tmp_path: Path) -> None:
     journal = open_journal(tmp_path / "audit")
     journal.append(LINES[:3])
     journal.sync()
-    journal.seal(HEADS[3], NOW)
+    journal.checkpoint(HEADS[3], NOW)
     assert verdict_of(tmp_path / "audit") == Verdict(1, HEADS[3], 3, ())
-    assert (journal.last, journal.sealed_n) == (HEADS[3], 3)
+    assert (journal.last, journal.checkpoint_n) == (HEADS[3], 3)
     assert (tmp_path / "audit" / "audit.jsonl").stat().st_mode & 0o777 == 0o640
 
 
 def test_new_journal_is_empty(tmp_path: Path) -> None:
-    assert (open_journal(tmp_path).last, open_journal(tmp_path).sealed_n) == (EMPTY, 0)
+    assert (open_journal(tmp_path).last, open_journal(tmp_path).checkpoint_n) == (EMPTY, 0)
 
 
 @given(cut=st.integers(0, 3000), garbage=st.binary(max_size=40), kept=st.integers(0, 3))
-def test_complete_restores_lines_torn_by_a_crash(
+def test_restore_restores_lines_torn_by_a_crash(
     tmp_path_factory: pytest.TempPathFactory, cut: int, garbage: bytes, kept: int
 ) -> None:
     """`kept` of three lines are on the disk, followed by anything."""
@@ -57,33 +57,33 @@ def test_complete_restores_lines_torn_by_a_crash(
     whole = b"".join(line + b"\n" for line in LINES[:3])
     base = sum(len(line) + 1 for line in LINES[:kept])
     (directory / "audit.jsonl").write_bytes(whole[: max(base, cut)] + garbage)
-    open_journal(directory).complete(base, LINES[kept:3])
+    open_journal(directory).restore(base, LINES[kept:3])
     assert (directory / "audit.jsonl").read_bytes() == whole
 
 
-def test_complete_appends_after_truncation_by_others(tmp_path: Path) -> None:
+def test_restore_appends_after_truncation_by_others(tmp_path: Path) -> None:
     (tmp_path / "audit.jsonl").write_bytes(LINES[0] + b"\n" + LINES[1][:40])
-    open_journal(tmp_path).complete(5000, LINES[5:6])
+    open_journal(tmp_path).restore(5000, LINES[5:6])
     assert (tmp_path / "audit.jsonl").read_bytes() == LINES[0] + b"\n" + LINES[5] + b"\n"
     assert "entries 2 to 5 are missing" in str(verdict_of(tmp_path).findings)
 
 
-def test_complete_without_base_removes_only_a_torn_line(tmp_path: Path) -> None:
+def test_restore_without_base_removes_only_a_torn_line(tmp_path: Path) -> None:
     (tmp_path / "audit.jsonl").write_bytes(b"\n".join(LINES[:2]) + b"\n" + LINES[2][:40])
     journal = open_journal(tmp_path)
-    journal.complete(None, [])
+    journal.restore(None, [])
     assert (journal.last, verdict_of(tmp_path).findings) == (HEADS[2], ())
 
 
-def fill(directory: Path, keeping: Retention) -> Journal:
+def fill(directory: Path, retention: Retention) -> Journal:
     """Write forty lines, with a checkpoint and perhaps a rotation after every four."""
-    journal = open_journal(directory, keeping)
+    journal = open_journal(directory, retention)
     for end in range(4, 41, 4):
         journal.append(LINES[end - 4 : end])
         journal.sync()
-        journal.seal(HEADS[end], NOW)
+        journal.checkpoint(HEADS[end], NOW)
         if journal.is_full:
-            journal.turn_over()
+            journal.rotate()
     return journal
 
 
@@ -95,14 +95,14 @@ def test_rotation_by_size_keeps_one_log(tmp_path: Path) -> None:
     assert verdict_of(tmp_path) == Verdict(1, HEADS[40], 40, ())
 
 
-def test_delete_old_leaves_a_verifiable_log(tmp_path: Path) -> None:
+def test_delete_expired_leaves_a_verifiable_log(tmp_path: Path) -> None:
     """Row G-51."""
     journal = fill(tmp_path, Retention(max_bytes=3000, seconds=30 * DAY_SECONDS))
     os.utime(tmp_path / "audit-00000000001.jsonl", (NOW - 31 * DAY_SECONDS,) * 2)
     os.utime(tmp_path / "audit-00000000009.jsonl", (NOW - 29 * DAY_SECONDS,) * 2)
     for path in [*tmp_path.glob("audit-0000000001*"), *tmp_path.glob("audit-000000000[2-9]*")]:
         os.utime(path, (NOW, NOW))
-    journal.delete_old(NOW)
+    journal.delete_expired(NOW)
     assert not list(tmp_path.glob("audit-00000000001.*"))
     assert verdict_of(tmp_path) == Verdict(9, HEADS[40], 40, ())
 
@@ -118,7 +118,7 @@ def test_checkpoints_prove_missing_lines(tmp_path: Path) -> None:
     journal = fill(tmp_path, Retention(max_bytes=3000))
     more = make_lines(4, HEADS[40])
     journal.append(more)
-    journal.seal(heads_of(more, HEADS[40])[4], NOW)
+    journal.checkpoint(heads_of(more, HEADS[40])[4], NOW)
     (tmp_path / "audit.jsonl").unlink()
     assert "it was truncated" in str(verdict_of(tmp_path).findings)
 
@@ -137,7 +137,7 @@ def test_open_finishes_interrupted_rotation(tmp_path: Path, done: str) -> None:
     if done == "both":
         (tmp_path / "audit.jsonl").rename(tmp_path / "audit-00000000001.jsonl")
     journal = open_journal(tmp_path)
-    assert (journal.size, journal.sealed_n, journal.last) == (0, 40, HEADS[40])
+    assert (journal.size, journal.checkpoint_n, journal.last) == (0, 40, HEADS[40])
     journal.append(make_lines(1, HEADS[40]))
     assert verdict_of(tmp_path).findings == ()
     assert (tmp_path / "audit-00000000001.jsonl").exists()
@@ -149,7 +149,7 @@ def test_open_removes_torn_checkpoint(tmp_path: Path) -> None:
         file.write("eyJhbGci")
     journal = open_journal(tmp_path)
     journal.append(make_lines(1, HEADS[40]))
-    journal.seal(HEADS[40].followed_by(make_lines(1, HEADS[40])[0]), NOW)
+    journal.checkpoint(HEADS[40].followed_by(make_lines(1, HEADS[40])[0]), NOW)
     assert verdict_of(tmp_path).covered == 41
 
 
@@ -157,7 +157,7 @@ def test_journal_without_key_writes_no_checkpoint(tmp_path: Path) -> None:
     journal = Journal(tmp_path, "gateway-001", None)
     journal.open()
     journal.append(LINES)
-    journal.seal(HEADS[40], NOW)
+    journal.checkpoint(HEADS[40], NOW)
     assert [path.name for path in tmp_path.iterdir()] == ["audit.jsonl"]
 
 

@@ -1,1 +1,1 @@
-"""Its files."""
+"""Files of the audit log."""

@@ -1,4 +1,4 @@
-"""The key that checkpoints are verified with, from a file or as text."""
+"""The public key that verifies checkpoints, from a file or an argument."""
 
 from __future__ import annotations
 
@@ -11,8 +11,12 @@ from warren.strictjson import parse_object
 
 
 def read_verifying_keys(given: str) -> Mapping[str, VerifyingKey]:
-    """By `kid`. What is given is the key's `x`, or a file with that, with a JWK, or with what `warren identity show`
-    prints. Raises InputError.
+    """Return the key by its `kid`.
+
+    `given` is the key's `x`, or a file with that, with a JWK, or with the output of `warren identity show`.
+
+    Raises:
+        InputError: the file cannot be read, or is not a public key.
     """
     path = Path(given)
     try:
@@ -20,7 +24,7 @@ def read_verifying_keys(given: str) -> Mapping[str, VerifyingKey]:
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}", code="audit.unreadable", errno=error.errno) from error
     except ValueError as error:
-        raise InputError(f"{given}: no public key of Ed25519: {error}", code="audit.invalid_key") from error
+        raise InputError(f"{given}: invalid Ed25519 public key: {error}", code="audit.invalid_key") from error
     return {key.kid: key}
 
 
@@ -33,4 +37,4 @@ def _x_of(octets: bytes) -> str:
             return x
         case {"kty": "OKP", "crv": "Ed25519", "x": str(x)}:
             return x
-    raise ValueError("it is neither a JWK nor a node's identity")
+    raise ValueError("expected a JWK or the output of `warren identity show`")

@@ -1,4 +1,4 @@
-"""A log read from its files, for whoever verifies or shows it; no agent need run, and nothing is changed."""
+"""Read-only access to the files of a log, for verification and display. No agent needs to be running."""
 
 from __future__ import annotations
 
@@ -14,62 +14,62 @@ from warren.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class LogFiles:
-    """Files of lines and of checkpoints, the oldest first."""
+    """The files of lines and of checkpoints, the oldest first."""
 
     logs: tuple[Path, ...]
     checkpoints: tuple[Path, ...]
 
     def lines(self) -> Iterator[tuple[Location, bytes]]:
-        """Each with its place, without its newline. Raises OSError."""
+        """Yield each line with its location, without its newline. Raises OSError."""
         for path in self.logs:
             yield from _lines(path)
 
     def tokens(self) -> Iterator[tuple[Location, str]]:
-        """Of the checkpoints. Raises OSError."""
+        """Yield each checkpoint with its location. Raises OSError."""
         for path in self.checkpoints:
-            yield from ((place, line.decode("ascii", "replace")) for place, line in _lines(path))
+            yield from ((location, line.decode("ascii", "replace")) for location, line in _lines(path))
 
     @property
     def last_token(self) -> str | None:
-        """The last checkpoint. Raises OSError."""
-        found = [last_line(path) for path in self.checkpoints]
-        return next((token.decode("ascii", "replace") for token in reversed(found) if token), None)
+        """Return the last checkpoint. Raises OSError."""
+        tokens = [last_line(path) for path in self.checkpoints]
+        return next((token.decode("ascii", "replace") for token in reversed(tokens) if token), None)
 
 
 def log_of(directory: Path) -> LogFiles:
-    """The whole log of an agent. Raises InputError where there is none."""
+    """Return the whole log of an agent. Raises InputError if there is none."""
     found = segments(directory)
     if not found:
-        raise InputError(f"{directory}: no audit log is there", code="audit.missing")
-    current = Segment(directory)  # its checkpoints count also where its lines are gone
-    each = found if current in found else [*found, current]
-    checkpoints = tuple(segment.checkpoints for segment in each if segment.checkpoints.exists())
+        raise InputError(f"{directory} has no audit log", code="audit.missing")
+    current = Segment(directory)  # its checkpoints count even if its lines are missing
+    with_current = found if current in found else [*found, current]
+    checkpoints = tuple(segment.checkpoints for segment in with_current if segment.checkpoints.exists())
     return LogFiles(tuple(segment.log for segment in found), checkpoints)
 
 
 def log_in(paths: Sequence[Path]) -> LogFiles:
-    """Of files in any order, or of a directory; the checkpoints that lie beside a file belong to it.
+    """Return the log in files of any order, or in a directory. Checkpoints next to a file belong to it.
 
     Raises InputError and OSError.
     """
     if len(paths) == 1 and paths[0].is_dir():
         return log_of(paths[0])
     logs = [path for path in paths if path.suffix != CHECKPOINT_SUFFIX]
-    beside = [Segment(path.parent, path.stem).checkpoints for path in logs]
-    others = sorted(path for path in paths if path.suffix == CHECKPOINT_SUFFIX and path not in beside)
+    own = [Segment(path.parent, path.stem).checkpoints for path in logs]
+    others = sorted(path for path in paths if path.suffix == CHECKPOINT_SUFFIX and path not in own)
     logs.sort(key=_first)
     checkpoints = [Segment(path.parent, path.stem).checkpoints for path in logs]
     return LogFiles(tuple(logs), tuple(path for path in (*checkpoints, *others) if path.exists()))
 
 
 def last_head(files: LogFiles) -> Head:
-    """The log up to its last line, by what that line says. Raises InputError and OSError."""
+    """Return the head after the last line, as that line claims. Raises InputError and OSError."""
     for path in reversed(files.logs):
         if line := last_line(path):
             try:
                 return parse_link(line).after
             except ValueError as error:
-                raise InputError(f"{path}: its last line {error}", code="audit.tampered") from error
+                raise InputError(f"{path}: invalid last line: {error}", code="audit.tampered") from error
     return Head(0, "0" * 64)
 
 
@@ -82,6 +82,6 @@ def _first(path: Path) -> int:
 
 def _lines(path: Path) -> Iterator[tuple[Location, bytes]]:
     with path.open("rb") as file:
-        # Two octets more than a line may have, so that a longer one is seen to be longer.
+        # Two octets more than the limit, so that a longer line is recognized as too long.
         for number, line in enumerate(iter(lambda: file.readline(MAX_LINE_BYTES + 2), b""), 1):
             yield Location(str(path), number), line.removesuffix(b"\n")

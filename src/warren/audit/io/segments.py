@@ -1,10 +1,10 @@
 """The files of the log.
 
-    audit.jsonl              what is written now          audit.checkpoints
-    audit-00000000001.jsonl  from line 1, not written any more  audit-00000000001.checkpoints
+    audit.jsonl              current segment      audit.checkpoints
+    audit-00000000001.jsonl  rotated, from line 1  audit-00000000001.checkpoints
 
-A segment's checkpoints begin with the last one of the segment before it: so the oldest that is left proves where it
-begins, and each can be deleted with its own checkpoints.
+A segment's checkpoints start with the last one of the previous segment. So the oldest segment left proves where it
+starts, and a segment can be deleted together with its own checkpoints.
 """
 
 from __future__ import annotations
@@ -24,36 +24,36 @@ BLOCK_BYTES = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One file of lines and the one of its checkpoints."""
+    """A file of lines and the file of its checkpoints."""
 
     directory: Path
     stem: str = CURRENT
 
     @property
     def log(self) -> Path:
-        """Where the lines are."""
+        """Return the path of the lines."""
         return self.directory / f"{self.stem}{LOG_SUFFIX}"
 
     @property
     def checkpoints(self) -> Path:
-        """Where their checkpoints are, a token on each line."""
+        """Return the path of the checkpoints, one token per line."""
         return self.directory / f"{self.stem}{CHECKPOINT_SUFFIX}"
 
 
 def rotated(directory: Path, first: int) -> Segment:
-    """The segment that begins with that line, once it is not written any more."""
+    """Return the rotated segment that starts with line `first`."""
     return Segment(directory, f"{CURRENT}-{first:011}")
 
 
 def segments(directory: Path) -> list[Segment]:
-    """All that are there, the oldest first, the one that is written last."""
+    """Return the segments on the disk, the oldest first, the current one last."""
     stems = {path.stem for path in directory.glob(f"{CURRENT}-*{LOG_SUFFIX}")}
     current = Segment(directory)
     return [*(Segment(directory, stem) for stem in sorted(stems)), *([current] if current.log.exists() else [])]
 
 
 def first_line(path: Path) -> bytes:
-    """Without its newline; empty where there is none."""
+    """Return the first line without its newline; empty if there is none."""
     if not path.exists():
         return b""
     with path.open("rb") as file:
@@ -61,16 +61,16 @@ def first_line(path: Path) -> bytes:
 
 
 def last_line(path: Path) -> bytes:
-    """The last that has its newline, without it; empty where there is none. Raises OSError."""
+    """Return the last complete line without its newline; empty if there is none. Raises OSError."""
     if not path.exists():
         return b""
     with path.open("rb") as file:
-        end, found = file.seek(0, os.SEEK_END), b""
-        while end and found.rstrip(b"\n").count(b"\n") < 2:
+        end, octets = file.seek(0, os.SEEK_END), b""
+        while end and octets.rstrip(b"\n").count(b"\n") < 2:
             start = max(0, end - BLOCK_BYTES)
             file.seek(start)
-            found, end = file.read(end - start) + found, start
-    whole = found[: found.rfind(b"\n") + 1].splitlines()
+            octets, end = file.read(end - start) + octets, start
+    whole = octets[: octets.rfind(b"\n") + 1].splitlines()
     return whole[-1] if whole else b""
 
 
@@ -79,8 +79,8 @@ def append(path: Path, octets: bytes) -> int:
     return append_file(path, octets, MODE)
 
 
-def cut_torn(path: Path) -> int:
-    """Takes away what stands behind the last newline, as a crash leaves it; answers the size. Raises OSError."""
+def truncate_torn_line(path: Path) -> int:
+    """Truncate a file after its last newline, as needed after a crash, and return its size. Raises OSError."""
     if not path.exists():
         return 0
     with path.open("rb") as file:
@@ -96,8 +96,8 @@ def cut_torn(path: Path) -> int:
     return end
 
 
-def tail(path: Path, base: int) -> bytes:
-    """What stands behind the first `base` octets. Raises OSError."""
+def read_from(path: Path, offset: int) -> bytes:
+    """Return the octets from `offset` on. Raises OSError."""
     with path.open("rb") as file:
-        file.seek(base)
+        file.seek(offset)
         return file.read()

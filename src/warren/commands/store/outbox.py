@@ -53,9 +53,9 @@ class Outbox:
         if self._journal is None:
             return
         lines = [line for (line,) in self._connection.execute("SELECT line FROM outbox ORDER BY n")]
-        self._journal.complete(None if adopts else self._base, lines)
+        self._journal.restore(None if adopts else self._base, lines)
         self._head = self._committed = self._journal.last if adopts else self._read_head()
-        self._sealed_n, self._since = self._journal.sealed_n, now
+        self._sealed_n, self._since = self._journal.checkpoint_n, now
         self._trim(self._journal)
 
     def put(self, event: AuditEvent) -> None:
@@ -105,12 +105,12 @@ class Outbox:
     def _seal(self, journal: Journal, now: float) -> None:
         journal.sync()
         self._trim(journal)
-        journal.seal(self._head, now)
+        journal.checkpoint(self._head, now)
         self._sealed_n, self._since = self._head.n, now
         if journal.is_full:
-            journal.turn_over()
+            journal.rotate()
             self._trim(journal)
-        journal.delete_old(now)
+        journal.delete_expired(now)
 
     def _trim(self, journal: Journal) -> None:
         """The file has all of them on the disk."""

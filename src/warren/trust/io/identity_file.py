@@ -25,11 +25,11 @@ def read_identity(directory: Path, owners: Owners = None) -> NodeIdentity:
     try:
         return NodeIdentity(check_agent_id(keys.id), keys.signing, keys.sealing)
     except ValueError as error:
-        raise TrustError(f"{path}: {keys.id!r} {error}", code="identity.invalid") from None
+        raise TrustError(f"{path}: {keys.id!r}: {error}", code="identity.invalid") from None
 
 
 def make_identity(directory: Path, agent_id: str, owner: tuple[int, int] | None = None) -> NodeIdentity:
-    """Make new keys for a node. `owner` is the user and group of the agent. Raises TrustError and KeyFileError."""
+    """Create new keys for a node. `owner` is the user and group of the agent. Raises TrustError and KeyFileError."""
     try:
         make_directory(directory, DIRECTORY_MODE, exact_mode=True)
     except OSError as error:
@@ -37,10 +37,10 @@ def make_identity(directory: Path, agent_id: str, owner: tuple[int, int] | None 
     try:
         make_keyset(directory / FILE, check_agent_id(agent_id), owner=owner)
     except ValueError as error:
-        raise TrustError(f"{agent_id!r} {error}", code="identity.invalid", hint="give one as --id") from None
+        raise TrustError(f"{agent_id!r}: {error}", code="identity.invalid", hint="set a valid name with --id") from None
     except KeyFileError as error:
         if error.code != "key_file.exists":
             raise
-        problem = f"{directory}: this node has an identity"
+        problem = f"{directory}: this node already has an identity"
         raise TrustError(problem, code="identity.exists", errno=error.errno) from error
     return read_identity(directory)
