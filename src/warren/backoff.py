@@ -24,7 +24,7 @@ FATAL_CODES = frozenset(
         "host.no_tun",
         "host.not_permitted",
         "host.port_privileged",
-        "host.reverse_path",
+        "host.reverse_path_filter",
         "privilege.missing",
         "privilege.unknown_user",
         "sandbox.missing",

@@ -98,7 +98,7 @@ def test_a_configuration_that_root_has_not_written_starts_no_helper(service: Use
     assert refused.returncode == 1
     assert "config.toml belongs to the user" in refused.stderr
     service.types("chown root /etc/harmony-agent/config.toml && chown harmony-agent /etc/harmony-agent")
-    assert "others than root can write" in service.attempts(f"{PROGRAM} helper").stderr
+    assert "is owned by an untrusted user" in service.attempts(f"{PROGRAM} helper").stderr
 
 
 def test_another_user_has_none(activated: User) -> None:
@@ -106,7 +106,7 @@ def test_another_user_has_none(activated: User) -> None:
     activated.types("useradd --system --groups harmony-agent stranger && chgrp harmony-agent /etc/harmony-agent/*")
     refused = activated.attempts(f"sudo -u stranger {START}")
     assert refused.returncode == 1
-    assert "is not the one that this helper is for" in refused.stderr
+    assert "may not use this helper" in refused.stderr
     assert activated.attempts(f"{AS_SERVICE} harmony-agent helper").stderr.startswith(
         "harmony-agent: the helper must run as root"
     )

@@ -127,14 +127,14 @@ from warren.config.defaults import defaults_for
 from warren.agent.io.config_file import read_config
 from warren.agent.io.interface import Interface
 from warren.agent.io.key_ring import read_keys
-from warren.privsep.io.privileges import own_resolver
+from warren.privsep.io.separation import host_resolver
 from warren.privsep.io.privileged_ops import DirectKeyAccess
 from warren.tunnel.desired import desired_interface
 from warren.tunnel.io.link_owner import agent_id_of
 
 defaults, netlink = defaults_for("warren", sys.argv[1]), Netlink.open()
 settings = read_config(Path(defaults.config), defaults)
-resolver = own_resolver(settings, defaults)
+resolver = host_resolver(settings, defaults)
 interfaces = []
 for network in settings.networks:
     interface = Interface(network.backend, netlink, agent_id=agent_id_of(Path(settings.daemon.state)))

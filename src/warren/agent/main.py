@@ -14,7 +14,7 @@ import signal
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, ExitStack, closing
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,7 +24,6 @@ from warren.agent.io.api import AgentApi
 from warren.agent.io.commands.context import AgentContext
 from warren.agent.io.commands.subsystem import import_command_service, open_commands
 from warren.agent.io.config_file import key_owners, read_config
-from warren.agent.io.instance_lock import instance_lock
 from warren.agent.io.key_memory import check_key_memory, key_memory_subsystem
 from warren.agent.io.local_http import open_http
 from warren.agent.io.name_servers import NameServers
@@ -37,22 +36,9 @@ from warren.agent.subsystem import Subsystem
 from warren.config.defaults import Defaults
 from warren.config.overrides import Override
 from warren.errors import WarrenError
-from warren.files.bounded_read import open_following
-from warren.files.unix_listener import Listener, activation_fd, from_activation, listen
 from warren.files.unix_socket import find_group
-from warren.privsep.io.helper_client import HelperClient, connect_helper
-from warren.privsep.io.privileged_ops import PrivilegedOps, config_opener
-from warren.privsep.io.privileges import (
-    Service,
-    chown_socket,
-    drop_privileges,
-    drop_privileges_or_fork_helper,
-    find_service,
-    is_root,
-    journal_of,
-    owns,
-    resolve_socket_link,
-)
+from warren.privsep.io.privileged_ops import PrivilegedOps
+from warren.privsep.io.separation import Separated, separate_privileges
 from warren.telemetry.io.logging import set_level, start_logging
 from warren.telemetry.levels import Level
 from warren.tunnel.io.conffile import Opener
@@ -78,26 +64,18 @@ class Options:
 def run(options: Options) -> None:
     """Run the agent until SIGTERM or SIGINT. Raises WarrenError if it cannot start; then nothing of it is left."""
     start_logging(Level.INFO)
-    helper = _connect_helper(options)
-    config = _load(options, open_following if helper is None else config_opener(helper))
-    set_level(Level(config.daemon.log_level))
-    service = find_service(config.daemon.user, config.daemon.group)
-    privileged = drop_privileges_or_fork_helper(service, config, options.defaults, helper)
-    import_command_service(config.commands)
-    state = instance_lock(journal_of(config), f"which serves {config.daemon.socket}")
-    with closing(privileged), state, _listen(config, service, privileged) as listener:
-        check_key_memory(required=config.daemon.require_mlock)
+    separation = separate_privileges(
+        options.config,
+        options.defaults,
+        lambda opener: _load_first(options, opener),
+        lambda config: import_command_service(config.commands),
+    )
+    with separation as separated:
+        check_key_memory(required=separated.config.daemon.require_mlock)
         try:
-            asyncio.run(_serve(options, config, listener, privileged))
+            asyncio.run(_serve(options, separated))
         except BaseExceptionGroup as group:
             raise _first_error(group) from group
-
-
-def _connect_helper(options: Options) -> HelperClient | None:
-    """Return the helper that is a unit of its own, or None. It opens only the configuration at the default path."""
-    if is_root() or options.config != Path(options.defaults.config):
-        return None
-    return connect_helper(Path(options.defaults.helper_socket))
 
 
 def _first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
@@ -108,28 +86,15 @@ def _first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
     return error
 
 
-def _listen(config: AgentConfig, service: Service, privileged: PrivilegedOps) -> Listener:
-    """Open the control socket and drop privileges: this process is the service from then on. Raises HostError.
-
-    A socket that the service manager already listens on is used as it is (H-25).
-    """
-    if (descriptor := activation_fd()) is not None:
-        drop_privileges(service)
-        return from_activation(descriptor)
-    path, gid = resolve_socket_link(Path(config.daemon.socket)), find_group(config.daemon.group).gid
-    if owned := owns(service, path.parent):
-        drop_privileges(service)
-    with ExitStack() as undo:
-        listener = undo.enter_context(listen(path, gid, privileged.remove_socket))
-        if not owned:
-            chown_socket(path, service)
-            drop_privileges(service)
-        undo.pop_all()
-        return listener
+def _load_first(options: Options, opener: Opener) -> AgentConfig:
+    config = _load(options, opener)
+    set_level(Level(config.daemon.log_level))
+    return config
 
 
-async def _serve(options: Options, config: AgentConfig, listener: Listener, privileged: PrivilegedOps) -> None:
+async def _serve(options: Options, separated: Separated[AgentConfig]) -> None:
     """Build the subsystems, run each in a task of its own until the agent is stopped, and close them."""
+    config, privileged = separated.config, separated.privileged
     service_manager, stop, hangup = SdNotify(), asyncio.Event(), asyncio.Event()
     _install_signal_handlers(stop, hangup)
     # asyncio would import its executor when it is first needed, and by then this process may be unable to read it.
@@ -149,7 +114,9 @@ async def _serve(options: Options, config: AgentConfig, listener: Listener, priv
             service_manager.subsystem(),
         )
         api = AgentApi(config, networks, http, subsystems)
-        control = api.control_server(listener, options.defaults, stop.set, has_helper=privileged.helper is not None)
+        control = api.control_server(
+            separated.listener, options.defaults, stop.set, has_helper=privileged.helper is not None
+        )
         tasks = [
             group.create_task(subsystem.run(), name=subsystem.name)
             for subsystem in (*subsystems, control, *api.http_servers())

@@ -14,7 +14,7 @@ from warren.cli.output import report, warn, write
 from warren.cli.trust_options import Security, security_options
 from warren.clock import wall_seconds
 from warren.errors import HostError
-from warren.privsep.io.privileges import Service, find_service, is_root
+from warren.privsep.io.service_user import ServiceUser, find_service_user, is_root
 from warren.trust.identity import NodeIdentity, agent_id_from_host
 from warren.trust.io.identity_file import make_identity, read_identity
 
@@ -64,16 +64,16 @@ def _name(name: str | None) -> str:
         raise click.UsageError("this host name is not a valid node name; set one with --id") from None
 
 
-def _service(security: Security) -> Service | None:
+def _service(security: Security) -> ServiceUser | None:
     """Return the user that the agent runs as, or None if this host has no such user."""
     try:
-        return find_service(security.user, security.group)
+        return find_service_user(security.user, security.group)
     except HostError as error:
         warn(f"{error}: the keys are owned by root until root starts the agent as its own user")
         return None
 
 
-def _init_stores(security: Security, service: Service) -> None:
+def _init_stores(security: Security, service: ServiceUser) -> None:
     """Initialize the missing replay stores. If that fails, the agent initializes them at its first start."""
     try:
         init_stores(Path(security.commands), Path(security.runner), service, wall_seconds())

@@ -9,14 +9,16 @@ import click
 
 from warren._core import Netlink
 from warren.agent.io.config_file import read_config
-from warren.agent.io.instance_lock import instance_lock
 from warren.cli.help import Command
 from warren.cli.options import config_options, config_path, own_defaults
 from warren.cli.output import report, write
 from warren.errors import HostError, RemoteError
 from warren.localapi.io.client import request
-from warren.privsep.io.helper_process import lock_journal
-from warren.privsep.io.privileges import is_root, journal_of, own_resolver
+from warren.privsep.io.helper_state import lock_journal
+from warren.privsep.io.instance_lock import instance_lock
+from warren.privsep.io.separation import host_resolver
+from warren.privsep.io.service_directories import journal_directory
+from warren.privsep.io.service_user import is_root
 from warren.tunnel.io.link_owner import agent_id_of, remove_orphans
 from warren.tunnel.io.policy import remove_stale_policy
 
@@ -37,13 +39,13 @@ def recover(config: Path | None, root: str) -> int:
     defaults = own_defaults(root)
     settings = read_config(config_path(config, defaults), defaults)
     refuse_while_running(Path(settings.daemon.socket))
-    journal = journal_of(settings)
+    journal = journal_directory(settings)
     with ExitStack() as held:
         if journal.is_dir():
             held.enter_context(instance_lock(journal, "which cleans up"))
         if journal.is_dir() and is_root():
             held.enter_context(lock_journal(journal))
-        problems = own_resolver(settings, defaults).recover()
+        problems = host_resolver(settings, defaults).recover()
         netlink = Netlink.open()
         remove_orphans(agent_id_of(Path(settings.daemon.state)), netlink)
         remove_stale_policy(netlink)

@@ -12,13 +12,13 @@ from warren.cli.options import config_options, config_path, own_defaults
 from warren.config.defaults import Defaults
 from warren.errors import HostError
 from warren.files.unix_listener import activation_fd, remove_socket
-from warren.privsep.io.helper_process import confine, open_config
-from warren.privsep.io.helper_socket import HelperSocket, Terms, adopt_helper, bind_helper
-from warren.privsep.io.privileges import find_service, is_root, prepare
+from warren.privsep.io.helper_process import confine
+from warren.privsep.io.helper_socket import HelperSocket, ServiceRules, adopt_helper, bind_helper
+from warren.privsep.io.operations.config_file import open_config
+from warren.privsep.io.separation import prepare_helper
+from warren.privsep.io.service_user import ROOT, find_service_user, is_root
 from warren.telemetry.io.logging import start_logging
 from warren.telemetry.levels import Level
-
-ROOT = 0
 
 
 @click.command(cls=Command, examples=("systemctl enable --now warren-helper.socket",))
@@ -35,23 +35,23 @@ def helper(config: Path | None, root: str) -> None:
     start_logging(Level.INFO)
     defaults = own_defaults(root)
     path = config_path(config, defaults)
-    terms_of(path, defaults)
+    read_rules(path, defaults)
     descriptor = activation_fd()
     listener = bind_helper(Path(defaults.helper_socket)) if descriptor is None else adopt_helper(descriptor)
     confine()
     with listener:
-        HelperSocket(listener, lambda: terms_of(path, defaults)).serve()
+        HelperSocket(listener, lambda: read_rules(path, defaults)).serve()
     if descriptor is None:
         remove_socket(Path(defaults.helper_socket))
 
 
-def terms_of(path: Path, defaults: Defaults) -> Terms:
+def read_rules(path: Path, defaults: Defaults) -> ServiceRules:
     """Return the user that the configuration names and what it allows, and create its directories.
 
     Raises WarrenError.
     """
     settings = read_config(path, defaults, opener=open_config, owners=frozenset((ROOT,)))
-    service = find_service(settings.daemon.user, settings.daemon.group)
-    if service.uid == ROOT:
+    user = find_service_user(settings.daemon.user, settings.daemon.group)
+    if user.uid == ROOT:
         raise HostError("[daemon] user is root: an agent of root needs no helper", code="helper.denied")
-    return Terms(service.uid, prepare(service, settings, defaults))
+    return ServiceRules(user.uid, prepare_helper(user, settings, defaults))

@@ -12,8 +12,16 @@ from warren.commands.settings import CommandSettings
 from warren.tunnel.network import NetworkConfig
 
 
-class DaemonPaths(Protocol):
-    """[daemon], as far as it names files."""
+class DaemonSettings(Protocol):
+    """[daemon], as far as it names users and files."""
+
+    @property
+    def user(self) -> str:
+        """User that the agent runs as."""
+
+    @property
+    def group(self) -> str:
+        """Group whose members may use the control socket."""
 
     @property
     def socket(self) -> str:
@@ -48,7 +56,7 @@ class ServiceConfig(Protocol):
         """Path of the configuration file."""
 
     @property
-    def daemon(self) -> DaemonPaths:
+    def daemon(self) -> DaemonSettings:
         """Paths of [daemon]."""
 
     @property

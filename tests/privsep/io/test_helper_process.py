@@ -16,22 +16,26 @@ from warren._core import PrivateKey
 from warren.commands.settings import CommandSettings, SecuritySettings
 from warren.errors import HostError, KeyFileError, StateError
 from warren.files.key_file import read_private_key, write_private_key
-from warren.privsep.helper_protocol import (
+from warren.privsep.io.helper_client import HelperClient
+from warren.privsep.io.helper_process import start_helper
+from warren.privsep.io.helper_state import HelperRules
+from warren.privsep.io.operations.config_file import OPEN_CONFIG, OpenConfig
+from warren.privsep.io.operations.control_socket import REMOVE_SOCKET, RemoveSocket
+from warren.privsep.io.operations.dns import (
+    APPLY_DNS,
+    GET_HOST_DNS,
+    RECOVER_DNS,
+    REVERT_DNS,
+    VERIFY_DNS,
     ApplyDns,
     GetHostDns,
-    OpenConfig,
-    OpenKey,
-    OpenRunner,
-    OpenTun,
     RecoverDns,
-    RemoveSocket,
     RevertDns,
-    RotateKey,
     VerifyDns,
-    parse_key_files,
 )
-from warren.privsep.io.helper_client import HelperClient
-from warren.privsep.io.helper_process import Rules, start_helper
+from warren.privsep.io.operations.key_files import OPEN_KEY, ROTATE_KEY, OpenKey, RotateKey
+from warren.privsep.io.operations.runner import OPEN_RUNNER, OpenRunner
+from warren.privsep.io.operations.tun import OPEN_TUN, OpenTun
 from warren.trust.io.identity_file import make_identity
 from warren.tunnel.rotation import Step
 
@@ -57,7 +61,7 @@ class Place:
         self.config, self.socket = self.keys / "agent.toml", root / "run/agent.sock"
         self.socket.parent.mkdir(mode=0o755)
         owners, commands = frozenset((0, SERVICE)), _commands(root)
-        self.rules = Rules((str(self.keys),), owners, self.config, self.socket, journal, root, commands)
+        self.rules = HelperRules((str(self.keys),), owners, self.config, self.socket, journal, root, commands)
         self.helper = start_helper(self.rules)
 
     def key(self, name: str = "private.key", owner: int = 0, mode: int = 0o600) -> Path:
@@ -71,9 +75,13 @@ class Place:
     def refusal(self, path: Path | str) -> str:
         """The code with which a key is refused, to be read and to be changed."""
         codes = set()
-        for request in (OpenKey(str(path)), RotateKey(str(path), Step.PREPARE), RotateKey(str(path), Step.RECOVER)):
+        for call in (
+            lambda: self.helper.call(OPEN_KEY, OpenKey(str(path))),
+            lambda: self.helper.call(ROTATE_KEY, RotateKey(str(path), Step.PREPARE)),
+            lambda: self.helper.call(ROTATE_KEY, RotateKey(str(path), Step.RECOVER)),
+        ):
             with pytest.raises(KeyFileError) as error:
-                self.helper.ask(request)
+                call()
             codes.add(error.value.code)
         (code,) = codes
         return code
@@ -98,7 +106,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
 @pytest.mark.parametrize("owner", [0, SERVICE])
 def test_a_key_is_passed_to_be_read_alone(place: Place, owner: int) -> None:
     path = place.key(owner=owner)
-    descriptor = place.helper.ask_descriptor(OpenKey(str(path)))
+    descriptor = place.helper.call(OPEN_KEY, OpenKey(str(path)))
     key = read_private_key(path, frozenset((0, SERVICE)), lambda _: os.dup(descriptor))
     assert key == read_private_key(path)
     assert not os.get_inheritable(descriptor)
@@ -112,11 +120,11 @@ def test_a_key_is_rotated_and_stays_its_owner_s(place: Place) -> None:
     old = read_private_key(path).public_key()
 
     def turn(step: Step) -> object:
-        return parse_key_files(place.helper.ask(RotateKey(str(path), step)))
+        return place.helper.call(ROTATE_KEY, RotateKey(str(path), step))
 
-    prepared = parse_key_files(place.helper.ask(RotateKey(str(path), Step.PREPARE)))
+    prepared = place.helper.call(ROTATE_KEY, RotateKey(str(path), Step.PREPARE))
     assert (prepared.current, prepared.previous) == (old, None)
-    committed = parse_key_files(place.helper.ask(RotateKey(str(path), Step.COMMIT)))
+    committed = place.helper.call(ROTATE_KEY, RotateKey(str(path), Step.COMMIT))
     assert (committed.current, committed.next, committed.previous) == (prepared.next, None, old)
     assert turn(Step.RECOVER) == committed
     assert path.stat().st_uid == SERVICE
@@ -127,7 +135,7 @@ def test_a_key_is_rotated_and_stays_its_owner_s(place: Place) -> None:
 
 def test_a_step_that_cannot_be_is_refused_as_everywhere(place: Place) -> None:
     with pytest.raises(StateError) as error:
-        place.helper.ask(RotateKey(str(place.key()), Step.COMMIT))
+        place.helper.call(ROTATE_KEY, RotateKey(str(place.key()), Step.COMMIT))
     assert error.value.code == "rotation.invalid_step"
 
 
@@ -191,7 +199,7 @@ def test_refusals_cost_no_descriptors(place: Place) -> None:
 def test_the_driver_of_tun(place: Place) -> None:
     if not Path("/dev/net/tun").exists():
         pytest.skip("the device /dev/net/tun")
-    descriptor = place.helper.ask_descriptor(OpenTun())
+    descriptor = place.helper.call(OPEN_TUN, OpenTun())
     assert os.fstat(descriptor).st_rdev == Path("/dev/net/tun").stat().st_rdev
     os.close(descriptor)
 
@@ -199,12 +207,12 @@ def test_the_driver_of_tun(place: Place) -> None:
 def test_the_configuration_is_read_again_and_no_other(place: Place, tmp_path: Path) -> None:
     place.config.write_text("first\n")
     place.config.chmod(0o600)
-    with open(place.helper.ask_descriptor(OpenConfig())) as file:  # noqa: PTH123, from a descriptor
+    with open(place.helper.call(OPEN_CONFIG, OpenConfig())) as file:  # noqa: PTH123, from a descriptor
         assert file.read() == "first\n"
     place.config.unlink()
     place.config.symlink_to(tmp_path / "etc/resolv.conf")
     with pytest.raises(KeyFileError) as error:
-        place.helper.ask_descriptor(OpenConfig())
+        place.helper.call(OPEN_CONFIG, OpenConfig())
     assert error.value.code == "key_file.symlink"
 
 
@@ -217,59 +225,59 @@ def bound(path: Path, owner: int) -> None:
 
 def test_the_control_socket_goes(place: Place) -> None:
     bound(place.socket, SERVICE)
-    place.helper.ask(RemoveSocket())
+    place.helper.call(REMOVE_SOCKET, RemoveSocket())
     assert not place.socket.exists()
 
 
 def test_nothing_else_goes_by_its_path(place: Place) -> None:
     place.socket.write_text("no socket")
-    place.helper.ask(RemoveSocket())
+    place.helper.call(REMOVE_SOCKET, RemoveSocket())
     place.socket.unlink()
     bound(place.socket, STRANGER)
-    place.helper.ask(RemoveSocket())
+    place.helper.call(REMOVE_SOCKET, RemoveSocket())
     place.socket.parent.chmod(0o777)
     with pytest.raises(KeyFileError):
-        place.helper.ask(RemoveSocket())
+        place.helper.call(REMOVE_SOCKET, RemoveSocket())
     assert place.socket.is_socket()
 
 
 def test_name_servers(place: Place) -> None:
-    assert place.helper.ask(ApplyDns("home", "wg0", SERVERS)) == "file"
+    assert place.helper.call(APPLY_DNS, ApplyDns("home", "wg0", SERVERS)) == "file"
     assert "nameserver 192.0.2.1\n" in place.resolv_conf.read_text()
-    assert place.helper.ask(GetHostDns()) == ["192.0.2.53"]
-    place.helper.ask(VerifyDns("home"))
-    place.helper.ask(RevertDns("home"))
+    assert place.helper.call(GET_HOST_DNS, GetHostDns()) == (ip_address("192.0.2.53"),)
+    place.helper.call(VERIFY_DNS, VerifyDns("home"))
+    place.helper.call(REVERT_DNS, RevertDns("home"))
     assert place.resolv_conf.read_text() == OWN_NAME_SERVERS
 
 
 def test_at_its_end_the_host_has_its_own_back(place: Place) -> None:
     other = start_helper(place.rules)
-    other.ask(ApplyDns("home", "wg0", SERVERS))
+    other.call(APPLY_DNS, ApplyDns("home", "wg0", SERVERS))
     other.close()
     assert place.resolv_conf.read_text() == OWN_NAME_SERVERS
 
 
 def test_one_that_was_never_asked_for_name_servers_gives_none_back(place: Place) -> None:
     """It may be that of a second agent, which is refused."""
-    place.helper.ask(ApplyDns("home", "wg0", SERVERS))
+    place.helper.call(APPLY_DNS, ApplyDns("home", "wg0", SERVERS))
     start_helper(place.rules).close()
     assert "nameserver 192.0.2.1\n" in place.resolv_conf.read_text()
 
 
 def test_what_others_changed_is_said(place: Place) -> None:
-    place.helper.ask(ApplyDns("home", "wg0", SERVERS))
+    place.helper.call(APPLY_DNS, ApplyDns("home", "wg0", SERVERS))
     place.resolv_conf.write_text("nameserver 192.0.2.99\n")
     with pytest.raises(HostError) as error:
-        place.helper.ask(VerifyDns("home"))
-    (problem,) = place.helper.recovered(RecoverDns())
+        place.helper.call(VERIFY_DNS, VerifyDns("home"))
+    (problem,) = place.helper.call(RECOVER_DNS, RecoverDns())
     assert error.value.code == problem.code == "dns.changed"
 
 
 def test_of_two_runners_one_ends_first_and_no_errand_waits_for_that(place: Place) -> None:
-    first = place.helper.ask_descriptor(OpenRunner())
-    with pytest.raises(HostError, match=r"^the runner before has not ended yet$"):
-        place.helper.ask_descriptor(OpenRunner())
-    assert place.helper.ask(GetHostDns())
+    first = place.helper.call(OPEN_RUNNER, OpenRunner())
+    with pytest.raises(HostError, match=r"^the previous runner is still exiting$"):
+        place.helper.call(OPEN_RUNNER, OpenRunner())
+    assert place.helper.call(GET_HOST_DNS, GetHostDns())
     os.close(first)
     os.close(_next_runner(place))
 
@@ -277,7 +285,7 @@ def test_of_two_runners_one_ends_first_and_no_errand_waits_for_that(place: Place
 def _next_runner(place: Place) -> int:
     for _ in range(600):
         try:
-            return place.helper.ask_descriptor(OpenRunner())
+            return place.helper.call(OPEN_RUNNER, OpenRunner())
         except HostError:
             time.sleep(0.1)
     pytest.fail("the runner has not ended with its line")
@@ -301,7 +309,7 @@ class Meddler(HelperClient):
 def test_whatever_else_is_asked_is_refused_and_it_goes_on(place: Place, octets: bytes) -> None:
     meddler = Meddler(place.helper)
     assert b"helper.refused" in meddler.say(octets)
-    assert meddler.ask(RecoverDns()) == []
+    assert meddler.call(RECOVER_DNS, RecoverDns()) == ()
 
 
 def test_once_it_has_ended_that_is_the_error(tmp_path: Path) -> None:
@@ -309,6 +317,6 @@ def test_once_it_has_ended_that_is_the_error(tmp_path: Path) -> None:
     assert helper.child is not None
     os.kill(helper.child, 9)
     with pytest.raises(HostError) as error:
-        helper.ask(RecoverDns())
+        helper.call(RECOVER_DNS, RecoverDns())
     assert error.value.code == "helper.ended"
     helper.close()

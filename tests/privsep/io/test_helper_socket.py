@@ -13,10 +13,11 @@ import pytest
 
 from tests.netns.deadline import until
 from warren.errors import HostError
-from warren.privsep.helper_protocol import ApplyDns, GetHostDns, OpenConfig, RecoverDns
 from warren.privsep.io.helper_client import HelperClient, connect_helper
-from warren.privsep.io.helper_process import Rules
-from warren.privsep.io.helper_socket import HelperSocket, Terms, adopt_helper, bind_helper
+from warren.privsep.io.helper_socket import HelperSocket, ServiceRules, adopt_helper, bind_helper
+from warren.privsep.io.helper_state import HelperRules
+from warren.privsep.io.operations.config_file import OPEN_CONFIG, OpenConfig
+from warren.privsep.io.operations.dns import APPLY_DNS, GET_HOST_DNS, RECOVER_DNS, ApplyDns, GetHostDns, RecoverDns
 
 pytestmark = [
     pytest.mark.integration,
@@ -39,12 +40,14 @@ class Unit:
         self.resolv_conf.write_text(OWN_NAME_SERVERS)
         config = root / "etc/agent.toml"
         config.write_text("# root's\n")
-        rules = Rules((str(root / "etc"),), frozenset((ROOT,)), config, root / "run/agent.sock", root / "journal", root)
+        rules = HelperRules(
+            (str(root / "etc"),), frozenset((ROOT,)), config, root / "run/agent.sock", root / "journal", root
+        )
         self.listener = bind_helper(self.path)
         self.pid = os.fork()
         if self.pid == 0:
             try:
-                HelperSocket(self.listener, lambda: Terms(uid, rules), idle_seconds).serve()
+                HelperSocket(self.listener, lambda: ServiceRules(uid, rules), idle_seconds).serve()
             finally:
                 os._exit(0)
         self.listener.close()
@@ -93,9 +96,9 @@ def make(tmp_path: Path) -> Iterator[MakeUnit]:
 def test_it_does_the_errands_of_the_list_and_undoes_them_when_the_agent_goes(make: MakeUnit) -> None:
     unit = make()
     helper = unit.connect()
-    assert helper.ask(GetHostDns()) == ["192.0.2.53"]
-    os.close(helper.ask_descriptor(OpenConfig()))
-    helper.ask(ApplyDns("home", "wg0", SERVERS))
+    assert helper.call(GET_HOST_DNS, GetHostDns()) == (ip_address("192.0.2.53"),)
+    os.close(helper.call(OPEN_CONFIG, OpenConfig()))
+    helper.call(APPLY_DNS, ApplyDns("home", "wg0", SERVERS))
     assert "nameserver 192.0.2.1\n" in unit.resolv_conf.read_text()
     helper.close()
     until(lambda: unit.resolv_conf.read_text() == OWN_NAME_SERVERS, "the host has its own back")
@@ -104,17 +107,17 @@ def test_it_does_the_errands_of_the_list_and_undoes_them_when_the_agent_goes(mak
 def test_one_agent_at_a_time(make: MakeUnit) -> None:
     unit = make()
     first = unit.connect()
-    with pytest.raises(HostError, match=f"works for pid {os.getpid()} already") as busy:
+    with pytest.raises(HostError, match=f"already serves pid {os.getpid()}") as busy:
         unit.connect()
     assert busy.value.code == "helper.busy"
-    assert first.ask(RecoverDns()) == []
+    assert first.call(RECOVER_DNS, RecoverDns()) == ()
     first.close()
-    assert unit.connect().ask(RecoverDns()) == []
+    assert unit.connect().call(RECOVER_DNS, RecoverDns()) == ()
 
 
 def test_another_user_is_refused(make: MakeUnit) -> None:
     unit = make(uid=STRANGER)
-    with pytest.raises(HostError, match="the user 0 is not the one") as denied:
+    with pytest.raises(HostError, match="uid 0 may not use this helper") as denied:
         unit.connect()
     assert denied.value.code == "helper.denied"
 
@@ -130,7 +133,7 @@ def test_it_does_not_end_while_there_is_an_agent(make: MakeUnit) -> None:
     unit = make(idle_seconds=SHORT_SECONDS)
     helper = unit.connect()
     signal.sigtimedwait([], 10 * SHORT_SECONDS)
-    assert helper.ask(RecoverDns()) == []
+    assert helper.call(RECOVER_DNS, RecoverDns()) == ()
     helper.close()
     until(unit.has_ended, "it has ended")
 
@@ -138,12 +141,12 @@ def test_it_does_not_end_while_there_is_an_agent(make: MakeUnit) -> None:
 def test_told_to_end_it_leaves_nothing_to_be_undone(make: MakeUnit) -> None:
     unit = make()
     helper = unit.connect()
-    helper.ask(ApplyDns("home", "wg0", SERVERS))
+    helper.call(APPLY_DNS, ApplyDns("home", "wg0", SERVERS))
     os.kill(unit.pid, signal.SIGTERM)
     until(unit.has_ended, "it has ended")
     assert unit.resolv_conf.read_text() == OWN_NAME_SERVERS
-    with pytest.raises(HostError, match="the helper has ended"):
-        helper.ask(RecoverDns())
+    with pytest.raises(HostError, match="the helper has exited"):
+        helper.call(RECOVER_DNS, RecoverDns())
 
 
 def test_where_nobody_listens_there_is_none(tmp_path: Path) -> None:
@@ -154,7 +157,7 @@ def test_where_nobody_listens_there_is_none(tmp_path: Path) -> None:
 
 def test_a_socket_that_was_left_is_replaced_and_one_in_use_is_not(tmp_path: Path) -> None:
     bind_helper(tmp_path / "helper.sock").close()
-    with bind_helper(tmp_path / "helper.sock"), pytest.raises(HostError, match="a helper listens at"):
+    with bind_helper(tmp_path / "helper.sock"), pytest.raises(HostError, match="a helper already listens at"):
         bind_helper(tmp_path / "helper.sock")
 
 

@@ -38,7 +38,7 @@ async def beside(life: Life, absent: int = 0) -> AsyncIterator[RunnerClient]:
 
     def open_runner() -> int:
         if next(vain, None) is not None:
-            raise HostError("the runner before has not ended yet", code="host.refused")
+            raise HostError("the previous runner is still exiting", code="host.refused")
         return near.detach()
 
     client = RunnerClient(open_runner, "sid", 0, lambda *_: None)

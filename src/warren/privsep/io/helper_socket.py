@@ -1,11 +1,11 @@
-"""The helper as a unit of its own: the same errands, asked for by a socket of seqpackets.
+"""The helper as a unit of its own: the same operations, through a Unix socket of sequenced packets.
 
     service manager or `warren helper` ── listens ── /run/warren/helper.sock
-    agent ──────────────────────────────── connects, is greeted or refused, asks until it ends
+    agent ──────────────────────────────── connects, is greeted or refused, asks until it exits
 
 It serves the service's user alone, as the kernel names the other end (unix(7), SO_PEERCRED), and one agent at a time.
-The greeting is an answer as any other. Without an agent and with nothing to undo it ends; the next agent starts it
-again.
+The greeting is a reply as any other. Without an agent and with nothing to undo it exits; the service manager starts it
+for the next agent.
 """
 
 from __future__ import annotations
@@ -23,39 +23,46 @@ from warren.errors import HostError
 from warren.files.directory import make_directory
 from warren.files.unix_listener import InUseError, adopt_socket, bind_socket, remove_dead_socket
 from warren.files.unix_socket import SocketKind, open_socket, peer_credentials
-from warren.privsep.helper_protocol import encode_answer, encode_refusal
-from warren.privsep.io.helper_process import HelperProcess, Rules
+from warren.privsep.io.helper_process import HelperProcess
+from warren.privsep.io.helper_state import HelperRules
+from warren.privsep.operation import encode_answer, encode_error
 
-IDLE_SECONDS = 60.0
-BACKLOG = 8  # agents that come while another is served are told so at once
-SOCKET_UMASK = 0o111  # whoever connects is named by the kernel; a unit's socket may be narrower
+IDLE_TIMEOUT_SECONDS = 60.0
+BACKLOG = 8  # agents that connect while another is served are refused at once
+SOCKET_UMASK = 0o111  # the kernel names the user who connects; the socket of a unit may be narrower
+DIRECTORY_MODE = 0o755
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """Whom it serves, and what it keeps to."""
+class ServiceRules:
+    """The user whom the helper serves, and what it permits."""
 
     uid: int
-    rules: Rules
+    rules: HelperRules
 
 
 class HelperSocket:
-    """Serves who connects; `terms` is asked for each, so that what root has written last counts."""
+    """Serves one agent after the other; `rules` is read for each, so that root's last change is used."""
 
-    def __init__(self, listener: socket.socket, terms: Callable[[], Terms], idle_seconds: float = IDLE_SECONDS) -> None:
+    def __init__(
+        self,
+        listener: socket.socket,
+        rules: Callable[[], ServiceRules],
+        idle_timeout_seconds: float = IDLE_TIMEOUT_SECONDS,
+    ) -> None:
         self._listener = listener
-        self._terms = terms
-        self._idle_seconds = idle_seconds
+        self._rules = rules
+        self._idle_timeout_seconds = idle_timeout_seconds
         self._client: socket.socket | None = None
-        self._work: HelperProcess | None = None
-        self._ready = selectors.DefaultSelector()
+        self._process: HelperProcess | None = None
+        self._selector = selectors.DefaultSelector()
 
     def serve(self) -> None:
-        """Until nobody has wanted it for a while, or SIGTERM or SIGINT; then nothing is left to be undone.
+        """Serve until no agent has connected for a while, or SIGTERM or SIGINT; then nothing is left to undo.
 
-        Raises HostError if the terms cannot be told.
+        Raises HostError if the rules cannot be read.
         """
         near, far = socket.socketpair()
         near.setblocking(False)
@@ -63,78 +70,82 @@ class HelperSocket:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
         signal.set_wakeup_fd(far.fileno())
-        with near, far, self._ready:
-            self._ready.register(near, selectors.EVENT_READ)
-            self._ready.register(self._listener, selectors.EVENT_READ)
-            while near not in (ready := self._wait()) and (ready or self._client or not self._settle()):
-                # An agent that has gone makes room for the one that comes.
-                for each in sorted(ready, key=lambda one: one is self._listener):
-                    self._turn_to(each)
+        with near, far, self._selector:
+            self._selector.register(near, selectors.EVENT_READ)
+            self._selector.register(self._listener, selectors.EVENT_READ)
+            while near not in (ready := self._wait()) and (ready or self._client or not self._undo()):
+                # An agent that has gone makes room for the one that connects.
+                for source in sorted(ready, key=lambda each: each is self._listener):
+                    self._dispatch(source)
             signal.set_wakeup_fd(-1)
-        self._settle()
+        self._undo()
 
     def _wait(self) -> list[object]:
-        events = self._ready.select(None if self._client else self._idle_seconds)
+        events = self._selector.select(None if self._client else self._idle_timeout_seconds)
         return [key.fileobj for key, _ in events]
 
-    def _turn_to(self, ready: object) -> None:
+    def _dispatch(self, ready: object) -> None:
         if ready is self._listener:
-            with suppress(OSError):  # it has gone already
+            with suppress(OSError):  # the client has gone already
                 self._admit(self._listener.accept()[0])
-        elif self._client is not None and self._work is not None and not self._work.answer(self._client):
-            self._dismiss(self._client)
+        elif self._client is not None and self._process is not None and not self._process.answer(self._client):
+            self._disconnect(self._client)
 
     def _admit(self, connection: socket.socket) -> None:
         try:
-            terms = self._terms()
-            self._check(connection, terms)
+            rules = self._rules()
+            self._verify_client(connection, rules)
         except HostError as error:
             log.warning("helper.refused", extra={"code": error.code, "error": str(error)})
             with connection:
-                connection.send(encode_refusal(error))
+                connection.send(encode_error(error))
             return
-        self._work, self._client = HelperProcess(terms.rules), connection
-        self._ready.register(connection, selectors.EVENT_READ)
+        self._process, self._client = HelperProcess(rules.rules), connection
+        self._selector.register(connection, selectors.EVENT_READ)
         connection.send(encode_answer(None))
 
-    def _check(self, connection: socket.socket, terms: Terms) -> None:
-        """Raises HostError unless it may be served, and now."""
+    def _verify_client(self, connection: socket.socket, rules: ServiceRules) -> None:
+        """Raise HostError unless the client may be served, and now."""
         client = peer_credentials(connection)
-        if client.uid != terms.uid:
-            problem = f"the user {client.uid} is not the one that this helper is for: {terms.uid}"
+        if client.uid != rules.uid:
+            problem = f"uid {client.uid} may not use this helper, which serves uid {rules.uid}"
             raise HostError(problem, code="helper.denied")
         if self._client is not None:
-            raise HostError(
-                f"the helper works for pid {peer_credentials(self._client).pid} already", code="helper.busy"
-            )
-        if not self._settle():
-            raise HostError("what the agent before has changed cannot be undone", code="dns.refused")
+            problem = f"the helper already serves pid {peer_credentials(self._client).pid}"
+            raise HostError(problem, code="helper.busy")
+        if not self._undo():
+            raise HostError("changes of the previous agent could not be reverted", code="dns.refused")
 
-    def _dismiss(self, client: socket.socket) -> None:
-        self._ready.unregister(client)
+    def _disconnect(self, client: socket.socket) -> None:
+        self._selector.unregister(client)
         client.close()
         self._client = None
-        self._settle()
+        self._undo()
 
-    def _settle(self) -> bool:
-        """Whether there is nothing to be undone any more."""
-        return self._work is None or self._work.settle()
+    def _undo(self) -> bool:
+        """Return whether nothing is left to undo."""
+        return self._process is None or self._process.undo()
 
 
 def bind_helper(path: Path) -> socket.socket:
-    """Listens at `path`, where a helper that has ended may have left its socket. Raises HostError."""
+    """Listen at `path`, in the place of the socket of a helper that has exited. Raises HostError."""
     try:
-        make_directory(path.parent, 0o755)
+        make_directory(path.parent, DIRECTORY_MODE)
         remove_dead_socket(path, SocketKind.SEQPACKET)
-        return _bound(path)
+        return _listen(path)
     except InUseError:
-        problem = f"a helper listens at {path} already"
+        problem = f"a helper already listens at {path}"
         raise HostError(problem, code="helper.busy", hint="stop that helper first") from None
     except OSError as error:
         raise HostError(f"cannot listen at {path}: {error.strerror}", code="host.refused", errno=error.errno) from error
 
 
-def _bound(path: Path) -> socket.socket:
+def adopt_helper(descriptor: int) -> socket.socket:
+    """Return the socket on which the service manager listens. Raises HostError if it is another one."""
+    return adopt_socket(descriptor, SocketKind.SEQPACKET)
+
+
+def _listen(path: Path) -> socket.socket:
     listener = open_socket(SocketKind.SEQPACKET)
     try:
         bind_socket(listener, path, SOCKET_UMASK)
@@ -143,8 +154,3 @@ def _bound(path: Path) -> socket.socket:
         listener.close()
         raise
     return listener
-
-
-def adopt_helper(descriptor: int) -> socket.socket:
-    """The socket that the service manager listens on. Raises HostError if it is another."""
-    return adopt_socket(descriptor, SocketKind.SEQPACKET)

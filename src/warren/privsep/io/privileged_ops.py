@@ -1,6 +1,6 @@
-"""What may take more rights than the agent has: key files, the host's name servers, the driver of TUN.
+"""What may need more privileges than the agent has: key files, the host's name servers, the TUN driver.
 
-There are two of each here: what this process does itself, and what it asks its helper for. Callers see no difference.
+There are two implementations of each: by this process itself, and through its helper. Callers see no difference.
 Every method may block.
 """
 
@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Protocol
 
@@ -18,20 +17,24 @@ from warren.errors import HostError, WarrenError
 from warren.files.bounded_read import open_following
 from warren.files.key_file import Owners, open_key_file
 from warren.files.unix_listener import remove_socket
-from warren.privsep.helper_protocol import (
+from warren.privsep.io.helper_client import HelperClient
+from warren.privsep.io.operations.config_file import OPEN_CONFIG, OpenConfig
+from warren.privsep.io.operations.control_socket import REMOVE_SOCKET, RemoveSocket
+from warren.privsep.io.operations.dns import (
+    APPLY_DNS,
+    GET_HOST_DNS,
+    RECOVER_DNS,
+    REVERT_DNS,
+    VERIFY_DNS,
     ApplyDns,
     GetHostDns,
-    OpenConfig,
-    OpenKey,
-    OpenTun,
     RecoverDns,
-    RemoveSocket,
     RevertDns,
-    RotateKey,
     VerifyDns,
-    parse_key_files,
 )
-from warren.privsep.io.helper_client import HelperClient
+from warren.privsep.io.operations.key_files import OPEN_KEY, ROTATE_KEY, OpenKey, RotateKey
+from warren.privsep.io.operations.runner import OPEN_RUNNER, OpenRunner
+from warren.privsep.io.operations.tun import OPEN_TUN, TUN, OpenTun
 from warren.telemetry.conditions import Condition
 from warren.tunnel.dns_journal import DnsBackend
 from warren.tunnel.io.conffile import Opener
@@ -41,45 +44,43 @@ from warren.tunnel.io.key_rotation import rotate_key
 from warren.tunnel.network import IPAddress
 from warren.tunnel.rotation import KeyFiles, Step
 
-TUN = Path("/dev/net/tun")
-
 
 class KeyAccess(Protocol):
-    """Key files, to be read and to be changed."""
+    """Read and rotate key files."""
 
     @property
     def owners(self) -> Owners:
-        """To whom one may belong (H-70)."""
+        """Return the users to whom a key file may belong (H-70)."""
 
     def open(self, path: Path) -> int:
-        """A descriptor to read it by. Raises OSError or KeyFileError."""
+        """Return a descriptor to read a key file by. Raises OSError, KeyFileError and HostError."""
 
     def rotate(self, path: Path, step: Step) -> KeyFiles:
-        """One step of a rotation, as `rotate_key` performs it. Raises StateError, KeyFileError, HostError."""
+        """Perform one step as `rotate_key` does. Raises StateError, KeyFileError and HostError."""
 
 
 class HostResolver(Protocol):
     """The resolver of the host, as `tunnel.io.dns.Resolver` changes it."""
 
     def apply(self, network: str, interface: str, servers: Sequence[IPAddress]) -> DnsBackend:
-        """Raises HostError."""
+        """Set the name servers of a network, and return the backend that they were set with. Raises HostError."""
 
     def verify(self, network: str) -> None:
-        """Raises HostError, as where others have changed it."""
+        """Raise HostError if another program has changed them."""
 
     def revert(self, network: str) -> None:
-        """Raises HostError."""
+        """Give the host back what it had before a network. Raises HostError."""
 
     def recover(self) -> tuple[HostError, ...]:
-        """Answers what could not be done."""
+        """Revert what a killed agent left behind, and return what could not be reverted."""
 
     def host_servers(self) -> tuple[IPAddress, ...]:
-        """Raises HostError."""
+        """Return the host's own name servers. Raises HostError."""
 
 
 @dataclass(frozen=True, slots=True)
 class PrivilegedOps:
-    """What an agent works with."""
+    """The privileged operations of an agent."""
 
     keys: KeyAccess
     resolver: HostResolver
@@ -88,130 +89,139 @@ class PrivilegedOps:
 
     @property
     def open_config(self) -> Opener:
-        """Opens the configuration, to be read again."""
+        """Return the opener of the configuration, to read it again."""
         return open_following if self.helper is None else config_opener(self.helper)
 
+    @property
+    def open_runner(self) -> Callable[[], int] | None:
+        """Return what opens a connection to a new runner; None if this process runs privileged parts itself."""
+        helper = self.helper
+        return None if helper is None else lambda: helper.call(OPEN_RUNNER, OpenRunner())
+
     def remove_socket(self, path: Path) -> None:
-        """The control socket. One that nobody can remove any more, the next start takes the place of."""
+        """Remove the control socket. If nobody can any more, the next start replaces it."""
         try:
             remove_socket(path)
         except PermissionError:
             with suppress(WarrenError):
                 if self.helper is not None:
-                    self.helper.ask(RemoveSocket())
+                    self.helper.call(REMOVE_SOCKET, RemoveSocket())
 
     def conditions(self) -> tuple[Condition, ...]:
-        """What a person should know: that its helper has ended."""
+        """Return the condition of the helper."""
         return () if self.helper is None else self.helper.conditions()
 
     async def watch(self) -> None:
-        """Until the helper has ended, if there is one."""
+        """Wait for the exit of the helper, if there is one."""
         if self.helper is not None:
             await self.helper.watch()
 
     def close(self) -> None:
-        """Ends the helper."""
+        """End the helper."""
         if self.helper is not None:
             self.helper.close()
 
 
 def direct_privileged_ops(owners: Owners, resolver: Resolver) -> PrivilegedOps:
-    """All by this process itself."""
+    """Return the operations of a process that performs all of them itself."""
     return PrivilegedOps(DirectKeyAccess(owners), resolver, open_no_driver)
 
 
 def helper_privileged_ops(owners: Owners, directories: Sequence[str], helper: HelperClient) -> PrivilegedOps:
-    """By the helper, what this process may not do itself; `directories` are those whose keys it opens."""
+    """Return the operations of a process with a helper, which opens keys in `directories`."""
     return PrivilegedOps(
         HelperKeyAccess(owners, directories, helper), HelperResolver(helper), tun_opener(helper), helper
     )
 
 
+def config_opener(helper: HelperClient) -> Opener:
+    """Return the opener of the configuration, which uses the helper where this process may not.
+
+    The opener raises OSError, InputError and HostError.
+    """
+
+    def open_config(path: Path) -> int:
+        try:
+            return open_following(path)
+        except PermissionError:
+            return helper.call(OPEN_CONFIG, OpenConfig())
+
+    return open_config
+
+
+def tun_opener(helper: HelperClient) -> OpenDriver:
+    """Return what opens the TUN driver by the helper; it returns None where this process may open it itself."""
+    return lambda: None if os.access(TUN, os.R_OK | os.W_OK) else helper.call(OPEN_TUN, OpenTun())
+
+
 @dataclass(frozen=True, slots=True)
 class DirectKeyAccess:
-    """By this process itself."""
+    """Key files, by this process itself."""
 
     owners: Owners = None
 
     def open(self, path: Path) -> int:
-        """Raises OSError."""
+        """Return a descriptor to read a key file by. Raises OSError."""
         return open_key_file(path)
 
     def rotate(self, path: Path, step: Step) -> KeyFiles:
-        """Raises StateError, KeyFileError."""
+        """Perform one step. Raises StateError and KeyFileError."""
         return rotate_key(path, step, self.owners)
 
 
 @dataclass(frozen=True, slots=True)
 class HelperKeyAccess:
-    """By the helper where this process may not, and where the helper may."""
+    """Key files, by the helper where this process may not open them and the helper may."""
 
     owners: Owners
     directories: Sequence[str]
     helper: HelperClient
 
     def open(self, path: Path) -> int:
-        """Raises OSError, KeyFileError or HostError."""
+        """Return a descriptor to read a key file by. Raises OSError, KeyFileError and HostError."""
         try:
             return open_key_file(path)
         except PermissionError:
-            if not self._is_the_helpers(path):
+            if not self._is_permitted(path):
                 raise
-        return self.helper.ask_descriptor(OpenKey(str(path)))
+        return self.helper.call(OPEN_KEY, OpenKey(str(path)))
 
     def rotate(self, path: Path, step: Step) -> KeyFiles:
-        """Raises StateError, KeyFileError or HostError."""
-        if (os.access(path, os.R_OK) and os.access(path.parent, os.W_OK)) or not self._is_the_helpers(path):
+        """Perform one step. Raises StateError, KeyFileError and HostError."""
+        if (os.access(path, os.R_OK) and os.access(path.parent, os.W_OK)) or not self._is_permitted(path):
             return rotate_key(path, step, self.owners)
-        return parse_key_files(self.helper.ask(RotateKey(str(path), step)))
+        return self.helper.call(ROTATE_KEY, RotateKey(str(path), step))
 
-    def _is_the_helpers(self, path: Path) -> bool:
+    def _is_permitted(self, path: Path) -> bool:
+        """Return whether the helper opens keys there."""
         return any(path.is_relative_to(directory) for directory in self.directories)
 
 
 @dataclass(frozen=True, slots=True)
 class HelperResolver:
-    """By the helper; this process could not write the resolver's files."""
+    """The resolver of the host, by the helper."""
 
     helper: HelperClient
 
     def apply(self, network: str, interface: str, servers: Sequence[IPAddress]) -> DnsBackend:
-        """Raises HostError."""
-        return DnsBackend(str(self.helper.ask(ApplyDns(network, interface, tuple(servers)))))
+        """Set the name servers of a network. Raises HostError."""
+        return self.helper.call(APPLY_DNS, ApplyDns(network, interface, tuple(servers)))
 
     def verify(self, network: str) -> None:
-        """Raises HostError."""
-        self.helper.ask(VerifyDns(network))
+        """Raise HostError if another program has changed them."""
+        self.helper.call(VERIFY_DNS, VerifyDns(network))
 
     def revert(self, network: str) -> None:
-        """Raises HostError."""
-        self.helper.ask(RevertDns(network))
+        """Give the host back what it had before a network. Raises HostError."""
+        self.helper.call(REVERT_DNS, RevertDns(network))
 
     def recover(self) -> tuple[HostError, ...]:
-        """Answers what could not be done."""
+        """Return what could not be reverted."""
         try:
-            return self.helper.recovered(RecoverDns())
+            return self.helper.call(RECOVER_DNS, RecoverDns())
         except HostError as error:
             return (error,)
 
     def host_servers(self) -> tuple[IPAddress, ...]:
-        """Raises HostError."""
-        servers = self.helper.ask(GetHostDns())
-        return tuple(ip_address(str(server)) for server in servers) if isinstance(servers, list) else ()
-
-
-def config_opener(helper: HelperClient) -> Opener:
-    """Opens the configuration, by the helper where this process may not. It raises OSError, InputError or HostError."""
-
-    def open_config(path: Path) -> int:
-        try:
-            return open_following(path)
-        except PermissionError:
-            return helper.ask_descriptor(OpenConfig())
-
-    return open_config
-
-
-def tun_opener(helper: HelperClient) -> Callable[[], int | None]:
-    """A descriptor of the driver where this process may not open it; else none is needed."""
-    return lambda: None if os.access(TUN, os.R_OK | os.W_OK) else helper.ask_descriptor(OpenTun())
+        """Return the host's own name servers. Raises HostError."""
+        return self.helper.call(GET_HOST_DNS, GetHostDns())

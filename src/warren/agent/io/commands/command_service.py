@@ -41,7 +41,6 @@ from warren.http.io import server
 from warren.http.io.listeners import HttpListener, open_unix
 from warren.http.router import HttpRouter
 from warren.jws import to_base64url
-from warren.privsep.helper_protocol import OpenRunner
 from warren.privsep.io.root_handlers import root_handlers
 from warren.privsep.io.runner_client import RunnerClient
 from warren.ratelimit import RateLimit
@@ -180,11 +179,11 @@ class CommandService:
 
     def _make_runner(self) -> RunnerClient | None:
         """Return the client of the privileged runner, or None where this process runs privileged parts itself."""
-        helper = self._context.privileged.helper
-        if helper is None or not self._settings.security.exec_enable:
+        open_runner = self._context.privileged.open_runner
+        if open_runner is None or not self._settings.security.exec_enable:
             return None
         grace = self._settings.sandbox.grace_seconds
-        return RunnerClient(lambda: helper.ask_descriptor(OpenRunner()), self._sid, grace, self._emit_event)
+        return RunnerClient(open_runner, self._sid, grace, self._emit_event)
 
     def _handlers(self) -> Handlers:
         own: Handlers = {Emit: self._emit, AskAgent: self._ask_agent, RecentCommands: self._recent_commands}

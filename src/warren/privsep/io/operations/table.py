@@ -1,0 +1,25 @@
+"""The closed list of what the helper does."""
+
+from __future__ import annotations
+
+from warren.privsep.io.operations.config_file import OPEN_CONFIG
+from warren.privsep.io.operations.control_socket import REMOVE_SOCKET
+from warren.privsep.io.operations.dns import APPLY_DNS, GET_HOST_DNS, RECOVER_DNS, REVERT_DNS, VERIFY_DNS
+from warren.privsep.io.operations.key_files import OPEN_KEY, ROTATE_KEY
+from warren.privsep.io.operations.runner import OPEN_RUNNER
+from warren.privsep.io.operations.tun import OPEN_TUN
+from warren.privsep.operation import operation_table
+
+HELPER_OPERATIONS = operation_table(
+    OPEN_CONFIG,
+    OPEN_KEY,
+    ROTATE_KEY,
+    OPEN_TUN,
+    APPLY_DNS,
+    VERIFY_DNS,
+    REVERT_DNS,
+    RECOVER_DNS,
+    GET_HOST_DNS,
+    REMOVE_SOCKET,
+    OPEN_RUNNER,
+)

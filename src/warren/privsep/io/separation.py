@@ -1,0 +1,170 @@
+"""Separate privileges: an agent that root started becomes its service's user, and a helper performs what needs root.
+
+    root ── directories made ── helper forked ── privileges dropped ── sockets, threads, keys, network
+
+A control socket in a directory that is not the service's, as /var/run, is bound before the drop (H-25).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from warren.config.defaults import Defaults
+from warren.errors import HostError
+from warren.files.bounded_read import open_following
+from warren.files.unix_listener import Listener, activation_fd, from_activation, listen
+from warren.files.unix_socket import chown_socket, find_group
+from warren.privsep.io.capabilities import drop_privileges, verify_capabilities
+from warren.privsep.io.engine_sockets import remove_dead_engine_sockets
+from warren.privsep.io.helper_client import HelperClient, connect_helper
+from warren.privsep.io.helper_process import start_helper
+from warren.privsep.io.helper_state import HelperRules
+from warren.privsep.io.instance_lock import instance_lock
+from warren.privsep.io.privileged_ops import (
+    PrivilegedOps,
+    config_opener,
+    direct_privileged_ops,
+    helper_privileged_ops,
+)
+from warren.privsep.io.service_directories import (
+    JOURNAL,
+    journal_directory,
+    make_directories,
+    make_root_directory,
+)
+from warren.privsep.io.service_user import ROOT, ServiceUser, find_service_user, is_root
+from warren.privsep.service_config import ServiceConfig
+from warren.tunnel.io.conffile import Opener
+from warren.tunnel.io.dns import Resolver
+
+Config = TypeVar("Config", bound=ServiceConfig)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Separated(Generic[Config]):
+    """An agent that has dropped its privileges."""
+
+    config: Config
+    privileged: PrivilegedOps
+    listener: Listener
+    """The control socket."""
+
+
+@contextmanager
+def separate_privileges(
+    path: Path, defaults: Defaults, load: Callable[[Opener], Config], before_drop: Callable[[Config], None]
+) -> Iterator[Separated[Config]]:
+    """Become the user of the configuration at `path` for good; the helper ends with the context.
+
+    `load` reads the configuration by the opener that it gets. `before_drop` imports what this process may be unable to
+    read afterwards. Call it before the first thread. Raises WarrenError, and then nothing is left.
+    """
+    helper = _connect_helper(path, defaults)
+    config = load(open_following if helper is None else config_opener(helper))
+    user = find_service_user(config.daemon.user, config.daemon.group)
+    privileged = _privileged_ops(user, config, defaults, helper)
+    before_drop(config)
+    lock = instance_lock(journal_directory(config), f"which serves {config.daemon.socket}")
+    with closing(privileged), lock, _listen(config, user, privileged) as listener:
+        yield Separated(config, privileged, listener)
+
+
+def host_resolver(config: ServiceConfig, defaults: Defaults) -> Resolver:
+    """Return the host's resolver, for a process that changes it itself."""
+    return Resolver(journal_directory(config), Path(defaults.root or "/"))
+
+
+def prepare_helper(user: ServiceUser, config: ServiceConfig, defaults: Defaults) -> HelperRules:
+    """Make the service's directories, as root, and return the rules of its helper. Raises HostError."""
+    commands = config.commands if config.commands.security.exec_enable else None
+    try:
+        make_directories(user, config, defaults)
+        journal = make_root_directory(Path(config.daemon.state) / JOURNAL)
+        if commands is not None:
+            make_root_directory(Path(commands.runner))
+    except OSError as error:
+        raise HostError(f"{error.filename}: {error.strerror}", code="host.refused", errno=error.errno) from error
+    return HelperRules(
+        _key_directories(config),
+        user.owners,
+        _without_links(config.source),
+        _without_links(config.daemon.socket),
+        journal,
+        Path(defaults.root or "/"),
+        commands,
+    )
+
+
+def _connect_helper(path: Path, defaults: Defaults) -> HelperClient | None:
+    """Return the helper that is a unit of its own, or None. It opens only the configuration at the default path."""
+    if is_root() or path != Path(defaults.config):
+        return None
+    return connect_helper(Path(defaults.helper_socket))
+
+
+def _privileged_ops(
+    user: ServiceUser, config: ServiceConfig, defaults: Defaults, helper: HelperClient | None
+) -> PrivilegedOps:
+    """Return the privileged operations: by `helper`, if there is one; root forks one.
+
+    Raises HostError for a directory that cannot be made, and if CAP_NET_ADMIN is missing (H-78).
+    """
+    verify_capabilities()
+    remove_dead_engine_sockets(user, config)
+    if user.uid == ROOT:
+        log.warning("privileges.kept", extra={"reason": "[daemon] user or --user is root"})
+    elif is_root():
+        rules = prepare_helper(user, config, defaults)
+        try:
+            helper = start_helper(rules)
+        except OSError as error:
+            problem = f"cannot start the helper: {error.strerror}"
+            raise HostError(problem, code="host.refused", errno=error.errno) from error
+    if helper is None:
+        return direct_privileged_ops(user.owners, host_resolver(config, defaults))
+    return helper_privileged_ops(user.owners, _key_directories(config), helper)
+
+
+def _listen(config: ServiceConfig, user: ServiceUser, privileged: PrivilegedOps) -> Listener:
+    """Open the control socket and drop privileges: this process is the service's from then on. Raises HostError.
+
+    A socket on which the service manager already listens is used as it is (H-25).
+    """
+    if (descriptor := activation_fd()) is not None:
+        drop_privileges(user)
+        return from_activation(descriptor)
+    path, gid = _resolve_socket_link(Path(config.daemon.socket)), find_group(config.daemon.group).gid
+    if owned := user.owns(path.parent):
+        drop_privileges(user)
+    with ExitStack() as undo:
+        listener = undo.enter_context(listen(path, gid, privileged.remove_socket))
+        if not owned:
+            if is_root():
+                chown_socket(path, user.uid)
+            drop_privileges(user)
+        undo.pop_all()
+        return listener
+
+
+def _resolve_socket_link(socket: Path) -> Path:
+    """Return where the control socket is made: a link of root's leads to a directory that the service can write."""
+    with suppress(OSError):
+        if socket.is_symlink() and socket.lstat().st_uid == ROOT:
+            return socket.parent / socket.readlink()
+    return socket
+
+
+def _key_directories(config: ServiceConfig) -> tuple[str, ...]:
+    return tuple(directory.rstrip("/") for directory in config.daemon.key_directories)
+
+
+def _without_links(path: str) -> Path:
+    """Return a path whose directory has no link in it, as it is while only root has a say."""
+    return Path(path).parent.resolve() / Path(path).name
