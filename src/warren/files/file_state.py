@@ -1,4 +1,4 @@
-"""What lies at a path, as a value: pure, so that a journal can hold it."""
+"""The state of a path as a value: pure, so that a journal can hold it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 class Kind(enum.StrEnum):
-    """What lies at a path."""
+    """The type of a directory entry."""
 
     ABSENT = "absent"
     FILE = "file"
@@ -16,11 +16,11 @@ class Kind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """What lies at a path, as far as it can be put back."""
+    """The state of a path, as far as it can be restored."""
 
     kind: Kind
     content: bytes = b""
-    """Of a link, where it leads."""
+    """The target, for a link."""
     mode: int = 0o644
     owner: int = -1
     """-1 is whoever makes it."""

@@ -57,7 +57,7 @@ class UntrustedPathError(HostError):
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """Who may own the parts of a path, and what else a walk accepts."""
+    """The users who may own the parts of a path, and what else a walk accepts."""
 
     owners: frozenset[int] = ROOT_ONLY
     follow_links: bool = False
@@ -65,7 +65,7 @@ class Trust:
 
 
 ROOT_TRUST = Trust()
-"""Of what only root can write."""
+"""The trust in what only root can write."""
 
 
 @dataclass(frozen=True, slots=True)

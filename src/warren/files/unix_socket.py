@@ -58,7 +58,7 @@ def peer_credentials(connection: socket.socket) -> Client:
         octets = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)
         pid, uid, gid = CREDENTIALS.unpack(octets)
         if uid == NOBODY:
-            raise HostError("the client is no process of this host", code="request.unidentified")
+            raise HostError("the client is not a process of this host", code="request.unidentified")
         return Client(uid, gid, pid, _groups_of(connection))
     raise _missing("SO_PEERCRED")
 

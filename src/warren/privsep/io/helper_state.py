@@ -1,4 +1,4 @@
-"""What the helper keeps between two requests: its rules, the lock of root's journal, and the runner it started."""
+"""The state of the helper between two requests: its rules, the lock of root's journal, and the runner it started."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class HelperRules:
-    """What the helper permits. The agent that asks cannot change it."""
+    """The limits of the helper. The agent that asks cannot change them."""
 
     key_directories: tuple[str, ...]
     owners: frozenset[int]
-    """To whom a key file may belong."""
+    """The users to whom a key file may belong."""
     config: Path
     """The agent's configuration."""
     socket: Path
