@@ -14,7 +14,7 @@ from warren.telemetry.conditions import Condition
 from warren.telemetry.echo import Figures
 from warren.telemetry.health import PeerHealth, peer_health
 from warren.telemetry.sample import Connection
-from warren.tunnel.lifecycle import State, Step
+from warren.tunnel.lifecycle import LifecycleEvent, State
 from warren.tunnel.network import NetworkConfig, NetworkPeer
 from warren.tunnel.status import InterfaceStatus, PeerStatus
 
@@ -27,8 +27,8 @@ STATUS = InterfaceStatus("wg0", listen_port=7, peers=(PeerStatus(PEER, latest_ha
 def up() -> NetworkState:
     """One that came up at 50."""
     state = NetworkState("home")
-    state.step(Step.START, 49.0)
-    state.step(Step.UP, 50.0)
+    state.advance(LifecycleEvent.START, 49.0)
+    state.advance(LifecycleEvent.UP, 50.0)
     return state
 
 
@@ -51,25 +51,25 @@ def test_the_socket_s_words_in_those_of_health(state: State, word: Connection) -
 def test_it_is_connected_since_it_came_up_and_no_longer() -> None:
     state = up()
     since = state.connected_since
-    state.step(Step.STOP, 60.0)
-    state.step(Step.GONE, 61.0)
+    state.advance(LifecycleEvent.STOP, 60.0)
+    state.advance(LifecycleEvent.GONE, 61.0)
     assert (since, state.connected_since) == (50.0, None)
 
 
 def test_a_step_that_cannot_be_changes_nothing() -> None:
     state = up()
     with pytest.raises(StateError):
-        state.step(Step.START, 51.0)
+        state.advance(LifecycleEvent.START, 51.0)
     assert (state.lifecycle, state.connected_since) == (State.ACTIVE, 50.0)
 
 
 def test_why_it_failed_is_told_with_what_to_do_until_it_is_begun_anew() -> None:
     state = NetworkState("home")
-    state.step(Step.START, 1.0)
+    state.advance(LifecycleEvent.START, 1.0)
     state.fail(HostError("UDP port 7 is in use", code="host.port_in_use", hint="take another"), 2.0)
     sample = network_sample(CONFIG, state, "auto", {})
     assert (sample.connection, sample.error) == (Connection.FAILED, "UDP port 7 is in use; take another")
-    state.step(Step.START, 3.0)
+    state.advance(LifecycleEvent.START, 3.0)
     assert state.error is None
 
 

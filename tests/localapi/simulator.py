@@ -11,7 +11,7 @@ from warren._core import PrivateKey
 from warren.errors import ConfigError, StateError
 from warren.localapi.networks import NetworkView, Rotation
 from warren.telemetry.sample import Connection, NetworkSample, PeerSample
-from warren.tunnel.lifecycle import State, Step, after
+from warren.tunnel.lifecycle import LifecycleEvent, State, after
 from warren.tunnel.network import NetworkConfig, NetworkPeer
 
 NOW = 1_800_000_000.0
@@ -42,7 +42,7 @@ class SimulatedNetwork:
     key: PrivateKey | None = None
     next_key: PrivateKey | None = None
 
-    def go(self, step: Step) -> None:
+    def go(self, step: LifecycleEvent) -> None:
         """Raises StateError."""
         self.state = after(self.state, step, self.config.name)
 
@@ -88,17 +88,17 @@ class SimulatedNetworks:
         if config is not None:
             self.networks.setdefault(network, SimulatedNetwork(config)).config = config
         found = self._find(network)
-        found.go(Step.START)
+        found.go(LifecycleEvent.START)
         await self._hang(network)
-        found.go(Step.UP)
+        found.go(LifecycleEvent.UP)
         return found.view()
 
     async def disconnect(self, network: str) -> NetworkView:
         """The same."""
         found = self._find(network)
-        found.go(Step.STOP)
+        found.go(LifecycleEvent.STOP)
         await self._hang(network)
-        found.go(Step.GONE)
+        found.go(LifecycleEvent.GONE)
         return found.view()
 
     def tables_for_restart(self) -> Sequence[str]:

@@ -13,7 +13,7 @@ from tests.telemetry.samples import FRESH, NOW, PUBLIC_KEYS, QUIET, STALE, agent
 from warren.localapi import http_views
 from warren.localapi.networks import NetworkView
 from warren.telemetry.conditions import Condition
-from warren.telemetry.health import judge
+from warren.telemetry.health import assess
 from warren.telemetry.sample import Connection, NetworkSample, PeerSample
 from warren.tunnel.lifecycle import State
 
@@ -24,7 +24,7 @@ DEFAULT = network(C.CONNECTED, FRESH, succeeded=197, failed=3)
 
 
 def test_healthz_has_the_keys_of_the_harmony_agent_interface() -> None:
-    assert json.loads(json.dumps(http_views.healthz(judge([DEFAULT], NOW)))) == {
+    assert json.loads(json.dumps(http_views.healthz(assess([DEFAULT], NOW)))) == {
         "status": "healthy",
         "timestamp": "2023-11-14T22:13:20Z",
         "networks": {
@@ -42,13 +42,13 @@ def test_healthz_has_the_keys_of_the_harmony_agent_interface() -> None:
 
 
 def test_healthz_counts_waiting_peers_apart_from_healthy_ones() -> None:
-    (document,) = http_views.healthz(judge([network(C.CONNECTED, FRESH, QUIET)], NOW))["networks"].values()  # type: ignore[attr-defined]
+    (document,) = http_views.healthz(assess([network(C.CONNECTED, FRESH, QUIET)], NOW))["networks"].values()  # type: ignore[attr-defined]
     assert (document["status"], document["peerHealth"]) == ("healthy", 100.0)
     assert (document["peersTotal"], document["peersHealthy"], document["peersWaiting"]) == (2, 1, 1)
 
 
 def test_healthz_lists_conditions() -> None:
-    found = http_views.healthz(judge([DEFAULT], NOW, [Condition("audit.unwritable", "the clock is 90 s behind")]))
+    found = http_views.healthz(assess([DEFAULT], NOW, [Condition("audit.unwritable", "the clock is 90 s behind")]))
     assert found["status"] == "degraded"
     assert found["conditions"] == [
         {"name": "audit.unwritable", "severity": "degraded", "message": "the clock is 90 s behind"}
@@ -68,12 +68,12 @@ def test_healthz_lists_conditions() -> None:
 )
 def test_mesh_state_is_common_to_all_networks_or_degraded(connections: Sequence[Connection], state: str) -> None:
     samples = [network(connection, FRESH, name=str(number)) for number, connection in enumerate(connections)]
-    assert http_views.health(judge(samples, NOW), samples)["mesh"]["state"] == state  # type: ignore[index]
+    assert http_views.health(assess(samples, NOW), samples)["mesh"]["state"] == state  # type: ignore[index]
 
 
 def test_health_counts_peers_of_networks_that_are_up() -> None:
     samples = [network(C.CONNECTED, FRESH, STALE), network(C.FAILED, FRESH, name="other")]
-    assert http_views.health(judge(samples, NOW), samples) == {
+    assert http_views.health(assess(samples, NOW), samples) == {
         "status": "unhealthy",
         "mesh": {
             "state": "degraded",
@@ -89,7 +89,7 @@ def test_health_counts_peers_of_networks_that_are_up() -> None:
 
 @given(agents)
 def test_healthz_health_metrics_and_status_agree(samples: Sequence[NetworkSample]) -> None:
-    judged = judge(samples, NOW)
+    judged = assess(samples, NOW)
     healthz, health = http_views.healthz(judged), http_views.health(judged, samples)
     assert healthz["status"] == health["status"] == judged.status
     if len(samples) == 1:

@@ -11,7 +11,7 @@ from tests.localapi.actions import ROOT, agent_actions, ask, rejected, router
 from tests.localapi.simulator import NOW, SimulatedNetworks, config
 from warren.errors import ConfigError, Finding
 from warren.localapi.messages import ErrorType, Request
-from warren.tunnel.lifecycle import TRANSITIONS, State, Step
+from warren.tunnel.lifecycle import TRANSITIONS, LifecycleEvent, State
 
 pytestmark = pytest.mark.unit
 
@@ -30,9 +30,9 @@ def test_network_connects_reloads_and_disconnects() -> None:
     assert ask(networks, "connect") == connected
 
 
-@pytest.mark.parametrize(("action", "step"), [("connect", Step.START), ("disconnect", Step.STOP)])
+@pytest.mark.parametrize(("action", "step"), [("connect", LifecycleEvent.START), ("disconnect", LifecycleEvent.STOP)])
 @pytest.mark.parametrize("state", State)
-def test_connect_and_disconnect_follow_the_lifecycle(action: str, step: Step, state: State) -> None:
+def test_connect_and_disconnect_follow_the_lifecycle(action: str, step: LifecycleEvent, state: State) -> None:
     networks = SimulatedNetworks(config())
     networks.networks["default"].state = state
     if (state, step) in TRANSITIONS:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 from warren.telemetry.conditions import Condition, Severity
-from warren.telemetry.health import PeerHealth, Status, handshake_age_seconds, judge, peer_health
+from warren.telemetry.health import PeerHealth, Status, assess, handshake_age_seconds, peer_health
 from warren.telemetry.sample import Connection, NetworkSample, PeerSample
 
 from .samples import FRESH, NOW, QUIET, STALE, agents, network
@@ -48,7 +48,7 @@ HEALTHY, DEGRADED, UNHEALTHY = Status
     ],
 )
 def test_each_rule(sample: NetworkSample, status: Status) -> None:
-    judged = judge([sample], NOW)
+    judged = assess([sample], NOW)
     assert judged.networks[0].status is status
     assert judged.status is status
 
@@ -79,10 +79,10 @@ def test_every_peer_is_unhealthy_while_its_network_is_not_up(connection: Connect
 
 
 def test_waiting_peers_are_counted_apart_and_do_not_change_the_score() -> None:
-    (judged,) = judge([network(C.CONNECTED, FRESH, QUIET, STALE)], NOW).networks
+    (judged,) = assess([network(C.CONNECTED, FRESH, QUIET, STALE)], NOW).networks
     assert (judged.peers, judged.peers_healthy, judged.peers_waiting, judged.peers_expected) == (3, 1, 1, 2)
     assert judged.peer_health == 50.0
-    waiting_only = judge([network(C.CONNECTED, QUIET)], NOW)
+    waiting_only = assess([network(C.CONNECTED, QUIET)], NOW)
     assert (waiting_only.status, waiting_only.score, waiting_only.networks[0].peers_healthy) == (HEALTHY, 100.0, 0)
 
 
@@ -105,42 +105,42 @@ def test_an_age_is_never_below_zero() -> None:
     ],
 )
 def test_both_numbers_are_percentages(sample: NetworkSample, peer_health: float, handshake_rate: float) -> None:
-    (judged,) = judge([sample], NOW).networks
+    (judged,) = assess([sample], NOW).networks
     assert (judged.peer_health, judged.handshake_rate) == (peer_health, handshake_rate)
 
 
 def test_the_worst_network_counts_and_none_is_healthy() -> None:
     good, weak, bad = network(C.CONNECTED, FRESH), network(C.CONNECTING), network(C.FAILED)
-    assert judge([], NOW).status is HEALTHY
-    assert judge([good, good], NOW).status is HEALTHY
-    assert judge([good, weak], NOW).status is DEGRADED
-    assert judge([bad, weak, good], NOW).status is UNHEALTHY
+    assert assess([], NOW).status is HEALTHY
+    assert assess([good, good], NOW).status is HEALTHY
+    assert assess([good, weak], NOW).status is DEGRADED
+    assert assess([bad, weak, good], NOW).status is UNHEALTHY
 
 
 def test_the_score_weighs_networks_by_their_peers() -> None:
     good, half = network(C.CONNECTED, FRESH), network(C.CONNECTED, FRESH, STALE, STALE)
-    assert judge([], NOW).score == 100.0
-    assert judge([half], NOW).score == judge([half], NOW).networks[0].peer_health
-    assert judge([good, half], NOW).score == 50.0
-    assert judge([good, network(C.FAILED)], NOW).score == 50.0
+    assert assess([], NOW).score == 100.0
+    assert assess([half], NOW).score == assess([half], NOW).networks[0].peer_health
+    assert assess([good, half], NOW).score == 50.0
+    assert assess([good, network(C.FAILED)], NOW).score == 50.0
 
 
 def test_a_condition_degrades_unless_it_only_informs() -> None:
     good = network(C.CONNECTED, FRESH)
     expiry = Condition("trust.expiring", "the certificate ends in 3 days")
-    assert judge([good], NOW, [Condition("config.restart_required", "[http] has changed")]).status is HEALTHY
-    judged = judge([good], NOW, [expiry])
+    assert assess([good], NOW, [Condition("config.restart_required", "[http] has changed")]).status is HEALTHY
+    judged = assess([good], NOW, [expiry])
     assert judged.status is DEGRADED
     assert judged.networks[0].status is HEALTHY
     assert judged.conditions == (expiry,)
-    assert judge([network(C.FAILED)], NOW, [expiry]).status is UNHEALTHY
+    assert assess([network(C.FAILED)], NOW, [expiry]).status is UNHEALTHY
 
 
 def test_what_the_samples_show_becomes_a_condition() -> None:
     notice = Condition("dns.changed", "resolv.conf was changed")
     waiting = replace(QUIET, pending="gw.example does not resolve")
     sample = network(C.FAILED, waiting, error="wg0 is there already", warnings=(notice,))
-    assert [(found.name, found.severity, found.sentence) for found in judge([sample], NOW).conditions] == [
+    assert [(found.name, found.severity, found.sentence) for found in assess([sample], NOW).conditions] == [
         ("network.failed", Severity.DEGRADED, "network default: wg0 is there already"),
         ("dns.changed", Severity.INFO, "network default: resolv.conf was changed"),
         ("peer.pending", Severity.DEGRADED, "network default, peer quiet: gw.example does not resolve"),
@@ -149,7 +149,7 @@ def test_what_the_samples_show_becomes_a_condition() -> None:
 
 @given(agents)
 def test_every_number_is_a_percentage_and_the_whole_is_no_better_than_a_part(samples: Sequence[NetworkSample]) -> None:
-    judged = judge(samples, NOW)
+    judged = assess(samples, NOW)
     numbers = [number for each in judged.networks for number in (each.peer_health, each.handshake_rate)]
     assert all(0 <= number <= 100 for number in [judged.score, *numbers])
     assert all(each.status.rank <= judged.status.rank for each in judged.networks)

@@ -11,7 +11,7 @@ from hypothesis import given
 
 from tests.project.conftest import ROOT
 from warren.telemetry.conditions import Condition
-from warren.telemetry.health import judge
+from warren.telemetry.health import assess
 from warren.telemetry.metrics import Family, Kind, Scrape, families
 from warren.telemetry.sample import Connection, NetworkSample, PeerSample
 from warren.telemetry.totals import Totals
@@ -42,7 +42,7 @@ def scraped(
 
 def scrape(*samples: NetworkSample, conditions: Sequence[Condition] = ()) -> Scrape:
     """As an agent makes it."""
-    return Scrape(samples, Totals().add_up(samples), judge(samples, NOW, conditions), "1.2.3")
+    return Scrape(samples, Totals().add_up(samples), assess(samples, NOW, conditions), "1.2.3")
 
 
 @pytest.mark.parametrize(

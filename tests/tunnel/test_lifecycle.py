@@ -7,22 +7,22 @@ from itertools import product
 import pytest
 
 from warren.errors import StateError
-from warren.tunnel.lifecycle import State, Step, after
+from warren.tunnel.lifecycle import LifecycleEvent, State, after
 
 pytestmark = pytest.mark.unit
 DOWN = (State.UNINITIALIZED, State.STOPPED, State.ERROR)
 UP = (State.STARTING, State.ACTIVE)
 
 
-@pytest.mark.parametrize(("state", "step"), [*product(State, Step)])
-def test_every_step_in_every_state(state: State, step: Step) -> None:
+@pytest.mark.parametrize(("state", "step"), [*product(State, LifecycleEvent)])
+def test_every_step_in_every_state(state: State, step: LifecycleEvent) -> None:
     """Start only what is down, stop only what is up or coming up, and end only what was told to."""
     following = {
-        Step.START: State.STARTING if state in DOWN else None,
-        Step.UP: State.ACTIVE if state is State.STARTING else None,
-        Step.FAILED: State.ERROR if state in (*UP, State.STOPPING) else None,
-        Step.STOP: State.STOPPING if state in UP else None,
-        Step.GONE: State.STOPPED if state is State.STOPPING else None,
+        LifecycleEvent.START: State.STARTING if state in DOWN else None,
+        LifecycleEvent.UP: State.ACTIVE if state is State.STARTING else None,
+        LifecycleEvent.FAILED: State.ERROR if state in (*UP, State.STOPPING) else None,
+        LifecycleEvent.STOP: State.STOPPING if state in UP else None,
+        LifecycleEvent.GONE: State.STOPPED if state is State.STOPPING else None,
     }[step]
     if following is None:
         with pytest.raises(StateError, match=f"network home is {state}: it cannot {step.value}"):

@@ -6,7 +6,7 @@ from warren._core import Event, PublicKey
 from warren.errors import WarrenError
 from warren.telemetry.conditions import Condition
 from warren.tunnel.counters import Counters
-from warren.tunnel.lifecycle import RUNNING, State, Step, after
+from warren.tunnel.lifecycle import RUNNING, LifecycleEvent, State, after
 from warren.tunnel.status import InterfaceStatus
 
 
@@ -38,10 +38,10 @@ class NetworkState:
         """Return True while the network is up or coming up."""
         return self.lifecycle in RUNNING
 
-    def step(self, step: Step, now: float) -> None:
-        """Move to the next lifecycle state. Raises StateError for a step that is not possible, with nothing changed."""
-        self.lifecycle = after(self.lifecycle, step, self.network)
-        if step is Step.START:
+    def advance(self, event: LifecycleEvent, now: float) -> None:
+        """Move to the next lifecycle state. Raises StateError for an impossible event, with nothing changed."""
+        self.lifecycle = after(self.lifecycle, event, self.network)
+        if event is LifecycleEvent.START:
             self.error = None
             self.warnings.clear()
             self.counters.restart()
@@ -59,7 +59,7 @@ class NetworkState:
 
     def fail(self, error: WarrenError, now: float) -> None:
         """Move to state `error` and keep the reason."""
-        self.step(Step.FAILED, now)
+        self.advance(LifecycleEvent.FAILED, now)
         self.error = error
 
     def record_status(self, status: InterfaceStatus, *, has_events: bool = True) -> None:

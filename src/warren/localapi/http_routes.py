@@ -11,7 +11,7 @@ from warren.localapi import http_views
 from warren.localapi.networks import Networks, NetworkView
 from warren.telemetry.conditions import Condition
 from warren.telemetry.exposition import exposition
-from warren.telemetry.health import Health, Status, judge
+from warren.telemetry.health import Health, Status, assess
 from warren.telemetry.metrics import Scrape, families
 from warren.telemetry.sample import NetworkSample
 from warren.telemetry.totals import Totals
@@ -97,7 +97,7 @@ class LocalRoutes:
 
     def _judge(self) -> Health:
         judged = [view.sample for view in self._networks.views() if _was_requested(view)]
-        return judge(judged, self._now(), self._conditions())
+        return assess(judged, self._now(), self._conditions())
 
 
 def _was_requested(view: NetworkView) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from warren.localapi.networks import NetworkView
-from warren.telemetry.health import is_connected, judge_network, peer_health
+from warren.telemetry.health import assess_network, is_connected, peer_health
 from warren.telemetry.sample import Connection, NetworkSample, PeerSample
 
 UP = (Connection.CONNECTED, Connection.DEGRADED)
@@ -12,7 +12,7 @@ UP = (Connection.CONNECTED, Connection.DEGRADED)
 def status(view: NetworkView, now: float) -> dict[str, object]:
     """Return one network with the members that H-34 names. A peer is active while a session with it can exist."""
     sample = view.sample
-    health = judge_network(sample, now)
+    health = assess_network(sample, now)
     return {
         "network": sample.name,
         "state": view.state.value,
@@ -31,7 +31,7 @@ def status(view: NetworkView, now: float) -> dict[str, object]:
 def listed(view: NetworkView, now: float) -> dict[str, object]:
     """Return all that is known of one network; `origin` is `file` or `control` (H-32)."""
     sample = view.sample
-    health = judge_network(sample, now)
+    health = assess_network(sample, now)
     return {
         **status(view, now),
         "health": health.status.value,

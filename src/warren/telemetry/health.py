@@ -34,7 +34,7 @@ from warren.telemetry.sample import Connection, NetworkSample, PeerSample
 
 FRESH_SECONDS = 180  # REJECT_AFTER_TIME (paper, section 6.1): no session lives longer
 UP = frozenset((Connection.CONNECTED, Connection.DEGRADED))
-ENOUGH_HANDSHAKES = 10  # of fewer, one that failed says nothing
+MIN_HANDSHAKES = 10  # with fewer, a single failure weighs too much
 
 
 class Status(enum.StrEnum):
@@ -95,16 +95,16 @@ class Health:
         return round(sum(weighed) / sum(weights), 1) if weights else 100.0
 
 
-def judge(samples: Sequence[NetworkSample], now: float, conditions: Iterable[Condition] = ()) -> Health:
+def assess(samples: Sequence[NetworkSample], now: float, conditions: Iterable[Condition] = ()) -> Health:
     """Return the health of these networks; conditions that the samples show are added to `conditions`."""
-    networks = tuple(judge_network(sample, now) for sample in samples)
-    found = (*conditions, *(condition for sample in samples for condition in _conditions(sample)))
+    networks = tuple(assess_network(sample, now) for sample in samples)
+    all_conditions = (*conditions, *(condition for sample in samples for condition in _conditions(sample)))
     statuses = [network.status for network in networks]
-    statuses += [Status.DEGRADED for condition in found if condition.severity is Severity.DEGRADED]
-    return Health(_worst(statuses), now, networks, found)
+    statuses += [Status.DEGRADED for condition in all_conditions if condition.severity is Severity.DEGRADED]
+    return Health(_worst(statuses), now, networks, all_conditions)
 
 
-def judge_network(sample: NetworkSample, now: float) -> NetworkHealth:
+def assess_network(sample: NetworkSample, now: float) -> NetworkHealth:
     """Return the health of one network, by the second table above."""
     up = sample.connection in UP
     states = [peer_health(sample, peer, now) for peer in sample.peers]
@@ -171,7 +171,7 @@ def _by_peers(healthy: int, expected: int) -> Status:
 
 
 def _by_handshakes(sample: NetworkSample, rate: float) -> Status:
-    if sample.handshakes_succeeded + sample.handshakes_failed < ENOUGH_HANDSHAKES or rate >= 80:
+    if sample.handshakes_succeeded + sample.handshakes_failed < MIN_HANDSHAKES or rate >= 80:
         return Status.HEALTHY
     return Status.UNHEALTHY if rate < 50 else Status.DEGRADED
 

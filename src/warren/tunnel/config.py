@@ -20,14 +20,14 @@ IPInterface = IPv4Interface | IPv6Interface
 Table = Literal["auto", "off"] | int
 
 DEFAULT_MTU = 1420  # 1500 less IPv6 (40), UDP (8) and WireGuard's own 32
-MTU = range(1280, 0xFFFF + 1)  # RFC 8200 section 5 wants 1280; the length field of IP ends the other side
+MTU = range(1280, 0xFFFF + 1)  # RFC 8200 section 5 requires 1280; the length field of IP limits it
 PORT = range(0xFFFF + 1)
 KEEPALIVE = range(0xFFFF + 1)
 MARK = range(0xFFFF_FFFF + 1)
 TABLE = range(1, 0xFFFF_FFFF + 1)  # 0 is "unspecified" to the kernel
 SYSTEM_TABLES = range(253, 256)  # default, main and local, of rtnetlink(7)
 
-# What wg-quick takes, and with it no path, no blank and none of the kernel's own '%' and ':'. 15 is IFNAMSIZ - 1.
+# The names that wg-quick accepts: without slash, blank, and the '%' and ':' of the kernel. 15 is IFNAMSIZ - 1.
 INTERFACE_NAME = re.compile(r"[A-Za-z0-9_=+.-]{1,15}")
 HOST_LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 ENDPOINT_FORM = "expected HOST:PORT or [IPv6]:PORT"
@@ -84,7 +84,7 @@ def host_findings(host: str) -> Iterator[Finding]:
     """Yield a finding if `host` is neither an address nor a name that DNS can hold."""
     labels = host.removesuffix(".").split(".")
     named = len(host) <= HOST_NAME_CHARACTERS and all(HOST_LABEL.fullmatch(label) for label in labels)
-    # RFC 1123 section 2.1: no top-level domain is a number, so this is an address with a slip in it.
+    # RFC 1123 section 2.1: no top-level domain is a number, so this is a mistyped address.
     if canonical_address(host) is None and (not named or labels[-1].isdigit()):
         yield Finding("endpoint", f"{redacted_repr(host)} is neither an address nor a host name", ENDPOINT_FORM)
 

@@ -24,7 +24,7 @@ from warren.tunnel.peer_liveness import SILENCE_SECONDS, Liveness
 from warren.tunnel.status import PeerStatus
 
 BACK_AFTER_SECONDS = 60.0
-MAX_HOLD_SECONDS = 3600.0  # so that a mended peer is not left out for longer than an hour
+MAX_HOLD_SECONDS = 3600.0  # a repaired peer is held back for an hour at most
 NO_ANSWERS: Mapping[PublicKey, float] = MappingProxyType({})
 
 
@@ -119,7 +119,7 @@ class _Ownership:
             stale_at = liveness.stale_at()
             if stale_at is None:
                 yield max(liveness.began_at, self.since) + SILENCE_SECONDS
-            else:  # the next keepalive begins a handshake
+            else:  # the next keepalive starts a handshake
                 yield stale_at + liveness.keepalive_seconds + SILENCE_SECONDS
 
     def _probe_fails_at(self) -> float | None:

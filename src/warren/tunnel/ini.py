@@ -15,7 +15,7 @@ from typing import TypeVar
 from warren.errors import ConfigError, Finding, KeyTextError
 
 T = TypeVar("T")
-MAX_QUOTED = 32  # the longest key has 19 characters; a secret that lost its key has 43 and the '=' at its end
+MAX_QUOTED = 32  # the longest key has 19 characters; a secret without its key has 43 and a trailing '='
 
 
 @dataclass(frozen=True, slots=True)

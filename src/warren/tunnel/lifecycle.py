@@ -1,4 +1,4 @@
-"""The states of a network, and which may follow which (H-38).
+"""The lifecycle of a network: its states, and the events that lead from one to another (H-38).
 
 uninitialized ─┐            ┌─ failed ──> error ──┐
 stopped ───────┼─ start ─> starting ─ up ─> active │
@@ -23,7 +23,7 @@ class State(enum.StrEnum):
     ERROR = "error"
 
 
-class Step(enum.Enum):
+class LifecycleEvent(enum.Enum):
     """An event that moves a network to another state."""
 
     START = "connect"
@@ -35,24 +35,24 @@ class Step(enum.Enum):
 
 RUNNING = (State.STARTING, State.ACTIVE)
 
-_S = State
+_S, _E = State, LifecycleEvent
 TRANSITIONS = {
-    (_S.UNINITIALIZED, Step.START): _S.STARTING,
-    (_S.STOPPED, Step.START): _S.STARTING,
-    (_S.ERROR, Step.START): _S.STARTING,
-    (_S.STARTING, Step.UP): _S.ACTIVE,
-    (_S.STARTING, Step.FAILED): _S.ERROR,
-    (_S.ACTIVE, Step.FAILED): _S.ERROR,
-    (_S.STARTING, Step.STOP): _S.STOPPING,
-    (_S.ACTIVE, Step.STOP): _S.STOPPING,
-    (_S.STOPPING, Step.GONE): _S.STOPPED,
-    (_S.STOPPING, Step.FAILED): _S.ERROR,
+    (_S.UNINITIALIZED, _E.START): _S.STARTING,
+    (_S.STOPPED, _E.START): _S.STARTING,
+    (_S.ERROR, _E.START): _S.STARTING,
+    (_S.STARTING, _E.UP): _S.ACTIVE,
+    (_S.STARTING, _E.FAILED): _S.ERROR,
+    (_S.ACTIVE, _E.FAILED): _S.ERROR,
+    (_S.STARTING, _E.STOP): _S.STOPPING,
+    (_S.ACTIVE, _E.STOP): _S.STOPPING,
+    (_S.STOPPING, _E.GONE): _S.STOPPED,
+    (_S.STOPPING, _E.FAILED): _S.ERROR,
 }
 
 
-def after(state: State, step: Step, network: str) -> State:
-    """Return the state that follows. Raises StateError, which names the network, if `step` is not possible."""
-    following = TRANSITIONS.get((state, step))
+def after(state: State, event: LifecycleEvent, network: str) -> State:
+    """Return the state that follows. Raises StateError, which names the network, if `event` is not possible."""
+    following = TRANSITIONS.get((state, event))
     if following is None:
-        raise StateError(f"network {network} is {state}: it cannot {step.value}", code="network.invalid_state")
+        raise StateError(f"network {network} is {state}: it cannot {event.value}", code="network.invalid_state")
     return following

@@ -40,7 +40,7 @@ Origin = Literal["file", "control"]
 DEFAULT_INTERFACE = "wg0"
 DEFAULT_KEEPALIVE_SECONDS = 25  # H-07
 NETWORK_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # H-10
-RESERVED_NAME = "peers"  # a header of the document: [[network.peers]]
+RESERVED_NAME = "peers"  # part of a header: [[network.peers]]
 PEER_NAME_CHARACTERS = 64
 PATH_FORM = "expected an absolute path without '..'"
 

@@ -22,7 +22,7 @@ Place = tuple[str, str]
 def covered(claims: Sequence[Claim[Owner]]) -> Iterator[tuple[Claim[Owner], Claim[Owner]]]:
     """Yield each claim with every other that it contains or equals: (outer, inner), equals in the order given."""
     open_claims: list[Claim[Owner]] = []
-    # Prefixes nest or are disjoint, so that in this order those that hold the next one are a stack.
+    # Prefixes nest or are disjoint, so in this order the prefixes that contain the next one form a stack.
     for claim in sorted(claims, key=lambda claim: _begin(claim[0])):
         while open_claims and not _holds(open_claims[-1][0], claim[0]):
             open_claims.pop()

@@ -15,7 +15,7 @@ from warren.tunnel.status import SESSION_SECONDS, PeerStatus
 
 PASSIVE_SECONDS = 10  # KEEPALIVE_TIMEOUT
 SILENCE_SECONDS = 15.0  # KEEPALIVE_TIMEOUT + REKEY_TIMEOUT
-KEEPALIVE_BYTES = 32  # a header of 16 and a tag of 16, with nothing between
+KEEPALIVE_BYTES = 32  # a header of 16 and a tag of 16 without payload
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Liveness:
 
         `wall` is `now` in seconds since the Unix epoch.
         """
-        if peer.rx_bytes < self.rx_bytes or peer.tx_bytes < self.tx_bytes:  # another engine, or the peer was made anew
+        if peer.rx_bytes < self.rx_bytes or peer.tx_bytes < self.tx_bytes:  # another engine, or a new peer
             return Liveness().after(peer, now, wall)
         return replace(
             self,

@@ -199,7 +199,7 @@ def _guards_to_remove(wanted: tuple[Guard, ...], observed: InterfaceStatus) -> I
 
 
 def _must_remove(address: IPInterface, desired: InterfaceConfig) -> bool:
-    # A link that speaks IPv6 has an address of its own making (RFC 4862, section 5.3): the kernel's, not ours.
+    # The kernel gives an IPv6 link a link-local address of its own (RFC 4862, section 5.3).
     made_by_the_kernel = address.version == 6 and address.is_link_local
     return address not in desired.addresses and not made_by_the_kernel
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from warren.tunnel.config import InterfaceConfig, IPNetwork
 
 MAIN_TABLE = 254  # RT_TABLE_MAIN of rtnetlink(7)
-FIRST_POLICY_TABLE = 51820  # wg-quick's own choice
-MAIN_FIRST, OWN_TABLE_NEXT = 32764, 32765  # priorities: behind the rules of others, before "main" (32766)
+FIRST_POLICY_TABLE = 51820  # as wg-quick
+MAIN_FIRST, OWN_TABLE_NEXT = 32764, 32765  # priorities: after the rules of other programs, before "main" (32766)
 WHOLE_MARK = 0xFFFF_FFFF
 
 

@@ -44,7 +44,7 @@ PEER = ("PublicKey", "PresharedKey", "AllowedIPs", "Endpoint", "PersistentKeepal
 GRAMMAR = Grammar({"Interface": INTERFACE, "Peer": PEER}, lists=("Address", "DNS", "AllowedIPs", *HOOKS))
 AUTO: Table = "auto"
 COMMA = r"\s*,\s*"
-COMMA_OR_BLANK = r"[,\s]+"  # wg-quick splits its own keys by the shell's rules
+COMMA_OR_BLANK = r"[,\s]+"  # wg-quick splits its own keys as the shell does
 
 T = TypeVar("T")
 

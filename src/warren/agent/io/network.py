@@ -17,7 +17,7 @@ from warren.clock import wall_seconds
 from warren.errors import WarrenError
 from warren.localapi.networks import NetworkView, Rotation
 from warren.tunnel.desired import NetworkKeys
-from warren.tunnel.lifecycle import State, Step
+from warren.tunnel.lifecycle import LifecycleEvent, State
 from warren.tunnel.network import NetworkConfig
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ class Network:
 
     def connect(self, config: NetworkConfig) -> None:
         """Begin to bring the network up with `config`. Raises StateError unless it is down."""
-        self.state.step(Step.START, wall_seconds())
+        self.state.advance(LifecycleEvent.START, wall_seconds())
         self.state.is_wanted = True
         self._reconciler.reset(config)
         self._reconciler.reset_backoff()
@@ -57,7 +57,7 @@ class Network:
         Raises StateError unless it is up or coming up. A failed network is not retried afterwards (H-38).
         """
         self.state.is_wanted = False
-        self.state.step(Step.STOP, wall_seconds())
+        self.state.advance(LifecycleEvent.STOP, wall_seconds())
         async with self._lock:
             try:
                 await self._reconciler.remove()
@@ -65,7 +65,7 @@ class Network:
                 self.state.fail(error, wall_seconds())
                 raise
             self._reconciler.forget_keys()
-            self.state.step(Step.GONE, wall_seconds())
+            self.state.advance(LifecycleEvent.GONE, wall_seconds())
         log.info("network.down", extra={"network": self.config.name})
 
     def stop_retrying(self) -> None:

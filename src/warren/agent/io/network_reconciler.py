@@ -37,7 +37,7 @@ from warren.telemetry.sample import NetworkSample
 from warren.tunnel.config import InterfaceConfig
 from warren.tunnel.desired import NetworkKeys
 from warren.tunnel.io.observe import lan_addresses
-from warren.tunnel.lifecycle import State, Step
+from warren.tunnel.lifecycle import LifecycleEvent, State
 from warren.tunnel.network import NetworkConfig
 from warren.tunnel.overlap import lan_warnings, network_warnings
 from warren.tunnel.plan import Step as PlanStep
@@ -113,7 +113,7 @@ class NetworkReconciler:
         if self._state.lifecycle is State.ERROR:
             if not self._backoff.is_due(monotonic_seconds()):
                 return
-            self._state.step(Step.START, wall_seconds())
+            self._state.advance(LifecycleEvent.START, wall_seconds())
         try:
             if self.has_interface:
                 await self._observe()
@@ -236,7 +236,7 @@ class NetworkReconciler:
     def _record_success(self) -> None:
         self._state.error = None
         if self._state.lifecycle is State.STARTING:
-            self._state.step(Step.UP, wall_seconds())
+            self._state.advance(LifecycleEvent.UP, wall_seconds())
             self._backoff.reset()
             log.info("network.up", extra={"network": self.config.name, "backend": self._interface.backend})
 

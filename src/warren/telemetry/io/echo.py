@@ -150,7 +150,7 @@ class EchoSocket:
         """Open the socket. Raises HostError if that is not permitted, OSError if there is no such interface."""
         self._version = version
         self._received = received
-        self._identifier = int.from_bytes(os.urandom(2), "big")  # of a raw socket; the system has its own for the other
+        self._identifier = int.from_bytes(os.urandom(2), "big")  # used by a raw socket; a ping socket has its own
         self._socket, self._has_header = _open(version)
         try:
             _bind(self._socket, interface)
@@ -169,7 +169,7 @@ class EchoSocket:
         self._socket.close()
 
     def _drain(self) -> None:
-        with suppress(OSError):  # BlockingIOError at the end, and what an ICMP error left on the socket
+        with suppress(OSError):  # BlockingIOError at the end, and pending ICMP errors
             while True:
                 octets = self._socket.recv(DATAGRAM_BYTES)
                 self._received(self._version, ipv4_payload(octets) if self._has_header else octets)

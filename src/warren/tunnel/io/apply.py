@@ -109,7 +109,7 @@ def _explained(step: Step, link: str, netlink: Netlink, error: HostError) -> Hos
             return _without_ipv6(link, error)
         case AddRoute(route) if route.destination.version == 6:
             return _without_ipv6(link, error)
-        case SetUp() if error.code == "host.port_in_use":  # its own WireGuard takes the port when the link comes up
+        case SetUp() if error.code == "host.port_in_use":  # the kernel binds it at this step
             problem = f"UDP port {netlink.wireguard_get(link).listen_port} is in use by another program"
             return HostError(problem, code=error.code, errno=error.errno)
         case _:

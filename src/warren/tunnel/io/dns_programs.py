@@ -39,7 +39,7 @@ class DnsPrograms:
             return False
         try:
             if backend is DnsBackend.RESOLVECTL:
-                self._run(Command(backend, ("dns",)))  # which asks resolved
+                self._run(Command(backend, ("dns",)))  # it queries resolved
         except HostError:
             return False
         return True

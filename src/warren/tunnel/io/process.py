@@ -16,8 +16,8 @@ from warren.tunnel.plan import InterfaceChange
 
 PROGRAM = "warren-wg"
 TIMEOUT_SECONDS = 10  # it answers within milliseconds
-# With these it would stay in the foreground, hold our pipe open for its log, or take what is not meant for it.
-NOT_PASSED_ON = frozenset(("LOG_LEVEL", "WG_PROCESS_FOREGROUND", "WG_TUN_FD", "WG_UAPI_FD"))
+# With these it would stay in the foreground, keep our pipe open for its log, or use descriptors of this process.
+NOT_INHERITED = frozenset(("LOG_LEVEL", "WG_PROCESS_FOREGROUND", "WG_TUN_FD", "WG_UAPI_FD"))
 
 
 class WgProcess:
@@ -32,13 +32,13 @@ class WgProcess:
         try:
             done = subprocess.run(
                 [find_program(), self.name],
-                env={key: value for key, value in os.environ.items() if key not in NOT_PASSED_ON},
+                env={key: value for key, value in os.environ.items() if key not in NOT_INHERITED},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 timeout=TIMEOUT_SECONDS,
                 check=False,
-                start_new_session=True,  # Ctrl-C is for us; we take down what it made
+                start_new_session=True,  # Ctrl-C is for this process, which removes the interface
             )
         except subprocess.TimeoutExpired as error:
             raise EngineError(f"{PROGRAM} did not answer in {TIMEOUT_SECONDS} s", code="engine.failed") from error
