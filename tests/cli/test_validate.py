@@ -11,7 +11,7 @@ import pytest
 
 from tests.config.documents import BOTH, QUICK_START, with_keys
 from warren._core import PrivateKey
-from warren.agent.io.preflight import FIRST_FREE_PORT
+from warren.agent.io.preflight import UNPRIVILEGED_PORT_START
 
 from .program import WARREN, warren
 
@@ -65,7 +65,7 @@ def test_validate_warns_about_missing_user_and_group(tree: Path) -> None:
 
 
 @pytest.mark.root
-@pytest.mark.skipif(not FIRST_FREE_PORT.exists(), reason="ports that root alone may bind")
+@pytest.mark.skipif(not UNPRIVILEGED_PORT_START.exists(), reason="ports that root alone may bind")
 def test_validate_warns_about_port_that_user_may_not_bind(tree: Path) -> None:
     """It depends on the user of the agent and on the first unprivileged port."""
     text = with_keys(QUICK_START).replace("51820", "53", 1).replace("[[", "listen_port = 53\n[[", 1)
@@ -76,7 +76,7 @@ def test_validate_warns_about_port_that_user_may_not_bind(tree: Path) -> None:
         done = subprocess.run(
             ["unshare", "--net", "sh", "-c", words, "-", *command], capture_output=True, text=True, check=True
         )
-        assert ("network.default.listen_port: 53 may be bound by root alone" in done.stdout) == warned
+        assert ("network.default.listen_port: 53 is a privileged port" in done.stdout) == warned
 
 
 @pytest.mark.parametrize("text", [text for wordings in BOTH for text in wordings])

@@ -123,7 +123,7 @@ def test_where_ipv6_is_turned_off_the_error_says_so(two: Two, asked: str) -> Non
     for which in ("all", "default"):
         near.host.run("sysctl", "-qw", f"net.ipv6.conf.{which}.disable_ipv6=1")
     near.configure(network)
-    assert "which this host has turned off" in near.attempt("validate").stdout
+    assert "which is disabled on this host" in near.attempt("validate").stdout
     before = near.traces()
     near.start()
     near.until_state("error")

@@ -1,4 +1,4 @@
-"""What a configuration asks of this host and will not get, as far as anyone can see: for `warren validate`."""
+"""Preflight checks: what a configuration needs and this host does not offer, for `warren validate`."""
 
 from __future__ import annotations
 
@@ -21,18 +21,16 @@ if sys.platform != "win32":
     import pwd
 
 SYSCTLS = Path("/proc/sys/net")
-FIRST_FREE_PORT = SYSCTLS / "ipv4/ip_unprivileged_port_start"
-NO_IPV6 = SYSCTLS / "ipv6/conf/default/disable_ipv6"  # of links that are made from now on
+UNPRIVILEGED_PORT_START = SYSCTLS / "ipv4/ip_unprivileged_port_start"
+IPV6_DISABLED = SYSCTLS / "ipv6/conf/default/disable_ipv6"  # of links that are made from now on
 ROOT = 0
 
 
 def host_warnings(config: AgentConfig) -> Iterator[Finding]:
-    """A user or group that there is not, ports that its user may not bind, IPv6 where there is none, and prefixes of
-    networks that this host is on.
-    """
+    """Yield a warning for each missing user or group, privileged port, disabled IPv6 and overlap with a LAN."""
     uid = _uid(config.daemon.user)
     if sys.platform != "win32":
-        yield from _login_warnings(config, uid)
+        yield from _account_warnings(config, uid)
     links: Mapping[str, Sequence[IPInterface]] = {}
     with suppress(WarrenError):
         links = lan_addresses(Netlink.open())
@@ -45,35 +43,35 @@ def host_warnings(config: AgentConfig) -> Iterator[Finding]:
         yield from _ipv6_warnings(config, network)
 
 
-def _login_warnings(config: AgentConfig, uid: int | None) -> Iterator[Finding]:
+def _account_warnings(config: AgentConfig, uid: int | None) -> Iterator[Finding]:
     if uid is None:
         make = f"useradd --system --user-group --no-create-home --shell /usr/sbin/nologin {config.daemon.user}"
-        problem = f"there is no user {config.daemon.user} on this host: started by root, the agent ends"
-        yield _placed(config, "daemon.user", problem, f"make it: {make}")
+        problem = f"there is no user {config.daemon.user} on this host: an agent that root starts exits"
+        yield _finding(config, "daemon.user", problem, f"create it: {make}")
     if find_group(config.daemon.group).gid is None:
-        problem = f"there is no group {config.daemon.group} on this host: root alone may ask the agent"
-        yield _placed(config, "daemon.group", problem, f"make it: groupadd --system {config.daemon.group}")
+        problem = f"there is no group {config.daemon.group} on this host: only root may use the control socket"
+        yield _finding(config, "daemon.group", problem, f"create it: groupadd --system {config.daemon.group}")
 
 
 def _port_warnings(config: AgentConfig, network: NetworkConfig) -> Iterator[Finding]:
-    first = _number(FIRST_FREE_PORT)
+    first = _sysctl(UNPRIVILEGED_PORT_START)
     if 0 < network.listen_port < first and network.backend != "kernel":
-        problem = f"{network.listen_port} may be bound by root alone, and by the backend kernel; the agent is not root"
+        problem = f"{network.listen_port} is a privileged port: only root and the backend kernel may bind it"
         expected = f"expected {first} or more; or: sysctl -w net.ipv4.ip_unprivileged_port_start={network.listen_port}"
-        yield _placed(config, f"network.{network.name}.listen_port", problem, expected)
+        yield _finding(config, f"network.{network.name}.listen_port", problem, expected)
 
 
 def _ipv6_warnings(config: AgentConfig, network: NetworkConfig) -> Iterator[Finding]:
     prefixes = (prefix for peer in network.peers for prefix in peer.allowed_ips if network.table != "off")
-    if not any(each.version == 6 for each in (*network.addresses, *prefixes)):
+    if not any(item.version == 6 for item in (*network.addresses, *prefixes)):
         return
-    if not NO_IPV6.exists() or _number(NO_IPV6):
+    if not IPV6_DISABLED.exists() or _sysctl(IPV6_DISABLED):
         expected = "sysctl -w net.ipv6.conf.all.disable_ipv6=0"
-        problem = "asks for IPv6, which this host has turned off"
-        yield _placed(config, f"network.{network.name}", problem, f"take it out; or: {expected}")
+        problem = "needs IPv6, which is disabled on this host"
+        yield _finding(config, f"network.{network.name}", problem, f"remove the IPv6 prefixes, or run: {expected}")
 
 
-def _placed(config: AgentConfig, key: str, problem: str, expected: str) -> Finding:
+def _finding(config: AgentConfig, key: str, problem: str, expected: str) -> Finding:
     return Finding(key, problem, expected, config.line(key))
 
 
@@ -84,8 +82,8 @@ def _uid(user: str) -> int | None:
     return None
 
 
-def _number(path: Path) -> int:
-    """One of the kernel's settings; 0 where there is none such."""
+def _sysctl(path: Path) -> int:
+    """Return the value of a sysctl, 0 if this kernel does not have it."""
     with suppress(OSError, ValueError):
         return int(path.read_text())
     return 0
