@@ -39,7 +39,6 @@ from warren.privsep.io.operations.runner import OpenRunner
 from warren.privsep.io.operations.table import HELPER_OPERATIONS
 from warren.privsep.io.operations.tun import OpenTun
 from warren.privsep.operation import (
-    TEXT,
     Operation,
     encode_answer,
     encode_error,
@@ -47,6 +46,7 @@ from warren.privsep.operation import (
     parse_answer,
     parse_request,
 )
+from warren.privsep.wire import TEXT
 from warren.tunnel.rotation import KeyFiles, Step
 
 pytestmark = [pytest.mark.integration, pytest.mark.security]

@@ -6,7 +6,8 @@ import stat
 from dataclasses import dataclass
 
 from warren.privsep.io.helper_state import HelperState, as_key_file_error, root_directory
-from warren.privsep.operation import NOTHING, Operation
+from warren.privsep.operation import Operation
+from warren.privsep.wire import NOTHING
 
 
 @dataclass(frozen=True, slots=True)

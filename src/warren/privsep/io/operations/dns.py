@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from ipaddress import ip_address
 
 from warren.errors import HostError
 from warren.privsep.io.helper_state import HelperState
-from warren.privsep.operation import (
-    NOTHING,
-    Codec,
-    Operation,
-    enum_codec,
-    error_fields,
-    parse_error,
-    text_codec,
-    tuple_codec,
-)
+from warren.privsep.operation import Operation
+from warren.privsep.wire import ERROR, NOTHING, Codec, parsed_codec, text_codec, tuple_codec
 from warren.tunnel.config import interface_name_findings
 from warren.tunnel.dns_journal import DnsBackend
 from warren.tunnel.network import IPAddress, network_name_findings
@@ -84,28 +75,22 @@ def get_host_dns(state: HelperState, _: GetHostDns) -> tuple[IPAddress, ...]:
     return state.resolver.host_servers()
 
 
-def _name(findings: Callable[[str], Iterable[object]]) -> Codec[str]:
-    return text_codec(lambda value: [*findings(value)])
-
-
 def _decode_problem(value: object) -> HostError:
-    if isinstance(value, dict) and isinstance(error := parse_error(value), HostError):
+    if isinstance(error := ERROR.decode(value), HostError):
         return error
-    raise ValueError("expected the error of a host")
+    raise ValueError("expected an error of the host")
 
 
-NETWORK, INTERFACE = (
-    _name(lambda name: [*network_name_findings(name)]),
-    _name(lambda name: [*interface_name_findings(name)]),
-)
-ADDRESS: Codec[IPAddress] = enum_codec(ip_address)
-PROBLEMS = tuple_codec(Codec(error_fields, _decode_problem), 0, MAX_PROBLEMS)
+NETWORK = text_codec(network_name_findings)
+INTERFACE = text_codec(interface_name_findings)
+ADDRESS: Codec[IPAddress] = parsed_codec(ip_address)
+PROBLEMS = tuple_codec(Codec(ERROR.encode, _decode_problem), 0, MAX_PROBLEMS)
 
 APPLY_DNS = Operation(
     ApplyDns,
     {"network": NETWORK, "interface": INTERFACE, "servers": tuple_codec(ADDRESS, 1, MAX_SERVERS)},
     apply_dns,
-    enum_codec(DnsBackend),
+    parsed_codec(DnsBackend),
 )
 VERIFY_DNS = Operation(VerifyDns, {"network": NETWORK}, verify_dns, NOTHING)
 REVERT_DNS = Operation(RevertDns, {"network": NETWORK}, revert_dns, NOTHING)

@@ -12,7 +12,8 @@ from warren.errors import KeyFileError, WarrenError
 from warren.files.key_file import MAX_BYTES, check_key_file
 from warren.files.trusted_path import READ_FLAGS
 from warren.privsep.io.helper_state import HelperState, as_key_file_error, root_directory
-from warren.privsep.operation import DESCRIPTOR, TEXT, Codec, Operation, enum_codec
+from warren.privsep.operation import DESCRIPTOR, Operation
+from warren.privsep.wire import TEXT, Codec, parsed_codec
 from warren.tunnel.io.key_rotation import rotate_key
 from warren.tunnel.rotation import KeyFiles, Step
 
@@ -83,4 +84,4 @@ def _decode_key_files(value: object) -> KeyFiles:
 
 KEY_FILES = Codec(_encode_key_files, _decode_key_files)
 OPEN_KEY = Operation(OpenKey, {"path": TEXT}, open_key, DESCRIPTOR)
-ROTATE_KEY = Operation(RotateKey, {"path": TEXT, "step": enum_codec(Step)}, rotate, KEY_FILES)
+ROTATE_KEY = Operation(RotateKey, {"path": TEXT, "step": parsed_codec(Step)}, rotate, KEY_FILES)
