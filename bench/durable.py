@@ -21,8 +21,7 @@ from warren.commands.command import SKEW_SECONDS, Actor, VerifiedCommand
 from warren.commands.effects.effect import sha256_hex
 from warren.commands.replay import Accepted
 from warren.commands.result import Code, Result, Status
-from warren.commands.store.command_store import CommandStore
-from warren.commands.store.database import open_database
+from warren.commands.store.command_store import CommandStore, initialize_store
 from warren.jws import SigningKey
 
 AT_ONCE = 64
@@ -66,7 +65,7 @@ def fsync(directory: Path, seconds: float) -> Fsync:
 async def durable(directory: Path, seconds: float, at_once: int = AT_ONCE) -> Durable:
     """Each for so long, with so many in flight."""
     # As one that has been there for longer than the minute in which a new one refuses everything.
-    open_database(directory / "commands", wall_seconds() - 2 * SKEW_SECONDS).connection.close()
+    initialize_store(directory / "commands", wall_seconds() - 2 * SKEW_SECONDS)
     journal = Journal(directory / "audit", AGENT, SigningKey(secrets.token_bytes(32)))
     store = CommandStore(directory / "commands", Origin(AGENT), journal, rows=10_000_000)
     await store.recover()
@@ -103,7 +102,7 @@ async def _execute(store: CommandStore) -> None:
 
 
 async def _append(store: CommandStore) -> None:
-    await store.note(_event("status.read", _command()))
+    await store.write_event(_event("status.read", _command()))
 
 
 def _event(event: str, command: VerifiedCommand) -> AuditEvent:

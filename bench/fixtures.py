@@ -12,7 +12,7 @@ from warren.clock import wall_seconds
 from warren.commands.command import MAX_LIFE_SECONDS, SKEW_SECONDS, Actor
 from warren.commands.registry import VERBS
 from warren.commands.signing import CommandEnvelope, Delivery, sign_command, sign_intent
-from warren.commands.store.database import open_database
+from warren.commands.store.command_store import initialize_store
 from warren.jws import KEY_BYTES, SigningKey
 from warren.trust.bundle import TrustBundle
 from warren.trust.bundle_verify import sign_bundle
@@ -50,7 +50,7 @@ class Orders:
         install_bundle(path, sign_bundle(self._bundle(), self.root), [self.root.public.kid])
         for name, owner, group in (("commands", uid, gid), ("runner", 0, 0)):
             (state / name).mkdir(mode=0o700)
-            open_database(state / name, wall_seconds() - 2 * SKEW_SECONDS).connection.close()
+            initialize_store(state / name, wall_seconds() - 2 * SKEW_SECONDS)
             for each in (state / name, *(state / name).iterdir()):
                 os.chown(each, owner, group)
 

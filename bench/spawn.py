@@ -1,6 +1,6 @@
 """`make bench-spawn`: what it costs to run /bin/true as a program of a command, at each level of sandbox.
 
-Milliseconds from the call to the end of it, by asyncio alone and by `Programs` with all that belongs to it: a user
+Milliseconds from the call to the end of it, by asyncio alone and by `ProgramRunner` with all that belongs to it: a user
 claimed, the sandbox started, its level reached and told, the program run, everything gone. Each contestant is a process
 that waits for its turn; they take turns a few spawns at a time. The least is what it takes when nobody disturbs it: on
 a busy host each of a sandbox's processes waits for the processor anew. The table goes to standard output as Markdown.
@@ -26,9 +26,9 @@ from statistics import median
 import machine
 from failure import BenchError
 from markdown import number, table
-from warren.commands.effects.effect import RunProgram
-from warren.commands.handlers.program_runner import Programs
-from warren.commands.handlers.sandbox import find_sandbox
+from warren.commands.effects.programs import RunProgram
+from warren.commands.handlers.program_runner import ProgramRunner
+from warren.commands.handlers.sandbox_process import find_sandbox
 from warren.commands.settings import SandboxSettings, ScriptSettings
 
 PROGRAM = "/bin/true"
@@ -122,7 +122,7 @@ def work(contestant: Contestant) -> None:
     """A contestant's life: a turn for each line that comes."""
     with workplace(contestant.uid) as directory:
         settings = SandboxSettings(min_level="L0", network=contestant.network)
-        programs = Programs(settings, ScriptSettings(), directory)
+        programs = ProgramRunner(settings, ScriptSettings(), directory)
         if contestant.uid is not None:
             find_sandbox()
             os.setgroups([])
@@ -162,7 +162,7 @@ async def bare() -> str:
     return "none"
 
 
-async def sandboxed(programs: Programs) -> str:
+async def sandboxed(programs: ProgramRunner) -> str:
     """As a command has it."""
     effect = RunProgram((PROGRAM,))
     done = await programs.run(effect, deadline_seconds=PATIENCE_SECONDS, min_level="L0", pinned={})

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from warren.commands.command import Actor
 from warren.commands.schema import Schema, Text
 from warren.commands.signing import CommandEnvelope, Delivery, sign_command, sign_intent
-from warren.commands.verbs import Verb
+from warren.commands.verb import Verb
 from warren.commands.verify import Context, verify_command
 from warren.jws import KEY_BYTES, SigningKey, from_base64url
 from warren.trust.bundle import TrustBundle

@@ -32,21 +32,21 @@ def test_init_reports_missing_ca_key(tmp_path: Path) -> None:
     (tmp_path / "pki" / "ca.key").unlink()
     done = openvpn("init", tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"warren: {tmp_path}/pki/ca.key is not there")
+    assert done.stderr.startswith(f"warren: {tmp_path}/pki/ca.key does not exist")
 
 
 @pytest.mark.parametrize(
     ("login", "entry", "why"),
     [
-        ("user1\ncorrect horse\n", None, "no such user"),
-        ("../pki/user1\ncorrect horse\n", None, "no such user"),
-        ("", None, "no such user"),
+        ("user1\ncorrect horse\n", None, "unknown user"),
+        ("../pki/user1\ncorrect horse\n", None, "unknown user"),
+        ("", None, "unknown user"),
         (None, None, "No such file or directory"),
-        ("user1\ncorrect horse\n", "{}", "access/user1.json username is no text"),
+        ("user1\ncorrect horse\n", "{}", "access/user1.json: username: expected a text"),
         (
             "user1\ncorrect horse\n",
             '{"username":"user1","serial":"1","created":1,"expires":99999999999,"password_hash":"none"}',
-            "the password is another",
+            "wrong password",
         ),
     ],
 )

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from warren.commands.command import Actor, VerifiedCommand
+from warren.commands.execution import Handlers
+from warren.commands.handlers import files, locks, system
 from warren.commands.settings import CommandSettings, ContainerSettings, SandboxSettings, SecuritySettings
 
 COMMAND = VerifiedCommand(
@@ -41,3 +43,8 @@ def settings(directory: str = "/nowhere", *, sandbox: SandboxSettings | None = N
         sandbox=sandbox or SandboxSettings(),
         containers=ContainerSettings(f"{directory}/engine.sock"),
     )
+
+
+def file_handlers() -> Handlers:
+    """Return the handlers that need nothing but a file system: files, locks, time and random numbers."""
+    return {**files.handlers(), **locks.handlers(), **system.handlers()}

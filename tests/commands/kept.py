@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from tests.commands.pipeline.bundles import trusted_directory
-from warren.commands.handlers.sandbox import find_sandbox
+from warren.commands.handlers.sandbox_process import find_sandbox
 
 PROGRAMS = Path(__file__).with_name("misbehaving")
 ROOT = Path(__file__).parents[2]

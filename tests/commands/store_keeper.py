@@ -16,9 +16,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from warren.commands.effects.effect import EffectError, RunScript, Secret
-from warren.commands.handlers import sandbox
-from warren.commands.handlers.program_runner import Programs
+from warren.commands.effects.effect import EffectError, Secret
+from warren.commands.effects.programs import RunScript
+from warren.commands.handlers import sandbox_process
+from warren.commands.handlers.program_runner import ProgramRunner
 from warren.commands.result import CommandError
 from warren.commands.settings import SandboxSettings, ScriptSettings
 
@@ -27,7 +28,7 @@ def main() -> None:
     """Until all have ended."""
     given = json.loads(sys.argv[1])
     if given["sandbox"] is not None:
-        sandbox.find_sandbox = lambda: str(given["sandbox"])  # type: ignore[assignment]
+        sandbox_process.find_sandbox = lambda: str(given["sandbox"])  # type: ignore[assignment]
     if given["uid"] is not None:
         os.setgroups([])
         os.setgid(given["uid"])
@@ -38,14 +39,14 @@ def main() -> None:
 async def keep(given: dict[str, Any]) -> None:
     """Runs them all."""
     limits = {**given["settings"], "writable": tuple(given["settings"].get("writable", ()))}
-    programs = Programs(SandboxSettings(**limits), ScriptSettings(given["entries"]), Path(given["directory"]))
+    programs = ProgramRunner(SandboxSettings(**limits), ScriptSettings(given["entries"]), Path(given["directory"]))
     async with asyncio.TaskGroup() as group:
         for name, *arguments in given["runs"]:
             group.create_task(run(programs, name, arguments, given["deadline"]))
         tell({"pid": os.getpid()})
 
 
-async def run(programs: Programs, name: str, arguments: list[str], deadline: float) -> None:
+async def run(programs: ProgramRunner, name: str, arguments: list[str], deadline: float) -> None:
     """One of them."""
     own = str(os.getpid())
     effect = RunScript(name, tuple(text.replace("{pid}", own) for text in arguments), Secret(b"a secret\n"))

@@ -84,7 +84,7 @@ def test_an_answer_of_anybody_else_is_not_believed() -> None:
     no_answer = forge(header, result_members(RESULT), seed("node, signing"))
     good = sign_result(RESULT, NODE.signing)
     for text in (by_another, of_another, to_another, no_answer, good[:-1], good + "A", ""):
-        with pytest.raises(ValueError, match="is "):
+        with pytest.raises(ValueError, match=r"^(key|result|type|signature|not|header)"):
             validate_result(text, NODE.signing.public, agent_id=NODE.agent_id, corr_id=CORR_ID)
 
 

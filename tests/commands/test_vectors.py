@@ -14,7 +14,7 @@ from tests.trust.parties import CONTEXT, ROOT
 from warren.commands.registry import VERBS
 from warren.commands.rejection import ProvenClaims, Rejected
 from warren.commands.result import Status
-from warren.commands.sealed import check_args
+from warren.commands.sealing import check_args
 from warren.commands.verify import verify_command
 from warren.trust.bundle_verify import verify_bundle
 
@@ -50,8 +50,8 @@ def test_what_is_bad_is_refused_with_its_code(vector: Vector) -> None:
     assert (refused.value.code, refused.value.status) == (vector.code, Status.DENIED)
     assert str(refused.value)
     assert "secure" not in str(refused.value)
-    if refused.value.facts.kid is None:
-        assert refused.value.facts == ProvenClaims()
+    if refused.value.proven.kid is None:
+        assert refused.value.proven == ProvenClaims()
 
 
 def test_there_are_enough_of_them_and_no_two_are_alike() -> None:

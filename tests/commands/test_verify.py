@@ -37,8 +37,8 @@ from tests.trust.parties import (
 from warren.commands.command import MAX_LIFE_SECONDS, Actor
 from warren.commands.rejection import ProvenClaims, Rejected
 from warren.commands.result import Code, CommandError
-from warren.commands.sealed import DATA, check_args, open_data, seal_members, unsealer
-from warren.commands.verify import carried, verify_command
+from warren.commands.sealing import DATA, check_args, open_data, seal_members, unsealer
+from warren.commands.verify import split_frame, verify_command
 
 pytestmark = pytest.mark.unit
 
@@ -88,7 +88,7 @@ def test_no_character_of_it_can_be_another(data: st.DataObject) -> None:
     with pytest.raises(Rejected) as refused:
         verify_command(text[:place] + other + text[place + 1 :], CONTEXT)
     assert refused.value.code == Code.INVALID_SIGNATURE
-    assert refused.value.facts == ProvenClaims()
+    assert refused.value.proven == ProvenClaims()
 
 
 @pytest.mark.security
@@ -110,7 +110,7 @@ def test_junk_is_refused_before_anything_of_it_is_read(text: str) -> None:
         with pytest.raises(Rejected) as refused:
             verify_command(junk, CONTEXT)
         assert refused.value.code == Code.INVALID_SIGNATURE
-        assert refused.value.facts == ProvenClaims()
+        assert refused.value.proven == ProvenClaims()
 
 
 @pytest.mark.security
@@ -131,7 +131,7 @@ def test_whatever_the_dispatcher_signs_is_refused_with_a_code(value: object, nam
     with pytest.raises(Rejected) as refused:
         verify_command(dispatched({**claims(WORD), name: value}), CONTEXT)
     assert refused.value.code != Code.NONE
-    assert refused.value.facts.kid == DISPATCHER.public.kid
+    assert refused.value.proven.kid == DISPATCHER.public.kid
 
 
 def test_of_what_is_refused_only_what_is_proven_is_said() -> None:
@@ -148,7 +148,7 @@ def test_of_what_is_refused_only_what_is_proven_is_said() -> None:
 def _facts(text: str) -> ProvenClaims:
     with pytest.raises(Rejected) as refused:
         verify_command(text, CONTEXT)
-    return refused.value.facts
+    return refused.value.proven
 
 
 @pytest.mark.parametrize(
@@ -166,16 +166,16 @@ def _facts(text: str) -> ProvenClaims:
 def test_a_frame_has_a_token_or_an_object_beside_one(payload: object, jws: object, found: object) -> None:
     """Row V-34: the bare object of the document is INVALID_SIGNATURE."""
     if found is not None:
-        assert carried(payload, jws) == found
+        assert split_frame(payload, jws) == found
         return
     with pytest.raises(Rejected) as refused:
-        carried(payload, jws)
+        split_frame(payload, jws)
     assert refused.value.code == Code.INVALID_SIGNATURE
 
 
 def test_the_document_s_own_object_is_refused_without_a_signature() -> None:
     with pytest.raises(Rejected) as refused:
-        carried(json.loads(json.dumps(claims(PLAIN))))
+        split_frame(json.loads(json.dumps(claims(PLAIN))))
     assert refused.value.code == Code.INVALID_SIGNATURE
 
 
@@ -225,7 +225,7 @@ def test_nobody_s_word_counts_by_a_bundle_of_nobody() -> None:
 
 def test_to_a_runner_it_may_come_after_its_turn_but_not_after_its_end() -> None:
     """It has waited in the agent's queue; `exp` holds there as well."""
-    runner = replace(CONTEXT, late_seconds=MAX_LIFE_SECONDS)
+    runner = replace(CONTEXT, max_age_seconds=MAX_LIFE_SECONDS)
     text = sent(WORD, exp=NOW + 200)
     assert verify_command(text, replace(runner, now=NOW + 199)).corr_id == CORR_ID
     for now, node in ((NOW + 200, runner), (NOW + 61, CONTEXT), (NOW - 61, runner)):

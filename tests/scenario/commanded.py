@@ -18,9 +18,9 @@ from warren.commands.envelope import TYPE
 from warren.commands.registry import VERBS
 from warren.commands.result import Result
 from warren.commands.schema import nearest
-from warren.commands.sealed import ARGUMENT, seal_members
+from warren.commands.sealing import ARGUMENT, seal_members
 from warren.commands.signing import CommandEnvelope, Delivery, sign_command, sign_intent, validate_result
-from warren.commands.store.database import open_database
+from warren.commands.store.command_store import initialize_store
 from warren.jws import VerifyingKey, from_base64url, payload_of
 from warren.localapi.io import client
 from warren.strictjson import parse_object
@@ -49,7 +49,7 @@ class Commanded:
         self.trust()
         for name, uid in (("commands", user.pw_uid), ("runner", 0)):
             (state / name).mkdir(mode=0o700)
-            open_database(state / name, wall_seconds() - AN_HOUR).connection.close()
+            initialize_store(state / name, wall_seconds() - AN_HOUR)
             for path in (state / name, *(state / name).iterdir()):
                 os.chown(path, uid, user.pw_gid if uid else 0)
         security = f'[security]\nroot = ["{ROOT.public.kid}"]\nexec_enable = {str(enabled).lower()}'
@@ -122,4 +122,4 @@ class Commanded:
         """Its log."""
         log = self.agent.directory / "var/lib/warren/audit/audit.jsonl"
         lines = [json.loads(line) for line in log.read_text().splitlines()]
-        return [line for line in lines if line["event"] != "store.begun"]
+        return [line for line in lines if line["event"] != "store.initialized"]

@@ -12,7 +12,7 @@ import pytest
 from tests.netns.deadline import until
 from tests.netns.host import IN_NAMESPACES
 from tests.trust.parties import ALICE_SEALING
-from warren.commands.sealed import open_data
+from warren.commands.sealing import open_data
 
 from .agent import USER
 from .commanded import Commanded

@@ -13,7 +13,7 @@ import pytest
 from tests.cli.program import WARREN
 from tests.netns.host import IN_NAMESPACES
 from warren.clock import wall_seconds
-from warren.commands.store.database import open_database
+from warren.commands.store.command_store import initialize_store
 
 from .agent import USER, Agent
 from .conftest import MakeAgent
@@ -40,7 +40,7 @@ def init_stores_an_hour_ago(agent: Agent) -> None:
     for name, uid, gid in (("commands", user.pw_uid, user.pw_gid), ("runner", 0, 0)):
         directory = agent.directory / "var/lib/warren" / name
         directory.mkdir(mode=0o700, parents=True)
-        open_database(directory, wall_seconds() - AN_HOUR).connection.close()
+        initialize_store(directory, wall_seconds() - AN_HOUR)
         for path in (directory, *directory.iterdir()):
             os.chown(path, uid, gid)
 
@@ -88,7 +88,7 @@ def test_command_signed_offline_is_submitted(node: Agent, office: Path, tmp_path
     assert done.startswith("create_panel_user SUCCESS\n")
     assert (node.directory / "etc/htpasswd").read_text().startswith("ada:$2")
     again = warren("command", "submit", tmp_path / "command", "--root", node.directory, status=1)
-    assert "DENIED REPLAY_DETECTED: its nonce was used before" in again
+    assert "DENIED REPLAY_DETECTED: nonce already used" in again
     assert PASSWORD not in signed + told + done + again
 
 
@@ -113,7 +113,7 @@ def test_audit_log_verifies_and_shows_a_change(node: Agent, office: Path) -> Non
     [
         (("create_panel_user", "username=-rf", "password"), "username: expected 3 to 64"),
         (("create_panel_user", "username=ada", f"password={PASSWORD}"), "password is secret"),
-        (("create_panel_user", "username=ada", "passwd=x"), "'passwd': is no argument; expected username, password"),
+        (("create_panel_user", "username=ada", "passwd=x"), "'passwd': unknown argument; expected username, password"),
         (("generate_bootstrap", "username=ada", "session_id=s", "ttl_seconds=soon"), "ttl_seconds: expected a whole"),
         (("create_panel_user", "username=ada", "password=@/nowhere"), "password: /nowhere: No such file"),
     ],

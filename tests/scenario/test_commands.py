@@ -15,7 +15,7 @@ from tests.netns.deadline import until
 from tests.netns.host import IN_NAMESPACES
 from tests.trust.parties import ALICE_SEALING
 from warren.commands.result import Code, Result, Status
-from warren.commands.sealed import open_data
+from warren.commands.sealing import open_data
 from warren.errors import WarrenError
 
 from .agent import USER, Agent

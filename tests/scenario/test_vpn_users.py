@@ -10,7 +10,7 @@ from tests.netns.host import IN_NAMESPACES, Host
 from tests.netns.pair import cabled
 from tests.trust.parties import ALICE_SEALING
 from warren.commands.result import Result, Status
-from warren.commands.sealed import open_data
+from warren.commands.sealing import open_data
 
 from .agent import USER
 from .commanded import Commanded

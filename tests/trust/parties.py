@@ -12,7 +12,7 @@ from warren.commands.command import Actor
 from warren.commands.effects.effect import Effects
 from warren.commands.schema import Choice, Schema, Text
 from warren.commands.signing import CommandEnvelope, Delivery, sign_command, sign_intent
-from warren.commands.verbs import Data, Verb, VerbContext
+from warren.commands.verb import Data, Verb, VerbContext
 from warren.commands.verify import Context
 from warren.jws import SigningKey, from_base64url
 from warren.trust.bundle import TrustBundle

@@ -10,8 +10,8 @@ import click
 
 from warren.commands.result import CommandError
 from warren.commands.schema import Number, Rule, choose
-from warren.commands.sealed import secret_names
-from warren.commands.verbs import Verb
+from warren.commands.sealing import secret_names
+from warren.commands.verb import Verb
 from warren.errors import InputError
 
 MAX_SECRET_CHARACTERS = 4_096

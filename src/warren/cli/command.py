@@ -21,7 +21,7 @@ from warren.cli.tail import follow_output
 from warren.commands.registry import VERBS
 from warren.commands.result import UNKNOWN, Result, Status
 from warren.commands.result_json import result_members
-from warren.commands.sealed import open_data
+from warren.commands.sealing import open_data
 from warren.commands.signing import validate_result
 from warren.errors import InputError, RemoteError
 from warren.files.in_place import write_output

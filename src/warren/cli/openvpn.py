@@ -31,11 +31,11 @@ def init(directory: Path) -> None:
     again for the configuration lines.
     """
     from warren.commands.effects.effect import EffectError  # noqa: PLC0415, cryptography is slow to import
-    from warren.commands.handlers.openvpn_init import set_up  # noqa: PLC0415
+    from warren.commands.pipeline.openvpn_init import initialize  # noqa: PLC0415
     from warren.commands.result import CommandError  # noqa: PLC0415
 
     try:
-        write(set_up(str(directory), shutil.which("warren") or DEFAULT_PROGRAM))
+        write(initialize(str(directory), shutil.which("warren") or DEFAULT_PROGRAM))
     except (EffectError, CommandError) as error:
         raise HostError(str(error), code="host.refused") from error
 
@@ -52,10 +52,10 @@ def verify(context: click.Context, directory: Path, file: Path) -> None:
     Exit status: 0 the login is accepted, 1 it is refused.
     """
     from warren.commands.effects.effect import EffectError  # noqa: PLC0415
-    from warren.commands.handlers.openvpn_auth import refused_login  # noqa: PLC0415
+    from warren.commands.handlers.openvpn_auth import rejection_reason  # noqa: PLC0415
 
     try:
-        problem = refused_login(str(directory), file, os.environ)
+        problem = rejection_reason(str(directory), file, os.environ)
     except OSError as error:
         problem = f"{error.filename}: {error.strerror}"
     except EffectError as error:

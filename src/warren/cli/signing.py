@@ -15,9 +15,9 @@ from warren.clock import wall_seconds
 from warren.commands.command import Actor
 from warren.commands.registry import VERBS
 from warren.commands.schema import nearest
-from warren.commands.sealed import ARGUMENT, seal_members
+from warren.commands.sealing import ARGUMENT, seal_members
 from warren.commands.signing import CommandEnvelope, Delivery, sign_command, sign_intent
-from warren.commands.verbs import Verb
+from warren.commands.verb import Verb
 from warren.errors import InputError, TrustError
 from warren.jws import from_base64url
 from warren.trust.io.keyset_file import read_keyset

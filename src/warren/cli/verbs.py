@@ -11,7 +11,7 @@ from warren.cli.options import json_option
 from warren.cli.output import write
 from warren.commands.registry import VERBS
 from warren.commands.schema import Schema
-from warren.commands.verbs import Verb
+from warren.commands.verb import Verb
 
 
 @click.command(cls=Command, examples=("warren verbs", "warren verbs --json"))
@@ -30,7 +30,7 @@ def verbs(as_json: bool) -> None:
 def _as_object(verb: Verb) -> dict[str, object]:
     schemas = [schema.document() for schema in verb.schemas]
     return {
-        "about": verb.about,
+        "summary": verb.summary,
         "read_only": verb.read_only,
         "arguments": schemas[0] if len(schemas) == 1 else {"oneOf": schemas},
         "secret_data": sorted(verb.secret_data),
@@ -39,7 +39,7 @@ def _as_object(verb: Verb) -> dict[str, object]:
 
 def _as_text(verb: Verb) -> str:
     mode = " (read-only)" if verb.read_only else ""
-    lines = [f"{verb.name}{mode}: {verb.about}", *(f"    {_arguments(schema)}" for schema in verb.schemas)]
+    lines = [f"{verb.name}{mode}: {verb.summary}", *(f"    {_arguments(schema)}" for schema in verb.schemas)]
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -1,4 +1,4 @@
-"""What the audit log says of a command: one event for each decision, and one for its outcome (G-46, V-81)."""
+"""The audit events of a command: one for each decision, and one for its outcome (G-46, V-81)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from warren.commands.effects.effect import sha256_hex
 from warren.commands.rejection import ProvenClaims
 from warren.commands.result import CommandError, Result, Status
 from warren.commands.schema import nearest
-from warren.commands.verbs import Verb
+from warren.commands.verb import Verb
 
 RESULTS = {
     Status.SUCCESS: "success",
@@ -22,7 +22,7 @@ RESULTS = {
 
 
 def accepted(command: VerifiedCommand, verb: Verb, source: str, now: float) -> AuditEvent:
-    """It is about to run."""
+    """Return the event of a command that is about to run."""
     return AuditEvent(
         "command.accepted",
         int(now),
@@ -39,7 +39,7 @@ def accepted(command: VerifiedCommand, verb: Verb, source: str, now: float) -> A
 
 
 def finished(command: VerifiedCommand, verb: Verb, result: Result, source: str) -> AuditEvent:
-    """What became of it."""
+    """Return the event of a command that has a result."""
     return replace(
         accepted(command, verb, source, result.ts),
         event="command.finished",
@@ -54,19 +54,19 @@ def finished(command: VerifiedCommand, verb: Verb, result: Result, source: str) 
     )
 
 
-def refused(error: CommandError, source: str, now: float, facts: ProvenClaims, unwritten: int = 0) -> AuditEvent:
-    """It was not run; `facts` are what was proven of it by then, `unwritten` is how many before it have no line."""
+def refused(error: CommandError, source: str, now: float, claims: ProvenClaims, unwritten: int = 0) -> AuditEvent:
+    """Return the event of a command that was not run; `unwritten` is how many rejections before it have no line."""
     return AuditEvent(
         "command.refused",
         int(now),
-        correlation_id=facts.corr_id,
-        command=facts.verb,
+        correlation_id=claims.corr_id,
+        command=claims.verb,
         result=RESULTS[error.status],
         source_ip=source,
-        actor=facts.actor.id if facts.actor else None,
+        actor=claims.actor.id if claims.actor else None,
         status=error.status.value,
         error_code=error.code.value,
-        kid=facts.kid,
-        nonce=facts.nonce,
+        kid=claims.kid,
+        nonce=claims.nonce,
         details={"problem": str(error), **({"unwritten": unwritten} if unwritten else {})},
     )

@@ -1,4 +1,4 @@
-"""A command whose signatures, claims and rights are proven."""
+"""A command whose signatures, claims and authorization are verified."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 MAX_LIFE_SECONDS = 300  # V-38
-SKEW_SECONDS = 60  # V-38: of `iat`, either way
+SKEW_SECONDS = 60  # V-38: of `iat`, in either direction
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Whose word it is: an operator of the roster, or, for what only reads, whom the dispatch key names."""
+    """Who asks: an operator of the trust bundle or, for a verb that only reads, whoever the dispatch key names."""
 
     id: str
     role: str
@@ -19,19 +19,19 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedCommand:
-    """Made by `verify.verify_command` alone."""
+    """A command that may run; only `verify.verify_command` constructs one."""
 
     envelope: str
-    """The JWS as received: what another process verifies anew."""
+    """The JWS as received, which the privileged process verifies again."""
     kid: str
-    """Who dispatched it; with `nonce` the key of single use."""
+    """The dispatch key; with `nonce` it identifies this delivery."""
     nonce: str
     corr_id: str
     verb: str
     args: Mapping[str, object]
-    """As its schema wants them. Secret ones are sealed still, or plain where the transport allows that."""
+    """Valid by the schema. Secrets are still sealed, or plain on a transport that allows it."""
     args_sha256: str
-    """Of verb and arguments as signed: what makes a retry the same command (V-40)."""
+    """Over verb and arguments as signed: a retry has the same (V-40)."""
     actor: Actor
     policy_id: str
     transport: str
@@ -39,8 +39,8 @@ class VerifiedCommand:
     iat: int
     exp: int
     has_intent: bool
-    """Whether an operator signed it; else it only reads."""
+    """Whether an operator signed it; without, the verb only reads."""
     min_level: str = "L0"
-    """The weakest sandbox that the trust bundle allows this verb."""
+    """The weakest sandbox level that the trust bundle allows this verb."""
     script_sha256: Mapping[str, str] | None = None
-    """By name of script, what the trust bundle pins."""
+    """The hashes that the trust bundle pins, by script name."""

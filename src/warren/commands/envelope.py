@@ -1,6 +1,6 @@
-"""A command on its way: document 004's members (V-33), with the operator's intent, the transport and its session.
+"""The envelope of a command: the members of document 004 (V-33), the operator's intent, the transport and its session.
 
-It travels as the payload of a `warren-cmd+jws` (docs/protocol/envelope.md). Nothing here is proven: `verify` does that.
+It is the payload of a `warren-cmd+jws` (docs/protocol/envelope.md). Nothing in it is verified here: see `verify`.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from warren.shapes import Shape, anything, array, choice, record, text, whole
 
 TYPE = "warren-cmd+jws"
 TRANSPORTS = ("channel", "http", "local")
-LATEST = 10**15 - 1  # seconds; what `strictjson` reads of a number
-MOST_TARGETS = 64  # a command is for one node; the document's member is a list
-LONGEST_INTENT = 32_768
+MAX_TIME = 10**15 - 1  # seconds; the largest number that `strictjson` reads
+MAX_TARGETS = 64  # a command is for one node; the document's member is a list
+MAX_INTENT_CHARACTERS = 32_768
 
 CORR_ID = text(r"[A-Za-z0-9._:-]{1,128}", "1 to 128 of A-Z a-z 0-9 . _ : -")
 NAME = text(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}", "1 to 64 of A-Z a-z 0-9 . _ @ -, the first a letter or digit")
-NONCE = text(r"[A-Za-z0-9._:-]{16,128}", "16 to 128 of A-Z a-z 0-9 . _ : -, of which nobody can guess one")
+NONCE = text(r"[A-Za-z0-9._:-]{16,128}", "16 to 128 of A-Z a-z 0-9 . _ : -, not guessable")
 VERB = text(r".{1,64}", "a text of 1 to 64")
-TARGETS = array(text(r".{1,64}", "the name of a node"), 1, MOST_TARGETS)
-TIME = whole(0, LATEST)
-COMPACT = text(rf"[A-Za-z0-9_.-]{{1,{LONGEST_INTENT}}}", "an intent as compact JWS")
+TARGETS = array(text(r".{1,64}", "the name of a node"), 1, MAX_TARGETS)
+TIME = whole(0, MAX_TIME)
+COMPACT = text(rf"[A-Za-z0-9_.-]{{1,{MAX_INTENT_CHARACTERS}}}", "an intent as compact JWS")
 ACTOR = record({"id": NAME, "role": NAME})
 
 SHAPE: Shape = record(
@@ -39,16 +39,28 @@ SHAPE: Shape = record(
         "exp": TIME,
         "agent_targets": TARGETS,
         "transport": choice(*TRANSPORTS),
-        "sid": text(r"[A-Za-z0-9_-]{1,64}", "the session of its transport"),
+        "sid": text(r"[A-Za-z0-9_-]{1,64}", "the session of the transport"),
     },
     {"intent": COMPACT},
 )
-"""Closed: what is not named is refused."""
+"""Closed: an unknown member is an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ingress:
+    """Where an envelope was received."""
+
+    transport: str
+    """One of TRANSPORTS."""
+    sid: str
+    """The current session of that transport."""
+    source: str
+    """The sender, as the audit log names it: `uid 1000`, an IP address."""
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """Its claims, of which none is proven."""
+    """The claims of a command, none of them verified."""
 
     corr_id: str
     verb: str
@@ -62,11 +74,15 @@ class Envelope:
     transport: str
     sid: str
     intent: str | None = None
-    """The operator's own token."""
+    """The operator's token."""
 
 
 def parse_envelope(members: Mapping[str, Any]) -> Envelope:
-    """Raises ValueError, which says where, and what would be right."""
+    """Parse the claims of a command.
+
+    Raises:
+        ValueError: a member is missing, unknown or malformed; the text names it and what was expected.
+    """
     SHAPE(members, "")
     return Envelope(
         corr_id=members["corr_id"],
@@ -85,8 +101,8 @@ def parse_envelope(members: Mapping[str, Any]) -> Envelope:
 
 
 def envelope_members(envelope: Envelope) -> dict[str, object]:
-    """What `parse_envelope` reads, in the document's order."""
-    found: dict[str, object] = {
+    """Return the members that `parse_envelope` reads, in the order of document 004."""
+    members: dict[str, object] = {
         "corr_id": envelope.corr_id,
         "verb": envelope.verb,
         "args": dict(envelope.args),
@@ -99,4 +115,4 @@ def envelope_members(envelope: Envelope) -> dict[str, object]:
         "transport": envelope.transport,
         "sid": envelope.sid,
     }
-    return found | ({} if envelope.intent is None else {"intent": envelope.intent})
+    return members | ({} if envelope.intent is None else {"intent": envelope.intent})

@@ -1,6 +1,6 @@
-"""An operator's word: this verb with these arguments, on these nodes, once, until then.
+"""The intent of an operator: this verb with these arguments, on these nodes, once, before it expires.
 
-It travels as the payload of a `warren-intent+jws` inside the command (spec of trust). The operator's `corr_id` is what
+It is the payload of a `warren-intent+jws` inside the command (docs/protocol/envelope.md). The operator's `corr_id`
 makes it count once: a command that repeats it is the same command.
 """
 
@@ -14,7 +14,7 @@ from warren.commands.envelope import CORR_ID, TARGETS, TIME, VERB
 from warren.shapes import Shape, anything, record
 
 TYPE = "warren-intent+jws"
-# Of single use, a `corr_id` is kept 30 days from the day that it ran: an intent must have ended by then.
+# The store keeps a `corr_id` for 30 days after its command ran: an intent must have expired by then.
 MAX_LIFE_SECONDS = 7 * 86_400
 
 SHAPE: Shape = record({"verb": VERB, "args": anything, "targets": TARGETS, "corr_id": CORR_ID, "exp": TIME})
@@ -22,7 +22,7 @@ SHAPE: Shape = record({"verb": VERB, "args": anything, "targets": TARGETS, "corr
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """Its claims; who signed it says the token's `kid`."""
+    """The claims of an intent; the `kid` of its token names the signer."""
 
     verb: str
     args: Mapping[str, object]
@@ -32,7 +32,11 @@ class Intent:
 
 
 def parse_intent(members: Mapping[str, Any]) -> Intent:
-    """Raises ValueError, which says where, and what would be right."""
+    """Parse the claims of an intent.
+
+    Raises:
+        ValueError: a member is missing, unknown or malformed; the text names it and what was expected.
+    """
     SHAPE(members, "")
     return Intent(
         verb=members["verb"],
@@ -44,7 +48,7 @@ def parse_intent(members: Mapping[str, Any]) -> Intent:
 
 
 def intent_members(intent: Intent) -> dict[str, object]:
-    """What `parse_intent` reads."""
+    """Return the members that `parse_intent` reads."""
     return {
         "verb": intent.verb,
         "args": dict(intent.args),

@@ -1,20 +1,20 @@
-"""What the trust bundle says of a command whose signature and claims are proven: rule 11 of `verify`, one by one.
+"""Authorization of a command whose signature and claims are verified: rule 11 of `verify`, one function per check.
 
-| rule                                                             | refused with      | source |
-|------------------------------------------------------------------|-------------------|--------|
-| the node's owner has allowed commands                            | EXEC_DISABLED     | V-64   |
-| the command names the policy that the node has                   | POLICY_DENIED     | V-44   |
-| past the bundle's end the verb only reads                        | POLICY_DENIED     | V-45   |
-| what changes state has an operator's intent                      | POLICY_DENIED     | trust  |
-| an intent is signed by an operator of the roster                 | INVALID_SIGNATURE | trust  |
-| it has the closed shape                                          | SCHEMA_MISMATCH   | V-71   |
-| it says what the command says, for this node, of this actor      | POLICY_DENIED     | trust  |
-| it has not ended, and ends within seven days                     | EXPIRED_TOKEN     | trust  |
-| the actor's role may ask for the verb                            | POLICY_DENIED     | V-44   |
-| the bundle asks for no approvals of others                       | APPROVAL_REQUIRED | V-45   |
+| rule                                                    | code              | source |
+|---------------------------------------------------------|-------------------|--------|
+| commands are enabled on the node                        | EXEC_DISABLED     | V-64   |
+| the command names the policy of the trust bundle        | POLICY_DENIED     | V-44   |
+| the bundle has not expired, or the verb only reads      | POLICY_DENIED     | V-45   |
+| a verb that changes state has an operator's intent      | POLICY_DENIED     | trust  |
+| the intent is signed by an operator of the trust bundle | INVALID_SIGNATURE | trust  |
+| it fits the closed schema                               | SCHEMA_MISMATCH   | V-71   |
+| it matches the command, this node and the actor         | POLICY_DENIED     | trust  |
+| it has not expired, and expires within seven days       | EXPIRED_TOKEN     | trust  |
+| the actor's role is allowed the verb                    | POLICY_DENIED     | V-44   |
+| the bundle requires no approvals                        | APPROVAL_REQUIRED | V-45   |
 
-An intent that need not be there is held to the same rules. Approvals are a part of the bundle's format alone: no
-command can bring any yet, so a verb that needs them does not run.
+An intent that is optional is checked by the same rules. Approvals exist in the format of the bundle only: no command
+can carry one yet, so a verb that requires them does not run.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from __future__ import annotations
 from warren.commands.envelope import Envelope
 from warren.commands.intent import MAX_LIFE_SECONDS, TYPE, Intent, parse_intent
 from warren.commands.result import Code, CommandError
-from warren.commands.verbs import Verb
+from warren.commands.verb import Verb
 from warren.jws import JwsError, Stage, Token, read, verify
 from warren.strictjson import encode_sorted, parse_object
 from warren.trust.bundle import TrustBundle
@@ -30,74 +30,73 @@ from warren.trust.principals import Operator
 
 
 def check_enabled(exec_enable: bool) -> None:
-    """V-64. Raises CommandError, as all of these."""
+    """Check that commands are enabled (V-64). Raises CommandError, as every check here."""
     if not exec_enable:
-        raise CommandError(
-            Code.EXEC_DISABLED, "commands are off on this node: its owner says so ([security] exec_enable)"
-        )
+        raise CommandError(Code.EXEC_DISABLED, "commands are disabled on this node ([security] exec_enable)")
 
 
 def check_policy_id(envelope: Envelope, bundle: TrustBundle) -> None:
-    """V-44."""
+    """Check the policy (V-44)."""
     if envelope.policy_id != bundle.policy_id:
-        problem = f"the command is for the policy {envelope.policy_id}, and this node has {bundle.policy_id}"
+        problem = f"command is for policy {envelope.policy_id}; this node has {bundle.policy_id}"
         raise CommandError(Code.POLICY_DENIED, problem)
 
 
 def check_bundle_age(verb: Verb, bundle: TrustBundle, now: float) -> None:
-    """V-45."""
+    """Check that the bundle has not expired, for a verb that changes state (V-45)."""
     if bundle.expired(now) and not verb.read_only:
-        problem = f"the trust bundle {bundle.version} has expired: until there is a newer one, only what reads is run"
+        problem = f"trust bundle {bundle.version} has expired; only read-only verbs run until a newer one is installed"
         raise CommandError(Code.POLICY_DENIED, problem)
 
 
 def check_intent(envelope: Envelope, verb: Verb, bundle: TrustBundle, agent_id: str, now: float) -> bool:
-    """Whether there is one."""
+    """Check the intent and return whether there is one."""
     if envelope.intent is None:
         if verb.read_only:
             return False
-        raise CommandError(Code.POLICY_DENIED, f"{verb.name} changes state: it needs an operator's intent")
-    operator, intent = _proven(envelope.intent, bundle, now)
-    _check_same(envelope, intent, agent_id)
+        raise CommandError(Code.POLICY_DENIED, f"{verb.name} changes state and requires an operator's intent")
+    operator, intent = _verify_intent(envelope.intent, bundle, now)
+    _check_match(envelope, intent, agent_id)
     _check_actor(envelope, operator)
     _check_intent_time(intent, now)
     return True
 
 
 def check_role(envelope: Envelope, bundle: TrustBundle) -> None:
-    """V-44."""
+    """Check the role (V-44)."""
     if not bundle.allows(envelope.actor.role, envelope.verb):
-        problem = f"the role {envelope.actor.role} may not ask for {envelope.verb}"
+        problem = f"role {envelope.actor.role} is not allowed to run {envelope.verb}"
         raise CommandError(Code.POLICY_DENIED, problem)
 
 
 def check_approvals(envelope: Envelope, bundle: TrustBundle) -> None:
-    """V-45, as far as it is built."""
+    """Check that no approvals are required (V-45)."""
     if approval := bundle.approvals.get(envelope.verb):
-        who = " or ".join(approval.roles)
-        raise CommandError(Code.APPROVAL_REQUIRED, f"{envelope.verb} needs {approval.count} more of {who} to sign it")
+        roles = " or ".join(approval.roles)
+        problem = f"{envelope.verb} requires {approval.count} approvals by {roles}; approvals are not supported yet"
+        raise CommandError(Code.APPROVAL_REQUIRED, problem)
 
 
-def _proven(text: str, bundle: TrustBundle, now: float) -> tuple[Operator, Intent]:
+def _verify_intent(text: str, bundle: TrustBundle, now: float) -> tuple[Operator, Intent]:
     try:
-        operator, octets = _signed(read(text), bundle, now)
+        operator, payload = _verify_signature(read(text), bundle, now)
     except JwsError as error:
-        raise CommandError(Code.INVALID_SIGNATURE, f"its intent: {error}") from None
+        raise CommandError(Code.INVALID_SIGNATURE, f"intent: {error}") from None
     try:
-        return operator, parse_intent(parse_object(octets))
+        return operator, parse_intent(parse_object(payload))
     except ValueError as error:
-        raise CommandError(Code.SCHEMA_MISMATCH, f"its intent: {error}") from None
+        raise CommandError(Code.SCHEMA_MISMATCH, f"intent: {error}") from None
 
 
-def _signed(token: Token, bundle: TrustBundle, now: float) -> tuple[Operator, bytes]:
+def _verify_signature(token: Token, bundle: TrustBundle, now: float) -> tuple[Operator, bytes]:
     operator = bundle.operator(token.kid, now)
     if operator is None:
-        raise JwsError(Stage.KEY, f"its key is of no operator of the trust bundle {bundle.version}")
+        raise JwsError(Stage.KEY, f"key belongs to no operator of trust bundle {bundle.version}")
     return operator, verify(token, TYPE, {token.kid: operator.signing})
 
 
-def _check_same(envelope: Envelope, intent: Intent, agent_id: str) -> None:
-    """All that the operator signed stands in the command as well."""
+def _check_match(envelope: Envelope, intent: Intent, agent_id: str) -> None:
+    """Check that the command repeats all that the operator signed."""
     pairs = {
         "verb": envelope.verb == intent.verb,
         "args": encode_sorted(dict(envelope.args)) == encode_sorted(dict(intent.args)),
@@ -105,19 +104,21 @@ def _check_same(envelope: Envelope, intent: Intent, agent_id: str) -> None:
         "agent_targets": agent_id in intent.targets and set(envelope.targets) <= set(intent.targets),
     }
     if differing := [name for name, same in pairs.items() if not same]:
-        raise CommandError(Code.POLICY_DENIED, f"its intent says otherwise: {', '.join(differing)}")
+        raise CommandError(Code.POLICY_DENIED, f"intent differs from the command: {', '.join(differing)}")
 
 
 def _check_actor(envelope: Envelope, operator: Operator) -> None:
     if envelope.actor.id != operator.id or envelope.actor.role not in operator.roles:
         roles, actor = " or ".join(operator.roles), envelope.actor
-        problem = f"its actor is {actor.id} as {actor.role}, and its intent is by {operator.id}, who is {roles}"
+        problem = (
+            f"actor {actor.id} as {actor.role} does not match the intent of {operator.id}, whose roles are {roles}"
+        )
         raise CommandError(Code.POLICY_DENIED, problem)
 
 
 def _check_intent_time(intent: Intent, now: float) -> None:
     if now >= intent.exp:
-        raise CommandError(Code.EXPIRED_TOKEN, f"its intent ended at {intent.exp}; it is {now:.0f} here")
+        raise CommandError(Code.EXPIRED_TOKEN, f"intent expired at {intent.exp} (node time {now:.0f})")
     if intent.exp - now > MAX_LIFE_SECONDS:
-        problem = f"its intent ends at {intent.exp}, more than {MAX_LIFE_SECONDS} s from now; it is {now:.0f} here"
+        problem = f"intent expires at {intent.exp}, more than {MAX_LIFE_SECONDS} s ahead (node time {now:.0f})"
         raise CommandError(Code.EXPIRED_TOKEN, problem)

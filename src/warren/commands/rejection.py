@@ -1,4 +1,4 @@
-"""A command that does not run: why, and what may be written down of it."""
+"""The rejection of a command, and which of its claims may be logged."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ VERB_NAME = text(r"[a-z][a-z0-9_]{0,63}", "the name of a verb")
 
 @dataclass(frozen=True, slots=True)
 class ProvenClaims:
-    """What is proven of it: nothing before its signature is, then each claim that has the right shape."""
+    """The claims that are proven: none before the signature is verified, then each that is well-formed."""
 
     kid: str | None = None
     corr_id: str | None = None
@@ -24,16 +24,16 @@ class ProvenClaims:
     nonce: str | None = None
 
 
-class Rejected(CommandError):  # noqa: N818, a decision and no mistake of ours
-    """The status is DENIED, always."""
+class Rejected(CommandError):  # noqa: N818, a decision, not an error of the program
+    """A command that is rejected before anything runs; its status is always DENIED."""
 
-    def __init__(self, code: Code, problem: str, facts: ProvenClaims) -> None:
+    def __init__(self, code: Code, problem: str, proven: ProvenClaims) -> None:
         super().__init__(code, problem)
-        self.facts = facts
+        self.proven = proven
 
 
 def proven_claims(members: Mapping[str, object], kid: str) -> ProvenClaims:
-    """Of a payload that is signed."""
+    """Return the well-formed claims of a payload whose signature is verified."""
     return ProvenClaims(
         kid=kid,
         corr_id=_if_fits(CORR_ID, members.get("corr_id")),

@@ -1,9 +1,9 @@
-"""At most once: what a command is that was, or was not, seen before (V-39, V-40, V-42, X-41).
+"""At-most-once execution: the decision on a command that was, or was not, seen before (V-39, V-40, V-42, X-41).
 
     nonce seen                               REPLAY_DETECTED, always
-    corr_id of another command               REPLAY_DETECTED
-    corr_id of the same one, a fresh nonce   its result, or that it is still in progress; no second run
-    neither                                  it is accepted, and binds both
+    corr_id of a different command           REPLAY_DETECTED
+    corr_id of the same one, fresh nonce     its result, or that it is in progress; no second execution
+    neither                                  accepted; both are bound
 
 Delivery is at least once, execution at most once.
 """
@@ -18,29 +18,29 @@ from warren.commands.result import Code, CommandError, Result, Status
 
 
 class State(enum.IntEnum):
-    """Of a command that was accepted; the numbers stand on disks."""
+    """The state of an accepted command; the numbers are stored on disk."""
 
     ACCEPTED = 1
     DONE = 2
     INTERRUPTED = 3
-    """The process ended while it ran: nobody knows how far it came."""
+    """The process ended while it ran; how far it got is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """It is to be run, by whoever was told this and by nobody else."""
+    """The caller runs the command, and nobody else does."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """It was run before."""
+    """The command was run before."""
 
     result: Result
 
 
 @dataclass(frozen=True, slots=True)
 class InProgress:
-    """It is being run."""
+    """The command is running."""
 
 
 Verdict = Accepted | Stored | InProgress
@@ -61,57 +61,60 @@ class SeenCommand:
     """None while it is in progress."""
 
     def is_retried_by(self, command: VerifiedCommand) -> bool:
-        """Whether that is the same command again, by the same person."""
-        mine = (self.verb, self.actor, self.args_sha256)
-        return mine == (command.verb, command.actor.id, command.args_sha256)
+        """Return whether this is the same command again, by the same actor."""
+        own = (self.verb, self.actor, self.args_sha256)
+        return own == (command.verb, command.actor.id, command.args_sha256)
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayState:
-    """What the store knows of one command's numbers, and how full it is."""
+    """What the store knows about one command's nonce and corr_id, and how full it is."""
 
     created: int
-    """When it began to know anything, in seconds since the Unix epoch."""
+    """When the store was created, in seconds since the Unix epoch."""
     nonce_seen: bool
     known: SeenCommand | None
     live: int
-    """Nonces of this dispatch key that are kept."""
+    """Stored nonces of this dispatch key."""
     limit: int
-    forgotten: int = 0
-    """Until when the nonces were kept that are not kept any more, at most; seconds since the Unix epoch."""
+    deleted_until: int = 0
+    """The latest retention time of all deleted nonces, in seconds since the Unix epoch."""
 
 
 def keep_until(command: VerifiedCommand) -> int:
-    """How long its nonce must be known: until no clock within the skew takes it."""
+    """Return until when its nonce must be stored: until no clock within the skew accepts it."""
     return command.exp + SKEW_SECONDS + 1
 
 
-def decide(command: VerifiedCommand, memory: ReplayState) -> Verdict:
-    """Raises CommandError EXPIRED_TOKEN, REPLAY_DETECTED or QUEUE_FULL."""
-    if command.iat <= memory.created + SKEW_SECONDS:
+def decide(command: VerifiedCommand, state: ReplayState) -> Verdict:
+    """Decide whether the command runs, was run, or is running.
+
+    Raises:
+        CommandError: EXPIRED_TOKEN, REPLAY_DETECTED or QUEUE_FULL.
+    """
+    if command.iat <= state.created + SKEW_SECONDS:
         raise CommandError(
             Code.EXPIRED_TOKEN,
-            "it was issued before this node's record of used commands began, or at most"
-            f" {SKEW_SECONDS} seconds after; sign it anew",
+            f"issued before, or at most {SKEW_SECONDS} s after, the command store was initialized; sign it again",
         )
-    if keep_until(command) <= memory.forgotten:  # the clock was ahead, and has been put back
+    if keep_until(command) <= state.deleted_until:  # the clock was ahead and has been set back
         raise CommandError(
-            Code.EXPIRED_TOKEN, "this node's clock was ahead, and its nonce may be forgotten; sign it anew"
+            Code.EXPIRED_TOKEN, "this node's clock was ahead and its nonce may be deleted already; sign it again"
         )
-    known = memory.known
-    if memory.nonce_seen or (known and (known.kid, known.nonce) == (command.kid, command.nonce)):
-        raise CommandError(Code.REPLAY_DETECTED, "its nonce was used before")
+    known = state.known
+    if state.nonce_seen or (known and (known.kid, known.nonce) == (command.kid, command.nonce)):
+        raise CommandError(Code.REPLAY_DETECTED, "nonce already used")
     if known and not known.is_retried_by(command):
-        raise CommandError(Code.REPLAY_DETECTED, "its corr_id is that of another command")
-    if memory.live >= memory.limit:
-        raise CommandError(Code.QUEUE_FULL, f"{memory.limit} nonces of its dispatch key are in use; try again later")
+        raise CommandError(Code.REPLAY_DETECTED, "corr_id already used by a different command")
+    if state.live >= state.limit:
+        raise CommandError(Code.QUEUE_FULL, f"{state.limit} nonces of its dispatch key are stored; retry later")
     if known is None:
         return Accepted()
     return InProgress() if known.result is None else Stored(known.result)
 
 
 def interrupted(known: SeenCommand, agent_id: str, now: int) -> Result:
-    """What is said of a command that a start finds unfinished."""
+    """Return the result of a command that a start of the process finds unfinished."""
     return Result(
         known.corr_id,
         agent_id,
@@ -119,5 +122,5 @@ def interrupted(known: SeenCommand, agent_id: str, now: int) -> Result:
         Status.ERROR,
         Code.INTERRUPTED,
         now,
-        problem="the agent ended while it ran: look how far it came, and send a new command",
+        problem="the agent ended while it ran; outcome unknown: check the host, then send a new command",
     )

@@ -1,6 +1,6 @@
-"""What became of a command: the RESULT of document 004 (V-67 to V-73), and why one is refused (V-69, V-70).
+"""The result of a command: the RESULT of document 004 (V-67 to V-73), with its codes (V-69, V-70).
 
-`docs/protocol/errors.md` has a row for each code; `tests/commands/test_result.py` holds the two together.
+`docs/protocol/errors.md` has a row for each code; `tests/commands/test_errors.py` compares the two.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 
 EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 NOT_RUN = -1
-"""The `rc` of what no program has run for."""
+"""The `rc` of a command for which no program ran."""
 
 UNKNOWN = "unknown"
-"""The name and the verb in the RESULT of a command whose signature was not proven."""
+"""`corr_id` and `verb` in the RESULT of a command whose signature was not verified."""
 
 
 class Status(enum.StrEnum):
-    """V-68."""
+    """The status of a command (V-68)."""
 
     SUCCESS = "SUCCESS"
     ERROR = "ERROR"
@@ -27,7 +27,7 @@ class Status(enum.StrEnum):
 
 
 class Code(enum.StrEnum):
-    """The nine of document 004, and ours."""
+    """The error codes: the nine of document 004, then Warren's."""
 
     NONE = "NONE"
     SCRIPT_NOT_FOUND = "SCRIPT_NOT_FOUND"
@@ -51,9 +51,9 @@ class Code(enum.StrEnum):
 
 
 class CommandError(Exception):
-    """Why a command is refused or has failed: one code, and a sentence for people that holds no secret.
+    """A command is rejected or has failed: one code, and a sentence for people that holds no secret.
 
-    `status` is DENIED for what was refused before anything ran, else ERROR or TIMEOUT.
+    `status` is DENIED if it was rejected before anything ran, else ERROR or TIMEOUT.
     """
 
     def __init__(self, code: Code, problem: str, status: Status = Status.DENIED) -> None:
@@ -64,7 +64,7 @@ class CommandError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """RESULT, as document 004 writes it, and what ours adds."""
+    """RESULT as in document 004, with Warren's additions at the end."""
 
     corr_id: str
     agent_id: str
@@ -72,15 +72,15 @@ class Result:
     status: Status
     error_code: Code
     ts: int
-    """When it was known, in seconds since the Unix epoch; RFC 3339 on the wire."""
+    """When it was determined, in seconds since the Unix epoch; RFC 3339 on the wire."""
     rc: int = NOT_RUN
     duration_ms: int = 0
     stdout: str = ""
-    """Text with secrets masked, cut at a limit with a mark (V-73)."""
+    """Text with secrets masked, truncated at a limit with a mark (V-73)."""
     stderr_hash: str = EMPTY_SHA256
     data: Mapping[str, object] = field(default_factory=dict)
-    """What the verb answers; fields that its schema marks secret are ciphertext to the operator."""
+    """The verb's answer; secret fields are sealed to the operator."""
     problem: str = ""
-    """For people, where it is no SUCCESS."""
+    """For people, unless the status is SUCCESS."""
     level: str = "L0"
-    """The weakest sandbox that a program of it ran in; L0 also where none ran."""
+    """The weakest sandbox that a program of it ran in; L0 also if none ran."""

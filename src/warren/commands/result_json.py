@@ -1,18 +1,19 @@
-"""RESULT as JSON: document 004's members (V-67), then ours; the payload of a `warren-res+jws` (V-74)."""
+"""RESULT as JSON: the members of document 004 (V-67), then Warren's; the payload of a `warren-res+jws` (V-74)."""
 
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Mapping
 from typing import Any
 
-from warren.commands.envelope import LATEST
+from warren.commands.envelope import MAX_TIME
 from warren.commands.result import Code, Result, Status
 from warren.shapes import Shape, anything, choice, record, text, whole
 
 TYPE = "warren-res+jws"
 
-# A command that was refused before it was proven has neither corr_id nor verb.
+# A command that is rejected before its signature is verified has neither corr_id nor verb.
 SHAPE: Shape = record(
     {
         "corr_id": text(r"[A-Za-z0-9._:-]{0,128}", "a corr_id, or nothing"),
@@ -20,7 +21,7 @@ SHAPE: Shape = record(
         "verb": text(r"([a-z][a-z0-9_]{0,63})?", "the name of a verb, or nothing"),
         "status": choice(*Status),
         "rc": whole(-1, 255),
-        "duration_ms": whole(0, LATEST),
+        "duration_ms": whole(0, MAX_TIME),
         "stdout": text(r".*", "a text"),
         "stderr_hash": text(r"[0-9a-f]{64}", "a SHA-256 in 64 hexadecimal digits"),
         "error_code": choice(*Code),
@@ -33,7 +34,7 @@ SHAPE: Shape = record(
 
 
 def result_members(result: Result) -> dict[str, object]:
-    """What `parse_result` reads, in the document's order."""
+    """Return the members that `parse_result` reads, in the order of document 004."""
     return {
         "corr_id": result.corr_id,
         "agent_id": result.agent_id,
@@ -52,7 +53,11 @@ def result_members(result: Result) -> dict[str, object]:
 
 
 def parse_result(members: Mapping[str, Any]) -> Result:
-    """Raises ValueError, which says where, and what would be right."""
+    """Parse the members of a RESULT.
+
+    Raises:
+        ValueError: a member is missing, unknown or malformed; the text names it and what was expected.
+    """
     SHAPE(members, "")
     return Result(
         corr_id=members["corr_id"],
@@ -71,9 +76,27 @@ def parse_result(members: Mapping[str, Any]) -> Result:
     )
 
 
+def encode_result(result: Result) -> bytes:
+    """Return the result as the store keeps it: JSON in ASCII.
+
+    Raises:
+        ValueError, TypeError: its data cannot be expressed in JSON.
+    """
+    return json.dumps(result_members(result), allow_nan=False, separators=(",", ":")).encode("ascii")
+
+
+def decode_result(octets: bytes) -> Result:
+    """Return what was encoded.
+
+    Raises:
+        ValueError: the octets are not an encoded result.
+    """
+    return parse_result(json.loads(octets))
+
+
 def _rfc3339(seconds: int) -> str:
     return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _seconds(words: str) -> int:
-    return int(dt.datetime.fromisoformat(words).timestamp())
+def _seconds(text: str) -> int:
+    return int(dt.datetime.fromisoformat(text).timestamp())

@@ -1,4 +1,4 @@
-"""Closed schemas of arguments: what is not named is refused, and so is what has the wrong type (V-47, G-42).
+"""Closed schemas of arguments: an unknown name is an error, and so is a wrong type (V-47, G-42).
 
 A schema names each field once, with its rule. The same schema is published by `warren verbs` as JSON Schema.
 """
@@ -15,28 +15,32 @@ from warren.commands.result import Code, CommandError
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text that matches whole; `secret` ones come sealed, and stand in no log."""
+    """A text that matches a pattern as a whole; a `secret` one arrives sealed and is never logged."""
 
     pattern: str
-    about: str
-    """What would be right, as in "3 to 64 of A-Z a-z 0-9 _ -, the first a letter or digit"."""
+    expected: str
+    """What is expected, as in "3 to 64 of A-Z a-z 0-9 _ -, the first a letter or digit"."""
     secret: bool = False
 
     def problem(self, value: object) -> str | None:
-        """What is wrong; nothing of the value."""
+        """Return what is expected instead, or None; the text holds nothing of the value."""
         if isinstance(value, str) and re.fullmatch(self.pattern, value, re.ASCII | re.DOTALL):
             return None
-        return f"expected {self.about}"
+        return f"expected {self.expected}"
 
     def document(self) -> dict[str, object]:
-        """As JSON Schema (2020-12)."""
-        found: dict[str, object] = {"type": "string", "pattern": f"^(?:{self.pattern})$", "description": self.about}
-        return found | ({"writeOnly": True} if self.secret else {})
+        """Return the rule as JSON Schema (2020-12)."""
+        document: dict[str, object] = {
+            "type": "string",
+            "pattern": f"^(?:{self.pattern})$",
+            "description": self.expected,
+        }
+        return document | ({"writeOnly": True} if self.secret else {})
 
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A number from `least` to `most`; `whole` ones are integers, and true is none."""
+    """A number from `least` to `most`, an integer if `whole`; a boolean is not a number."""
 
     least: float
     most: float
@@ -45,7 +49,7 @@ class Number:
     secret: bool = False
 
     def problem(self, value: object) -> str | None:
-        """What is wrong."""
+        """Return what is expected instead, or None."""
         kinds = (int,) if self.whole else (int, float)
         if not isinstance(value, bool) and isinstance(value, kinds) and self.least <= value <= self.most:
             return None
@@ -53,7 +57,7 @@ class Number:
         return f"expected {kind} from {self.least:g} to {self.most:g}{self.unit and ' ' + self.unit}"
 
     def document(self) -> dict[str, object]:
-        """As JSON Schema."""
+        """Return the rule as JSON Schema."""
         return {"type": "integer" if self.whole else "number", "minimum": self.least, "maximum": self.most}
 
 
@@ -65,28 +69,28 @@ class Choice:
     secret: bool = False
 
     def problem(self, value: object) -> str | None:
-        """What is wrong."""
+        """Return what is expected instead, or None."""
         return None if isinstance(value, str) and value in self.values else f"expected {' or '.join(self.values)}"
 
     def document(self) -> dict[str, object]:
-        """As JSON Schema."""
+        """Return the rule as JSON Schema."""
         return {"enum": [*self.values]}
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """An IPv4 or IPv6 address, without a length and without a zone."""
+    """An IPv4 or IPv6 address without prefix length and zone."""
 
-    about: str
+    expected: str
     secret: bool = False
 
     def problem(self, value: object) -> str | None:
-        """What is wrong."""
-        return None if isinstance(value, str) and _is_address(value) else f"expected {self.about}"
+        """Return what is expected instead, or None."""
+        return None if isinstance(value, str) and _is_address(value) else f"expected {self.expected}"
 
     def document(self) -> dict[str, object]:
-        """As JSON Schema."""
-        return {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}], "description": self.about}
+        """Return the rule as JSON Schema."""
+        return {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}], "description": self.expected}
 
 
 Rule = Text | Number | Choice | Address
@@ -101,7 +105,7 @@ class Schema:
 
     @property
     def rules(self) -> dict[str, Rule]:
-        """All of them."""
+        """All rules, by name."""
         return {**self.required, **self.optional}
 
     @property
@@ -109,19 +113,19 @@ class Schema:
         """The names of secret arguments."""
         return frozenset(name for name, rule in self.rules.items() if rule.secret)
 
-    def problems(self, args: Mapping[str, object], unread: Collection[str] = ()) -> list[str]:
-        """Each thing that is wrong, with its name; nothing of a value. Of `unread` ones the name alone counts."""
-        found = [f"{name}: is missing" for name in self.required if name not in args]
+    def problems(self, args: Mapping[str, object], sealed: Collection[str] = ()) -> list[str]:
+        """Return every problem with the name of its argument; of `sealed` ones only the name is checked."""
+        problems = [f"{name}: is missing" for name in self.required if name not in args]
         for name, value in args.items():
             rule = self.rules.get(name)
             if rule is None:
-                found.append(f"{name[:64]!r}: is no argument; expected {', '.join(self.rules) or 'none'}")
-            elif name not in unread and (problem := rule.problem(value)):
-                found.append(f"{name}: {problem}")
-        return found
+                problems.append(f"{name[:64]!r}: unknown argument; expected {', '.join(self.rules) or 'none'}")
+            elif name not in sealed and (problem := rule.problem(value)):
+                problems.append(f"{name}: {problem}")
+        return problems
 
     def document(self) -> dict[str, object]:
-        """As JSON Schema (2020-12)."""
+        """Return the schema as JSON Schema (2020-12)."""
         return {
             "type": "object",
             "properties": {name: rule.document() for name, rule in self.rules.items()},
@@ -139,16 +143,17 @@ def _is_address(text: str) -> bool:
 
 
 def nearest(schemas: Sequence[Schema], args: Mapping[str, object]) -> Schema:
-    """Of several the one whose names these are nearest to: it is the one that was meant (X-06)."""
+    """Return the schema whose names are nearest to these arguments: the one that was meant (X-06)."""
     return min(schemas, key=lambda schema: len(set(schema.rules) ^ set(args)))
 
 
-def choose(schemas: Sequence[Schema], args: Mapping[str, object], unread: Collection[str] = ()) -> Schema:
-    """The one that these arguments fit; `unread` are sealed still.
+def choose(schemas: Sequence[Schema], args: Mapping[str, object], sealed: Collection[str] = ()) -> Schema:
+    """Return the schema that the arguments fit; `sealed` ones are not opened yet.
 
-    Raises CommandError VALIDATION_FAILED, which names all that is wrong.
+    Raises:
+        CommandError: VALIDATION_FAILED, with every problem.
     """
     schema = nearest(schemas, args)
-    if problems := schema.problems(args, unread):
+    if problems := schema.problems(args, sealed):
         raise CommandError(Code.VALIDATION_FAILED, "; ".join(problems))
     return schema

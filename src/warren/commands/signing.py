@@ -1,4 +1,4 @@
-"""The signing side: an operator's intent, the dispatcher's command round it, and the answer that comes back (V-77).
+"""The signing side: an operator's intent, the dispatcher's command around it, and the node's result (V-77).
 
 `CommandEnvelope`, `sign_command` and `validate_result` are document 004's names.
 """
@@ -10,8 +10,8 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from warren.commands import envelope as command_form
-from warren.commands import intent as intent_form
+from warren.commands import envelope as envelope_schema
+from warren.commands import intent as intent_schema
 from warren.commands.command import Actor
 from warren.commands.result import Result
 from warren.commands.result_json import TYPE as RESULT_TYPE
@@ -26,7 +26,7 @@ NONCE_BYTES = 16
 
 @dataclass(frozen=True, slots=True)
 class CommandEnvelope:
-    """What is asked, before anybody has signed it."""
+    """A command before it is signed."""
 
     verb: str
     args: Mapping[str, object] = field(repr=False)
@@ -35,61 +35,73 @@ class CommandEnvelope:
     targets: tuple[str, ...]
     corr_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     intent: str | None = None
-    """Of `sign_intent`; only a verb that reads may go without."""
+    """From `sign_intent`; only a verb that reads may omit it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One time that a command is sent; a second time is another nonce."""
+    """One transmission of a command; a retry has another nonce."""
 
     transport: str
     """`channel`, `http` or `local`."""
     sid: str
-    """The session that the node gave for that transport."""
+    """The session that the node issued for that transport."""
     iat: int
     exp: int = 0
-    """300 s after `iat` at most; 0 is a minute after it."""
+    """At most 300 s after `iat`; 0 means 60 s after it."""
     nonce: str = field(default_factory=lambda: secrets.token_urlsafe(NONCE_BYTES))
 
 
 def sign_intent(command: CommandEnvelope, key: SigningKey, *, exp: int) -> str:
-    """The operator's word, good until `exp`, seven days ahead at most. Raises ValueError for a bad shape."""
-    intent = intent_form.Intent(command.verb, command.args, command.targets, command.corr_id, exp)
-    members = intent_form.intent_members(intent)
-    intent_form.SHAPE(members, "")
-    return key.sign(payload_of(members), intent_form.TYPE)
+    """Sign an intent that is valid until `exp`, at most seven days ahead.
+
+    Raises:
+        ValueError: a claim is malformed.
+    """
+    intent = intent_schema.Intent(command.verb, command.args, command.targets, command.corr_id, exp)
+    members = intent_schema.intent_members(intent)
+    intent_schema.SHAPE(members, "")
+    return key.sign(payload_of(members), intent_schema.TYPE)
 
 
-def sign_command(command: CommandEnvelope, key: SigningKey, sending: Delivery) -> str:
-    """The command for one session of one transport, signed when it is sent. Raises ValueError for a bad shape."""
-    signed = command_form.Envelope(
+def sign_command(command: CommandEnvelope, key: SigningKey, delivery: Delivery) -> str:
+    """Sign a command for one session of one transport, when it is sent.
+
+    Raises:
+        ValueError: a claim is malformed.
+    """
+    envelope = envelope_schema.Envelope(
         corr_id=command.corr_id,
         verb=command.verb,
         args=command.args,
         actor=command.actor,
         policy_id=command.policy_id,
-        nonce=sending.nonce,
-        iat=sending.iat,
-        exp=sending.exp or sending.iat + LIFE_SECONDS,
+        nonce=delivery.nonce,
+        iat=delivery.iat,
+        exp=delivery.exp or delivery.iat + LIFE_SECONDS,
         targets=command.targets,
-        transport=sending.transport,
-        sid=sending.sid,
+        transport=delivery.transport,
+        sid=delivery.sid,
         intent=command.intent,
     )
-    members = command_form.envelope_members(signed)
-    command_form.SHAPE(members, "")
-    return key.sign(payload_of(members), command_form.TYPE)
+    members = envelope_schema.envelope_members(envelope)
+    envelope_schema.SHAPE(members, "")
+    return key.sign(payload_of(members), envelope_schema.TYPE)
 
 
 def sign_result(result: Result, key: SigningKey) -> str:
-    """The answer of a node, as a `warren-res+jws` (V-74)."""
+    """Sign the result of a node as a `warren-res+jws` (V-74)."""
     return key.sign(payload_of(result_members(result)), RESULT_TYPE)
 
 
 def validate_result(text: str, agent_public_key: VerifyingKey, *, agent_id: str, corr_id: str) -> Result:
-    """The answer of this node to this command. Raises ValueError for any other (V-74)."""
-    octets = verify(read(text, max_bytes=MAX_RESULT_BYTES), RESULT_TYPE, {agent_public_key.kid: agent_public_key})
-    result = parse_result(parse_object(octets))
+    """Return the verified result of this command on this node (V-74).
+
+    Raises:
+        ValueError: the token is invalid, or is the result of another node or command.
+    """
+    payload = verify(read(text, max_bytes=MAX_RESULT_BYTES), RESULT_TYPE, {agent_public_key.kid: agent_public_key})
+    result = parse_result(parse_object(payload))
     if (result.agent_id, result.corr_id) != (agent_id, corr_id):
-        raise ValueError("is the answer of another node, or to another command")
+        raise ValueError("result of another node or another command")
     return result

@@ -1,38 +1,38 @@
-"""Whether a command may run: each rule of the spec in its order, a function a rule, and a code for each refusal.
+"""Verification of a command: the rules of docs/protocol/envelope.md in their order, one function per rule.
 
-|  n | rule                                                              | refused with      | source              |
+|  n | rule                                                              | code              | source              |
 |----|-------------------------------------------------------------------|-------------------|---------------------|
 |  1 | size and shape: a compact JWS, strict base64url                   | INVALID_SIGNATURE | RFC 7515 7.1, V-34  |
-|  2 | header: alg, typ, kid, once each, nothing else; alg is Ed25519    | INVALID_SIGNATURE | RFC 8725 3.1, V-36  |
-|  3 | the type is this one; the key dispatches by the trust bundle      | INVALID_SIGNATURE | RFC 8725 3.11, V-36 |
+|  2 | header: exactly alg, typ and kid, once each; alg is Ed25519       | INVALID_SIGNATURE | RFC 8725 3.1, V-36  |
+|  3 | typ is a command's; kid is a dispatch key of the trust bundle     | INVALID_SIGNATURE | RFC 8725 3.11, V-36 |
 |  4 | the signature, over the octets as received                        | INVALID_SIGNATURE | RFC 7515 5.2, V-34  |
-|  5 | the payload is JSON of one reading, with no member twice          | SCHEMA_MISMATCH   | RFC 7493, V-71      |
-|  6 | its claims are those of the closed schema                         | SCHEMA_MISMATCH   | V-33, V-71          |
-|  - | an object that came beside it says the same                       | INVALID_SIGNATURE | V-34                |
-|  7 | this node is named as a target, to the letter                     | POLICY_DENIED     | V-43, V-70          |
-|  8 | issued within 60 s, not ended, for 300 s at most                  | EXPIRED_TOKEN     | V-38                |
+|  5 | the payload is strict JSON without duplicate members              | SCHEMA_MISMATCH   | RFC 7493, V-71      |
+|  6 | the claims fit the closed schema                                  | SCHEMA_MISMATCH   | V-33, V-71          |
+|  - | an object sent along with it is equal                             | INVALID_SIGNATURE | V-34                |
+|  7 | this node is named as a target, exactly                           | POLICY_DENIED     | V-43, V-70          |
+|  8 | issued within 60 s, not expired, lifetime at most 300 s           | EXPIRED_TOKEN     | V-38                |
 |  9 | signed for this transport and for its current session             | STALE_SESSION     | V-41                |
-| 10 | the verb is one of ours                                           | UNKNOWN_VERB      | V-46                |
-|  - | its arguments fit its schema, the secret ones sealed              | VALIDATION_FAILED | V-71, G-42          |
+| 10 | the verb exists                                                   | UNKNOWN_VERB      | V-46                |
+|  - | the arguments fit its schema, secrets are sealed                  | VALIDATION_FAILED | V-71, G-42          |
 | 11 | the trust bundle and the operator's intent allow it: see `policy` | several           | V-44, V-45          |
 
-Rate, queue and single use come after, with the command that is proven here. Nothing costly comes before the signature,
-and nothing of a token is believed, kept or said before it.
+Rate limits, the queue and the replay check follow, on the command that is verified here. Nothing expensive happens
+before the signature is verified, and no claim is used, stored or logged before that.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from warren.commands import policy
 from warren.commands.command import MAX_LIFE_SECONDS, SKEW_SECONDS, VerifiedCommand
 from warren.commands.envelope import TYPE, Envelope, parse_envelope
 from warren.commands.rejection import ProvenClaims, Rejected, proven_claims
 from warren.commands.result import Code, CommandError
-from warren.commands.sealed import check_args
-from warren.commands.verbs import Verb
+from warren.commands.sealing import check_args
+from warren.commands.verb import Verb
 from warren.jws import JwsError, Token, read, verify
 from warren.strictjson import encode_sorted, parse_object
 from warren.trust.bundle import TrustBundle
@@ -40,11 +40,11 @@ from warren.trust.bundle import TrustBundle
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a command is held against."""
+    """The state of the node that a command is verified against."""
 
     agent_id: str
     bundle: TrustBundle | None
-    """None where none is installed: then nobody's word counts."""
+    """None if none is installed: then no key is trusted."""
     transport: str
     sid: str
     """The current session of that transport."""
@@ -52,28 +52,36 @@ class Context:
     """Seconds since the Unix epoch."""
     exec_enable: bool
     verbs: Mapping[str, Verb]
-    late_seconds: int = SKEW_SECONDS
-    """How long ago it may have been issued. To a runner it comes after its turn in a queue: there it has its life."""
+    max_age_seconds: int = SKEW_SECONDS
+    """The maximum age of `iat`. The runner receives a command after it was queued and allows its whole lifetime."""
 
 
-def verify_command(envelope: str, context: Context, beside: Mapping[str, object] | None = None) -> VerifiedCommand:
-    """The command of a compact JWS, all of rules 1 to 11. `beside` is the object that came with it. Raises Refused."""
-    facts = ProvenClaims()
+def verify_command(envelope: str, context: Context, companion: Mapping[str, object] | None = None) -> VerifiedCommand:
+    """Verify a compact JWS by rules 1 to 11; `companion` is the object that was sent along with it.
+
+    Raises:
+        Rejected: the command breaks a rule; has the claims that were verified by then.
+    """
+    proven = ProvenClaims()
     try:
-        token, bundle = _read(envelope), _trusted(context)
-        octets = _signed(token, bundle, context.now)
-        facts = replace(facts, kid=token.kid)
-        members = _parsed(octets)
-        facts = proven_claims(members, token.kid)
-        claims = _claims(members)
-        _check_beside(members, beside)
-        return _allowed(token, claims, bundle, context)
+        token, bundle = _read_token(envelope), _require_bundle(context)
+        payload = _verify_signature(token, bundle, context.now)
+        proven = ProvenClaims(kid=token.kid)
+        members = _parse_payload(payload)
+        proven = proven_claims(members, token.kid)
+        claims = _parse_claims(members)
+        _check_companion(members, companion)
+        return _authorize(token, claims, bundle, context)
     except CommandError as error:
-        raise Rejected(error.code, str(error), facts) from None
+        raise Rejected(error.code, str(error), proven) from None
 
 
-def carried(payload: object, jws: object = None) -> tuple[str, Mapping[str, object] | None]:
-    """The token of a frame, and the object beside it (V-34). Raises Refused, as for the bare object of the document."""
+def split_frame(payload: object, jws: object = None) -> tuple[str, Mapping[str, object] | None]:
+    """Return the token of a frame and the object that was sent along with it (V-34).
+
+    Raises:
+        Rejected: there is no token, as in the unsigned object of document 004.
+    """
     match payload, jws:
         case str(token), None:
             return token, None
@@ -83,62 +91,62 @@ def carried(payload: object, jws: object = None) -> tuple[str, Mapping[str, obje
     raise Rejected(Code.INVALID_SIGNATURE, problem, ProvenClaims())
 
 
-def _read(envelope: str) -> Token:
-    """Rules 1 and 2."""
+def _read_token(envelope: str) -> Token:
+    """Check rules 1 and 2."""
     try:
         return read(envelope)
     except JwsError as error:
-        raise CommandError(Code.INVALID_SIGNATURE, f"the command {error}") from None
+        raise CommandError(Code.INVALID_SIGNATURE, f"command: {error}") from None
 
 
-def _trusted(context: Context) -> TrustBundle:
+def _require_bundle(context: Context) -> TrustBundle:
     if context.bundle is None:
-        raise CommandError(Code.INVALID_SIGNATURE, "this node has no trust bundle, so it trusts no key")
+        raise CommandError(Code.INVALID_SIGNATURE, "no trust bundle is installed on this node")
     return context.bundle
 
 
-def _signed(token: Token, bundle: TrustBundle, now: float) -> bytes:
-    """Rules 3 and 4."""
+def _verify_signature(token: Token, bundle: TrustBundle, now: float) -> bytes:
+    """Check rules 3 and 4."""
     key = bundle.dispatcher(token.kid, now)
     try:
         return verify(token, TYPE, {} if key is None else {token.kid: key})
     except JwsError as error:
-        raise CommandError(Code.INVALID_SIGNATURE, f"the command: {error}") from None
+        raise CommandError(Code.INVALID_SIGNATURE, f"command: {error}") from None
 
 
-def _parsed(octets: bytes) -> dict[str, object]:
-    """Rule 5."""
+def _parse_payload(payload: bytes) -> dict[str, object]:
+    """Check rule 5."""
     try:
-        return parse_object(octets)
+        return parse_object(payload)
     except ValueError as error:
-        raise CommandError(Code.SCHEMA_MISMATCH, f"its payload {error}") from None
+        raise CommandError(Code.SCHEMA_MISMATCH, f"payload: {error}") from None
 
 
-def _claims(members: dict[str, object]) -> Envelope:
-    """Rule 6."""
+def _parse_claims(members: dict[str, object]) -> Envelope:
+    """Check rule 6."""
     try:
         return parse_envelope(members)
     except ValueError as error:
         raise CommandError(Code.SCHEMA_MISMATCH, str(error)) from None
 
 
-def _check_beside(members: Mapping[str, object], beside: Mapping[str, object] | None) -> None:
-    if beside is None:
+def _check_companion(members: Mapping[str, object], companion: Mapping[str, object] | None) -> None:
+    if companion is None:
         return
     try:
-        same = encode_sorted(beside) == encode_sorted(members)
-    except (TypeError, ValueError):  # what no signed object can hold
+        same = encode_sorted(companion) == encode_sorted(members)
+    except (TypeError, ValueError):  # it holds what JSON cannot express
         same = False
     if not same:
-        raise CommandError(Code.INVALID_SIGNATURE, "the object beside the command is not the one that is signed")
+        raise CommandError(Code.INVALID_SIGNATURE, "the object sent along with the command differs from the signed one")
 
 
-def _allowed(token: Token, claims: Envelope, bundle: TrustBundle, context: Context) -> VerifiedCommand:
-    """Rules 7 to 11."""
+def _authorize(token: Token, claims: Envelope, bundle: TrustBundle, context: Context) -> VerifiedCommand:
+    """Check rules 7 to 11."""
     _check_target(claims, context.agent_id)
-    _check_time(claims, context.now, context.late_seconds)
+    _check_time(claims, context.now, context.max_age_seconds)
     _check_session(claims, context)
-    verb = _known(claims, context.verbs)
+    verb = _find_verb(claims, context.verbs)
     check_args(verb.schemas, claims.args, claims.transport)
     policy.check_enabled(context.exec_enable)
     policy.check_policy_id(claims, bundle)
@@ -146,30 +154,30 @@ def _allowed(token: Token, claims: Envelope, bundle: TrustBundle, context: Conte
     has_intent = policy.check_intent(claims, verb, bundle, context.agent_id, context.now)
     policy.check_role(claims, bundle)
     policy.check_approvals(claims, bundle)
-    return _proven(token, claims, bundle, has_intent=has_intent)
+    return _verified(token, claims, bundle, has_intent=has_intent)
 
 
 def _check_target(claims: Envelope, agent_id: str) -> None:
-    """Rule 7: no wildcard, no other case."""
+    """Check rule 7: no wildcard, no other case."""
     if agent_id not in claims.targets:
-        raise CommandError(Code.POLICY_DENIED, f"the command is not for this node, {agent_id}")
+        raise CommandError(Code.POLICY_DENIED, f"command is not for this node, {agent_id}")
 
 
-def _check_time(claims: Envelope, now: float, late_seconds: int) -> None:
-    """Rule 8. The sentences name this node's time: a clock that is off shows at once."""
-    if not -SKEW_SECONDS <= now - claims.iat <= late_seconds:
-        problem = f"it was issued at {claims.iat}, more than {SKEW_SECONDS} s from {now:.0f}, which it is here"
+def _check_time(claims: Envelope, now: float, max_age_seconds: int) -> None:
+    """Check rule 8; the errors contain the node's time, so that a wrong clock is visible at once."""
+    if not -SKEW_SECONDS <= now - claims.iat <= max_age_seconds:
+        problem = f"issued at {claims.iat}, more than {SKEW_SECONDS} s from the node time {now:.0f}"
     elif now >= claims.exp:
-        problem = f"it ended at {claims.exp}; it is {now:.0f} here"
+        problem = f"expired at {claims.exp} (node time {now:.0f})"
     elif not 0 < claims.exp - claims.iat <= MAX_LIFE_SECONDS:
-        problem = f"it lives for {claims.exp - claims.iat} s; expected {MAX_LIFE_SECONDS} at most"
+        problem = f"lifetime {claims.exp - claims.iat} s is not within 1 to {MAX_LIFE_SECONDS} s"
     else:
         return
     raise CommandError(Code.EXPIRED_TOKEN, problem)
 
 
 def _check_session(claims: Envelope, context: Context) -> None:
-    """Rule 9."""
+    """Check rule 9."""
     if claims.transport != context.transport:
         raise CommandError(
             Code.STALE_SESSION, f"signed for transport {claims.transport}, received over {context.transport}"
@@ -178,15 +186,15 @@ def _check_session(claims: Envelope, context: Context) -> None:
         raise CommandError(Code.STALE_SESSION, "signed for another session: request a challenge and sign again")
 
 
-def _known(claims: Envelope, verbs: Mapping[str, Verb]) -> Verb:
-    """Rule 10, first half."""
+def _find_verb(claims: Envelope, verbs: Mapping[str, Verb]) -> Verb:
+    """Check the first half of rule 10."""
     verb = verbs.get(claims.verb)
     if verb is None:
-        raise CommandError(Code.UNKNOWN_VERB, f"there is no verb {claims.verb!r}; `warren verbs` lists them")
+        raise CommandError(Code.UNKNOWN_VERB, f"unknown verb {claims.verb!r}; `warren verbs` lists them")
     return verb
 
 
-def _proven(token: Token, claims: Envelope, bundle: TrustBundle, *, has_intent: bool) -> VerifiedCommand:
+def _verified(token: Token, claims: Envelope, bundle: TrustBundle, *, has_intent: bool) -> VerifiedCommand:
     signed = encode_sorted({"verb": claims.verb, "args": dict(claims.args)})
     return VerifiedCommand(
         envelope=token.text,

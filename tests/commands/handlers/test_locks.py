@@ -11,21 +11,22 @@ from typing import Any
 
 import pytest
 
-from tests.commands.commands import command, settings
-from warren.commands.effects.effect import Effects, LockFile, Now, ReadFile, Secret, WriteFile, do
-from warren.commands.handlers.files import file_handlers
-from warren.commands.handlers.locks import lock_handlers
+from tests.commands.commands import command, file_handlers, settings
+from warren.commands.effects.effect import Effects, Secret, do
+from warren.commands.effects.files import ReadFile, WriteFile
+from warren.commands.effects.locks import LockFile
+from warren.commands.effects.system import GetTime
 from warren.commands.pipeline.executor import Executor
 from warren.commands.result import Result, Status
 from warren.commands.schema import Schema
 from warren.commands.settings import SandboxSettings
-from warren.commands.verbs import Data, Verb, VerbContext, VerbHandler
+from warren.commands.verb import Data, Verb, VerbContext, VerbHandler
 
 pytestmark = pytest.mark.integration
 
 
 async def run(part: VerbHandler, seconds: int = 60) -> Result:
-    handlers = {**file_handlers(), **lock_handlers()}
+    handlers = file_handlers()
     table = settings(sandbox=SandboxSettings(cmd_timeout_secs=seconds))
     executor = Executor("node-1", table, handlers, lambda *_: b"", lambda _: None)
     return await executor.run(command("probe"), Verb("probe", "", (Schema(),)), part)
@@ -37,7 +38,7 @@ def adding(path: Path) -> VerbHandler:
     def part(_: Mapping[str, Any], __: VerbContext) -> Effects[Data]:
         yield from do(LockFile(f"{path}.lock"))
         number = int((yield from do(ReadFile(str(path)))) or b"0")
-        yield from do(Now())
+        yield from do(GetTime())
         yield from do(WriteFile(str(path), Secret(str(number + 1).encode())))
         return {}
 

@@ -62,7 +62,7 @@ def test_a_gibibyte_of_output_is_hashed_and_cut_and_holds_up_nobody(sandboxed: K
     assert (first["name"], first.get("rc"), first.get("stdout")) == ("polite", *POLITE)
     assert (done["rc"], done["truncated"], done["stdout_sha256"]) == (0, True, hash_of_a_gibibyte())
     assert len(done["stdout"]) < 66_000
-    assert done["stdout"].endswith("[cut: the first 65536 of 1073741824 octets]\n")
+    assert done["stdout"].endswith("[truncated: the first 65536 of 1073741824 octets]\n")
 
 
 @cache

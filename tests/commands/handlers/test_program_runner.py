@@ -13,10 +13,11 @@ from typing import TypeVar
 import pytest
 
 from tests.commands.pipeline.bundles import put, trusted_directory
-from warren.commands.effects.effect import EffectError, Finished, RunProgram, RunScript, Secret
+from warren.commands.effects.effect import EffectError, Secret
+from warren.commands.effects.programs import ProgramResult, RunProgram, RunScript
 from warren.commands.handlers import dynamic_user
 from warren.commands.handlers.dynamic_user import FIRST, LAST, chosen
-from warren.commands.handlers.program_runner import Programs
+from warren.commands.handlers.program_runner import ProgramRunner
 from warren.commands.result import Code, CommandError, Status
 from warren.commands.scripts import ScriptError
 from warren.commands.settings import SandboxSettings, ScriptSettings
@@ -36,24 +37,26 @@ def trusted() -> Iterator[Path]:
         yield directory
 
 
-def programs(trusted: Path, script: str = "", scripts: ScriptSettings | None = None, **sandbox: object) -> Programs:
+def programs(
+    trusted: Path, script: str = "", scripts: ScriptSettings | None = None, **sandbox: object
+) -> ProgramRunner:
     """With a script of this text."""
     if script:
         put(trusted / "script", script)
     entries = ScriptSettings({"script": str(trusted / "script")})
     settings = SandboxSettings(**{"min_level": "L0", "grace_seconds": 1, **sandbox})  # type: ignore[arg-type]
-    return Programs(settings, scripts or entries, trusted / "work")
+    return ProgramRunner(settings, scripts or entries, trusted / "work")
 
 
 async def run(  # noqa: PLR0913, all by their names
-    made: Programs,
+    made: ProgramRunner,
     effect: RunScript | RunProgram | None = None,
     *,
     seconds: float = PATIENCE_SECONDS,
     min_level: str = "L0",
     pinned: dict[str, str] | None = None,
     on_output: Callable[[bytes], None] | None = None,
-) -> Finished:
+) -> ProgramResult:
     return await made.run(
         effect or RunScript("script"),
         deadline_seconds=seconds,
@@ -258,7 +261,7 @@ def test_root_without_a_capability_writes_only_where_the_owner_says(trusted: Pat
 def test_each_has_a_user_of_its_own(trusted: Path) -> None:
     made = programs(trusted, "#!/bin/sh\nid -u; id -g; id -G; pwd; ls -ldn . | cut -d' ' -f1,3\nsleep 0.2\n")
 
-    async def several() -> list[Finished]:
+    async def several() -> list[ProgramResult]:
         return await asyncio.gather(*(run(made) for _ in range(4)))
 
     said = [finished.stdout.decode().split("\n") for finished in done(several())]

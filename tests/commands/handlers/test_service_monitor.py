@@ -9,14 +9,14 @@ import sys
 import psutil
 import pytest
 
-from warren.commands.handlers.host_metrics import HostState
-from warren.commands.handlers.service_monitor import ServiceWatch
+from warren.commands.handlers.host import HostMetrics
+from warren.commands.handlers.service_monitor import ServiceMonitor
 from warren.commands.settings import ServiceSettings
 
 pytestmark = pytest.mark.integration
 
 
-async def until(watch: ServiceWatch, told: list[str]) -> None:
+async def until(watch: ServiceMonitor, told: list[str]) -> None:
     async with asyncio.timeout(60):
         while [condition.sentence for condition in watch.conditions()] != told:  # noqa: ASYNC110, nobody tells
             await asyncio.sleep(0.01)
@@ -28,14 +28,14 @@ def test_one_that_ends_is_told_of_and_one_that_nobody_named_is_not() -> None:
         name = psutil.Process(process.pid).name()
         units = {"busy": name, "gone": "nowhere-at-all", "nginx": "not-there"}
         services = ServiceSettings(units=units, watched=("busy", "gone"))
-        host = HostState(30)
+        host = HostMetrics(30)
 
         async def states(asked: tuple[str, ...]) -> dict[str, str]:
             found = dict(await host.states(asked))
             # Other interpreters run tests here: only this process counts.
             return found | {name: "active" if process.poll() is None else "inactive"}
 
-        watch = ServiceWatch(services, 0.05, states)
+        watch = ServiceMonitor(services, 0.05, states)
         task = asyncio.create_task(watch.watch())
         try:
             await until(watch, ["gone (nowhere-at-all) is inactive"])
@@ -53,9 +53,9 @@ def test_a_host_that_cannot_be_asked_says_so() -> None:
         raise FileNotFoundError(2, "No such file or directory")
 
     async def play() -> None:
-        watch = ServiceWatch(ServiceSettings(watched=("nginx",)), 30, states)
+        watch = ServiceMonitor(ServiceSettings(watched=("nginx",)), 30, states)
         task = asyncio.create_task(watch.watch())
-        await until(watch, ["nginx (nginx) is not known: [Errno 2] No such file or directory"])
+        await until(watch, ["nginx (nginx) is unknown: [Errno 2] No such file or directory"])
         task.cancel()
 
     asyncio.run(play())

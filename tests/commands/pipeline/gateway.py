@@ -25,7 +25,7 @@ from warren.audit.io.logfiles import log_of
 from warren.audit.verify import read_checkpoints, verify_log
 from warren.commands.replay import Accepted, Stored
 from warren.commands.result import Code, Result
-from warren.commands.resulttext import decode_result, encode_result
+from warren.commands.result_json import decode_result, encode_result
 from warren.commands.store.command_store import CommandStore
 
 SMALL = Retention(max_bytes=3_000, seconds=10**10)  # files are of today, commands are not

@@ -1,4 +1,4 @@
-"""The intake: real signatures, a real store, and verbs that wait until they are told to go on."""
+"""The pipeline, with real signatures, a real store, and verbs that wait until the test releases them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,16 @@ from tests.commands.store.stores import Place
 from tests.trust.parties import BUNDLE, CONTEXT, NODE, SENDING, SID, STOP, VERBS, signed, with_intent
 from warren.clock import wall_seconds
 from warren.commands.admission import Admission
-from warren.commands.effects.effect import Effects, Finished, RunProgram, do
-from warren.commands.pipeline.command_pipeline import JUNK_PER_MINUTE, REFUSALS_PER_MINUTE, CommandPipeline, Ingress
-from warren.commands.pipeline.executor import Execution, Executor
+from warren.commands.effects.effect import Effects, do
+from warren.commands.effects.programs import ProgramResult, RunProgram
+from warren.commands.envelope import Ingress
+from warren.commands.execution import Execution
+from warren.commands.pipeline.command_pipeline import CommandPipeline
+from warren.commands.pipeline.executor import Executor
+from warren.commands.pipeline.rejection_log import REJECTIONS_PER_MINUTE, UNAUTHENTICATED_PER_MINUTE
 from warren.commands.result import Code, Result, Status
 from warren.commands.store.command_store import CommandStore
-from warren.commands.verbs import Data, VerbContext
+from warren.commands.verb import Data, VerbContext
 from warren.commands.verify import verify_command
 from warren.ratelimit import RateLimit
 
@@ -36,11 +40,11 @@ def stop(args: Mapping[str, Any], _: VerbContext) -> Effects[Data]:
 
 
 @dataclass
-class Door:
-    """An intake, and the programs that its verbs run."""
+class Fixture:
+    """A pipeline, and the programs that its verbs run."""
 
     place: Place
-    intake: CommandPipeline = field(init=False)
+    pipeline: CommandPipeline = field(init=False)
     store: CommandStore = field(init=False)
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
     began: list[str] = field(default_factory=list)
@@ -48,7 +52,7 @@ class Door:
     most: int = 0
     running: int = 0
 
-    async def perform(self, _: RunProgram, running: Execution) -> Finished:
+    async def perform(self, _: RunProgram, running: Execution) -> ProgramResult:
         async with self.beginning:
             self.began.append(running.command.corr_id)
             self.beginning.notify_all()
@@ -60,8 +64,8 @@ class Door:
             await self.go_on.wait()
         finally:
             self.running -= 1
-        finished = Finished(0, b"stopped\n", "a" * 64, "b" * 64, level="L1")
-        running.note(finished)
+        finished = ProgramResult(0, b"stopped\n", "a" * 64, "b" * 64, level="L1")
+        running.record_program(finished)
         return finished
 
     async def ask(self, corr_id: str, nonce: str | None = None, *, container: str = "0123456789ab") -> Result:
@@ -69,17 +73,17 @@ class Door:
         now = int(wall_seconds())
         command = with_intent(replace(STOP, corr_id=corr_id, args={"container_id": container}), exp=now + 600)
         sending = replace(SENDING, iat=now, exp=now + 60, nonce=nonce or f"nonce-of-{corr_id}-000")
-        return await self.intake.submit(signed(command, sending=sending), Ingress("local", SID, "uid 0"))
+        return await self.pipeline.submit(signed(command, sending=sending), Ingress("local", SID, "uid 0"))
 
 
 @asynccontextmanager
-async def opened(directory: Path, *, rate: int = 1000, places: int = 100, at_once: int = 4) -> AsyncIterator[Door]:
-    door = Door(Place(directory, now=wall_seconds).begin())
+async def opened(directory: Path, *, rate: int = 1000, places: int = 100, at_once: int = 4) -> AsyncIterator[Fixture]:
+    fixture = Fixture(Place(directory, now=wall_seconds).begin())
     bundle = replace(BUNDLE, expires=int(wall_seconds()) + 86_400)
-    executor = Executor(NODE.agent_id, settings(), {RunProgram: door.perform}, lambda *_: b"", lambda _: None)
-    async with door.place.opened() as single_use, asyncio.TaskGroup() as group:
-        door.store = single_use
-        door.intake = CommandPipeline(
+    executor = Executor(NODE.agent_id, settings(), {RunProgram: fixture.perform}, lambda *_: b"", lambda _: None)
+    async with fixture.place.opened() as store, asyncio.TaskGroup() as group:
+        fixture.store = store
+        fixture.pipeline = CommandPipeline(
             NODE.agent_id,
             verify=lambda text, way: verify_command(
                 text, replace(CONTEXT, bundle=bundle, now=wall_seconds(), transport=way.transport, sid=way.sid)
@@ -87,40 +91,40 @@ async def opened(directory: Path, *, rate: int = 1000, places: int = 100, at_onc
             verbs={"stop_container": replace(VERBS["stop_container"], run=stop)},
             part_of=lambda verb: verb.run,
             admission=Admission(RateLimit(rate), RateLimit(rate), places),
-            at_once=at_once,
-            single_use=single_use,
+            max_concurrency=at_once,
+            store=store,
             executor=executor,
             group=group,
         )
-        yield door
-        await door.intake.close()
+        yield fixture
+        await fixture.pipeline.close()
 
 
-async def until_begun(door: Door, count: int) -> None:
+async def until_begun(fixture: Fixture, count: int) -> None:
     async with asyncio.timeout(60):
-        async with door.beginning:
-            await door.beginning.wait_for(lambda: len(door.began) >= count)
+        async with fixture.beginning:
+            await fixture.beginning.wait_for(lambda: len(fixture.began) >= count)
 
 
 def play(tmp_path: Path, scene: Any, **limits: int) -> Place:
     async def whole() -> Place:
-        async with opened(tmp_path, **limits) as door:
-            await scene(door)
-        return door.place
+        async with opened(tmp_path, **limits) as fixture:
+            await scene(fixture)
+        return fixture.place
 
     return asyncio.run(whole())
 
 
 def test_a_command_runs_once_and_its_result_is_told_again(tmp_path: Path) -> None:
-    async def scene(door: Door) -> None:
-        door.go_on.set()
-        first = await door.ask("c-1", "nonce-1-000000000000")
+    async def scene(fixture: Fixture) -> None:
+        fixture.go_on.set()
+        first = await fixture.ask("c-1", "nonce-1-000000000000")
         assert (first.status, first.error_code, first.rc, first.level) == (Status.SUCCESS, Code.NONE, 0, "L1")
         assert (first.stdout, first.data) == ("stopped\n", {"container": "0123456789ab"})
-        assert await door.ask("c-1", "nonce-2-000000000000") == first
-        assert (await door.ask("c-2", "nonce-1-000000000000")).error_code == Code.REPLAY_DETECTED
-        assert (await door.ask("c-1", container="ba9876543210")).error_code == Code.REPLAY_DETECTED
-        assert door.began == ["c-1"]
+        assert await fixture.ask("c-1", "nonce-2-000000000000") == first
+        assert (await fixture.ask("c-2", "nonce-1-000000000000")).error_code == Code.REPLAY_DETECTED
+        assert (await fixture.ask("c-1", container="ba9876543210")).error_code == Code.REPLAY_DETECTED
+        assert fixture.began == ["c-1"]
 
     place = play(tmp_path, scene)
     assert place.told() == [
@@ -137,68 +141,68 @@ def test_a_command_runs_once_and_its_result_is_told_again(tmp_path: Path) -> Non
 
 
 def test_who_asks_meanwhile_waits_for_the_same_result(tmp_path: Path) -> None:
-    async def scene(door: Door) -> None:
-        first = asyncio.create_task(door.ask("c-1", "nonce-1-000000000000"))
-        await until_begun(door, 1)
-        second = asyncio.create_task(door.ask("c-1", "nonce-2-000000000000"))
+    async def scene(fixture: Fixture) -> None:
+        first = asyncio.create_task(fixture.ask("c-1", "nonce-1-000000000000"))
+        await until_begun(fixture, 1)
+        second = asyncio.create_task(fixture.ask("c-1", "nonce-2-000000000000"))
         await asyncio.sleep(0.2)
-        door.go_on.set()
+        fixture.go_on.set()
         assert await first == await second
-        assert door.began == ["c-1"]
+        assert fixture.began == ["c-1"]
 
     play(tmp_path, scene)
 
 
 def test_who_asked_may_go_away(tmp_path: Path) -> None:
-    async def scene(door: Door) -> None:
-        asked = asyncio.create_task(door.ask("c-1", "nonce-1-000000000000"))
-        await until_begun(door, 1)
+    async def scene(fixture: Fixture) -> None:
+        asked = asyncio.create_task(fixture.ask("c-1", "nonce-1-000000000000"))
+        await until_begun(fixture, 1)
         asked.cancel()
         await asyncio.sleep(0)
-        door.go_on.set()
-        assert (await door.ask("c-1", "nonce-2-000000000000")).status == Status.SUCCESS
-        assert door.began == ["c-1"]
+        fixture.go_on.set()
+        assert (await fixture.ask("c-1", "nonce-2-000000000000")).status == Status.SUCCESS
+        assert fixture.began == ["c-1"]
 
     play(tmp_path, scene)
 
 
 def test_so_many_at_once_and_so_many_waiting(tmp_path: Path) -> None:
-    async def scene(door: Door) -> None:
-        asked = [asyncio.create_task(door.ask(f"c-{number}")) for number in range(8)]
-        await until_begun(door, 2)
-        assert (await door.ask("c-8")).error_code == Code.QUEUE_FULL
-        door.go_on.set()
+    async def scene(fixture: Fixture) -> None:
+        asked = [asyncio.create_task(fixture.ask(f"c-{number}")) for number in range(8)]
+        await until_begun(fixture, 2)
+        assert (await fixture.ask("c-8")).error_code == Code.QUEUE_FULL
+        fixture.go_on.set()
         assert {(await each).status for each in asked} == {Status.SUCCESS}
-        assert door.most == 2
-        assert (await door.ask("c-8")).error_code == Code.NONE, "what was refused has burnt no number"
+        assert fixture.most == 2
+        assert (await fixture.ask("c-8")).error_code == Code.NONE, "what was refused has burnt no number"
 
     play(tmp_path, scene, places=8, at_once=2)
 
 
 def test_too_much_of_one_actor(tmp_path: Path) -> None:
-    async def scene(door: Door) -> None:
-        door.go_on.set()
-        codes = [(await door.ask(f"c-{number}")).error_code for number in range(3)]
+    async def scene(fixture: Fixture) -> None:
+        fixture.go_on.set()
+        codes = [(await fixture.ask(f"c-{number}")).error_code for number in range(3)]
         assert codes == [Code.NONE, Code.NONE, Code.RATE_LIMITED]
-        assert door.began == ["c-0", "c-1"]
+        assert fixture.began == ["c-0", "c-1"]
 
     play(tmp_path, scene, rate=2)
 
 
 def test_what_is_cancelled_says_so_and_leaves_the_others_alone(tmp_path: Path) -> None:
-    async def scene(door: Door) -> None:
-        asked = [asyncio.create_task(door.ask(f"c-{number}")) for number in range(3)]
-        await until_begun(door, 2)
-        (waiting,) = {"c-0", "c-1", "c-2"} - {*door.began}
+    async def scene(fixture: Fixture) -> None:
+        asked = [asyncio.create_task(fixture.ask(f"c-{number}")) for number in range(3)]
+        await until_begun(fixture, 2)
+        (waiting,) = {"c-0", "c-1", "c-2"} - {*fixture.began}
         async with asyncio.timeout(60):
-            while door.intake.output(waiting) is None:  # noqa: ASYNC110, the store tells nobody
+            while fixture.pipeline.output(waiting) is None:  # noqa: ASYNC110, the store tells nobody
                 await asyncio.sleep(0.01)
-        for corr_id in (door.began[0], waiting):
-            assert door.intake.cancel(corr_id, Code.CANCELLED, "ada has cancelled it")
-        assert not door.intake.cancel("c-9", Code.CANCELLED, "")
-        gone = {door.began[0], waiting}
+        for corr_id in (fixture.began[0], waiting):
+            assert fixture.pipeline.cancel(corr_id, Code.CANCELLED, "ada has cancelled it")
+        assert not fixture.pipeline.cancel("c-9", Code.CANCELLED, "")
+        gone = {fixture.began[0], waiting}
         await asyncio.sleep(0.1)
-        door.go_on.set()
+        fixture.go_on.set()
         results = [await each for each in asked]
         assert {each.corr_id: each.error_code for each in results} == {
             each.corr_id: Code.CANCELLED if each.corr_id in gone else Code.NONE for each in results
@@ -211,11 +215,11 @@ def test_what_is_cancelled_says_so_and_leaves_the_others_alone(tmp_path: Path) -
 def test_the_end_interrupts_what_is_under_way_and_keeps_that(tmp_path: Path) -> None:
     asked = []
 
-    async def scene(door: Door) -> None:
-        asked.append(asyncio.create_task(door.ask("c-1")))
-        await until_begun(door, 1)
-        await door.intake.close()
-        assert (await door.ask("c-2")).error_code == Code.SHUTTING_DOWN
+    async def scene(fixture: Fixture) -> None:
+        asked.append(asyncio.create_task(fixture.ask("c-1")))
+        await until_begun(fixture, 1)
+        await fixture.pipeline.close()
+        assert (await fixture.ask("c-2")).error_code == Code.SHUTTING_DOWN
         result = await asked[0]
         assert (result.status, result.error_code) == (Status.ERROR, Code.INTERRUPTED)
 
@@ -226,53 +230,53 @@ def test_the_end_interrupts_what_is_under_way_and_keeps_that(tmp_path: Path) -> 
 def test_a_flood_of_junk_is_limited_and_counted_not_written_down(tmp_path: Path) -> None:
     """Whoever sends it; a command that is signed comes through all the same."""
 
-    async def scene(door: Door) -> None:
-        door.go_on.set()
-        codes = [(await door.intake.submit("junk", Ingress("local", SID, "uid 0"))).error_code for _ in range(500)]
-        assert codes[:JUNK_PER_MINUTE] == [Code.INVALID_SIGNATURE] * JUNK_PER_MINUTE
+    async def scene(fixture: Fixture) -> None:
+        fixture.go_on.set()
+        codes = [(await fixture.pipeline.submit("junk", Ingress("local", SID, "uid 0"))).error_code for _ in range(500)]
+        assert codes[:UNAUTHENTICATED_PER_MINUTE] == [Code.INVALID_SIGNATURE] * UNAUTHENTICATED_PER_MINUTE
         assert codes[-1] == Code.RATE_LIMITED
-        assert (await door.ask("c-1")).error_code == Code.NONE
-        other = await door.intake.submit("junk", Ingress("local", SID, "uid 7"))
+        assert (await fixture.ask("c-1")).error_code == Code.NONE
+        other = await fixture.pipeline.submit("junk", Ingress("local", SID, "uid 7"))
         assert other.error_code == Code.INVALID_SIGNATURE
 
     place = play(tmp_path, scene)
     lines = [line for line in place.lines() if line["event"] == "command.refused"]
-    assert JUNK_PER_MINUTE < len(lines) < 2 * JUNK_PER_MINUTE
+    assert UNAUTHENTICATED_PER_MINUTE < len(lines) < 2 * UNAUTHENTICATED_PER_MINUTE
     assert sum(line["details"].get("unwritten", 0) for line in lines) == 501 - len(lines)
 
 
 def test_a_flood_of_refused_commands_does_not_fill_the_disk(tmp_path: Path) -> None:
-    async def scene(door: Door) -> None:
-        door.go_on.set()
-        await door.ask("c-1", "nonce-1-000000000000")
-        for _ in range(REFUSALS_PER_MINUTE + 200):
-            assert (await door.ask("c-1", "nonce-1-000000000000")).error_code == Code.REPLAY_DETECTED
+    async def scene(fixture: Fixture) -> None:
+        fixture.go_on.set()
+        await fixture.ask("c-1", "nonce-1-000000000000")
+        for _ in range(REJECTIONS_PER_MINUTE + 200):
+            assert (await fixture.ask("c-1", "nonce-1-000000000000")).error_code == Code.REPLAY_DETECTED
 
     place = play(tmp_path, scene, rate=100_000)
-    assert len(place.lines()) < REFUSALS_PER_MINUTE + 200
+    assert len(place.lines()) < REJECTIONS_PER_MINUTE + 200
 
 
 def test_what_was_let_in_as_it_ended_does_not_begin(tmp_path: Path) -> None:
-    async def scene(door: Door) -> None:
-        door.go_on.set()
-        asked = asyncio.create_task(door.ask("c-1"))
+    async def scene(fixture: Fixture) -> None:
+        fixture.go_on.set()
+        asked = asyncio.create_task(fixture.ask("c-1"))
         await asyncio.sleep(0)  # the store has it now
-        await door.intake.close()
+        await fixture.pipeline.close()
         assert (await asked).error_code == Code.INTERRUPTED
-        assert door.began == []
+        assert fixture.began == []
 
     play(tmp_path, scene)
 
 
 def test_what_is_cancelled_before_it_was_accepted_does_not_begin(tmp_path: Path) -> None:
-    async def scene(door: Door) -> None:
-        door.go_on.set()
-        asked = asyncio.create_task(door.ask("c-1"))
+    async def scene(fixture: Fixture) -> None:
+        fixture.go_on.set()
+        asked = asyncio.create_task(fixture.ask("c-1"))
         await asyncio.sleep(0)  # the store has it now
-        assert door.intake.cancel("c-1", Code.CANCELLED, "ada has cancelled it")
+        assert fixture.pipeline.cancel("c-1", Code.CANCELLED, "ada has cancelled it")
         assert (await asked).error_code == Code.CANCELLED
-        assert (await door.ask("c-2")).error_code == Code.NONE
-        assert door.began == ["c-2"]
+        assert (await fixture.ask("c-2")).error_code == Code.NONE
+        assert fixture.began == ["c-2"]
 
     play(tmp_path, scene)
 
@@ -280,19 +284,19 @@ def test_what_is_cancelled_before_it_was_accepted_does_not_begin(tmp_path: Path)
 async def take_no_more(store: CommandStore) -> None:
     """As a file system that is full, or has turned read-only."""
     await store.result_of("c-0")
-    store._ledger.connection.execute("PRAGMA query_only = 1")
+    store._table.connection.execute("PRAGMA query_only = 1")
 
 
 def test_a_disk_that_takes_nothing_does_not_keep_it_from_ending(tmp_path: Path) -> None:
-    async def scene(door: Door) -> None:
-        asked = asyncio.create_task(door.ask("c-1"))
-        await until_begun(door, 1)
-        await take_no_more(door.store)
-        door.go_on.set()
+    async def scene(fixture: Fixture) -> None:
+        asked = asyncio.create_task(fixture.ask("c-1"))
+        await until_begun(fixture, 1)
+        await take_no_more(fixture.store)
+        fixture.go_on.set()
         await asyncio.sleep(0.2)
-        assert not door.intake.cancel("c-1", Code.CANCELLED, ""), "it has ended, and waits to be written down"
+        assert not fixture.pipeline.cancel("c-1", Code.CANCELLED, ""), "it has ended, and waits to be written down"
         async with asyncio.timeout(60):
-            await door.intake.close()
+            await fixture.pipeline.close()
         assert (await asked).error_code == Code.INTERRUPTED
 
     place = play(tmp_path, scene)
@@ -306,32 +310,32 @@ async def recovered(place: Place) -> tuple[Result, ...]:
 
 
 def test_a_refusal_that_cannot_be_written_down_is_one_all_the_same(tmp_path: Path) -> None:
-    async def scene(door: Door) -> None:
-        await take_no_more(door.store)
-        result = await door.intake.submit("junk.and.nonsense", Ingress("local", SID, "uid 0"))
+    async def scene(fixture: Fixture) -> None:
+        await take_no_more(fixture.store)
+        result = await fixture.pipeline.submit("junk.and.nonsense", Ingress("local", SID, "uid 0"))
         assert result.error_code == Code.INVALID_SIGNATURE
 
     play(tmp_path, scene)
 
 
 def test_what_it_says_can_be_followed(tmp_path: Path) -> None:
-    async def scene(door: Door) -> None:
-        asked = asyncio.create_task(door.ask("c-1"))
-        await until_begun(door, 1)
-        text = door.intake.output("c-1")
+    async def scene(fixture: Fixture) -> None:
+        asked = asyncio.create_task(fixture.ask("c-1"))
+        await until_begun(fixture, 1)
+        text = fixture.pipeline.output("c-1")
         assert text
         assert (await text.after(0, 60)).octets == b"stopping\n"
-        door.go_on.set()
+        fixture.go_on.set()
         await asked
         assert (await text.after(9, 60)).has_ended
-        assert door.intake.output("c-1") is None
+        assert fixture.pipeline.output("c-1") is None
 
     play(tmp_path, scene)
 
 
 def test_junk_is_refused_and_audited_without_a_word_of_it(tmp_path: Path) -> None:
-    async def scene(door: Door) -> None:
-        result = await door.intake.submit("junk.and.nonsense", Ingress("local", SID, "uid 0"))
+    async def scene(fixture: Fixture) -> None:
+        result = await fixture.pipeline.submit("junk.and.nonsense", Ingress("local", SID, "uid 0"))
         assert (result.error_code, result.corr_id, result.verb) == (Code.INVALID_SIGNATURE, "unknown", "unknown")
 
     place = play(tmp_path, scene)

@@ -9,26 +9,18 @@ from typing import Any
 
 import pytest
 
-from tests.commands.commands import command, settings
+from tests.commands.commands import command, file_handlers, settings
 from warren.commands.command import Actor
-from warren.commands.effects.effect import (
-    Effect,
-    EffectError,
-    Effects,
-    Finished,
-    ReadFile,
-    RunProgram,
-    Secret,
-    WriteFile,
-    do,
-)
-from warren.commands.handlers.files import file_handlers
-from warren.commands.pipeline.executor import Execution, Executor, Handlers
+from warren.commands.effects.effect import Effect, EffectError, Effects, Secret, do
+from warren.commands.effects.files import ReadFile, WriteFile
+from warren.commands.effects.programs import ProgramResult, RunProgram
+from warren.commands.execution import Execution, Handlers
+from warren.commands.pipeline.executor import Executor
 from warren.commands.result import Code, CommandError, Result, Status
 from warren.commands.schema import Schema, Text
-from warren.commands.sealed import open_data
+from warren.commands.sealing import open_data
 from warren.commands.settings import SandboxSettings
-from warren.commands.verbs import Data, Verb, VerbContext, VerbHandler, run_privileged
+from warren.commands.verb import Data, Verb, VerbContext, VerbHandler, run_privileged
 from warren.trust.sealing import SealingKey
 
 pytestmark = pytest.mark.integration
@@ -42,10 +34,12 @@ def unseal(sealed: str, corr_id: str, name: str) -> bytes:
     return f"{corr_id}/{name}".encode()
 
 
-async def speak(effect: RunProgram, running: Execution) -> Finished:
+async def speak(effect: RunProgram, running: Execution) -> ProgramResult:
     """Says what its standard input holds, as a script may."""
-    finished = Finished(3, effect.stdin.open(), "a" * 64, "b" * 64, truncated=effect.argv[0] == "/much", level="L1")
-    running.note(finished)
+    finished = ProgramResult(
+        3, effect.stdin.open(), "a" * 64, "b" * 64, truncated=effect.argv[0] == "/much", level="L1"
+    )
+    running.record_program(finished)
     return finished
 
 
@@ -113,7 +107,7 @@ def test_how_a_verb_fails(raised: Exception, status: Status, code: Code) -> None
 
     result = run(part, {"name": "ada"})
     assert (result.status, result.error_code, result.rc) == (status, code, -1)
-    assert "a mistake in the agent" in result.problem or result.problem == "no"
+    assert "internal error; see the agent log" in result.problem or result.problem == "no"
 
 
 def test_what_has_no_performer_is_not_done() -> None:
@@ -121,7 +115,7 @@ def test_what_has_no_performer_is_not_done() -> None:
         yield from do(Effect())
         return {}
 
-    assert run(part, {"name": "ada"}).problem == "nothing on this host may do Effect"
+    assert run(part, {"name": "ada"}).problem == "no handler for effect Effect"
 
 
 def test_the_time_of_a_verb_ends() -> None:
@@ -139,7 +133,7 @@ def test_a_sealed_argument_is_opened_checked_and_masked() -> None:
         return {"hidden": "data"}
 
     result = run(part, {"name": "ada", "password": {"sealed": "opens"}})
-    assert result.stdout == "***\n[cut]"
+    assert result.stdout == "***\n[truncated]"
     assert (result.rc, result.level, result.stderr_hash) == (3, "L1", "b" * 64)
 
 
@@ -181,11 +175,11 @@ def test_the_privileged_part_is_carried_out_here_where_there_is_no_runner(tmp_pa
 def test_live_output_shows_no_secret_in_two_pieces() -> None:
     said: list[bytes] = []
 
-    async def stutter(effect: RunProgram, running: Execution) -> Finished:
+    async def stutter(effect: RunProgram, running: Execution) -> ProgramResult:
         assert running.on_output
         for octet in b"<" + effect.stdin.open() + b">":
             running.on_output(bytes([octet]))
-        return Finished(0, b"", "a" * 64, "b" * 64)
+        return ProgramResult(0, b"", "a" * 64, "b" * 64)
 
     def part(args: Mapping[str, Any], _: VerbContext) -> Effects[Data]:
         yield from do(RunProgram(("/stutter",), Secret(args["password"].encode())))
@@ -196,14 +190,14 @@ def test_live_output_shows_no_secret_in_two_pieces() -> None:
 
 
 def test_work_that_no_command_asked_for(tmp_path: Path) -> None:
-    def part(occasion: VerbContext) -> Effects[str]:
+    def part(context: VerbContext) -> Effects[str]:
         yield from do(WriteFile(str(tmp_path / "kept"), Secret(b"1")))
         try:
             yield from do(ReadFile(str(tmp_path)))
         except EffectError:
-            return occasion.agent_id
+            return context.agent_id
         return ""
 
     executor = Executor("node-1", settings(), file_handlers(), unseal, lambda _: None)
-    assert asyncio.run(executor.tend(part)) == "node-1"
+    assert asyncio.run(executor.run_internal(part)) == "node-1"
     assert (tmp_path / "kept").exists()

@@ -6,12 +6,12 @@ import asyncio
 
 import pytest
 
-from warren.commands.pipeline.output_buffer import MAX_KEPT, MAX_PIECE, OutputBuffer, Piece
+from warren.commands.pipeline.output_buffer import MAX_CHUNK, MAX_KEPT, OutputBuffer, OutputChunk
 
 pytestmark = pytest.mark.unit
 
 
-async def follow(text: OutputBuffer) -> tuple[bytes, list[Piece]]:
+async def follow(text: OutputBuffer) -> tuple[bytes, list[OutputChunk]]:
     pieces = [await text.after(0, 60)]
     while not pieces[-1].has_ended:
         pieces.append(await text.after(pieces[-1].next, 60))
@@ -33,7 +33,7 @@ def test_who_follows_gets_all_of_it_as_it_comes() -> None:
 
 
 def test_of_much_the_last_is_kept() -> None:
-    async def late() -> tuple[bytes, list[Piece]]:
+    async def late() -> tuple[bytes, list[OutputChunk]]:
         text = OutputBuffer()
         text.feed(b"a" * 10)
         text.feed(b"b" * MAX_KEPT)
@@ -43,11 +43,11 @@ def test_of_much_the_last_is_kept() -> None:
     octets, pieces = asyncio.run(late())
     assert octets == b"b" * MAX_KEPT
     assert pieces[0].offset == 10
-    assert max(len(piece.octets) for piece in pieces) == MAX_PIECE
+    assert max(len(piece.octets) for piece in pieces) == MAX_CHUNK
 
 
 def test_silence_is_answered_after_a_while() -> None:
-    async def quiet() -> Piece:
+    async def quiet() -> OutputChunk:
         return await OutputBuffer().after(0, 0.01)
 
-    assert asyncio.run(quiet()) == Piece(0, b"", has_ended=False)
+    assert asyncio.run(quiet()) == OutputChunk(0, b"", has_ended=False)

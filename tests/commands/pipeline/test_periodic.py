@@ -7,13 +7,12 @@ import logging
 
 import pytest
 
-from tests.commands.commands import settings
-from warren.commands.effects.effect import EffectError, Effects, Now, do
-from warren.commands.handlers.files import file_handlers
-from warren.commands.periodic import TaskResult
+from tests.commands.commands import file_handlers, settings
+from warren.commands.effects.effect import EffectError, Effects, do
+from warren.commands.effects.system import GetTime
 from warren.commands.pipeline.executor import Executor
-from warren.commands.pipeline.periodic import keep_up
-from warren.commands.verbs import VerbContext
+from warren.commands.pipeline.periodic import run_periodic
+from warren.commands.verb import TaskResult, VerbContext
 
 pytestmark = pytest.mark.integration
 
@@ -24,27 +23,27 @@ def test_each_part_comes_again_whatever_becomes_of_another(caplog: pytest.LogCap
     enough = asyncio.Event()
 
     def steady(_: VerbContext) -> Effects[TaskResult]:
-        yield from do(Now())
+        yield from do(GetTime())
         done.append("steady")
         if len(done) > 5:
             enough.set()
-        return TaskResult(failed={"ada": "no answer"}, again_seconds=0.001)
+        return TaskResult(failed={"ada": "no answer"}, next_run_seconds=0.001)
 
     def failing(_: VerbContext) -> Effects[TaskResult]:
-        yield from do(Now())
+        yield from do(GetTime())
         raise EffectError("the disk is full")
 
     def crashing(_: VerbContext) -> Effects[TaskResult]:
-        yield from do(Now())
+        yield from do(GetTime())
         raise RuntimeError("a mistake")
 
     async def play() -> None:
         executor = Executor("node-1", settings(), file_handlers(), lambda *_: b"", lambda _: None)
         async with asyncio.TaskGroup() as group:
-            task = group.create_task(keep_up(executor, (steady, failing, crashing)))
+            task = group.create_task(run_periodic(executor, (steady, failing, crashing)))
             await asyncio.wait_for(enough.wait(), 60)
             task.cancel()
 
     asyncio.run(play())
-    told = sorted((record.message, getattr(record, "part", "")) for record in caplog.records)
-    assert told == [("upkeep.crashed", "crashing"), ("upkeep.failed", "failing"), ("upkeep.failed", "steady")]
+    told = sorted((record.message, getattr(record, "task", "")) for record in caplog.records)
+    assert told == [("periodic.crashed", "crashing"), ("periodic.failed", "failing"), ("periodic.failed", "steady")]

@@ -1,4 +1,4 @@
-"""Verbs carried out for real, by the executor and every handler that providers of users need."""
+"""Verbs split_frame out for real, by the executor and every handler that providers of users need."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from tests.commands.commands import command
+from tests.commands.commands import command, file_handlers
 from warren.commands.command import Actor
-from warren.commands.effects.effect import DeleteRecord, Effect, Effects, Emit, ListRecords, Now
-from warren.commands.handlers.container_engine import container_handlers
-from warren.commands.handlers.files import file_handlers
-from warren.commands.handlers.hashing import hash_handlers
-from warren.commands.handlers.locks import lock_handlers
-from warren.commands.handlers.openvpn_management import Management
-from warren.commands.pipeline.executor import Execution, Executor, Handlers, Performer
+from warren.commands.dry_run import DryRun
+from warren.commands.effects.effect import Effect, Effects
+from warren.commands.effects.events import EmitEvent
+from warren.commands.effects.records import DeleteRecord, ListRecords
+from warren.commands.effects.system import GetTime
+from warren.commands.execution import Execution, Handler, Handlers
+from warren.commands.handlers import containers, openvpn, passwords
+from warren.commands.pipeline.executor import Executor
 from warren.commands.result import Result
-from warren.commands.sealed import open_data
+from warren.commands.sealing import open_data
 from warren.commands.settings import CommandSettings
-from warren.commands.verbs import Verb, VerbContext
+from warren.commands.verb import Verb, VerbContext
 from warren.trust.sealing import SealingKey
 
 T = TypeVar("T")
@@ -50,28 +51,27 @@ class Node:
         """The same, for many at once."""
         return await self._executor().run(command(verb.name, args, actor=Actor("ada", "ADMIN")), verb, verb.run)
 
-    def preview(self, verb: Verb, args: Mapping[str, object]) -> Mapping[str, object]:
-        """What it would do."""
+    def dry_run(self, verb: Verb, args: Mapping[str, object]) -> DryRun:
+        """Return what it would do."""
         asked = command(verb.name, args, actor=Actor("ada", "ADMIN"))
-        return asyncio.run(self._executor().preview(asked, verb, verb.run))
+        return asyncio.run(self._executor().dry_run(asked, verb, verb.run))
 
-    def tend(self, part: Callable[[VerbContext], Effects[T]], now: float | None = None) -> T:
+    def run_internal(self, part: Callable[[VerbContext], Effects[T]], now: float | None = None) -> T:
         """What is due by itself; with `now`, as if it were that late."""
 
-        async def later(_: Now, __: Execution) -> float:
+        async def later(_: GetTime, __: Execution) -> float:
             assert now is not None
             return now
 
-        return asyncio.run(self._executor({} if now is None else {Now: later}).tend(part))
+        return asyncio.run(self._executor({} if now is None else {GetTime: later}).run_internal(part))
 
     def _executor(self, others: Handlers | None = None) -> Executor:
         usual: Handlers = {
             **file_handlers(),
-            **lock_handlers(),
-            **hash_handlers(),
-            **container_handlers(),
-            **Management().handlers(),
-            Emit: self._emit,
+            **passwords.handlers(),
+            **containers.handlers(),
+            **openvpn.handlers(),
+            EmitEvent: self._emit,
             ListRecords: _none,
             DeleteRecord: _none,
         }
@@ -79,7 +79,7 @@ class Node:
         handlers = {kind: self._counted(perform) for kind, perform in handlers.items()}
         return Executor("node-1", self.settings, handlers, lambda *_: b"", {"ada": OPERATOR.public}.get)
 
-    def _counted(self, perform: Performer) -> Performer:
+    def _counted(self, perform: Handler) -> Handler:
         async def counted(effect: Effect[object], running: Execution) -> object:
             if self.effects_left is not None:
                 if self.effects_left == 0:
@@ -89,7 +89,7 @@ class Node:
 
         return counted
 
-    async def _emit(self, effect: Emit, _: Execution) -> None:
+    async def _emit(self, effect: EmitEvent, _: Execution) -> None:
         self.events.append((effect.event, effect.fields))
 
 

@@ -10,15 +10,18 @@ from typing import Any, TypeVar
 
 import pytest
 
-from tests.commands.commands import command, settings
+from tests.commands.commands import command, file_handlers, settings
 from tests.commands.store.stores import Place
-from warren.commands.effects.effect import Effects, Emit, Now, RandomBytes
-from warren.commands.handlers.files import file_handlers
-from warren.commands.handlers.records import record_handlers
-from warren.commands.pipeline.executor import Execution, Executor, Handlers
+from warren.commands.effects.effect import Effects
+from warren.commands.effects.events import EmitEvent
+from warren.commands.effects.system import GetRandomBytes, GetTime
+from warren.commands.execution import Execution, Handlers
+from warren.commands.handlers import records
+from warren.commands.handlers.resources import Resources
+from warren.commands.pipeline.executor import Executor
 from warren.commands.providers import bootstrap
 from warren.commands.schema import Schema
-from warren.commands.verbs import Data, Verb, VerbContext, VerbHandler
+from warren.commands.verb import Data, Verb, VerbContext, VerbHandler
 
 pytestmark = pytest.mark.integration
 
@@ -37,13 +40,13 @@ class Gate:
         self.handlers: Handlers = {}
 
     async def play(self, part: VerbHandler, args: Mapping[str, object] | None = None) -> Any:
-        async def emit(effect: Emit, _: Execution) -> None:
+        async def emit(effect: EmitEvent, _: Execution) -> None:
             self.events.append(f"{effect.event} {json.dumps(dict(effect.fields))}")
 
-        async def now(_: Now, __: Execution) -> float:
+        async def now(_: GetTime, __: Execution) -> float:
             return self.now
 
-        handlers: Handlers = {**file_handlers(), **self.handlers, Emit: emit, Now: now}
+        handlers: Handlers = {**file_handlers(), **self.handlers, EmitEvent: emit, GetTime: now}
         executor = Executor("node-1", settings(), handlers, lambda *_: b"", lambda _: None)
         result = await executor.run(command("probe", args), Verb("probe", "", (Schema(),)), part)
         assert result.problem == ""
@@ -83,7 +86,7 @@ def play(tmp_path: Path, scene: Any) -> Gate:
         gate = Gate(Place(tmp_path))
         gate.place.begin()
         async with gate.place.opened() as store:
-            gate.handlers = record_handlers(store.records)
+            gate.handlers = records.handlers(Resources(settings(), store, lambda *_: None))
             await scene(gate)
         return gate
 
@@ -139,7 +142,7 @@ def test_all_of_a_user_ends_with_the_user(tmp_path: Path) -> None:
         other = await gate.generate({**ADA, "username": "bob"})
         session = await gate.redeem(used)
         assert session
-        assert await gate.answer(bootstrap.end_of("username", "ada")) == 2
+        assert await gate.answer(bootstrap.revoke_all("username", "ada")) == 2
         assert await gate.redeem(unused) is None
         assert await gate.holder(session.cookie) is None
         assert await gate.redeem(other)
@@ -164,4 +167,4 @@ def test_nothing_that_opens_is_kept_or_told(tmp_path: Path) -> None:
 
 def test_random_octets_are_asked_of_the_executor() -> None:
     effects = bootstrap.generate(ADA, VerbContext("n", "c", "a"))
-    assert effects.send(None) == RandomBytes(32)
+    assert effects.send(None) == GetRandomBytes(32)

@@ -13,32 +13,26 @@ from tests.commands.playbook import Playbook
 from tests.commands.providers.hostile import OTHER_TYPES, TEXTS, hostile
 from warren.commands.effects.containers import (
     Container,
-    EndContainers,
-    FindImage,
+    ContainerSpec,
     Image,
+    InspectImage,
     ListContainers,
-    Specification,
     StartContainer,
+    StopContainers,
 )
-from warren.commands.effects.effect import (
-    DeleteRecord,
-    Emit,
-    GetRecord,
-    ListRecords,
-    LockFile,
-    Now,
-    PutRecord,
-    RandomBytes,
-    RunPrivileged,
-)
-from warren.commands.effects.openvpn import EndVpnSessions, ListVpnSessions, VpnSession
+from warren.commands.effects.events import EmitEvent
+from warren.commands.effects.locks import LockFile
+from warren.commands.effects.openvpn import KillVpnSessions, ListVpnSessions, VpnSession
+from warren.commands.effects.privileged import RunPrivileged
+from warren.commands.effects.records import DeleteRecord, GetRecord, ListRecords, PutRecord
+from warren.commands.effects.system import GetRandomBytes, GetTime
+from warren.commands.handlers.container_spec import encode_spec
 from warren.commands.pipeline.executor import Executor
 from warren.commands.providers import containers, monitoring, sessions
 from warren.commands.providers.bootstrap import BOOTSTRAP, SESSION
-from warren.commands.providers.container_spec import encode_specification
 from warren.commands.result import NOT_RUN, Code, CommandError, Status
 from warren.commands.settings import OpenVpnSettings, ServiceSettings
-from warren.commands.verbs import Verb, VerbContext
+from warren.commands.verb import Verb, VerbContext
 
 pytestmark = pytest.mark.unit
 
@@ -102,10 +96,10 @@ def container(
     return Container(f"{number:064x}", "viworks/chrome:latest", state, at, labels)
 
 
-def specification(network: str = "bridge", memory: int = 512, cpus: float = 0.5) -> Specification:
+def specification(network: str = "bridge", memory: int = 512, cpus: float = 0.5) -> ContainerSpec:
     labels = {"viw.agent": "node-1", "viw.session": "s-1", "viw.user": "ada", "viw.started": "1000"}
     name, image = f"viw-{'07' * 8}", "viworks/chrome:latest"
-    return Specification(name, image, labels, network, memory << 20, cpus, 256, ("/tmp", "/data"))  # noqa: S108
+    return ContainerSpec(name, image, labels, network, memory << 20, cpus, 256, ("/tmp", "/data"))  # noqa: S108
 
 
 @pytest.mark.parametrize(
@@ -116,13 +110,13 @@ def specification(network: str = "bridge", memory: int = 512, cpus: float = 0.5)
         ({"egress_profile": "strict", "cpu": 4, "mem_mb": 8192}, specification("none", 8192, 4)),
     ],
 )
-def test_what_is_started(more: Mapping[str, object], wanted: Specification) -> None:
+def test_what_is_started(more: Mapping[str, object], wanted: ContainerSpec) -> None:
     play = Playbook(containers.spawn_container({**ADA, **more}, OCCASION))
-    play.expect(FindImage(SOCKET, "viworks/chrome:latest")).reply(Image(("/data",)))
-    play.expect(RandomBytes(8)).reply(b"\7" * 8).expect(Now()).reply(1000.9)
+    play.expect(InspectImage(SOCKET, "viworks/chrome:latest")).reply(Image(("/data",)))
+    play.expect(GetRandomBytes(8)).reply(b"\7" * 8).expect(GetTime()).reply(1000.9)
     play.expect(LockFile(LOCK)).reply().expect(OWN).reply(())
     play.expect(StartContainer(SOCKET, wanted)).reply("f" * 64)
-    assert play.of(Emit).event == "container.started"
+    assert play.of(EmitEvent).event == "container.started"
     assert play.reply().returned == {"container_id": "f" * 64}
 
 
@@ -130,13 +124,13 @@ def test_the_host_s_own_network_is_none_for_a_container() -> None:
     table = replace(SETTINGS.containers, network="host", egress_network="host")
     occasion = replace(OCCASION, settings=replace(SETTINGS, containers=table))
     for profile in ("default", "strict"):
-        with pytest.raises(CommandError, match="the host's own network") as refused:
+        with pytest.raises(CommandError, match="host network is not allowed") as refused:
             Playbook(containers.spawn_container({**ADA, "egress_profile": profile}, occasion))
         assert refused.value.code == Code.POLICY_DENIED
 
 
 def test_what_confines_each() -> None:
-    host = encode_specification(specification())["HostConfig"]
+    host = encode_spec(specification())["HostConfig"]
     assert isinstance(host, dict)
     confined = {
         "CapAdd": [],
@@ -168,27 +162,27 @@ def test_the_limit_counts_what_lives() -> None:
 def test_a_session_ends_whose_vpn_did_not_answer_at_first() -> None:
     play = Playbook(sessions.end_session({"session_id": "s-1"}, OCCASION))
     play.expect(LockFile(LOCK)).reply().expect(OWN).reply((container(1), container(2, "bob", "s-2")))
-    play.expect(GetRecord("session_ending", "s-1")).reply(None).expect(Now()).reply(1000)
+    play.expect(GetRecord("session_ending", "s-1")).reply(None).expect(GetTime()).reply(1000)
     play.expect(PutRecord("session_ending", "s-1", {"users": ["ada"]}, 87_400)).reply()
-    play.expect(EndVpnSessions(MANAGEMENT, "ada")).fail("no answer")
-    play.expect(EndContainers(SOCKET, (f"{1:064x}",), 5)).reply({})
-    assert play.of(Emit).fields["reason"] == "session"
-    with pytest.raises(CommandError, match=r"1 of 1 .*what is left of session s-1: VPN connections of ada: no answer"):
+    play.expect(KillVpnSessions(MANAGEMENT, "ada")).fail("no answer")
+    play.expect(StopContainers(SOCKET, (f"{1:064x}",), 5)).reply({})
+    assert play.of(EmitEvent).fields["reason"] == "session"
+    with pytest.raises(CommandError, match=r"1 of 1 .*remaining of session s-1: VPN connections of ada: no answer"):
         play.reply()
     again = Playbook(sessions.end_session({"session_id": "s-1"}, OCCASION))
     again.reply().expect(OWN).reply(()).expect(GetRecord("session_ending", "s-1")).reply({"users": ["ada"]})
     again.reply(1001).of(PutRecord)
-    again.reply().expect(EndVpnSessions(MANAGEMENT, "ada")).reply(2)
+    again.reply().expect(KillVpnSessions(MANAGEMENT, "ada")).reply(2)
     again.expect(DeleteRecord("session_ending", "s-1")).reply(outcome=True)
-    again.expect(Emit("session.terminated", {"session_id": "s-1", "users": ["ada"]})).reply()
+    again.expect(EmitEvent("session.terminated", {"session_id": "s-1", "users": ["ada"]})).reply()
     assert again.returned == {"session_terminated": True, "containers_stopped": 0, "vpn_sessions_ended": 2}
 
 
 def test_a_container_that_does_not_end_is_named() -> None:
     play = Playbook(sessions.end_session({"session_id": "s-1"}, OCCASION))
     play.reply().reply((container(1), container(2))).reply(None).reply(1000).reply()
-    play.expect(EndVpnSessions(MANAGEMENT, "ada")).reply(0).of(EndContainers)
-    play.reply({f"{2:064x}": "it hangs"}).of(Emit)
+    play.expect(KillVpnSessions(MANAGEMENT, "ada")).reply(0).of(StopContainers)
+    play.reply({f"{2:064x}": "it hangs"}).of(EmitEvent)
     with pytest.raises(CommandError, match=r"1 of 2 .*container 000000000000: it hangs"):
         play.reply()
 
@@ -202,7 +196,7 @@ def test_bootstrap_secrets_of_a_session_go_first(revoked: bool) -> None:
     play.expect(ListRecords(BOOTSTRAP)).reply({}).expect(RunPrivileged())
     unknown = {"session_terminated": False, "containers_stopped": 0, "vpn_sessions_ended": None}
     if not revoked:
-        with pytest.raises(CommandError, match="there is no session s-1"):
+        with pytest.raises(CommandError, match="unknown session s-1"):
             play.reply(unknown)
         return
     assert play.reply(unknown).returned == {**unknown, "session_terminated": True, "bootstrap_revoked": 1}
@@ -210,10 +204,10 @@ def test_bootstrap_secrets_of_a_session_go_first(revoked: bool) -> None:
 
 def test_status_of_a_user() -> None:
     connection = VpnSession(1, "ada", "192.0.2.1:5000", ("10.8.0.2",), 900, 10, 20)
-    play = Playbook(sessions.session_status({"username": "ada"}, OCCASION)).expect(Now()).reply(1060)
+    play = Playbook(sessions.session_status({"username": "ada"}, OCCASION)).expect(GetTime()).reply(1060)
     play.expect(OWN).reply((container(1, state="exited"), container(2, "bob")))
     play.expect(ListVpnSessions(MANAGEMENT)).reply((connection, replace(connection, username="bob")))
-    (own,) = (containers.told(container(1, state="exited"), 1060),)
+    (own,) = (containers.container_members(container(1, state="exited"), 1060),)
     assert play.returned == {
         "username": "ada",
         "active": True,
@@ -252,5 +246,5 @@ def test_counts_say_what_they_do_not_know() -> None:
         "users": {"count": 0, "not_listed": ["openvpn", "panel"]},
         "containers": {"count": 3, "running": 2},
         "sessions": {"count": 2, "vpn": None},
-        "unavailable": {"users": "not set up to be listed here: openvpn, panel", "vpn": "no answer"},
+        "unavailable": {"users": "cannot be listed on this host: openvpn, panel", "vpn": "no answer"},
     }

@@ -18,13 +18,14 @@ import pytest
 from tests.commands.commands import settings
 from tests.commands.providers.dockerd import IMAGE, NETWORK, PROGRAMS, WITH_VOLUME, Engine, running_engine
 from tests.commands.providers.performing import Node
-from warren.commands.effects.effect import DeleteRecord, Effects, GetRecord, PutRecord
-from warren.commands.pipeline.executor import Execution, Handlers
+from warren.commands.effects.effect import Effects
+from warren.commands.effects.records import DeleteRecord, GetRecord, PutRecord
+from warren.commands.execution import Execution, Handlers
 from warren.commands.providers import containers, monitoring, sessions, users
-from warren.commands.providers.containers import reap_containers
+from warren.commands.providers.containers import remove_expired_containers
 from warren.commands.result import Code, Result, Status
 from warren.commands.settings import ContainerSettings, PanelSettings, SandboxSettings, ServiceSettings
-from warren.commands.verbs import VerbContext
+from warren.commands.verb import VerbContext
 
 pytestmark = [
     pytest.mark.integration,
@@ -42,9 +43,9 @@ REAPING = """
 import asyncio, sys
 from tests.commands.providers.test_engine import gateway
 from warren.commands.pipeline.periodic import keep_up
-from warren.commands.providers.containers import reap_containers
+from warren.commands.providers.containers import remove_expired_containers
 node = gateway(*sys.argv[1:3], timeout=int(sys.argv[3]))
-asyncio.run(keep_up(node._executor(), (reap_containers,)))
+asyncio.run(keep_up(node._executor(), (remove_expired_containers,)))
 """
 
 
@@ -229,7 +230,7 @@ def test_foreign_containers_are_refused(engine: Engine, node: Node) -> None:
         assert "has no container" in refused(node.run(STOP, {"container_id": container}))
     # The name of a foreign one reads as the id of ours.
     assert node.run(STOP, {"container_id": own[:12]}).status == Status.SUCCESS
-    assert node.tend(reap_containers, time.time() + 1_000_000).ended == ()
+    assert node.run_internal(remove_expired_containers, time.time() + 1_000_000).removed == ()
     assert engine.ids() == {foreign, other}
 
 
@@ -242,7 +243,7 @@ def test_not_more_than_there_may_be_however_many_ask(engine: Engine, tmp_path: P
     results = asyncio.run(all_at_once())
     assert sorted(result.error_code for result in results) == [Code.EXEC_FAILED] * 5 + [Code.NONE] * 3
     assert {result.problem for result in results} - {""} == {
-        "there are 3 containers, and max_containers of [containers] allows no more"
+        "limit of 3 containers reached ([containers] max_containers)"
     }
     assert len(engine.ids()) == 3
 
@@ -260,7 +261,7 @@ def test_one_that_is_cancelled_while_it_starts_leaves_nothing(engine: Engine, no
         asyncio.run(play(after))
         until(lambda: all(engine.inspect(each)["State"]["Status"] == "created" for each in engine.ids()))
     # What the engine made after its client had gone never ran, and goes with the next look.
-    node.tend(reap_containers, time.time() + containers.NEVER_STARTED_SECONDS + 1)
+    node.run_internal(remove_expired_containers, time.time() + containers.NEVER_STARTED_SECONDS + 1)
     assert engine.ids() == set()
 
 
@@ -287,9 +288,9 @@ def reaping(engine: Engine, directory: Path) -> subprocess.Popen[bytes]:
 def test_the_reaper_says_when_to_look_again(engine: Engine, node: Node) -> None:
     container = spawned(node)
     label = int(engine.inspect(container)["Config"]["Labels"]["viw.started"])
-    assert node.tend(reap_containers, label + 3590).again_seconds == 10
-    assert node.tend(reap_containers, label + 3599).ended == ()
-    assert node.tend(reap_containers, label + 3600).ended == (container,)
+    assert node.run_internal(remove_expired_containers, label + 3590).next_run_seconds == 10
+    assert node.run_internal(remove_expired_containers, label + 3599).removed == ()
+    assert node.run_internal(remove_expired_containers, label + 3600).removed == (container,)
     assert node.events[-1][1]["reason"] == "timeout"
     assert engine.ids() == set()
 
@@ -299,7 +300,7 @@ def test_one_that_ended_by_itself_is_removed_and_keeps_no_place(engine: Engine, 
     first = spawned(node)
     engine.docker("kill", first)
     second = spawned(node)
-    assert node.tend(reap_containers).ended == (first,)
+    assert node.run_internal(remove_expired_containers).removed == (first,)
     assert engine.ids() == {second}
     assert node.events[-1][1]["reason"] == "ended"
 
@@ -319,7 +320,7 @@ def test_a_session_and_its_end(engine: Engine, node: Node) -> None:
     }
     assert engine.ids() == {other}
     assert {fields["container_id"] for event, fields in node.events if event == "container.stopped"} == {first, second}
-    assert "there is no session s-1" in refused(node.run(TERMINATE, {"session_id": "s-1"}))
+    assert "unknown session s-1" in refused(node.run(TERMINATE, {"session_id": "s-1"}))
 
 
 def test_containers_of_who_is_deleted_end(engine: Engine, node: Node, tmp_path: Path) -> None:
@@ -346,19 +347,19 @@ def count(node: Node) -> Mapping[str, object]:
     def part(occasion: VerbContext) -> Effects[Mapping[str, object]]:
         return (yield from monitoring.counts({}, occasion))
 
-    return node.tend(part)
+    return node.run_internal(part)
 
 
 def test_an_engine_that_is_not_there_or_does_not_answer(tmp_path: Path) -> None:
     node = gateway(str(tmp_path / "none"), str(tmp_path))
-    assert "there is no such socket" in refused(node.run(LIST, {}))
-    assert "there is no such socket" in refused(node.run(SPAWN, ADA))
-    assert node.tend(reap_containers).failed == {}
+    assert "no such socket" in refused(node.run(LIST, {}))
+    assert "no such socket" in refused(node.run(SPAWN, ADA))
+    assert node.run_internal(remove_expired_containers).failed == {}
     assert count(node)["containers"] is None
     stale = tmp_path / "none"
     subprocess.run([sys.executable, "-c", f"import socket; socket.socket(1).bind({str(stale)!r})"], check=True)
     assert stat.S_ISSOCK(stale.stat().st_mode)
-    assert "nothing listens there" in refused(node.run(LIST, {}))
+    assert "connection refused" in refused(node.run(LIST, {}))
 
 
 def test_a_socket_that_may_not_be_opened(engine: Engine, tmp_path: Path) -> None:
@@ -375,4 +376,4 @@ print(node.run(LIST, {{}}).problem)
     for each in (engine.directory, *engine.directory.parents[:2]):
         each.chmod(0o711)
     said = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True).stdout.decode()
-    assert "this process may not open it" in said
+    assert "permission denied" in said

@@ -8,7 +8,7 @@ import pytest
 
 from tests.project.conftest import ROOT
 from warren.agent.config import load_config
-from warren.commands.providers.openvpn import OF_001, OF_004
+from warren.commands.providers.openvpn import FORM_001, FORM_004
 from warren.commands.providers.openvpn_files import VpnFiles, server_lines
 from warren.commands.settings import ContainerSettings
 from warren.config.defaults import defaults_for
@@ -40,7 +40,7 @@ def test_every_argument_is_explained() -> None:
         (name, bool(of_001), bool(of_004)) for names, of_001, of_004 in rows for name in re.findall(r"`(\w+)`", names)
     }
     passwords = {("password", True, True), ("userpass", True, True)}  # one row for both
-    others = {(name, name in OF_001.rules, name in OF_004.rules) for name in {**OF_001.rules, **OF_004.rules}}
+    others = {(name, name in FORM_001.rules, name in FORM_004.rules) for name in {**FORM_001.rules, **FORM_004.rules}}
     assert explained == passwords | {row for row in others if row[0] not in {"password", "userpass"}}
 
 

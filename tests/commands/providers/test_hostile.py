@@ -11,13 +11,13 @@ from tests.commands.providers.hostile import hostile
 from warren.commands.pipeline.executor import Executor
 from warren.commands.providers import openvpn, panel, users
 from warren.commands.result import NOT_RUN, Code, Status
-from warren.commands.verbs import Verb
+from warren.commands.verb import Verb
 
 pytestmark = [pytest.mark.unit, pytest.mark.security]
 
 PANEL: dict[str, object] = {"username": "user1", "password": "correct horse"}
-OF_001: dict[str, object] = {**PANEL, "email": "user1@example.com"}
-OF_004: dict[str, object] = {
+FORM_001: dict[str, object] = {**PANEL, "email": "user1@example.com"}
+FORM_004: dict[str, object] = {
     "username": "user1",
     "userpass": "correct horse",
     "source_ip": "192.0.2.2",
@@ -26,10 +26,10 @@ OF_004: dict[str, object] = {
     "timeout": 3600,
 }
 MIXES: list[dict[str, object]] = [
-    {**OF_001, "timeout": 3600},
-    {**OF_004, "email": "user1@example.com"},
-    {**OF_004, "password": "correct horse"},
-    {**OF_001, **OF_004},
+    {**FORM_001, "timeout": 3600},
+    {**FORM_004, "email": "user1@example.com"},
+    {**FORM_004, "password": "correct horse"},
+    {**FORM_001, **FORM_004},
     PANEL,
     {"username": "user1", "userpass": "correct horse", "email": "user1@example.com"},
     {},
@@ -37,8 +37,8 @@ MIXES: list[dict[str, object]] = [
 CREATE_PANEL, CREATE_VPN, DELETE, LIST = *panel.VERBS, *openvpn.VERBS, *users.VERBS
 CORPUS: list[tuple[Verb, str, list[tuple[str, dict[str, object]]]]] = [
     (CREATE_PANEL, "", [*hostile(PANEL, "username")]),
-    (CREATE_VPN, " of 001", [*hostile(OF_001, "username", "email")]),
-    (CREATE_VPN, " of 004", [*hostile(OF_004, "username", "source_ip")]),
+    (CREATE_VPN, " of 001", [*hostile(FORM_001, "username", "email")]),
+    (CREATE_VPN, " of 004", [*hostile(FORM_004, "username", "source_ip")]),
     (CREATE_VPN, "", [(f"a mix of {' '.join(args)}", args) for args in MIXES]),
     (DELETE, "", [*hostile({"username": "user1"}, "username")]),
     (LIST, "", [*hostile({}), ("a name", {"username": "user1"})]),

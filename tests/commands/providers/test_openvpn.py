@@ -17,12 +17,15 @@ from cryptography.x509.oid import NameOID
 from tests.commands.commands import settings
 from tests.commands.playbook import Playbook
 from tests.commands.providers.performing import Node, in_plain
-from warren.commands.effects.effect import Emit, Finished, ListDirectory, RunScript, Secret
-from warren.commands.handlers.openvpn_init import set_up
+from warren.commands.effects.effect import Secret
+from warren.commands.effects.events import EmitEvent
+from warren.commands.effects.files import ListDirectory
+from warren.commands.effects.programs import ProgramResult, RunScript
+from warren.commands.pipeline.openvpn_init import initialize
 from warren.commands.providers.openvpn import VERBS, create_openvpn_user
 from warren.commands.result import EMPTY_SHA256, Code, CommandError, Status
 from warren.commands.settings import OpenVpnSettings, PanelSettings, ScriptSettings, ServiceSettings
-from warren.commands.verbs import VerbContext
+from warren.commands.verb import VerbContext
 
 (CREATE,) = VERBS
 ARGS_001 = {"username": "user1", "password": "correct horse", "email": "user1@example.com"}
@@ -35,7 +38,7 @@ ARGS_004 = {
     "timeout": 3600,
 }
 BOTH = pytest.mark.parametrize("args", [ARGS_001, ARGS_004], ids=["of 001", "of 004"])
-DONE = Finished(0, b"", EMPTY_SHA256, EMPTY_SHA256)
+DONE = ProgramResult(0, b"", EMPTY_SHA256, EMPTY_SHA256)
 
 
 @pytest.fixture
@@ -129,9 +132,9 @@ def test_of_many_at_once_each_has_its_own_and_all_one_authority(node: Node, tmp_
 
 @pytest.mark.integration
 def test_what_is_set_up_before_is_used(node: Node, tmp_path: Path) -> None:
-    lines = set_up(str(tmp_path), "/usr/bin/warren")
+    lines = initialize(str(tmp_path), "/usr/bin/warren")
     before = files(tmp_path)
-    assert set_up(str(tmp_path), "/usr/bin/warren") == lines
+    assert initialize(str(tmp_path), "/usr/bin/warren") == lines
     named = [word for line in lines.splitlines() for word in line.split() if word.startswith(f"{tmp_path}/")]
     assert all(Path(path).is_file() for path in named)
     authority = (tmp_path / "pki" / "ca.crt").read_bytes()
@@ -144,13 +147,13 @@ def test_what_is_set_up_before_is_used(node: Node, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "problem"),
     [
-        (lambda at: (at / "pki" / "ca.key").unlink(), "ca.key is not there"),
+        (lambda at: (at / "pki" / "ca.key").unlink(), "ca.key does not exist"),
         (lambda at: (at / "pki" / "ca.key").write_text("none"), "cannot be used: the key is none"),
         (lambda at: (at / "pki" / "ca.crt").write_text("none"), "cannot be used"),
     ],
 )
 def test_an_authority_that_cannot_be_used(node: Node, tmp_path: Path, spoil: object, problem: str) -> None:
-    set_up(str(tmp_path), "/usr/bin/warren")
+    initialize(str(tmp_path), "/usr/bin/warren")
     assert callable(spoil)
     spoil(tmp_path)
     before = files(tmp_path)
@@ -199,7 +202,7 @@ def test_without_an_address_of_the_server_there_is_no_user() -> None:
     services = ServiceSettings(openvpn=OpenVpnSettings("/etc/openvpn"))
     playbook = Playbook(create_openvpn_user(ARGS_001, occasion(replace(settings(), services=services))))
     playbook.reply("$2y$10$hash").reply().reply(1_800_000_000.0)
-    with pytest.raises(CommandError, match="neither remote nor template"):
+    with pytest.raises(CommandError, match="needs remote or template"):
         playbook.reply(None)
 
 
@@ -222,7 +225,7 @@ def test_a_script_has_secrets_by_its_standard_input(
     playbook.expect(RunScript("openvpn_create", arguments, Secret(secrets))).reply(DONE)
     playbook.expect(ListDirectory("/etc/openvpn/users")).reply(("user1.ovpn", "user2.ovpn"))
     playbook.expect(ListDirectory("/etc/openvpn/certs")).reply(("user2.crt",))
-    playbook.of(Emit)
+    playbook.of(EmitEvent)
     answer = {"user_created": True, "config_file": "/etc/openvpn/users/user1.ovpn"}
     assert playbook.reply().returned == answer  # no certificate_path: there is none
 
@@ -231,7 +234,7 @@ def test_a_script_has_secrets_by_its_standard_input(
 def test_an_old_script_has_them_where_the_document_has_them() -> None:
     scripts = ScriptSettings(args_mode={"openvpn_create": "argv"})
     playbook = Playbook(create_openvpn_user(ARGS_004, occasion(replace(settings(), scripts=scripts))))
-    playbook.expect(Emit("script.secrets_on_argv", {"script": "openvpn_create"})).reply()
+    playbook.expect(EmitEvent("script.secrets_on_argv", {"script": "openvpn_create"})).reply()
     ran = playbook.of(RunScript)
     assert ran.arguments == tuple(str(value) for value in ARGS_004.values())
     assert "correct horse" not in repr(ran)

@@ -10,7 +10,7 @@ import pytest
 
 from warren.commands.effects.effect import Secret
 from warren.commands.providers.arguments import SPA_KEY, USERNAME
-from warren.commands.providers.openvpn_files import SERVER_NAME, Spa, VpnFiles, is_reserved, profile, usual_head
+from warren.commands.providers.openvpn_files import SERVER_NAME, Spa, VpnFiles, default_head, is_reserved, profile
 
 KEY, HMAC_KEY = "c2VjcmV0c2VjcmV0c2VjcmV0", "aG1hY2htYWNobWFjaG1hY2ht"
 
@@ -21,7 +21,7 @@ def spa(remote: str | None, key: str = KEY) -> Spa:
 
 @pytest.mark.unit
 def test_a_profile_is_a_head_and_what_is_inline() -> None:
-    text = profile(usual_head("vpn.example.org 1194 udp"), b"CA\n", b"CERT\n", Secret(b"KEY\n")).open().decode()
+    text = profile(default_head("vpn.example.org 1194 udp"), b"CA\n", b"CERT\n", Secret(b"KEY\n")).open().decode()
     assert "\nremote vpn.example.org 1194 udp\n" in text
     assert text.endswith("<ca>\nCA\n</ca>\n<cert>\nCERT\n</cert>\n<key>\nKEY\n</key>\n")
 

@@ -13,11 +13,10 @@ from tests.netns.deadline import until
 from tests.netns.host import Host
 from warren.commands.effects.effect import do
 from warren.commands.effects.openvpn import ListVpnSessions, VpnSession
-from warren.commands.periodic import TaskResult
 from warren.commands.providers import openvpn, users
 from warren.commands.providers.vpn_revocation import expire_users
 from warren.commands.result import Code, Result, Status
-from warren.commands.verbs import Verb
+from warren.commands.verb import TaskResult, Verb
 
 pytestmark = [
     pytest.mark.integration,
@@ -26,8 +25,8 @@ pytestmark = [
 ]
 
 CREATE, (DELETE, LIST) = openvpn.VERBS[0], users.VERBS
-OF_001 = {"username": "user1", "password": PASSWORD, "email": "user1@example.com"}
-OF_004 = {
+FORM_001 = {"username": "user1", "password": PASSWORD, "email": "user1@example.com"}
+FORM_004 = {
     "username": "user1",
     "userpass": PASSWORD,
     "source_ip": "192.0.2.2",
@@ -51,7 +50,7 @@ def run(server: Server, verb: Verb, args: Mapping[str, object]) -> Result:
 
 
 def sessions(server: Server) -> tuple[VpnSession, ...]:
-    return server.node.tend(lambda _: do(ListVpnSessions(str(server.management))))
+    return server.node.run_internal(lambda _: do(ListVpnSessions(str(server.management))))
 
 
 def connected(server: Server, far: Host, args: Mapping[str, object]) -> Client:
@@ -73,7 +72,7 @@ def is_kept_out(server: Server, client: Client) -> None:
 
 
 def test_the_user_comes_in_and_is_cut_off_when_deleted(server: Server, hosts: tuple[Host, Host]) -> None:
-    client = connected(server, hosts[1], OF_001)
+    client = connected(server, hosts[1], FORM_001)
     (session,) = sessions(server)
     assert (session.username, session.source.partition(":")[0]) == ("user1", "192.0.2.2")
     deleted = run(server, DELETE, {"username": "user1"})
@@ -82,18 +81,18 @@ def test_the_user_comes_in_and_is_cut_off_when_deleted(server: Server, hosts: tu
 
 
 def test_the_user_is_cut_off_when_the_time_is_up(server: Server, hosts: tuple[Host, Host]) -> None:
-    client = connected(server, hosts[1], OF_004)
+    client = connected(server, hosts[1], FORM_004)
     expires = int(str(entry_of(server, "user1")["expires"]))
-    assert server.node.tend(expire_users, expires - 0.5) == TaskResult((), {}, 1)
+    assert server.node.run_internal(expire_users, expires - 0.5) == TaskResult((), {}, 1)
     assert client.reaches()
-    assert server.node.tend(expire_users, float(expires)).ended == ("user1",)
+    assert server.node.run_internal(expire_users, float(expires)).removed == ("user1",)
     is_kept_out(server, client)
     assert ("user.expired", {"username": "user1", "system": "openvpn"}) in server.node.events
     assert run(server, LIST, {}).data["users"] == []
 
 
 def test_the_answer_is_the_profile_sealed_to_the_operator(server: Server) -> None:
-    result = run(server, CREATE, OF_001)
+    result = run(server, CREATE, FORM_001)
     assert "PRIVATE KEY" not in repr(result)
     path = server.directory / "users" / "user1.ovpn"
     assert in_plain(result)["config"] == path.read_text()
@@ -103,18 +102,18 @@ def test_the_answer_is_the_profile_sealed_to_the_operator(server: Server) -> Non
 @pytest.mark.parametrize(
     ("others", "login", "why"),
     [
-        ({}, ("user1", "another password"), "the password is another"),
-        ({}, ("user3", PASSWORD), "no such user"),
-        ({}, ("../access/user1", PASSWORD), "no such user"),
-        ({}, ("user2", PASSWORD), "the certificate is another user's"),
-        ({"source_ip": "192.0.2.77"}, ("user1", PASSWORD), "from an address that is not the user's"),
+        ({}, ("user1", "another password"), "wrong password"),
+        ({}, ("user3", PASSWORD), "unknown user"),
+        ({}, ("../access/user1", PASSWORD), "unknown user"),
+        ({}, ("user2", PASSWORD), "certificate of another user"),
+        ({"source_ip": "192.0.2.77"}, ("user1", PASSWORD), "source address is not allowed"),
     ],
 )
 def test_a_login_that_is_wrong(
     server: Server, hosts: tuple[Host, Host], others: Mapping[str, object], login: tuple[str, str], why: str
 ) -> None:
-    run(server, CREATE, {**OF_004, **others})
-    run(server, CREATE, {**OF_001, "username": "user2"})
+    run(server, CREATE, {**FORM_004, **others})
+    run(server, CREATE, {**FORM_001, "username": "user2"})
     client = Client(hosts[1], server, "user1", login)
     client.start()
     until(lambda: refusals(server), "the server refuses the login")
@@ -125,7 +124,7 @@ def test_a_login_that_is_wrong(
 def test_a_server_that_does_not_answer_is_told_and_the_next_attempt_ends_the_rest(
     server: Server, hosts: tuple[Host, Host]
 ) -> None:
-    client = connected(server, hosts[1], OF_001)
+    client = connected(server, hosts[1], FORM_001)
     away = server.management.rename(server.directory / "away")
     half = server.node.run(DELETE, {"username": "user1"})
     assert (half.status, half.error_code) == (Status.ERROR, Code.EXEC_FAILED)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from warren.commands.providers.openvpn_user import Login, VpnUser, due, encode_user, parse_user, refusal
+from warren.commands.providers.openvpn_user import Login, VpnUser, encode_user, expired, parse_user, rejection
 
 pytestmark = pytest.mark.unit
 
@@ -56,7 +56,7 @@ def test_what_is_no_entry(octets: bytes) -> None:
 
 @given(st.lists(USERS), TIMES)
 def test_who_is_due_is_whose_time_is_up(users: list[VpnUser], now: int) -> None:
-    assert [user in due(users, now) for user in users] == [user.expires <= now for user in users]
+    assert [user in expired(users, now) for user in users] == [user.expires <= now for user in users]
 
 
 @pytest.mark.parametrize(
@@ -66,14 +66,14 @@ def test_who_is_due_is_whose_time_is_up(users: list[VpnUser], now: int) -> None:
         (USER, Login("user1", "user1", "::ffff:192.0.2.2"), 1_000, None),
         (VpnUser("user1", "1f", 1, 2_000, ""), Login("user1", "user1", "2001:db8::1"), 1_000, None),
         (VpnUser("user1", "1f", 1, 2_000, "", "2001:db8::1"), Login("user1", "user1", "2001:DB8:0::1"), 1_000, None),
-        (USER, LOGIN, 2_000, "the user's time is up"),
-        (None, LOGIN, 1_000, "no such user"),
-        (USER, Login("user2", "user2", "192.0.2.2"), 1_000, "no such user"),
-        (USER, Login("user1", "user2", "192.0.2.2"), 1_000, "the certificate is another user's"),
-        (USER, Login("user1", "", "192.0.2.2"), 1_000, "the certificate is another user's"),
-        (USER, Login("user1", "user1", "192.0.2.3"), 1_000, "from an address that is not the user's"),
-        (USER, Login("user1", "user1", ""), 1_000, "from an address that is not the user's"),
+        (USER, LOGIN, 2_000, "user has expired"),
+        (None, LOGIN, 1_000, "unknown user"),
+        (USER, Login("user2", "user2", "192.0.2.2"), 1_000, "unknown user"),
+        (USER, Login("user1", "user2", "192.0.2.2"), 1_000, "certificate of another user"),
+        (USER, Login("user1", "", "192.0.2.2"), 1_000, "certificate of another user"),
+        (USER, Login("user1", "user1", "192.0.2.3"), 1_000, "source address is not allowed"),
+        (USER, Login("user1", "user1", ""), 1_000, "source address is not allowed"),
     ],
 )
 def test_why_a_login_is_refused(user: VpnUser | None, login: Login, now: float, why: str | None) -> None:
-    assert refusal(user, login, now) == why
+    assert rejection(user, login, now) == why

@@ -8,20 +8,16 @@ import pytest
 
 from tests.commands.commands import settings
 from tests.commands.playbook import Playbook
-from warren.commands.effects.effect import (
-    Emit,
-    Finished,
-    HashPassword,
-    LockFile,
-    ReadFile,
-    RunScript,
-    Secret,
-    WriteFile,
-)
+from warren.commands.effects.effect import Secret
+from warren.commands.effects.events import EmitEvent
+from warren.commands.effects.files import ReadFile, WriteFile
+from warren.commands.effects.locks import LockFile
+from warren.commands.effects.passwords import HashPassword
+from warren.commands.effects.programs import ProgramResult, RunScript
 from warren.commands.providers.panel import MAX_FILE_BYTES, create_panel_user
 from warren.commands.result import EMPTY_SHA256, Code, CommandError
 from warren.commands.settings import PanelSettings, ServiceSettings
-from warren.commands.verbs import VerbContext
+from warren.commands.verb import VerbContext
 
 pytestmark = pytest.mark.unit
 
@@ -45,7 +41,7 @@ def until_read(octets: bytes | None) -> Playbook:
 def test_a_line_is_added_under_the_lock() -> None:
     playbook = until_read(b"ada:x\n")
     playbook.expect(WriteFile(FILE, Secret(b"ada:x\nuser1:$2y$10$hash\n"), 0o640)).reply()
-    playbook.expect(Emit("user.created", {"username": "user1", "system": "panel"})).reply()
+    playbook.expect(EmitEvent("user.created", {"username": "user1", "system": "panel"})).reply()
     assert playbook.returned == {"user_created": True}
 
 
@@ -59,11 +55,11 @@ def test_what_is_refused_changes_nothing(octets: bytes | None, problem: str) -> 
 def test_a_script_has_the_password_by_its_standard_input() -> None:
     playbook = play(built_in=False)
     playbook.expect(RunScript("panel_create", ("user1",), Secret(b"correct horse\n")))
-    playbook.reply(Finished(0, b"", EMPTY_SHA256, EMPTY_SHA256)).of(Emit)
+    playbook.reply(ProgramResult(0, b"", EMPTY_SHA256, EMPTY_SHA256)).of(EmitEvent)
     assert playbook.reply().returned == {"user_created": True}
 
 
 def test_a_script_that_fails() -> None:
     playbook = play(built_in=False)
-    with pytest.raises(CommandError, match="panel_create ended with status 3"):
-        playbook.reply(Finished(3, b"", EMPTY_SHA256, EMPTY_SHA256))
+    with pytest.raises(CommandError, match="panel_create exited with status 3"):
+        playbook.reply(ProgramResult(3, b"", EMPTY_SHA256, EMPTY_SHA256))

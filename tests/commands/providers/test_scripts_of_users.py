@@ -12,9 +12,9 @@ import pytest
 from tests.commands.commands import settings
 from tests.commands.providers.performing import Node
 from warren.clock import monotonic_seconds
-from warren.commands.effects.effect import Finished, RunScript
-from warren.commands.handlers.program_runner import Programs
-from warren.commands.pipeline.executor import Execution
+from warren.commands.effects.programs import ProgramResult, RunScript
+from warren.commands.execution import Execution
+from warren.commands.handlers.program_runner import ProgramRunner
 from warren.commands.providers import openvpn, panel, users
 from warren.commands.result import Code, Status
 from warren.commands.settings import SandboxSettings, ScriptSettings
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.root, pytest.mark.security]
 
 (CREATE_VPN,), (CREATE_PANEL,), (DELETE, LIST) = openvpn.VERBS, panel.VERBS, users.VERBS
 PANEL = {"username": "user1", "password": "correct $(id) horse"}
-OF_004 = {
+FORM_004 = {
     "username": "user1",
     "userpass": "correct horse",
     "source_ip": "192.0.2.2",
@@ -55,7 +55,7 @@ class Scripts:
     def use(self, scripts: ScriptSettings) -> None:
         limits = SandboxSettings(min_level="L0")
         self.node.settings = replace(settings(), scripts=scripts, sandbox=limits)
-        self._programs = Programs(limits, scripts, self._work)
+        self._programs = ProgramRunner(limits, scripts, self._work)
 
     def put(self, name: str, text: str) -> Path:
         path = self.root / name
@@ -63,10 +63,10 @@ class Scripts:
         path.chmod(0o755)
         return path
 
-    async def _run(self, effect: RunScript, running: Execution) -> Finished:
+    async def _run(self, effect: RunScript, running: Execution) -> ProgramResult:
         seconds = running.deadline - monotonic_seconds()
         done = await self._programs.run(effect, deadline_seconds=seconds, min_level="L0", pinned={})
-        running.note(done)
+        running.record_program(done)
         return done
 
 
@@ -89,7 +89,7 @@ def test_a_panel_user(scripts: Scripts) -> None:
 
 def test_a_vpn_user(scripts: Scripts) -> None:
     scripts.put("add_vpn_user.sh", TELLS)
-    result = scripts.node.run(CREATE_VPN, OF_004)
+    result = scripts.node.run(CREATE_VPN, FORM_004)
     assert result.status == Status.SUCCESS, result.problem
     told = result.stdout.splitlines()
     assert told[0].split() == ["argv", "user1", "192.0.2.2", "3600"]
@@ -122,7 +122,7 @@ def test_both_halves_of_a_deletion(scripts: Scripts) -> None:
     scripts.put("delete_user.sh", 'echo "panel $*"; exit 1')
     half = scripts.node.run(DELETE, {"username": "user1"})
     assert (half.status, half.stdout) == (Status.ERROR, "vpn user1\npanel user1\n")
-    assert half.problem.startswith("openvpn: deleted; panel: the script panel_delete ended with status 1")
+    assert half.problem.startswith("openvpn: deleted; panel: script panel_delete exited with status 1")
     scripts.put("delete_user.sh", 'echo "panel $*"')
     assert scripts.node.run(DELETE, {"username": "user1"}).status == Status.SUCCESS
 

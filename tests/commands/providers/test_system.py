@@ -5,38 +5,35 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from pathlib import Path
 
 import psutil
 import pytest
 
 from tests.commands.commands import command, settings
 from tests.commands.playbook import Playbook
-from warren.commands.effects.effect import RunPrivileged
-from warren.commands.handlers.host_metrics import HostState
+from warren.audit.event import Origin
+from warren.commands.effects.agent import GetAgentState, ListRecentCommands
+from warren.commands.effects.host import GetServiceStates, HostReading, ReadHostMetrics
+from warren.commands.effects.privileged import RunPrivileged
+from warren.commands.handlers import host
+from warren.commands.handlers.host import HostMetrics
+from warren.commands.handlers.resources import AgentQueries, Resources
 from warren.commands.pipeline.executor import Executor
-from warren.commands.providers.system import (
-    RECENT,
-    VERBS,
-    AskAgent,
-    AskServices,
-    ReadHost,
-    Reading,
-    RecentCommands,
-    monitoring_data,
-    service_status,
-    system_health,
-)
+from warren.commands.providers.system import RECENT, VERBS, monitoring_data, service_status, system_health
 from warren.commands.result import Result
-from warren.commands.verbs import VerbContext
+from warren.commands.store.command_store import CommandStore
+from warren.commands.verb import VerbContext
 
 OCCASION = VerbContext("gateway-001", "c-1", "ada", settings())
-READING = Reading(3600, 25.0, 0.5, 15.2, 45.8, 2048, 512, (1.2, 1.1, 0.9), {"/": 23.1, "/srv": 95.0})
+NO_STORE = CommandStore(Path("/nowhere"), Origin("node-1"))
+READING = HostReading(3600, 25.0, 0.5, 15.2, 45.8, 2048, 512, (1.2, 1.1, 0.9), {"/": 23.1, "/srv": 95.0})
 UNITS = ("fwknop-server", "stunnel4", "openvpn", "nginx")
 
 
 @pytest.mark.unit
 def test_the_shape_of_document_001() -> None:
-    play = Playbook(system_health({}, OCCASION)).expect(ReadHost()).reply(READING)
+    play = Playbook(system_health({}, OCCASION)).expect(ReadHostMetrics()).reply(READING)
     assert play.returned == {
         "health": {"status": "healthy", "uptime_seconds": 3600, "memory_usage_mb": 25.0, "cpu_usage_percent": 0.5},
         "system": {
@@ -50,7 +47,7 @@ def test_the_shape_of_document_001() -> None:
 
 @pytest.mark.unit
 def test_services_by_the_documents_names_and_words() -> None:
-    play = Playbook(service_status({}, OCCASION)).expect(AskServices(UNITS))
+    play = Playbook(service_status({}, OCCASION)).expect(GetServiceStates(UNITS))
     play.reply({"fwknop-server": "unknown", "stunnel4": "failed", "openvpn": "active", "nginx": "inactive"})
     assert play.returned == {
         "services": {"spa": "unknown", "tls_proxy": "failed", "openvpn": "running", "nginx": "stopped"}
@@ -59,13 +56,13 @@ def test_services_by_the_documents_names_and_words() -> None:
 
 @pytest.mark.unit
 def test_what_cannot_be_known_says_why() -> None:
-    play = Playbook(monitoring_data({}, OCCASION)).expect(ReadHost()).reply(READING)
-    play.expect(AskServices(UNITS)).reply(dict.fromkeys(UNITS, "active"))
-    play.expect(AskAgent()).reply({"networks": []})
-    play.expect(RecentCommands(RECENT)).reply(({"verb": "list_users"},))
-    play.expect(RunPrivileged()).fail("nothing here has the rights")
+    play = Playbook(monitoring_data({}, OCCASION)).expect(ReadHostMetrics()).reply(READING)
+    play.expect(GetServiceStates(UNITS)).reply(dict.fromkeys(UNITS, "active"))
+    play.expect(GetAgentState()).reply({"networks": []})
+    play.expect(ListRecentCommands(RECENT)).reply(({"verb": "list_users"},))
+    play.expect(RunPrivileged()).fail("no privileged runner")
     found = play.returned
-    assert found["unavailable"] == {"privileged": "nothing here has the rights"}
+    assert found["unavailable"] == {"privileged": "no privileged runner"}
     assert found["recent_commands"] == [{"verb": "list_users"}]
     assert isinstance(found["telemetry"], dict)
     assert found["telemetry"]["services"] == dict.fromkeys(("spa", "tls_proxy", "openvpn", "nginx"), "active")
@@ -75,7 +72,9 @@ def test_what_cannot_be_known_says_why() -> None:
 @pytest.mark.integration
 def test_this_host() -> None:
     async def ask() -> tuple[Result, Result]:
-        executor = Executor("node-1", settings(), HostState(30).handlers(), lambda *_: b"", lambda _: None)
+        queries = AgentQueries(HostMetrics(30), dict, lambda _: ())
+        handlers = host.handlers(Resources(settings(), NO_STORE, lambda *_: None, queries))
+        executor = Executor("node-1", settings(), handlers, lambda *_: b"", lambda _: None)
         health, services = VERBS[0], VERBS[1]
         return (
             await executor.run(command("get_system_health"), health, health.run),
@@ -94,11 +93,11 @@ def test_this_host() -> None:
 
 @pytest.mark.integration
 def test_a_service_without_systemd_is_a_process_of_its_name() -> None:
-    state = HostState(30)
+    state = HostMetrics(30)
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     name = psutil.Process(process.pid).name()
     try:
-        assert state._of_processes((f"{name}.service", "nowhere@main")) == {
+        assert state._states_by_process((f"{name}.service", "nowhere@main")) == {
             f"{name}.service": "active",
             "nowhere@main": "inactive",
         }
@@ -109,7 +108,7 @@ def test_a_service_without_systemd_is_a_process_of_its_name() -> None:
 @pytest.mark.root
 @pytest.mark.needs("unshare")
 def test_in_a_namespace_of_processes_whose_proc_is_the_hosts() -> None:
-    look = "from warren.commands.handlers.host_metrics import HostState; print(HostState(30).read().memory_mb > 1)"
+    look = "from warren.commands.handlers.host import HostMetrics; print(HostMetrics(30).read().memory_mb > 1)"
     words = ("unshare", "--pid", "--fork", sys.executable, "-c", look)
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout == "True\n", done.stderr

@@ -11,12 +11,13 @@ import pytest
 from tests.commands.commands import settings
 from tests.commands.playbook import Playbook
 from tests.commands.providers.performing import Node
-from warren.commands.effects.effect import DeleteRecord, ListRecords, RunPrivileged
+from warren.commands.effects.privileged import RunPrivileged
+from warren.commands.effects.records import DeleteRecord, ListRecords
 from warren.commands.providers import openvpn, panel, users
 from warren.commands.providers.bootstrap import BOOTSTRAP, SESSION
 from warren.commands.result import Code, Result, Status
 from warren.commands.settings import CommandSettings, OpenVpnSettings, PanelSettings, ServiceSettings
-from warren.commands.verbs import Verb, VerbContext
+from warren.commands.verb import Verb, VerbContext
 
 (CREATE_VPN,), (CREATE_PANEL,), (DELETE, LIST) = openvpn.VERBS, panel.VERBS, users.VERBS
 PANEL = {"username": "user1", "password": "correct horse"}
@@ -95,7 +96,7 @@ def test_a_half_that_failed_is_named_and_the_other_is_done(node: Node, tmp_path:
     (tmp_path / "htpasswd").rename(tmp_path / "away")
     half = deleted(node)
     assert (half.status, half.error_code) == (Status.ERROR, Code.EXEC_FAILED)
-    assert half.problem.startswith(f"openvpn: deleted; panel: {tmp_path}/htpasswd is not there")
+    assert half.problem.startswith(f"openvpn: deleted; panel: {tmp_path}/htpasswd does not exist")
     assert not (tmp_path / "vpn" / "access" / "user1.json").exists()
     (tmp_path / "away").rename(tmp_path / "htpasswd")
     assert (deleted(node).data["openvpn"], listed(node)["users"]) == ("absent", [])
@@ -136,13 +137,13 @@ def test_a_dry_run_of_each_verb_changes_nothing(node: Node, tmp_path: Path) -> N
     ]
     for verb, args in steps:
         before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-        told = node.preview(verb, args)
-        assert "problem" not in told, told
-        assert "correct horse" not in str(told)
-        assert "WriteFile" in str(told["effects"])
+        dry_run = node.dry_run(verb, args)
+        assert not dry_run.problem, dry_run
+        assert "correct horse" not in str(dry_run)
+        assert "WriteFile" in str(dry_run.effects)
         assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
         assert node.run(verb, args).status == Status.SUCCESS
-    assert "problem" not in node.preview(LIST, {})
+    assert not node.dry_run(LIST, {}).problem
 
 
 @pytest.mark.unit

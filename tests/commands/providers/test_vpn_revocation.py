@@ -12,19 +12,19 @@ from cryptography import x509
 
 from tests.commands.commands import settings
 from tests.commands.providers.performing import Cut, Node
-from warren.commands.effects.effect import EffectError, Effects, LockFile
-from warren.commands.effects.openvpn import EndVpnSessions
-from warren.commands.handlers.locks import hold
-from warren.commands.periodic import TaskResult
-from warren.commands.pipeline.executor import Execution, Handlers
+from warren.commands.effects.effect import EffectError, Effects
+from warren.commands.effects.locks import LockFile
+from warren.commands.effects.openvpn import KillVpnSessions
+from warren.commands.execution import Execution, Handlers
+from warren.commands.handlers.locks import lock
 from warren.commands.providers import openvpn
 from warren.commands.providers.openvpn_files import VpnFiles
 from warren.commands.providers.openvpn_user import VpnUser, parse_user
 from warren.commands.providers.pki import is_revoked
-from warren.commands.providers.vpn_revocation import TRY_AGAIN_SECONDS, end_openvpn_user, expire_users
+from warren.commands.providers.vpn_revocation import RETRY_DELAY, delete_openvpn_user, expire_users
 from warren.commands.result import Status
 from warren.commands.settings import OpenVpnSettings, PanelSettings, ServiceSettings
-from warren.commands.verbs import VerbContext
+from warren.commands.verb import TaskResult, VerbContext
 
 pytestmark = pytest.mark.integration
 
@@ -39,9 +39,9 @@ class Sessions:
         self.answers = True
 
     def handlers(self) -> Handlers:
-        return {EndVpnSessions: self._end}
+        return {KillVpnSessions: self._end}
 
-    async def _end(self, effect: EndVpnSessions, _: Execution) -> int:
+    async def _end(self, effect: KillVpnSessions, _: Execution) -> int:
         if not self.answers:
             raise EffectError(f"{effect.socket}: Connection refused")
         return self.of.pop(effect.username, 0)
@@ -81,10 +81,10 @@ class Place:
 
     def end(self, username: str) -> tuple[bool, int | None]:
         def part(_: VerbContext) -> Effects[tuple[bool, int | None]]:
-            ended = yield from end_openvpn_user(self.openvpn, self.files, username)
-            return ended.was_there, ended.sessions
+            ended = yield from delete_openvpn_user(self.openvpn, self.files, username)
+            return ended.existed, ended.sessions
 
-        return self.node.tend(part)
+        return self.node.run_internal(part)
 
 
 @pytest.fixture
@@ -127,7 +127,7 @@ def test_sessions_that_cannot_be_ended_are_ended_by_the_next_attempt(place: Plac
 def test_sessions_that_cannot_be_ended_are_ended_without_another_command_too(place: Place) -> None:
     user = fail_to_end(place)
     place.sessions.answers = True
-    assert place.node.tend(expire_users, user.created + 60).ended == ("user1",)
+    assert place.node.run_internal(expire_users, user.created + 60).removed == ("user1",)
     assert (place.left_of("user1"), place.sessions.of) == ([], {})
 
 
@@ -148,9 +148,9 @@ def test_a_user_of_which_a_file_is_lost_ends_too(place: Place, lost: str) -> Non
 def test_whose_time_is_up_ends_and_nobody_else(place: Place) -> None:
     user, other = place.make("user1", 60), place.make("user2", 3600)
     place.sessions.of = {"user1": 1, "user2": 1}
-    early = place.node.tend(expire_users, user.expires - 7)
+    early = place.node.run_internal(expire_users, user.expires - 7)
     assert early == TaskResult((), {}, 7)
-    late = place.node.tend(expire_users, user.expires)
+    late = place.node.run_internal(expire_users, user.expires)
     assert late == TaskResult(("user1",))
     assert place.left_of("user1") == []
     assert (place.is_revoked(user), place.is_revoked(other)) == (True, False)
@@ -160,22 +160,22 @@ def test_whose_time_is_up_ends_and_nobody_else(place: Place) -> None:
 def test_a_server_that_does_not_answer_is_asked_again(place: Place) -> None:
     user, other = place.make("user1"), place.make("user2")
     place.sessions.answers = False
-    tried = place.node.tend(expire_users, user.expires + 5)
-    assert tried.ended == ()
+    tried = place.node.run_internal(expire_users, user.expires + 5)
+    assert tried.removed == ()
     assert tried.failed == dict.fromkeys(("user1", "user2"), f"{SOCKET}: Connection refused")
-    assert tried.again_seconds == TRY_AGAIN_SECONDS
+    assert tried.next_run_seconds == RETRY_DELAY
     assert place.is_revoked(user)
     assert place.is_revoked(other)
     place.sessions.answers = True
-    assert place.node.tend(expire_users, user.expires + 10).ended == ("user1", "user2")
+    assert place.node.run_internal(expire_users, user.expires + 10).removed == ("user1", "user2")
 
 
 def test_an_entry_that_is_none_is_named_and_holds_up_nobody(place: Place) -> None:
     user = place.make("user1")
     Path(place.files.entry("user2")).write_text("{}")
-    looked = place.node.tend(expire_users, user.expires)
-    assert looked.ended == ("user1",)
-    assert looked.failed == {"user2": f"{place.files.entry('user2')} username is no text"}
+    looked = place.node.run_internal(expire_users, user.expires)
+    assert looked.removed == ("user1",)
+    assert looked.failed == {"user2": f"{place.files.entry('user2')}: username: expected a text"}
 
 
 def test_one_of_that_name_who_was_made_meanwhile_lives_on(place: Place) -> None:
@@ -185,10 +185,10 @@ def test_one_of_that_name_who_was_made_meanwhile_lives_on(place: Place) -> None:
 
     async def held_later(effect: LockFile, running: Execution) -> None:
         entry.write_bytes(younger)  # noqa: ASYNC240, nothing else runs here
-        await hold(effect, running)
+        await lock(effect, running)
 
     place.node.others = {**place.node.others, LockFile: held_later}
-    assert place.node.tend(expire_users, user.expires).ended == ()
+    assert place.node.run_internal(expire_users, user.expires).removed == ()
     assert len(place.left_of("user1")) == 4
 
 
@@ -230,9 +230,9 @@ def test_ended_by_halves_it_ends_at_the_next_attempt(tmp_path: Path) -> None:
         place = Place(tmp_path / str(effects))
         user = place.make("user1")
         place.sessions.of = {"user1": 1}
-        if not cut(place, effects, partial(place.node.tend, expire_users, user.expires)):
+        if not cut(place, effects, partial(place.node.run_internal, expire_users, user.expires)):
             break
-        place.node.tend(expire_users, user.expires + 5)
+        place.node.run_internal(expire_users, user.expires + 5)
         assert (place.left_of("user1"), place.sessions.of) == ([], {})
         assert place.is_revoked(user)
         effects += 1
@@ -241,4 +241,4 @@ def test_ended_by_halves_it_ends_at_the_next_attempt(tmp_path: Path) -> None:
 
 def test_without_a_directory_there_is_nothing_to_end(place: Place) -> None:
     place.node.settings = settings()
-    assert place.node.tend(expire_users) == TaskResult()
+    assert place.node.run_internal(expire_users) == TaskResult()

@@ -77,7 +77,7 @@ async def log_is_full(place: Path) -> dict[str, object]:
             seen = [await _until_refused(store, running), await answer(store, order(3))]
             last = 1000 + len(running)
             reading = await answer(store, order(4), read_only=True)
-            trouble = store.audit_trouble is not None
+            trouble = store.audit_error is not None
         await ran(store, last)
         again = await answer(store, order(5))
     verdict = verify_log(log_of(where.log).lines(), [])

@@ -186,7 +186,7 @@ def test_a_clock_that_was_ahead_brings_no_command_back(tmp_path: Path) -> None:
 async def _swept(store: CommandStore) -> None:
     """A nonce has a shorter life than what it bound."""
     query = "SELECT COUNT(*) FROM used"
-    await _gone(lambda: store._do(lambda: store._ledger.connection.execute(query).fetchone()[0]))
+    await _gone(lambda: store._do(lambda: store._table.connection.execute(query).fetchone()[0]))
 
 
 async def _gone(what: Callable[[], Awaitable[object]]) -> None:
@@ -221,7 +221,10 @@ def test_without_its_database_nothing_old_runs(tmp_path: Path, damage: str, ahea
     asyncio.run(after())
     assert [line["n"] for line in place.lines()] == [*range(1, len(place.lines()) + 1)]
     told = place.lines()[2]
-    assert (told["event"], told["details"]) == ("store.begun", {"why": "missing" if damage == "deleted" else "damaged"})
+    assert (told["event"], told["details"]) == (
+        "store.initialized",
+        {"why": "missing" if damage == "deleted" else "damaged"},
+    )
 
 
 def _damage(path: Path, damage: str) -> None:
@@ -308,7 +311,7 @@ def test_what_is_not_in_progress_cannot_be_finished(place: Place) -> None:
 def test_an_event_of_anything_else_is_a_line_too(place: Place) -> None:
     async def day() -> None:
         async with place.opened() as store:
-            await store.note(AuditEvent("status.read", NOW, source_ip="127.0.0.1"))
+            await store.write_event(AuditEvent("status.read", NOW, source_ip="127.0.0.1"))
             assert store.head.n == 1
 
     asyncio.run(day())
@@ -317,4 +320,4 @@ def test_an_event_of_anything_else_is_a_line_too(place: Place) -> None:
 
 def test_nothing_is_done_before_it_is_open(place: Place) -> None:
     with pytest.raises(RuntimeError, match="not open"):
-        asyncio.run(place.store().note(AuditEvent("status.read", NOW)))
+        asyncio.run(place.store().write_event(AuditEvent("status.read", NOW)))

@@ -95,6 +95,6 @@ def test_after_a_power_cut(tmp_path: Path, begun: bool) -> None:
         asyncio.run(carry_out(place, count, 3))
         check(place, count)
         events = [json.loads(line)["event"] for _, line in log_of(place_of(place).log).lines()]
-        assert begun or events[0] == "store.begun"
+        assert begun or events[0] == "store.initialized"
         shutil.rmtree(place)
     assert cuts > 20

@@ -10,7 +10,7 @@ import pytest
 
 from tests.commands.sandbox_requests import NOW
 from tests.commands.store.stores import Place
-from warren.commands.store.records import Records
+from warren.commands.store.command_store import CommandStore
 
 pytestmark = pytest.mark.integration
 
@@ -24,12 +24,12 @@ class Provider:
         self.time = float(NOW)
         self.place = Place(directory, now=lambda: self.time).begin()
 
-    def day(self, story: Callable[[Records], Awaitable[None]]) -> None:
+    def day(self, story: Callable[[CommandStore], Awaitable[None]]) -> None:
         """Of a process from its start to its end."""
 
         async def live() -> None:
             async with self.place.opened() as store:
-                await story(store.records)
+                await story(store)
 
         asyncio.run(live())
 
@@ -40,67 +40,67 @@ def provider(tmp_path: Path) -> Provider:
 
 
 def test_it_is_kept_over_a_restart(provider: Provider) -> None:
-    async def before(records: Records) -> None:
-        await records.keep("session", "a", VALUE)
-        await records.keep("session", "b", {"user": "b"})
-        await records.keep("other", "a", {})
+    async def before(store: CommandStore) -> None:
+        await store.put_record("session", "a", VALUE)
+        await store.put_record("session", "b", {"user": "b"})
+        await store.put_record("other", "a", {})
 
-    async def after(records: Records) -> None:
-        assert await records.find("session", "a") == VALUE
-        assert await records.list("session") == {"a": VALUE, "b": {"user": "b"}}
-        assert await records.find("session", "c") is None
-        assert await records.list("nothing") == {}
+    async def after(store: CommandStore) -> None:
+        assert await store.get_record("session", "a") == VALUE
+        assert await store.list_records("session") == {"a": VALUE, "b": {"user": "b"}}
+        assert await store.get_record("session", "c") is None
+        assert await store.list_records("nothing") == {}
 
     provider.day(before)
     provider.day(after)
 
 
 def test_another_takes_its_place(provider: Provider) -> None:
-    async def story(records: Records) -> None:
-        await records.keep("session", "a", VALUE, expires=NOW + 10)
-        await records.keep("session", "a", {"user": "b"})
+    async def story(store: CommandStore) -> None:
+        await store.put_record("session", "a", VALUE, expires=NOW + 10)
+        await store.put_record("session", "a", {"user": "b"})
         provider.time += 10
-        assert await records.list("session") == {"a": {"user": "b"}}
+        assert await store.list_records("session") == {"a": {"user": "b"}}
 
     provider.day(story)
 
 
 @pytest.mark.security
 def test_of_many_that_drop_it_one_is_told_so(provider: Provider) -> None:
-    async def story(records: Records) -> None:
-        await records.keep("bootstrap", "hash", VALUE)
-        dropped = await asyncio.gather(*(records.drop("bootstrap", "hash") for _ in range(20)))
+    async def story(store: CommandStore) -> None:
+        await store.put_record("bootstrap", "hash", VALUE)
+        dropped = await asyncio.gather(*(store.delete_record("bootstrap", "hash") for _ in range(20)))
         assert sorted(dropped) == [False] * 19 + [True]
 
     provider.day(story)
-    provider.day(lambda records: is_gone(records, "hash"))
+    provider.day(lambda store: is_gone(store, "hash"))
 
 
 @pytest.mark.security
 def test_it_goes_when_its_time_is_over(provider: Provider) -> None:
-    async def story(records: Records) -> None:
-        await records.keep("bootstrap", "late", VALUE, expires=NOW + 10)
+    async def story(store: CommandStore) -> None:
+        await store.put_record("bootstrap", "late", VALUE, expires=NOW + 10)
         provider.time += 9
-        assert await records.find("bootstrap", "late") == VALUE
+        assert await store.get_record("bootstrap", "late") == VALUE
         provider.time += 1
-        await is_gone(records, "late")
+        await is_gone(store, "late")
 
     provider.day(story)
 
 
-async def is_gone(records: Records, key: str) -> None:
-    assert await records.find("bootstrap", key) is None
-    assert await records.list("bootstrap") == {}
-    assert await records.drop("bootstrap", key) is False
+async def is_gone(store: CommandStore, key: str) -> None:
+    assert await store.get_record("bootstrap", key) is None
+    assert await store.list_records("bootstrap") == {}
+    assert await store.delete_record("bootstrap", key) is False
 
 
 def test_what_is_none_of_json_is_refused_and_nothing_is_changed(provider: Provider) -> None:
-    async def story(records: Records) -> None:
-        await records.keep("session", "a", VALUE)
+    async def story(store: CommandStore) -> None:
+        await store.put_record("session", "a", VALUE)
         with pytest.raises(TypeError):
-            await records.keep("session", "a", {"octets": b""})
+            await store.put_record("session", "a", {"octets": b""})
         with pytest.raises(ValueError, match="not JSON compliant"):
-            await records.keep("session", "a", {"number": float("nan")})
-        assert await records.find("session", "a") == VALUE
+            await store.put_record("session", "a", {"number": float("nan")})
+        assert await store.get_record("session", "a") == VALUE
 
     provider.day(story)

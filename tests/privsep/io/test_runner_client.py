@@ -10,11 +10,11 @@ from contextlib import asynccontextmanager
 import pytest
 
 from tests.commands.commands import command, settings
-from warren.commands.effects import effect
-from warren.commands.pipeline.executor import Execution
+from warren.commands.effects.privileged import RunPrivileged
+from warren.commands.execution import Execution
 from warren.commands.result import Code, CommandError, Result, Status
 from warren.commands.schema import Schema
-from warren.commands.verbs import Verb, VerbContext
+from warren.commands.verb import Verb, VerbContext
 from warren.errors import HostError
 from warren.privsep.io import runner_client
 from warren.privsep.io.runner_client import RunnerClient
@@ -64,7 +64,7 @@ def test_the_longest_output_that_may_be_is_told() -> None:
     async def scene() -> None:
         async with beside(life) as client, asyncio.timeout(60):
             here = running()
-            assert await client.handlers()[effect.RunPrivileged](effect.RunPrivileged(), here) == {}
+            assert await client.handlers()[RunPrivileged](RunPrivileged(), here) == {}
             assert here.stdout == [b"\x01" * MOST_OUTPUT]
 
     asyncio.run(scene())
@@ -82,7 +82,7 @@ def test_a_command_waits_for_a_runner_that_comes_up_late(monkeypatch: pytest.Mon
 
     async def scene() -> None:
         async with beside(life, absent=2) as client, asyncio.timeout(60):
-            assert await client.handlers()[effect.RunPrivileged](effect.RunPrivileged(), running()) == {"stopped": True}
+            assert await client.handlers()[RunPrivileged](RunPrivileged(), running()) == {"stopped": True}
 
     asyncio.run(scene())
 
@@ -97,7 +97,7 @@ def test_without_a_runner_that_is_what_is_said(monkeypatch: pytest.MonkeyPatch) 
         client = RunnerClient(absent, "sid", 0, lambda *_: None)
         task = asyncio.create_task(client.run())
         with pytest.raises(CommandError, match=r"^nothing here has the rights: the helper has gone$") as error:
-            await client.handlers()[effect.RunPrivileged](effect.RunPrivileged(), running())
+            await client.handlers()[RunPrivileged](RunPrivileged(), running())
         assert (error.value.code, error.value.status) == (Code.EXEC_FAILED, Status.ERROR)
         task.cancel()
         await asyncio.wait([task])

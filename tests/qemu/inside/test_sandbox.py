@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.commands.pipeline.bundles import put, trusted_directory
-from warren.commands.effects.effect import RunScript
-from warren.commands.handlers.program_runner import Programs
+from warren.commands.effects.programs import RunScript
+from warren.commands.handlers.program_runner import ProgramRunner
 from warren.commands.settings import SandboxSettings, ScriptSettings
 
 pytestmark = [pytest.mark.integration, pytest.mark.root]
@@ -53,10 +53,10 @@ def unit() -> Iterator[Path]:
     subprocess.run(["umount", top], check=True)
 
 
-def programs(trusted: Path, text: str) -> Programs:
+def programs(trusted: Path, text: str) -> ProgramRunner:
     put(trusted / "script", text)
     settings = SandboxSettings(memory_bytes=64 * MEBIBYTE)
-    return Programs(settings, ScriptSettings({"script": str(trusted / "script")}), trusted / "work")
+    return ProgramRunner(settings, ScriptSettings({"script": str(trusted / "script")}), trusted / "work")
 
 
 def test_an_older_kernel_reaches_as_much(trusted: Path) -> None:

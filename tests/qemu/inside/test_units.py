@@ -124,8 +124,8 @@ def state(made: Machine) -> str:
 
 ASK = """
 import asyncio, json, sys
-from warren.commands.handlers.host_metrics import HostState
-print(json.dumps(asyncio.run(HostState(30).states(tuple(sys.argv[1:])))))
+from warren.commands.handlers.host import HostMetrics
+print(json.dumps(asyncio.run(HostMetrics(30).states(tuple(sys.argv[1:])))))
 """
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from warren.commands.store.database import open_database
+from warren.commands.store.command_store import initialize_store
 from warren.errors import HostError
 from warren.files.atomic import move_file
 from warren.privsep.io.service_directories import OWN, give_directory, make_root_directory
@@ -25,7 +25,7 @@ def init_stores(commands: Path, runner: Path, user: ServiceUser, now: float) -> 
         if is_root():
             _init_as_root(commands, runner, user, now)
         elif not commands.exists():
-            open_database(commands, now).connection.close()
+            initialize_store(commands, now)
     except OSError as error:
         raise HostError(f"{error.filename}: {error.strerror}", code="host.refused", errno=error.errno) from error
 
@@ -33,8 +33,8 @@ def init_stores(commands: Path, runner: Path, user: ServiceUser, now: float) -> 
 def _init_as_root(commands: Path, runner: Path, user: ServiceUser, now: float) -> None:
     if not commands.exists():
         unfinished = make_root_directory(commands.with_name(f".{commands.name}.unfinished"))
-        open_database(unfinished, now).connection.close()
+        initialize_store(unfinished, now)
         give_directory(unfinished, user.uid, user.gid, OWN)
         move_file(unfinished, commands.name)
     if user.uid != ROOT and not runner.exists():
-        open_database(make_root_directory(runner), now).connection.close()
+        initialize_store(make_root_directory(runner), now)

@@ -1,4 +1,4 @@
-"""What is wanted of the container engine by its socket: Docker's API, which Podman has as well."""
+"""Effects on containers, through the engine's socket: Docker's API, which Podman has as well."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import ClassVar
 from warren.commands.effects.effect import Effect, EffectError
 
 
-class EngineAbsentError(EffectError):
-    """There is no socket, so there are no containers to be known of either."""
+class EngineUnavailableError(EffectError):
+    """There is no socket, so no container can be known either."""
 
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """One that the engine knows, whether it runs or not."""
+    """A container that the engine knows, running or not."""
 
     id: str
     """64 digits."""
     image: str
     state: str
-    """The engine's word: created, running, paused, restarting, removing, exited or dead."""
+    """As the engine reports it: created, running, paused, restarting, removing, exited or dead."""
     created: int
     """Seconds since the Unix epoch."""
     labels: Mapping[str, str]
@@ -29,15 +29,15 @@ class Container:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One that is on this host."""
+    """An image that is present on this host."""
 
     volumes: tuple[str, ...] = ()
-    """Directories that it wants on the host's disk, by their paths inside."""
+    """The directories that it declares as volumes, by their paths inside."""
 
 
 @dataclass(frozen=True, slots=True)
-class Specification:
-    """All that one container may differ in from another; what confines it is the same for each (`containerspec`)."""
+class ContainerSpec:
+    """Everything in which two containers may differ; `handlers.container_spec` confines each in the same way."""
 
     name: str
     image: str
@@ -47,12 +47,16 @@ class Specification:
     cpus: float
     pids_limit: int
     writable: tuple[str, ...]
-    """Directories in memory; everything else can only be read."""
+    """Directories in memory; everything else is read-only."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListContainers(Effect[tuple[Container, ...]]):
-    """Those with this label, also those that do not run. Raises EngineAbsentError where there is no engine."""
+    """List the containers with a label, also stopped ones.
+
+    Raises:
+        EngineUnavailableError: there is no engine.
+    """
 
     reads: ClassVar[bool] = True
 
@@ -62,8 +66,8 @@ class ListContainers(Effect[tuple[Container, ...]]):
 
 
 @dataclass(frozen=True, slots=True)
-class FindImage(Effect["Image | None"]):
-    """None where it is not on this host: nothing is ever fetched."""
+class InspectImage(Effect["Image | None"]):
+    """Inspect an image; None if it is not on this host: images are never pulled."""
 
     reads: ClassVar[bool] = True
 
@@ -73,25 +77,25 @@ class FindImage(Effect["Image | None"]):
 
 @dataclass(frozen=True, slots=True)
 class StartContainer(Effect[str]):
-    """Makes one and starts it; its id. One that could not be started is not left behind."""
+    """Create and start a container and return its id; one that fails to start is removed."""
 
     socket: str
-    specification: Specification
+    spec: ContainerSpec
 
-    def pretended(self) -> object:
+    def simulated(self) -> object:
         return "0" * 64
 
 
 @dataclass(frozen=True, slots=True)
-class EndContainers(Effect[Mapping[str, str]]):
-    """Asks these to end, ends them after the grace, and removes them with all they wrote.
+class StopContainers(Effect[Mapping[str, str]]):
+    """Stop containers, kill them after the grace period, and remove them with everything they wrote.
 
-    By id, why not: of those that could not be ended. One that is gone already is ended.
+    The outcome has, by id, the reason for each that could not be removed. One that is already gone counts as removed.
     """
 
     socket: str
     ids: tuple[str, ...]
     grace_seconds: int
 
-    def pretended(self) -> object:
+    def simulated(self) -> object:
         return {}

@@ -1,4 +1,4 @@
-"""What is wanted of OpenVPN's server by its management socket."""
+"""Effects on an OpenVPN server, through its management socket."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from warren.commands.effects.effect import Effect
 
 @dataclass(frozen=True, slots=True)
 class VpnSession:
-    """A client that is connected."""
+    """A connected client."""
 
     client_id: int
-    """OpenVPN's number for it: not given again until the server starts anew."""
+    """OpenVPN's number for it, not reused until the server restarts."""
     username: str
     """The common name of its certificate, which the server has verified."""
     source: str
-    """Whence it comes: ADDRESS:PORT."""
+    """ADDRESS:PORT."""
     addresses: tuple[str, ...]
-    """Its own inside."""
+    """Its addresses inside the tunnel."""
     since: int
     """Seconds since the Unix epoch."""
     received_bytes: int
@@ -28,19 +28,18 @@ class VpnSession:
 
 @dataclass(frozen=True, slots=True)
 class ListVpnSessions(Effect[tuple[VpnSession, ...]]):
-    """Those of all users, oldest client first. Fails where the server does not answer: then nothing is known."""
+    """List the sessions of all users, oldest client first; fails if the server does not answer."""
 
     reads: ClassVar[bool] = True
     socket: str
 
 
 @dataclass(frozen=True, slots=True)
-class EndVpnSessions(Effect[int]):
-    """How many of this user's sessions it ended: all that there were, and their packets go nowhere from here on."""
+class KillVpnSessions(Effect[int]):
+    """End all sessions of a user at once and return how many there were; their packets are dropped from then on."""
 
     socket: str
     username: str
 
-    def pretended(self) -> int:
-        """None of them."""
+    def simulated(self) -> int:
         return 0

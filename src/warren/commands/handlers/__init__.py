@@ -1,1 +1,1 @@
-"""Effect handlers: each performs one kind of effect on the host."""
+"""Effect handlers: each module performs one kind of effect on the host; `table` lists them all."""

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from warren.commands.sandbox import RunAs
+from warren.commands.sandbox_protocol import RunAs
 from warren.errors import HostError
 from warren.files.atomic import remove_file
 from warren.files.directory import make_directory

@@ -1,24 +1,16 @@
-"""Perform the effects on files, on time and on random octets."""
+"""Perform the effects on files, in threads, as a disk may be slow."""
 
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from warren.clock import wall_seconds
-from warren.commands.effects.effect import (
-    EffectError,
-    ListDirectory,
-    Now,
-    RandomBytes,
-    ReadFile,
-    RemoveFile,
-    WriteFile,
-)
-from warren.commands.pipeline.executor import Execution, Handlers
+from warren.commands.effects.effect import EffectError
+from warren.commands.effects.files import ListDirectory, ReadFile, RemoveFile, WriteFile
+from warren.commands.execution import Handlers
+from warren.commands.handlers.resources import Resources
 from warren.files.atomic import remove_file, update_file
 from warren.files.bounded_read import read_bounded
 from warren.files.directory import make_directory
@@ -27,15 +19,13 @@ T = TypeVar("T")
 DIRECTORY_MODE = 0o750
 
 
-def file_handlers() -> Handlers:
-    """Return the handlers of effects on files, in threads, as a disk may be slow."""
+def handlers(_: Resources | None = None) -> Handlers:
+    """Return the handlers."""
     return {
         ReadFile: lambda effect, _: _in_thread(effect.path, lambda: read(effect)),
         WriteFile: lambda effect, _: _in_thread(effect.path, lambda: write(effect)),
         RemoveFile: lambda effect, _: _in_thread(effect.path, lambda: remove_file(Path(effect.path))),
         ListDirectory: lambda effect, _: _in_thread(effect.path, lambda: names(effect)),
-        RandomBytes: _random,
-        Now: _now,
     }
 
 
@@ -70,11 +60,3 @@ async def _in_thread(path: str, work: Callable[[], T]) -> T:
         return await asyncio.to_thread(work)
     except OSError as error:
         raise EffectError(f"{path}: {error.strerror}") from error
-
-
-async def _random(effect: RandomBytes, _: Execution) -> bytes:
-    return secrets.token_bytes(effect.count)
-
-
-async def _now(_: Now, __: Execution) -> float:
-    return wall_seconds()

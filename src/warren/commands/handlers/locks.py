@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from warren.commands.effects import effect as effects
+from warren.commands.effects import locks as effects
 from warren.commands.effects.effect import EffectError
-from warren.commands.pipeline.executor import Execution, Handlers
+from warren.commands.execution import Execution, Handlers
+from warren.commands.handlers.resources import Resources
 from warren.files.directory import make_directory
 from warren.files.lock_file import LockFile
 
@@ -15,18 +16,18 @@ DIRECTORY_MODE = 0o750
 POLL_INTERVAL = 0.01  # seconds between two attempts: a wait in the kernel could not be cancelled
 
 
-def lock_handlers() -> Handlers:
-    """Return the handler of LockFile, which waits for as long as the command may take."""
-    return {effects.LockFile: hold}
+def handlers(_: Resources | None = None) -> Handlers:
+    """Return the handler, which waits until the command's time limit."""
+    return {effects.LockFile: lock}
 
 
-async def hold(effect: effects.LockFile, running: Execution) -> None:
+async def lock(effect: effects.LockFile, execution: Execution) -> None:
     """Take the lock, after another process has released it. Raises EffectError if the file cannot be opened."""
     path = Path(effect.path)
     try:
         make_directory(path.parent, DIRECTORY_MODE)
-        lock = running.ends.enter_context(LockFile.open(path))
+        file = execution.cleanup.enter_context(LockFile.open(path))
     except OSError as error:
         raise EffectError(f"{effect.path}: {error.strerror}") from error
-    while not lock.acquire():  # noqa: ASYNC110, who has the lock may be another process
+    while not file.acquire():  # noqa: ASYNC110, another process may hold it
         await asyncio.sleep(POLL_INTERVAL)

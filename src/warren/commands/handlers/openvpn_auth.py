@@ -1,8 +1,8 @@
-"""What OpenVPN's server asks of a login: its `auth-user-pass-verify` program, `via-file`.
+"""Checks a login for OpenVPN's server: its `auth-user-pass-verify` program, `via-file`.
 
-OpenVPN has verified the certificate before. It gives the name and the password in a file of two lines, and who asks in
-the environment (openvpn(8), Environmental Variables). The server stands still meanwhile, for all its clients: so little
-is imported here.
+OpenVPN has verified the certificate before. It passes the name and the password in a file of two lines, and the address
+of the client in the environment (openvpn(8), Environmental Variables). The server blocks meanwhile, for all its
+clients: so this imports little.
 """
 
 from __future__ import annotations
@@ -12,24 +12,28 @@ from pathlib import Path
 
 from warren.clock import wall_seconds
 from warren.commands.effects.effect import EffectError
-from warren.commands.handlers.hashing import fits
+from warren.commands.handlers.passwords import matches
 from warren.commands.providers.arguments import USERNAME
 from warren.commands.providers.openvpn_files import VpnFiles
-from warren.commands.providers.openvpn_user import Login, VpnUser, parse_user, refusal
+from warren.commands.providers.openvpn_user import Login, VpnUser, parse_user, rejection
 
 
-def refused_login(directory: str, given: Path, environment: Mapping[str, str]) -> str | None:
-    """Why this login is refused; None where it is not. Raises OSError and EffectError for files that cannot be read."""
-    username, _, password = given.read_bytes().partition(b"\n")
+def rejection_reason(directory: str, credentials: Path, environment: Mapping[str, str]) -> str | None:
+    """Return why this login is rejected, or None.
+
+    Raises:
+        OSError, EffectError: a file cannot be read.
+    """
+    username, _, password = credentials.read_bytes().partition(b"\n")
     source = environment.get("untrusted_ip") or environment.get("untrusted_ip6") or ""
     login = Login(username.decode(errors="replace"), environment.get("common_name", ""), source)
-    user = _user(VpnFiles(directory), login.username)
-    if problem := refusal(user, login, wall_seconds()):
+    user = _read_user(VpnFiles(directory), login.username)
+    if problem := rejection(user, login, wall_seconds()):
         return problem
-    return None if user and fits(password.removesuffix(b"\n"), user.password_hash) else "the password is another"
+    return None if user and matches(password.removesuffix(b"\n"), user.password_hash) else "wrong password"
 
 
-def _user(files: VpnFiles, username: str) -> VpnUser | None:
+def _read_user(files: VpnFiles, username: str) -> VpnUser | None:
     if USERNAME.problem(username):
         return None
     try:
@@ -37,4 +41,4 @@ def _user(files: VpnFiles, username: str) -> VpnUser | None:
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise EffectError(f"{files.entry(username)} {error}") from None
+        raise EffectError(f"{files.entry(username)}: {error}") from None

@@ -1,4 +1,4 @@
-"""Runs the scripts and programs of commands, each in a sandbox."""
+"""Runs scripts and programs, each in a sandbox."""
 
 from __future__ import annotations
 
@@ -10,43 +10,44 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from warren.commands.effects.effect import EffectError, Finished, RunProgram, RunScript
+from warren.commands.effects.effect import EffectError
+from warren.commands.effects.programs import ProgramResult, RunProgram, RunScript
 from warren.commands.handlers.dynamic_user import ROOT, chosen, own_uid
-from warren.commands.handlers.sandbox import Streams, carry_out, open_nothing
+from warren.commands.handlers.output_capture import OutputCapture, TailCapture
+from warren.commands.handlers.sandbox_process import Streams, open_null, run_sandbox
 from warren.commands.handlers.script_file import open_script
-from warren.commands.output import Output, Tail
-from warren.commands.sandbox import Outcome, RunAs, SandboxLevel, SandboxRequest, higher, verify_outcome
+from warren.commands.sandbox_protocol import Outcome, RunAs, SandboxLevel, SandboxRequest, higher, verify_outcome
 from warren.commands.settings import SandboxSettings, ScriptSettings
 from warren.errors import WarrenError
 from warren.files.directory import make_directory
 from warren.files.sealed_copy import sealed_copy
 
-TAIL_BYTES = 4096  # of standard error: what a person needs to see why it failed
+TAIL_BYTES = 4096  # of standard error: enough to see why it failed
 PROBE_SECONDS = 10.0  # it takes milliseconds
-SECRET_MODE = 0o444  # the copy has no name: whoever holds its descriptor may read it
-# A sandbox that has no /tmp of its own gives its program a directory below ours, by its absolute path.
-PASSABLE = 0o711
+SECRET_MODE = 0o444  # the copy has no name: only the holder of its descriptor can read it
+# A program without a private /tmp works in a directory below this one.
+DIRECTORY_MODE = 0o711
 
 
 @dataclass(slots=True)
 class _Prepared:
-    """What a run needs of the host; `close` gives it back."""
+    """The host resources of a run; `close` releases them."""
 
     argv: tuple[str, ...]
     stdin: int
     user: RunAs | None
     image: int | None
-    held: ExitStack = field(repr=False)
+    cleanup: ExitStack = field(repr=False)
 
     def close(self) -> None:
-        self.held.close()
+        self.cleanup.close()
 
 
-class Programs:
-    """The handler of RunScript and RunProgram."""
+class ProgramRunner:
+    """Runs RunScript and RunProgram."""
 
     def __init__(self, settings: SandboxSettings, scripts: ScriptSettings, directory: Path) -> None:
-        """Below `directory` programs work that cannot have a file system of their own, and claims of users are."""
+        """`directory` holds the working directories of programs without a private /tmp, and the locks of users."""
         self._settings = settings
         self._scripts = scripts
         self._directory = directory
@@ -59,47 +60,50 @@ class Programs:
         min_level: str,
         pinned: Mapping[str, str],
         on_output: Callable[[bytes], None] | None = None,
-    ) -> Finished:
-        """How it ended, by itself. `on_output` hears as much of its standard output as is kept, while it runs.
+    ) -> ProgramResult:
+        """Run a program to its end; `on_output` takes its standard output, as far as it is kept, while it runs.
 
-        Raises CommandError: SCRIPT_NOT_FOUND; POLICY_DENIED where less than `min_level` or [sandbox] min_level is
-        reached; EXEC_TIMEOUT; CANCELLED where another than its caller ended it. ScriptError where a script may not be
-        trusted, another EffectError where it could not begin.
-        Cancelled, it returns when the program and all that it started are gone.
+        A cancellation is raised when the program and all that it started are gone.
+
+        Raises:
+            CommandError: SCRIPT_NOT_FOUND; POLICY_DENIED if the host does not reach `min_level` or [sandbox]
+                min_level; EXEC_TIMEOUT; CANCELLED if somebody else ended it.
+            ScriptError: a script is not trusted.
+            EffectError: it could not be started.
         """
-        stdout, stderr = Output(self._settings.max_output_bytes, on_output), Tail(TAIL_BYTES)
-        with _failing():
-            prepared = await _in_thread(lambda: self._prepare(effect, pinned))
-        with prepared.held, _failing():
-            order = self._order(prepared, deadline_seconds, min_level)
+        stdout, stderr = OutputCapture(self._settings.max_output_bytes, on_output), TailCapture(TAIL_BYTES)
+        with _as_effect_errors():
+            prepared = await _prepare_in_thread(lambda: self._prepare(effect, pinned))
+        with prepared.cleanup, _as_effect_errors():
+            request = self._request(prepared, deadline_seconds, min_level)
             streams = Streams(prepared.stdin, stdout.feed, stderr.feed)
-            outcome = await carry_out(order, self._settings, streams, prepared.image)
+            outcome = await run_sandbox(request, self._settings, streams, prepared.image)
         verify_outcome(outcome, _label(effect, prepared), deadline_seconds)
         return _finished(outcome, stdout, stderr)
 
     async def probe(self) -> SandboxLevel:
-        """What this host can give a program, found out by going all the way without one. Raises as `run`."""
-        with _failing():
-            prepared = await _in_thread(lambda: self._prepare(None, {}))
-        with prepared.held, _failing():
-            order = self._order(prepared, PROBE_SECONDS, "L0", probe=True)
+        """Return the confinement that this host gives a program, by a run without one. Raises as `run` does."""
+        with _as_effect_errors():
+            prepared = await _prepare_in_thread(lambda: self._prepare(None, {}))
+        with prepared.cleanup, _as_effect_errors():
+            request = self._request(prepared, PROBE_SECONDS, "L0", probe=True)
             streams = Streams(prepared.stdin, lambda _: None, lambda _: None)
-            outcome = await carry_out(order, self._settings, streams)
+            outcome = await run_sandbox(request, self._settings, streams)
         if outcome.problem is not None:
             raise EffectError(f"programs cannot run on this host: {outcome.problem}")
         return outcome.level
 
     def _prepare(self, effect: RunScript | RunProgram | None, pinned: Mapping[str, str]) -> _Prepared:
-        """Looks at the script, and claims what the run needs."""
-        with ExitStack() as held:
+        """Open the script and acquire what the run needs."""
+        with ExitStack() as cleanup:
             argv, image, secret = self._program(effect, pinned)
             if image is not None:
-                held.callback(os.close, image)
-            stdin = sealed_copy(secret, "stdin", SECRET_MODE) if secret else open_nothing()
-            held.callback(os.close, stdin)
-            make_directory(self._directory, PASSABLE)
-            user = held.enter_context(chosen(self._settings.user, self._directory / "uids"))
-            return _Prepared(argv, stdin, user, image, held.pop_all())
+                cleanup.callback(os.close, image)
+            stdin = sealed_copy(secret, "stdin", SECRET_MODE) if secret else open_null()
+            cleanup.callback(os.close, stdin)
+            make_directory(self._directory, DIRECTORY_MODE)
+            user = cleanup.enter_context(chosen(self._settings.user, self._directory / "uids"))
+            return _Prepared(argv, stdin, user, image, cleanup.pop_all())
 
     def _program(
         self, effect: RunScript | RunProgram | None, pinned: Mapping[str, str]
@@ -113,7 +117,7 @@ class Programs:
             case None:
                 return (), None, b""
 
-    def _order(
+    def _request(
         self, prepared: _Prepared, deadline_seconds: float, min_level: str, *, probe: bool = False
     ) -> SandboxRequest:
         directory = self._directory / f"run-{secrets.token_hex(8)}"
@@ -122,8 +126,8 @@ class Programs:
 
 
 @contextmanager
-def _failing() -> Iterator[None]:
-    """What this host refuses, as the failure of an effect."""
+def _as_effect_errors() -> Iterator[None]:
+    """Raise errors of the host as failures of the effect."""
     try:
         yield
     except OSError as error:
@@ -133,7 +137,7 @@ def _failing() -> Iterator[None]:
 
 
 def _owners() -> frozenset[int]:
-    """To whom a script may belong: root, and the user of an agent that has no rights of root's."""
+    """Return the users who may own a script: root, and the agent's own user if it is not root."""
     return frozenset((ROOT, own_uid()))
 
 
@@ -141,8 +145,8 @@ def _label(effect: RunScript | RunProgram, prepared: _Prepared) -> str:
     return f"the script {effect.name}" if isinstance(effect, RunScript) else prepared.argv[0]
 
 
-def _finished(outcome: Outcome, stdout: Output, stderr: Tail) -> Finished:
-    return Finished(
+def _finished(outcome: Outcome, stdout: OutputCapture, stderr: TailCapture) -> ProgramResult:
+    return ProgramResult(
         rc=outcome.status,
         stdout=stdout.text,
         stdout_sha256=stdout.sha256,
@@ -153,16 +157,16 @@ def _finished(outcome: Outcome, stdout: Output, stderr: Tail) -> Finished:
     )
 
 
-async def _in_thread(prepare: Callable[[], _Prepared]) -> _Prepared:
-    """What it made, or, if nobody waits for it any more, nothing: it is given back."""
-    made = asyncio.get_running_loop().run_in_executor(None, prepare)
+async def _prepare_in_thread(prepare: Callable[[], _Prepared]) -> _Prepared:
+    """Prepare a run in a thread; if the caller is cancelled meanwhile, release what was prepared."""
+    prepared = asyncio.get_running_loop().run_in_executor(None, prepare)
     try:
-        return await asyncio.shield(made)
+        return await asyncio.shield(prepared)
     except asyncio.CancelledError:
-        made.add_done_callback(_give_back)
+        prepared.add_done_callback(_release)
         raise
 
 
-def _give_back(made: asyncio.Future[_Prepared]) -> None:
-    if not made.cancelled() and made.exception() is None:
-        made.result().close()
+def _release(prepared: asyncio.Future[_Prepared]) -> None:
+    if not prepared.cancelled() and prepared.exception() is None:
+        prepared.result().close()

@@ -1,43 +1,47 @@
-"""Performs RunScript and RunProgram for a command: its time, its pins, its least sandbox, and what it says."""
+"""Performs RunScript and RunProgram for a command: its time limit, its pins, its minimum level, its output."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from warren.clock import monotonic_seconds
-from warren.commands.effects.effect import Finished, RunProgram, RunScript
-from warren.commands.handlers.program_runner import Programs
-from warren.commands.pipeline.executor import Execution, Handlers
+from warren.commands.effects.programs import ProgramResult, RunProgram, RunScript
+from warren.commands.execution import Execution, Handlers
+from warren.commands.handlers.program_runner import ProgramRunner
+from warren.commands.handlers.resources import Resources
 from warren.commands.scripts import ScriptError
-from warren.commands.secrets import masked
-
-Tell = Callable[[str, Mapping[str, object]], None]
-"""Hears of an event: its name and fields."""
+from warren.commands.sealing import mask_secrets
 
 log = logging.getLogger(__name__)
 
 
-def program_handlers(programs: Programs, tell: Tell) -> Handlers:
-    """A script that may not be trusted is a security event of its own (V-83)."""
+def handlers(resources: Resources) -> Handlers:
+    """Return the handlers; a script that is not trusted is a security event of its own (V-83)."""
+    settings = resources.settings
+    runner = ProgramRunner(settings.sandbox, settings.scripts, Path(settings.runner) / "work")
 
-    async def run(effect: RunScript | RunProgram, running: Execution) -> Finished:
-        command = running.command
+    async def run(effect: RunScript | RunProgram, execution: Execution) -> ProgramResult:
+        command = execution.command
         try:
-            finished = await programs.run(
+            result = await runner.run(
                 effect,
-                deadline_seconds=max(0.0, running.deadline - monotonic_seconds()),
+                deadline_seconds=max(0.0, execution.deadline - monotonic_seconds()),
                 min_level=command.min_level,
                 pinned=command.script_sha256 or {},
-                on_output=running.on_output,
+                on_output=execution.on_output,
             )
         except ScriptError as error:
-            tell(error.EVENT, {"corr_id": command.corr_id, **error.fields})
+            resources.emit_event(error.EVENT, {"corr_id": command.corr_id, **error.fields})
             raise
-        running.note(finished)
-        if finished.stderr_tail:
-            said = masked(finished.stderr_tail.decode(errors="replace"), running.secrets)
-            log.warning("program.complained", extra={"corr_id": command.corr_id, "rc": finished.rc, "stderr": said})
-        return finished
+        execution.record_program(result)
+        _log_stderr(result, execution)
+        return result
 
     return {RunScript: run, RunProgram: run}
+
+
+def _log_stderr(result: ProgramResult, execution: Execution) -> None:
+    if result.stderr_tail:
+        text = mask_secrets(result.stderr_tail.decode(errors="replace"), execution.secrets)
+        log.warning("program.stderr", extra={"corr_id": execution.command.corr_id, "rc": result.rc, "stderr": text})

@@ -1,27 +1,28 @@
-"""Performs the effects on records by the store of single use."""
+"""Performs the effects on records, in the command store: a change is durable when the effect is done."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from warren.commands.effects.effect import DeleteRecord, GetRecord, ListRecords, PutRecord
-from warren.commands.pipeline.executor import Execution, Handlers
-from warren.commands.store.records import Records
+from warren.commands.effects.records import DeleteRecord, GetRecord, ListRecords, PutRecord
+from warren.commands.execution import Execution, Handlers
+from warren.commands.handlers.resources import Resources
 
 
-def record_handlers(records: Records) -> Handlers:
-    """Durably: what is kept or dropped is on the disk when the effect is done."""
+def handlers(resources: Resources) -> Handlers:
+    """Return the handlers."""
+    store = resources.store
 
-    async def keep(effect: PutRecord, _: Execution) -> None:
-        await records.keep(effect.kind, effect.key, effect.value, effect.expires)
+    async def put(effect: PutRecord, _: Execution) -> None:
+        await store.put_record(effect.kind, effect.key, effect.value, effect.expires)
 
-    async def find(effect: GetRecord, _: Execution) -> Mapping[str, object] | None:
-        return await records.find(effect.kind, effect.key)
+    async def get(effect: GetRecord, _: Execution) -> Mapping[str, object] | None:
+        return await store.get_record(effect.kind, effect.key)
 
     async def list_all(effect: ListRecords, _: Execution) -> Mapping[str, Mapping[str, object]]:
-        return await records.list(effect.kind)
+        return await store.list_records(effect.kind)
 
-    async def drop(effect: DeleteRecord, _: Execution) -> bool:
-        return await records.drop(effect.kind, effect.key)
+    async def delete(effect: DeleteRecord, _: Execution) -> bool:
+        return await store.delete_record(effect.kind, effect.key)
 
-    return {PutRecord: keep, GetRecord: find, ListRecords: list_all, DeleteRecord: drop}
+    return {PutRecord: put, GetRecord: get, ListRecords: list_all, DeleteRecord: delete}

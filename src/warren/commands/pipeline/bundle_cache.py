@@ -1,4 +1,4 @@
-"""The trust bundle that is installed, read again when its file is another one."""
+"""The installed trust bundle, read again when its file changes."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from warren.trust.io.bundle_file import read_bundle
 
 
 class BundleCache:
-    """By the roots that the configuration pins. A file that proves nothing is as good as none, and says why."""
+    """Verifies the bundle by the pinned roots; an invalid file counts as none, and `problem` says why."""
 
     def __init__(self, security: SecuritySettings, check: Callable[[Path], None] = lambda _: None) -> None:
-        """`check` raises TrustError for a file that does not count, wherever it is by."""
+        """`check` raises TrustError for a file that must not be used, whoever signed it."""
         self._path = Path(security.trust)
         self._roots = security.root
         self._check = check
-        self._seen: tuple[int, ...] | None = None
+        self._read_state: tuple[int, ...] | None = None
         self._bundle: TrustBundle | None = None
         self.problem: str | None = None
-        """Why there is none."""
+        """Why there is no bundle."""
 
     def bundle(self) -> TrustBundle | None:
-        """As it is on the disk now."""
-        seen = self._look()
-        if seen is None or seen != self._seen:
-            self._seen = seen
+        """Return the bundle installed on disk, or None."""
+        state = self._file_state()
+        if state is None or state != self._read_state:
+            self._read_state = state
             self._read()
         return self._bundle
 
     def sealing_key(self, operator: str) -> bytes | None:
-        """What is secret of an answer is sealed to it; None for nobody's."""
+        """Return the key to which secret fields of an answer are sealed; None if the operator is unknown."""
         bundle = self.bundle()
-        found = bundle.operators.get(operator) if bundle else None
-        return found.sealing if found else None
+        entry = bundle.operators.get(operator) if bundle else None
+        return entry.sealing if entry else None
 
     def rate(self, verb: str) -> int | None:
-        """How many of a verb a minute, where the bundle says so."""
+        """Return the rate limit per minute that the bundle sets for a verb, or None."""
         bundle = self.bundle()
         return bundle.rates.get(verb) if bundle else None
 
-    def _look(self) -> tuple[int, ...] | None:
+    def _file_state(self) -> tuple[int, ...] | None:
         try:
             status = self._path.stat()
         except OSError:
@@ -57,4 +57,4 @@ class BundleCache:
             self.problem = None if self._bundle else f"no trust bundle is installed at {self._path}"
         except TrustError as error:
             self._bundle, self.problem = None, str(error)
-            self._seen = None  # what was wrong may be mended without this file
+            self._read_state = None  # the cause may be corrected without a change of this file

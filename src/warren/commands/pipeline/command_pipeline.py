@@ -1,7 +1,7 @@
-"""Takes commands in: verifies, admits, uses once, carries out, writes down (the order of spec: envelope.md).
+"""The pipeline of a command: verify, admit, check for replay, execute, store the result (docs/protocol/envelope.md).
 
-One for each process that carries out commands: the agent, which asks the operator's word of everything, and its runner,
-which asks it again. Whoever asked may go away: what was accepted is carried out, and its result kept.
+One runs in each process that executes commands: in the agent, and in its privileged runner, which verifies everything
+again. The sender may disconnect: an accepted command is executed to its end, and its result is stored.
 """
 
 from __future__ import annotations
@@ -10,63 +10,32 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import assert_never
 
 from warren.clock import monotonic_seconds, wall_seconds
 from warren.commands.admission import Admission
-from warren.commands.audit_events import accepted, finished, refused
+from warren.commands.audit_events import accepted, finished
 from warren.commands.command import VerifiedCommand
-from warren.commands.pipeline.executor import Executor, reason_of
+from warren.commands.dry_run import DryRun
+from warren.commands.envelope import Ingress
+from warren.commands.pipeline.executor import Executor, cancellation_reason
+from warren.commands.pipeline.job import Job
 from warren.commands.pipeline.output_buffer import OutputBuffer
+from warren.commands.pipeline.rejection_log import RejectionLog, log_fields
 from warren.commands.rejection import ProvenClaims, Rejected
 from warren.commands.replay import Accepted, InProgress, Stored
 from warren.commands.result import UNKNOWN, Code, CommandError, Result, Status
 from warren.commands.store.command_store import CommandStore
-from warren.commands.verbs import Data, Verb, VerbHandler
-from warren.errors import WarrenError
-from warren.ratelimit import RateLimit
-
-"""Stands where nothing is proven."""
-
-# Of one sender without a key that counts: who tries his luck has one or two.
-JUNK_PER_MINUTE = 60
-# Of one dispatch key that have a line: 600 MB of them a day at most, and a controller that errs is told of each.
-REFUSALS_PER_MINUTE = 600
+from warren.commands.verb import Verb, VerbHandler
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Ingress:
-    """How an envelope came: by which transport, in which session of it, and who brought it."""
-
-    transport: str
-    sid: str
-    source: str
-
-
-@dataclass(slots=True)
-class _Job:
-    command: VerifiedCommand
-    verb: Verb
-    source: str
-    place: ExitStack
-    done: asyncio.Future[Result]
-    output: OutputBuffer
-    task: asyncio.Task[None] | None = None
-    has_begun: bool = False
-    has_ended: bool = False
-    """Whether all that is left is to write down what came of it."""
-    ending: CommandError | None = None
-    """Why it is to end. A task that is cancelled before its first step would never see to its end."""
-
-
 class CommandPipeline:
-    """`verify` proves an envelope; `part_of` is which part of a verb is carried out here; `on_output` hears what a
-    command says, by its corr_id; `name` is whose intake it is, in the log."""
+    """`verify` verifies an envelope; `part_of` selects the part of a verb that this process executes; `on_output` takes
+    the output of a running command, by corr_id; `process` names this process in the log."""
 
-    def __init__(  # noqa: PLR0913, each is said once, where an intake is put together, by its name
+    def __init__(  # noqa: PLR0913, keyword arguments of a composition root
         self,
         agent_id: str,
         *,
@@ -74,182 +43,163 @@ class CommandPipeline:
         verbs: Mapping[str, Verb],
         part_of: Callable[[Verb], VerbHandler],
         admission: Admission,
-        at_once: int,
-        single_use: CommandStore,
+        max_concurrency: int,
+        store: CommandStore,
         executor: Executor,
         group: asyncio.TaskGroup,
         on_output: Callable[[str, bytes], None] = lambda _corr_id, _octets: None,
-        name: str = "agent",
+        process: str = "agent",
     ) -> None:
         self._agent_id = agent_id
         self._verify = verify
         self._verbs = verbs
         self._part_of = part_of
         self._admission = admission
-        self._turn = asyncio.Semaphore(at_once)
-        self._single_use = single_use
+        self._slots = asyncio.Semaphore(max_concurrency)
+        self._store = store
         self._executor = executor
         self._group = group
         self._on_output = on_output
-        self._name = name
-        self._jobs: dict[str, _Job] = {}
-        self._coming: dict[str, CommandError | None] = {}
-        """By corr_id, what the store is asked about, and why it is not to begin."""
-        self._junk = RateLimit(JUNK_PER_MINUTE)
-        self._refusals = RateLimit(REFUSALS_PER_MINUTE)
-        self._unwritten = 0
+        self._process = process
+        self._rejections = RejectionLog(store, process)
+        self._jobs: dict[str, Job] = {}
+        self._accepting: dict[str, CommandError | None] = {}
+        """The commands, by corr_id, that the store is deciding on, and why one was cancelled meanwhile."""
 
-    async def submit(self, envelope: str, way: Ingress) -> Result:
-        """What became of it, or why it is refused."""
-        facts = ProvenClaims()
+    async def submit(self, envelope: str, ingress: Ingress) -> Result:
+        """Execute a command and return its result, or its rejection."""
+        proven = ProvenClaims()
         try:
-            command = self._verify(envelope, way)
-            facts = _facts(command)
-            job = await self._take(command, way.source)
+            command = self._verify(envelope, ingress)
+            proven = _claims_of(command)
+            job = await self._accept(command, ingress.source)
             return job if isinstance(job, Result) else await asyncio.shield(job.done)
         except CommandError as error:
-            proven = error.facts if isinstance(error, Rejected) else facts
-            if not self._spend(way.source, proven):
-                return self._refusal(_flooded(error, proven), proven)
-            await self._write_down(error, way.source, proven)
-            return self._refusal(error, proven)
+            proven = error.proven if isinstance(error, Rejected) else proven
+            return self._failure(await self._rejections.record(error, ingress.source, proven), proven)
 
-    async def preview(self, envelope: str, way: Ingress) -> Data:
-        """What it would do: verified like any other, and neither carried out nor used up. Raises CommandError."""
-        command = self._verify(envelope, way)
+    async def dry_run(self, envelope: str, ingress: Ingress) -> DryRun:
+        """Return what a command would do; it is verified like any other, and neither executed nor marked as used.
+
+        Raises:
+            CommandError: the command is rejected.
+        """
+        command = self._verify(envelope, ingress)
         verb = self._verbs[command.verb]
-        return await self._executor.preview(command, verb, self._part_of(verb))
+        return await self._executor.dry_run(command, verb, self._part_of(verb))
 
     def output(self, corr_id: str) -> OutputBuffer | None:
-        """What a command that is under way has said."""
+        """Return the output of a command that is queued or running."""
         job = self._jobs.get(corr_id)
         return job.output if job else None
 
-    def cancel(self, corr_id: str, code: Code, why: str) -> bool:
-        """Whether it was under way: then its result says so, with all that it had started gone."""
-        job, ending = self._jobs.get(corr_id), CommandError(code, why, Status.ERROR)
-        if job is None and corr_id in self._coming:
-            self._coming[corr_id] = ending
+    def cancel(self, corr_id: str, code: Code, reason: str) -> bool:
+        """Cancel a command; return whether it was queued or running: then its result has this code and reason."""
+        error = CommandError(code, reason, Status.ERROR)
+        if (job := self._jobs.get(corr_id)) is not None:
+            return job.cancel(error)
+        if corr_id in self._accepting:
+            self._accepting[corr_id] = error
             return True
-        if job is None or job.has_ended:
-            return False
-        job.ending = ending
-        if job.task is not None and job.has_begun:
-            job.task.cancel(job.ending)
-        return True
+        return False
 
     async def close(self) -> None:
-        """Lets nothing in any more, ends what is under way, and keeps its results."""
+        """Reject new commands, cancel those that are queued or running, and store their results."""
         self._admission.closed = True
-        self._single_use.wait_no_more()
+        self._store.stop_retrying()
         for corr_id in tuple(self._jobs):
-            self.cancel(corr_id, Code.INTERRUPTED, "the agent stopped while it ran")
+            self.cancel(corr_id, Code.INTERRUPTED, "agent stopped while the command ran")
         await asyncio.gather(*(job.done for job in self._jobs.values()), return_exceptions=True)
 
-    def _spend(self, source: str, facts: ProvenClaims) -> bool:
-        """Whether one more refusal is written down: a flood of them would fill the disk (G-48)."""
-        rate, key = (self._junk, source) if facts.kid is None else (self._refusals, facts.kid)
-        has_room = rate.try_take(key, monotonic_seconds())
-        self._unwritten += not has_room
-        return has_room
-
-    async def _write_down(self, error: CommandError, source: str, facts: ProvenClaims) -> None:
-        log.warning("command.refused", extra={"code": error.code.value, "problem": str(error), **self._told(facts)})
-        unwritten, self._unwritten = self._unwritten, 0
-        try:
-            await self._single_use.note(refused(error, source, wall_seconds(), facts, unwritten))
-        except (CommandError, WarrenError) as trouble:  # whoever asked is told of the refusal all the same
-            log.error("refusal.not_recorded", extra={"error": str(trouble)})  # noqa: TRY400, no traceback
-
-    async def _take(self, command: VerifiedCommand, source: str) -> _Job | Result:
+    async def _accept(self, command: VerifiedCommand, source: str) -> Job | Result:
         verb = self._verbs[command.verb]
         with ExitStack() as place:
             place.enter_context(self._admission.hold(command.actor.id, command.verb, monotonic_seconds()))
             event = accepted(command, verb, source, wall_seconds())
-            self._coming.setdefault(command.corr_id, None)
+            self._accepting.setdefault(command.corr_id, None)
             try:
-                verdict = await self._single_use.accept(command, event, read_only=verb.read_only)
+                verdict = await self._store.accept(command, event, read_only=verb.read_only)
             finally:
-                ending = self._coming.pop(command.corr_id, None)
+                cancellation = self._accepting.pop(command.corr_id, None)
             match verdict:
                 case Stored(result):
                     return result
                 case InProgress():
-                    return await self._wait_for(command.corr_id)
+                    return await self._find_running(command.corr_id)
                 case Accepted():
-                    return self._start(command, verb, source, place.pop_all(), ending)
+                    return self._start(self._make_job(command, verb, source, place.pop_all(), cancellation))
                 case _:
                     assert_never(verdict)
 
-    def _start(
-        self, command: VerifiedCommand, verb: Verb, source: str, place: ExitStack, ending: CommandError | None
-    ) -> _Job:
-        done = asyncio.get_running_loop().create_future()
-        job = _Job(command, verb, source, place, done, OutputBuffer(), ending=ending)
+    def _make_job(
+        self, command: VerifiedCommand, verb: Verb, source: str, place: ExitStack, cancellation: CommandError | None
+    ) -> Job:
         if self._admission.closed:
-            job.ending = CommandError(Code.INTERRUPTED, "the agent stopped before it began", Status.ERROR)
-        self._jobs[command.corr_id] = job
-        job.task = self._group.create_task(self._carry_out(job), name=f"command {command.verb}")
+            cancellation = CommandError(Code.INTERRUPTED, "agent stopped before the command began", Status.ERROR)
+        done = asyncio.get_running_loop().create_future()
+        return Job(command, verb, source, place, done, OutputBuffer(), cancellation=cancellation)
+
+    def _start(self, job: Job) -> Job:
+        self._jobs[job.command.corr_id] = job
+        job.task = self._group.create_task(self._execute(job), name=f"command {job.command.verb}")
         return job
 
-    async def _wait_for(self, corr_id: str) -> _Job | Result:
-        """The one that is under way, or has just ended."""
+    async def _find_running(self, corr_id: str) -> Job | Result:
+        """Return the job of a command that is in progress, or its result if it has just finished."""
         if job := self._jobs.get(corr_id):
             return job
-        if result := await self._single_use.result_of(corr_id):
+        if result := await self._store.result_of(corr_id):
             return result
-        raise CommandError(Code.INTERRUPTED, "it is under way in another process", Status.ERROR)
+        raise CommandError(Code.INTERRUPTED, "already running in another process", Status.ERROR)
 
-    async def _carry_out(self, job: _Job) -> None:
-        log.info("command.accepted", extra=self._told(_facts(job.command)))
+    async def _execute(self, job: Job) -> None:
+        fields = log_fields(self._process, _claims_of(job.command))
+        log.info("command.accepted", extra=fields)
         try:
             with job.place:
                 result = await self._run(job)
-            job.has_ended = True
-            await self._single_use.finish(
-                job.command.corr_id, result, finished(job.command, job.verb, result, job.source)
-            )
-            log.info("command.finished", extra=self._told(_facts(job.command)) | {"code": result.error_code.value})
+            job.has_finished = True
+            await self._store.finish(job.command.corr_id, result, finished(job.command, job.verb, result, job.source))
+            log.info("command.finished", extra=fields | {"code": result.error_code.value})
             job.done.set_result(result)
-        except Exception:  # the record failed: the start after this one says INTERRUPTED
-            log.exception("command.not_recorded", extra=self._told(_facts(job.command)))
-            error = CommandError(Code.INTERRUPTED, "what came of it could not be written down", Status.ERROR)
-            job.done.set_result(self._refusal(error, _facts(job.command)))
+        except Exception:  # the store failed: the next start reports the command as INTERRUPTED
+            log.exception("command.store_failed", extra=fields)
+            error = CommandError(Code.INTERRUPTED, "result could not be stored", Status.ERROR)
+            job.done.set_result(self._failure(error, _claims_of(job.command)))
         finally:
-            job.done.cancel()  # unless it is done
+            job.done.cancel()  # has no effect on a future that is done
             job.output.end()
             del self._jobs[job.command.corr_id]
 
-    async def _run(self, job: _Job) -> Result:
-        job.has_begun = True
-        if job.ending:
-            return self._refusal(job.ending, _facts(job.command))
+    async def _run(self, job: Job) -> Result:
+        """Return the result; never raises for a cancellation, which is an outcome of the command."""
+        job.has_started = True
+        proven = _claims_of(job.command)
+        if job.cancellation:
+            return self._failure(job.cancellation, proven)
         try:
-            async with self._turn:
+            async with self._slots:
                 if wall_seconds() >= job.command.exp:
-                    error = CommandError(Code.EXPIRED_TOKEN, "its time was over before its turn came")
-                    return self._refusal(error, _facts(job.command))
-
-                def say(octets: bytes) -> None:
-                    job.output.feed(octets)
-                    self._on_output(job.command.corr_id, octets)
-
-                return await self._executor.run(job.command, job.verb, self._part_of(job.verb), say)
-        except asyncio.CancelledError as cancelled:  # before its turn came
+                    return self._failure(CommandError(Code.EXPIRED_TOKEN, "expired while queued"), proven)
+                return await self._run_verb(job)
+        except asyncio.CancelledError as cancelled:  # while it was queued
             if task := asyncio.current_task():
                 task.uncancel()
-            return self._refusal(reason_of(cancelled), _facts(job.command))
+            return self._failure(cancellation_reason(cancelled), proven)
 
-    def _told(self, facts: ProvenClaims) -> dict[str, object]:
-        """For the log, which a runner shares with its agent."""
-        actor = facts.actor and facts.actor.id
-        return {"by": self._name, "corr_id": facts.corr_id, "verb": facts.verb, "actor": actor}
+    async def _run_verb(self, job: Job) -> Result:
+        def on_output(octets: bytes) -> None:
+            job.output.feed(octets)
+            self._on_output(job.command.corr_id, octets)
 
-    def _refusal(self, error: CommandError, facts: ProvenClaims) -> Result:
+        return await self._executor.run(job.command, job.verb, self._part_of(job.verb), on_output)
+
+    def _failure(self, error: CommandError, proven: ProvenClaims) -> Result:
+        """Return the result of a command that did not run."""
         return Result(
-            corr_id=facts.corr_id or UNKNOWN,
+            corr_id=proven.corr_id or UNKNOWN,
             agent_id=self._agent_id,
-            verb=facts.verb or UNKNOWN,
+            verb=proven.verb or UNKNOWN,
             status=error.status,
             error_code=error.code,
             ts=int(wall_seconds()),
@@ -257,11 +207,5 @@ class CommandPipeline:
         )
 
 
-def _flooded(error: CommandError, facts: ProvenClaims) -> CommandError:
-    if facts.kid is not None:
-        return error
-    return CommandError(Code.RATE_LIMITED, f"more than {JUNK_PER_MINUTE} in a minute that no key of ours has signed")
-
-
-def _facts(command: VerifiedCommand) -> ProvenClaims:
+def _claims_of(command: VerifiedCommand) -> ProvenClaims:
     return ProvenClaims(command.kid, command.corr_id, command.verb, command.actor, command.nonce)

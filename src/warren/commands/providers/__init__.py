@@ -1,1 +1,1 @@
-"""Every verb, one file for each kind of thing that verbs are about."""
+"""Providers: the verbs, a module for each kind of thing that they operate on."""

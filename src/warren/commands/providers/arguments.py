@@ -1,7 +1,7 @@
-"""The rules of arguments that more than one verb has (V-47, V-48, V-50).
+"""Rules of arguments that several verbs share (V-47, V-48, V-50).
 
-Every pattern is ASCII but a password's, and matches whole: no Unicode digit and no newline at the end gets by. What
-may be a word of a script begins with a letter or a digit, so no script reads it as an option.
+Every pattern except a password's is ASCII and matches as a whole: no Unicode digit and no trailing newline passes. An
+argument of a script begins with a letter or a digit, so that no script reads it as an option.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from warren.commands.schema import Address, Number, Text
 
 USERNAME = Text("[A-Za-z0-9][A-Za-z0-9_-]{2,63}", "3 to 64 of A-Z a-z 0-9 _ -, the first a letter or a digit")
 SESSION_ID = Text("[A-Za-z0-9][A-Za-z0-9_-]{0,63}", "1 to 64 of A-Z a-z 0-9 _ -, the first a letter or a digit")
-# C0, DEL and C1 would end a line of standard input; a lone surrogate is in no UTF-8.
+# C0, DEL and C1 could end a line of standard input; UTF-8 cannot encode an unpaired surrogate.
 PASSWORD = Text(
     "[^\\x00-\\x1f\\x7f-\\x9f\\ud800-\\udfff]{8,128}",
     "8 to 128 characters, none of them a control character",
     secret=True,
 )
-# A subset of RFC 5322's addr-spec that needs no quotes; RFC 5321 section 4.5.3.1 for the lengths.
+# The subset of RFC 5322's addr-spec without quotes; lengths from RFC 5321 section 4.5.3.1.
 EMAIL = Text(
     "(?=.{3,254}$)[A-Za-z0-9][A-Za-z0-9.!#$%&'*+/=?^_{|}~-]{0,63}"
     "@[A-Za-z0-9](?:[A-Za-z0-9-]{0,62})(?:[.][A-Za-z0-9][A-Za-z0-9-]{0,62})*",
@@ -24,7 +24,7 @@ EMAIL = Text(
 )
 VPN_TIMEOUT = Number(60, 86_400, unit="seconds")
 SOURCE_IP = Address("an IPv4 or IPv6 address")
-# fwknop takes keys of up to 128 octets, and ends at one that is no base64; below 12 a key can be guessed.
+# fwknop accepts keys of up to 128 octets and exits at one that is not base64; a key below 12 is guessable.
 SPA_KEY = Text(
     "(?:[A-Za-z0-9+/]{4}){4,41}(?:[A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{2}==)?",
     "12 to 126 octets in base64",

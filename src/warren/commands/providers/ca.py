@@ -1,8 +1,10 @@
-"""The authority of an OpenVPN server, as effects on its files."""
+"""The certificate authority of an OpenVPN server, as effects on its files."""
 
 from __future__ import annotations
 
-from warren.commands.effects.effect import Effects, RandomBytes, ReadFile, Secret, WriteFile, do
+from warren.commands.effects.effect import Effects, Secret, do
+from warren.commands.effects.files import ReadFile, WriteFile
+from warren.commands.effects.system import GetRandomBytes
 from warren.commands.providers.openvpn_files import VpnFiles
 from warren.commands.providers.pki import (
     SEED_BYTES,
@@ -15,20 +17,23 @@ from warren.commands.providers.pki import (
 )
 from warren.commands.result import Code, CommandError, Status
 
-MAX_CRL_BYTES = 16 << 20  # 100,000 users that ended within 30 days
+MAX_CRL_BYTES = 16 << 20  # 100,000 users deleted within 30 days
 
 
-def opened_authority(files: VpnFiles, now: float) -> Effects[Issued]:
-    """Made when it is first asked for, with the server's certificate and an empty list. The caller holds the lock.
+def open_authority(files: VpnFiles, now: float) -> Effects[Issued]:
+    """Return the authority; the first call creates it, with the server's certificate and an empty CRL.
 
-    Raises CommandError EXEC_FAILED where its files cannot be used.
+    The caller holds the lock.
+
+    Raises:
+        CommandError: EXEC_FAILED if its files cannot be used.
     """
     certificate = yield from do(ReadFile(files.pki("ca.crt")))
     if certificate is None:
-        return (yield from _make(files, now))
+        return (yield from _create(files, now))
     key = yield from do(ReadFile(files.pki("ca.key")))
     if key is None:
-        raise _failed(f"{files.pki('ca.key')} is not there, and without it {files.pki('ca.crt')} signs nothing")
+        raise _failed(f"{files.pki('ca.key')} does not exist; {files.pki('ca.crt')} cannot sign without it")
     try:
         return parse_issued(certificate, key)
     except ValueError as error:
@@ -36,9 +41,9 @@ def opened_authority(files: VpnFiles, now: float) -> Effects[Issued]:
 
 
 def revoke(files: VpnFiles, serial: int, now: float) -> Effects[None]:
-    """No handshake with this certificate succeeds when this is done. The caller holds the lock."""
+    """Revoke a certificate: no handshake with it succeeds afterwards. The caller holds the lock."""
     before = yield from do(ReadFile(files.crl, MAX_CRL_BYTES))
-    authority = yield from opened_authority(files, now)
+    authority = yield from open_authority(files, now)
     try:
         if before is not None and is_revoked(before, serial):
             return
@@ -48,10 +53,10 @@ def revoke(files: VpnFiles, serial: int, now: float) -> Effects[None]:
     yield from do(WriteFile(files.crl, Secret(crl), 0o644))
 
 
-def _make(files: VpnFiles, now: float) -> Effects[Issued]:
-    """The authority's certificate comes last: until it is there nothing has been signed for anybody."""
-    authority = make_authority((yield from do(RandomBytes(SEED_BYTES))), now)
-    server = make_server(authority, (yield from do(RandomBytes(SEED_BYTES))), now)
+def _create(files: VpnFiles, now: float) -> Effects[Issued]:
+    """Create the authority; its certificate is written last, before which nothing has been signed for a user."""
+    authority = make_authority((yield from do(GetRandomBytes(SEED_BYTES))), now)
+    server = make_server(authority, (yield from do(GetRandomBytes(SEED_BYTES))), now)
     yield from do(WriteFile(files.pki("ca.key"), authority.key_pem))
     yield from do(WriteFile(files.pki("server.key"), server.key_pem))
     yield from do(WriteFile(files.pki("server.crt"), Secret(server.certificate_pem), 0o644))

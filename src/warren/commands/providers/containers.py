@@ -1,145 +1,156 @@
-"""Containers of sessions: started confined, counted, and ended when their time is up (G-33 to G-37, V-52, V-53).
+"""Containers of sessions: started confined, counted, and stopped when they expire (G-33 to G-37, V-52, V-53).
 
-A container is this agent's by its labels, which the engine keeps: so an agent that was started anew knows them all, and
-one without the label of this agent is nobody's whom a command could end.
+The labels of a container, which the engine stores, name the agent that owns it. So an agent knows its containers after
+a restart, and no command can stop a container without the label of this agent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from warren.commands.effects.containers import (
     Container,
-    EndContainers,
-    EngineAbsentError,
-    FindImage,
+    ContainerSpec,
+    EngineUnavailableError,
+    InspectImage,
     ListContainers,
-    Specification,
     StartContainer,
+    StopContainers,
 )
-from warren.commands.effects.effect import Effects, Emit, LockFile, Now, RandomBytes, do
-from warren.commands.periodic import LOOK_AGAIN_SECONDS, TaskResult
+from warren.commands.effects.effect import Effects, do
+from warren.commands.effects.events import EmitEvent
+from warren.commands.effects.locks import LockFile
+from warren.commands.effects.system import GetRandomBytes, GetTime
 from warren.commands.providers.arguments import SESSION_ID, USERNAME
 from warren.commands.result import Code, CommandError, Status
 from warren.commands.schema import Choice, Number, Schema, Text
 from warren.commands.settings import CommandSettings, ContainerSettings
-from warren.commands.verbs import Data, Verb, VerbContext
+from warren.commands.verb import RECHECK_SECONDS, Data, TaskResult, Verb, VerbContext
 
 AGENT, SESSION, USER, STARTED = "viw.agent", "viw.session", "viw.user", "viw.started"
-ENDED = ("exited", "dead")
-NEVER_STARTED_SECONDS = 300  # longer than any command may take to start what it has made
-TRY_AGAIN_SECONDS = 5  # where the engine did not do as it was told: it may be starting
+STOPPED = ("exited", "dead")
+NEVER_STARTED_SECONDS = 300  # longer than a command may take between creating and starting one
+RETRY_DELAY = 5  # seconds; an engine that failed may be starting
 SCRATCH = "/tmp"  # noqa: S108, in the container
 NAME_BYTES = 8
 HOST_NETWORK = "host"
 
-CONTAINER_ID = Text("[0-9a-f]{12}|[0-9a-f]{64}", "12 or 64 digits of a container's id, in lower case")
-# Docker's reference grammar in outline: no blank, no two dots in a row, so nothing that climbs a path.
+CONTAINER_ID = Text("[0-9a-f]{12}|[0-9a-f]{64}", "a container id of 12 or 64 hexadecimal digits in lower case")
+# Docker's reference grammar in outline: no blank and no two dots in a row, so no path traversal.
 IMAGE = Text(
     "(?=.{1,255}$)[A-Za-z0-9]+(?:(?:[.:/]|_{1,2}|-{1,8})[A-Za-z0-9]+)*(?:@sha256:[0-9a-f]{64})?",
-    "the name of an image, as viworks/chrome:latest",
+    "the name of an image, such as viworks/chrome:latest",
 )
 CPU = Number(0.5, 4, whole=False, unit="processors")
 MEMORY = Number(256, 8192, unit="MB")
 EGRESS = Choice(("default", "strict"))
 
 
-def spawn_container(args: Mapping[str, Any], occasion: VerbContext) -> Effects[Data]:
-    """`{container_id}`.
+def spawn_container(args: Mapping[str, Any], context: VerbContext) -> Effects[Data]:
+    """Start a container: `{container_id}`.
 
-    Raises CommandError POLICY_DENIED for an image or an amount that the configuration does not allow, EXEC_FAILED where
-    the image is not on this host or there are as many containers as there may be, also where many ask at once.
+    Raises:
+        CommandError: POLICY_DENIED for an image or an amount that the configuration does not allow; EXEC_FAILED if the
+            image is not on this host or max_containers is reached, also by concurrent commands.
     """
-    settings: CommandSettings = occasion.settings
-    specification = yield from _specification(args, occasion)
-    yield from do(LockFile(lock_of(settings)))
-    own = yield from list_own(occasion)
+    settings: CommandSettings = context.settings
+    spec = yield from _make_spec(args, context)
+    yield from do(LockFile(lock_path(settings)))
+    own = yield from list_own(context)
     limit = settings.containers.max_containers
-    if sum(each.state not in ENDED for each in own) >= limit:
-        raise failed(f"there are {limit} containers, and max_containers of [containers] allows no more")
-    container_id = yield from do(StartContainer(settings.containers.docker_socket, specification))
-    fields = {"container_id": container_id, "image": specification.image, "username": args["username"]}
-    yield from do(Emit("container.started", {**fields, "session_id": args["session_id"]}))
+    if sum(container.state not in STOPPED for container in own) >= limit:
+        raise failed(f"limit of {limit} containers reached ([containers] max_containers)")
+    container_id = yield from do(StartContainer(settings.containers.docker_socket, spec))
+    fields = {"container_id": container_id, "image": spec.image, "username": args["username"]}
+    yield from do(EmitEvent("container.started", {**fields, "session_id": args["session_id"]}))
     return {"container_id": container_id}
 
 
-def stop_container(args: Mapping[str, Any], occasion: VerbContext) -> Effects[Data]:
-    """`{container_stopped}`. Raises CommandError EXEC_FAILED for one that is not this agent's."""
-    wanted = args["container_id"]
-    found = [each for each in (yield from list_own(occasion)) if each.id.startswith(wanted)]
-    if len(found) != 1:
-        raise failed(f"this agent has no container {wanted}")
-    if problems := (yield from end(occasion, found, "stopped")):
-        raise failed(f"container {wanted}: {problems[found[0].id]}")
+def stop_container(args: Mapping[str, Any], context: VerbContext) -> Effects[Data]:
+    """Stop a container: `{container_stopped}`.
+
+    Raises:
+        CommandError: EXEC_FAILED for one that does not belong to this agent.
+    """
+    container_id = args["container_id"]
+    matching = [container for container in (yield from list_own(context)) if container.id.startswith(container_id)]
+    if len(matching) != 1:
+        raise failed(f"this agent has no container {container_id}")
+    if problems := (yield from stop(context, matching, "stopped")):
+        raise failed(f"container {container_id}: {problems[matching[0].id]}")
     return {"container_stopped": True}
 
 
-def list_containers(_: Mapping[str, Any], occasion: VerbContext) -> Effects[Data]:
-    """`{containers}`: this agent's, also those that have ended and are not removed yet."""
-    now = yield from do(Now())
-    own = yield from list_own(occasion)
-    return {"containers": [told(each, now) for each in own]}
+def list_containers(_: Mapping[str, Any], context: VerbContext) -> Effects[Data]:
+    """List this agent's containers: `{containers}`, also stopped ones that are not removed yet."""
+    now = yield from do(GetTime())
+    own = yield from list_own(context)
+    return {"containers": [container_members(container, now) for container in own]}
 
 
-def reap_containers(occasion: VerbContext) -> Effects[TaskResult]:
-    """Ends containers whose time is up, and removes what is left of those that ended by themselves (G-35).
+def remove_expired_containers(context: VerbContext) -> Effects[TaskResult]:
+    """Stop and remove containers that have expired, and remove those that have exited (G-35).
 
-    Each bears the time of its start, so it goes on where a killed agent stopped.
+    Each is labelled with its start time, so the task resumes after a kill of the agent.
     """
-    settings: CommandSettings = occasion.settings
+    settings: CommandSettings = context.settings
     life = settings.containers.container_timeout_seconds
-    now = yield from do(Now())
+    now = yield from do(GetTime())
     try:
-        own = yield from list_own(occasion)
-    except EngineAbsentError:
+        own = yield from list_own(context)
+    except EngineUnavailableError:
         return TaskResult()
-    over = [each for each in own if not _is_left(each) and now - started(each) >= life]
-    left = [each for each in own if _is_left(each) or _never_started(each, now)]
-    left = [each for each in left if each not in over]
-    problems = dict((yield from end(occasion, over, "timeout")))
-    problems |= yield from end(occasion, left, "ended")
-    ids = tuple(each.id for each in (*over, *left) if each.id not in problems)
-    ends = [started(each) + life - now for each in own if each not in over and each not in left]
-    again = min([LOOK_AGAIN_SECONDS, *ends, *([TRY_AGAIN_SECONDS] if problems else [])])
-    return TaskResult(ids, problems, max(1, again))
+    expired = [container for container in own if not _has_exited(container) and now - started(container) >= life]
+    dead = [container for container in own if _has_exited(container) or _never_started(container, now)]
+    dead = [container for container in dead if container not in expired]
+    problems = dict((yield from stop(context, expired, "timeout")))
+    problems |= yield from stop(context, dead, "ended")
+    removed = tuple(container.id for container in (*expired, *dead) if container.id not in problems)
+    live = (container for container in own if container not in expired and container not in dead)
+    expiries = [started(container) + life - now for container in live]
+    next_run = min([RECHECK_SECONDS, *expiries, *([RETRY_DELAY] if problems else [])])
+    return TaskResult(removed, problems, max(1, next_run))
 
 
-def list_own(occasion: VerbContext) -> Effects[tuple[Container, ...]]:
-    """This agent's containers."""
-    socket = occasion.settings.containers.docker_socket
-    return (yield from do(ListContainers(socket, f"{AGENT}={occasion.agent_id}")))
+def list_own(context: VerbContext) -> Effects[tuple[Container, ...]]:
+    """List this agent's containers."""
+    socket = context.settings.containers.docker_socket
+    return (yield from do(ListContainers(socket, f"{AGENT}={context.agent_id}")))
 
 
-def end_of_user(occasion: VerbContext, username: str) -> Effects[int | None]:
-    """How many containers of a user there were; None where there is no engine. Raises CommandError EXEC_FAILED."""
+def stop_of_user(context: VerbContext, username: str) -> Effects[int | None]:
+    """Stop a user's containers and return how many there were; None if there is no engine.
+
+    Raises:
+        CommandError: EXEC_FAILED if one could not be removed.
+    """
     try:
-        own = yield from list_own(occasion)
-    except EngineAbsentError:
+        own = yield from list_own(context)
+    except EngineUnavailableError:
         return None
-    theirs = [each for each in own if each.labels.get(USER) == username]
-    if problems := (yield from end(occasion, theirs, "deleted")):
-        raise failed("; ".join(f"container {each[:12]}: {problem}" for each, problem in problems.items()))
+    theirs = [container for container in own if container.labels.get(USER) == username]
+    if problems := (yield from stop(context, theirs, "deleted")):
+        raise failed("; ".join(f"container {name[:12]}: {problem}" for name, problem in problems.items()))
     return len(theirs)
 
 
-def end(occasion: VerbContext, containers: Iterable[Container], reason: str) -> Effects[Mapping[str, str]]:
-    """By id, why one could not be ended; of each that was, an event tells."""
-    settings: CommandSettings = occasion.settings
-    them = tuple(containers)
-    if not them:
+def stop(context: VerbContext, containers: Sequence[Container], reason: str) -> Effects[Mapping[str, str]]:
+    """Stop and remove containers, emit an event for each, and return why one could not be removed, by id."""
+    settings: CommandSettings = context.settings
+    if not containers:
         return {}
-    ids = tuple(each.id for each in them)
-    problems = yield from do(EndContainers(settings.containers.docker_socket, ids, settings.sandbox.grace_seconds))
-    for each in them:
-        if each.id not in problems:
-            about = {"username": each.labels.get(USER), "session_id": each.labels.get(SESSION)}
-            yield from do(Emit("container.stopped", {"container_id": each.id, **about, "reason": reason}))
+    ids = tuple(container.id for container in containers)
+    problems = yield from do(StopContainers(settings.containers.docker_socket, ids, settings.sandbox.grace_seconds))
+    for container in containers:
+        if container.id not in problems:
+            owner = {"username": container.labels.get(USER), "session_id": container.labels.get(SESSION)}
+            yield from do(EmitEvent("container.stopped", {"container_id": container.id, **owner, "reason": reason}))
     return problems
 
 
-def told(container: Container, now: float) -> dict[str, object]:
-    """As operators read it."""
+def container_members(container: Container, now: float) -> dict[str, object]:
+    """Return a container as the verbs' answers describe it."""
     return {
         "container_id": container.id,
         "image": container.image,
@@ -151,73 +162,73 @@ def told(container: Container, now: float) -> dict[str, object]:
 
 
 def started(container: Container) -> int:
-    """By its label, or by the engine where somebody else has made it like one of ours."""
+    """Return the start time by its label; by the engine if somebody else created it with a wrong label."""
     label = container.labels.get(STARTED, "")
     return int(label) if label.isascii() and label.isdigit() else container.created
 
 
-def lock_of(settings: CommandSettings) -> str:
-    """Who changes how many there are holds this file."""
+def lock_path(settings: CommandSettings) -> str:
+    """Return the lock that a command holds while it changes the number of containers."""
     return f"{settings.runner}/containers.lock"
 
 
 def failed(problem: str) -> CommandError:
-    """It was tried, and cannot be done."""
+    """Return the error of an operation that was tried and failed."""
     return CommandError(Code.EXEC_FAILED, problem, Status.ERROR)
 
 
-def _specification(args: Mapping[str, Any], occasion: VerbContext) -> Effects[Specification]:
-    """All that is asked for is judged before anything is asked of the engine."""
-    table: ContainerSettings = occasion.settings.containers
+def _make_spec(args: Mapping[str, Any], context: VerbContext) -> Effects[ContainerSpec]:
+    """Check every argument before the engine is asked."""
+    table: ContainerSettings = context.settings.containers
     name = args.get("image", table.base_image)
     if name not in (table.base_image, *table.images):
-        problem = f"image {name} is neither base_image nor one of images of [containers]"
+        problem = f"image {name} is not allowed ([containers] base_image, images)"
         raise CommandError(Code.POLICY_DENIED, problem)
-    memory = _within("mem_mb", args.get("mem_mb", table.memory_limit_mb), "max_memory", table.max_memory_mb)
-    cpus = _within("cpu", args.get("cpu", table.cpu_limit), "max_cpu", table.max_cpu)
+    memory = _check_limit("mem_mb", args.get("mem_mb", table.memory_limit_mb), "max_memory", table.max_memory_mb)
+    cpus = _check_limit("cpu", args.get("cpu", table.cpu_limit), "max_cpu", table.max_cpu)
     network = _network(args, table)
-    image = yield from do(FindImage(table.docker_socket, name))
+    image = yield from do(InspectImage(table.docker_socket, name))
     if image is None:
-        raise failed(f"image {name} is not on this host, and nothing fetches it; load it first")
-    random = (yield from do(RandomBytes(NAME_BYTES))).hex()
-    now = yield from do(Now())
+        raise failed(f"image {name} is not on this host; images are never pulled, so load it first")
+    random = (yield from do(GetRandomBytes(NAME_BYTES))).hex()
+    now = yield from do(GetTime())
     labels = {
-        AGENT: occasion.agent_id,
+        AGENT: context.agent_id,
         SESSION: args["session_id"],
         USER: args["username"],
         STARTED: str(int(now)),
     }
     writable = (SCRATCH, *image.volumes)
-    return Specification(f"viw-{random}", name, labels, network, int(memory) << 20, cpus, table.pids_limit, writable)
+    return ContainerSpec(f"viw-{random}", name, labels, network, int(memory) << 20, cpus, table.pids_limit, writable)
 
 
 def _network(args: Mapping[str, Any], table: ContainerSettings) -> str:
     network = table.egress_network if args.get("egress_profile") == "strict" else table.network
     if network == HOST_NETWORK:
-        problem = "a container in the host's own network is not confined; name another one in [containers]"
+        problem = "host network is not allowed; set another one in [containers]"
         raise CommandError(Code.POLICY_DENIED, problem)
     return network
 
 
-def _within(name: str, value: float, limit_name: str, limit: float) -> float:
+def _check_limit(name: str, value: float, limit_name: str, limit: float) -> float:
     if value > limit:
-        raise CommandError(Code.POLICY_DENIED, f"{name}: expected at most {limit:g}, {limit_name} of [containers]")
+        raise CommandError(Code.POLICY_DENIED, f"{name}: {value:g} exceeds {limit:g} ([containers] {limit_name})")
     return value
 
 
-def _is_left(container: Container) -> bool:
-    return container.state in ENDED
+def _has_exited(container: Container) -> bool:
+    return container.state in STOPPED
 
 
 def _never_started(container: Container, now: float) -> bool:
-    """Its maker was killed between two requests."""
+    """Return whether the process that created it was killed before starting it."""
     return container.state == "created" and now - started(container) >= NEVER_STARTED_SECONDS
 
 
 VERBS = (
     Verb(
         "spawn_container",
-        "starts a confined container for a user's session",
+        "start a confined container for a user's session",
         (
             Schema(
                 {"username": USERNAME, "session_id": SESSION_ID},
@@ -228,13 +239,13 @@ VERBS = (
     ),
     Verb(
         "stop_container",
-        "ends a container of this agent and removes it",
+        "stop and remove a container of this agent",
         (Schema({"container_id": CONTAINER_ID}),),
         privileged=stop_container,
     ),
     Verb(
         "list_containers",
-        "names this agent's containers, as the engine has them now",
+        "list this agent's containers",
         (Schema(),),
         read_only=True,
         privileged=list_containers,

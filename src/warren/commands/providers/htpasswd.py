@@ -1,29 +1,29 @@
-"""A file of users and hashes as nginx's auth_basic_user_file and Apache read it: `NAME:HASH`, one on each line.
+"""A file of users and hashes as nginx's auth_basic_user_file and Apache read it: `NAME:HASH`, one per line.
 
-What others wrote into it stays as it is, to the octet: comments, blank lines, fields behind the hash.
+Other content is preserved octet by octet: comments, blank lines, fields after the hash.
 """
 
 from __future__ import annotations
 
 
 def names(octets: bytes) -> frozenset[str]:
-    """Of all users in it."""
+    """Return the names of all users."""
     return frozenset(name for line in _lines(octets) if (name := _name(line)))
 
 
 def with_user(octets: bytes, name: str, hashed: str) -> bytes:
-    """One user more, at the end; nobody of that name is in it yet."""
-    ended = b"" if not octets or octets.endswith(b"\n") else b"\n"
-    return octets + ended + f"{name}:{hashed}\n".encode()
+    """Append a user whose name is not in the file yet."""
+    newline = b"" if not octets or octets.endswith(b"\n") else b"\n"
+    return octets + newline + f"{name}:{hashed}\n".encode()
 
 
 def without_user(octets: bytes, name: str) -> bytes:
-    """One user less, with all lines of that name; the same where there is none."""
+    """Remove all lines of a user; return the same octets if there are none."""
     return b"".join(line for line in _lines(octets) if _name(line) != name)
 
 
 def _lines(octets: bytes) -> list[bytes]:
-    """By newlines alone, as nginx does."""
+    """Split at newlines only, as nginx does."""
     *whole, rest = octets.split(b"\n")
     return [line + b"\n" for line in whole] + ([rest] if rest else [])
 

@@ -1,8 +1,8 @@
-"""Users of OpenVPN: of our own making, or of the owner's scripts (G-27, V-50, X-06).
+"""OpenVPN users, created by the built-in provider or by the owner's scripts (G-27, V-50, X-06).
 
-Both forms of create_openvpn_user make the same user. Of the second, `userpass` is the password, `source_ip` the only
-address that may log in, `timeout` the user's life, and `key` and `hmac_key` go into a stanza of fwknop, which opens
-the server's port to who knocks with them. A user without a timeout lives for 30 days, as its certificate does.
+Both forms of create_openvpn_user create the same user. In the second, `userpass` is the password, `source_ip` the only
+address that may log in, and `timeout` the user's lifetime; `key` and `hmac_key` go into a stanza of fwknop, which opens
+the server's port to a packet authorized by them. Without a timeout a user expires after 30 days, with its certificate.
 """
 
 from __future__ import annotations
@@ -12,60 +12,57 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from warren.commands.effects.effect import (
-    Effects,
-    HashPassword,
-    ListDirectory,
-    LockFile,
-    Now,
-    RandomBytes,
-    ReadFile,
-    Secret,
-    WriteFile,
-    do,
-)
+from warren.commands.effects.effect import Effects, Secret, do
+from warren.commands.effects.files import ListDirectory, ReadFile, WriteFile
+from warren.commands.effects.locks import LockFile
+from warren.commands.effects.passwords import HashPassword
+from warren.commands.effects.system import GetRandomBytes, GetTime
 from warren.commands.providers import pki
 from warren.commands.providers.arguments import EMAIL, PASSWORD, SOURCE_IP, SPA_KEY, USERNAME, VPN_TIMEOUT
-from warren.commands.providers.ca import opened_authority
-from warren.commands.providers.openvpn_files import Spa, VpnFiles, is_reserved, profile, usual_head
+from warren.commands.providers.ca import open_authority
+from warren.commands.providers.openvpn_files import Spa, VpnFiles, default_head, is_reserved, profile
 from warren.commands.providers.openvpn_user import VpnUser, encode_user
-from warren.commands.providers.script_provider import run_script, tell_of_user
+from warren.commands.providers.script_provider import emit_user_event, run_script
 from warren.commands.result import Code, CommandError, Status
 from warren.commands.schema import Schema
 from warren.commands.settings import CommandSettings, OpenVpnSettings, ScriptSettings
-from warren.commands.verbs import Data, Verb, VerbContext
+from warren.commands.verb import Data, Verb, VerbContext
 
 SYSTEM = "openvpn"
 CREATE, DELETE, LIST = "openvpn_create", "openvpn_delete", "openvpn_list"
 SCRIPTS_DIRECTORY = "/etc/openvpn"
-"""Where document 001 has the files that a script makes."""
+"""The directory of the files that a script creates (document 001)."""
 
 
-def create_openvpn_user(args: Mapping[str, Any], occasion: VerbContext) -> Effects[Data]:
-    """Raises CommandError EXEC_FAILED where there is one of that name: it stays as it is."""
-    settings: CommandSettings = occasion.settings
+def create_openvpn_user(args: Mapping[str, Any], context: VerbContext) -> Effects[Data]:
+    """Create a user and return the client profile.
+
+    Raises:
+        CommandError: EXEC_FAILED if the user already exists; it is not changed.
+    """
+    settings: CommandSettings = context.settings
     services = settings.services
-    if "key" in args and args["key"] == args["hmac_key"]:  # fwknop would end, for all its users
-        raise CommandError(Code.VALIDATION_FAILED, "hmac_key: is the same as key; expected another")
+    if "key" in args and args["key"] == args["hmac_key"]:  # fwknop would exit, for all users
+        raise CommandError(Code.VALIDATION_FAILED, "hmac_key: must differ from key")
     if services.openvpn.directory is None:
         data = yield from _by_script(settings.scripts, args)
     else:
         password = Secret(str(args.get("password") or args["userpass"]).encode())
         hashed = yield from do(HashPassword(password, services.panel.bcrypt_cost))
         data = yield from _built_in(args, services.openvpn, VpnFiles(services.openvpn.directory), hashed)
-    yield from tell_of_user("user.created", args["username"], SYSTEM)
+    yield from emit_user_event("user.created", args["username"], SYSTEM)
     return data
 
 
 def _built_in(args: Mapping[str, Any], settings: OpenVpnSettings, files: VpnFiles, hashed: str) -> Effects[Data]:
     username: str = args["username"]
     yield from do(LockFile(files.lock))
-    now = yield from do(Now())
+    now = yield from do(GetTime())
     yield from _require_free(files, username)
     head = yield from _head(settings)
-    authority = yield from opened_authority(files, now)
+    authority = yield from open_authority(files, now)
     seconds = args.get("timeout", pki.CLIENT_LIFE.total_seconds())
-    client = pki.make_client(authority, username, (yield from do(RandomBytes(pki.SEED_BYTES))), now, seconds)
+    client = pki.make_client(authority, username, (yield from do(GetRandomBytes(pki.SEED_BYTES))), now, seconds)
     user = _user(args, client, hashed, now)
     ovpn = profile(head, authority.certificate_pem, client.certificate_pem, client.key_pem)
     yield from do(WriteFile(files.entry(username), Secret(encode_user(user)), 0o640))
@@ -83,21 +80,21 @@ def _built_in(args: Mapping[str, Any], settings: OpenVpnSettings, files: VpnFile
 
 def _require_free(files: VpnFiles, username: str) -> Effects[None]:
     if is_reserved(username):
-        raise CommandError(Code.VALIDATION_FAILED, "username: it is the name of the server itself")
+        raise CommandError(Code.VALIDATION_FAILED, "username: reserved for the server's certificate")
     if (yield from do(ReadFile(files.entry(username)))) is not None:
-        raise CommandError(Code.EXEC_FAILED, "there is an OpenVPN user of that name; delete it first", Status.ERROR)
+        raise CommandError(Code.EXEC_FAILED, "OpenVPN user already exists; delete it first", Status.ERROR)
 
 
 def _head(settings: OpenVpnSettings) -> Effects[str]:
     if settings.template is not None:
         octets = yield from do(ReadFile(settings.template))
         if octets is None:
-            raise CommandError(Code.EXEC_FAILED, f"{settings.template} is not there", Status.ERROR)
+            raise CommandError(Code.EXEC_FAILED, f"{settings.template} does not exist", Status.ERROR)
         return octets.decode(errors="replace")
     if settings.remote is None:
-        problem = "[services.openvpn] has neither remote nor template, so a client would not know where to go"
+        problem = "[services.openvpn] needs remote or template"
         raise CommandError(Code.EXEC_FAILED, problem, Status.ERROR)
-    return usual_head(settings.remote)
+    return default_head(settings.remote)
 
 
 def _user(args: Mapping[str, Any], client: pki.Issued, hashed: str, now: float) -> VpnUser:
@@ -121,23 +118,23 @@ def _write_spa(args: Mapping[str, Any], settings: OpenVpnSettings, files: VpnFil
 
 
 def _by_script(scripts: ScriptSettings, args: Mapping[str, Any]) -> Effects[Data]:
-    """A path is told only if the file is there now (G-27)."""
+    """Create a user by script; a path is in the answer only if the file exists (G-27)."""
     username = args["username"]
-    schema = OF_004 if "userpass" in args else OF_001
+    schema = FORM_004 if "userpass" in args else FORM_001
     values = (Secret(args[name].encode()) if name in schema.secrets else str(args[name]) for name in schema.rules)
     yield from run_script(scripts, CREATE, *values)
     files = VpnFiles(SCRIPTS_DIRECTORY)
     paths = {"config_file": files.profile(username), "certificate_path": files.certificate(username)}
-    found: dict[str, object] = {}
+    existing: dict[str, object] = {}
     for name, path in paths.items():
         directory, _, file = path.rpartition("/")
         if file in (yield from do(ListDirectory(directory))):
-            found[name] = path
-    return {"user_created": True, **found}
+            existing[name] = path
+    return {"user_created": True, **existing}
 
 
-OF_001 = Schema({"username": USERNAME, "password": PASSWORD, "email": EMAIL})
-OF_004 = Schema(
+FORM_001 = Schema({"username": USERNAME, "password": PASSWORD, "email": EMAIL})
+FORM_004 = Schema(
     {
         "username": USERNAME,
         "userpass": PASSWORD,
@@ -150,8 +147,8 @@ OF_004 = Schema(
 VERBS = (
     Verb(
         "create_openvpn_user",
-        "lets a user into the VPN, and answers what its client needs",
-        (OF_001, OF_004),
+        "create an OpenVPN user and return the client profile",
+        (FORM_001, FORM_004),
         privileged=create_openvpn_user,
         secret_data=frozenset({"config"}),
     ),

@@ -1,14 +1,14 @@
-"""The files of the built-in OpenVPN provider: where they are, and the texts of those that other programs read.
+"""The files of the built-in OpenVPN provider: their paths, and the content of those that other programs read.
 
     DIRECTORY/
-      crl.pem              0644  the list of revoked certificates; the server reads it at each handshake
+      crl.pem              0644  the CRL; the server reads it at each handshake
       pki/                       ca.crt ca.key server.crt server.key; the keys 0600
-      access/USER.json     0640  who may log in: `warren openvpn verify` reads it
+      access/USER.json     0640  the user's entry; `warren openvpn verify` reads it
       certs/USER.crt       0644
-      users/USER.ovpn      0600  all that a client needs, with its private key
-      spa/USER.conf        0600  fwknop's stanza, for users that have keys of it
+      users/USER.ovpn      0600  the client profile, with its private key
+      spa/USER.conf        0600  fwknop's stanza, for users with keys for it
 
-A path of a user is made of a name that has passed USERNAME: it has no dot and no slash.
+A user's path is made from a name that matches USERNAME: it has no dot and no slash.
 """
 
 from __future__ import annotations
@@ -19,58 +19,58 @@ from warren.commands.effects.effect import Secret
 
 ENTRY = ".json"
 SERVER_NAME = "openvpn-server"
-"""What clients ask of the server's certificate; see `is_reserved`."""
+"""The name that clients require in the server's certificate; see `is_reserved`."""
 
 
 @dataclass(frozen=True, slots=True)
 class VpnFiles:
-    """Of one server."""
+    """The files of one server."""
 
     directory: str
 
     @property
     def lock(self) -> str:
-        """Who holds it changes users."""
+        """The lock that a command holds while it changes users."""
         return f"{self.directory}/pki/lock"
 
     @property
     def crl(self) -> str:
-        """Not in pki/, which is root's alone."""
+        """The CRL; not in pki/, which only root can read."""
         return f"{self.directory}/crl.pem"
 
     @property
     def access(self) -> str:
-        """The directory of entries."""
+        """The directory of users' entries."""
         return f"{self.directory}/access"
 
     def pki(self, name: str) -> str:
-        """`ca.crt`, `ca.key`, `server.crt` or `server.key`."""
+        """Return the path of `ca.crt`, `ca.key`, `server.crt` or `server.key`."""
         return f"{self.directory}/pki/{name}"
 
     def entry(self, username: str) -> str:
-        """Who may log in."""
+        """Return the path of a user's entry."""
         return f"{self.access}/{username}{ENTRY}"
 
     def certificate(self, username: str) -> str:
-        """Without its key."""
+        """Return the path of a user's certificate."""
         return f"{self.directory}/certs/{username}.crt"
 
     def profile(self, username: str) -> str:
-        """What a client is given."""
+        """Return the path of a user's client profile."""
         return f"{self.directory}/users/{username}.ovpn"
 
     def spa(self, username: str) -> str:
-        """What fwknop reads."""
+        """Return the path of a user's fwknop stanza."""
         return f"{self.directory}/spa/{username}.conf"
 
 
 def is_reserved(username: str) -> bool:
-    """Whether a certificate of this name would pass for the server's own."""
+    """Return whether a certificate of this name would be accepted as the server's."""
     return username.lower() == SERVER_NAME
 
 
-def usual_head(remote: str) -> str:
-    """What a profile begins with where there is no template. `remote` is as OpenVPN has it: HOST PORT PROTOCOL."""
+def default_head(remote: str) -> str:
+    """Return the beginning of a profile without a template. `remote` is HOST PORT PROTOCOL, as in OpenVPN."""
     return f"""\
 client
 dev tun
@@ -86,7 +86,7 @@ verb 3
 
 
 def profile(head: str, authority: bytes, certificate: bytes, key: Secret) -> Secret:
-    """A whole USER.ovpn, of three texts in PEM."""
+    """Return a complete USER.ovpn; certificates and key are in PEM."""
     inline = {"ca": authority, "cert": certificate, "key": key.open()}
     blocks = [f"<{name}>\n{pem.decode()}</{name}>\n" for name, pem in inline.items()]
     return Secret((head.rstrip("\n") + "\n" + "".join(blocks)).encode())
@@ -94,18 +94,18 @@ def profile(head: str, authority: bytes, certificate: bytes, key: Secret) -> Sec
 
 @dataclass(frozen=True, slots=True)
 class Spa:
-    """Single packet authorization: what fwknop is to know of a user."""
+    """A user's single packet authorization in fwknop."""
 
     source: str
-    """An IPv4 address; fwknop knows no others."""
+    """An IPv4 address; fwknop does not support IPv6."""
     key: Secret
     hmac_key: Secret
     expires: int
     remote: str | None
-    """As in the profile: its port is the one that is opened, where it is known."""
+    """As in the profile: fwknop opens its port; None opens the default."""
 
     def stanza(self) -> Secret:
-        """Of fwknop's access.conf (fwknopd(8), ACCESS.CONF)."""
+        """Return the stanza for access.conf (fwknopd(8), ACCESS.CONF)."""
         lines = [f"SOURCE {self.source}", "REQUIRE_SOURCE_ADDRESS Y"]
         match (self.remote or "").split():
             case [_, port, protocol]:
@@ -116,7 +116,7 @@ class Spa:
 
 
 def server_lines(files: VpnFiles, program: str) -> str:
-    """What a server's configuration needs so that these users, and no others, come in. `program` is `warren`'s path."""
+    """Return the lines of a server's configuration that admit exactly these users; `program` is `warren`'s path."""
     return f"""\
 ca {files.pki("ca.crt")}
 cert {files.pki("server.crt")}

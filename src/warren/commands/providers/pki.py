@@ -1,7 +1,7 @@
-"""The certificates of an OpenVPN server and its clients, pure: chance and time come in (RFC 5280).
+"""The certificates of an OpenVPN server and its clients; pure: randomness and time are arguments (RFC 5280).
 
-Keys are P-256, which every OpenVPN since 2.4 has. The authority signs nothing but servers, clients and its list of
-revoked ones. A client's certificate lives for 30 days at most, so an entry of that list need not stay longer.
+Keys are P-256, which every OpenVPN since 2.4 supports. The authority signs only servers, clients and its CRL. A
+client's certificate is valid for at most 30 days, so an entry of the CRL is kept no longer.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from warren.commands.effects.effect import Secret
 from warren.commands.providers.openvpn_files import SERVER_NAME
 
 SEED_BYTES = 64
-"""What is drawn for each certificate: 40 for the key, the rest for the serial number."""
-KEY_BYTES = 40  # 64 bits more than the order has, so that no key is likelier than another (FIPS 186-5, A.2.1)
+"""Random octets per certificate: 40 for the key, the rest for the serial number."""
+KEY_BYTES = 40  # 64 bits more than the order, so that keys are uniform (FIPS 186-5, A.2.1)
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-"""Of P-256's group (SEC 2, 2.4.2)."""
+"""The order of P-256 (SEC 2, 2.4.2)."""
 AUTHORITY_NAME = "Warren OpenVPN"
 AUTHORITY_LIFE = timedelta(days=3650)
 CLIENT_LIFE = timedelta(days=30)
@@ -40,33 +40,37 @@ class Issued:
 
     @property
     def certificate_pem(self) -> bytes:
-        """For a file."""
+        """The certificate in PEM."""
         return self.certificate.public_bytes(serialization.Encoding.PEM)
 
     @property
     def key_pem(self) -> Secret:
-        """For a file of its owner's alone."""
+        """The private key in PEM."""
         pkcs8, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         return Secret(self.key.private_bytes(serialization.Encoding.PEM, pkcs8, plain))
 
 
 def parse_issued(certificate_pem: bytes, key_pem: bytes) -> Issued:
-    """From two files. Raises ValueError where one is none, or where they are not each other's."""
+    """Parse a certificate and its key.
+
+    Raises:
+        ValueError: one of them is malformed, or they do not belong together.
+    """
     certificate = x509.load_pem_x509_certificate(certificate_pem)
     try:
         key = serialization.load_pem_private_key(key_pem, None)
     except (ValueError, TypeError):
-        raise ValueError("the key is none, or has a passphrase") from None
+        raise ValueError("the key is malformed or has a passphrase") from None
     if not isinstance(key, ec.EllipticCurvePrivateKey) or certificate.public_key() != key.public_key():
-        raise ValueError("the key is not the certificate's")
+        raise ValueError("the key does not belong to the certificate")
     return Issued(certificate, key)
 
 
 def make_authority(seed: bytes, now: float) -> Issued:
-    """Signs itself, and lives for ten years."""
-    key, serial = _drawn(seed)
+    """Make a self-signed authority that is valid for ten years."""
+    key, serial = _derive(seed)
     name = _name(f"{AUTHORITY_NAME} {serial:x}"[:30])
-    builder = _begin(name, key, serial, _from(now, _at(now) + AUTHORITY_LIFE)).issuer_name(name)
+    builder = _builder(name, key, serial, _from(now, _at(now) + AUTHORITY_LIFE)).issuer_name(name)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     builder = builder.add_extension(_usage(signs_certificates=True), critical=True)
     builder = builder.add_extension(_issuer_key(key.public_key()), critical=False)
@@ -74,13 +78,13 @@ def make_authority(seed: bytes, now: float) -> Issued:
 
 
 def make_server(authority: Issued, seed: bytes, now: float) -> Issued:
-    """Lives as long as the authority: nobody would be there to renew it."""
+    """Make a server certificate, valid as long as the authority: nothing renews it."""
     end = authority.certificate.not_valid_after_utc
     return _issue(authority, SERVER_NAME, ExtendedKeyUsageOID.SERVER_AUTH, seed, _from(now, end))
 
 
 def make_client(authority: Issued, username: str, seed: bytes, now: float, seconds: float) -> Issued:
-    """Its common name is the user's. Lives for so long, for 30 days at most, and no longer than the authority."""
+    """Make a client certificate; valid for `seconds`, at most 30 days, and no longer than the authority."""
     end = min(
         _at(now) + min(CLIENT_LIFE, timedelta(seconds=seconds)),
         authority.certificate.not_valid_after_utc,
@@ -89,15 +93,17 @@ def make_client(authority: Issued, username: str, seed: bytes, now: float, secon
 
 
 def make_crl(authority: Issued, before: bytes | None, serials: Iterable[int], now: float) -> bytes:
-    """The list that was, and these; without those whose certificates have expired by themselves.
+    """Make the CRL that has the entries of the one before and these serials, without expired certificates.
 
-    Good for as long as the authority is: OpenVPN lets nobody in by a list that has expired. Raises ValueError where the
-    list that was is none of this authority's.
+    It is valid as long as the authority: OpenVPN rejects all clients by an expired CRL.
+
+    Raises:
+        ValueError: the CRL before is not of this authority.
     """
     old = _parse_crl(authority, before) if before is not None else None
     at = _at(now).replace(microsecond=0)
-    when = {each.serial_number: each.revocation_date_utc for each in old or ()}
-    kept = {serial: date for serial, date in when.items() if date + REVOKED_LIFE > at}
+    dates = {entry.serial_number: entry.revocation_date_utc for entry in old or ()}
+    kept = {serial: date for serial, date in dates.items() if date + REVOKED_LIFE > at}
     builder = x509.CertificateRevocationListBuilder().issuer_name(authority.certificate.subject)
     builder = builder.last_update(at - BACKDATED).next_update(authority.certificate.not_valid_after_utc)
     for serial, date in sorted((dict.fromkeys(serials, at) | kept).items()):
@@ -110,12 +116,12 @@ def make_crl(authority: Issued, before: bytes | None, serials: Iterable[int], no
 
 
 def is_revoked(crl: bytes, serial: int) -> bool:
-    """Whether the list has it. Raises ValueError for what is no list."""
+    """Return whether the CRL has this serial. Raises ValueError for a malformed CRL."""
     return x509.load_pem_x509_crl(crl).get_revoked_certificate_by_serial_number(serial) is not None
 
 
-def _drawn(seed: bytes) -> tuple[ec.EllipticCurvePrivateKey, int]:
-    """A key, and a serial number that is positive and has 20 octets at most (RFC 5280, 4.1.2.2)."""
+def _derive(seed: bytes) -> tuple[ec.EllipticCurvePrivateKey, int]:
+    """Derive a key, and a positive serial number of at most 20 octets (RFC 5280, 4.1.2.2)."""
     if len(seed) != SEED_BYTES:
         raise ValueError(f"expected {SEED_BYTES} octets")
     scalar = int.from_bytes(seed[:KEY_BYTES], "big") % (ORDER - 1) + 1
@@ -124,8 +130,8 @@ def _drawn(seed: bytes) -> tuple[ec.EllipticCurvePrivateKey, int]:
 
 
 def _issue(authority: Issued, name: str, purpose: ObjectIdentifier, seed: bytes, life: Life) -> Issued:
-    key, serial = _drawn(seed)
-    builder = _begin(_name(name), key, serial, life).issuer_name(authority.certificate.subject)
+    key, serial = _derive(seed)
+    builder = _builder(_name(name), key, serial, life).issuer_name(authority.certificate.subject)
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     builder = builder.add_extension(_usage(signs_certificates=False), critical=True)
     builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
@@ -135,7 +141,7 @@ def _issue(authority: Issued, name: str, purpose: ObjectIdentifier, seed: bytes,
     return Issued(builder.sign(authority.key, hashes.SHA256()), key)
 
 
-def _begin(name: x509.Name, key: ec.EllipticCurvePrivateKey, serial: int, life: Life) -> x509.CertificateBuilder:
+def _builder(name: x509.Name, key: ec.EllipticCurvePrivateKey, serial: int, life: Life) -> x509.CertificateBuilder:
     builder = x509.CertificateBuilder().subject_name(name).public_key(key.public_key()).serial_number(serial)
     builder = builder.not_valid_before(life[0]).not_valid_after(life[1])
     return builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -162,7 +168,7 @@ def _issuer_key(public: ec.EllipticCurvePublicKey) -> x509.AuthorityKeyIdentifie
 def _parse_crl(authority: Issued, pem: bytes) -> x509.CertificateRevocationList:
     crl = x509.load_pem_x509_crl(pem)
     if not crl.is_signature_valid(authority.key.public_key()):
-        raise ValueError("the list of revoked certificates is another authority's")
+        raise ValueError("the CRL is of another authority")
     return crl
 
 

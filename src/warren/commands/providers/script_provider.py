@@ -1,14 +1,15 @@
-"""Users that the owner's scripts make (V-49 to V-51, V-58).
+"""Users that are created by the owner's scripts (V-49 to V-51, V-58).
 
-A script is given names as arguments, in the order of the documents, and secrets by its standard input, one on each
-line. It says by its exit status whether it is done; a script that lists prints one name on each line.
-For an old script that wants its secrets among its arguments the owner says `args_mode = "argv"`: every local user can
-read them there while it runs, so each time is told.
+A script takes names as arguments, in the order of the documents, and secrets on standard input, one per line. Its exit
+status reports success; a script that lists prints one name per line. For an old script that takes secrets as arguments
+the owner sets `args_mode = "argv"`. Every local user can read them there while it runs, so each run emits an event.
 """
 
 from __future__ import annotations
 
-from warren.commands.effects.effect import Effects, Emit, Finished, RunScript, Secret, do
+from warren.commands.effects.effect import Effects, Secret, do
+from warren.commands.effects.events import EmitEvent
+from warren.commands.effects.programs import ProgramResult, RunScript
 from warren.commands.providers.arguments import USERNAME
 from warren.commands.result import Code, CommandError, Status
 from warren.commands.settings import ScriptSettings
@@ -16,8 +17,8 @@ from warren.commands.settings import ScriptSettings
 ON_ARGV = "argv"
 
 
-class Hidden(str):
-    """A secret among arguments: it must be a text there, and even so no repr shows it."""
+class HiddenArgument(str):
+    """A secret among arguments: it must be a text there, but its repr does not show it."""
 
     __slots__ = ()
 
@@ -26,36 +27,46 @@ class Hidden(str):
 
 
 def are_set(scripts: ScriptSettings, name: str) -> bool:
-    """Whether the owner has named this script, or a directory of them."""
+    """Return whether the configuration names this script or a directory of scripts."""
     return name in scripts.entries or scripts.scripts_root is not None
 
 
-def run_script(scripts: ScriptSettings, name: str, *values: str | Secret) -> Effects[Finished]:
-    """Raises CommandError EXEC_FAILED unless it ends with 0."""
-    secrets = [each for each in values if isinstance(each, Secret)]
+def run_script(scripts: ScriptSettings, name: str, *values: str | Secret) -> Effects[ProgramResult]:
+    """Run a script.
+
+    Raises:
+        CommandError: EXEC_FAILED unless its exit status is 0.
+    """
+    secrets = [value for value in values if isinstance(value, Secret)]
     if secrets and scripts.args_mode.get(name) == ON_ARGV:
-        yield from do(Emit("script.secrets_on_argv", {"script": name}))
-        arguments = tuple(Hidden(each.open().decode()) if isinstance(each, Secret) else each for each in values)
-        finished = yield from do(RunScript(name, arguments))
+        yield from do(EmitEvent("script.secrets_on_argv", {"script": name}))
+        arguments = tuple(
+            HiddenArgument(value.open().decode()) if isinstance(value, Secret) else value for value in values
+        )
+        result = yield from do(RunScript(name, arguments))
     else:
-        stdin = Secret(b"".join(each.open() + b"\n" for each in secrets))
-        finished = yield from do(RunScript(name, tuple(each for each in values if isinstance(each, str)), stdin))
-    if finished.rc:
-        problem = f"the script {name} ended with status {finished.rc}; its complaint is in the agent's log"
+        stdin = Secret(b"".join(secret.open() + b"\n" for secret in secrets))
+        result = yield from do(RunScript(name, tuple(value for value in values if isinstance(value, str)), stdin))
+    if result.rc:
+        problem = f"script {name} exited with status {result.rc}; see its standard error in the agent log"
         raise CommandError(Code.EXEC_FAILED, problem, Status.ERROR)
-    return finished
+    return result
 
 
 def list_by_script(scripts: ScriptSettings, name: str) -> Effects[frozenset[str]]:
-    """The names that it prints. Raises CommandError EXEC_FAILED where a line is none, or where not all are known."""
-    finished = yield from run_script(scripts, name)
-    names = frozenset(finished.stdout.decode(errors="replace").split("\n")) - {""}
-    if finished.truncated or any(USERNAME.problem(each) for each in names):
-        problem = f"the script {name} printed what is no list of names; {USERNAME.about}, one on each line"
+    """Return the names that a script prints.
+
+    Raises:
+        CommandError: EXEC_FAILED if a line is not a name, or the output was truncated.
+    """
+    result = yield from run_script(scripts, name)
+    names = frozenset(result.stdout.decode(errors="replace").split("\n")) - {""}
+    if result.truncated or any(USERNAME.problem(line) for line in names):
+        problem = f"script {name}: expected names, one per line, of {USERNAME.expected}"
         raise CommandError(Code.EXEC_FAILED, problem, Status.ERROR)
     return names
 
 
-def tell_of_user(event: str, username: str, system: str) -> Effects[None]:
-    """`user.created`, `user.deleted` or `user.expired`."""
-    yield from do(Emit(event, {"username": username, "system": system}))
+def emit_user_event(event: str, username: str, system: str) -> Effects[None]:
+    """Emit `user.created`, `user.deleted` or `user.expired`."""
+    yield from do(EmitEvent(event, {"username": username, "system": system}))

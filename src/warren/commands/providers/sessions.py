@@ -1,6 +1,6 @@
-"""Sessions: what a user has open on this host, and the end of one (G-31, G-32, V-54).
+"""Sessions: the status of a user's sessions on this host, and their termination (G-31, G-32, V-54).
 
-A session is its containers, by their label, the VPN connections of their users, and what bootstrap secrets opened.
+A session consists of its containers, by their label, of the VPN connections of their users, and of bootstrap sessions.
 """
 
 from __future__ import annotations
@@ -9,52 +9,50 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from warren.commands.effects.containers import Container
-from warren.commands.effects.effect import (
-    DeleteRecord,
-    EffectError,
-    Effects,
-    Emit,
-    GetRecord,
-    LockFile,
-    Now,
-    PutRecord,
-    RunPrivileged,
-    do,
-)
-from warren.commands.effects.openvpn import EndVpnSessions, ListVpnSessions, VpnSession
+from warren.commands.effects.effect import EffectError, Effects, do
+from warren.commands.effects.events import EmitEvent
+from warren.commands.effects.locks import LockFile
+from warren.commands.effects.openvpn import KillVpnSessions, ListVpnSessions, VpnSession
+from warren.commands.effects.privileged import RunPrivileged
+from warren.commands.effects.records import DeleteRecord, GetRecord, PutRecord
+from warren.commands.effects.system import GetTime
 from warren.commands.providers import bootstrap
 from warren.commands.providers.arguments import SESSION_ID, USERNAME
 from warren.commands.providers.containers import (
-    ENDED,
     SESSION,
+    STOPPED,
     USER,
-    end,
+    container_members,
     failed,
     list_own,
-    lock_of,
-    told,
+    lock_path,
+    stop,
 )
 from warren.commands.schema import Schema
 from warren.commands.settings import CommandSettings
-from warren.commands.verbs import Data, Verb, VerbContext
+from warren.commands.verb import Data, Verb, VerbContext
 
-ENDING = "session_ending"
-"""The kind of records of sessions that were ended by halves: whose they are, so that the next attempt ends the rest."""
-KEPT_SECONDS = 86_400  # as long as a VPN connection may last
-NO_SOCKET = "OpenVPN has no management socket in [services.openvpn]"
+TERMINATING = "session_ending"
+"""The kind of the records of partly terminated sessions: their users, so that the next attempt completes it."""
+RETENTION_SECONDS = 86_400  # as long as a VPN connection may last
+NO_SOCKET = "[services.openvpn] management is not set"
 
 
-def session_status(args: Mapping[str, Any], occasion: VerbContext) -> Effects[Data]:
-    """`{username, active, sessions: [{session_id, containers}], vpn: […], unavailable: {…}}`.
+def session_status(args: Mapping[str, Any], context: VerbContext) -> Effects[Data]:
+    """Show a user's sessions: `{username, active, sessions: [{session_id, containers}], vpn: […], unavailable: {…}}`.
 
-    What cannot be known is null and says why; `active` is null where that leaves it open.
+    What is unknown is null, with the reason in `unavailable`; `active` is null if it depends on that.
     """
-    now, username, unavailable = (yield from do(Now())), args["username"], dict[str, str]()
-    containers = yield from containers_known(occasion, unavailable)
-    connections = yield from connections_known(occasion, unavailable)
-    own = None if containers is None else [each for each in containers if each.labels.get(USER) == username]
+    now, username, unavailable = (yield from do(GetTime())), args["username"], dict[str, str]()
+    containers = yield from try_list_containers(context, unavailable)
+    connections = yield from try_list_connections(context, unavailable)
+    own = (
+        None
+        if containers is None
+        else [container for container in containers if container.labels.get(USER) == username]
+    )
     vpn = None if connections is None else [_connection(each) for each in connections if each.username == username]
-    is_active = bool(vpn) or any(each.state not in ENDED for each in own or ())
+    is_active = bool(vpn) or any(container.state not in STOPPED for container in own or ())
     return {
         "username": username,
         "active": None if unavailable and not is_active else is_active,
@@ -65,53 +63,58 @@ def session_status(args: Mapping[str, Any], occasion: VerbContext) -> Effects[Da
 
 
 def terminate_session(args: Mapping[str, Any], _: VerbContext) -> Effects[Data]:
-    """`{session_terminated, containers_stopped, vpn_sessions_ended, bootstrap_revoked}`: safe to repeat.
+    """End a session: `{session_terminated, containers_stopped, vpn_sessions_ended, bootstrap_revoked}`; idempotent.
 
-    First what lets the user in anew. Raises CommandError EXEC_FAILED that says what is left, or that there is no such
-    session.
+    First it revokes what would let the user in again.
+
+    Raises:
+        CommandError: EXEC_FAILED if there is no such session, or with the list of what is left of it.
     """
-    revoked = yield from bootstrap.end_of("session_id", args["session_id"])
+    revoked = yield from bootstrap.revoke_all("session_id", args["session_id"])
     ended = dict((yield from do(RunPrivileged())))
     if not ended.pop("session_terminated", False) and not revoked:
-        raise failed(f"there is no session {args['session_id']} on this host")
+        raise failed(f"unknown session {args['session_id']}")
     return {"session_terminated": True, **ended, "bootstrap_revoked": revoked}
 
 
-def end_session(args: Mapping[str, Any], occasion: VerbContext) -> Effects[Data]:
-    """Connections of the VPN go before the containers, which are what says whose they are."""
-    settings: CommandSettings = occasion.settings
+def end_session(args: Mapping[str, Any], context: VerbContext) -> Effects[Data]:
+    """End the VPN connections before the containers, whose labels name the users."""
+    settings: CommandSettings = context.settings
     session_id = args["session_id"]
-    yield from do(LockFile(lock_of(settings)))
-    own = [each for each in (yield from list_own(occasion)) if each.labels.get(SESSION) == session_id]
-    before = yield from do(GetRecord(ENDING, session_id))
+    yield from do(LockFile(lock_path(settings)))
+    own = [container for container in (yield from list_own(context)) if container.labels.get(SESSION) == session_id]
+    before = yield from do(GetRecord(TERMINATING, session_id))
     if not own and before is None:
         return {"session_terminated": False, "containers_stopped": 0, "vpn_sessions_ended": None}
-    users = {*_names((before or {}).get("users")), *(each.labels[USER] for each in own if USER in each.labels)}
-    expires = int((yield from do(Now()))) + KEPT_SECONDS
-    yield from do(PutRecord(ENDING, session_id, {"users": sorted(users)}, expires))
-    connections, left = yield from _end_connections(settings, sorted(users))
-    problems = yield from end(occasion, own, "session")
-    left += [f"container {each[:12]}: {problem}" for each, problem in problems.items()]
-    if left:
-        done = f"{len(own) - len(problems)} of {len(own)} containers are stopped"
-        raise failed(f"{done}; what is left of session {session_id}: {'; '.join(left)}")
-    yield from do(DeleteRecord(ENDING, session_id))
-    yield from do(Emit("session.terminated", {"session_id": session_id, "users": sorted(users)}))
+    users = {
+        *_names((before or {}).get("users")),
+        *(container.labels[USER] for container in own if USER in container.labels),
+    }
+    expires = int((yield from do(GetTime()))) + RETENTION_SECONDS
+    yield from do(PutRecord(TERMINATING, session_id, {"users": sorted(users)}, expires))
+    connections, remaining = yield from _end_connections(settings, sorted(users))
+    problems = yield from stop(context, own, "session")
+    remaining += [f"container {name[:12]}: {problem}" for name, problem in problems.items()]
+    if remaining:
+        stopped = f"{len(own) - len(problems)} of {len(own)} containers are stopped"
+        raise failed(f"{stopped}; remaining of session {session_id}: {'; '.join(remaining)}")
+    yield from do(DeleteRecord(TERMINATING, session_id))
+    yield from do(EmitEvent("session.terminated", {"session_id": session_id, "users": sorted(users)}))
     return {"session_terminated": True, "containers_stopped": len(own), "vpn_sessions_ended": connections}
 
 
-def containers_known(occasion: VerbContext, unavailable: dict[str, str]) -> Effects[tuple[Container, ...] | None]:
-    """This agent's; where they cannot be known, `unavailable` gets the reason."""
+def try_list_containers(context: VerbContext, unavailable: dict[str, str]) -> Effects[tuple[Container, ...] | None]:
+    """List this agent's containers; on failure, put the reason into `unavailable` and return None."""
     try:
-        return (yield from list_own(occasion))
+        return (yield from list_own(context))
     except EffectError as error:
         unavailable["containers"] = str(error)
         return None
 
 
-def connections_known(occasion: VerbContext, unavailable: dict[str, str]) -> Effects[tuple[VpnSession, ...] | None]:
-    """Everybody's."""
-    socket: str | None = occasion.settings.services.openvpn.management
+def try_list_connections(context: VerbContext, unavailable: dict[str, str]) -> Effects[tuple[VpnSession, ...] | None]:
+    """List all VPN connections; on failure, put the reason into `unavailable` and return None."""
+    socket: str | None = context.settings.services.openvpn.management
     try:
         if socket is not None:
             return (yield from do(ListVpnSessions(socket)))
@@ -122,23 +125,24 @@ def connections_known(occasion: VerbContext, unavailable: dict[str, str]) -> Eff
 
 
 def _end_connections(settings: CommandSettings, users: Iterable[str]) -> Effects[tuple[int | None, list[str]]]:
-    """How many there were, None where nobody can be asked; and what is left."""
-    socket, left, ended = settings.services.openvpn.management, list[str](), 0
+    """Return the number of ended connections, None without a management socket; and what remains."""
+    socket, remaining, ended = settings.services.openvpn.management, list[str](), 0
     if socket is None:
-        return None, left
+        return None, remaining
     for username in users:
         try:
-            ended += yield from do(EndVpnSessions(socket, username))
+            ended += yield from do(KillVpnSessions(socket, username))
         except EffectError as error:
-            left.append(f"VPN connections of {username}: {error}")
-    return ended, left
+            remaining.append(f"VPN connections of {username}: {error}")
+    return ended, remaining
 
 
 def _sessions(own: Iterable[Container], now: float) -> list[dict[str, object]]:
     by_session: dict[str, list[dict[str, object]]] = {}
-    for each in own:
-        by_session.setdefault(each.labels.get(SESSION, ""), []).append(told(each, now))
-    return [{"session_id": name, "containers": each} for name, each in sorted(by_session.items())]
+    for container in own:
+        members = container_members(container, now)
+        by_session.setdefault(container.labels.get(SESSION, ""), []).append(members)
+    return [{"session_id": name, "containers": containers} for name, containers in sorted(by_session.items())]
 
 
 def _connection(session: VpnSession) -> dict[str, object]:
@@ -151,21 +155,21 @@ def _connection(session: VpnSession) -> dict[str, object]:
     }
 
 
-def _names(found: object) -> list[str]:
-    return [str(each) for each in found] if isinstance(found, list | tuple) else []
+def _names(value: object) -> list[str]:
+    return [str(name) for name in value] if isinstance(value, list | tuple) else []
 
 
 VERBS = (
     Verb(
         "get_session_status",
-        "what a user has open on this host: containers and VPN connections",
+        "show a user's sessions: containers and VPN connections",
         (Schema({"username": USERNAME}),),
         read_only=True,
         privileged=session_status,
     ),
     Verb(
         "terminate_session",
-        "ends a session: its containers, its users' VPN connections, its bootstrap secrets",
+        "end a session: its containers, VPN connections and login tokens",
         (Schema({"session_id": SESSION_ID}),),
         run=terminate_session,
         privileged=end_session,

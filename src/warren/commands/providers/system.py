@@ -1,83 +1,43 @@
-"""How the host is: its load, its services, and all of it at once (G-38, G-39, V-54, V-55)."""
+"""The state of the host: metrics, services, and both at once (G-38, G-39, V-54, V-55)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
-from warren.commands.effects.effect import Effect, EffectError, Effects, RunPrivileged, do
+from warren.commands.effects.agent import GetAgentState, ListRecentCommands
+from warren.commands.effects.effect import EffectError, Effects, do
+from warren.commands.effects.host import GetServiceStates, HostReading, ReadHostMetrics
+from warren.commands.effects.privileged import RunPrivileged
 from warren.commands.result import CommandError
 from warren.commands.schema import Schema
-from warren.commands.verbs import Data, Verb, VerbContext
+from warren.commands.verb import Data, Verb, VerbContext
 
-BUSY_PERCENT = 90.0  # of memory or of the root's disk: what comes next may fail
-RECENT = 20  # commands that are told of
+BUSY_PERCENT = 90.0  # of memory or of the root file system: the next operation may fail
+RECENT = 20  # commands in the answer
 
-WORDS_001 = {"active": "running", "inactive": "stopped", "failed": "failed", "unknown": "unknown"}
-"""Document 004's words of a service's state, and document 001's (X-10)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """The host and the agent's own process at one moment."""
-
-    uptime_seconds: int
-    """Of the agent."""
-    memory_mb: float
-    cpu_percent: float
-    """Both of the agent."""
-    host_cpu_percent: float
-    host_memory_percent: float
-    host_memory_total_mb: int
-    host_memory_used_mb: int
-    load_average: tuple[float, float, float]
-    disks: Mapping[str, float] = field(default_factory=dict)
-    """By mount point, how full in percent."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReadHost(Effect[Reading]):
-    """As it is now."""
-
-
-@dataclass(frozen=True, slots=True)
-class AskServices(Effect[Mapping[str, str]]):
-    """By unit its state: active, inactive, failed or unknown; of systemd, or of the processes where it does not run."""
-
-    units: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class AskAgent(Effect[Mapping[str, object]]):
-    """What the agent knows of itself: networks with their states, its conditions, when its certificates end."""
-
-
-@dataclass(frozen=True, slots=True)
-class RecentCommands(Effect[tuple[Mapping[str, object], ...]]):
-    """The last commands, the newest first, without their arguments."""
-
-    count: int
+SERVICE_STATES = {"active": "running", "inactive": "stopped", "failed": "failed", "unknown": "unknown"}
+"""The names of service states in document 001, by those in document 004 (X-10)."""
 
 
 def system_health(_: Mapping[str, Any], __: VerbContext) -> Effects[Data]:
-    """`{health, system}` as document 001's status has them."""
-    reading = yield from do(ReadHost())
+    """Show host metrics: `{health, system}` as in the status of document 001."""
+    reading = yield from do(ReadHostMetrics())
     return _health(reading)
 
 
-def service_status(_: Mapping[str, Any], occasion: VerbContext) -> Effects[Data]:
-    """`{services}` by document 001's names and words."""
-    states = yield from _services(occasion)
-    return {"services": {name: WORDS_001[state] for name, state in states.items()}}
+def service_status(_: Mapping[str, Any], context: VerbContext) -> Effects[Data]:
+    """Show service states: `{services}` with the names of document 001."""
+    states = yield from _services(context)
+    return {"services": {name: SERVICE_STATES[state] for name, state in states.items()}}
 
 
-def monitoring_data(_: Mapping[str, Any], occasion: VerbContext) -> Effects[Data]:
+def monitoring_data(_: Mapping[str, Any], context: VerbContext) -> Effects[Data]:
     """Document 004's telemetry and what else there is to know; what cannot be known is null, and says why."""
-    reading = yield from do(ReadHost())
-    services = yield from _services(occasion)
-    agent = yield from do(AskAgent())
-    recent = yield from do(RecentCommands(RECENT))
+    reading = yield from do(ReadHostMetrics())
+    services = yield from _services(context)
+    agent = yield from do(GetAgentState())
+    recent = yield from do(ListRecentCommands(RECENT))
     try:
         rest = yield from do(RunPrivileged())
     except (EffectError, CommandError) as error:
@@ -91,14 +51,14 @@ def monitoring_data(_: Mapping[str, Any], occasion: VerbContext) -> Effects[Data
     }
 
 
-def _services(occasion: VerbContext) -> Effects[Mapping[str, str]]:
-    """By the documents' names."""
-    units: Mapping[str, str] = occasion.settings.services.units
-    states = yield from do(AskServices(tuple(units.values())))
+def _services(context: VerbContext) -> Effects[Mapping[str, str]]:
+    """Return the state of each service, by its name in the configuration."""
+    units: Mapping[str, str] = context.settings.services.units
+    states = yield from do(GetServiceStates(tuple(units.values())))
     return {name: states.get(unit, "unknown") for name, unit in units.items()}
 
 
-def _health(reading: Reading) -> dict[str, object]:
+def _health(reading: HostReading) -> dict[str, object]:
     disk = reading.disks.get("/", 0.0)
     is_busy = reading.host_memory_percent >= BUSY_PERCENT or disk >= BUSY_PERCENT
     return {
@@ -117,7 +77,7 @@ def _health(reading: Reading) -> dict[str, object]:
     }
 
 
-def _telemetry(reading: Reading, services: Mapping[str, str]) -> dict[str, object]:
+def _telemetry(reading: HostReading, services: Mapping[str, str]) -> dict[str, object]:
     return {
         "uptime_s": reading.uptime_seconds,
         "cpu_pct": reading.host_cpu_percent,
@@ -129,6 +89,6 @@ def _telemetry(reading: Reading, services: Mapping[str, str]) -> dict[str, objec
 
 
 VERBS = (
-    Verb("get_system_health", "how busy the host is", (Schema(),), read_only=True, run=system_health),
-    Verb("get_service_status", "which services run", (Schema(),), read_only=True, run=service_status),
+    Verb("get_system_health", "show host metrics", (Schema(),), read_only=True, run=system_health),
+    Verb("get_service_status", "show the state of services", (Schema(),), read_only=True, run=service_status),
 )

@@ -1,7 +1,7 @@
-"""How a user of the built-in OpenVPN provider ends: deleted, or when its time is up (V-51).
+"""Deletion and expiry of users of the built-in OpenVPN provider (V-51).
 
-First the certificate is revoked, so nobody comes in; then sessions end; the entry goes last. Where something fails on
-the way the entry is still there, and the next attempt ends what is left.
+First the certificate is revoked, which blocks new connections; then sessions end; the entry is removed last. If a step
+fails, the entry still exists, and the next attempt completes the deletion.
 """
 
 from __future__ import annotations
@@ -12,96 +12,86 @@ from dataclasses import dataclass, replace
 
 from cryptography import x509
 
-from warren.commands.effects.effect import (
-    EffectError,
-    Effects,
-    ListDirectory,
-    LockFile,
-    Now,
-    ReadFile,
-    RemoveFile,
-    Secret,
-    WriteFile,
-    do,
-)
-from warren.commands.effects.openvpn import EndVpnSessions
-from warren.commands.periodic import LOOK_AGAIN_SECONDS, TaskResult
+from warren.commands.effects.effect import EffectError, Effects, Secret, do
+from warren.commands.effects.files import ListDirectory, ReadFile, RemoveFile, WriteFile
+from warren.commands.effects.locks import LockFile
+from warren.commands.effects.openvpn import KillVpnSessions
+from warren.commands.effects.system import GetTime
 from warren.commands.providers.arguments import USERNAME
 from warren.commands.providers.ca import revoke
 from warren.commands.providers.openvpn import SYSTEM
 from warren.commands.providers.openvpn_files import ENTRY, VpnFiles
-from warren.commands.providers.openvpn_user import VpnUser, due, encode_user, parse_user
-from warren.commands.providers.script_provider import tell_of_user
+from warren.commands.providers.openvpn_user import VpnUser, encode_user, expired, parse_user
+from warren.commands.providers.script_provider import emit_user_event
 from warren.commands.result import CommandError
 from warren.commands.settings import OpenVpnSettings
-from warren.commands.verbs import VerbContext
+from warren.commands.verb import RECHECK_SECONDS, TaskResult, VerbContext
 
-TRY_AGAIN_SECONDS = 5  # where OpenVPN did not answer: it may be starting
+RETRY_DELAY = 5  # seconds; a server that does not answer may be starting
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """What there was of a user."""
+class DeletedUser:
+    """The outcome of a deletion."""
 
-    was_there: bool
+    existed: bool
     sessions: int | None
-    """How many were ended; None where there is no management socket, and so nobody to ask."""
+    """How many sessions were ended; None without a management socket."""
 
 
-def end_openvpn_user(settings: OpenVpnSettings, files: VpnFiles, username: str) -> Effects[Ended]:
-    """Safe to repeat. Raises what an effect of it raises; what came before that is done."""
+def delete_openvpn_user(settings: OpenVpnSettings, files: VpnFiles, username: str) -> Effects[DeletedUser]:
+    """Delete a user; idempotent. If an effect raises, the steps before it are done."""
     yield from do(LockFile(files.lock))
-    return (yield from _end(settings, files, username))
+    return (yield from _delete(settings, files, username))
 
 
 def list_openvpn_users(files: VpnFiles) -> Effects[frozenset[str]]:
-    """Who may log in, by name."""
+    """List the names of the users who have an entry."""
     names = yield from do(ListDirectory(files.access))
-    found = (name.removesuffix(ENTRY) for name in names if name.endswith(ENTRY))
-    return frozenset(name for name in found if not USERNAME.problem(name))
+    usernames = (name.removesuffix(ENTRY) for name in names if name.endswith(ENTRY))
+    return frozenset(name for name in usernames if not USERNAME.problem(name))
 
 
-def expire_users(occasion: VerbContext) -> Effects[TaskResult]:
-    """Ends users whose time is up.
+def expire_users(context: VerbContext) -> Effects[TaskResult]:
+    """Delete users who have expired.
 
-    Whoever has root's rights runs it, and again after so many seconds: then nobody outlives its time by more than what
-    the work takes. What is to be known is in files, so it goes on where a killed one stopped. An entry that cannot be
-    read lets nobody in and is among the failed.
+    The privileged process runs it, again at the next expiry at the latest. All state is in files, so it resumes where a
+    killed process stopped. An entry that cannot be read admits nobody and is reported as failed.
     """
-    settings: OpenVpnSettings = occasion.settings.services.openvpn
+    settings: OpenVpnSettings = context.settings.services.openvpn
     if settings.directory is None:
         return TaskResult()
     files = VpnFiles(settings.directory)
-    now = yield from do(Now())
-    users, failed = yield from _users(files, (yield from list_openvpn_users(files)))
-    ended, trouble = yield from _expire(settings, files, due(users, now), now)
-    again = min([LOOK_AGAIN_SECONDS, *(user.expires - now for user in users if user.expires > now)])
-    again = min(again, TRY_AGAIN_SECONDS) if trouble else again
-    return TaskResult(tuple(ended), failed | trouble, max(1, again))
+    now = yield from do(GetTime())
+    users, failed = yield from _read_users(files, (yield from list_openvpn_users(files)))
+    deleted, problems = yield from _expire(settings, files, expired(users, now), now)
+    next_run = min([RECHECK_SECONDS, *(user.expires - now for user in users if user.expires > now)])
+    next_run = min(next_run, RETRY_DELAY) if problems else next_run
+    return TaskResult(tuple(deleted), failed | problems, max(1, next_run))
 
 
 def _expire(
     settings: OpenVpnSettings, files: VpnFiles, users: Sequence[VpnUser], now: float
 ) -> Effects[tuple[list[str], dict[str, str]]]:
-    """Looks again under the lock: one of that name may have been made anew meanwhile."""
-    ended: list[str] = []
+    """Read the entries again under the lock: a user of that name may have been created again meanwhile."""
+    deleted: list[str] = []
     failed: dict[str, str] = {}
     if users:
         yield from do(LockFile(files.lock))
-        users, _ = yield from _users(files, [user.username for user in users])
-    for user in due(users, now):
+        users, _ = yield from _read_users(files, [user.username for user in users])
+    for user in expired(users, now):
         try:
-            yield from _end(settings, files, user.username)
+            yield from _delete(settings, files, user.username)
         except (EffectError, CommandError) as error:
             failed[user.username] = str(error)
         else:
-            ended.append(user.username)
-            yield from tell_of_user("user.expired", user.username, SYSTEM)
-    return ended, failed
+            deleted.append(user.username)
+            yield from emit_user_event("user.expired", user.username, SYSTEM)
+    return deleted, failed
 
 
-def _users(files: VpnFiles, names: Iterable[str]) -> Effects[tuple[list[VpnUser], dict[str, str]]]:
-    """Those that have an entry, and what is wrong with the others' entries."""
+def _read_users(files: VpnFiles, names: Iterable[str]) -> Effects[tuple[list[VpnUser], dict[str, str]]]:
+    """Return the users with a valid entry, and the problems of the other entries."""
     users, failed = [], {}
     for name in sorted(names):
         path = files.entry(name)
@@ -110,12 +100,12 @@ def _users(files: VpnFiles, names: Iterable[str]) -> Effects[tuple[list[VpnUser]
             if octets is not None:
                 users.append(replace(parse_user(octets), username=name))
         except ValueError as error:
-            failed[name] = f"{path} {error}"
+            failed[name] = f"{path}: {error}"
     return users, failed
 
 
-def _end(settings: OpenVpnSettings, files: VpnFiles, username: str) -> Effects[Ended]:
-    now = yield from do(Now())
+def _delete(settings: OpenVpnSettings, files: VpnFiles, username: str) -> Effects[DeletedUser]:
+    now = yield from do(GetTime())
     entry = yield from do(ReadFile(files.entry(username)))
     for serial in sorted((yield from _serials(files, username, entry))):
         yield from revoke(files, serial, now)
@@ -125,17 +115,17 @@ def _end(settings: OpenVpnSettings, files: VpnFiles, username: str) -> Effects[E
     sessions = None
     try:
         if settings.management is not None:
-            sessions = yield from do(EndVpnSessions(settings.management, username))
+            sessions = yield from do(KillVpnSessions(settings.management, username))
     except EffectError:
-        if removed:  # of who was not there nobody has to know
-            yield from _mark_due(files, username, entry, now)
+        if removed:  # an unknown user needs no retry
+            yield from _mark_expired(files, username, entry, now)
             raise
     yield from do(RemoveFile(files.entry(username)))
-    return Ended(removed, sessions)
+    return DeletedUser(removed, sessions)
 
 
-def _mark_due(files: VpnFiles, username: str, entry: bytes | None, now: float) -> Effects[None]:
-    """So that `expire_users` ends what is left, whoever began."""
+def _mark_expired(files: VpnFiles, username: str, entry: bytes | None, now: float) -> Effects[None]:
+    """Set the expiry to now, so that `expire_users` completes the deletion."""
     with suppress(ValueError):
         user = parse_user(entry or b"")
         if user.expires > now:
@@ -143,11 +133,11 @@ def _mark_due(files: VpnFiles, username: str, entry: bytes | None, now: float) -
 
 
 def _serials(files: VpnFiles, username: str, entry: bytes | None) -> Effects[frozenset[int]]:
-    """By the entry and by the certificate: of a user that was made by halves, or edited, there may be either."""
-    found = set()
+    """Return the serials in the entry and in the certificate: a user created in part or edited may have only one."""
+    serials = set()
     certificate = yield from do(ReadFile(files.certificate(username)))
     with suppress(ValueError):
-        found.add(int(parse_user(entry or b"").serial, 16))
+        serials.add(int(parse_user(entry or b"").serial, 16))
     with suppress(ValueError):
-        found.add(x509.load_pem_x509_certificate(certificate or b"").serial_number)
-    return frozenset(found)
+        serials.add(x509.load_pem_x509_certificate(certificate or b"").serial_number)
+    return frozenset(serials)

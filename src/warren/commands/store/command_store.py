@@ -1,18 +1,21 @@
-"""At most once, on the disk: what was accepted, what came of it, and its audit line, in one transaction each.
+"""The command store: at-most-once execution on disk, each step in one transaction with its audit line.
 
-    accept   (kid, nonce) and corr_id are bound before anything runs       commit, then the caller may run it
-    finish   the result is stored, and spooled until it is acknowledged    commit, then the caller may answer
-    recover  what a killed process had begun is INTERRUPTED, and is never run again by itself
+    accept   (kid, nonce) and corr_id are bound before anything runs         commit, then the caller may run it
+    finish   the result is stored, unacknowledged until its receiver has it  commit, then the caller may answer
+    recover  what a killed process was running is INTERRUPTED, and is never run again by itself
 
-A database that is missing, damaged or older than its own log is begun anew, and refuses every command that was issued
-before it began or in the minute after (V-39): so no old one runs, whatever the clocks say.
+A database that is missing, damaged or older than its own audit log is initialized again, and rejects every command that
+was issued before that or in the minute after (V-39). So no old command runs, whatever the clocks show.
+
+This is the public module of the package. The others are its parts: `database` opens the file, `group_commit` batches
+transactions, `command_table` and `records` hold the rows, `outbox` carries audit lines to the log.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,25 +26,25 @@ from warren.clock import wall_seconds
 from warren.commands.command import VerifiedCommand
 from warren.commands.replay import Verdict
 from warren.commands.result import Code, CommandError, Result
-from warren.commands.resulttext import encode_result
+from warren.commands.result_json import encode_result
 from warren.commands.store.command_table import CommandTable, Limits
-from warren.commands.store.database import NAME, Database, begin_anew, open_database, unusable
+from warren.commands.store.database import NAME, Database, initialize_again, open_database, store_failed
 from warren.commands.store.group_commit import GroupCommit
 from warren.commands.store.outbox import Outbox
-from warren.commands.store.records import Records
+from warren.commands.store.records import Records, RecordValue
 
 T = TypeVar("T")
-DEFAULT_ROWS = 200_000  # of one dispatch key: 500 commands each second of the six minutes that one may live
+DEFAULT_ROWS = 200_000  # per dispatch key: 500 commands per second over the six minutes of a lifetime
 MIN_RETENTION_SECONDS = 30 * DAY_SECONDS
 
 
 class CommandStore:
-    """In `directory`, which one process may have. Without a journal nothing is audited: the root runner's own rows.
+    """The store in a directory, which one process opens. Without a journal nothing is audited, as in the runner.
 
-    `recover` comes first, `close` last.
+    Call `recover` first and `close` last.
     """
 
-    def __init__(  # noqa: PLR0913, its parts and its limits
+    def __init__(  # noqa: PLR0913, its parts and limits
         self,
         directory: Path,
         origin: Origin,
@@ -59,20 +62,24 @@ class CommandStore:
         self._opened: tuple[CommandTable, GroupCommit, Records] | None = None
 
     async def recover(self) -> tuple[Result, ...]:
-        """Opens it, completes the audit log, and answers for the commands that were interrupted. Raises HostError."""
-        ledger = await asyncio.to_thread(self._open)
-        commits = GroupCommit(ledger, asyncio.get_running_loop())
-        self._opened = ledger, commits, Records(commits, self._now)
-        commits.start()
-        return await self._do(lambda: ledger.interrupt(self._origin.agent_id))
+        """Open the store, complete the audit log, and return the results of the interrupted commands.
 
-    def wait_no_more(self) -> None:
-        """From now on what cannot be written is given up: a full disk keeps nobody from ending."""
+        Raises:
+            HostError: the store cannot be used.
+        """
+        table = await asyncio.to_thread(self._open)
+        commits = GroupCommit(table, asyncio.get_running_loop())
+        self._opened = table, commits, Records(commits, self._now)
+        commits.start()
+        return await self._do(lambda: table.interrupt(self._origin.agent_id))
+
+    def stop_retrying(self) -> None:
+        """Give up from now on what cannot be written, so that a full disk does not delay the end of the process."""
         if self._opened is not None:
-            self._commits.wait_no_more()
+            self._commits.stop_retrying()
 
     async def close(self) -> None:
-        """After all that waits is done; the log ends with a checkpoint."""
+        """Close the store after pending transactions; the audit log ends with a checkpoint."""
         if self._opened is not None:
             await self._commits.stop()
             self._opened = None
@@ -80,108 +87,147 @@ class CommandStore:
     async def accept(
         self, command: VerifiedCommand, event: AuditEvent | None = None, *, read_only: bool = False
     ) -> Verdict:
-        """To be run now by the caller if it is Accepted; on the disk, with its audit line, when it is told.
+        """Decide on a command; the caller runs it if the verdict is Accepted, which is durable with its audit line.
 
-        A caller that is cancelled meanwhile has not accepted it. Raises CommandError: REPLAY_DETECTED,
-        EXPIRED_TOKEN for one from before the store, QUEUE_FULL where the store or its disk is full; and where the log
-        cannot be written, for what is not `read_only` (G-48). The refusal itself is the caller's to `note`.
+        A caller that is cancelled meanwhile has not accepted it. A rejection is the caller's to record with
+        `write_event`.
+
+        Raises:
+            CommandError: REPLAY_DETECTED; EXPIRED_TOKEN for a command older than the store; QUEUE_FULL if the store or
+                its disk is full or, unless it is `read_only`, if the audit log cannot be written (G-48).
         """
-        ledger = self._ledger
+        table = self._table
 
-        def take_back() -> None:
-            ledger.take_back(command, event, "nobody runs it: its caller has gone, or the log could not be written")
+        def undo() -> None:
+            table.undo(command, event, "not run: its sender disconnected, or the audit log could not be written")
 
         try:
             return await self._commits.do(
-                lambda: ledger.accept(command, event, read_only=read_only),
-                take_back=take_back,
+                lambda: table.accept(command, event, read_only=read_only),
+                undo=undo,
                 needs_log=not read_only,
             )
         except sqlite3.Error as error:
-            raise CommandError(Code.QUEUE_FULL, f"the record of used commands cannot be written: {error}") from error
+            raise CommandError(Code.QUEUE_FULL, f"command store cannot be written: {error}") from error
 
     async def finish(self, corr_id: str, result: Result, event: AuditEvent | None = None) -> None:
-        """Stores what came of it, and spools it. Waits for a disk that is full, until `wait_no_more`.
+        """Store the result of a command, unacknowledged. Retries while the disk is full, until `stop_retrying`.
 
-        Raises LookupError for a command that is not in progress, ValueError or TypeError for data that JSON cannot
-        say, HostError where it could not be stored before the end.
+        Raises:
+            LookupError: the command is not in progress.
+            ValueError, TypeError: its data cannot be expressed in JSON.
+            HostError: it could not be stored before the store was closed.
         """
-        octets, ledger = encode_result(result), self._ledger
-        await self._do(lambda: ledger.finish(corr_id, result, octets, event), must=True)
+        octets, table = encode_result(result), self._table
+        await self._do(lambda: table.finish(corr_id, result, octets, event), must=True)
 
-    async def note(self, event: AuditEvent) -> None:
-        """A refusal, or anything else that is no step of a command. Raises CommandError and HostError."""
-        ledger = self._ledger
-        await self._do(lambda: ledger.note(event))
+    async def write_event(self, event: AuditEvent) -> None:
+        """Write the audit line of a rejection or another event that is not a step of a command.
+
+        Raises:
+            CommandError, HostError: the line could not be written.
+        """
+        table = self._table
+        await self._do(lambda: table.write_event(event))
 
     async def result_of(self, corr_id: str) -> Result | None:
-        """None where it is not known, or in progress."""
-        ledger = self._ledger
-        return await self._do(lambda: ledger.result_of(corr_id))
+        """Return the stored result; None if the command is unknown or in progress."""
+        table = self._table
+        return await self._do(lambda: table.result_of(corr_id))
 
     async def unacknowledged(self) -> tuple[Result, ...]:
-        """The spool, the oldest first."""
-        return await self._do(self._ledger.unacknowledged)
+        """Return the unacknowledged results, oldest first."""
+        return await self._do(self._table.unacknowledged)
 
     async def acknowledge(self, corr_id: str) -> bool:
-        """Whoever it is for has it on the disk. Whether it waited for that."""
-        ledger = self._ledger
-        return await self._do(lambda: ledger.acknowledge(corr_id))
+        """Mark a result as received; return whether it was unacknowledged."""
+        table = self._table
+        return await self._do(lambda: table.acknowledge(corr_id))
 
-    @property
-    def records(self) -> Records:
-        """What providers keep."""
-        return self._open_parts[2]
+    async def put_record(self, kind: str, key: str, value: RecordValue, expires: int | None = None) -> None:
+        """Store a record durably, replacing one of the same key; `expires` is in seconds since the Unix epoch.
+
+        Raises:
+            ValueError: the value cannot be expressed in JSON.
+        """
+        await self._records.put(kind, key, value, expires)
+
+    async def get_record(self, kind: str, key: str) -> RecordValue | None:
+        """Return a record; None if there is none or it has expired."""
+        return await self._records.get(kind, key)
+
+    async def list_records(self, kind: str) -> Mapping[str, RecordValue]:
+        """Return all records of a kind, by key."""
+        return await self._records.list(kind)
+
+    async def delete_record(self, kind: str, key: str) -> bool:
+        """Delete a record; return whether there was one. Of two callers, only one gets True."""
+        return await self._records.delete(kind, key)
 
     @property
     def head(self) -> Head:
-        """The audit log up to its last line; `chain.EMPTY` without a journal."""
-        return self._ledger.outbox.head
+        """The head of the audit log; `chain.EMPTY` without a journal."""
+        return self._table.outbox.head
 
     @property
-    def audit_trouble(self) -> OSError | None:
-        """Why the log's file takes no lines now."""
-        return self._ledger.outbox.trouble
+    def audit_error(self) -> OSError | None:
+        """Why the audit log cannot be written now; None if it can."""
+        return self._table.outbox.error
 
     @property
     def _open_parts(self) -> tuple[CommandTable, GroupCommit, Records]:
         if self._opened is None:
-            raise RuntimeError("the store is not open")
+            raise RuntimeError("store is not open")
         return self._opened
 
     @property
-    def _ledger(self) -> CommandTable:
+    def _table(self) -> CommandTable:
         return self._open_parts[0]
 
     @property
     def _commits(self) -> GroupCommit:
         return self._open_parts[1]
 
+    @property
+    def _records(self) -> Records:
+        return self._open_parts[2]
+
     async def _do(self, run: Callable[[], T], *, must: bool = False) -> T:
         try:
             return await self._commits.do(run, must=must)
         except sqlite3.Error as error:
-            raise unusable(self._path, error) from error
+            raise store_failed(self._path, error) from error
 
     def _open(self) -> CommandTable:
         try:
             if self._journal is not None:
                 self._journal.open()
-            return self._ledger_of(open_database(self._path.parent, self._now()))
+            return self._open_table(open_database(self._path.parent, self._now()))
         except (OSError, sqlite3.Error) as error:
-            raise unusable(self._path, error) from error
+            raise store_failed(self._path, error) from error
 
-    def _ledger_of(self, database: Database) -> CommandTable:
+    def _open_table(self, database: Database) -> CommandTable:
         outbox = Outbox(database.connection, self._journal, self._origin)
-        if self._journal is not None and database.begun is None and outbox.is_older_than_file():
+        if self._journal is not None and database.init_reason is None and outbox.is_older_than_file():
             database.connection.close()
-            return self._ledger_of(begin_anew(self._path.parent, self._now(), "outdated"))
-        outbox.recover(self._now(), adopts=database.begun is not None)
-        ledger = CommandTable(database, outbox, self._limits, self._now)
-        if database.begun is not None:
-            ledger.connection.execute("BEGIN IMMEDIATE")
-            ledger.connection.execute("DELETE FROM meta WHERE name = 'begun'")
-            outbox.put(AuditEvent("store.begun", int(self._now()), details={"why": database.begun}))
-            ledger.connection.execute("COMMIT")
-            outbox.committed()
-        return ledger
+            return self._open_table(initialize_again(self._path.parent, self._now(), "outdated"))
+        outbox.recover(self._now(), resume_after_file=database.init_reason is not None)
+        if database.init_reason is not None:
+            self._audit_initialization(database, outbox)
+        return CommandTable(database, outbox, self._limits, self._now)
+
+    def _audit_initialization(self, database: Database, outbox: Outbox) -> None:
+        database.connection.execute("BEGIN IMMEDIATE")
+        database.connection.execute("DELETE FROM meta WHERE name = 'begun'")
+        outbox.put(AuditEvent("store.initialized", int(self._now()), details={"why": database.init_reason}))
+        database.connection.execute("COMMIT")
+        outbox.committed()
+
+
+def initialize_store(directory: Path, now: float) -> None:
+    """Create the database of a store that does not exist yet, so that it accepts commands a minute later.
+
+    Raises:
+        HostError: it cannot be created.
+    """
+    open_database(directory, now).connection.close()

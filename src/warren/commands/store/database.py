@@ -1,6 +1,6 @@
-"""The database of single use: opened whole, or begun anew with a memory that starts now (V-39).
+"""The database of the command store: opened intact, or initialized with a history that starts now (V-39).
 
-One process has it, by SQLite's exclusive lock, and each commit is on the disk (WAL, synchronous FULL).
+One process has it open, by SQLite's exclusive lock, and each commit is durable (WAL, synchronous FULL).
 """
 
 from __future__ import annotations
@@ -35,55 +35,62 @@ CREATE TABLE record (
 
 
 class DamagedError(Exception):
-    """What is there is no database of ours, or not a whole one."""
+    """The file is not a command database, or is damaged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """An open one."""
+    """An open database."""
 
     connection: sqlite3.Connection
     created: int
-    """Since when it knows of every command, in seconds since the Unix epoch."""
-    begun: str | None
-    """Why it is a new one, `missing`, `damaged` or `outdated`, until that was told; then None."""
+    """When its history starts, in seconds since the Unix epoch."""
+    init_reason: str | None
+    """Why it was initialized, `missing`, `damaged` or `outdated`, until that is in the audit log; then None."""
 
 
 def open_database(directory: Path, now: float) -> Database:
-    """Whoever opens it may use it from another thread, and must close it.
+    """Open the database, for use in any one thread; the caller closes it.
 
-    One that is damaged is put aside as `commands.db.damaged`. Raises HostError where it cannot be used at all.
+    A damaged one is renamed to `commands.db.damaged`.
+
+    Raises:
+        HostError: it can be neither opened nor initialized.
     """
     path = directory / NAME
     try:
         make_directory(directory, DIRECTORY_MODE)
         if not path.exists():
-            return _begin(path, now, "missing")
+            return _initialize(path, now, "missing")
         try:
             return _open(path)
         except DamagedError:
-            return begin_anew(directory, now, "damaged")
+            return initialize_again(directory, now, "damaged")
     except (OSError, sqlite3.Error) as error:
-        raise unusable(path, error) from error
+        raise store_failed(path, error) from error
 
 
-def begin_anew(directory: Path, now: float, why: str) -> Database:
-    """Puts aside what is there. Raises OSError and sqlite3.Error."""
+def initialize_again(directory: Path, now: float, why: str) -> Database:
+    """Rename the existing database and initialize a new one.
+
+    Raises:
+        OSError, sqlite3.Error: the directory or the disk refused.
+    """
     path = directory / NAME
     move_file(path, f"{NAME}.damaged")
     for suffix in ("-wal", "-shm", "-journal"):
         remove_file(path.with_name(f"{NAME}{suffix}"))
-    return _begin(path, now, why)
+    return _initialize(path, now, why)
 
 
-def unusable(path: Path, error: Exception) -> HostError:
-    """As people are told."""
+def store_failed(path: Path, error: Exception) -> HostError:
+    """Return the error for people."""
     number = error.errno if isinstance(error, OSError) else None
     return HostError(f"{path}: {error}", code="command.store_failed", errno=number)
 
 
-def _begin(path: Path, now: float, why: str) -> Database:
-    """Made beside it and put in its place, so that no half of one is ever there."""
+def _initialize(path: Path, now: float, why: str) -> Database:
+    """Create the file under another name and rename it, so that it is never there in part."""
     unfinished = path.with_name(f".{NAME}.unfinished")
     remove_file(unfinished)
     create_file(unfinished, b"", FILE_MODE)
@@ -103,13 +110,13 @@ def _open(path: Path) -> Database:
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA cache_size = -512")  # KiB: rows are looked up by key, and 2 MiB sped nothing up
+        connection.execute("PRAGMA cache_size = -512")  # KiB: rows are looked up by key; 2 MiB was not faster
         _check(connection)
         meta = dict(connection.execute("SELECT name, value FROM meta"))
         return Database(connection, int(meta["created"]), meta.get("begun"))
     except sqlite3.OperationalError as error:
         connection.close()
-        if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:  # a table that is missing
+        if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:  # a table is missing
             raise DamagedError from error
         raise
     except (sqlite3.DatabaseError, DamagedError, KeyError, ValueError) as error:
@@ -118,7 +125,7 @@ def _open(path: Path) -> Database:
 
 
 def _check(connection: sqlite3.Connection) -> None:
-    """Raises DamagedError and sqlite3.Error."""
-    told = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
-    if told != [APPLICATION, VERSION] or connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+    """Raise DamagedError unless the file is an intact database of this version."""
+    versions = [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
+    if versions != [APPLICATION, VERSION] or connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
         raise DamagedError

@@ -15,21 +15,22 @@ from typing import Any
 from warren.clock import wall_seconds
 from warren.commands.admission import Admission
 from warren.commands.command import MAX_LIFE_SECONDS
-from warren.commands.effects.effect import Effects, Emit
-from warren.commands.handlers.records import record_handlers
+from warren.commands.effects.effect import Effects
+from warren.commands.envelope import Ingress
+from warren.commands.handlers.resources import Resources
+from warren.commands.handlers.table import handlers
 from warren.commands.pipeline.bundle_cache import BundleCache
-from warren.commands.pipeline.command_pipeline import CommandPipeline, Ingress
-from warren.commands.pipeline.executor import Execution, Executor, Handlers
-from warren.commands.pipeline.periodic import keep_up
+from warren.commands.pipeline.command_pipeline import CommandPipeline
+from warren.commands.pipeline.executor import Executor
+from warren.commands.pipeline.periodic import run_periodic
 from warren.commands.pipeline.verifier import Verifier
-from warren.commands.registry import UPKEEP, VERBS
+from warren.commands.registry import PERIODIC_TASKS, VERBS
 from warren.commands.result import Code, CommandError, Result, Status
-from warren.commands.sealed import unsealer
+from warren.commands.sealing import unsealer
 from warren.commands.settings import CommandSettings
 from warren.commands.store.command_store import CommandStore
-from warren.commands.verbs import Data, Verb, VerbContext, VerbHandler
+from warren.commands.verb import Data, Verb, VerbContext, VerbHandler
 from warren.privsep.io.pinned_node import check_placed
-from warren.privsep.io.root_handlers import root_handlers
 from warren.privsep.runner_protocol import Cancel, Event, Execute, Message, Output, ResultMessage
 from warren.ratelimit import RateLimit
 from warren.trust.identity import NodeIdentity
@@ -55,11 +56,10 @@ class Runner:
         self._trusted = BundleCache(settings.security, check_placed)
         self._say = say
         self._group = group
-        emit: Handlers = {Emit: self._emit}
         self._executor = Executor(
             identity.agent_id,
             settings,
-            {**root_handlers(settings, self._tell), **record_handlers(store.records), **emit},
+            handlers(Resources(settings, store, self._tell), privileged=True),
             unsealer(identity.sealing),
             self._trusted.sealing_key,
         )
@@ -71,12 +71,12 @@ class Runner:
             verbs=VERBS,
             part_of=_privileged,
             admission=Admission(RateLimit(PER_MINUTE), RateLimit(PER_MINUTE), settings.sandbox.queue),
-            at_once=settings.sandbox.max_concurrency,
-            single_use=store,
+            max_concurrency=settings.sandbox.max_concurrency,
+            store=store,
             executor=self._executor,
             group=group,
             on_output=lambda corr_id, octets: say(Output(corr_id, octets)),
-            name="runner",
+            process="runner",
         )
 
     def hear(self, word: Message) -> None:
@@ -89,9 +89,9 @@ class Runner:
             case _:
                 log.warning("runner.ignored", extra={"word": type(word).__name__})
 
-    async def keep_up(self) -> None:
+    async def run_periodic(self) -> None:
         """Does what is due by itself, until cancelled."""
-        await keep_up(self._executor, UPKEEP)
+        await run_periodic(self._executor, PERIODIC_TASKS)
 
     async def close(self) -> None:
         """Ends what is under way."""
@@ -105,16 +105,14 @@ class Runner:
     async def _preview(self, envelope: str, way: Ingress) -> Result:
         agent_id, now = self._identity.agent_id, int(wall_seconds())
         try:
-            data = await self._intake.preview(envelope, way)
+            dry_run = await self._intake.dry_run(envelope, way)
         except CommandError as error:
             return Result("unknown", agent_id, "unknown", error.status, error.code, now, problem=str(error))
+        data = {"effects": [*dry_run.effects], "problem": dry_run.problem, "data": dict(dry_run.data)}
         return Result("unknown", agent_id, "unknown", Status.SUCCESS, Code.NONE, now, data=data)
 
     def _tell(self, event: str, fields: Mapping[str, object]) -> None:
         self._say(Event(event, fields))
-
-    async def _emit(self, effect: Emit, running: Execution) -> None:
-        self._tell(effect.event, {"corr_id": running.command.corr_id, **effect.fields})
 
 
 def _privileged(verb: Verb) -> VerbHandler:
@@ -123,7 +121,7 @@ def _privileged(verb: Verb) -> VerbHandler:
     return verb.privileged
 
 
-def carry_out_nothing(_: Mapping[str, Any], occasion: VerbContext) -> Effects[Data]:
+def carry_out_nothing(_: Mapping[str, Any], __: VerbContext) -> Effects[Data]:
     """Of a verb that has no such part: the agent does not ask for it."""
     yield from ()
-    raise CommandError(Code.POLICY_DENIED, f"{occasion.corr_id}: nothing of it needs root")
+    raise CommandError(Code.POLICY_DENIED, "verb has no privileged part")

@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from warren.commands.effects import effect
-from warren.commands.handlers.programs import Tell
-from warren.commands.pipeline.executor import Execution, Handlers
+from warren.commands.dry_run import DryRun
+from warren.commands.effects.events import EventSink
+from warren.commands.effects.privileged import RunPrivileged
+from warren.commands.execution import Execution, Handlers
 from warren.commands.result import Code, CommandError, Result, Status
 from warren.errors import WarrenError
 from warren.privsep.runner_protocol import (
@@ -43,7 +44,7 @@ class _Asked:
 class RunnerClient:
     """`open_runner` gives the descriptor of a line to a new one; it may block. `tell` hears of events."""
 
-    def __init__(self, open_runner: Callable[[], int], sid: str, grace_seconds: float, tell: Tell) -> None:
+    def __init__(self, open_runner: Callable[[], int], sid: str, grace_seconds: float, tell: EventSink) -> None:
         self._open_runner = open_runner
         self._sid = sid
         self._tell = tell
@@ -55,8 +56,8 @@ class RunnerClient:
         self._problem: str | None = "it has not been started yet"
 
     def handlers(self) -> Handlers:
-        """Of `effects.RunPrivileged`."""
-        return {effect.RunPrivileged: self._carry_out}
+        """Of `RunPrivileged`."""
+        return {RunPrivileged: self._carry_out}
 
     def conditions(self) -> tuple[Condition, ...]:
         """What a person should know: that there is none."""
@@ -122,7 +123,7 @@ class RunnerClient:
             raise CommandError(Code.EXEC_FAILED, f"nothing here has the rights: {self._problem}", Status.ERROR)
         self._writer.write(encode_message(word))
 
-    async def _carry_out(self, _: effect.RunPrivileged, running: Execution) -> Mapping[str, object]:
+    async def _carry_out(self, _: RunPrivileged, running: Execution) -> Mapping[str, object]:
         """What the verb's privileged part answers. Raises CommandError as the runner's result says."""
         number, command = next(self._numbers), running.command
         asked = _Asked(running, asyncio.get_running_loop().create_future())
@@ -131,7 +132,7 @@ class RunnerClient:
                 await self._is_there.wait()
         self._asked[number] = asked
         try:
-            is_dry = running.effects is not None
+            is_dry = running.is_dry_run
             self._send(Execute(number, command.envelope, command.transport, self._sid, "agent", is_dry))
             result = await self._end_of(asked)
         finally:
@@ -147,18 +148,25 @@ class RunnerClient:
                 self._send(Cancel(asked.running.command.corr_id, Code.CANCELLED.value, "the agent has ended it"))
             await asyncio.wait([asked.done], timeout=self._patience)
             if asked.done.done() and not asked.done.cancelled() and not asked.done.exception():
-                asked.running.take_over(asked.done.result())
+                asked.running.merge_result(asked.done.result())
             raise
 
 
 def _answer(result: Result, running: Execution) -> Mapping[str, object]:
-    running.take_over(result)
-    if running.effects is not None:
-        running.effects += [f"as root: {each}" for each in _texts(result.data.get("effects"))]
-    if result.status is Status.SUCCESS:
-        return result.data
-    raise CommandError(result.error_code, result.problem, result.status)
+    if result.status is not Status.SUCCESS:
+        running.merge_result(result)
+        raise CommandError(result.error_code, result.problem, result.status)
+    if running.is_dry_run:
+        return _merge_dry_run(result.data, running)
+    running.merge_result(result)
+    return result.data
 
 
-def _texts(found: object) -> list[str]:
-    return [str(each) for each in found] if isinstance(found, list) else []
+def _merge_dry_run(members: Mapping[str, object], running: Execution) -> Mapping[str, object]:
+    match members:
+        case {"effects": [*effects], "problem": str(problem), "data": dict(data)}:
+            running.merge_dry_run(DryRun(tuple(map(str, effects))))
+            if problem:
+                raise CommandError(Code.EXEC_FAILED, problem, Status.ERROR)
+            return data
+    raise CommandError(Code.EXEC_FAILED, "unexpected response of the runner to a dry run", Status.ERROR)

@@ -78,10 +78,10 @@ async def _serve(settings: CommandSettings, connection: socket.socket) -> None:
     try:
         async with asyncio.TaskGroup() as group:
             runner = Runner(settings, identity, store, lambda word: writer.write(encode_message(word)), group)
-            upkeep = group.create_task(runner.keep_up(), name="upkeep")
+            periodic = group.create_task(runner.run_periodic(), name="periodic tasks")
             while line := await reader.readline():
                 runner.hear(parse_message(line))
-            upkeep.cancel()
+            periodic.cancel()
             await runner.close()
     finally:
         await store.close()

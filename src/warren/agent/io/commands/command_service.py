@@ -19,19 +19,18 @@ from warren.audit.io.journal import DAY_SECONDS, Journal, Retention
 from warren.clock import monotonic_seconds, wall_seconds
 from warren.commands.admission import Admission
 from warren.commands.bootstrap_routes import BootstrapRoutes
-from warren.commands.effects.effect import Emit
-from warren.commands.handlers.files import file_handlers
-from warren.commands.handlers.host_metrics import HostState
-from warren.commands.handlers.records import record_handlers
-from warren.commands.handlers.service_monitor import ServiceWatch
+from warren.commands.execution import Handlers
+from warren.commands.handlers.host import HostMetrics
+from warren.commands.handlers.resources import AgentQueries, Resources
+from warren.commands.handlers.service_monitor import ServiceMonitor
+from warren.commands.handlers.table import handlers
 from warren.commands.pipeline.bundle_cache import BundleCache
 from warren.commands.pipeline.command_pipeline import CommandPipeline
-from warren.commands.pipeline.executor import Execution, Executor, Handlers
-from warren.commands.pipeline.periodic import keep_up
+from warren.commands.pipeline.executor import Executor
+from warren.commands.pipeline.periodic import run_periodic
 from warren.commands.pipeline.verifier import Verifier
-from warren.commands.providers.system import AskAgent, RecentCommands
-from warren.commands.registry import UPKEEP, VERBS
-from warren.commands.sealed import unsealer
+from warren.commands.registry import PERIODIC_TASKS, VERBS
+from warren.commands.sealing import unsealer
 from warren.commands.settings import CommandSettings
 from warren.commands.store.command_store import CommandStore
 from warren.errors import HostError
@@ -41,7 +40,6 @@ from warren.http.io import server
 from warren.http.io.listeners import HttpListener, open_unix
 from warren.http.router import HttpRouter
 from warren.jws import to_base64url
-from warren.privsep.io.root_handlers import root_handlers
 from warren.privsep.io.runner_client import RunnerClient
 from warren.ratelimit import RateLimit
 from warren.telemetry.conditions import Condition
@@ -104,8 +102,8 @@ class CommandService:
         self._store = store
         self._context = context
         self._bundles = BundleCache(settings.security)
-        self._host = HostState(settings.monitoring.status_interval_seconds)
-        self._services = ServiceWatch(
+        self._host = HostMetrics(settings.monitoring.status_interval_seconds)
+        self._services = ServiceMonitor(
             settings.services, settings.monitoring.health_check_interval_seconds, self._host.states
         )
         self._bootstrap_listener: HttpListener | None = None
@@ -125,8 +123,8 @@ class CommandService:
                 RateLimit(security.verb_rate_per_minute, self._bundles.rate),
                 sandbox.queue,
             ),
-            at_once=sandbox.max_concurrency,
-            single_use=store,
+            max_concurrency=sandbox.max_concurrency,
+            store=store,
             executor=self._executor,
             group=context.group,
         )
@@ -139,7 +137,7 @@ class CommandService:
             yield Condition("trust.missing", f"{self._bundles.problem}: no command can be verified")
         elif problem := expiry_problem(bundle, wall_seconds()):
             yield Condition("trust.expiring", problem)
-        if (error := self._store.audit_trouble) is not None:
+        if (error := self._store.audit_error) is not None:
             problem = f"{self._settings.audit}: {error.strerror}: commands that change something are rejected"
             yield Condition("audit.unwritable", problem)
         yield from self._bootstrap_conditions
@@ -155,9 +153,11 @@ class CommandService:
             if self._runner is not None:
                 group.create_task(self._runner.run(), name="commands runner")
             elif self._settings.security.exec_enable:
-                group.create_task(keep_up(self._executor, UPKEEP), name="commands periodic")
+                group.create_task(run_periodic(self._executor, PERIODIC_TASKS), name="commands periodic")
             if self._bootstrap_listener is not None:
-                bootstrap = BootstrapRoutes(lambda effects: self._executor.tend(lambda _: effects), monotonic_seconds)
+                bootstrap = BootstrapRoutes(
+                    lambda effects: self._executor.run_internal(lambda _: effects), monotonic_seconds
+                )
                 router = HttpRouter(bootstrap.routes(), Access())
                 group.create_task(server.serve(self._bootstrap_listener, router), name="commands bootstrap")
 
@@ -186,24 +186,13 @@ class CommandService:
         return RunnerClient(open_runner, self._sid, grace, self._emit_event)
 
     def _handlers(self) -> Handlers:
-        own: Handlers = {Emit: self._emit, AskAgent: self._ask_agent, RecentCommands: self._recent_commands}
-        privileged = self._runner.handlers() if self._runner else root_handlers(self._settings, self._emit_event)
-        return {
-            **file_handlers(),
-            **self._host.handlers(),
-            **record_handlers(self._store.records),
-            **privileged,
-            **own,
-        }
+        queries = AgentQueries(self._host, self._context.describe, self._recent_commands)
+        resources = Resources(self._settings, self._store, self._emit_event, queries)
+        own = handlers(resources, privileged=self._runner is None)
+        return own if self._runner is None else {**own, **self._runner.handlers()}
 
-    async def _ask_agent(self, _: AskAgent, __: Execution) -> Mapping[str, object]:
-        return self._context.describe()
-
-    async def _recent_commands(self, effect: RecentCommands, _: Execution) -> tuple[Mapping[str, object], ...]:
-        return self.ingress.recent(effect.count)
-
-    async def _emit(self, effect: Emit, execution: Execution) -> None:
-        self._emit_event(effect.event, {"corr_id": execution.command.corr_id, **effect.fields})
+    def _recent_commands(self, count: int) -> tuple[Mapping[str, object], ...]:
+        return self.ingress.recent(count)  # which is made after the handlers
 
     def _emit_event(self, event: str, fields: Mapping[str, object]) -> None:
         """Write an event to the agent's log, and soon afterwards to the audit log."""
@@ -215,6 +204,6 @@ class CommandService:
 
     async def _audit(self, event: AuditEvent) -> None:
         try:
-            await self._store.note(event)
+            await self._store.write_event(event)
         except Exception as error:  # noqa: BLE001, the audit log is in trouble: the agent's log reports it
             log.error("audit.write_failed", extra={"of": event.event, "error": str(error)})  # noqa: TRY400

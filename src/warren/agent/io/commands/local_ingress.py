@@ -7,8 +7,9 @@ import logging
 from collections import deque
 from collections.abc import Mapping
 
+from warren.commands.envelope import Ingress
 from warren.commands.pipeline.bundle_cache import BundleCache
-from warren.commands.pipeline.command_pipeline import CommandPipeline, Ingress
+from warren.commands.pipeline.command_pipeline import CommandPipeline
 from warren.commands.result import Code, CommandError, Result
 from warren.commands.result_json import result_members
 from warren.commands.signing import sign_result
@@ -70,9 +71,10 @@ class LocalIngress:
     async def dry_run(self, envelope: str) -> Data:
         """Return the effects that a command would have. Raises InputError where it would be rejected."""
         try:
-            return dict(await self._pipeline.preview(envelope, Ingress(TRANSPORT, self._sid, "dry run")))
+            dry_run = await self._pipeline.dry_run(envelope, Ingress(TRANSPORT, self._sid, "dry run"))
         except CommandError as error:
             raise InputError(f"{error.code}: {error}", code="command.refused") from error
+        return dry_run.members()
 
     def cancel(self, corr_id: str, uid: int) -> Data:
         """Cancel a running command: `{corr_id, cancelled}`, the last false where none of that corr_id was running."""
@@ -84,8 +86,8 @@ class LocalIngress:
         output = self._pipeline.output(corr_id)
         if output is None:
             return {"text": "", "next": offset, "ended": True}
-        piece = await output.after(offset, TAIL_SECONDS)
-        return {"text": piece.octets.decode(errors="replace"), "next": piece.next, "ended": piece.has_ended}
+        chunk = await output.after(offset, TAIL_SECONDS)
+        return {"text": chunk.octets.decode(errors="replace"), "next": chunk.next, "ended": chunk.has_ended}
 
     def _remember(self, result: Result) -> None:
         members = result_members(result)

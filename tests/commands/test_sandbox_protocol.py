@@ -8,7 +8,7 @@ import pytest
 
 from warren.commands.effects.effect import EffectError
 from warren.commands.result import Code, CommandError, Status
-from warren.commands.sandbox import (
+from warren.commands.sandbox_protocol import (
     ExitKind,
     FailedStage,
     Outcome,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from warren.commands.output import Output, Tail
+from warren.commands.handlers.output_capture import OutputCapture, TailCapture
 
 pytestmark = pytest.mark.unit
 
@@ -18,7 +18,7 @@ PIECES = st.lists(st.binary(max_size=20), max_size=10)
 @given(PIECES, st.integers(0, 60))
 def test_the_beginning_is_kept_and_all_of_it_hashed(pieces: list[bytes], most: int) -> None:
     heard: list[bytes] = []
-    output = Output(most, heard.append)
+    output = OutputCapture(most, heard.append)
     for piece in pieces:
         output.feed(piece)
     said = b"".join(pieces)
@@ -26,13 +26,13 @@ def test_the_beginning_is_kept_and_all_of_it_hashed(pieces: list[bytes], most: i
     assert b"".join(heard) == said[:most]
     assert b"" not in heard
     assert output.is_truncated == (len(said) > most)
-    mark = b"\n[cut: the first %d of %d octets]\n" % (most, len(said))
+    mark = b"\n[truncated: the first %d of %d octets]\n" % (most, len(said))
     assert output.text == (said[:most] + mark if output.is_truncated else said)
 
 
 @given(PIECES, st.integers(1, 60))
 def test_the_end_is_kept_and_all_of_it_hashed(pieces: list[bytes], most: int) -> None:
-    tail = Tail(most)
+    tail = TailCapture(most)
     for piece in pieces:
         tail.feed(piece)
     said = b"".join(pieces)

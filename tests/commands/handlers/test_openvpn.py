@@ -10,8 +10,8 @@ import pytest
 
 from tests.commands.commands import settings
 from warren.commands.effects.effect import EffectError, do
-from warren.commands.effects.openvpn import EndVpnSessions, ListVpnSessions, VpnSession
-from warren.commands.handlers.openvpn_management import Management
+from warren.commands.effects.openvpn import KillVpnSessions, ListVpnSessions, VpnSession
+from warren.commands.handlers import openvpn
 from warren.commands.pipeline.executor import Executor
 
 pytestmark = pytest.mark.integration
@@ -27,7 +27,7 @@ FOUND = (VpnSession(4, "user1", "192.0.2.2:1", ("10.8.0.2",), 3, 1, 2),)
 Answer = Callable[[bytes], bytes]
 
 
-async def asked(path: Path, answer: Answer, *effects: ListVpnSessions | EndVpnSessions) -> list[object]:
+async def asked(path: Path, answer: Answer, *effects: ListVpnSessions | KillVpnSessions) -> list[object]:
     """What comes of effects at once, with a far end that answers a line so, and then ends the connection."""
     connected = 0
 
@@ -43,8 +43,8 @@ async def asked(path: Path, answer: Answer, *effects: ListVpnSessions | EndVpnSe
         writer.close()
 
     async with await asyncio.start_unix_server(serve, path):
-        executor = Executor("node-1", settings(), Management().handlers(), lambda *_: b"", lambda _: None)
-        return await asyncio.gather(*(executor.tend(lambda _, effect=effect: do(effect)) for effect in effects))  # type: ignore[misc]
+        executor = Executor("node-1", settings(), openvpn.handlers(), lambda *_: b"", lambda _: None)
+        return await asyncio.gather(*(executor.run_internal(lambda _, effect=effect: do(effect)) for effect in effects))  # type: ignore[misc]
 
 
 def test_events_in_the_midst_of_an_answer(tmp_path: Path) -> None:
@@ -62,9 +62,9 @@ def test_questions_wait_for_each_other(tmp_path: Path) -> None:
         assert line == b"kill user1\n"
         return b"SUCCESS: common name 'user1' found, 1 client(s) killed\r\n"
 
-    effects: list[ListVpnSessions | EndVpnSessions] = [
+    effects: list[ListVpnSessions | KillVpnSessions] = [
         ListVpnSessions(str(path)),
-        EndVpnSessions(str(path), "user1"),
+        KillVpnSessions(str(path), "user1"),
     ] * 5
     assert asyncio.run(asked(path, answer, *effects)) == [FOUND, 1] * 5
 
@@ -72,10 +72,10 @@ def test_questions_wait_for_each_other(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("said", "problem"),
     [
-        (b"ERROR: unknown command, enter 'help' for more options\r\n", "no header of clients"),
-        (b"END\r\n", "no header of clients"),
-        (HEADER + b"CLIENT_LIST\tuser1\r\nEND\r\n", "a client without its header"),
-        (b"x" * 100_000 + b"\n", "OpenVPN did not answer as it should"),
+        (b"ERROR: unknown command, enter 'help' for more options\r\n", "no HEADER of CLIENT_LIST"),
+        (b"END\r\n", "no HEADER of CLIENT_LIST"),
+        (HEADER + b"CLIENT_LIST\tuser1\r\nEND\r\n", "CLIENT_LIST without a matching HEADER"),
+        (b"x" * 100_000 + b"\n", "unexpected response from OpenVPN"),
     ],
 )
 def test_what_is_no_answer(tmp_path: Path, said: bytes, problem: str) -> None:
@@ -86,8 +86,8 @@ def test_what_is_no_answer(tmp_path: Path, said: bytes, problem: str) -> None:
 
 def test_a_name_that_is_none_is_never_said(tmp_path: Path) -> None:
     path = tmp_path / "socket"
-    with pytest.raises(EffectError, match="a name that no user has"):
-        asyncio.run(asked(path, lambda _: b"", EndVpnSessions(str(path), "user1\nsignal SIGTERM")))
+    with pytest.raises(EffectError, match="invalid username"):
+        asyncio.run(asked(path, lambda _: b"", KillVpnSessions(str(path), "user1\nsignal SIGTERM")))
 
 
 def test_a_socket_that_is_not_there(tmp_path: Path) -> None:

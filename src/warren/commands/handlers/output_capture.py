@@ -1,4 +1,4 @@
-"""What a program says: as much as is kept, and the hash of all of it (V-72, V-73)."""
+"""The captured output of a program: a part of it, and the hash of all of it (V-72, V-73)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Callable
 
 
-class Output:
-    """One stream. `on_kept` is given each piece of what is kept, as it comes."""
+class OutputCapture:
+    """The beginning of a stream. `on_kept` takes each piece that is kept, as it arrives."""
 
     def __init__(self, max_bytes: int, on_kept: Callable[[bytes], None] | None = None) -> None:
         self._max_bytes = max_bytes
@@ -15,10 +15,10 @@ class Output:
         self._hash = hashlib.sha256()
         self._kept = bytearray()
         self.count = 0
-        """Octets so far."""
+        """The number of octets so far."""
 
     def feed(self, octets: bytes) -> None:
-        """What has come."""
+        """Append octets."""
         self._hash.update(octets)
         kept = octets[: max(0, self._max_bytes - self.count)]
         self.count += len(octets)
@@ -29,24 +29,24 @@ class Output:
 
     @property
     def is_truncated(self) -> bool:
-        """Whether not all of it is kept."""
+        """Whether the stream is longer than what is kept."""
         return self.count > self._max_bytes
 
     @property
     def text(self) -> bytes:
-        """Its beginning, with a last line that says so where it is not all."""
+        """The octets that are kept, with a mark at the end if the stream is longer."""
         if not self.is_truncated:
             return bytes(self._kept)
-        return bytes(self._kept) + b"\n[cut: the first %d of %d octets]\n" % (len(self._kept), self.count)
+        return bytes(self._kept) + b"\n[truncated: the first %d of %d octets]\n" % (len(self._kept), self.count)
 
     @property
     def sha256(self) -> str:
-        """64 digits, of all of it."""
+        """The SHA-256 of the whole stream, 64 digits."""
         return self._hash.hexdigest()
 
 
-class Tail:
-    """The end of a stream, and the hash of all of it."""
+class TailCapture:
+    """The end of a stream."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
@@ -54,16 +54,16 @@ class Tail:
         self._kept = b""
 
     def feed(self, octets: bytes) -> None:
-        """What has come."""
+        """Append octets."""
         self._hash.update(octets)
         self._kept = (self._kept + octets)[-self._max_bytes :]
 
     @property
     def text(self) -> bytes:
-        """As much as is kept."""
+        """The octets that are kept."""
         return self._kept
 
     @property
     def sha256(self) -> str:
-        """64 digits, of all of it."""
+        """The SHA-256 of the whole stream, 64 digits."""
         return self._hash.hexdigest()

@@ -6,7 +6,7 @@ import pytest
 
 from tests.commands.providers.hostile import TEXTS
 from warren.commands.effects.openvpn import VpnSession
-from warren.commands.providers.management import encode_kill, parse_killed, parse_status
+from warren.commands.handlers.openvpn_protocol import encode_kill, parse_killed, parse_status
 
 pytestmark = pytest.mark.unit
 
@@ -67,5 +67,5 @@ def test_how_many_were_ended() -> None:
     assert encode_kill("user1") == b"kill user1\n"
     assert parse_killed("SUCCESS: common name 'user1' found, 2 client(s) killed") == 2
     assert parse_killed("ERROR: common name 'user1' not found") == 0
-    with pytest.raises(ValueError, match="no answer"):
+    with pytest.raises(ValueError, match="not an answer"):
         parse_killed("ERROR: unknown command, enter 'help' for more options")

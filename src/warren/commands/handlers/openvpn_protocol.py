@@ -1,6 +1,6 @@
-"""What OpenVPN says on its management socket (management-notes.txt of OpenVPN 2.6), as values.
+"""The protocol of OpenVPN's management socket (management-notes.txt of OpenVPN 2.6), as values.
 
-The socket says lines. One that begins with `>` is an event that nobody asked for, also in the midst of an answer.
+The socket sends lines. One that begins with `>` is an asynchronous event, which may come in the middle of an answer.
 `status 3` answers a table with tabs between its fields, whose HEADER lines name them, and ends with END.
 """
 
@@ -15,48 +15,58 @@ from warren.commands.providers.arguments import USERNAME
 STATUS = b"status 3\n"
 END = "END"
 EVENT = ">"
-DONE, REFUSED = "SUCCESS:", "ERROR:"
+DONE, ERROR = "SUCCESS:", "ERROR:"
 UNNAMED = "UNDEF"
-"""The name of a client that has not proven any yet."""
+"""The name of a client that is not authenticated yet."""
 NAME, SOURCE, SINCE, CLIENT = "Common Name", "Real Address", "Connected Since (time_t)", "Client ID"
 INSIDE = ("Virtual Address", "Virtual IPv6 Address")
 RECEIVED, SENT = "Bytes Received", "Bytes Sent"
 
 
 def encode_kill(username: str) -> bytes:
-    """The line that ends all sessions of a common name, at once; `client-kill` would let each go on for 5 seconds.
+    """Return the line that ends all sessions of a common name at once; `client-kill` would take 5 seconds for each.
 
-    Raises ValueError for what is no name of a user of ours: the line would say something else.
+    Raises:
+        ValueError: the name is not a valid username, so that the line could mean something else.
     """
     if problem := USERNAME.problem(username):
-        raise ValueError(f"a name that no user has; {problem}")
+        raise ValueError(f"invalid username: {problem}")
     return f"kill {username}\n".encode()
 
 
 def parse_killed(line: str) -> int:
-    """How many were ended. Raises ValueError for what is no answer to that."""
-    if line.startswith(REFUSED) and line.endswith("not found"):
+    """Return the number of sessions that were ended.
+
+    Raises:
+        ValueError: the line is not an answer to `kill`.
+    """
+    if line.startswith(ERROR) and line.endswith("not found"):
         return 0
     if found := re.fullmatch(r"SUCCESS: common name '[^']*' found, ([0-9]+) client\(s\) killed", line):
         return int(found[1])
-    raise ValueError("no answer to kill")
+    raise ValueError("not an answer to kill")
 
 
 def parse_status(lines: Iterable[str]) -> tuple[VpnSession, ...]:
-    """The clients of a `status 3`, without those that have no name yet. Raises ValueError for what is none."""
+    """Return the clients in the answer to `status 3`, without those that are not authenticated yet.
+
+    Raises:
+        ValueError: the lines are not such an answer.
+    """
     columns: tuple[str, ...] | None = None
-    found = []
+    sessions = []
     for line in lines:
         match line.split("\t"):
             case ["HEADER", "CLIENT_LIST", *names]:
                 columns = tuple(names)
             case ["CLIENT_LIST", *fields]:
                 if columns is None or len(columns) != len(fields):
-                    raise ValueError("a client without its header")
-                found.append(_session(dict(zip(columns, fields, strict=True))))
+                    raise ValueError("CLIENT_LIST without a matching HEADER")
+                sessions.append(_session(dict(zip(columns, fields, strict=True))))
     if columns is None:
-        raise ValueError("no header of clients")
-    return tuple(sorted((each for each in found if each.username != UNNAMED), key=lambda each: each.client_id))
+        raise ValueError("no HEADER of CLIENT_LIST")
+    named = (session for session in sessions if session.username != UNNAMED)
+    return tuple(sorted(named, key=lambda session: session.client_id))
 
 
 def _session(fields: Mapping[str, str]) -> VpnSession:
@@ -65,7 +75,7 @@ def _session(fields: Mapping[str, str]) -> VpnSession:
             client_id=int(fields[CLIENT]),
             username=fields[NAME],
             source=fields[SOURCE],
-            addresses=tuple(fields[each] for each in INSIDE if fields.get(each)),
+            addresses=tuple(fields[name] for name in INSIDE if fields.get(name)),
             since=int(fields[SINCE]),
             received_bytes=int(fields[RECEIVED]),
             sent_bytes=int(fields[SENT]),

@@ -1,0 +1,173 @@
+"""Secret arguments and answer fields: sealed on the wire, opened where the verb runs, masked in everything that leaves.
+
+A sealed value is `{"sealed": TEXT}` in place of the text (docs/protocol/secrets.md). An argument is sealed to the node,
+a field of an answer to the operator. The schema of the verb decides which values are secret, never their name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+from warren.commands.command import VerifiedCommand
+from warren.commands.result import Code, CommandError, Status
+from warren.commands.schema import Schema, choose
+from warren.commands.verb import Data, Verb
+from warren.jws import from_base64url
+from warren.trust.sealing import OVERHEAD_BYTES, SealingKey, purpose, seal
+
+SEALED = "sealed"
+MAX_CHARACTERS = 16_384  # a private key of RSA 8192 in PEM has 6,400 octets
+PLAINTEXT_TRANSPORTS = frozenset({"http"})
+"""Clients on these send secrets in plain, inside TLS that ends at the node."""
+ARGUMENT = "arg"
+DATA = "data"
+
+MASK = b"***"
+TRUNCATED = "\n[truncated]"
+"""Ends a text of which more was written than is kept (V-73)."""
+MIN_MASKED = 4  # masking a shorter one would hide half of every text, and no password is so short
+
+Unseal = Callable[[str, str, str], bytes]
+"""Opens a sealed argument, given its text, the corr_id and the argument's name. Raises ValueError."""
+SealingKeyOf = Callable[[str], bytes | None]
+"""Returns an operator's X25519 key by id, to which secret fields of an answer are sealed."""
+
+
+def check_args(schemas: Sequence[Schema], args: Mapping[str, object], transport: str) -> Schema:
+    """Return the schema that the arguments fit; secrets must be sealed, except on `PLAINTEXT_TRANSPORTS`.
+
+    Raises:
+        CommandError: VALIDATION_FAILED.
+    """
+    seal_data = {name for name in secret_names(schemas) if name in args and _is_sealed(args[name])}
+    schema = choose(schemas, args, seal_data)
+    choose([schema], args, seal_data & schema.secrets)  # a secret of another variant is not one here
+    if transport not in PLAINTEXT_TRANSPORTS and (plain := sorted(schema.secrets & set(args) - seal_data)):
+        problem = f"{', '.join(plain)}: expected it sealed to this node's key, as {{{SEALED!r}: TEXT}}"
+        raise CommandError(Code.VALIDATION_FAILED, problem)
+    return schema
+
+
+def secret_names(schemas: Iterable[Schema]) -> frozenset[str]:
+    """Return the names of the secret arguments of all variants of a verb."""
+    return frozenset(name for schema in schemas for name in schema.secrets)
+
+
+def seal_members(
+    members: Mapping[str, object], names: Collection[str], public: bytes, corr_id: str, kind: str
+) -> dict[str, object]:
+    """Return a copy in which the texts of these names are sealed; `kind` is ARGUMENT or DATA."""
+    return {
+        name: {SEALED: seal(str(value).encode(), public, purpose(kind, corr_id, name))} if name in names else value
+        for name, value in members.items()
+    }
+
+
+def unsealer(key: SealingKey) -> Unseal:
+    """Return the function that opens arguments sealed to this node's key."""
+    return lambda text, corr_id, name: key.unseal(text, purpose(ARGUMENT, corr_id, name))
+
+
+def open_args(command: VerifiedCommand, verb: Verb, unseal: Unseal) -> dict[str, object]:
+    """Return all arguments in plain.
+
+    Raises:
+        CommandError: VALIDATION_FAILED for one that is not sealed to this node for this command.
+    """
+    secret = secret_names(verb.schemas)
+    return {
+        name: _open_arg(name, value, command.corr_id, unseal) if name in secret else value
+        for name, value in command.args.items()
+    }
+
+
+def seal_data(command: VerifiedCommand, verb: Verb, data: Data, key_of: SealingKeyOf) -> dict[str, object]:
+    """Return an answer with its secret fields sealed to the operator.
+
+    Raises:
+        CommandError: EXEC_FAILED if the operator has no key to seal them to.
+    """
+    secret = {name for name in verb.secret_data & set(data) if not isinstance(data[name], Mapping)}
+    if not secret:
+        return dict(data)
+    key = key_of(command.actor.id) if command.has_intent else None
+    if key is None:
+        problem = f"{', '.join(sorted(secret))}: secret, and {command.actor.id} has no key to seal it to"
+        raise CommandError(Code.EXEC_FAILED, problem, Status.ERROR)
+    return seal_members(data, secret, key, command.corr_id, DATA)
+
+
+def open_data(data: Mapping[str, object], corr_id: str, key: SealingKey) -> dict[str, object]:
+    """Return an answer with its secret fields in plain, for the operator.
+
+    Raises:
+        ValueError: a field is sealed to another key.
+    """
+    return {
+        name: _open_field(value, name, corr_id, key) if _is_sealed(value) else value for name, value in data.items()
+    }
+
+
+class SecretMask:
+    """Replaces secrets in octets that arrive in pieces, also one that is split between two pieces."""
+
+    def __init__(self, secrets: Sequence[bytes]) -> None:
+        self._secrets = [secret for secret in secrets if len(secret) >= MIN_MASKED]
+        self._held = b""
+
+    def feed(self, octets: bytes) -> bytes:
+        """Return what may be shown by now."""
+        text = self._replace(self._held + octets)
+        kept = max((_overlap(text, secret) for secret in self._secrets), default=0)
+        self._held = text[len(text) - kept :]
+        return text[: len(text) - kept]
+
+    def end(self) -> bytes:
+        """Return the rest."""
+        held, self._held = self._held, b""
+        return held
+
+    def _replace(self, text: bytes) -> bytes:
+        for secret in self._secrets:
+            text = text.replace(secret, MASK)
+        return text
+
+
+def mask_secrets(text: str, secrets: Sequence[bytes], *, truncated: bool = False) -> str:
+    """Return the text without any of the secrets, and with a mark at its end if it was truncated."""
+    mask = SecretMask(secrets)
+    shown = (mask.feed(text.encode()) + mask.end()).decode(errors="replace")
+    return shown + TRUNCATED if truncated else shown
+
+
+def _open_arg(name: str, value: object, corr_id: str, unseal: Unseal) -> object:
+    match value:
+        case {"sealed": str(text)}:
+            try:
+                return unseal(text, corr_id, name).decode()
+            except ValueError:
+                problem = f"{name}: not sealed to this node for this command"
+                raise CommandError(Code.VALIDATION_FAILED, problem) from None
+    return value
+
+
+def _open_field(value: object, name: str, corr_id: str, key: SealingKey) -> str:
+    match value:
+        case {"sealed": str(text)}:
+            return key.unseal(text, purpose(DATA, corr_id, name)).decode()
+    raise ValueError(f"{name}: not sealed")
+
+
+def _is_sealed(value: object) -> bool:
+    match value:
+        case {"sealed": str(text)} if value == {SEALED: text} and len(text) <= MAX_CHARACTERS:
+            try:
+                return len(from_base64url(text)) >= OVERHEAD_BYTES
+            except ValueError:
+                return False
+    return False
+
+
+def _overlap(text: bytes, secret: bytes) -> int:
+    """Return how many octets at the end of the text may begin the secret."""
+    return next((n for n in range(min(len(secret) - 1, len(text)), 0, -1) if text.endswith(secret[:n])), 0)
