@@ -1,1 +1,1 @@
-"""`make demo`: Warren's main job, done for real between two hosts of its own making and shown."""
+"""`make demo`: two hosts, one tunnel and signed commands, run for real on this machine."""

@@ -1,4 +1,4 @@
-"""The agent of a host: its files, its start and its end."""
+"""The agent of a host: its files, its start and its stop."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from demo.failure import StageError
-from demo.host import PROGRAM_SECONDS, Host, run
+from demo.host import PROGRAM_TIMEOUT_SECONDS, Host, run
 from demo.tunnel import FILES
 
-PATIENCE_SECONDS = 20
-GLANCE_SECONDS = 0.1
+START_TIMEOUT_SECONDS = 20
+POLL_INTERVAL_SECONDS = 0.1
 
 
 def service_user() -> str:
-    """Whom an agent becomes that root has started; in an enclosure without other users it stays root."""
+    """Return the user that an agent of root drops to: root itself in a user namespace without other users."""
     nobody = pwd.getpwnam("nobody").pw_uid
     mapped = (map(int, line.split()) for line in Path("/proc/self/uid_map").read_text().splitlines())
     return "nobody" if any(first <= nobody < first + count for first, _, count in mapped) else "root"
@@ -27,23 +27,23 @@ def service_user() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """Everything of it lies below a directory of its own, as `--root` has it."""
+    """An agent with all its files below one directory, set with `--root`."""
 
     host: Host
     name: str = ""
-    """Of one beside the host's own."""
+    """Set for a second agent on the same host."""
 
     @property
     def root(self) -> Path:
-        """That directory."""
+        """Return the directory of its files."""
         return FILES / (self.name or self.host.name)
 
     def warren(self, *words: str, status: int = 0) -> str:
-        """What a command that asks it prints."""
+        """Run a command against this agent and return its output."""
         return self.host.run("warren", *words, "--root", str(self.root), status=status)
 
     def public_key(self, network: str) -> str:
-        """Of a network; its private key is made where there is none."""
+        """Return the public key of a network, and create its private key if it is missing."""
         file = self.root / f"etc/warren/{network}.key"
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,7 @@ class Agent:
         return run("warren", "pubkey", stdin=file.read_text()).strip()
 
     def configure(self, text: str) -> None:
-        """Its whole configuration."""
+        """Write the configuration file."""
         file = self.root / "etc/warren/agent.toml"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch(mode=0o600)
@@ -59,7 +59,7 @@ class Agent:
 
     @contextmanager
     def running(self, networks: int) -> Iterator[None]:
-        """Started until it answers and so many networks are up, and told to stop at the end."""
+        """Run the agent during the block, which starts when this number of networks is up."""
         for place in ("run/warren", "var/lib/warren"):
             (self.root / place).mkdir(parents=True, exist_ok=True)
         words = self.host.command("warren", "agent", "start", "--user", service_user(), "--root", str(self.root))
@@ -70,21 +70,21 @@ class Agent:
                 self.warren("agent", "stop")
             finally:
                 process.terminate()
-                process.communicate(timeout=PROGRAM_SECONDS)
+                process.communicate(timeout=PROGRAM_TIMEOUT_SECONDS)
 
     def _wait(self, process: subprocess.Popen[str], networks: int) -> None:
-        end = time.monotonic() + PATIENCE_SECONDS
-        while self._active() < networks:
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        while self._active_networks() < networks:
             if process.poll() is not None:
-                said = (process.communicate()[1].strip() or "it said nothing").splitlines()[-1]
-                raise StageError(f"the agent on {self.host.name} ended: {said}")
-            if time.monotonic() > end:
-                raise StageError(f"after {PATIENCE_SECONDS} s the networks of {self.host.name} are not up")
-            time.sleep(GLANCE_SECONDS)
+                output = (process.communicate()[1].strip() or "no output").splitlines()[-1]
+                raise StageError(f"the agent on {self.host.name} exited: {output}")
+            if time.monotonic() > deadline:
+                raise StageError(f"the networks of {self.host.name} are not up after {START_TIMEOUT_SECONDS} s")
+            time.sleep(POLL_INTERVAL_SECONDS)
 
-    def _active(self) -> int:
-        """How many are up; less than none where nobody answers."""
+    def _active_networks(self) -> int:
+        """Return the number of active networks, or -1 if the agent does not answer."""
         try:
             return self.warren("list").count(" active ")
-        except StageError:  # its socket is not there yet
+        except StageError:  # its socket does not exist yet
             return -1

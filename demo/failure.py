@@ -1,5 +1,5 @@
-"""How a stage says that it did not go well."""
+"""The failure of a stage."""
 
 
 class StageError(Exception):
-    """One sentence: what was expected, what came instead, and if known what to do."""
+    """A sentence: what was expected, what happened instead, and a hint if one is known."""

@@ -1,4 +1,4 @@
-"""Two hundred echoes a second while something else happens."""
+"""Ping 200 times a second in the background."""
 
 from __future__ import annotations
 
@@ -10,41 +10,41 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from demo.failure import StageError
-from demo.host import PROGRAM_SECONDS, Host
+from demo.host import PROGRAM_TIMEOUT_SECONDS, Host
 
-EACH_SECONDS = 0.005
-WARM_SECONDS = 0.5  # before and after what happens meanwhile
+INTERVAL_SECONDS = 0.005
+MARGIN_SECONDS = 0.5  # pings before and after the block
 
 
 @dataclass
-class Echoes:
-    """Known when the flood is over."""
+class Pings:
+    """The counts of a flood, set when it has ended."""
 
     sent: int = 0
     received: int = 0
 
     @property
     def lost(self) -> int:
-        """Those that did not come back; the last one was on its way when ping was told to end."""
+        """Return the number of lost pings; the last one was in flight when ping was interrupted."""
         return max(0, self.sent - self.received - 1)
 
 
 @contextmanager
-def flooding(host: Host, address: str) -> Iterator[Echoes]:
-    """From a host to an address."""
-    echoes = Echoes()
-    words = host.command("ping", "-n", "-q", "-i", str(EACH_SECONDS), "-W", "5", address)
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as ping:
+def flooding(host: Host, address: str) -> Iterator[Pings]:
+    """Ping an address from a host during the block."""
+    pings = Pings()
+    command = host.command("ping", "-n", "-q", "-i", str(INTERVAL_SECONDS), "-W", "5", address)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as ping:
         try:
-            time.sleep(WARM_SECONDS)
-            yield echoes
-            time.sleep(WARM_SECONDS)
+            time.sleep(MARGIN_SECONDS)
+            yield pings
+            time.sleep(MARGIN_SECONDS)
         finally:
             ping.send_signal(signal.SIGINT)
-            said, _ = ping.communicate(timeout=PROGRAM_SECONDS)
-    for line in said.splitlines():
+            output, _ = ping.communicate(timeout=PROGRAM_TIMEOUT_SECONDS)
+    for line in output.splitlines():
         if "packets transmitted" in line:
-            words = line.split()
-            echoes.sent, echoes.received = int(words[0]), int(words[3])
+            fields = line.split()
+            pings.sent, pings.received = int(fields[0]), int(fields[3])
             return
-    raise StageError(f"ping said what nobody expected: {said.strip().splitlines()[-1:]}")
+    raise StageError(f"unexpected output of ping: {output.strip().splitlines()[-1:]}")

@@ -1,4 +1,4 @@
-"""A host of the demonstration: a network namespace, in which programs run as they would on a machine of its own."""
+"""A host of the demo: a network namespace, in which programs run as on a separate machine."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 from demo.failure import StageError
 
-PROGRAM_SECONDS = 60  # ten times what the slowest takes here
+PROGRAM_TIMEOUT_SECONDS = 60  # ten times the run time of the slowest program
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """Where a host is reached: on the wire, and inside the tunnel."""
+    """The addresses of a host, on the wire and in the tunnel."""
 
     name: str
     wire: str
-    """IPv4 address on the wire, an unsafe place."""
+    """IPv4 address on the untrusted wire."""
     inside: str
     """IPv4 address in the tunnel."""
     inside6: str
@@ -24,37 +24,40 @@ class Host:
 
     @property
     def interface(self) -> str:
-        """Its WireGuard interface."""
+        """Return the name of its WireGuard interface."""
         return f"wg-{self.name}"
 
     @property
     def cable(self) -> str:
-        """Its end of the wire."""
+        """Return the name of its Ethernet interface."""
         return f"eth-{self.name}"
 
     def command(self, *words: str) -> list[str]:
-        """The arguments that start a program on this host."""
+        """Return the arguments that start a program on this host."""
         return ["nsenter", f"--net=/run/netns/{self.name}", "--", *words]
 
     def run(self, *words: str, stdin: str = "", status: int = 0) -> str:
-        """What the program prints; StageError with its last word if it ends with another status, or not."""
+        """Run a program on this host, as `run` does."""
         return run(*self.command(*words), stdin=stdin, name=f"{self.name}: {' '.join(words)}", status=status)
 
 
 def run(*words: str, stdin: str = "", name: str = "", status: int = 0) -> str:
-    """What a program prints; StageError with its last word if it is absent, ends with another status, or not.
+    """Run a program and return its output; with a `status` other than 0, standard error follows.
 
-    Of one that is to fail it is all that it says.
+    Raises:
+        StageError: the program is missing, does not exit in time, or exits with another status.
     """
     name = name or " ".join(words)
     try:
-        done = subprocess.run(words, input=stdin, capture_output=True, text=True, timeout=PROGRAM_SECONDS, check=False)
+        done = subprocess.run(
+            words, input=stdin, capture_output=True, text=True, timeout=PROGRAM_TIMEOUT_SECONDS, check=False
+        )
     except FileNotFoundError as error:
         raise StageError(f"`{name}` could not be started: {error.filename} is not installed") from error
     except subprocess.TimeoutExpired as error:
-        raise StageError(f"`{name}` had not ended after {PROGRAM_SECONDS} seconds") from error
+        raise StageError(f"`{name}` did not exit within {PROGRAM_TIMEOUT_SECONDS} seconds") from error
     if done.returncode != status:
-        said = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()[-1]
-        how = f"failed with status {done.returncode}" if done.returncode else "succeeded, which it must not"
-        raise StageError(f"`{name}` {how}: {said}")
+        output = (done.stderr.strip() or done.stdout.strip() or "no output").splitlines()[-1]
+        outcome = f"failed with status {done.returncode}" if done.returncode else "succeeded unexpectedly"
+        raise StageError(f"`{name}` {outcome}: {output}")
     return done.stdout + done.stderr if status else done.stdout

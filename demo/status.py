@@ -1,4 +1,4 @@
-"""Both ends as `wg show` sees them."""
+"""`wg show` on both hosts."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from demo.failure import StageError
 from demo.host import Host
 from demo.screen import Screen
 
-TITLE = "Both ends in the words of `wg show`"
+TITLE = "Both ends in `wg show`"
 
 
 def show(screen: Screen, alice: Host, bob: Host) -> str:
-    """The stock tool talks to Warren's engine as to any other."""
+    """Query Warren's engine with the stock tool."""
     for host in (alice, bob):
-        said = host.run("wg", "show", host.interface)
-        if "latest handshake" not in said:
-            raise StageError(f"wg show knows of no handshake on {host.name}")
-        screen.quote(f"{host.name}$ wg show {host.interface}\n{said}")
+        output = host.run("wg", "show", host.interface)
+        if "latest handshake" not in output:
+            raise StageError(f"wg show reports no handshake on {host.name}")
+        screen.quote(f"{host.name}$ wg show {host.interface}\n{output}")
     return "`wg show` reads both ends"

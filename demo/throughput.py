@@ -1,4 +1,4 @@
-"""One TCP stream through the tunnel, as fast as it goes."""
+"""One TCP stream through the tunnel at full speed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import subprocess
 
 from demo.failure import StageError
-from demo.host import PROGRAM_SECONDS, Host
+from demo.host import PROGRAM_TIMEOUT_SECONDS, Host
 from demo.screen import Screen
 
 TITLE = "One TCP stream through the tunnel"
@@ -14,16 +14,16 @@ SECONDS = 5
 
 
 def show(screen: Screen, alice: Host, bob: Host) -> str:
-    """iperf3 from alice to bob."""
-    server = bob.command("iperf3", "--server", "--one-off", "--forceflush", "--bind", bob.inside)
-    with subprocess.Popen(server, stdout=subprocess.PIPE, text=True) as listening:
-        if not listening.stdout or not any("listening" in line for line in listening.stdout):
-            raise StageError("iperf3 did not start to listen")
-        said = alice.run("iperf3", "--client", bob.inside, "--time", str(SECONDS), "--json")
-        listening.communicate(timeout=PROGRAM_SECONDS)
-    received = json.loads(said)["end"]["sum_received"]
+    """Run iperf3 from alice to bob."""
+    command = bob.command("iperf3", "--server", "--one-off", "--forceflush", "--bind", bob.inside)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        if not server.stdout or not any("listening" in line for line in server.stdout):
+            raise StageError("iperf3 does not listen")
+        output = alice.run("iperf3", "--client", bob.inside, "--time", str(SECONDS), "--json")
+        server.communicate(timeout=PROGRAM_TIMEOUT_SECONDS)
+    received = json.loads(output)["end"]["sum_received"]
     gigabits, megabytes = received["bits_per_second"] / 1e9, received["bytes"] / 1e6
     if not megabytes:
-        raise StageError("iperf3 moved nothing")
+        raise StageError("iperf3 transferred no data")
     screen.fact(f"iperf3, {SECONDS} s: {megabytes:,.0f} MB from {alice.name} to {bob.name}, {gigabits:.2f} Gb/s")
-    return f"{megabytes:,.0f} MB went through at {gigabits:.2f} Gb/s"
+    return f"{megabytes:,.0f} MB transferred at {gigabits:.2f} Gb/s"

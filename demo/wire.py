@@ -1,4 +1,4 @@
-"""Two hosts and the wire between them."""
+"""Two hosts and a wire between them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ TITLE = "Two hosts, one wire"
 
 
 def show(screen: Screen, alice: Host, bob: Host) -> None:
-    """Make two network namespaces and join them by a veth pair."""
+    """Create two network namespaces and connect them with a veth pair."""
     for host in (alice, bob):
         run("ip", "netns", "add", host.name)
     run("ip", "link", "add", alice.cable, "netns", alice.name, "type", "veth", "peer", bob.cable, "netns", bob.name)
@@ -18,4 +18,4 @@ def show(screen: Screen, alice: Host, bob: Host) -> None:
         host.run("ip", "address", "add", f"{host.wire}/24", "dev", host.cable)
         host.run("ip", "link", "set", host.cable, "up")
     screen.fact(f"{alice.name} {alice.wire} ──────── veth ──────── {bob.wire} {bob.name}")
-    screen.fact("each a network namespace: its own interfaces, addresses, routes and sockets")
+    screen.fact("each host is a network namespace with its own interfaces, addresses, routes and sockets")

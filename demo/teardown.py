@@ -1,4 +1,4 @@
-"""`warren down` on both hosts, and nothing left of it."""
+"""`warren down` on both hosts."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from demo.host import Host
 from demo.screen import Screen
 from demo.tunnel import file_of
 
-TITLE = "`warren down`, and nothing stays"
+TITLE = "`warren down` cleans up"
 
 
 def show(screen: Screen, alice: Host, bob: Host) -> None:
-    """Bring both ends down; the link and its socket must be gone."""
+    """Take both interfaces down; their links and sockets must be gone."""
     for host in (alice, bob):
         host.run("warren", "down", str(file_of(host)))
-        links = host.run("ip", "-brief", "link")
-        if host.interface in links:
-            raise StageError(f"{host.interface} is still there on {host.name}")
+        if host.interface in host.run("ip", "-brief", "link"):
+            raise StageError(f"{host.interface} still exists on {host.name}")
     if left := sorted(Path("/run/wireguard").iterdir()):
         raise StageError(f"left behind: {', '.join(map(str, left))}")
-    screen.fact(f"{alice.interface} and {bob.interface} are gone, with their sockets and routes")
+    screen.fact(f"{alice.interface} and {bob.interface} are removed, with their sockets and routes")
