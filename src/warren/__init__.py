@@ -1,4 +1,4 @@
-"""Warren keeps a machine on an encrypted network: a WireGuard engine in Rust, operated from Python.
+"""Warren: WireGuard tunnels, from an engine in Rust that Python operates.
 
 import warren
 
@@ -30,7 +30,7 @@ __all__ = [
     "up",
 ]
 
-HOMES = {
+MODULES = {
     "Endpoint": "warren.tunnel.config",
     "InterfaceConfig": "warren.tunnel.config",
     "PeerConfig": "warren.tunnel.config",
@@ -45,7 +45,7 @@ HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    """Imports a name when it is first asked for: every module imports this one, and few need all of them."""
-    if name not in HOMES:
+    """Import a public name on first use: every module imports this package, and few need all names."""
+    if name not in MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(HOMES[name]), name)
+    return getattr(importlib.import_module(MODULES[name]), name)

@@ -30,12 +30,12 @@ class TrustBundle:
     """The keys that can sign the next bundle."""
     dispatch: tuple[KeyEntry, ...]
     operators: Mapping[str, Operator]
-    """By id."""
+    """The operators by their id."""
     roles: Mapping[str, frozenset[str]]
     """The verbs of each role."""
     registrars: tuple[KeyEntry, ...] = ()
     approvals: Mapping[str, Approval] = field(default_factory=dict)
-    """By verb."""
+    """The approvals that verbs need, by verb."""
     scripts: Mapping[str, str] = field(default_factory=dict)
     """The SHA-256 of each script in hexadecimal digits, by its name."""
     rates: Mapping[str, int] = field(default_factory=dict)

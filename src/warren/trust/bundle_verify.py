@@ -1,4 +1,6 @@
-"""Verification of a trust bundle. The rules, in this order:
+"""Verification of a trust bundle.
+
+The rules are checked in this order:
 
 1. It is a `warren-trust+jws` (rules 1 to 5 of `warren.jws`), signed by a root whose thumbprint is pinned on the node.
 2. Its payload is strict JSON of the closed schema, and no key has two functions.
