@@ -9,7 +9,7 @@ import pytest
 
 from warren.commands.settings import CommandSettings, SecuritySettings
 from warren.errors import TrustError
-from warren.privsep.io.pinned_node import check_placed, read_node
+from warren.privsep.io.pinned_node import verify_bundle_path, read_node
 from warren.trust.io.identity_file import FILE, make_identity
 
 pytestmark = [
@@ -34,7 +34,7 @@ def test_a_node_cannot_become_another_by_what_the_agent_writes(settings: Command
     assert read_node(settings).agent_id == "gateway-001"
     mine = Path(settings.security.identity) / FILE
     mine.write_text(mine.read_text().replace("gateway-001", "gateway-002"))
-    with pytest.raises(TrustError, match=r"^this node is gateway-001, and its identity now says gateway-002$"):
+    with pytest.raises(TrustError, match=r"^this node is gateway-001, and its identity is now gateway-002$"):
         read_node(settings)
 
 
@@ -50,9 +50,9 @@ def test_root_gives_it_another_name(settings: CommandSettings) -> None:
 @pytest.mark.parametrize("how", ["owner", "mode"])
 def test_a_bundle_that_others_could_change_does_not_count(settings: CommandSettings, which: str, how: str) -> None:
     path = Path(settings.security.trust)
-    check_placed(path)
+    verify_bundle_path(path)
     path.write_text("a bundle")
-    check_placed(path)
+    verify_bundle_path(path)
     changed = path if which == "file" else path.parent
     if how == "owner":
         os.chown(changed, SERVICE, -1)
@@ -61,11 +61,11 @@ def test_a_bundle_that_others_could_change_does_not_count(settings: CommandSetti
     with pytest.raises(
         TrustError, match=rf"^{changed} is (owned by an untrusted user|writable by users other than its owner)"
     ):
-        check_placed(path)
+        verify_bundle_path(path)
 
 
 def test_a_link_does_not_count(settings: CommandSettings, tmp_path: Path) -> None:
     path = Path(settings.security.trust)
     path.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(TrustError, match="is a symbolic link"):
-        check_placed(path)
+        verify_bundle_path(path)

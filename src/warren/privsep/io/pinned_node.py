@@ -1,7 +1,7 @@
-"""What a runner knows by root's word alone: which node this is, and that the trust bundle is where root has put it.
+"""What a runner takes from root alone: the name of this node, and a trust bundle that only root can have installed.
 
 The agent owns the file of its identity, as it must read its keys, and could write another name into it: then commands
-that operators have signed for another node would run as root on this one. So the first name counts, in a directory of
+that operators have signed for another node would run as root on this one. So the first name is kept in a directory of
 root's, until root removes it.
 """
 
@@ -21,25 +21,25 @@ MODE = 0o600
 
 
 def read_node(settings: CommandSettings) -> NodeIdentity:
-    """The identity, if it has the name that it had at first. Raises TrustError, KeyFileError."""
-    found, path = read_identity(Path(settings.security.identity)), Path(settings.runner) / FILE
+    """Return the identity, if it has the name that it had at first. Raises TrustError and KeyFileError."""
+    identity, path = read_identity(Path(settings.security.identity)), Path(settings.runner) / FILE
     try:
-        known = path.read_text() if path.exists() else None
-        if known is None:
-            replace_file(path, found.agent_id.encode(), MODE)
+        pinned = path.read_text() if path.exists() else None
+        if pinned is None:
+            replace_file(path, identity.agent_id.encode(), MODE)
     except OSError as error:
         raise TrustError(f"{path}: {error.strerror}", code="trust.unusable", errno=error.errno) from error
-    if known not in (None, found.agent_id):
-        hint = f"if root has given this node another name: rm {path}"
-        problem = f"this node is {known}, and its identity now says {found.agent_id}"
+    if pinned not in (None, identity.agent_id):
+        hint = f"if root has renamed this node: rm {path}"
+        problem = f"this node is {pinned}, and its identity is now {identity.agent_id}"
         raise TrustError(problem, code="identity.invalid", hint=hint)
-    return found
+    return identity
 
 
-def check_placed(path: Path) -> None:
-    """Nobody but root can have put this file there, if it is there. Raises TrustError.
+def verify_bundle_path(path: Path) -> None:
+    """Verify that only root can have put a file there, if there is one. Raises TrustError.
 
-    A bundle proves itself, but an older one, of an operator who has been taken off, does so too.
+    A bundle proves itself, but so does an older one, of an operator who has been removed.
     """
     try:
         verify_trusted(path)

@@ -1,172 +1,205 @@
-"""The agent's end of the line to its runner, which carries out what needs root."""
+"""The agent's end of the connection to its runner, which runs the privileged parts of signed commands."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
 import logging
+import random
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
+from warren.backoff import Backoff, BackoffPolicy
+from warren.clock import monotonic_seconds
 from warren.commands.dry_run import DryRun
 from warren.commands.effects.events import EventSink
 from warren.commands.effects.privileged import RunPrivileged
 from warren.commands.execution import Execution, Handlers
 from warren.commands.result import Code, CommandError, Result, Status
-from warren.errors import WarrenError
+from warren.errors import EngineError, HostError, WarrenError
 from warren.privsep.runner_protocol import (
     MAX_OCTETS,
     Cancel,
+    ErrorMessage,
     Event,
     Execute,
     Message,
     Output,
+    Preview,
+    Rejection,
     ResultMessage,
     encode_message,
     parse_message,
 )
 from warren.telemetry.conditions import Condition
 
-PAUSE_SECONDS = 1.0  # before a runner that ended is started again
-PATIENCE_SECONDS = 10  # for the end of what was cancelled, beyond what its programs are given
+RETRY = BackoffPolicy.exponential(1.0, 60.0, fatal_delay_seconds=60.0)
+"""Before a runner that exited is started again. A lasting cause is retried too: a person may remove it meanwhile."""
+STABLE_SECONDS = 60.0  # after which a runner counts as started: an exit then is no repeated failure
+CANCEL_TIMEOUT_SECONDS = 10  # for the end of a cancelled command, beyond the grace of its programs
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    running: Execution
-    done: asyncio.Future[Result]
+class _Pending:
+    """A command that the runner has been sent, and the answer to it."""
+
+    execution: Execution
+    answer: asyncio.Future[Result | DryRun | Rejection]
 
 
 class RunnerClient:
-    """`open_runner` gives the descriptor of a line to a new one; it may block. `tell` hears of events."""
+    """Starts a runner by `open_runner`, which returns a connection to it and may block; `emit` takes its events."""
 
-    def __init__(self, open_runner: Callable[[], int], sid: str, grace_seconds: float, tell: EventSink) -> None:
+    def __init__(self, open_runner: Callable[[], int], sid: str, grace_seconds: float, emit: EventSink) -> None:
         self._open_runner = open_runner
         self._sid = sid
-        self._tell = tell
-        self._patience = grace_seconds + PATIENCE_SECONDS
+        self._emit = emit
+        self._timeout_seconds = grace_seconds + CANCEL_TIMEOUT_SECONDS
         self._numbers = itertools.count(1)
-        self._asked: dict[int, _Asked] = {}
+        self._pending: dict[int, _Pending] = {}
         self._writer: asyncio.StreamWriter | None = None
-        self._is_there = asyncio.Event()
-        self._problem: str | None = "it has not been started yet"
+        self._is_connected = asyncio.Event()
+        self._backoff = Backoff(RETRY, random.random)
+        self._reported: WarrenError | None = None
+        """The cause that the runner sent before it exited."""
 
     def handlers(self) -> Handlers:
-        """Of `RunPrivileged`."""
-        return {RunPrivileged: self._carry_out}
+        """Return the handler of `RunPrivileged`."""
+        return {RunPrivileged: self._run_privileged}
 
     def conditions(self) -> tuple[Condition, ...]:
-        """What a person should know: that there is none."""
-        if self._problem is None:
+        """Return `runner.unavailable` with its cause while there is no runner."""
+        if self._writer is not None:
             return ()
-        return (Condition("runner.unavailable", f"commands that need root cannot run: {self._problem}"),)
+        return (Condition("runner.unavailable", f"commands that need root cannot run: {self._cause}"),)
 
     async def run(self) -> None:
-        """Keeps one running, until cancelled."""
+        """Keep one runner running until cancelled."""
         while True:
-            try:
-                reader = await self._open()
-                await self._follow(reader)
-                self._problem = "it has ended; the next start is under way"
-            except (WarrenError, OSError) as error:
-                self._problem = str(error)
-            except Exception:  # a mistake of ours here ends neither the agent nor a tunnel
-                log.exception("runner.crashed")
-                self._problem = "a mistake in the agent itself; its log says more"
-            self._is_there.clear()
-            log.error("runner.ended", extra={"problem": self._problem})
-            self._fail(self._problem)
-            await asyncio.sleep(PAUSE_SECONDS)
+            started = monotonic_seconds()
+            cause = await self._run_once()
+            if monotonic_seconds() - started > STABLE_SECONDS:
+                self._backoff.reset()
+            delay = self._backoff.fail(cause, monotonic_seconds())
+            log.error("runner.ended", extra={"problem": str(cause), "code": cause.code, "retry_seconds": round(delay, 1)})
+            self._fail_pending(cause)
+            await asyncio.sleep(delay)
 
-    async def _open(self) -> asyncio.StreamReader:
+    @property
+    def _cause(self) -> str:
+        cause = self._backoff.cause
+        return "the runner is starting" if cause is None else f"{cause}; {cause.hint}"
+
+    async def _run_once(self) -> WarrenError:
+        """Start a runner, and return why it is gone when it has exited."""
+        self._reported = None
+        try:
+            reader = await self._connect()
+            await self._receive(reader)
+        except WarrenError as error:
+            return error
+        except OSError as error:
+            return HostError(f"connection to the runner: {error.strerror}", code="host.refused", errno=error.errno)
+        except Exception:  # a defect here must end neither the agent nor a tunnel
+            log.exception("runner.crashed")
+            return EngineError("internal error; see the agent log", code="agent.failed")
+        return self._reported or HostError("runner exited", code="helper.ended", hint="it is started again")
+
+    async def _connect(self) -> asyncio.StreamReader:
         descriptor = await asyncio.to_thread(self._open_runner)
         connection = socket.socket(fileno=descriptor)
         reader, self._writer = await asyncio.open_connection(sock=connection, limit=MAX_OCTETS)
-        self._problem = None
-        self._is_there.set()
+        self._is_connected.set()
         return reader
 
-    async def _follow(self, reader: asyncio.StreamReader) -> None:
+    async def _receive(self, reader: asyncio.StreamReader) -> None:
         try:
             while line := await reader.readline():
-                self._hear(parse_message(line))
+                self._dispatch(parse_message(line))
         finally:
+            self._is_connected.clear()
             if self._writer is not None:
                 self._writer.close()
                 self._writer = None
 
-    def _hear(self, word: Message) -> None:
-        match word:
-            case ResultMessage(number, result) if number in self._asked and not self._asked[number].done.done():
-                self._asked[number].done.set_result(result)
+    def _dispatch(self, message: Message) -> None:
+        match message:
+            case ResultMessage(number, answer) | Preview(number, answer):
+                self._resolve(number, answer)
             case Output(corr_id, octets):
-                for asked in self._asked.values():
-                    if asked.running.command.corr_id == corr_id and asked.running.on_output:
-                        asked.running.on_output(octets)
+                for pending in self._pending.values():
+                    if pending.execution.command.corr_id == corr_id and pending.execution.on_output:
+                        pending.execution.on_output(octets)
             case Event(event, fields):
-                self._tell(event, fields)
+                self._emit(event, fields)
+            case ErrorMessage(error):
+                self._reported = error
             case _:
-                return
+                log.warning("runner.message_ignored", extra={"op": type(message).__name__})
 
-    def _fail(self, problem: str) -> None:
-        for asked in self._asked.values():
-            if not asked.done.done():
-                error = CommandError(Code.INTERRUPTED, f"what carries it out has ended: {problem}", Status.ERROR)
-                asked.done.set_exception(error)
+    def _resolve(self, number: int, answer: Result | DryRun | Rejection) -> None:
+        self._backoff.reset()  # it has verified a command: it works
+        pending = self._pending.get(number)
+        if pending is not None and not pending.answer.done():
+            pending.answer.set_result(answer)
 
-    def _send(self, word: Message) -> None:
+    def _fail_pending(self, cause: WarrenError) -> None:
+        for pending in self._pending.values():
+            if not pending.answer.done():
+                error = CommandError(Code.INTERRUPTED, f"runner exited: {cause}", Status.ERROR)
+                pending.answer.set_exception(error)
+
+    def _send(self, message: Message) -> None:
         if self._writer is None:
-            raise CommandError(Code.EXEC_FAILED, f"nothing here has the rights: {self._problem}", Status.ERROR)
-        self._writer.write(encode_message(word))
+            raise CommandError(Code.EXEC_FAILED, f"no privileged runner: {self._cause}", Status.ERROR)
+        self._writer.write(encode_message(message))
 
-    async def _carry_out(self, _: RunPrivileged, running: Execution) -> Mapping[str, object]:
-        """What the verb's privileged part answers. Raises CommandError as the runner's result says."""
-        number, command = next(self._numbers), running.command
-        asked = _Asked(running, asyncio.get_running_loop().create_future())
-        with suppress(TimeoutError):  # then `_send` says that it is not there
-            async with asyncio.timeout(self._patience):
-                await self._is_there.wait()
-        self._asked[number] = asked
+    async def _run_privileged(self, _: RunPrivileged, execution: Execution) -> Mapping[str, object]:
+        """Return the data of the verb's privileged part. Raises CommandError as the runner answers."""
+        number, command = next(self._numbers), execution.command
+        pending = _Pending(execution, asyncio.get_running_loop().create_future())
+        with suppress(TimeoutError):  # then `_send` raises with the cause
+            async with asyncio.timeout(self._timeout_seconds):
+                await self._is_connected.wait()
+        self._pending[number] = pending
         try:
-            is_dry = running.is_dry_run
-            self._send(Execute(number, command.envelope, command.transport, self._sid, "agent", is_dry))
-            result = await self._end_of(asked)
+            self._send(
+                Execute(number, command.envelope, command.transport, self._sid, "agent", dry_run=execution.is_dry_run)
+            )
+            answer = await self._wait(pending)
         finally:
-            del self._asked[number]
-        return _answer(result, running)
+            del self._pending[number]
+        return _merge(answer, execution)
 
-    async def _end_of(self, asked: _Asked) -> Result:
-        """Its result. Cancelled, it sees to it first that what it began has ended."""
+    async def _wait(self, pending: _Pending) -> Result | DryRun | Rejection:
+        """Return the answer. Cancelled, wait first for the end of what the runner began."""
         try:
-            return await asyncio.shield(asked.done)
+            return await asyncio.shield(pending.answer)
         except asyncio.CancelledError:
-            with suppress(CommandError):  # it has gone, and what it had begun with it
-                self._send(Cancel(asked.running.command.corr_id, Code.CANCELLED.value, "the agent has ended it"))
-            await asyncio.wait([asked.done], timeout=self._patience)
-            if asked.done.done() and not asked.done.cancelled() and not asked.done.exception():
-                asked.running.merge_result(asked.done.result())
+            with suppress(CommandError):  # the runner is gone, and what it had begun with it
+                self._send(Cancel(pending.execution.command.corr_id, Code.CANCELLED, "cancelled by the agent"))
+            await asyncio.wait([pending.answer], timeout=self._timeout_seconds)
+            if pending.answer.done() and not pending.answer.cancelled() and not pending.answer.exception():
+                with suppress(CommandError):
+                    _merge(pending.answer.result(), pending.execution)
             raise
 
 
-def _answer(result: Result, running: Execution) -> Mapping[str, object]:
-    if result.status is not Status.SUCCESS:
-        running.merge_result(result)
-        raise CommandError(result.error_code, result.problem, result.status)
-    if running.is_dry_run:
-        return _merge_dry_run(result.data, running)
-    running.merge_result(result)
-    return result.data
-
-
-def _merge_dry_run(members: Mapping[str, object], running: Execution) -> Mapping[str, object]:
-    match members:
-        case {"effects": [*effects], "problem": str(problem), "data": dict(data)}:
-            running.merge_dry_run(DryRun(tuple(map(str, effects))))
-            if problem:
-                raise CommandError(Code.EXEC_FAILED, problem, Status.ERROR)
-            return data
-    raise CommandError(Code.EXEC_FAILED, "unexpected response of the runner to a dry run", Status.ERROR)
+def _merge(answer: Result | DryRun | Rejection, execution: Execution) -> Mapping[str, object]:
+    """Record an answer in the execution, and return its data. Raises CommandError for a failure."""
+    match answer:
+        case Result():
+            execution.merge_result(answer)
+            if answer.status is not Status.SUCCESS:
+                raise CommandError(answer.error_code, answer.problem, answer.status)
+        case DryRun():
+            execution.merge_dry_run(answer)
+            if answer.problem:
+                raise CommandError(Code.EXEC_FAILED, answer.problem, Status.ERROR)
+        case Rejection():
+            raise answer.as_error()
+    return answer.data

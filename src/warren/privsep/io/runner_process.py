@@ -1,4 +1,4 @@
-"""The process of a runner, which the helper forks: its life from a line to the agent until that ends."""
+"""The process of a runner, which the helper forks: it lives as long as its connection to the agent."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 
 from warren.audit.event import Origin
@@ -17,7 +18,8 @@ from warren.commands.store.command_store import CommandStore
 from warren.errors import HostError, WarrenError
 from warren.privsep.io.pinned_node import read_node
 from warren.privsep.io.runner import Runner
-from warren.privsep.runner_protocol import MAX_OCTETS, encode_message, parse_message
+from warren.privsep.runner_protocol import MAX_OCTETS, ErrorMessage, encode_message, parse_message
+from warren.trust.identity import NodeIdentity
 
 if sys.platform == "linux":
     import resource
@@ -29,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 def fork_runner(settings: CommandSettings) -> tuple[int, int]:
-    """A process of root's, and the descriptor of the line to it. Raises OSError, HostError."""
+    """Fork a process of root's; return its pid and a descriptor of the connection to it. Raises OSError, HostError."""
     if sys.platform == "linux":
         near, far = socket.socketpair()
         pid = os.fork()
@@ -42,22 +44,20 @@ def fork_runner(settings: CommandSettings) -> tuple[int, int]:
 
 
 def _run(settings: CommandSettings, connection: socket.socket) -> None:
-    """The whole life of the child: nothing of its parent's runs in it."""
+    """Run the whole life of the child: nothing of its parent's runs in it."""
     status = 1
     try:
         _confine(connection.fileno())
         asyncio.run(_serve(settings, connection))
         status = 0
-    except WarrenError as error:
-        log.error("runner.refused", extra={"code": error.code, "error": str(error)})  # noqa: TRY400, no traceback
-    except BaseException:  # noqa: BLE001, whatever it is ends this process, and says so
+    except BaseException:  # noqa: BLE001, whatever it is ends this process, and is written to its log
         traceback.print_exc()
     finally:
         os._exit(status)
 
 
 def _confine(kept: int) -> None:
-    """It ends when its line does, and with no signal before; it may open and write what providers need."""
+    """Exit with the connection and with no signal before; open and write as much as providers need."""
     if sys.platform == "linux":
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
@@ -71,16 +71,35 @@ def _confine(kept: int) -> None:
 
 
 async def _serve(settings: CommandSettings, connection: socket.socket) -> None:
-    identity = read_node(settings)
+    """Serve until the connection ends; what prevents that is sent to the agent, whose condition names it."""
     reader, writer = await asyncio.open_connection(sock=connection, limit=MAX_OCTETS)
-    store = CommandStore(Path(settings.runner), Origin(identity.agent_id), rows=settings.security.single_use_rows)
-    await store.recover()
+    try:
+        identity = read_node(settings)
+        store = CommandStore(Path(settings.runner), Origin(identity.agent_id), rows=settings.security.single_use_rows)
+        await store.recover()
+    except WarrenError as error:
+        log.error("runner.refused", extra={"code": error.code, "error": str(error)})  # noqa: TRY400, no traceback
+        writer.write(encode_message(ErrorMessage(error)))
+        with suppress(ConnectionError):
+            await writer.drain()
+        writer.close()
+        return
+    await _serve_agent(settings, identity, store, reader, writer)
+
+
+async def _serve_agent(
+    settings: CommandSettings,
+    identity: NodeIdentity,
+    store: CommandStore,
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+) -> None:
     try:
         async with asyncio.TaskGroup() as group:
-            runner = Runner(settings, identity, store, lambda word: writer.write(encode_message(word)), group)
+            runner = Runner(settings, identity, store, lambda message: writer.write(encode_message(message)), group)
             periodic = group.create_task(runner.run_periodic(), name="periodic tasks")
             while line := await reader.readline():
-                runner.hear(parse_message(line))
+                runner.perform(parse_message(line))
             periodic.cancel()
             await runner.close()
     finally:
