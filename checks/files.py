@@ -38,7 +38,7 @@ class Exemption:
 
 EXEMPTIONS = (
     Exemption("cli/output.py", "os.devnull", "a device"),
-    Exemption("commands/handlers/sandbox.py", "os.devnull", "a device"),
+    Exemption("commands/handlers/sandbox_process.py", "os.devnull", "a device"),
     Exemption("privsep/io/operations/tun.py", "TUN", "a device"),
     Exemption("privsep/io/helper_process.py", "Path('/proc/self/comm')", "procfs"),
     Exemption("privsep/io/runner_process.py", "Path('/proc/self/comm')", "procfs"),

@@ -9,7 +9,7 @@ import pytest
 
 from warren.commands.settings import CommandSettings, SecuritySettings
 from warren.errors import TrustError
-from warren.privsep.io.pinned_node import verify_bundle_path, read_node
+from warren.privsep.io.pinned_node import read_node, verify_bundle_path
 from warren.trust.io.identity_file import FILE, make_identity
 
 pytestmark = [

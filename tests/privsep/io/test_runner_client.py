@@ -187,7 +187,7 @@ def test_a_runner_that_cannot_serve_reports_why_before_it_exits() -> None:
                 raise error
 
             async with running(RunnerClient(open_runner, "sid", 0, lambda *_: None)) as client:
-                while "no identity" not in str(client.conditions()):
+                while "no identity" not in str(client.conditions()):  # noqa: ASYNC110, another task sets it
                     await asyncio.sleep(0.01)
 
     asyncio.run(scene())
@@ -203,7 +203,7 @@ def test_a_lasting_cause_is_retried_after_the_longest_delay() -> None:
 
     async def scene() -> None:
         async with running(RunnerClient(open_runner, "sid", 0, lambda *_: None)) as client:
-            while not calls or client.conditions()[0].sentence.endswith("is starting"):
+            while not calls or client.conditions()[0].sentence.endswith("is starting"):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
             assert client._backoff.is_fatal
             assert client._backoff.retry_at - calls[0] >= runner_client.RETRY.max_seconds

@@ -64,8 +64,6 @@ class RunnerClient:
         self._writer: asyncio.StreamWriter | None = None
         self._is_connected = asyncio.Event()
         self._backoff = Backoff(RETRY, random.random)
-        self._reported: WarrenError | None = None
-        """The cause that the runner sent before it exited."""
 
     def handlers(self) -> Handlers:
         """Return the handler of `RunPrivileged`."""
@@ -85,7 +83,8 @@ class RunnerClient:
             if monotonic_seconds() - started > STABLE_SECONDS:
                 self._backoff.reset()
             delay = self._backoff.fail(cause, monotonic_seconds())
-            log.error("runner.ended", extra={"problem": str(cause), "code": cause.code, "retry_seconds": round(delay, 1)})
+            fields = {"problem": str(cause), "code": cause.code, "retry_seconds": round(delay, 1)}
+            log.error("runner.ended", extra=fields)
             self._fail_pending(cause)
             await asyncio.sleep(delay)
 
@@ -95,8 +94,7 @@ class RunnerClient:
         return "the runner is starting" if cause is None else f"{cause}; {cause.hint}"
 
     async def _run_once(self) -> WarrenError:
-        """Start a runner, and return why it is gone when it has exited."""
-        self._reported = None
+        """Start a runner, and return the cause when it has exited."""
         try:
             reader = await self._connect()
             await self._receive(reader)
@@ -107,7 +105,7 @@ class RunnerClient:
         except Exception:  # a defect here must end neither the agent nor a tunnel
             log.exception("runner.crashed")
             return EngineError("internal error; see the agent log", code="agent.failed")
-        return self._reported or HostError("runner exited", code="helper.ended", hint="it is started again")
+        return HostError("runner exited", code="helper.ended", hint="it is started again")
 
     async def _connect(self) -> asyncio.StreamReader:
         descriptor = await asyncio.to_thread(self._open_runner)
@@ -137,7 +135,7 @@ class RunnerClient:
             case Event(event, fields):
                 self._emit(event, fields)
             case ErrorMessage(error):
-                self._reported = error
+                raise error
             case _:
                 log.warning("runner.message_ignored", extra={"op": type(message).__name__})
 
