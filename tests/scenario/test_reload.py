@@ -109,7 +109,7 @@ def test_what_counts_at_the_next_start_is_told_and_stays_a_condition(joined: Two
     near.host.start("socat", "-u", "TCP-LISTEN:9091,bind=127.0.0.1", "OPEN:/dev/null")
     until(lambda: "9091" in near.host.run("ss", "-tln"), "the port is taken")
     near.start()
-    assert near.ask("info")["http"] == ["[::1]:9091"], "a door that did not open is not there"
+    assert near.ask("info")["http"] == ["[::1]:9091"], "a listener that did not open is not listed"
     near.until_state("active")
     done = near.attempt("status")
     assert done.returncode == 0, "tunnels are up without it (H-68)"

@@ -292,7 +292,7 @@ def test_connection_above_the_limit_gets_503(served: Served) -> None:
     with served.connect() as connection:
         assert answer(connection).status == 503
         assert is_at_its_end(connection)
-    with socket.socket(socket.AF_UNIX) as local:  # the other door has its own
+    with socket.socket(socket.AF_UNIX) as local:  # the other listener has its own
         local.settimeout(PATIENCE_SECONDS)
         local.connect(str(served.path))
         local.sendall(b"GET /healthz?format=text HTTP/1.1\r\nHost: localhost\r\n\r\n")
