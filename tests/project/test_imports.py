@@ -11,18 +11,21 @@ pytestmark = pytest.mark.integration
 LAYERS = "layers: each imports only what stands below it"
 PURE = "pure outside io: no socket, file, process, clock or event loop"
 PROTECTED = "io is protected: only the composition roots and other io reach it"
+COMMANDS = "commands: pipeline, handlers and store above the values that they share"
+STORE = "command store: its parts are private"
+ALL = (LAYERS, PURE, PROTECTED, COMMANDS, STORE)
 
 
 def verdicts(tree: Tree) -> dict[str, bool]:
     """Which contracts hold, by name."""
     said = tree.run("lint-imports", "--no-cache").stdout
-    kept = {name: f"{name} KEPT" in said for name in (LAYERS, PURE, PROTECTED)}
+    kept = {name: f"{name} KEPT" in said for name in ALL}
     assert all(held or f"{name} BROKEN" in said for name, held in kept.items()), said
     return kept
 
 
 def test_the_tree_as_it_stands_keeps_them_all(tree: Tree) -> None:
-    assert verdicts(tree) == {LAYERS: True, PURE: True, PROTECTED: True}
+    assert verdicts(tree) == dict.fromkeys(ALL, True)
 
 
 @pytest.mark.parametrize(
@@ -37,8 +40,10 @@ def test_the_tree_as_it_stands_keeps_them_all(tree: Tree) -> None:
         ("src/warren/tunnel/plan.py", "from time import monotonic", PURE),
         ("src/warren/tunnel/plan.py", "from pathlib import Path", PURE),
         ("src/warren/tunnel/plan.py", "import warren.tunnel.io", PROTECTED),
+        ("src/warren/commands/execution.py", "from warren.commands import registry", COMMANDS),
+        ("src/warren/commands/handlers/files.py", "from warren.commands.store import database", STORE),
     ],
 )
 def test_a_planted_import_breaks_its_contract_alone(tree: Tree, path: str, line: str, broken: str) -> None:
     tree.plant(path, f"\n{line}\n")
-    assert verdicts(tree) == {name: name != broken for name in (LAYERS, PURE, PROTECTED)}
+    assert verdicts(tree) == {name: name != broken for name in ALL}

@@ -1,1 +1,1 @@
-"""Signed commands: an operator's word, carried out at most once, and answered."""
+"""Signed commands: envelope, verification, policy, replay, verbs, and the pipeline that executes them."""

@@ -11,7 +11,7 @@ SKEW_SECONDS = 60  # V-38: of `iat`, in either direction
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who asks: an operator of the trust bundle or, for a verb that only reads, whoever the dispatch key names."""
+    """The actor of a command: an operator or, for a verb that only reads, whoever the dispatch key names."""
 
     id: str
     role: str
@@ -39,7 +39,7 @@ class VerifiedCommand:
     iat: int
     exp: int
     has_intent: bool
-    """Whether an operator signed it; without, the verb only reads."""
+    """True if an operator signed an intent; False only for a verb that reads."""
     min_level: str = "L0"
     """The weakest sandbox level that the trust bundle allows this verb."""
     script_sha256: Mapping[str, str] | None = None

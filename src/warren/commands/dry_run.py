@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """What a command would do now."""
+    """The effects that a command would have now."""
 
     effects: tuple[str, ...] = ()
     """Each as text, in order, with secrets masked; effects that only read were performed."""
     problem: str = ""
     """Why it would fail; empty if it would not."""
     data: Mapping[str, object] = field(default_factory=dict)
-    """What the verb would answer, secret fields sealed; the agent's part goes on with the privileged part's data."""
+    """The answer of the verb, secret fields sealed; the agent's part of a verb continues with the privileged part's."""
 
     def members(self) -> dict[str, object]:
         """Return `{effects}`, with `problem` if it would fail, as the control socket answers."""

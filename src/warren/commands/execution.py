@@ -27,12 +27,12 @@ class Execution:
     verb: Verb
     context: VerbContext
     deadline: float
-    """In seconds of the monotonic clock."""
+    """The end of its time limit, in seconds of the monotonic clock."""
     on_output: Callable[[bytes], None] | None = None
     args: Mapping[str, object] = field(default_factory=dict)
-    """In plain."""
+    """The arguments in plain."""
     secrets: tuple[bytes, ...] = ()
-    """What must be masked in everything that leaves."""
+    """The octets that are masked in everything that leaves."""
     rc: int = NOT_RUN
     stdout: list[bytes] = field(default_factory=list)
     truncated: bool = False
@@ -45,7 +45,7 @@ class Execution:
 
     @property
     def is_dry_run(self) -> bool:
-        """Whether only effects that read are performed."""
+        """True if only effects that read are performed."""
         return self.dry_run_effects is not None
 
     def record_program(self, result: ProgramResult) -> None:

@@ -68,7 +68,7 @@ class SeenCommand:
 
 @dataclass(frozen=True, slots=True)
 class ReplayState:
-    """What the store knows about one command's nonce and corr_id, and how full it is."""
+    """The store's knowledge of one command's nonce and corr_id, and its fill level."""
 
     created: int
     """When the store was created, in seconds since the Unix epoch."""

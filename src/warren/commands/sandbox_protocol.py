@@ -23,7 +23,7 @@ class RunAs:
     gid: int
     groups: tuple[int, ...] = ()
     exclusive: bool = False
-    """Whether no other process has this user: all its processes belong to this run."""
+    """True if no other process has this user: all its processes belong to this run."""
 
 
 @dataclass(frozen=True, slots=True)

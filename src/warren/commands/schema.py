@@ -19,7 +19,7 @@ class Text:
 
     pattern: str
     expected: str
-    """What is expected, as in "3 to 64 of A-Z a-z 0-9 _ -, the first a letter or digit"."""
+    """The expected form, as in "3 to 64 of A-Z a-z 0-9 _ -, the first a letter or digit"."""
     secret: bool = False
 
     def problem(self, value: object) -> str | None:

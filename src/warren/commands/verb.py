@@ -1,4 +1,4 @@
-"""What a provider declares: verbs, which commands name, and periodic tasks, which no command asks for.
+"""Verbs, which commands name, and periodic tasks, which no command asks for: the declarations of a provider.
 
 A verb is one value: its name, the closed schema of its arguments, whether it only reads, and its two parts. The agent
 executes `run`. The privileged process executes `privileged`, if there is one (`effects.privileged.RunPrivileged`).
@@ -22,7 +22,7 @@ Data = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class VerbContext:
-    """What a verb knows besides its arguments."""
+    """The context of an execution, besides its arguments."""
 
     agent_id: str
     corr_id: str

@@ -1,4 +1,4 @@
-"""What a verb asks of the host, as values.
+"""Effects: the operations on the host that a verb asks for, as values.
 
 A verb is a generator that yields effects and is sent the outcome of each; one executor performs them. So a verb is
 tested without a host, a dry run is the list of its effects, and no effect has a shell in it.
@@ -24,7 +24,7 @@ class Effect(Generic[T]):
     """One operation on the host whose outcome is a T; its repr shows no secret."""
 
     reads: ClassVar[bool] = False
-    """Whether it changes nothing; a dry run performs such an effect."""
+    """True if it changes nothing; a dry run performs such an effect."""
 
     def simulated(self) -> object:
         """Return the outcome that a dry run gives the verb in place of the real one."""
@@ -32,7 +32,7 @@ class Effect(Generic[T]):
 
 
 Effects = Generator[Effect[object], object, T]
-"""What a verb is: a generator that yields effects and returns a T."""
+"""A generator that yields effects and returns a T: the form of every verb."""
 
 
 def do(effect: Effect[T]) -> Effects[T]:

@@ -14,17 +14,16 @@ class HostReading:
     """The host and the agent's own process at one moment."""
 
     uptime_seconds: int
-    """Of the agent."""
+    """The agent's uptime, as memory and CPU below."""
     memory_mb: float
     cpu_percent: float
-    """Both of the agent."""
     host_cpu_percent: float
     host_memory_percent: float
     host_memory_total_mb: int
     host_memory_used_mb: int
     load_average: tuple[float, float, float]
     disks: Mapping[str, float] = field(default_factory=dict)
-    """Usage in percent, by mount point."""
+    """The usage in percent, by mount point."""
 
 
 @dataclass(frozen=True, slots=True)

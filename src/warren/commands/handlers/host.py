@@ -102,7 +102,7 @@ def _disks() -> Iterator[tuple[str, float]]:
 
 
 def _this_process() -> psutil.Process:
-    """By its number in /proc, which is another than its own in a PID namespace that has no /proc of its own."""
+    """Return this process by its PID in /proc, which differs in a PID namespace without its own /proc."""
     with suppress(OSError):
         return psutil.Process(int(Path("/proc/self").readlink().name))
     return psutil.Process()

@@ -29,7 +29,7 @@ class OutputCapture:
 
     @property
     def is_truncated(self) -> bool:
-        """Whether the stream is longer than what is kept."""
+        """True if the stream is longer than what is kept."""
         return self.count > self._max_bytes
 
     @property

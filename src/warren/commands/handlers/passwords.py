@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # `warren openvpn verify` delays a login by the time that its
     from warren.commands.handlers.resources import Resources
 
 MAX_OCTETS = 72
-"""What bcrypt uses; crypt(3), which nginx calls, truncates there too."""
+"""The octets that bcrypt uses; crypt(3), which nginx calls, truncates there too."""
 
 
 def handlers(_: Resources | None = None) -> Handlers:

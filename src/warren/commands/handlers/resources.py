@@ -1,4 +1,4 @@
-"""What handlers need of their process."""
+"""The resources that a process gives to its handlers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AgentQueries:
-    """What only the agent knows; its runner has none of it."""
+    """The queries that only the agent can answer; its runner has none of them."""
 
     host: HostMetrics
     state: Callable[[], Mapping[str, object]]

@@ -32,8 +32,11 @@ log = logging.getLogger(__name__)
 
 
 class CommandPipeline:
-    """`verify` verifies an envelope; `part_of` selects the part of a verb that this process executes; `on_output` takes
-    the output of a running command, by corr_id; `process` names this process in the log."""
+    """The pipeline of one process.
+
+    `verify` verifies an envelope; `part_of` selects the part of a verb that this process executes; `on_output` takes
+    the output of a running command, by corr_id; `process` names this process in the log.
+    """
 
     def __init__(  # noqa: PLR0913, keyword arguments of a composition root
         self,

@@ -26,7 +26,7 @@ class Job:
     task: asyncio.Task[None] | None = None
     has_started: bool = False
     has_finished: bool = False
-    """Whether only its result is still to be stored."""
+    """True if only its result is still to be stored."""
     cancellation: CommandError | None = None
     """Why it was cancelled. A task that is cancelled before its first step would never run its cleanup."""
 

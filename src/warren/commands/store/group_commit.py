@@ -51,7 +51,7 @@ class Work:
     undo: Callable[[], None] | None = None
     """Reverts it, in a transaction of its own, if its caller never gets the outcome."""
     needs_log: bool = False
-    """Whether it fails unless its audit line is in the file."""
+    """True if it fails unless its audit line is in the file."""
     outcome: object = None
     problem: Exception | None = None
 
@@ -75,7 +75,7 @@ class GroupCommit:
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _closing: bool = False
     _retries: bool = True
-    """Whether work that must be done is retried."""
+    """True if work that must be done is retried."""
     _thread: threading.Thread | None = None
 
     def start(self) -> None:

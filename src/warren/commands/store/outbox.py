@@ -38,7 +38,7 @@ class Outbox:
 
     @property
     def is_full(self) -> bool:
-        """Whether it can hold no more lines while the file cannot be written."""
+        """True if it can hold no more lines while the file cannot be written."""
         return len(self._pending) >= MAX_PENDING
 
     def is_older_than_file(self) -> bool:
