@@ -1,7 +1,7 @@
-//! How long a packet takes on each path of this processor: lines of tab-separated words, for `bench/aead.py`.
+//! Measures the time of a packet on each path of this processor: lines of tab-separated values for `bench/aead.py`.
 //!
-//! Path, octets of text, packets in a batch, then nanoseconds for each packet: sealed (least, median), opened (least,
-//! median). The paths take turns, in short runs: least of many is what the path takes when nobody disturbs it.
+//! Path, octets of text, packets in a batch, then nanoseconds per packet: sealed (minimum, median), opened (minimum,
+//! median). The paths alternate in short runs: the minimum is the time of an undisturbed run.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -10,10 +10,10 @@ use aead::{Aead, Key, Packet, Path};
 
 const LENGTHS: [usize; 8] = [0, 64, 128, 256, 512, 1024, 1420, 4096];
 const COUNTS: [usize; 7] = [1, 2, 4, 8, 12, 16, 45];
-/// What WireGuard has before the text, left alone here.
+/// The header of WireGuard before the text, not used here.
 const HEADER_BYTES: usize = 16;
 
-/// Nanoseconds for each packet, of one path.
+/// Nanoseconds per packet on one path.
 struct Times {
     aead: Aead,
     sealed: Vec<f64>,
@@ -34,23 +34,23 @@ fn main() {
 
 fn measure(length: usize, count: usize, turns: usize) -> Vec<Times> {
     let key = Key::from([7; 32]);
-    let mut train = vec![0; count * (HEADER_BYTES + length + aead::TAG_BYTES)];
+    let mut batch = vec![0; count * (HEADER_BYTES + length + aead::TAG_BYTES)];
     let aeads = Path::available().filter_map(|path| Aead::on(path).ok());
     let mut all: Vec<_> = aeads.map(|aead| Times { aead, sealed: Vec::new(), opened: Vec::new() }).collect();
     for _ in 0..turns {
         for times in &mut all {
-            times.sealed.push(timed(count, || times.aead.seal(packets(&key, &mut train, count))));
+            times.sealed.push(timed(count, || times.aead.seal(packets(&key, &mut batch, count))));
             times.opened.push(timed(count, || {
-                times.aead.open(packets(&key, &mut train, count), |packet| _ = black_box(packet));
+                times.aead.open(packets(&key, &mut batch, count), |packet| _ = black_box(packet));
             }));
         }
     }
     all
 }
 
-/// A train of packets of one length in one buffer.
-fn packets<'a>(key: &'a Key, train: &'a mut [u8], count: usize) -> impl Iterator<Item = Packet<'a>> {
-    let rooms = train.chunks_exact_mut(train.len() / count).zip(0..);
+/// Return a batch of packets of one length in one buffer.
+fn packets<'a>(key: &'a Key, batch: &'a mut [u8], count: usize) -> impl Iterator<Item = Packet<'a>> {
+    let rooms = batch.chunks_exact_mut(batch.len() / count).zip(0..);
     rooms.filter_map(|(room, counter)| Packet::numbered(key, counter, room.get_mut(HEADER_BYTES..)?))
 }
 

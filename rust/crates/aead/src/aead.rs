@@ -1,35 +1,35 @@
-//! The choice of a path.
+//! The choice of an implementation path.
 
 use std::str::FromStr;
 
 use crate::path::Path;
 
-/// ChaCha20-Poly1305 on a path that this processor has.
+/// ChaCha20-Poly1305 on a path that this processor supports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Aead {
-    /// Available, whoever made this.
+    /// Available: every constructor checks it.
     path: Path,
 }
 
 /// Why no path was chosen.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChoiceError {
-    /// No name of a path.
+    /// Not the name of a path.
     #[error("unknown AEAD {0:?}: expected auto, avx512, avx2 or ring")]
     Unknown(String),
-    /// A path that this processor does not have.
+    /// A path that this processor does not support.
     #[error("this processor does not support {0}; use auto for the fastest that it supports")]
     Unavailable(Path),
 }
 
 impl Aead {
-    /// The fastest path of this processor.
+    /// Return the fastest path of this processor.
     #[must_use]
     pub fn fastest() -> Self {
         Self { path: Path::available().next().unwrap_or(Path::Ring) }
     }
 
-    /// This path, if this processor has it.
+    /// Return this path, if this processor supports it.
     ///
     /// # Errors
     /// [`ChoiceError::Unavailable`].
@@ -37,7 +37,7 @@ impl Aead {
         if path.is_available() { Ok(Self { path }) } else { Err(ChoiceError::Unavailable(path)) }
     }
 
-    /// The path.
+    /// Return the path.
     #[must_use]
     pub fn path(self) -> Path {
         self.path
@@ -47,7 +47,7 @@ impl Aead {
 impl FromStr for Aead {
     type Err = ChoiceError;
 
-    /// `auto`, or the name of a path, as the environment variable `WARREN_AEAD` holds it.
+    /// Parse `auto` or the name of a path, as in the environment variable `WARREN_AEAD`.
     fn from_str(name: &str) -> Result<Self, ChoiceError> {
         if name == "auto" {
             return Ok(Self::fastest());

@@ -1,4 +1,4 @@
-//! Up to sixteen packets, worked together.
+//! Up to sixteen packets, processed together.
 
 use std::cmp::Reverse;
 
@@ -10,8 +10,8 @@ use crate::plan::{BATCH, Form, next_group};
 use crate::single;
 
 impl Aead {
-    /// Seals packets in place, sixteen at a time, and does not allocate. What they are, except for their texts and keys,
-    /// may show in the time it takes: how many they are and how long.
+    /// Seal packets in place, sixteen at a time, without allocating. The time may depend on the number and the lengths
+    /// of the packets, but not on their texts and keys.
     pub fn seal<'a>(self, packets: impl IntoIterator<Item = Packet<'a>>) {
         let mut packets = packets.into_iter();
         if self.path() == Path::Ring {
@@ -23,8 +23,8 @@ impl Aead {
         }
     }
 
-    /// Opens packets in place, sixteen at a time, and does not allocate. `opened` gets each in its process, and its text
-    /// only if its tag is right; a forged packet does not touch the others.
+    /// Open packets in place, sixteen at a time, without allocating. `opened` receives each in order, and its text only
+    /// if its tag is valid; a forged packet does not affect the others.
     pub fn open<'a>(self, packets: impl IntoIterator<Item = Packet<'a>>, mut opened: impl FnMut(Opened<'a>)) {
         let mut packets = packets.into_iter();
         if self.path() == Path::Ring {
@@ -39,20 +39,20 @@ impl Aead {
 
 /// Up to [`BATCH`] packets.
 pub(crate) struct Batch<'a> {
-    /// The first `count` are there.
+    /// The first `count` are present.
     entries: [Option<Entry<'a>>; BATCH],
     count: usize,
-    /// Whether they came with none longer than the one before, as a train with its last packet shorter does.
+    /// Whether the packets were added in descending order of length, as a GSO batch with a shorter last packet.
     sorted_desc: bool,
 }
 
 impl<'a> Batch<'a> {
-    /// No packets.
+    /// Return an empty batch.
     pub(crate) fn new() -> Self {
         Self { entries: [const { None }; BATCH], count: 0, sorted_desc: true }
     }
 
-    /// Takes the next packets in place of those before; false if there are no more.
+    /// Replace the packets by the next ones; false if there are no more.
     pub(crate) fn fill(&mut self, packets: &mut impl Iterator<Item = Packet<'a>>) -> bool {
         (self.count, self.sorted_desc) = (0, true);
         let mut before = usize::MAX;
@@ -65,7 +65,7 @@ impl<'a> Batch<'a> {
         self.count > 0
     }
 
-    /// Seals every packet.
+    /// Seal every packet.
     pub(crate) fn seal(&mut self, aead: Aead) {
         self.groups(aead, |form, group| match form {
             Form::Single => group.iter_mut().flatten().for_each(|entry| single::seal_in_place(&mut entry.packet)),
@@ -78,7 +78,7 @@ impl<'a> Batch<'a> {
         });
     }
 
-    /// Opens every packet, and gives each in its turn, with its text if it is authentic.
+    /// Open every packet and report each in order, with its text if it is authentic.
     pub(crate) fn open(&mut self, aead: Aead, opened: &mut impl FnMut(Opened<'a>)) {
         self.groups(aead, |form, group| match form {
             Form::Single => {
@@ -97,7 +97,7 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// The packets in groups, the longest first.
+    /// Process the packets in groups, the longest first.
     fn groups(&mut self, aead: Aead, mut work: impl FnMut(Form, &mut [Option<Entry<'a>>])) {
         let length = |entry: &Option<Entry<'a>>| entry.as_ref().map(|entry| entry.packet.text.len());
         if !self.sorted_desc {

@@ -4,14 +4,14 @@ use std::fmt;
 
 use keymem::Secret;
 
-/// Octets in a key.
+/// Size of a key.
 pub const KEY_BYTES: usize = keymem::SECRET_BYTES;
 
 /// A ChaCha20-Poly1305 key: in key memory, wiped when dropped, never shown.
 pub struct Key(Secret);
 
 impl Key {
-    /// Takes 32 octets and wipes the place where they lay.
+    /// Take 32 octets and wipe their source.
     #[must_use]
     pub fn take(octets: &mut [u8; KEY_BYTES]) -> Self {
         Self(Secret::take(octets))

@@ -1,8 +1,8 @@
-//! Packets as the lanes of a lockstep see them. A lane may be without a packet: then it has no text.
+//! The packets of a group as lanes. A lane without a packet has no text.
 
 use crate::packet::{Entry, Packet};
 
-/// Octets of a ChaCha20 block, and of the chunks that text is worked in.
+/// Size of a ChaCha20 block, and of the chunks in which text is processed.
 pub(crate) const CHUNK: usize = 64;
 /// Words of a ChaCha20 block.
 pub(crate) const WORDS: usize = 16;
@@ -15,7 +15,7 @@ const CONSTANTS: [u32; 4] = [0x6170_7865, 0x3320_646e, 0x7962_2d32, 0x6b20_6574]
 #[repr(C, align(64))]
 pub(crate) struct State(pub(crate) [u32; WORDS]);
 
-/// The texts of up to `N` packets, and what is authenticated with them. Lanes without a packet are the last.
+/// The texts of up to `N` packets, and their associated data. Lanes without a packet come last.
 pub(crate) struct Lanes<'a, const N: usize> {
     pub(crate) texts: [&'a mut [u8]; N],
     pub(crate) associated: [&'a [u8]; N],
@@ -23,7 +23,7 @@ pub(crate) struct Lanes<'a, const N: usize> {
 }
 
 impl<'a, const N: usize> Lanes<'a, N> {
-    /// The lanes of a group of packets, of the first `N` if there are more.
+    /// Return the lanes of a group of packets, of the first `N` if there are more.
     pub(crate) fn of(group: &'a mut [Option<Entry<'_>>]) -> Self {
         let texts = std::array::from_fn(|_| -> &mut [u8] { &mut [] });
         let mut lanes = Self { texts, associated: [&[]; N], present: 0 };
@@ -36,35 +36,35 @@ impl<'a, const N: usize> Lanes<'a, N> {
         lanes
     }
 
-    /// Two times the lanes of a group of packets, the first `N` and those behind.
+    /// Return the lanes of a group of packets twice: of the first `N`, and of the rest.
     pub(crate) fn two(group: &'a mut [Option<Entry<'_>>]) -> [Self; 2] {
         let (first, second) = group.split_at_mut(N.min(group.len()));
         [Self::of(first), Self::of(second)]
     }
 
-    /// Chunks that every packet has in full.
+    /// Return the number of chunks that every packet has in full.
     pub(crate) fn full_chunks(&self) -> usize {
         self.texts[..self.present].iter().map(|text| text.len() / CHUNK).min().unwrap_or(0)
     }
 
-    /// Chunks that the longest packet has in full.
+    /// Return the number of chunks that the longest packet has in full.
     pub(crate) fn most_full_chunks(&self) -> usize {
         self.texts.iter().map(|text| text.len() / CHUNK).max().unwrap_or(0)
     }
 
-    /// Chunks, the last perhaps in part, of the longest packet.
+    /// Return the number of chunks of the longest packet, including a partial one.
     pub(crate) fn chunks(&self) -> usize {
         self.texts.iter().map(|text| text.len().div_ceil(CHUNK)).max().unwrap_or(0)
     }
 
-    /// Octets of the longest associated data.
+    /// Return the size of the longest associated data.
     pub(crate) fn longest_associated(&self) -> usize {
         self.associated.iter().map(|associated| associated.len()).max().unwrap_or(0)
     }
 }
 
-/// The states (RFC 8439, section 2.3) that `L` lanes start from if `P` packets take turns: lane `i` has packet `i` modulo
-/// `P`, and its block number `i / P`. A lane without a packet has a state of zeros, which protects nothing.
+/// Return the initial states (RFC 8439, section 2.3) of `L` lanes for `P` packets: lane `i` has packet `i` modulo `P`,
+/// and its block number `i / P`. A lane without a packet has a state of zeros, which protects nothing.
 pub(crate) fn states<const L: usize, const P: usize>(group: &[Option<Entry<'_>>]) -> [State; L] {
     let mut states = [State([0; WORDS]); L];
     for (number, entry) in group.iter().take(P).flatten().enumerate() {
@@ -77,7 +77,7 @@ pub(crate) fn states<const L: usize, const P: usize>(group: &[Option<Entry<'_>>]
     states
 }
 
-/// Block 0 of a packet.
+/// Return the state of block 0 of a packet.
 fn state(packet: &Packet<'_>) -> State {
     let mut words = [0; WORDS];
     words[..4].copy_from_slice(&CONSTANTS);
@@ -98,7 +98,7 @@ pub(crate) mod block {
 
     use super::{State, WORDS};
 
-    /// What it is made from.
+    /// Its state.
     pub(crate) const STATE: State = State([
         0x6170_7865,
         0x3320_646e,

@@ -1,30 +1,31 @@
 //! ChaCha20-Poly1305 (RFC 8439), one and many packets at a time.
 //!
-//! Three paths give the same octets: sixteen packets in lockstep on AVX-512 with IFMA, eight on AVX2, one after the
-//! other by ring. [`Aead`] is one of them, chosen once; its packets may differ in key, nonce and length, and those alike
-//! enough in length go in lockstep. What is left over, or would gain nothing, goes to ring on every path.
+//! Three paths give the same octets: sixteen packets in lockstep on AVX-512 with IFMA, eight on AVX2, and one after the
+//! other by ring. [`Aead`] is one of them, chosen once. Its packets may differ in key, nonce and length, and those of
+//! similar length are processed in lockstep. Remaining packets, and those that would gain nothing, are processed by
+//! ring on every path.
 //!
 //! ```
 //! use aead::{Aead, Key, Packet};
 //!
 //! let (aead, key) = (Aead::fastest(), Key::from([7; 32]));
-//! // Two data packets in one buffer: 16 octets of header, 100 of text, room for the tag.
-//! let mut train = [0; 2 * 132];
-//! aead.seal(train.chunks_mut(132).zip(0..).filter_map(|(room, counter)| {
+//! // Two data packets in one buffer: 16 octets of header, 100 of text, space for the tag.
+//! let mut batch = [0; 2 * 132];
+//! aead.seal(batch.chunks_mut(132).zip(0..).filter_map(|(room, counter)| {
 //!     Packet::numbered(&key, counter, &mut room[16..])
 //! }));
-//! train[132 + 16] ^= 1;
+//! batch[132 + 16] ^= 1;
 //! let mut authentic = Vec::new();
-//! let packets = train.chunks_mut(132).zip(0..).filter_map(|(room, counter)| {
+//! let packets = batch.chunks_mut(132).zip(0..).filter_map(|(room, counter)| {
 //!     Packet::numbered(&key, counter, &mut room[16..])
 //! });
 //! aead.open(packets, |packet| authentic.push(packet.text.is_some()));
 //! assert_eq!(authentic, [true, false]);
 //! ```
 //!
-//! # How fast
-//! `make bench-aead` measures it. On an Intel Xeon with AVX-512 (family 6, model 207, shared with others), sixteen
-//! packets, sealed, nanoseconds for each, and how many times as fast as ring:
+//! # Performance
+//! Measured by `make bench-aead`. On an Intel Xeon with AVX-512 (family 6, model 207, shared with others), sixteen
+//! packets, sealed, nanoseconds per packet, and the ratio to ring:
 //!
 //! | octets | AVX-512     | AVX2        | ring |
 //! |-------:|------------:|------------:|-----:|
@@ -33,27 +34,27 @@
 //! |   1420 | 437 (2.2 x) | as ring     |  953 |
 //! |   4096 | 1165 (1.9 x) | as ring    | 2200 |
 //!
-//! They rise and fall by a tenth, ring's as well, with what others do on the machine; the ratios move by a twentieth.
-//! Opening costs the same. A packet alone costs what ring's costs and some 15 ns for the looking round: who knows that
-//! there is only one calls [`seal`] or [`open`].
+//! They vary by a tenth, ring's as well, with the load of the machine; the ratios vary by a twentieth. Opening costs
+//! the same. A single packet costs as much as with ring plus about 15 ns for grouping: a caller with a single packet
+//! calls [`seal`] or [`open`].
 //!
-//! # What shows in the time
-//! Nothing of keys, texts and tags. ChaCha20 adds, turns and mixes whole registers; Poly1305 multiplies, adds and shifts
-//! them; no processor is known that does so faster for some operands than for others (VPMADD52, VPMULUDQ). No branch, no
-//! index and no address comes from a secret: those there are come from the number and the lengths of packets, which
-//! anyone on the wire sees. The last reduction selects by a mask. Tags are compared whole, by `subtle`; whether a packet
-//! is authentic is public. ring says the same of its code.
+//! # Timing
+//! The time does not depend on keys, texts and tags. ChaCha20 adds, rotates and mixes whole registers; Poly1305
+//! multiplies, adds and shifts them; no processor is known that is faster for some operands (VPMADD52, VPMULUDQ). No
+//! branch, index or address depends on a secret, only on the number and the lengths of packets, which every observer
+//! sees. The last reduction selects by a mask. Tags are compared as a whole by `subtle`; whether a packet is authentic
+//! is public. ring states the same of its code.
 //!
-//! # What stays in memory
-//! A key lies in key memory (`keymem`) and is wiped when dropped. In lockstep, keys, cipher states and the codes' keys are overwritten before the packets
-//! are given back; what is not: registers, copies that the compiler keeps on the stack, and key stream, which betrays no
-//! key. ring does not wipe its copy of a key, which lies on the stack: that is for
-//! whoever calls to wipe or to shield. The text of a forged packet is overwritten.
+//! # Memory
+//! A key is stored in key memory (`keymem`) and wiped when dropped. In lockstep, keys, cipher states and Poly1305 keys
+//! are overwritten before the packets are returned. Not overwritten are registers, copies that the compiler keeps on
+//! the stack, and key stream, which reveals no key. ring does not wipe its copy of a key on the stack: the caller wipes
+//! or protects the stack. The text of a forged packet is overwritten.
 //!
 //! # Unsafe code
-//! Intrinsics that compute are safe where their feature is enabled. Unsafe are the loads and stores of `row`, each through
-//! a reference that covers it, and the calls in `lockstep`, each behind an [`Aead`] that exists only on a processor that
-//! has what its path needs. Texts are slices all the way down.
+//! Intrinsics that compute are safe where their feature is enabled. The loads and stores of `row` are unsafe, each
+//! through a reference that covers it, and so are the calls in `lockstep`, each with an [`Aead`] that exists only on a
+//! processor with the features of its path. Texts are slices throughout.
 
 mod aead;
 #[cfg(target_arch = "x86_64")]

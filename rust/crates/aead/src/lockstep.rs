@@ -1,10 +1,10 @@
-//! The way from a group of packets to the code of their path: the only calls of what not every processor has.
+//! Dispatch of a group of packets to the code of their path: the only calls that need features of the processor.
 
 use crate::aead::Aead;
 use crate::packet::{Entry, TAG_BYTES};
 use crate::plan::{BATCH, Form};
 
-/// Turns the texts of a group and gives the tags of the ciphertexts, in the same order.
+/// Process the texts of a group and return the tags of the ciphertexts, in the same order.
 #[cfg(target_arch = "x86_64")]
 pub(crate) fn process<const SEAL: bool>(
     aead: Aead,
@@ -15,7 +15,7 @@ pub(crate) fn process<const SEAL: bool>(
     use crate::path::Path;
     use crate::{avx2, avx512};
 
-    // An `Aead` names a path only where `Path::is_available` found what the path needs; each call below rests on that.
+    // An `Aead` names a path only where `Path::is_available` found its features; each call below relies on that.
     let mut tags = [[0; TAG_BYTES]; BATCH];
     match (aead.path(), form) {
         (Path::Avx512, Form::Sixteen) => {
@@ -52,7 +52,7 @@ pub(crate) fn process<const SEAL: bool>(
     tags
 }
 
-/// No path of this architecture goes in lockstep.
+/// No path of this architecture uses lockstep.
 #[cfg(not(target_arch = "x86_64"))]
 pub(crate) fn process<const SEAL: bool>(_: Aead, _: Form, _: &mut [Option<Entry<'_>>]) -> [[u8; TAG_BYTES]; BATCH] {
     unreachable!("the plan has no groups here")

@@ -1,20 +1,20 @@
-//! What is sealed or opened: one message, in place.
+//! A packet to be sealed or opened in place.
 
 use subtle::ConstantTimeEq;
 
 use crate::key::Key;
 
-/// Octets of a tag.
+/// Size of a tag.
 pub const TAG_BYTES: usize = 16;
-/// Octets of a nonce.
+/// Size of a nonce.
 pub const NONCE_BYTES: usize = 12;
 
-/// A nonce, never to be used twice with one key to seal.
+/// A nonce, which must not be used twice to seal with one key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Nonce([u8; NONCE_BYTES]);
 
 impl Nonce {
-    /// WireGuard's (paper, section 5.4.6): four zero octets, then the counter, little-endian.
+    /// Return the nonce of WireGuard (paper, section 5.4.6): four zero octets, then the counter, little-endian.
     #[must_use]
     pub fn numbered(counter: u64) -> Self {
         let mut octets = [0; NONCE_BYTES];
@@ -22,7 +22,7 @@ impl Nonce {
         Self(octets)
     }
 
-    /// The last eight octets as WireGuard's counter.
+    /// Return the last eight octets as WireGuard's counter.
     #[must_use]
     pub fn counter(&self) -> u64 {
         self.0[4..].iter().rev().fold(0, |counter, octet| counter << 8 | u64::from(*octet))
@@ -39,33 +39,34 @@ impl From<[u8; NONCE_BYTES]> for Nonce {
     }
 }
 
-/// One message and where it lies. Packets of one batch may have different keys and lengths.
+/// One packet and its buffers. Packets of one batch may have different keys and lengths.
 pub struct Packet<'a> {
     /// The key.
     pub key: &'a Key,
     /// The nonce.
     pub nonce: Nonce,
-    /// What is authenticated and not sent; empty for WireGuard's data.
+    /// The associated data, authenticated and not sent; empty for WireGuard's data.
     pub associated: &'a [u8],
-    /// The plaintext, which becomes the ciphertext, or the other way round.
+    /// The plaintext, which is replaced by the ciphertext, or vice versa.
     pub text: &'a mut [u8],
-    /// The tag, or room for it.
+    /// The tag, or space for it.
     pub tag: &'a mut [u8; TAG_BYTES],
 }
 
 impl<'a> Packet<'a> {
-    /// A data packet of WireGuard: `room` holds the text and behind it the tag. `None` if it is too short for a tag.
+    /// Return a data packet of WireGuard: `room` holds the text followed by the tag. `None` if it is too short for a
+    /// tag.
     pub fn numbered(key: &'a Key, counter: u64, room: &'a mut [u8]) -> Option<Self> {
         let (text, tag) = room.split_last_chunk_mut()?;
         Some(Self { key, nonce: Nonce::numbered(counter), associated: &[], text, tag })
     }
 }
 
-/// What became of a packet.
+/// The result of opening a packet.
 pub struct Opened<'a> {
     /// The packet's nonce.
     pub nonce: Nonce,
-    /// The plaintext; `None`, and what lay there is void, if the packet is not authentic.
+    /// The plaintext; `None` if the packet is not authentic, and its buffer is then undefined.
     pub text: Option<&'a mut [u8]>,
 }
 
@@ -77,9 +78,9 @@ pub(crate) struct Entry<'a> {
 }
 
 impl Entry<'_> {
-    /// Compares the tag; a text that is not authentic is lost.
+    /// Compare the tag; a text that is not authentic is erased.
     pub(crate) fn check_tag(&mut self, tag: &[u8; TAG_BYTES]) {
-        // As one number: octet by octet, which is what `subtle` does with a slice, takes longer than a short packet.
+        // Compared as one number: octet by octet, as `subtle` compares a slice, takes longer than a short packet.
         self.authentic = u128::from_ne_bytes(*self.packet.tag).ct_eq(&u128::from_ne_bytes(*tag)).into();
         if !self.authentic {
             self.packet.text.fill(0);

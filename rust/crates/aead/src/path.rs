@@ -1,8 +1,8 @@
-//! The ways to compute, and which of them this processor has.
+//! The implementation paths, and which of them this processor supports.
 
 use std::fmt;
 
-/// A way to compute. All give the same octets.
+/// An implementation path. All give the same octets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Path {
     /// Sixteen packets in lockstep: AVX-512 F, BW and IFMA.
@@ -17,7 +17,7 @@ impl Path {
     /// Every path, the fastest first.
     pub const ALL: [Self; 3] = [Self::Avx512, Self::Avx2, Self::Ring];
 
-    /// Whether this processor, and the kernel that saves its registers, have what the path needs.
+    /// Return whether this processor, and the kernel that saves its registers, have the features of the path.
     #[must_use]
     pub fn is_available(self) -> bool {
         match self {
@@ -35,7 +35,7 @@ impl Path {
         }
     }
 
-    /// The paths that [are available](Path::is_available), the fastest first; never none.
+    /// Return the [available](Path::is_available) paths, the fastest first; there is at least one.
     pub fn available() -> impl Iterator<Item = Self> {
         Self::ALL.into_iter().filter(|path| path.is_available())
     }

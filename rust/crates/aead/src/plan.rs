@@ -1,13 +1,13 @@
-//! Which packets of a batch go together, by their lengths.
+//! Grouping of the packets of a batch by their lengths.
 
 use crate::path::Path;
 
-/// Packets that are looked at together.
+/// Packets that are grouped together.
 pub(crate) const BATCH: usize = 16;
-/// The longest text that goes in lockstep: no datagram is longer.
+/// The longest text processed in lockstep: no datagram is longer.
 const LONGEST: usize = 65_535;
 
-/// How some packets are worked: so many in lockstep, or one alone.
+/// How packets are processed: so many in lockstep, or one alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
     Sixteen,
@@ -16,13 +16,13 @@ pub(crate) enum Form {
     Single,
 }
 
-/// A form costs the same however few of its places are taken: it is worth its while from some number of packets on.
+/// A form costs the same however few of its lanes are used: it pays off from this number of packets.
 type From = (Form, usize);
 
-/// Which forms are worth their while for texts of up to so many octets, the largest first.
+/// The forms that pay off for texts of up to this size, the largest first.
 type Rule = (usize, &'static [From]);
 
-/// By measurement against one another and against ring (`examples/speed.rs`). At 1420 octets, in packets of ring's: a
+/// Measured against each other and against ring (`examples/speed.rs`). At 1420 octets, in units of a packet of ring: a
 /// group of sixteen costs 7.4, one of eight 3.8, one of four 2.1.
 const AVX512: &[Rule] = &[
     (127, &[(Form::Sixteen, 10), (Form::Eight, 3)]),
@@ -30,16 +30,16 @@ const AVX512: &[Rule] = &[
     (LONGEST, &[(Form::Sixteen, 14), (Form::Eight, 6), (Form::Four, 3)]),
 ];
 
-/// By measurement, too. What ring does for a packet before its first block is what is saved here; block for block ring
-/// is as fast, so that beyond a kibibyte nothing is left of it.
+/// Measured, too. What is saved is ring's work for a packet before its first block; per block ring is as fast, so that
+/// nothing is gained above a kibibyte.
 const AVX2: &[Rule] = &[
     (95, &[(Form::Eight, 6), (Form::Four, 3)]),
     (383, &[(Form::Eight, 6), (Form::Four, 4)]),
     (1024, &[(Form::Eight, 8)]),
 ];
 
-/// The form for the first packets of the rest of a batch, and how many of them it takes. There are lengths, and none is
-/// greater than the one before.
+/// Return the form for the first packets of the rest of a batch, and how many of them it takes. There is at least one
+/// length, and they are in descending order.
 pub(crate) fn next_group(path: Path, mut lengths: impl Iterator<Item = usize> + Clone) -> (Form, usize) {
     let longest = lengths.next().unwrap_or_default();
     let rules = match path {
@@ -53,7 +53,7 @@ pub(crate) fn next_group(path: Path, mut lengths: impl Iterator<Item = usize> + 
     let count = 1 + lengths.clone().count();
     let alike = 1 + lengths.take_while(|length| 4 * blocks(*length) >= 3 * blocks(longest)).count();
     let form = forms.iter().find(|(_, least)| alike >= *least).map_or(Form::Single, |(form, _)| *form);
-    // Shorter packets in the places that are left cost nothing more.
+    // Shorter packets in the remaining lanes cost nothing more.
     (form, count.min(form.places()))
 }
 
@@ -68,7 +68,7 @@ impl Form {
     }
 }
 
-/// What a packet costs: the blocks of its text, one for the key of its code, and about one for all the rest.
+/// Return the cost of a packet: the blocks of its text, one for its Poly1305 key, and about one for the rest.
 const fn blocks(length: usize) -> usize {
     length.div_ceil(64) + 2
 }
@@ -77,7 +77,7 @@ const fn blocks(length: usize) -> usize {
 mod tests {
     use super::*;
 
-    /// The groups of a batch.
+    /// Return the groups of a batch.
     fn groups(path: Path, lengths: &[usize]) -> Vec<(Form, usize)> {
         let mut groups = Vec::new();
         let mut rest = lengths;
@@ -90,10 +90,10 @@ mod tests {
     }
 
     #[test]
-    fn a_train_and_its_shorter_end_go_together() {
-        let mut train = [1420; 16];
-        train[15] = 90;
-        assert_eq!(groups(Path::Avx512, &train), [(Form::Sixteen, 16)]);
+    fn a_batch_and_its_shorter_end_go_together() {
+        let mut batch = [1420; 16];
+        batch[15] = 90;
+        assert_eq!(groups(Path::Avx512, &batch), [(Form::Sixteen, 16)]);
         assert_eq!(groups(Path::Avx512, &[1420; 13]), [(Form::Eight, 8), (Form::Four, 4), (Form::Single, 1)]);
     }
 

@@ -1,4 +1,4 @@
-//! What both forms of Poly1305 are tried on, and what is right.
+//! Test cases for both implementations of Poly1305, with expected results.
 
 use poly1305::Poly1305;
 use poly1305::universal_hash::KeyInit;
@@ -15,7 +15,7 @@ pub(crate) struct Case {
 }
 
 impl Case {
-    /// The code as another implementation makes it.
+    /// Return the tag computed by another implementation.
     pub(crate) fn tag(&self) -> [u8; TAG_BYTES] {
         Poly1305::new(&self.key.into()).compute_unpadded(self.blocks.as_flattened()).into()
     }
@@ -25,7 +25,7 @@ fn number(low: u128) -> [u8; TAG_BYTES] {
     low.to_le_bytes()
 }
 
-/// RFC 8439, appendix A.3: those of whole blocks that aim at carries and at the last reduction.
+/// Return the cases of RFC 8439, appendix A.3, with whole blocks, which test carries and the last reduction.
 pub(crate) fn edges() -> Vec<(Case, [u8; TAG_BYTES])> {
     let case = |r: u128, pad: u128, blocks: &[u128], tag: u128| {
         let mut key = [0; KEY_BYTES];
@@ -46,7 +46,7 @@ pub(crate) fn edges() -> Vec<(Case, [u8; TAG_BYTES])> {
     ]
 }
 
-/// So many blocks of all kinds of octets, with keys that make products as large and as small as they can be.
+/// Return cases of this many blocks with all kinds of octets, and keys that give the largest and smallest products.
 pub(crate) fn grid(blocks: usize) -> Vec<Case> {
     let keys = [0x00, 0xff, 0xfb, 0x03].map(|octet| [octet; KEY_BYTES]);
     let octets: [fn(usize) -> u8; 5] = [

@@ -5,12 +5,12 @@ use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, Tag, UnboundKey};
 use crate::key::Key;
 use crate::packet::Packet;
 
-/// Seals one packet in place.
+/// Seal one packet in place.
 pub fn seal(mut packet: Packet<'_>) {
     seal_in_place(&mut packet);
 }
 
-/// Opens one packet in place; `None`, and what lay there is void, if it is not authentic.
+/// Open one packet in place; `None` if it is not authentic, and its buffer is then undefined.
 #[must_use]
 pub fn open<'a>(mut packet: Packet<'a>) -> Option<&'a mut [u8]> {
     open_in_place(&mut packet).then_some(packet.text)
@@ -24,13 +24,13 @@ pub(crate) fn seal_in_place(packet: &mut Packet<'_>) {
     }
 }
 
-/// False, and the text is void, if the packet is not authentic.
+/// Return false if the packet is not authentic; its text is then undefined.
 pub(crate) fn open_in_place(packet: &mut Packet<'_>) -> bool {
     let (nonce, associated, tag) = (nonce(packet), Aad::from(packet.associated), Tag::from(*packet.tag));
     key(packet.key).open_in_place_separate_tag(nonce, associated, tag, packet.text, 0..).is_ok()
 }
 
-/// Made anew for each packet: that costs a nanosecond, and ring's form has 544 octets that it does not wipe.
+/// Created for each packet: that takes a nanosecond, and ring's key schedule has 544 octets that it does not wipe.
 fn key(key: &Key) -> LessSafeKey {
     match UnboundKey::new(&CHACHA20_POLY1305, key.octets()) {
         Ok(key) => LessSafeKey::new(key),

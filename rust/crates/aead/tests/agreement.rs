@@ -168,9 +168,9 @@ proptest! {
 
     #[test]
     fn trains_of_packets(
-        train in length().prop_flat_map(|length| prop::collection::vec(message(Just(length)), 1..40)),
+        batch in length().prop_flat_map(|length| prop::collection::vec(message(Just(length)), 1..40)),
         end in message(length()),
     ) {
-        verify_everywhere(&[train, vec![end]].concat());
+        verify_everywhere(&[batch, vec![end]].concat());
     }
 }

@@ -7,19 +7,18 @@ use crate::avx2::row::{self, Row};
 use crate::avx2::transpose;
 use crate::lanes::{State, WORDS};
 
-/// Quarter rounds (RFC 8439, section 2.1) that do not touch one another; there are too few registers to have all in
-/// step. A macro, for the words must stay in registers: the compiler does not promise that for places in an array that
-/// it learns later.
+/// Independent quarter rounds (RFC 8439, section 2.1); there are too few registers to interleave all of them. A macro
+/// keeps the words in registers, which the compiler does not guarantee for array elements with a variable index.
 macro_rules! quarter_rounds {
-    ($state:ident, $turns:expr, $([$a:literal $b:literal $c:literal $d:literal])+) => {$(
+    ($state:ident, $masks:expr, $([$a:literal $b:literal $c:literal $d:literal])+) => {$(
         $state[$a] = _mm256_add_epi32($state[$a], $state[$b]);
-        $state[$d] = _mm256_shuffle_epi8(_mm256_xor_si256($state[$d], $state[$a]), $turns.by_16);
+        $state[$d] = _mm256_shuffle_epi8(_mm256_xor_si256($state[$d], $state[$a]), $masks.by_16);
         $state[$c] = _mm256_add_epi32($state[$c], $state[$d]);
-        $state[$b] = turned::<12, 20>(_mm256_xor_si256($state[$b], $state[$c]));
+        $state[$b] = rotated::<12, 20>(_mm256_xor_si256($state[$b], $state[$c]));
         $state[$a] = _mm256_add_epi32($state[$a], $state[$b]);
-        $state[$d] = _mm256_shuffle_epi8(_mm256_xor_si256($state[$d], $state[$a]), $turns.by_8);
+        $state[$d] = _mm256_shuffle_epi8(_mm256_xor_si256($state[$d], $state[$a]), $masks.by_8);
         $state[$c] = _mm256_add_epi32($state[$c], $state[$d]);
-        $state[$b] = turned::<7, 25>(_mm256_xor_si256($state[$b], $state[$c]));
+        $state[$b] = rotated::<7, 25>(_mm256_xor_si256($state[$b], $state[$c]));
     )+};
 }
 
@@ -27,22 +26,22 @@ macro_rules! quarter_rounds {
 pub(super) struct Stream {
     /// The states before the next blocks, word by word.
     start: [__m256i; WORDS],
-    /// The same after the first quarter round of columns 1 to 3, in which the block counter has no part:
-    /// a 26th of the work, done once.
+    /// The same after the first quarter round of columns 1 to 3, which does not depend on the block counter: a 26th of
+    /// the work, done once.
     ahead: [__m256i; WORDS],
     blocks: __m256i,
-    turns: Turns,
+    masks: RotateMasks,
 }
 
-/// Where the octets of a word go when it is turned left by 16 and by 8 bits.
+/// Shuffle masks that rotate a word left by 16 and by 8 bits.
 #[derive(Clone, Copy)]
-struct Turns {
+struct RotateMasks {
     by_16: __m256i,
     by_8: __m256i,
 }
 
 impl Stream {
-    /// Key streams that start at `states`, which are wiped; each call of [`Stream::next`] goes on by `blocks`.
+    /// Create key streams that start at `states`, which are wiped; each call of [`Stream::next`] advances by `blocks`.
     #[inline]
     #[target_feature(enable = "avx2")]
     pub(super) fn new(states: &mut [State; 8], blocks: i32) -> Self {
@@ -51,12 +50,12 @@ impl Stream {
         let (low, high) = (transpose::words(&low), transpose::words(&high));
         let start = std::array::from_fn(|word| if word < 8 { low[word] } else { high[word - 8] });
         row::wipe_states(states);
-        let (mut ahead, turns) = (start, Turns::new());
-        quarter_rounds!(ahead, turns, [1 5 9 13] [2 6 10 14] [3 7 11 15]);
-        Self { start, ahead, blocks: _mm256_set1_epi32(blocks), turns }
+        let (mut ahead, masks) = (start, RotateMasks::new());
+        quarter_rounds!(ahead, masks, [1 5 9 13] [2 6 10 14] [3 7 11 15]);
+        Self { start, ahead, blocks: _mm256_set1_epi32(blocks), masks }
     }
 
-    /// Overwrites the keys.
+    /// Overwrite the keys.
     #[inline]
     #[target_feature(enable = "avx2")]
     pub(super) fn wipe(&mut self) {
@@ -64,17 +63,17 @@ impl Stream {
         row::wipe(&mut self.ahead);
     }
 
-    /// The next block of each lane, in two halves.
+    /// Return the next block of each lane, in two halves.
     #[inline]
     #[target_feature(enable = "avx2")]
     pub(super) fn next(&mut self) -> [[Row; 4]; 2] {
         let mut state = self.ahead;
         state[12] = self.start[12];
-        quarter_rounds!(state, self.turns, [0 4 8 12]);
-        quarter_rounds!(state, self.turns, [0 5 10 15] [1 6 11 12] [2 7 8 13] [3 4 9 14]);
+        quarter_rounds!(state, self.masks, [0 4 8 12]);
+        quarter_rounds!(state, self.masks, [0 5 10 15] [1 6 11 12] [2 7 8 13] [3 4 9 14]);
         for _ in 0..9 {
-            quarter_rounds!(state, self.turns, [0 4 8 12] [1 5 9 13] [2 6 10 14] [3 7 11 15]);
-            quarter_rounds!(state, self.turns, [0 5 10 15] [1 6 11 12] [2 7 8 13] [3 4 9 14]);
+            quarter_rounds!(state, self.masks, [0 4 8 12] [1 5 9 13] [2 6 10 14] [3 7 11 15]);
+            quarter_rounds!(state, self.masks, [0 5 10 15] [1 6 11 12] [2 7 8 13] [3 4 9 14]);
         }
         for (word, start) in state.iter_mut().zip(&self.start) {
             *word = _mm256_add_epi32(*word, *start);
@@ -86,9 +85,9 @@ impl Stream {
     }
 }
 
-impl Turns {
-    /// Hidden from the compiler, which knows better ways to turn a word by 16 bits, or to add two turned words, and is
-    /// wrong: they made the whole a twelfth slower.
+impl RotateMasks {
+    /// Hidden from the optimizer, which would replace the rotations and additions by slower instructions: they made the
+    /// whole a twelfth slower.
     #[inline]
     #[target_feature(enable = "avx2")]
     fn new() -> Self {
@@ -112,10 +111,10 @@ fn high_words(State(words): &State) -> __m256i {
     row::of_words(&std::array::from_fn(|word| words[8 + word]))
 }
 
-/// Each word turned left by `LEFT`, which is 32 less `RIGHT`.
+/// Rotate each word left by `LEFT`, which is 32 minus `RIGHT`.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn turned<const LEFT: i32, const RIGHT: i32>(words: __m256i) -> __m256i {
+fn rotated<const LEFT: i32, const RIGHT: i32>(words: __m256i) -> __m256i {
     _mm256_or_si256(_mm256_slli_epi32::<LEFT>(words), _mm256_srli_epi32::<RIGHT>(words))
 }
 
@@ -126,7 +125,7 @@ mod tests {
     use crate::lanes::block::{STATE, WORDS_OF_BLOCK};
     use crate::path::Path;
 
-    /// Two rounds of all lanes, and whether nothing is left when they are wiped.
+    /// Return two rounds of all lanes, and whether nothing is left after wiping.
     #[target_feature(enable = "avx2")]
     fn blocks(states: &mut [State; 8]) -> ([[u8; CHUNK]; 8], [[u8; CHUNK]; 8], bool) {
         let mut stream = Stream::new(states, 1);

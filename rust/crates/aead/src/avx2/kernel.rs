@@ -1,4 +1,4 @@
-//! Four packets that share four lanes of 64 bits: their texts and their codes.
+//! Four packets in four lanes of 64 bits: encryption of their texts, and their Poly1305 codes.
 
 use core::arch::x86_64::*;
 
@@ -7,7 +7,7 @@ use crate::avx2::row::{self, Row};
 use crate::lanes::{CHUNK, Lanes};
 use crate::packet::TAG_BYTES;
 
-/// Four packets and their codes in the making.
+/// Four packets and their partial codes.
 pub(super) struct Kernel<'a> {
     lanes: Lanes<'a, LANES>,
     lengths: __m256i,
@@ -19,7 +19,7 @@ pub(super) struct Kernel<'a> {
 }
 
 impl<'a> Kernel<'a> {
-    /// Takes block 0 of each key stream, the code's key, and adds the associated data.
+    /// Take block 0 of each key stream, which is the key of the code, and add the associated data.
     #[inline]
     #[target_feature(enable = "avx2")]
     pub(super) fn new(lanes: Lanes<'a, LANES>, keys: &[Row; LANES]) -> Self {
@@ -40,40 +40,40 @@ impl<'a> Kernel<'a> {
             let mut rows = [row::zero(); LANES];
             for (row, associated) in rows.iter_mut().zip(self.lanes.associated) {
                 let left = associated.get(at..).unwrap_or_default();
-                *row = row::of_chunk(&filled_up(left.get(..CHUNK).unwrap_or(left)));
+                *row = row::of_chunk(&zero_padded(left.get(..CHUNK).unwrap_or(left)));
             }
             self.mac.rest(&rows, lengths, at);
         }
     }
 
-    /// Turns what the packets have of chunk `at`, and adds the ciphertext to the codes.
+    /// Process what the packets have of chunk `at`, and add the ciphertext to the codes.
     #[inline]
     #[target_feature(enable = "avx2")]
-    pub(super) fn turn<const SEAL: bool>(&mut self, stream: &[Row; LANES], at: usize) {
+    pub(super) fn process<const SEAL: bool>(&mut self, stream: &[Row; LANES], at: usize) {
         if at >= self.full {
-            return self.turn_rest::<SEAL>(stream, at);
+            return self.process_rest::<SEAL>(stream, at);
         }
         let mut rows = [row::zero(); LANES];
         for ((row, stream), text) in rows.iter_mut().zip(stream).zip(&mut self.lanes.texts) {
             if let Some(chunk) = chunk_of(text, at) {
-                *row = turn_chunk::<SEAL>(chunk, *stream);
+                *row = process_chunk::<SEAL>(chunk, *stream);
             }
         }
         self.mac.chunks(&rows);
     }
 
-    /// The same where some packets have only a part of a chunk, or nothing.
+    /// Do the same where some packets have only a part of a chunk, or nothing.
     #[inline(never)]
     #[target_feature(enable = "avx2")]
-    fn turn_rest<const SEAL: bool>(&mut self, stream: &[Row; LANES], at: usize) {
+    fn process_rest<const SEAL: bool>(&mut self, stream: &[Row; LANES], at: usize) {
         let mut rows = [row::zero(); LANES];
         for ((row, stream), text) in rows.iter_mut().zip(stream).zip(&mut self.lanes.texts) {
-            *row = turn_part::<SEAL>(text, *stream, at);
+            *row = process_part::<SEAL>(text, *stream, at);
         }
         self.mac.rest(&rows, self.lengths, at * CHUNK);
     }
 
-    /// The tags.
+    /// Return the tags.
     #[inline]
     #[target_feature(enable = "avx2")]
     pub(super) fn tags(mut self) -> [[u8; TAG_BYTES]; LANES] {
@@ -85,43 +85,43 @@ impl<'a> Kernel<'a> {
     }
 }
 
-/// Turns a chunk by its key stream, and gives the ciphertext.
+/// Process a chunk with its key stream and return the ciphertext.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn turn_chunk<const SEAL: bool>(chunk: &mut [u8; CHUNK], stream: Row) -> Row {
+fn process_chunk<const SEAL: bool>(chunk: &mut [u8; CHUNK], stream: Row) -> Row {
     let before = row::of_chunk(chunk);
     let after = row::xor(before, stream);
     row::to_chunk(after, chunk);
     if SEAL { after } else { before }
 }
 
-/// Turns what a text has of chunk `at`, and gives the ciphertext, filled up with zeros.
+/// Process what a text has of chunk `at` and return the ciphertext, padded with zeros.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn turn_part<const SEAL: bool>(text: &mut [u8], stream: Row, at: usize) -> Row {
+fn process_part<const SEAL: bool>(text: &mut [u8], stream: Row, at: usize) -> Row {
     let left = text.get_mut(at * CHUNK..).unwrap_or_default();
     let length = left.len().min(CHUNK);
     let left = &mut left[..length];
-    let before = filled_up(left);
+    let before = zero_padded(left);
     let mut after = before;
-    turn_chunk::<SEAL>(&mut after, stream);
+    process_chunk::<SEAL>(&mut after, stream);
     left.copy_from_slice(&after[..length]);
-    row::of_chunk(&if SEAL { filled_up(left) } else { before })
+    row::of_chunk(&if SEAL { zero_padded(left) } else { before })
 }
 
-/// Chunk `at` of a text, if all of it is there.
+/// Return chunk `at` of a text, if it is complete.
 fn chunk_of(text: &mut [u8], at: usize) -> Option<&mut [u8; CHUNK]> {
     text.as_chunks_mut().0.get_mut(at)
 }
 
-/// Up to a chunk, and zeros behind it.
-fn filled_up(part: &[u8]) -> [u8; CHUNK] {
+/// Return up to a chunk, padded with zeros.
+fn zero_padded(part: &[u8]) -> [u8; CHUNK] {
     let mut chunk = [0; CHUNK];
     chunk[..part.len()].copy_from_slice(part);
     chunk
 }
 
-/// A length of each packet.
+/// Return a length for each packet.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn lengths(lengths: &[usize; LANES]) -> __m256i {

@@ -1,8 +1,8 @@
 //! Poly1305 (RFC 8439, section 2.5): four sums in lockstep, one in each 64-bit lane.
 //!
-//! A number is five limbs of 26 bits; VPMULUDQ multiplies the lower 32 bits of each lane. Bounds: a block plus the sum so
-//! far stays below 2^28 in each limb, powers of r below 2^27, five times those below 2^30. A limb of a sum has four
-//! times five products, together less than 20 * 2^58: nothing overflows 64 bits.
+//! A number has five limbs of 26 bits; VPMULUDQ multiplies the lower 32 bits of each lane. Bounds: a block plus the sum
+//! so far stays below 2^28 in each limb, powers of r below 2^27, five times those below 2^30. A limb of a sum has four
+//! times five products, together less than 20 * 2^58, so that nothing overflows 64 bits.
 
 use core::arch::x86_64::*;
 
@@ -11,16 +11,16 @@ use crate::avx2::transpose::long_words;
 use crate::lanes::CHUNK;
 use crate::packet::TAG_BYTES;
 
-/// Lanes, one for each code.
+/// Number of lanes, one for each code.
 pub(super) const LANES: usize = 4;
 /// Blocks of 16 octets in a chunk.
 const BLOCKS: usize = 4;
 const LIMB: i64 = (1 << 26) - 1;
 
-/// A number below about 2^131, once for each lane.
+/// A number below about 2^131 in each lane.
 type Number = [__m256i; 5];
 
-/// A power of r, and its upper limbs times 5: what overflows 2^130 comes back so.
+/// A power of r, and its upper limbs times 5, by which an overflow of 2^130 is reduced.
 #[derive(Clone, Copy)]
 struct Power {
     limbs: Number,
@@ -30,7 +30,7 @@ struct Power {
 /// A sum of products before carries.
 struct Sum(Number);
 
-/// Four messages' codes in the making.
+/// The partial codes of four messages.
 pub(super) struct Mac {
     /// r, r^2, r^3, r^4; only r unless `long`.
     powers: [Power; BLOCKS],
@@ -40,7 +40,7 @@ pub(super) struct Mac {
 }
 
 impl Mac {
-    /// Takes the one-time keys (RFC 8439, section 2.6), the first half of each row. [`Mac::chunks`] may be called only
+    /// Take the one-time keys (RFC 8439, section 2.6), the first half of each row. [`Mac::chunks`] may be called only
     /// if `long`.
     #[inline]
     #[target_feature(enable = "avx2")]
@@ -58,7 +58,7 @@ impl Mac {
         Self { powers, long, sum: [_mm256_setzero_si256(); 5], pad: [pad_low, pad_high] }
     }
 
-    /// Overwrites the keys.
+    /// Overwrite the keys.
     #[inline]
     #[target_feature(enable = "avx2")]
     pub(super) fn wipe(&mut self) {
@@ -70,7 +70,7 @@ impl Mac {
         row::wipe(&mut self.pad);
     }
 
-    /// Adds a whole chunk of each message.
+    /// Add a whole chunk of each message.
     #[inline]
     #[target_feature(enable = "avx2")]
     pub(super) fn chunks(&mut self, rows: &[Row; LANES]) {
@@ -90,12 +90,12 @@ impl Mac {
         sum.carried()
     }
 
-    /// Adds what each message has from octet `at` on, up to a chunk: `rows`, filled up with zeros, of messages that end
+    /// Add what each message has from octet `at` on, up to a chunk: `rows`, padded with zeros, of messages that end
     /// after `lengths` octets.
     #[inline]
     #[target_feature(enable = "avx2")]
     pub(super) fn rest(&mut self, rows: &[Row; LANES], lengths: __m256i, at: usize) {
-        // Which messages go on is public: it depends on their lengths only.
+        // Which messages continue is public: it depends only on their lengths.
         let live = beyond(lengths, at);
         let ending = _mm256_xor_si256(live, beyond(lengths, at + CHUNK - 1));
         if self.long && _mm256_testz_si256(ending, ending) == 1 {
@@ -113,7 +113,7 @@ impl Mac {
         }
     }
 
-    /// Adds a block to the messages of `live` lanes, whose bits are all set.
+    /// Add a block to the messages of `live` lanes, whose bits are all set.
     #[inline]
     #[target_feature(enable = "avx2")]
     pub(super) fn one(&mut self, low: __m256i, high: __m256i, live: __m256i) {
@@ -130,7 +130,7 @@ impl Mac {
         }
     }
 
-    /// The tags: the sum modulo 2^130 - 5, plus the pad, modulo 2^128.
+    /// Return the tags: the sum modulo 2^130 - 5, plus the pad, modulo 2^128.
     #[inline]
     #[target_feature(enable = "avx2")]
     pub(super) fn tags(&self) -> [[u8; TAG_BYTES]; LANES] {
@@ -139,7 +139,7 @@ impl Mac {
         let high = or(_mm256_srli_epi64::<12>(l2), or(_mm256_slli_epi64::<14>(l3), _mm256_slli_epi64::<40>(l4)));
         let low = _mm256_add_epi64(low, self.pad[0]);
         let high = _mm256_add_epi64(high, self.pad[1]);
-        // All ones, so minus one, where the lower half has wrapped.
+        // All ones, that is minus one, where the lower half has wrapped.
         let high = _mm256_sub_epi64(high, less(low, self.pad[0]));
         let mut tags = [0; LANES * TAG_BYTES];
         row::to_chunk([_mm256_unpacklo_epi64(low, high), _mm256_unpackhi_epi64(low, high)], &mut tags);
@@ -191,7 +191,7 @@ impl Sum {
         }
     }
 
-    /// Carries in two chains at once, until limbs have 26 bits or little more.
+    /// Carry in two chains at once, until limbs have 26 bits or a little more.
     #[inline]
     #[target_feature(enable = "avx2")]
     fn carried(self) -> Number {
@@ -203,7 +203,7 @@ impl Sum {
     }
 }
 
-/// Carries from one limb to the next, and from the last, times five, to the first.
+/// Carry from one limb to the next, and from the last, times five, to the first.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn carry(number: &mut Number, from: usize) {
@@ -225,7 +225,7 @@ fn or(a: __m256i, b: __m256i) -> __m256i {
     _mm256_or_si256(a, b)
 }
 
-/// All ones where `a < b`, as unsigned numbers.
+/// Return all ones where `a < b`, as unsigned numbers.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn less(a: __m256i, b: __m256i) -> __m256i {
@@ -239,14 +239,14 @@ fn add(a: Number, b: Number) -> Number {
     std::array::from_fn(|limb| _mm256_add_epi64(a[limb], b[limb]))
 }
 
-/// All ones in lanes whose length is greater. Lengths are below 2^63.
+/// Return all ones in lanes whose length is greater. Lengths are below 2^63.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn beyond(lengths: __m256i, at: usize) -> __m256i {
     _mm256_cmpgt_epi64(lengths, _mm256_set1_epi64x(at as i64))
 }
 
-/// 128 bits as limbs.
+/// Return 128 bits as limbs.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn limbs(low: __m256i, high: __m256i) -> Number {
@@ -256,7 +256,8 @@ fn limbs(low: __m256i, high: __m256i) -> Number {
     [l0, l1, l2, l3, _mm256_srli_epi64::<40>(high)]
 }
 
-/// A whole block: 16 octets and the bit 2^128. The text is padded with zeros to whole blocks (RFC 8439, section 2.8).
+/// Return a whole block: 16 octets and the bit 2^128. The text is padded with zeros to whole blocks (RFC 8439, section
+/// 2.8).
 #[inline]
 #[target_feature(enable = "avx2")]
 fn block(low: __m256i, high: __m256i) -> Number {
@@ -264,15 +265,15 @@ fn block(low: __m256i, high: __m256i) -> Number {
     [l0, l1, l2, l3, or(l4, _mm256_set1_epi64x(1 << 24))]
 }
 
-/// The one representative below 2^130 - 5 of what [`Sum::carried`] has left, without a branch.
+/// Return the representative below 2^130 - 5 of the result of [`Sum::carried`], without a branch.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn reduced(mut number: Number) -> Number {
-    // No limb is more than a little too large, so the number is below twice 2^130 - 5.
+    // Each limb is at most slightly too large, so the number is below twice 2^130 - 5.
     for from in [0, 1, 2, 3] {
         carry(&mut number, from);
     }
-    // Subtract 2^130 - 5 where that leaves nothing negative: where adding 5 reaches 2^130.
+    // Subtract 2^130 - 5 where the result is not negative: where adding 5 reaches 2^130.
     let mut more = number;
     more[0] = _mm256_add_epi64(more[0], _mm256_set1_epi64x(5));
     for from in [0, 1, 2, 3] {

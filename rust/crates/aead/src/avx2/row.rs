@@ -7,15 +7,15 @@ use crate::lanes::{CHUNK, State};
 /// The first and the last 32 octets.
 pub(super) type Row = [__m256i; 2];
 
-/// Eight 32-bit words.
+/// Load eight 32-bit words.
 #[inline]
 #[target_feature(enable = "avx2")]
 pub(super) fn of_words(words: &[u32; 8]) -> __m256i {
-    // SAFETY: the reference covers the 32 octets that are read; no alignment is asked for.
+    // SAFETY: the reference covers the 32 octets that are read; no alignment is required.
     unsafe { _mm256_loadu_si256(words.as_ptr().cast()) }
 }
 
-/// Four 64-bit words.
+/// Load four 64-bit words.
 #[inline]
 #[target_feature(enable = "avx2")]
 pub(super) fn of_long_words(words: &[u64; 4]) -> __m256i {
@@ -23,56 +23,57 @@ pub(super) fn of_long_words(words: &[u64; 4]) -> __m256i {
     unsafe { _mm256_loadu_si256(words.as_ptr().cast()) }
 }
 
-/// A chunk of text.
+/// Load a chunk of text.
 #[inline]
 #[target_feature(enable = "avx2")]
 pub(super) fn of_chunk(chunk: &[u8; CHUNK]) -> Row {
     let at: *const __m256i = chunk.as_ptr().cast();
-    // SAFETY: the reference covers the 64 octets that are read; no alignment is asked for.
+    // SAFETY: the reference covers the 64 octets that are read; no alignment is required.
     unsafe { [_mm256_loadu_si256(at), _mm256_loadu_si256(at.add(1))] }
 }
 
-/// Writes a whole chunk.
+/// Store a whole chunk.
 #[inline]
 #[target_feature(enable = "avx2")]
 pub(super) fn to_chunk([low, high]: Row, chunk: &mut [u8; CHUNK]) {
     let at: *mut __m256i = chunk.as_mut_ptr().cast();
-    // SAFETY: the reference covers the 64 octets that are written; no alignment is asked for.
+    // SAFETY: the reference covers the 64 octets that are written; no alignment is required.
     unsafe {
         _mm256_storeu_si256(at, low);
         _mm256_storeu_si256(at.add(1), high);
     }
 }
 
-/// Nothing but zeros.
+/// Return zeros.
 #[inline]
 #[target_feature(enable = "avx2")]
 pub(super) fn zero() -> Row {
     [_mm256_setzero_si256(); 2]
 }
 
-/// Turns a row.
+/// Combine a row with its key stream.
 #[inline]
 #[target_feature(enable = "avx2")]
 pub(super) fn xor(row: Row, stream: Row) -> Row {
     [_mm256_xor_si256(row[0], stream[0]), _mm256_xor_si256(row[1], stream[1])]
 }
 
-/// Overwrites what was secret.
+/// Overwrite secrets.
 #[inline]
 #[target_feature(enable = "avx2")]
 pub(super) fn wipe(secrets: &mut [__m256i]) {
     for secret in secrets {
-        // SAFETY: a reference may be written to. Volatile, for nothing reads it any more.
+        // SAFETY: a reference may be written to. Volatile, since nothing reads it any more.
         unsafe { std::ptr::write_volatile(secret, _mm256_setzero_si256()) };
     }
 }
 
-/// The same for what a stream starts from.
+/// Overwrite the initial states of a stream.
 #[inline]
 #[target_feature(enable = "avx2")]
 pub(super) fn wipe_states(states: &mut [State]) {
     let length = size_of_val(states) / size_of::<__m256i>();
-    // SAFETY: states have the alignment of registers, a whole number of them has the size, and any bits make numbers.
+    // SAFETY: states have the alignment of registers, their size is a multiple of a register, and any bits are valid
+    // numbers.
     wipe(unsafe { std::slice::from_raw_parts_mut(states.as_mut_ptr().cast(), length) });
 }

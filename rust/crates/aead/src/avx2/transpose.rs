@@ -1,8 +1,8 @@
-//! Turning rows into columns: packets into words and back.
+//! Transposition: rows of packets to columns of words, and back.
 
 use core::arch::x86_64::*;
 
-/// Eight rows of eight 32-bit words.
+/// Transpose eight rows of eight 32-bit words.
 #[inline]
 #[target_feature(enable = "avx2")]
 pub(super) fn words(rows: &[__m256i; 8]) -> [__m256i; 8] {
@@ -24,7 +24,7 @@ pub(super) fn words(rows: &[__m256i; 8]) -> [__m256i; 8] {
     columns
 }
 
-/// Four rows of four 64-bit words.
+/// Transpose four rows of four 64-bit words.
 #[inline]
 #[target_feature(enable = "avx2")]
 pub(super) fn long_words(rows: [__m256i; 4]) -> [__m256i; 4] {

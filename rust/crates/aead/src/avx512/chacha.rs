@@ -6,8 +6,8 @@ use crate::avx512::row;
 use crate::avx512::transpose;
 use crate::lanes::{State, WORDS};
 
-/// Quarter rounds (RFC 8439, section 2.1) that do not touch one another, in step. A macro, for the words must stay in
-/// registers: the compiler does not promise that for places in an array that it learns later.
+/// Independent quarter rounds (RFC 8439, section 2.1), interleaved. A macro keeps the words in registers, which the
+/// compiler does not guarantee for array elements with a variable index.
 macro_rules! quarter_rounds {
     ($state:ident, $([$a:literal $b:literal $c:literal $d:literal])+) => {
         $($state[$a] = _mm512_add_epi32($state[$a], $state[$b]);)+
@@ -25,14 +25,14 @@ macro_rules! quarter_rounds {
 pub(super) struct Stream {
     /// The states before the next blocks, word by word.
     start: [__m512i; WORDS],
-    /// The same after the first quarter round of columns 1 to 3, in which the block counter has no part:
-    /// a 26th of the work, done once.
+    /// The same after the first quarter round of columns 1 to 3, which does not depend on the block counter: a 26th of
+    /// the work, done once.
     ahead: [__m512i; WORDS],
     blocks: __m512i,
 }
 
 impl Stream {
-    /// Key streams that start at `states`, which are wiped; each call of [`Stream::next`] goes on by `blocks`.
+    /// Create key streams that start at `states`, which are wiped; each call of [`Stream::next`] advances by `blocks`.
     #[inline]
     #[target_feature(enable = "avx512f")]
     pub(super) fn new(states: &mut [State; 16], blocks: i32) -> Self {
@@ -43,7 +43,7 @@ impl Stream {
         Self { start, ahead, blocks: _mm512_set1_epi32(blocks) }
     }
 
-    /// Overwrites the keys.
+    /// Overwrite the keys.
     #[inline]
     #[target_feature(enable = "avx512f")]
     pub(super) fn wipe(&mut self) {
@@ -51,7 +51,7 @@ impl Stream {
         row::wipe(&mut self.ahead);
     }
 
-    /// The next block of each lane, in two halves.
+    /// Return the next block of each lane, in two halves.
     #[inline]
     #[target_feature(enable = "avx512f")]
     pub(super) fn next(&mut self) -> [[__m512i; 8]; 2] {
@@ -79,7 +79,7 @@ mod tests {
     use crate::lanes::block::{STATE, WORDS_OF_BLOCK};
     use crate::path::Path;
 
-    /// Two rounds of all lanes, and whether nothing is left when they are wiped.
+    /// Return two rounds of all lanes, and whether nothing is left after wiping.
     #[target_feature(enable = "avx512f")]
     fn blocks(states: &mut [State; 16]) -> ([[u8; CHUNK]; 16], [[u8; CHUNK]; 16], bool) {
         let mut stream = Stream::new(states, 1);

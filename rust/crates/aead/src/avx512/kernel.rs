@@ -1,4 +1,4 @@
-//! Packets that share eight lanes of 64 bits, eight or four of them: their texts and their codes.
+//! Eight or four packets in eight lanes of 64 bits: encryption of their texts, and their Poly1305 codes.
 
 use core::arch::x86_64::*;
 
@@ -7,8 +7,8 @@ use crate::avx512::row;
 use crate::lanes::{CHUNK, Lanes};
 use crate::packet::TAG_BYTES;
 
-/// `N` packets and their codes in the making. Four packets have two lanes each, for chunks of odd and of even number;
-/// what goes chunk by chunk goes through the last `N` lanes.
+/// `N` packets and their partial codes. Four packets have two lanes each, for chunks with odd and with even number;
+/// single chunks use the last `N` lanes.
 pub(super) struct Kernel<'a, const N: usize> {
     lanes: Lanes<'a, N>,
     lengths: __m512i,
@@ -22,14 +22,14 @@ pub(super) struct Kernel<'a, const N: usize> {
 }
 
 impl<'a, const N: usize> Kernel<'a, N> {
-    /// Takes block 0 of each key stream, the code's key, and adds the associated data.
+    /// Take block 0 of each key stream, which is the key of the code, and add the associated data.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512ifma")]
     pub(super) fn new(lanes: Lanes<'a, N>, keys: &[__m512i; N]) -> Self {
         let (full, chunks) = (lanes.full_chunks(), lanes.chunks());
         let lengths = lengths(&lanes.texts.each_ref().map(|text| text.len()));
         let powers = match (N, full, lanes.most_full_chunks()) {
-            // Four packets have the first chunk alone, the next two together.
+            // Four packets process the first chunk alone, the next two together.
             (FEW, 3.., _) => ALL_POWERS,
             (LANES, _, 1..) | (FEW, _, 2..) => BLOCKS,
             _ => 1,
@@ -55,22 +55,22 @@ impl<'a, const N: usize> Kernel<'a, N> {
         }
     }
 
-    /// Turns what the packets have of chunk `at`, and adds the ciphertext to the codes.
+    /// Process what the packets have of chunk `at`, and add the ciphertext to the codes.
     #[inline(never)]
     #[target_feature(enable = "avx512f,avx512bw,avx512ifma")]
-    pub(super) fn turn_rest<const SEAL: bool>(&mut self, stream: &[__m512i; N], at: usize) {
+    pub(super) fn process_rest<const SEAL: bool>(&mut self, stream: &[__m512i; N], at: usize) {
         let mut rows = [_mm512_setzero_si512(); N];
         for ((row, stream), text) in rows.iter_mut().zip(stream).zip(&mut self.lanes.texts) {
-            *row = turn_part::<SEAL>(text, *stream, at);
+            *row = process_part::<SEAL>(text, *stream, at);
         }
         self.mac.rest(&last(&rows, _mm512_setzero_si512()), self.lengths, at * CHUNK);
     }
 
-    /// The tags.
+    /// Return the tags.
     #[inline]
     #[target_feature(enable = "avx512f,avx512ifma")]
     pub(super) fn tags(mut self) -> [[u8; TAG_BYTES]; N] {
-        self.bring_together();
+        self.combine();
         self.mac.one(lengths(&self.lanes.associated.map(<[u8]>::len)), self.lengths, !0);
         let tags = self.mac.tags();
         self.mac.wipe();
@@ -79,51 +79,51 @@ impl<'a, const N: usize> Kernel<'a, N> {
 
     #[inline]
     #[target_feature(enable = "avx512f,avx512ifma")]
-    fn bring_together(&mut self) {
+    fn combine(&mut self) {
         if self.apart {
-            self.mac.bring_together();
+            self.mac.combine();
             self.apart = false;
         }
     }
 }
 
 impl Kernel<'_, LANES> {
-    /// Turns chunk `at` of each packet, and adds the ciphertext to the codes.
+    /// Process chunk `at` of each packet, and add the ciphertext to the codes.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512ifma")]
-    pub(super) fn turn<const SEAL: bool>(&mut self, stream: &[__m512i; LANES], at: usize) {
+    pub(super) fn process<const SEAL: bool>(&mut self, stream: &[__m512i; LANES], at: usize) {
         if at >= self.full {
-            return self.turn_rest::<SEAL>(stream, at);
+            return self.process_rest::<SEAL>(stream, at);
         }
         let mut rows = [_mm512_setzero_si512(); LANES];
         for ((row, stream), text) in rows.iter_mut().zip(stream).zip(&mut self.lanes.texts) {
             if let Some(chunk) = chunk_of(text, at) {
-                *row = turn_chunk::<SEAL>(chunk, *stream);
+                *row = process_chunk::<SEAL>(chunk, *stream);
             }
         }
         self.mac.chunks(&rows);
     }
 }
 
-/// Packets of a team with two lanes each.
+/// Packets of a kernel with two lanes each.
 pub(super) const FEW: usize = LANES / 2;
 
 impl Kernel<'_, FEW> {
-    /// Turns chunks `at` and `at + 1` of each packet, and adds the ciphertext to the codes.
+    /// Process chunks `at` and `at + 1` of each packet, and add the ciphertext to the codes.
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512ifma")]
-    pub(super) fn turn<const SEAL: bool>(&mut self, stream: &[__m512i; LANES], at: usize) {
+    pub(super) fn process<const SEAL: bool>(&mut self, stream: &[__m512i; LANES], at: usize) {
         if at + 1 >= self.full {
-            self.bring_together();
-            self.turn_rest::<SEAL>(&std::array::from_fn(|packet| stream[packet]), at);
-            self.turn_rest::<SEAL>(&std::array::from_fn(|packet| stream[FEW + packet]), at + 1);
+            self.combine();
+            self.process_rest::<SEAL>(&std::array::from_fn(|packet| stream[packet]), at);
+            self.process_rest::<SEAL>(&std::array::from_fn(|packet| stream[FEW + packet]), at + 1);
             return;
         }
         let mut rows = [_mm512_setzero_si512(); LANES];
         for (packet, text) in self.lanes.texts.iter_mut().enumerate() {
             if let Some([first, second]) = text.as_chunks_mut().0.get_mut(at..).and_then(<[_]>::first_chunk_mut) {
-                rows[packet] = turn_chunk::<SEAL>(first, stream[packet]);
-                rows[FEW + packet] = turn_chunk::<SEAL>(second, stream[FEW + packet]);
+                rows[packet] = process_chunk::<SEAL>(first, stream[packet]);
+                rows[FEW + packet] = process_chunk::<SEAL>(second, stream[FEW + packet]);
             }
         }
         self.mac.pairs(&rows);
@@ -131,20 +131,20 @@ impl Kernel<'_, FEW> {
     }
 }
 
-/// Turns a chunk by its key stream, and gives the ciphertext.
+/// Process a chunk with its key stream and return the ciphertext.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn turn_chunk<const SEAL: bool>(chunk: &mut [u8; CHUNK], stream: __m512i) -> __m512i {
+fn process_chunk<const SEAL: bool>(chunk: &mut [u8; CHUNK], stream: __m512i) -> __m512i {
     let before = row::of_chunk(chunk);
     let after = _mm512_xor_si512(before, stream);
     row::to_chunk(after, chunk);
     if SEAL { after } else { before }
 }
 
-/// Turns what a text has of chunk `at`, and gives the ciphertext, filled up with zeros.
+/// Process what a text has of chunk `at` and return the ciphertext, padded with zeros.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-fn turn_part<const SEAL: bool>(text: &mut [u8], stream: __m512i, at: usize) -> __m512i {
+fn process_part<const SEAL: bool>(text: &mut [u8], stream: __m512i, at: usize) -> __m512i {
     let left = text.get_mut(at * CHUNK..).unwrap_or_default();
     let length = left.len().min(CHUNK);
     let left = &mut left[..length];
@@ -154,19 +154,19 @@ fn turn_part<const SEAL: bool>(text: &mut [u8], stream: __m512i, at: usize) -> _
     if SEAL { after } else { before }
 }
 
-/// Chunk `at` of a text, if all of it is there.
+/// Return chunk `at` of a text, if it is complete.
 fn chunk_of(text: &mut [u8], at: usize) -> Option<&mut [u8; CHUNK]> {
     text.as_chunks_mut().0.get_mut(at)
 }
 
-/// A length of each packet, in the last lanes.
+/// Return a length for each packet, in the last lanes.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn lengths<const N: usize>(lengths: &[usize; N]) -> __m512i {
     row::of_long_words(&last(&lengths.map(|length| length as u64), 0))
 }
 
-/// The last of eight lanes, with `fill` before.
+/// Return the last of eight lanes, preceded by `fill`.
 fn last<T: Copy, const N: usize>(values: &[T; N], fill: T) -> [T; LANES] {
     let mut lanes = [fill; LANES];
     lanes[LANES - N..].copy_from_slice(values);

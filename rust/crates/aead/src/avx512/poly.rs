@@ -1,6 +1,6 @@
 //! Poly1305 (RFC 8439, section 2.5): eight sums in lockstep, one in each 64-bit lane.
 //!
-//! A number is three limbs of 44, 44 and 42 bits. VPMADD52 multiplies limbs below 2^52 and adds the lower or the upper
+//! A number has three limbs of 44, 44 and 42 bits. VPMADD52 multiplies limbs below 2^52 and adds the lower or the upper
 //! 52 bits of the product to 64 bits. Bounds: a block, or a block plus the sum so far, stays below 2^46 in each limb,
 //! powers of r below 2^45, twenty times those below 2^50. The largest sums have five times three products in a limb:
 //! their lower halves add up to less than 15 * 2^52, their upper halves to less than 15 * 2^44. Nothing overflows.
@@ -14,17 +14,17 @@ use crate::packet::TAG_BYTES;
 const LIMB: i64 = (1 << 44) - 1;
 const TOP_LIMB: i64 = (1 << 42) - 1;
 
-/// Lanes, one for each code or for a part of it.
+/// Number of lanes, one for each code or for a part of it.
 pub(super) const LANES: usize = 8;
 /// Blocks of 16 octets in a chunk.
 pub(super) const BLOCKS: usize = 4;
-/// Powers of r that [`Mac::pairs`] needs; [`Mac::chunks`] needs as many as there are [`BLOCKS`].
+/// Powers of r that [`Mac::pairs`] needs; [`Mac::chunks`] needs [`BLOCKS`] of them.
 pub(super) const ALL_POWERS: usize = 5;
 
-/// A number below about 2^131, once for each lane.
+/// A number below about 2^131 in each lane.
 type Number = [__m512i; 3];
 
-/// A power of r, and its upper limbs times 20: what overflows 2^132 comes back times 20, as 2^130 = 5.
+/// A power of r, and its upper limbs times 20, by which an overflow of 2^132 is reduced, as 2^130 = 5.
 #[derive(Clone, Copy)]
 pub(super) struct Power {
     limbs: Number,
@@ -37,18 +37,18 @@ struct Sum {
     high: Number,
 }
 
-/// Eight messages' codes in the making.
+/// The partial codes of eight messages.
 pub(super) struct Mac {
     /// r, r^2, r^3, r^4 and r^8.
     powers: [Power; ALL_POWERS],
-    /// How many of them are made.
+    /// How many of them are computed.
     made: usize,
     sum: Number,
     pad: [__m512i; 2],
 }
 
 impl Mac {
-    /// Takes the one-time keys (RFC 8439, section 2.6), the first 32 octets of each row, and makes so many `powers`.
+    /// Take the one-time keys (RFC 8439, section 2.6), the first 32 octets of each row, and compute this many `powers`.
     #[inline]
     #[target_feature(enable = "avx512f,avx512ifma")]
     pub(super) fn new(keys: &[__m512i; LANES], powers: usize) -> Self {
@@ -69,7 +69,7 @@ impl Mac {
         mac
     }
 
-    /// Overwrites the keys.
+    /// Overwrite the keys.
     #[inline]
     #[target_feature(enable = "avx512f")]
     pub(super) fn wipe(&mut self) {
@@ -81,7 +81,7 @@ impl Mac {
         row::wipe(&mut self.pad);
     }
 
-    /// Adds a whole chunk of each message.
+    /// Add a whole chunk of each message.
     #[inline]
     #[target_feature(enable = "avx512f,avx512ifma")]
     pub(super) fn chunks(&mut self, rows: &[__m512i; LANES]) {
@@ -96,8 +96,8 @@ impl Mac {
         sum.carried()
     }
 
-    /// Adds two chunks of each of four messages: the first in the lanes 0 to 3, the second in the lanes 4 to 7. The sum
-    /// is then in two parts.
+    /// Add two chunks of each of four messages: the first in lanes 0 to 3, the second in lanes 4 to 7. The sum is then
+    /// in two parts.
     #[inline]
     #[target_feature(enable = "avx512f,avx512ifma")]
     pub(super) fn pairs(&mut self, rows: &[__m512i; LANES]) {
@@ -108,11 +108,11 @@ impl Mac {
         self.sum = sum.carried();
     }
 
-    /// Brings the parts of a sum together, in the lanes 4 to 7: the first chunk of each pair was still to be multiplied
-    /// by r^4, once for the four blocks of the second.
+    /// Combine the parts of a sum in lanes 4 to 7: the first chunk of each pair has yet to be multiplied by r^4, once
+    /// for the four blocks of the second.
     #[inline]
     #[target_feature(enable = "avx512f,avx512ifma")]
-    pub(super) fn bring_together(&mut self) {
+    pub(super) fn combine(&mut self) {
         let mut product = Sum::zero();
         product.add_product(self.sum, &self.powers[3]);
         for (limb, first) in self.sum.iter_mut().zip(product.carried()) {
@@ -121,13 +121,13 @@ impl Mac {
         }
     }
 
-    /// Adds what each message has from octet `at` on, up to a chunk: `rows`, filled up with zeros, of messages that end
+    /// Add what each message has from octet `at` on, up to a chunk: `rows`, padded with zeros, of messages that end
     /// after `lengths` octets.
     #[inline]
     #[target_feature(enable = "avx512f,avx512ifma")]
     pub(super) fn rest(&mut self, rows: &[__m512i; LANES], lengths: __m512i, at: usize) {
         let words = transpose::long_words(rows);
-        // Which messages go on is public: it depends on their lengths only.
+        // Which messages continue is public: it depends only on their lengths.
         let live = beyond(lengths, at);
         if self.made >= BLOCKS && live == beyond(lengths, at + CHUNK - 1) {
             return self.replace(self.with_chunks(&words), live);
@@ -141,7 +141,7 @@ impl Mac {
         }
     }
 
-    /// Adds a block to the messages of `live` lanes.
+    /// Add a block to the messages of `live` lanes.
     #[inline]
     #[target_feature(enable = "avx512f,avx512ifma")]
     pub(super) fn one(&mut self, low: __m512i, high: __m512i, live: __mmask8) {
@@ -158,7 +158,7 @@ impl Mac {
         }
     }
 
-    /// The tags, after a last block through [`Mac::one`]: the sum modulo 2^130 - 5, plus the pad, modulo 2^128.
+    /// Return the tags, after a last block by [`Mac::one`]: the sum modulo 2^130 - 5, plus the pad, modulo 2^128.
     #[inline]
     #[target_feature(enable = "avx512f")]
     pub(super) fn tags(&self) -> [[u8; TAG_BYTES]; LANES] {
@@ -200,7 +200,7 @@ impl Sum {
         Self { low: zero, high: zero }
     }
 
-    /// The last three blocks of a chunk, which need not wait for the chunk before: their products go first.
+    /// Start with the last three blocks of a chunk, whose products do not depend on the previous chunk.
     #[inline]
     #[target_feature(enable = "avx512f,avx512ifma")]
     fn later_blocks(words: &[__m512i; 2 * BLOCKS], powers: &[Power; ALL_POWERS]) -> Self {
@@ -223,8 +223,8 @@ impl Sum {
         }
     }
 
-    /// Carries until the limbs have 44 (the second a little more) and 42 bits. Upper halves weigh 2^52: they move up by
-    /// eight bits to the limb above, by ten from the top.
+    /// Carry until the limbs have 44 (the second a little more) and 42 bits. Upper halves have the weight 2^52: they
+    /// are shifted by eight bits into the limb above, by ten from the top.
     #[inline]
     #[target_feature(enable = "avx512f")]
     fn carried(self) -> Number {
@@ -253,14 +253,14 @@ fn add(a: Number, b: Number) -> Number {
     [_mm512_add_epi64(a[0], b[0]), _mm512_add_epi64(a[1], b[1]), _mm512_add_epi64(a[2], b[2])]
 }
 
-/// Lanes whose length is greater.
+/// Return the lanes whose length is greater.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn beyond(lengths: __m512i, at: usize) -> __mmask8 {
     _mm512_cmpgt_epu64_mask(lengths, _mm512_set1_epi64(at as i64))
 }
 
-/// 128 bits as limbs.
+/// Return 128 bits as limbs.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn limbs(low: __m512i, high: __m512i) -> Number {
@@ -269,7 +269,7 @@ fn limbs(low: __m512i, high: __m512i) -> Number {
     [_mm512_and_si512(low, limb), _mm512_and_si512(middle, limb), _mm512_srli_epi64::<24>(high)]
 }
 
-/// Limbs as 128 bits; what is above is dropped.
+/// Return limbs as 128 bits; bits above are dropped.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn long_words([l0, l1, l2]: Number) -> [__m512i; 2] {
@@ -279,7 +279,8 @@ fn long_words([l0, l1, l2]: Number) -> [__m512i; 2] {
     ]
 }
 
-/// A whole block: 16 octets and the bit 2^128. The text is padded with zeros to whole blocks (RFC 8439, section 2.8).
+/// Return a whole block: 16 octets and the bit 2^128. The text is padded with zeros to whole blocks (RFC 8439, section
+/// 2.8).
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn block(low: __m512i, high: __m512i) -> Number {
@@ -287,15 +288,15 @@ fn block(low: __m512i, high: __m512i) -> Number {
     [l0, l1, _mm512_or_si512(l2, _mm512_set1_epi64(1 << 40))]
 }
 
-/// The one representative below 2^130 - 5 of what [`Mac::one`] has left, without a branch.
+/// Return the representative below 2^130 - 5 of the result of [`Mac::one`], without a branch.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn reduced([l0, l1, l2]: Number) -> Number {
     let (limb, top_limb) = (_mm512_set1_epi64(LIMB), _mm512_set1_epi64(TOP_LIMB));
-    // Only the second limb can be a little too large, so the number is below twice 2^130 - 5.
+    // Only the second limb can be slightly too large, so the number is below twice 2^130 - 5.
     let l2 = _mm512_add_epi64(l2, _mm512_srli_epi64::<44>(l1));
     let l1 = _mm512_and_si512(l1, limb);
-    // Subtract 2^130 - 5 where that leaves nothing negative: where adding 5 reaches 2^130.
+    // Subtract 2^130 - 5 where the result is not negative: where adding 5 reaches 2^130.
     let m0 = _mm512_add_epi64(l0, _mm512_set1_epi64(5));
     let m1 = _mm512_add_epi64(l1, _mm512_srli_epi64::<44>(m0));
     let m2 = _mm512_add_epi64(l2, _mm512_srli_epi64::<44>(m1));

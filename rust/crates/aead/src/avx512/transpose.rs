@@ -1,8 +1,8 @@
-//! Turning rows into columns: packets into words and back.
+//! Transposition: rows of packets to columns of words, and back.
 
 use core::arch::x86_64::*;
 
-/// Sixteen rows of sixteen 32-bit words.
+/// Transpose sixteen rows of sixteen 32-bit words.
 #[inline]
 #[target_feature(enable = "avx512f")]
 pub(super) fn words(rows: &[__m512i; 16]) -> [__m512i; 16] {
@@ -34,7 +34,7 @@ pub(super) fn words(rows: &[__m512i; 16]) -> [__m512i; 16] {
     columns
 }
 
-/// Eight rows of eight 64-bit words.
+/// Transpose eight rows of eight 64-bit words.
 #[inline]
 #[target_feature(enable = "avx512f")]
 pub(super) fn long_words(rows: &[__m512i; 8]) -> [__m512i; 8] {

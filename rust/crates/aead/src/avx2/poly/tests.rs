@@ -1,10 +1,10 @@
-//! Poly1305 alone: the edges that no text of a packet reaches on purpose.
+//! Tests of Poly1305 alone, with edge cases that packets do not reach on purpose.
 
 use super::*;
 use crate::path::Path;
 use crate::poly_cases::{Case, edges, grid};
 
-/// The tag of each lane, all with the same message: whole chunks if `by_chunks`, the rest one block after the other.
+/// Return the tag of each lane, all with the same message: whole chunks if `by_chunks`, the rest block by block.
 fn tags(case: &Case, by_chunks: bool) -> Vec<[u8; TAG_BYTES]> {
     if !Path::Avx2.is_available() {
         return Vec::new();

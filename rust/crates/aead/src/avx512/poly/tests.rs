@@ -1,23 +1,23 @@
-//! Poly1305 alone: the edges that no text of a packet reaches on purpose.
+//! Tests of Poly1305 alone, with edge cases that packets do not reach on purpose.
 
 use super::*;
 use crate::path::Path;
 use crate::poly_cases::{Case, edges, grid};
 
-/// How blocks are given.
+/// How blocks are added.
 #[derive(Debug, Clone, Copy)]
 enum Way {
     /// One by one.
     Ones,
-    /// By four, the last one by one.
+    /// Four at a time, the rest one by one.
     Chunks,
-    /// By eight in two lanes, the last one by one.
+    /// Eight at a time in two lanes, the rest one by one.
     Pairs,
 }
 
 const WAYS: [Way; 3] = [Way::Ones, Way::Chunks, Way::Pairs];
 
-/// The tag of each lane, all with the same message.
+/// Return the tag of each lane, all with the same message.
 fn tags(case: &Case, way: Way) -> Vec<[u8; TAG_BYTES]> {
     if !Path::Avx512.is_available() {
         return Vec::new();
@@ -50,7 +50,7 @@ fn tags_in_lanes(case: &Case, way: Way) -> Vec<[u8; TAG_BYTES]> {
                 mac.pairs(&[first, first, first, first, second, second, second, second]);
                 rest = later;
             }
-            mac.bring_together();
+            mac.combine();
             lanes = LANES / 2..LANES;
         }
     }
