@@ -82,7 +82,7 @@ def end(outcome: Outcome, side: str, samples: Sequence[Sample]) -> list[str]:
         f"{samples[-1].descriptors}",
         f"{samples[-1].threads}",
         str(events["HandshakeCompleted"] if events else len(seen) or "-"),
-        str(events.get("EndpointMoved", 0) if events else "-"),
+        str(events.get("EndpointChanged", 0) if events else "-"),
         f"{engine.name} {engine.version}",
     ]
 

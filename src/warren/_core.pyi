@@ -165,7 +165,7 @@ class Event:
         def port(self) -> int: ...
 
     @final
-    class PortRefused(Event):
+    class PortBindFailed(Event):
         __match_args__ = ("port", "reason")
         def __new__(cls, port: int, reason: str) -> Self: ...
         @property
@@ -174,7 +174,7 @@ class Event:
         def reason(self) -> str: ...
 
     @final
-    class OffloadOff(Event):
+    class OffloadDisabled(Event):
         __match_args__ = ("name", "reason")
         def __new__(cls, name: str, reason: str) -> Self: ...
         @property
@@ -190,14 +190,14 @@ class Event:
         def peer(self) -> PublicKey: ...
 
     @final
-    class HandshakeGaveUp(Event):
+    class HandshakeTimedOut(Event):
         __match_args__ = ("peer",)
         def __new__(cls, peer: PublicKey) -> Self: ...
         @property
         def peer(self) -> PublicKey: ...
 
     @final
-    class EndpointMoved(Event):
+    class EndpointChanged(Event):
         __match_args__ = ("peer", "before", "after")
         def __new__(cls, peer: PublicKey, before: str | None, after: str) -> Self: ...
         @property

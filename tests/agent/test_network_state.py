@@ -77,7 +77,7 @@ def test_handshakes_are_counted_by_events_or_by_their_times() -> None:
     telling, silent = up(), up()
     telling.record_status(STATUS)
     telling.record_event(Event.HandshakeCompleted(PEER))
-    telling.record_event(Event.HandshakeGaveUp(PEER))
+    telling.record_event(Event.HandshakeTimedOut(PEER))
     assert (telling.handshakes_succeeded, telling.handshakes_failed) == (1, 1)
     for handshake in (None, 10.0, 10.0, 130.0):
         silent.record_status(replace(STATUS, peers=(PeerStatus(PEER, latest_handshake=handshake),)), has_events=False)

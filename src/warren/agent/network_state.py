@@ -74,7 +74,7 @@ class NetworkState:
         match event:
             case Event.HandshakeCompleted():
                 self.handshakes_succeeded += 1
-            case Event.HandshakeGaveUp():
+            case Event.HandshakeTimedOut():
                 self.handshakes_failed += 1
 
 

@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn another_name_says_which_there_are() {
+    fn an_unknown_name_is_rejected_with_the_known_ones() {
         let error = "AVX2".parse::<Aead>().unwrap_err();
         assert_eq!(error.to_string(), "unknown AEAD \"AVX2\": expected auto, avx512, avx2 or ring");
     }

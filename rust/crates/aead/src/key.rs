@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_does_not_show_and_leaves_nothing_where_it_lay() {
+    fn a_key_is_hidden_and_its_source_is_wiped() {
         let mut octets = [7; KEY_BYTES];
         assert_eq!(format!("{:?}", Key::take(&mut octets)), "Key(hidden)");
         assert_eq!(octets, [0; KEY_BYTES]);

@@ -93,13 +93,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_counter_of_a_nonce() {
+    fn a_nonce_holds_the_counter() {
         assert_eq!(Nonce::numbered(0x0102), Nonce::from([0, 0, 0, 0, 2, 1, 0, 0, 0, 0, 0, 0]));
         assert_eq!(Nonce::numbered(u64::MAX - 7).counter(), u64::MAX - 7);
     }
 
     #[test]
-    fn the_tag_is_behind_the_text() {
+    fn the_tag_follows_the_text() {
         let key = Key::from([0; 32]);
         assert!(Packet::numbered(&key, 0, &mut [0; TAG_BYTES - 1]).is_none());
         assert_eq!(Packet::numbered(&key, 0, &mut [0; TAG_BYTES + 3]).unwrap().text.len(), 3);

@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_and_its_shorter_end_go_together() {
+    fn a_batch_and_its_shorter_last_packet_form_one_group() {
         let mut batch = [1420; 16];
         batch[15] = 90;
         assert_eq!(groups(Path::Avx512, &batch), [(Form::Sixteen, 16)]);
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn few_long_packets_do_not_make_many_short_ones_wait() {
+    fn short_packets_are_not_grouped_with_a_few_long_ones() {
         let mut lengths = [60; 16];
         lengths[0] = 1420;
         assert_eq!(groups(Path::Avx512, &[[1420; 4], [60; 4]].concat()), [(Form::Four, 4), (Form::Eight, 4)]);
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_go_in_lockstep() {
+    fn packets_without_a_gain_are_processed_alone() {
         assert_eq!(next_group(Path::Ring, [60; 16].into_iter()), (Form::Single, 1));
         assert_eq!(next_group(Path::Avx2, [1420; 16].into_iter()), (Form::Single, 1));
         assert_eq!(next_group(Path::Avx512, [LONGEST + 1; 16].into_iter()), (Form::Single, 1));

@@ -94,7 +94,7 @@ fn thorough() -> bool {
 }
 
 #[test]
-fn every_length_and_every_count() {
+fn every_length_and_count_agrees() {
     for length in 0..=4096 {
         let counts = if thorough() { 1..=40 } else { 1 + length % 40..=1 + length % 40 };
         for count in counts {
@@ -105,7 +105,7 @@ fn every_length_and_every_count() {
 }
 
 #[test]
-fn each_form_at_each_length() {
+fn each_form_agrees_at_each_length() {
     let step = if thorough() { 1 } else { 13 };
     for count in [3, 4, 6, 8, 15, 16] {
         for length in (0..=1500).step_by(step) {
@@ -116,7 +116,7 @@ fn each_form_at_each_length() {
 }
 
 #[test]
-fn the_longest_datagrams_and_longer() {
+fn the_longest_datagrams_and_longer_texts_agree() {
     for length in [65_535, 65_536, 100_000] {
         let messages: Vec<_> = (0..16).map(|at| Message::numbered(at, length - at as usize)).collect();
         verify_everywhere(&messages);
@@ -124,7 +124,7 @@ fn the_longest_datagrams_and_longer() {
 }
 
 #[test]
-fn one_forged_packet_among_sixteen() {
+fn one_forged_packet_does_not_affect_the_others() {
     for place in 0..16 {
         for at in [0, 700, 1419, 1420, 1435] {
             let mut messages: Vec<_> = (0..16).map(|at| Message::numbered(at, 1420)).collect();
@@ -162,12 +162,12 @@ fn message(length: impl Strategy<Value = usize>) -> impl Strategy<Value = Messag
 
 proptest! {
     #[test]
-    fn packets_of_any_kind(messages in prop::collection::vec(message(length()), 1..40)) {
+    fn arbitrary_packets_agree(messages in prop::collection::vec(message(length()), 1..40)) {
         verify_everywhere(&messages);
     }
 
     #[test]
-    fn trains_of_packets(
+    fn batches_of_packets_agree(
         batch in length().prop_flat_map(|length| prop::collection::vec(message(Just(length)), 1..40)),
         end in message(length()),
     ) {

@@ -87,7 +87,7 @@ fn verify(aead: Aead, vector: &Vector, count: usize, place: usize) {
 }
 
 #[test]
-fn the_vectors_in_every_place_of_every_batch() {
+fn the_vectors_hold_at_every_position_of_every_batch() {
     for path in Path::available() {
         for count in 1..=17 {
             for place in 0..count {

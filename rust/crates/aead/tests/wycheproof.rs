@@ -56,7 +56,7 @@ fn opened(aead: Aead, tests: &[Test], times: usize) -> Vec<Option<Vec<u8>>> {
 }
 
 #[test]
-fn what_is_valid_is_made_and_what_is_forged_is_refused() {
+fn valid_vectors_are_reproduced_and_forged_ones_rejected() {
     let tests = vectors();
     for path in Path::available() {
         let aead = Aead::on(path).unwrap();

@@ -28,14 +28,14 @@ pub enum Event {
         port: u16,
     },
     /// The UDP port could not be bound; it is retried every second.
-    PortRefused {
+    PortBindFailed {
         /// The port.
         port: u16,
         /// The error of the kernel.
         reason: String,
     },
     /// An offload of the kernel is not used: slower, with the same result.
-    OffloadOff {
+    OffloadDisabled {
         /// `tun_tcp`, `tun_udp`, `udp_segment` or `udp_gro`.
         name: String,
         /// Why.
@@ -47,12 +47,12 @@ pub enum Event {
         peer: PublicKey,
     },
     /// A handshake had no answer in 90 seconds of retries.
-    HandshakeGaveUp {
+    HandshakeTimedOut {
         /// The peer.
         peer: PublicKey,
     },
     /// A peer has sent from a new address.
-    EndpointMoved {
+    EndpointChanged {
         /// The peer.
         peer: PublicKey,
         /// The former address, if it was known.
@@ -86,14 +86,14 @@ impl Event {
     fn room(&self) -> usize {
         match self {
             Self::Ended { .. } => usize::MAX,
-            Self::HandshakeCompleted { .. } | Self::HandshakeGaveUp { .. } | Self::EndpointMoved { .. } => {
+            Self::HandshakeCompleted { .. } | Self::HandshakeTimedOut { .. } | Self::EndpointChanged { .. } => {
                 CAPACITY - RESERVED
             }
             Self::LinkUp
             | Self::LinkDown
             | Self::PortBound { .. }
-            | Self::PortRefused { .. }
-            | Self::OffloadOff { .. } => CAPACITY,
+            | Self::PortBindFailed { .. }
+            | Self::OffloadDisabled { .. } => CAPACITY,
         }
     }
 }
@@ -102,8 +102,8 @@ impl From<proto::Event> for Event {
     fn from(event: proto::Event) -> Self {
         match event {
             proto::Event::HandshakeCompleted { peer } => Self::HandshakeCompleted { peer },
-            proto::Event::HandshakeGaveUp { peer } => Self::HandshakeGaveUp { peer },
-            proto::Event::EndpointMoved { peer, from, to } => Self::EndpointMoved { peer, from, to },
+            proto::Event::HandshakeTimedOut { peer } => Self::HandshakeTimedOut { peer },
+            proto::Event::EndpointChanged { peer, from, to } => Self::EndpointChanged { peer, from, to },
         }
     }
 }
@@ -168,9 +168,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_queue_counts_what_it_drops_but_keeps_room_for_the_device_and_the_end() {
+    fn a_full_queue_counts_dropped_events_and_reserves_space_for_those_of_the_device() {
         let queue = EventQueue::new().unwrap();
-        let gave_up = Event::HandshakeGaveUp { peer: PublicKey::from_bytes([1; 32]) };
+        let gave_up = Event::HandshakeTimedOut { peer: PublicKey::from_bytes([1; 32]) };
         for _ in 0..CAPACITY {
             queue.push(gave_up.clone());
         }

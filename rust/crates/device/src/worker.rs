@@ -243,7 +243,7 @@ impl Worker {
         match self.port.open(&self.poller) {
             Ok(()) => self.use_sockets(now),
             Err(error) if !std::mem::replace(&mut self.port_refused, true) => {
-                self.events.push(Event::PortRefused { port: self.port.number(), reason: error.to_string() });
+                self.events.push(Event::PortBindFailed { port: self.port.number(), reason: error.to_string() });
             }
             Err(_) => {}
         }
@@ -323,7 +323,7 @@ impl Worker {
     fn report_offloads(&mut self) {
         let off = self.offloads_off();
         for offload in off.iter().filter(|offload| !self.reported_offloads_off.contains(offload)) {
-            self.events.push(Event::OffloadOff { name: offload.name.clone(), reason: offload.reason.clone() });
+            self.events.push(Event::OffloadDisabled { name: offload.name.clone(), reason: offload.reason.clone() });
         }
         self.reported_offloads_off = off;
     }

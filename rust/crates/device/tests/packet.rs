@@ -323,7 +323,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(200)))]
 
     #[test]
-    fn what_was_joined_is_cut_into_the_same_packets(shapes in shapes(), kinds in (any::<bool>(), any::<bool>()), refuses: bool) {
+    fn coalesced_packets_split_into_the_same_packets(shapes in shapes(), kinds in (any::<bool>(), any::<bool>()), refuses: bool) {
         let mut stream = Stream::default();
         let packets: Vec<_> = shapes.iter().map(|shape| stream.packet(shape)).collect();
         let kernel = deliver(&packets, Kinds { tcp: kinds.0, udp: kinds.1 }, refuses);
@@ -335,7 +335,7 @@ proptest! {
     }
 
     #[test]
-    fn a_header_that_lies_is_refused_not_believed(header: [u8; 10], packet in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn an_inconsistent_header_is_rejected(header: [u8; 10], packet in prop::collection::vec(any::<u8>(), 0..200)) {
         if let Some(split) = Virtio::parse(header).and_then(|header| Split::plan(&header, &packet)) {
             for number in 0..split.count() {
                 let mut out = vec![0; split.length(number)];
@@ -347,7 +347,7 @@ proptest! {
 
 /// As hardware that joins gives it: complete, with the checksum of the first segment or any other.
 #[test]
-fn segments_without_a_pending_checksum_are_cut_all_the_same() {
+fn segments_with_a_complete_checksum_are_split_too() {
     for (v6, tcp) in [(false, true), (true, true), (false, false), (true, false)] {
         let shape = Shape { v6, tcp, flow: 0, payload: 4000, flags: 0x18, odd: Odd::Nothing };
         let packet = Stream::default().packet(&shape);
@@ -374,7 +374,7 @@ fn segments_without_a_pending_checksum_are_cut_all_the_same() {
 }
 
 #[test]
-fn bulk_is_joined_as_far_as_one_packet_can_hold() {
+fn bulk_segments_are_coalesced_up_to_the_maximum_packet() {
     for (v6, tcp) in [(false, true), (true, true), (false, false), (true, false)] {
         let shape = Shape { v6, tcp, flow: 0, payload: 1368, flags: 0x10, odd: Odd::Nothing };
         let mut stream = Stream::default();
@@ -385,7 +385,7 @@ fn bulk_is_joined_as_far_as_one_packet_can_hold() {
 }
 
 #[test]
-fn interleaved_flows_are_joined_each_by_itself() {
+fn interleaved_flows_are_coalesced_separately() {
     let mut stream = Stream::default();
     let packets: Vec<_> = (0..120)
         .map(|number| {

@@ -57,7 +57,7 @@ fn drop_capabilities() {
 }
 
 #[test]
-fn packets_pass_both_ways() {
+fn packets_pass_in_both_directions() {
     enter();
     let tun = Tun::create("wg0").unwrap();
     ip("address add 10.7.0.1/24 dev wg0");
@@ -69,7 +69,7 @@ fn packets_pass_both_ways() {
 }
 
 #[test]
-fn the_largest_packet_is_read_whole() {
+fn the_largest_packet_is_read_completely() {
     enter();
     let tun = Tun::create("wg0").unwrap();
     ip("link set wg0 mtu 65535 up");
@@ -105,7 +105,7 @@ fn the_state_follows_the_link() {
 }
 
 #[test]
-fn what_is_no_packet_is_refused_alone() {
+fn an_invalid_packet_is_rejected_alone() {
     enter();
     let tun = Tun::create("wg0").unwrap();
     ip("link set wg0 up");
@@ -114,7 +114,7 @@ fn what_is_no_packet_is_refused_alone() {
 }
 
 #[test]
-fn name_and_state_are_true_in_another_namespace_and_after_a_rename() {
+fn name_and_state_are_correct_in_another_namespace_and_after_a_rename() {
     enter();
     let tun = Tun::create("wg0").unwrap();
     ip("link set wg0 name wg7");
@@ -137,14 +137,14 @@ fn name_and_state_are_true_in_another_namespace_and_after_a_rename() {
 }
 
 #[test]
-fn the_link_goes_with_the_descriptor() {
+fn closing_the_descriptor_deletes_the_link() {
     enter();
     drop(Tun::create("wg0").unwrap());
     assert!(!ip("link show").contains("wg0"));
 }
 
 #[test]
-fn a_persistent_tun_is_taken_over_but_by_one_only() {
+fn a_persistent_tun_is_opened_by_one_program_only() {
     enter();
     ip("tuntap add wg0 mode tun");
     let _tun = Tun::create("wg0").unwrap();
@@ -153,7 +153,7 @@ fn a_persistent_tun_is_taken_over_but_by_one_only() {
 }
 
 #[test]
-fn a_link_of_another_kind_is_told() {
+fn a_link_of_another_kind_is_rejected() {
     enter();
     ip("link add wg0 type veth peer name wg1");
     let error = Tun::create("wg0").unwrap_err();
@@ -161,7 +161,7 @@ fn a_link_of_another_kind_is_told() {
 }
 
 #[test]
-fn a_name_that_no_link_can_have_is_told() {
+fn an_invalid_link_name_is_rejected() {
     for name in ["", "sixteen-octets-x", "a/b", "a b", "a\tb", "a:b", "tun%d", ".", ".."] {
         let error = Tun::create(name).unwrap_err();
         assert!(error.to_string().starts_with(&format!("invalid link name {name:?}")), "{error}");
@@ -171,7 +171,7 @@ fn a_name_that_no_link_can_have_is_told() {
 }
 
 #[test]
-fn no_privilege_names_the_capability() {
+fn a_missing_privilege_is_reported_with_the_capability() {
     enter();
     drop_capabilities();
     let error = Tun::create("wg0").unwrap_err();
@@ -184,7 +184,7 @@ fn no_privilege_names_the_capability() {
 }
 
 #[test]
-fn no_driver_and_no_access_say_what_to_do() {
+fn a_missing_driver_and_missing_access_are_reported_with_a_hint() {
     let root = tempfile::tempdir().unwrap();
     // SAFETY: root and working directories become this thread's own; no descriptor or memory is touched.
     unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::FS) }.unwrap();
@@ -201,7 +201,7 @@ fn no_driver_and_no_access_say_what_to_do() {
 }
 
 #[test]
-fn a_descriptor_given_must_be_a_tun_of_plain_packets() {
+fn an_inherited_descriptor_must_be_a_tun() {
     enter();
     let tun = Tun::create("wg0").unwrap();
     let given = Tun::from_fd(tun.as_fd().try_clone_to_owned().unwrap()).unwrap();
@@ -214,7 +214,7 @@ fn a_descriptor_given_must_be_a_tun_of_plain_packets() {
 }
 
 #[test]
-fn a_descriptor_whose_packets_carry_more_is_refused() {
+fn a_descriptor_with_another_header_is_rejected() {
     enter();
     let refusal = |flags| Tun::from_fd(open(flags)).unwrap_err().to_string();
     assert!(refusal(libc::IFF_TAP | libc::IFF_NO_PI).contains("TAP"));
@@ -233,7 +233,7 @@ fn a_descriptor_without_the_virtio_header_works_without_offloads() {
 }
 
 #[test]
-fn a_tun_of_ours_has_every_offload_and_keeps_it_when_passed_on() {
+fn a_created_tun_has_every_offload_also_when_inherited() {
     enter();
     let tun = Tun::create("wg0").unwrap();
     let given = Tun::from_fd(tun.as_fd().try_clone_to_owned().unwrap()).unwrap();
@@ -254,7 +254,7 @@ fn open(flags: libc::c_int) -> OwnedFd {
 }
 
 #[test]
-fn a_descriptor_given_is_made_non_blocking() {
+fn an_inherited_descriptor_becomes_non_blocking() {
     enter();
     let tun = Tun::create("wg0").unwrap();
     let flags = rustix::fs::fcntl_getfl(&tun).unwrap();

@@ -148,7 +148,7 @@ fn exchange(stream: &mut UnixStream, request: &str) -> String {
 }
 
 #[test]
-fn a_change_and_the_state_after_it() {
+fn a_set_changes_the_state_that_get_returns() {
     let served = Served::new();
     let mut peer = PeerChange::new(PublicKey::from_bytes([3; 32]));
     peer.preshared_key = Some(PresharedKey::from_bytes([4; 32]));
@@ -167,7 +167,7 @@ fn a_change_and_the_state_after_it() {
 }
 
 #[test]
-fn a_state_larger_than_every_buffer() {
+fn a_state_larger_than_every_buffer_is_transferred() {
     let served = Served::new();
     let peers = (0..10_000u32).map(|n| {
         let mut key = [0; 32];
@@ -181,7 +181,7 @@ fn a_state_larger_than_every_buffer() {
 }
 
 #[test]
-fn one_connection_carries_many_requests_also_at_once() {
+fn one_connection_carries_pipelined_requests() {
     let served = Served::new();
     let mut stream = served.connect();
     assert_eq!(exchange(&mut stream, "get=1\n\n"), "errno=0\n\n");
@@ -194,7 +194,7 @@ fn one_connection_carries_many_requests_also_at_once() {
 }
 
 #[test]
-fn after_a_refused_request_the_next_one_is_understood() {
+fn the_request_after_a_rejected_one_is_processed() {
     let served = Served::new();
     let mut stream = served.connect();
     assert_eq!(exchange(&mut stream, "set=1\nlisten_port=7\nfwmark=x\npublic_key=1\n\n"), "errno=-22\n\n");
@@ -206,7 +206,7 @@ fn after_a_refused_request_the_next_one_is_understood() {
 }
 
 #[test]
-fn what_the_device_refuses_has_its_errno() {
+fn a_rejected_change_is_answered_with_its_errno() {
     let served = Served::new();
     assert_eq!(served.answer(b"set=1\nlisten_port=1\n\n"), "errno=-5\n\n");
     assert_eq!(served.answer(b"set=1\nlisten_port=2\n\n"), "errno=-13\n\n");
@@ -216,7 +216,7 @@ fn what_the_device_refuses_has_its_errno() {
 }
 
 #[test]
-fn half_a_request_changes_nothing() {
+fn an_incomplete_request_changes_nothing() {
     let served = Served::new();
     for half in ["set=1\nlisten_port=7\n", "set=1\nlisten_port=7", "set=1", "s", "get=1\n"] {
         assert_eq!(served.answer(half.as_bytes()), "errno=-71\n\n", "{half:?}");
@@ -227,7 +227,7 @@ fn half_a_request_changes_nothing() {
 }
 
 #[test]
-fn what_is_no_request_ends_the_conversation() {
+fn an_invalid_request_closes_the_connection() {
     let served = Served::new();
     let trash: Vec<u8> = (0..=255).filter(|octet| *octet != b'\n').collect();
     for request in
@@ -239,7 +239,7 @@ fn what_is_no_request_ends_the_conversation() {
 }
 
 #[test]
-fn a_line_has_a_bound() {
+fn a_too_long_line_is_rejected() {
     let served = Served::new();
     let line = |length: usize| [b"set=1\n".to_vec(), vec![b'x'; length], b"\n\n".to_vec()].concat();
     assert_eq!(served.answer(&line(MAX_LINE_BYTES)), "errno=-71\n\n", "too long is not what is wrong with it");
@@ -250,7 +250,7 @@ fn a_line_has_a_bound() {
 }
 
 #[test]
-fn a_message_has_a_bound() {
+fn a_too_long_message_is_rejected() {
     let served = Served::new();
     let mut stream = served.connect();
     let line = [vec![b'x'; MAX_LINE_BYTES - 1], b"=\n".to_vec()].concat();
@@ -293,7 +293,7 @@ fn the_client_that_is_at_work_is_not_the_one_to_go() {
 }
 
 #[test]
-fn thousands_of_connects() {
+fn thousands_of_connects_are_survived() {
     let served = Served::new();
     for _ in 0..5_000 {
         drop(UnixStream::connect(served.path()).unwrap());
@@ -302,7 +302,7 @@ fn thousands_of_connects() {
 }
 
 #[test]
-fn only_its_owner_may_ask() {
+fn only_the_owner_may_connect() {
     let root = TempDir::new().unwrap();
     let directory = root.path().join("run/wireguard");
     let listener = Listener::open(&directory, "wg0").unwrap();
@@ -339,7 +339,7 @@ fn a_stale_socket_is_replaced() {
 }
 
 #[test]
-fn what_is_no_socket_is_left_alone() {
+fn a_file_that_is_not_a_socket_is_kept() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("wg0.sock");
     fs::write(&path, "precious").unwrap();
@@ -376,7 +376,7 @@ fn closing_removes_the_file_and_ends_the_clients() {
 }
 
 #[test]
-fn it_ends_when_its_file_is_deleted() {
+fn the_server_ends_when_its_file_is_deleted() {
     let served = Served::new();
     fs::remove_file(served.path()).unwrap();
     assert!(served.ended(PATIENCE));
@@ -384,7 +384,7 @@ fn it_ends_when_its_file_is_deleted() {
 }
 
 #[test]
-fn one_that_lasts_comes_back_with_its_directory() {
+fn a_reopening_server_creates_its_file_again() {
     let served = Served::lasting();
     let below = served.directory.path().join("below");
     let path = below.join("wg0.sock");
@@ -399,7 +399,7 @@ fn one_that_lasts_comes_back_with_its_directory() {
 }
 
 #[test]
-fn one_that_lasts_is_stopped_while_it_cannot_come_back() {
+fn a_reopening_server_stops_while_it_cannot_create_its_file() {
     let served = Served::lasting();
     let below = served.directory.path().join("below");
     fs::remove_dir_all(&below).unwrap();
@@ -410,7 +410,7 @@ fn one_that_lasts_is_stopped_while_it_cannot_come_back() {
 }
 
 #[test]
-fn it_ends_when_its_file_is_replaced_and_leaves_the_other() {
+fn the_server_ends_when_its_file_is_replaced_and_keeps_the_other() {
     let served = Served::new();
     let other = served.directory.path().join("other");
     let _other = UnixListener::bind(&other).unwrap();
@@ -422,7 +422,7 @@ fn it_ends_when_its_file_is_replaced_and_leaves_the_other() {
 }
 
 #[test]
-fn it_goes_on_when_only_the_mode_of_its_file_changes() {
+fn the_server_continues_when_the_mode_of_its_file_changes() {
     let served = Served::new();
     fs::set_permissions(served.path(), fs::Permissions::from_mode(0o660)).unwrap();
     assert!(!served.ended(Duration::ZERO));
@@ -430,7 +430,7 @@ fn it_goes_on_when_only_the_mode_of_its_file_changes() {
 }
 
 #[test]
-fn a_file_that_goes_before_it_is_watched() {
+fn start_fails_when_the_file_is_gone() {
     let directory = TempDir::new().unwrap();
     let listener = Listener::open(directory.path(), "wg0").unwrap();
     fs::remove_file(listener.path()).unwrap();
@@ -439,7 +439,7 @@ fn a_file_that_goes_before_it_is_watched() {
 }
 
 #[test]
-fn a_listener_passes_from_process_to_process() {
+fn a_listener_can_be_inherited() {
     let directory = TempDir::new().unwrap();
     let opened = Listener::open(directory.path(), "wg0").unwrap();
     let passed = rustix::io::fcntl_dupfd_cloexec(&opened, 0).unwrap();
@@ -450,7 +450,7 @@ fn a_listener_passes_from_process_to_process() {
 }
 
 #[test]
-fn not_every_descriptor_is_a_listener() {
+fn other_descriptors_are_rejected_as_listener() {
     let (one, _other) = UnixStream::pair().unwrap();
     assert!(matches!(Listener::inherit(one.into()), Err(ListenError::Inherited(_))));
     let file = fs::File::open("/dev/null").unwrap();

@@ -31,7 +31,7 @@ fn peer_with(line: &str) -> Result<PeerChange, ParseError> {
 }
 
 #[test]
-fn what_wg_setconf_writes() {
+fn a_request_of_wg_setconf_is_parsed() {
     let (own, one, two, psk) = ("11".repeat(32), "22".repeat(32), "33".repeat(32), "44".repeat(32));
     let text = format!(
         "private_key={own}\nlisten_port=51820\nfwmark=51820\nreplace_peers=true\n\
@@ -58,7 +58,7 @@ fn what_wg_setconf_writes() {
 }
 
 #[test]
-fn an_empty_or_zero_private_key_takes_it_away() {
+fn an_empty_or_zero_private_key_removes_it() {
     for text in ["private_key=\n".to_owned(), format!("private_key={}\n", "0".repeat(64))] {
         assert_eq!(parse_change(&text).unwrap().private_key, Some(None));
     }
@@ -72,7 +72,7 @@ fn an_empty_or_zero_fwmark_is_none() {
 }
 
 #[test]
-fn a_prefix_is_masked_and_may_be_taken_away() {
+fn a_prefix_is_masked_and_can_be_removed() {
     let peer = peer_with("allowed_ip=-10.1.2.3/8\nallowed_ip=fd00::1/64").unwrap();
     let expected =
         [AllowedIpChange::Remove("10.0.0.0/8".parse().unwrap()), AllowedIpChange::Add("fd00::/64".parse().unwrap())];
@@ -86,7 +86,7 @@ fn replacing_allowed_ips_undoes_the_lines_before_it() {
 }
 
 #[test]
-fn endpoints() {
+fn endpoints_are_parsed_and_formatted() {
     let good = [("192.0.2.1:5", "192.0.2.1:5"), ("[::1]:5", "[::1]:5"), ("[fe80::1%3]:5", "[fe80::1%3]:5")];
     for (text, endpoint) in good {
         let expected: SocketAddr = endpoint.parse().unwrap();
@@ -100,7 +100,7 @@ fn endpoints() {
 }
 
 #[test]
-fn values_that_look_nearly_right_are_refused() {
+fn almost_valid_values_are_rejected() {
     let key = "ab".repeat(32);
     let interface = ["listen_port=65536", "listen_port=+1", "listen_port=", "fwmark=0x1", "fwmark=4294967296"];
     let more = ["replace_peers=false", "replace_peers=", "private_key=0", "protocol_version=1", " listen_port=1"];
@@ -117,7 +117,7 @@ fn values_that_look_nearly_right_are_refused() {
 }
 
 #[test]
-fn an_error_tells_the_line_and_what_would_be_right() {
+fn an_error_names_the_line_and_the_expected_value() {
     assert_eq!(
         refused("listen_port=1\nfwmark=x\n"),
         "line 3: fwmark: expected a decimal number from 0 to 4294967295, or empty for none"
@@ -138,7 +138,7 @@ fn an_error_repeats_no_value() {
 }
 
 #[test]
-fn an_answer_in_the_order_of_wireguard_go() {
+fn a_response_has_the_order_of_wireguard_go() {
     let peer = PeerStatus {
         public_key: PublicKey::from_bytes([0x22; 32]),
         preshared_key: PresharedKey::default(),
@@ -163,7 +163,7 @@ fn an_answer_in_the_order_of_wireguard_go() {
 }
 
 #[test]
-fn the_errno_of_an_answer() {
+fn the_errno_of_a_response_is_parsed() {
     assert_eq!(parse::errno(b"listen_port=1\nerrno=0\n"), Ok(0));
     assert_eq!(parse::errno(b"errno=-22\n"), Ok(22));
     for text in [&b""[..], b"errno=x\n", b"errno=0\nlisten_port=1\n"] {
@@ -172,13 +172,13 @@ fn the_errno_of_an_answer() {
 }
 
 #[test]
-fn an_answer_may_have_keys_of_the_future() {
+fn unknown_keys_of_a_response_are_ignored() {
     let text = format!("shoe_size=42\npublic_key={}\nhat_size=57\nrx_bytes=3\nerrno=0\n", "22".repeat(32));
     assert_eq!(parse::status(text.as_bytes()).unwrap().peers[0].rx_bytes, 3);
 }
 
 #[test]
-fn the_largest_messages() {
+fn the_largest_messages_are_accepted() {
     let prefixes = (0..130_560).map(|n| format!("allowed_ip={}/32\n", std::net::Ipv4Addr::from(n)));
     let peer = peer_with(prefixes.collect::<String>().trim_end()).unwrap();
     assert_eq!(peer.allowed_ips.len(), 130_560);
@@ -299,21 +299,21 @@ fn hostile_line() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn a_change_survives_its_text(change in change()) {
+    fn a_change_round_trips(change in change()) {
         let mut text = Vec::new();
         format::change(&change, &mut text).unwrap();
         prop_assert_eq!(parse::change(&text, &|_| None), Ok(change));
     }
 
     #[test]
-    fn a_status_survives_its_text(status in status()) {
+    fn a_status_round_trips(status in status()) {
         let mut text = Vec::new();
         format::status(&status, &mut text).unwrap();
         prop_assert_eq!(parse::status(&text), Ok(status));
     }
 
     #[test]
-    fn any_octets_are_a_message_or_an_error_in_one_of_its_lines(lines in vec(hostile_line(), 0..12)) {
+    fn arbitrary_octets_parse_or_fail_in_one_of_their_lines(lines in vec(hostile_line(), 0..12)) {
         let text = lines.concat();
         let most = 2 + text.iter().filter(|octet| **octet == b'\n').count();
         if let Err(error) = parse::change(&text, &eth0_is_7) {

@@ -70,7 +70,7 @@ fn heard(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
 }
 
 #[test]
-fn both_families_speak_on_one_port() {
+fn both_families_use_one_port() {
     enter();
     let sockets = bind();
     for (family, address) in [(Family::V4, "127.0.0.1"), (Family::V6, "::1")] {
@@ -85,7 +85,7 @@ fn both_families_speak_on_one_port() {
 }
 
 #[test]
-fn an_answer_leaves_from_the_address_that_was_written_to() {
+fn a_reply_leaves_from_the_address_that_was_sent_to() {
     enter();
     for (family, one, two, three) in
         [(Family::V4, "10.7.0.1", "10.7.0.2", "10.7.0.3"), (Family::V6, "fd00::1", "fd00::2", "fd00::3")]
@@ -110,7 +110,7 @@ fn an_answer_leaves_from_the_address_that_was_written_to() {
 }
 
 #[test]
-fn a_source_that_went_is_told_and_done_without() {
+fn a_removed_source_is_reported_and_omitted() {
     enter();
     for (family, near, leaving) in
         [(Family::V4, "10.7.0.1/32", "10.7.0.2/32"), (Family::V6, "fd00::1/128", "fd00::2/128")]
@@ -205,7 +205,7 @@ fn batches_of_any_shape_arrive_as_the_datagrams_that_were_queued() {
 }
 
 #[test]
-fn a_full_batch_says_so_and_can_be_filled_again() {
+fn a_full_queue_is_reported_and_can_be_reused() {
     enter();
     let (near, other) = (bind(), bind());
     let mut outbox = Outbox::new();
@@ -222,7 +222,7 @@ fn a_full_batch_says_so_and_can_be_filled_again() {
 }
 
 #[test]
-fn a_train_too_long_for_its_route_goes_in_fragments() {
+fn a_batch_too_large_for_its_route_is_sent_in_fragments() {
     enter();
     ip("link set lo mtu 1280");
     let (near, other) = (bind(), bind());
@@ -262,7 +262,7 @@ fn the_largest_datagrams_pass_in_fragments() {
 }
 
 #[test]
-fn outer_packets_may_be_fragmented_on_their_way() {
+fn outer_packets_may_be_fragmented() {
     enter();
     let wan = Tun::create("wan").unwrap();
     ip("address add 192.0.2.1/24 dev wan");
@@ -281,7 +281,7 @@ fn outer_packets_may_be_fragmented_on_their_way() {
 }
 
 #[test]
-fn a_refused_datagram_does_not_hold_up_the_rest() {
+fn a_rejected_datagram_does_not_delay_the_rest() {
     enter();
     let (near, other) = (bind(), bind());
     let mut outbox = Outbox::new();
@@ -297,7 +297,7 @@ fn a_refused_datagram_does_not_hold_up_the_rest() {
 }
 
 #[test]
-fn a_datagram_that_nobody_takes_ends_nothing() {
+fn an_unreachable_peer_does_not_stop_the_others() {
     enter();
     let sockets = bind();
     for address in ["127.0.0.1", "::1"] {
@@ -312,7 +312,7 @@ fn a_datagram_that_nobody_takes_ends_nothing() {
 }
 
 #[test]
-fn a_full_socket_drops_what_it_cannot_take_and_says_so() {
+fn a_full_socket_drops_datagrams_and_reports_them() {
     enter();
     // Nobody answers ARP on the far side, so that everything waits in the neighbour's queue and fills the socket.
     ip("link add v0 type veth peer name v1");
@@ -333,7 +333,7 @@ fn a_full_socket_drops_what_it_cannot_take_and_says_so() {
 }
 
 #[test]
-fn a_port_in_use_is_named() {
+fn a_port_in_use_is_reported() {
     enter();
     let taken = far("0.0.0.0:0").local_addr().unwrap().port();
     let holder = Sockets::bind(taken, 0).unwrap();
@@ -346,7 +346,7 @@ fn a_port_in_use_is_named() {
 }
 
 #[test]
-fn a_port_chosen_is_free_in_both_families() {
+fn a_selected_port_is_free_in_both_families() {
     enter();
     std::fs::write("/proc/sys/net/ipv4/ip_local_port_range", "40000 40001").unwrap();
     let _taken = far("[::1]:40000");
@@ -359,7 +359,7 @@ fn a_port_chosen_is_free_in_both_families() {
 }
 
 #[test]
-fn the_mark_decides_the_route_and_can_be_changed() {
+fn the_mark_selects_the_route_and_can_be_changed() {
     enter();
     let _wan = Tun::create("wan").unwrap();
     ip("address add 192.0.2.1/24 dev wan");
@@ -404,7 +404,7 @@ fn sockets_stay_in_the_namespace_where_they_were_bound() {
 }
 
 #[test]
-fn a_source_of_the_other_family_is_passed_over() {
+fn a_source_of_the_other_family_is_ignored() {
     enter();
     let sockets = bind();
     let odd = Local { address: IpAddr::from([127, 0, 0, 1]), interface: 1 };

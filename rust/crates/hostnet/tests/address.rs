@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use namespace::{enter, ip};
 
 #[test]
-fn addresses_are_added_shown_and_removed_as_ip_does_it() {
+fn addresses_are_added_listed_and_removed_like_ip() {
     enter();
     ip("tuntap add wg0 mode tun");
     ip("link set wg0 up");
@@ -39,7 +39,7 @@ fn addresses_of_other_links_are_not_listed() {
 }
 
 #[test]
-fn a_second_time_is_an_error_that_names_address_and_link() {
+fn adding_an_address_twice_fails_with_address_and_link() {
     enter();
     let mut net = Netlink::open().unwrap();
     let (lo, address) = (net.link("lo").unwrap().index, "10.7.0.1/24".parse().unwrap());

@@ -19,7 +19,7 @@ fn a_link_is_found_by_name_and_listed() {
 }
 
 #[test]
-fn a_missing_link_is_named() {
+fn a_missing_link_is_reported() {
     enter();
     let mut net = Netlink::open().unwrap();
     for name in ["wg0", "", "a-name-longer-than-fifteen"] {
@@ -47,7 +47,7 @@ fn a_link_is_resized_set_up_and_deleted() {
 }
 
 #[test]
-fn a_link_bears_what_was_written_on_it() {
+fn an_alias_is_set_and_read() {
     enter();
     ip("tuntap add wg0 mode tun");
     let mut net = Netlink::open().unwrap();
@@ -59,7 +59,7 @@ fn a_link_bears_what_was_written_on_it() {
 }
 
 #[test]
-fn a_refusal_says_what_was_asked_and_why() {
+fn an_error_has_operation_and_explanation() {
     enter();
     ip("tuntap add wg0 mode tun");
     let mut net = Netlink::open().unwrap();
@@ -73,7 +73,7 @@ fn a_refusal_says_what_was_asked_and_why() {
 }
 
 #[test]
-fn a_link_that_another_made_is_not_ours() {
+fn a_link_created_by_others_is_not_ours() {
     enter();
     ip("tuntap add wg0 mode tun");
     ip("link set wg0 group 119");
@@ -91,7 +91,7 @@ fn a_socket_stays_in_the_namespace_where_it_was_opened() {
 }
 
 #[test]
-fn a_change_without_privilege_names_the_capability() {
+fn a_change_without_privilege_fails_with_the_capability() {
     enter();
     ip("tuntap add wg0 mode tun");
     let mut net = Netlink::open().unwrap();

@@ -81,7 +81,7 @@ table ip6 warren-wg0 {
 ";
 
 #[test]
-fn a_guard_is_the_table_that_nft_would_have_made() {
+fn a_guard_equals_the_table_created_by_nft() {
     enter();
     let (wanted, mut nftables) = (some(), Nftables::open());
     nft(BY_NFT);
@@ -95,7 +95,7 @@ fn a_guard_is_the_table_that_nft_would_have_made() {
 }
 
 #[test]
-fn what_was_set_is_listed_replaced_and_removed() {
+fn a_guard_is_listed_replaced_and_removed() {
     enter();
     let mut nftables = Nftables::open();
     assert_eq!(nftables.guards().unwrap(), []);
@@ -118,7 +118,7 @@ fn what_was_set_is_listed_replaced_and_removed() {
 }
 
 #[test]
-fn tables_of_others_are_neither_seen_nor_touched() {
+fn tables_of_others_are_neither_listed_nor_changed() {
     enter();
     let mut nftables = Nftables::open();
     for theirs in [
@@ -143,7 +143,7 @@ fn tables_of_others_are_neither_seen_nor_touched() {
 }
 
 #[test]
-fn one_that_others_have_changed_has_no_mark_and_is_mended() {
+fn a_changed_guard_has_no_mark_and_is_replaced() {
     enter();
     let mut nftables = Nftables::open();
     for change in [
@@ -163,7 +163,7 @@ fn one_that_others_have_changed_has_no_mark_and_is_mended() {
 }
 
 #[test]
-fn whole_or_not_at_all() {
+fn a_failed_transaction_changes_nothing() {
     enter();
     let mut nftables = Nftables::open();
     nftables.set_guard(&some()[0]).unwrap();
@@ -176,7 +176,7 @@ fn whole_or_not_at_all() {
 }
 
 #[test]
-fn who_may_not_is_told_so() {
+fn a_missing_privilege_is_reported() {
     enter();
     let mut nftables = Nftables::open();
     let mut capabilities = rustix::thread::capabilities(None).unwrap();

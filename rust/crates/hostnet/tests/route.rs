@@ -24,7 +24,7 @@ fn interface() -> (Netlink, u32) {
 }
 
 #[test]
-fn a_route_is_the_one_that_ip_would_have_made() {
+fn a_route_equals_the_one_created_by_ip() {
     let (mut netlink, wg0) = interface();
     for (prefix, table, flag) in [
         ("10.9.0.0/16", None, "-4"),
@@ -49,7 +49,7 @@ fn a_route_is_the_one_that_ip_would_have_made() {
 }
 
 #[test]
-fn routes_of_the_kernels_own_say_so() {
+fn routes_of_the_kernel_have_its_protocol() {
     let (mut netlink, wg0) = interface();
     let routes = netlink.routes(wg0).unwrap();
     let find = |prefix| routes.iter().find(|route| route.destination == net(prefix)).unwrap();
@@ -71,7 +71,7 @@ fn routes_of_the_kernels_own_say_so() {
 }
 
 #[test]
-fn a_gateway_and_a_metric_are_seen() {
+fn gateway_and_metric_are_listed() {
     let (mut netlink, wg0) = interface();
     ip("route add 10.11.0.0/16 via 10.7.0.9 dev wg0 metric 42");
     let routes = netlink.routes(wg0).unwrap();
@@ -80,7 +80,7 @@ fn a_gateway_and_a_metric_are_seen() {
 }
 
 #[test]
-fn a_route_of_another_is_not_removed() {
+fn a_route_of_others_is_not_removed() {
     let (mut netlink, wg0) = interface();
     for (prefix, flag) in [("10.9.0.0/16", "-4"), ("fd09::/48", "-6")] {
         ip(&format!("{flag} route add {prefix} dev wg0"));
@@ -90,7 +90,7 @@ fn a_route_of_another_is_not_removed() {
 }
 
 #[test]
-fn a_table_is_listed_by_whatever_link() {
+fn a_table_is_listed_for_all_links() {
     let (mut netlink, wg0) = interface();
     assert_eq!(netlink.table_routes(77).unwrap(), [], "no such table");
     netlink.add_route(wg0, net("10.9.0.0/16"), Some(77)).unwrap();
@@ -114,7 +114,7 @@ fn a_table_is_listed_by_whatever_link() {
 }
 
 #[test]
-fn as_many_routes_as_one_message_cannot_hold() {
+fn a_listing_of_several_messages_is_complete() {
     let (mut netlink, wg0) = interface();
     for number in 0u16..2000 {
         let [high, low] = number.to_be_bytes();
@@ -124,7 +124,7 @@ fn as_many_routes_as_one_message_cannot_hold() {
 }
 
 #[test]
-fn a_route_that_is_there_already_is_named() {
+fn an_existing_route_is_reported() {
     let (mut netlink, wg0) = interface();
     netlink.add_route(wg0, net("10.9.0.0/16"), None).unwrap();
     let error = netlink.add_route(wg0, net("10.9.0.0/16"), None).unwrap_err();

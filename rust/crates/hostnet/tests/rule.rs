@@ -25,7 +25,7 @@ fn some() -> Vec<Rule> {
 }
 
 #[test]
-fn a_rule_is_the_one_that_ip_would_have_made() {
+fn a_rule_equals_the_one_created_by_ip() {
     enter();
     let mut netlink = Netlink::open().unwrap();
     for (words, rule) in [
@@ -58,7 +58,7 @@ fn a_rule_is_the_one_that_ip_would_have_made() {
 }
 
 #[test]
-fn what_was_added_is_listed_and_removed() {
+fn a_rule_is_listed_and_removed() {
     enter();
     let mut netlink = Netlink::open().unwrap();
     let untouched = (ip("rule show"), ip("-6 rule show"));
@@ -75,7 +75,7 @@ fn what_was_added_is_listed_and_removed() {
 }
 
 #[test]
-fn rules_of_others_are_neither_seen_nor_removed() {
+fn rules_of_others_are_neither_listed_nor_removed() {
     enter();
     let mut netlink = Netlink::open().unwrap();
     for words in [
@@ -96,7 +96,7 @@ fn rules_of_others_are_neither_seen_nor_removed() {
 }
 
 #[test]
-fn a_refusal_names_the_rule() {
+fn an_error_names_the_rule() {
     enter();
     let mut netlink = Netlink::open().unwrap();
     netlink.add_rule(MARKED).unwrap();

@@ -15,7 +15,7 @@ fn next(watch: &mut Watch) -> Changes {
 }
 
 #[test]
-fn each_kind_of_change_is_told() {
+fn each_kind_of_change_is_reported() {
     enter();
     let mut watch = Watch::open().unwrap();
     assert!(watch.drain().unwrap().is_empty());
@@ -40,7 +40,7 @@ fn each_kind_of_change_is_told() {
 }
 
 #[test]
-fn changes_elsewhere_are_not_told() {
+fn changes_in_other_namespaces_are_not_reported() {
     enter();
     let mut watch = Watch::open().unwrap();
     enter();
@@ -49,7 +49,7 @@ fn changes_elsewhere_are_not_told() {
 }
 
 #[test]
-fn lost_notices_count_as_every_change() {
+fn lost_notifications_count_as_every_change() {
     enter();
     let mut watch = Watch::open().unwrap();
     ip("tuntap add wg0 mode tun");

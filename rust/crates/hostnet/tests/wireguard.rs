@@ -14,7 +14,7 @@ fn has_wireguard() -> bool {
 }
 
 #[test]
-fn a_kernel_without_wireguard_says_so_and_makes_nothing() {
+fn a_kernel_without_wireguard_is_reported_and_nothing_created() {
     enter();
     let mut netlink = Netlink::open().unwrap();
     match netlink.create_wireguard("wg0") {
@@ -30,7 +30,7 @@ fn a_kernel_without_wireguard_says_so_and_makes_nothing() {
 }
 
 #[test]
-fn a_link_of_that_name_is_named() {
+fn an_existing_link_is_reported() {
     enter();
     ip("tuntap add wg0 mode tun");
     let error = Netlink::open().unwrap().create_wireguard("wg0").unwrap_err();
@@ -38,7 +38,7 @@ fn a_link_of_that_name_is_named() {
 }
 
 #[test]
-fn a_link_that_is_no_wireguard_is_named() {
+fn a_link_of_another_kind_is_reported() {
     enter();
     ip("tuntap add wg0 mode tun");
     let mut wireguard = WireGuard::open().unwrap();

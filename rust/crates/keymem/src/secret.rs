@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_does_not_show_and_leaves_nothing_where_it_lay() {
+    fn a_secret_is_hidden_and_its_source_is_wiped() {
         let mut octets = [7; SECRET_BYTES];
         let secret = Secret::take(&mut octets);
         assert_eq!(format!("{secret:?}"), "Secret(hidden)");
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_equal_by_what_they_hold() {
+    fn secrets_are_compared_by_content() {
         let secret = Secret::from(&[7; SECRET_BYTES]);
         assert_eq!(secret, secret.clone());
         assert_ne!(secret, Secret::default());

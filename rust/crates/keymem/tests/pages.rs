@@ -59,7 +59,7 @@ fn in_a_child(check: impl FnOnce() -> bool) -> bool {
 }
 
 #[test]
-fn keys_are_in_no_swap_no_core_file_no_child_and_gone_once_dropped() {
+fn keys_are_locked_excluded_from_core_files_and_forks_and_wiped_when_dropped() {
     let before = keymem::state();
     let secret = Secret::from(&[0xa7; SECRET_BYTES]);
     let address = secret.as_ptr().addr();

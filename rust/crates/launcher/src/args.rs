@@ -27,7 +27,7 @@ mod tests {
     }
 
     #[test]
-    fn its_name_is_that_of_the_file() {
+    fn the_program_name_is_that_of_the_file() {
         for (called, name) in [("harmony-agent", "harmony-agent"), ("/opt/x/warren", "warren"), ("", "warren")] {
             assert_eq!(program(Some(called.into())), name);
         }
@@ -35,7 +35,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_start_of_the_agent_is_one() {
+    fn only_the_start_of_the_agent_is_recognized() {
         assert!(is_start("warren", &line(&["agent", "start", "--verbose"])));
         assert!(is_start("harmony-agent", &line(&["start"])));
         for (name, args) in [

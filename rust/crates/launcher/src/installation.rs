@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_of_a_launcher_that_stands_alone_comes_first() {
+    fn the_environment_in_lib_has_precedence() {
         let root = tempfile::tempdir().expect("a directory");
         let own = root.path().join("bin/warren");
         let beside = made(root.path(), "bin/python3");

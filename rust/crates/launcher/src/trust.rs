@@ -92,13 +92,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_system_brings_is_root_s() {
+    fn system_paths_are_accepted() {
         verify(Path::new("/usr/bin/env")).expect("root's");
         verify(Path::new("/usr/bin/../bin/env")).expect("root's");
     }
 
     #[test]
-    fn what_lies_where_others_write_is_not() {
+    fn a_path_writable_by_others_is_rejected() {
         let file = tempfile::NamedTempFile::new_in("/tmp").expect("a file");
         let refused = verify(file.path()).expect_err("everybody writes there");
         assert!(refused.to_string().starts_with("/tmp: it is writable by users other than root"), "{refused}");

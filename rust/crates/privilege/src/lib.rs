@@ -108,7 +108,7 @@ mod tests {
 
     /// Its effects on a process are tested with processes: tests/agent/io/test_privileges.py.
     #[test]
-    fn a_process_of_several_threads_is_refused_before_anything_changes() {
+    fn several_threads_are_rejected_before_anything_changes() {
         let (hold, held) = std::sync::mpsc::channel::<()>();
         let other = std::thread::spawn(move || held.recv());
         let user = User { uid: Uid::ROOT, gid: Gid::ROOT, groups: Vec::new() };

@@ -304,7 +304,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_agrees_with_a_plain_list(steps in prop::collection::vec(steps(), 1..120)) {
+        fn the_trie_agrees_with_a_plain_list(steps in prop::collection::vec(steps(), 1..120)) {
             let (mut table, mut heads) = (AllowedIps::default(), Heads(HashMap::new()));
             let mut model: Vec<(IpNet, PeerId)> = Vec::new();
             for step in steps {

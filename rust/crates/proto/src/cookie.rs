@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cookie_lets_its_own_address_through_until_it_ends() {
+    fn a_cookie_is_valid_for_its_address_until_it_expires() {
         let public = PublicKey::from_bytes([9; 32]);
         let (mut checker, mut adder) = (Checker::new(&public), Adder::new(&public));
         let (source, other): (SocketAddr, SocketAddr) = (SOURCE.parse().unwrap(), "192.0.2.1:51821".parse().unwrap());
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_to_another_message_is_refused() {
+    fn a_reply_to_another_message_is_rejected() {
         let public = PublicKey::from_bytes([9; 32]);
         let (mut checker, mut adder) = (Checker::new(&public), Adder::new(&public));
         let mut message = [0; INITIATION_BYTES];

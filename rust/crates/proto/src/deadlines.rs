@@ -47,7 +47,7 @@ impl Interface {
     fn give_up(&mut self, id: PeerId) {
         let Some(peer) = self.peers.get_mut(id) else { return };
         peer.staged.clear();
-        self.events.push_back(Event::HandshakeGaveUp { peer: peer.public_key });
+        self.events.push_back(Event::HandshakeTimedOut { peer: peer.public_key });
     }
 
     fn wipe(&mut self, id: PeerId) {

@@ -211,5 +211,5 @@ fn move_event(peer: &mut Peer, from: Endpoint, boot: Duration) -> Option<Event> 
         return None;
     }
     peer.last_move_event = Some(boot);
-    Some(Event::EndpointMoved { peer: peer.public_key, from: before, to: from.remote })
+    Some(Event::EndpointChanged { peer: peer.public_key, from: before, to: from.remote })
 }

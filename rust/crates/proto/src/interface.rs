@@ -52,12 +52,12 @@ pub enum Event {
         peer: PublicKey,
     },
     /// No answer in 90 seconds of retries; staged packets are lost. The next packet starts a new attempt.
-    HandshakeGaveUp {
+    HandshakeTimedOut {
         /// The peer.
         peer: PublicKey,
     },
     /// The peer has sent from a new address (section 2.1). Reported at most once a second; the status has the latest.
-    EndpointMoved {
+    EndpointChanged {
         /// The peer.
         peer: PublicKey,
         /// The former address, if it was known.

@@ -45,7 +45,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_octets_are_read_or_refused(packet in prop::collection::vec(any::<u8>(), 0..64)) {
+        fn arbitrary_octets_parse_or_are_rejected(packet in prop::collection::vec(any::<u8>(), 0..64)) {
             if let Some((source, length)) = source_and_length(&packet) {
                 prop_assert!(length <= packet.len());
                 prop_assert_eq!(source.is_ipv4(), packet[0] >> 4 == 4);

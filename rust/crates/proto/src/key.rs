@@ -326,18 +326,18 @@ mod tests {
     }
 
     #[test]
-    fn secrets_do_not_show() {
+    fn secrets_are_hidden() {
         let text = format!("{:?} {:?}", PrivateKey::from_bytes([7; 32]), PresharedKey::from_bytes([7; 32]));
         assert_eq!(text, "PrivateKey(hidden) PresharedKey(hidden)");
     }
 
     #[test]
-    fn a_low_order_point_gives_no_secret() {
+    fn a_low_order_point_is_rejected() {
         assert!(PrivateKey::from_bytes([7; 32]).agree(&PublicKey::from_bytes([0; 32])).is_none());
     }
 
     #[test]
-    fn two_texts_never_name_one_key() {
+    fn the_text_of_a_key_is_unique() {
         let text = PublicKey::from_bytes([0; 32]).to_base64().replace("A=", "B=");
         assert_eq!(PublicKey::from_base64(&text), Err(KeyError::NotBase64));
     }
@@ -351,7 +351,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_a_key_or_an_error(text in "\\PC{0,70}") {
+        fn arbitrary_text_parses_or_fails(text in "\\PC{0,70}") {
             if let Ok(key) = PublicKey::from_base64(&text) {
                 prop_assert_eq!(&*key.to_base64(), &text);
             }

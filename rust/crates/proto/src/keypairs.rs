@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn an_initiator_sends_at_once_and_keeps_what_may_be_in_use() {
+    fn an_initiator_sends_at_once_and_keeps_sessions_in_use() {
         let (mut keypairs, mut retired) = (Keypairs::default(), Vec::new());
         let mut retire = |index| retired.push(index);
         keypairs.add_as_initiator(session(1, true), &mut retire);

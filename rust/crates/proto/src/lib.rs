@@ -5,7 +5,7 @@
 //! | section | rule | file |
 //! |---|---|---|
 //! | 2 | cryptokey routing | `allowedips`, `transport` |
-//! | 2.1 | endpoints and roaming | `endpoint`, `handshaking` |
+//! | 2.1 | endpoints_are_parsed_and_formatted and roaming | `endpoint`, `handshaking` |
 //! | 5.1 | timestamps | `timestamp` |
 //! | 5.3, 5.4.4, 5.4.7 | MACs, cookies, load | `cookie`, `load`, `ratelimit` |
 //! | 5.4 | messages, hashes | `message`, `hash` |

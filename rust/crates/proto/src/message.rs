@@ -203,7 +203,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_parses_encodes_to_the_same_octets(mut datagram in prop::collection::vec(any::<u8>(), 0..160), kind in 0u8..6) {
+        fn a_parsed_message_encodes_to_the_same_octets(mut datagram in prop::collection::vec(any::<u8>(), 0..160), kind in 0u8..6) {
             if datagram.len() >= 4 {
                 datagram[..4].copy_from_slice(&[kind, 0, 0, 0]);
             }

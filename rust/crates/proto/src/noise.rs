@@ -247,13 +247,13 @@ mod tests {
     }
 
     #[test]
-    fn a_message_for_another_is_not_opened() {
+    fn a_message_for_another_host_is_rejected() {
         let (alice, bob, eve) = (identity(1), identity(2), identity(6));
         assert!(Opened::new(&eve, initiate(&alice, &bob).1).is_none());
     }
 
     #[test]
-    fn who_does_not_hold_the_key_it_names_is_refused() {
+    fn an_initiator_without_the_claimed_key_is_rejected() {
         let (alice, bob) = (identity(1), identity(2));
         let liar = Identity { private: PrivateKey::from_bytes([6; 32]), public: alice.public };
         let opened = Opened::new(&bob, initiate(&liar, &bob).1).unwrap();
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_low_order_ephemeral_is_refused() {
+    fn a_low_order_ephemeral_is_rejected() {
         let (alice, bob) = (identity(1), identity(2));
         let mut message = initiate(&alice, &bob).1;
         message.ephemeral = [0; 32];

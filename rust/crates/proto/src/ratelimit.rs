@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_burst_then_the_rate() {
+    fn a_burst_is_allowed_and_then_the_rate() {
         let (mut limit, source) = (RateLimit::default(), "2001:db8::1".parse().unwrap());
         let neighbour = "2001:db8::2".parse().unwrap();
         let allowed = (0..100).filter(|_| limit.allow(source, Duration::ZERO)).count();
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_bounded_and_comes_back() {
+    fn memory_is_bounded_and_freed() {
         let mut limit = RateLimit::default();
         for host in 0..SOURCES as u32 + 10 {
             limit.allow(std::net::Ipv4Addr::from_bits(host).into(), Duration::ZERO);

@@ -51,7 +51,7 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
-    fn the_edges_of_the_window() {
+    fn counters_at_the_edges_of_the_window_are_accepted_once() {
         let mut window = ReplayWindow::new();
         assert!(window.accept(0));
         assert!(!window.accept(0));
@@ -69,7 +69,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_a_set_with_an_edge(steps in prop::collection::vec((0u64..20_000, 0u64..9_000), 1..400)) {
+        fn the_window_agrees_with_a_set(steps in prop::collection::vec((0u64..20_000, 0u64..9_000), 1..400)) {
             let (mut window, mut seen, mut greatest) = (ReplayWindow::new(), HashSet::new(), 0u64);
             for (ahead, behind) in steps {
                 let counter = (greatest + ahead % 700).saturating_sub(behind);

@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_one_seals_the_other_opens_once() {
+    fn a_sealed_packet_opens_once() {
         let (mut alice, mut bob) = pair();
         let packet = sealed_by(&mut alice, b"hello");
         assert_eq!(&packet[..16], [4, 0, 0, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limits_of_section_6_2() {
+    fn a_session_keeps_the_limits_of_section_6_2() {
         let (mut alice, mut bob) = pair();
         let packet = sealed_by(&mut alice, b"late");
         assert!(!alice.needs_renewal(Duration::from_secs(119)) && alice.needs_renewal(Duration::from_secs(120)));

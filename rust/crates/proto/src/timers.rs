@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn who_received_answers_within_ten_seconds_and_only_once() {
+    fn received_data_is_answered_once_within_ten_seconds() {
         let mut timers = Timers::default();
         timers.data_received(at(0));
         timers.data_received(at(3));
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn who_sent_and_heard_nothing_starts_anew() {
+    fn sending_without_a_reply_starts_a_handshake() {
         let mut timers = Timers::default();
         timers.data_sent(at(0), || 0);
         timers.data_sent(at(8), || 0);

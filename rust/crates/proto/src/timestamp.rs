@@ -50,7 +50,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_label_never_goes_back(mut last: u64, times in prop::collection::vec(0u64..u64::MAX / 4, 1..50)) {
+        fn timestamps_are_monotonic(mut last: u64, times in prop::collection::vec(0u64..u64::MAX / 4, 1..50)) {
             last /= 4;
             let mut timestamp = Timestamp::of(Duration::from_nanos(last));
             for time in times {
@@ -61,7 +61,7 @@ mod tests {
         }
 
         #[test]
-        fn later_is_not_less(a in 0u64..1 << 60, later in 0u64..1 << 60) {
+        fn a_later_time_is_not_less(a in 0u64..1 << 60, later in 0u64..1 << 60) {
             prop_assert!(Timestamp::of(Duration::from_nanos(a + later)) >= Timestamp::of(Duration::from_nanos(a)));
         }
     }

@@ -55,7 +55,7 @@ fn finished(message: &[u8], adder: &mut Adder) -> Vec<u8> {
 }
 
 #[test]
-fn both_roles_write_the_octets_of_the_transcript() {
+fn both_roles_reproduce_the_transcript() {
     for case in cases() {
         let (alice, bob) = (case.identity("initiator"), case.identity("responder"));
         let preshared = PresharedKey::from_bytes(case.array("preshared_key"));
@@ -84,7 +84,7 @@ fn both_roles_write_the_octets_of_the_transcript() {
 }
 
 #[test]
-fn the_cookie_of_the_transcript_makes_its_mac2() {
+fn the_cookie_of_the_transcript_gives_its_mac2() {
     for case in cases() {
         let mut to_bob = Adder::new(&case.identity("responder").public);
         let message = finished(&case.octets("message1"), &mut to_bob);
@@ -94,7 +94,7 @@ fn the_cookie_of_the_transcript_makes_its_mac2() {
 }
 
 #[test]
-fn transport_messages_are_those_of_the_transcript() {
+fn transport_messages_reproduce_the_transcript() {
     for case in cases() {
         let (ours, theirs) = (case.index("initiator_index"), case.index("responder_index"));
         let keys = SessionKeys {

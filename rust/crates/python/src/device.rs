@@ -48,15 +48,15 @@ pub(crate) enum Event {
     /// The UDP port is bound.
     PortBound { port: u16 },
     /// The UDP port could not be bound; it is retried every second.
-    PortRefused { port: u16, reason: String },
+    PortBindFailed { port: u16, reason: String },
     /// An offload of the kernel is not used: slower, with the same result.
-    OffloadOff { name: String, reason: String },
+    OffloadDisabled { name: String, reason: String },
     /// A session is established, and the peer has proven that it holds the keys.
     HandshakeCompleted { peer: PublicKey },
     /// A handshake had no answer for 90 seconds.
-    HandshakeGaveUp { peer: PublicKey },
+    HandshakeTimedOut { peer: PublicKey },
     /// A peer has sent from a new address.
-    EndpointMoved { peer: PublicKey, before: Option<String>, after: String },
+    EndpointChanged { peer: PublicKey, before: Option<String>, after: String },
     /// The device has ended; this is its last event.
     Ended { reason: String },
 }
@@ -158,11 +158,11 @@ impl From<Happened> for Event {
             Happened::LinkUp => Self::LinkUp {},
             Happened::LinkDown => Self::LinkDown {},
             Happened::PortBound { port } => Self::PortBound { port },
-            Happened::PortRefused { port, reason } => Self::PortRefused { port, reason },
-            Happened::OffloadOff { name, reason } => Self::OffloadOff { name, reason },
+            Happened::PortBindFailed { port, reason } => Self::PortBindFailed { port, reason },
+            Happened::OffloadDisabled { name, reason } => Self::OffloadDisabled { name, reason },
             Happened::HandshakeCompleted { peer } => Self::HandshakeCompleted { peer: PublicKey(peer) },
-            Happened::HandshakeGaveUp { peer } => Self::HandshakeGaveUp { peer: PublicKey(peer) },
-            Happened::EndpointMoved { peer, from, to } => Self::EndpointMoved {
+            Happened::HandshakeTimedOut { peer } => Self::HandshakeTimedOut { peer: PublicKey(peer) },
+            Happened::EndpointChanged { peer, from, to } => Self::EndpointChanged {
                 peer: PublicKey(peer),
                 before: from.map(|address| address.to_string()),
                 after: to.to_string(),

@@ -110,19 +110,19 @@ mod tests {
 ";
 
     #[test]
-    fn the_group_of_a_unit() {
+    fn the_group_of_a_unit_is_found() {
         let own = own_group(MOUNTS, "1:name=systemd:/x\n0::/system.slice/warren.service/agent\n");
         assert_eq!(own.unwrap(), Path::new("/sys/fs/cgroup/system.slice/warren.service/agent"));
     }
 
     #[test]
-    fn no_group_where_version_2_is_not_mounted() {
+    fn there_is_no_group_without_cgroup_version_2() {
         assert_eq!(own_group("22 1 0:20 / /proc rw - proc proc rw\n", "0::/x\n"), None);
         assert_eq!(own_group(MOUNTS, "4:memory:/x\n"), None);
     }
 
     #[test]
-    fn a_directory_without_the_mark_is_not_delegated() {
+    fn a_directory_without_the_attribute_is_not_delegated() {
         assert!(!is_delegated(tempfile::tempdir().unwrap().path()));
     }
 }

@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_of_proc() {
+    fn a_line_of_proc_stat_is_parsed() {
         let pids = |pid, parent| Some((Pid::from_raw(pid).unwrap(), Pid::from_raw(parent).unwrap()));
         assert_eq!(parse_stat("17 (sleep) S 4 17 17 0 -1"), pids(17, 4));
         assert_eq!(parse_stat("17 (a) R 1 () S 4 17 17 0 -1"), pids(17, 4));

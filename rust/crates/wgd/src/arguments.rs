@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn the_command_lines_of_wireguard_go() {
+    fn command_lines_of_wireguard_go_are_parsed() {
         let serve = |foreground| Some(Request::Serve { ifname: "wg0".to_owned(), foreground });
         assert_eq!(parse("wg0"), serve(false));
         assert_eq!(parse("-f wg0"), serve(true));
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_means_nothing() {
+    fn invalid_command_lines_are_rejected() {
         for line in ["", "wg0 wg1", "-f", "--foregruond", "-f -f", "wg0 -f", "-f wg0 wg1"] {
             assert_eq!(parse(line), None, "{line}");
         }

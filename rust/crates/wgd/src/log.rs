@@ -121,7 +121,7 @@ mod tests {
 
     /// Days as `date -u -d DATE +%s` has them, divided by 86,400.
     #[test]
-    fn dates() {
+    fn dates_are_computed() {
         let known = [
             (0, (1970, 1, 1)),
             (11_016, (2000, 2, 29)),

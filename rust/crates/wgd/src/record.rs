@@ -52,15 +52,15 @@ impl From<&Event> for Record {
             Event::LinkUp => Self::new(Level::Info, "link.up"),
             Event::LinkDown => Self::new(Level::Info, "link.down"),
             Event::PortBound { port } => Self::new(Level::Info, "port.bound").with("port", port),
-            Event::PortRefused { port, reason } => {
+            Event::PortBindFailed { port, reason } => {
                 Self::new(Level::Error, "port.bind_failed").with("port", port).with("reason", reason)
             }
-            Event::OffloadOff { name, reason } => {
+            Event::OffloadDisabled { name, reason } => {
                 Self::new(Level::Warning, "offload.disabled").with("offload", name).with("reason", reason)
             }
             Event::HandshakeCompleted { peer } => Self::new(Level::Debug, "handshake.completed").with("peer", peer),
-            Event::HandshakeGaveUp { peer } => Self::new(Level::Info, "handshake.timed_out").with("peer", peer),
-            Event::EndpointMoved { peer, from, to } => {
+            Event::HandshakeTimedOut { peer } => Self::new(Level::Info, "handshake.timed_out").with("peer", peer),
+            Event::EndpointChanged { peer, from, to } => {
                 let moved = Self::new(Level::Info, "endpoint.changed").with("peer", peer);
                 from.iter().fold(moved, |moved, from| moved.with("from", from)).with("to", to)
             }

@@ -300,7 +300,7 @@ class NetworkReconciler:
     def _on_event(self, event: Event) -> None:
         self._state.record_event(event)
         match event:
-            case Event.HandshakeGaveUp(peer):
+            case Event.HandshakeTimedOut(peer):
                 self._decisions.resolution.send_failed(peer)
                 self._wake()
             case Event.HandshakeCompleted(peer):

@@ -93,7 +93,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_parses_encodes_to_the_same_meaning(octets: [u8; HEADER_BYTES]) {
+        fn a_parsed_header_encodes_to_an_equivalent_one(octets: [u8; HEADER_BYTES]) {
             if let Some(header) = Virtio::parse(octets) {
                 prop_assert_eq!(Virtio::parse(header.encode()), Some(header));
             }

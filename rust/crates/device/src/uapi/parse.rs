@@ -15,7 +15,7 @@ const PEER_LINE_BYTES: usize = "public_key=\n".len() + 2 * KEY_BYTES;
 
 /// Parse what follows `set=1`, without the empty line.
 ///
-/// `scope` returns the index of a named interface of this host, for endpoints like `[fe80::1%eth0]:51820`.
+/// `scope` returns the index of a named interface of this host, for endpoints_are_parsed_and_formatted like `[fe80::1%eth0]:51820`.
 ///
 /// # Errors
 /// [`ParseError`]; its first line has the number 2.

@@ -1,4 +1,4 @@
-//! The index of a named interface, for link-local endpoints.
+//! The index of a named interface, for link-local endpoints_are_parsed_and_formatted.
 
 use rustix::net::netdevice::name_to_index;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};

@@ -74,7 +74,7 @@ mod tests {
         }
 
         #[test]
-        fn any_octets_are_an_address_or_none(bytes: [u8; ADDRESS_BYTES], family in 0u8..12, len in 0u32..=28) {
+        fn arbitrary_octets_parse_to_an_address_or_none(bytes: [u8; ADDRESS_BYTES], family in 0u8..12, len in 0u32..=28) {
             let mut address = Address { bytes, len };
             address.bytes[..2].copy_from_slice(&u16::from(family).to_ne_bytes());
             let shortest = match i32::from(family) { libc::AF_INET => 16, libc::AF_INET6 => 28, _ => u32::MAX };

@@ -118,13 +118,13 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_link_local_source_keeps_its_link() {
+    fn a_link_local_source_names_its_link() {
         let near = Local { address: "fe80::1".parse().unwrap(), interface: 7 };
         assert_eq!(Control::from_source(near).parse_local(), Some(near));
     }
 
     #[test]
-    fn any_other_source_leaves_the_link_to_routing() {
+    fn other_sources_leave_the_link_to_routing() {
         for address in ["192.0.2.1", "2001:db8::1"] {
             let near = Local { address: address.parse().unwrap(), interface: 7 };
             assert_eq!(Control::from_source(near).parse_local(), Some(Local { interface: 0, ..near }));
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_is_no_source() {
+    fn a_multicast_group_is_not_a_source() {
         for address in ["224.0.0.1", "ff02::1", "0.0.0.0", "::"] {
             let near = Local { address: address.parse().unwrap(), interface: 7 };
             assert_eq!(Control::from_source(near).parse_local(), None);
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn other_messages_before_it_are_passed_over() {
+    fn preceding_messages_are_skipped() {
         let near = Local { address: "192.0.2.1".parse().unwrap(), interface: 0 };
         let mut control = Control::EMPTY;
         control.push(libc::SOL_UDP, libc::UDP_GRO, &1420i32.to_ne_bytes());
@@ -152,7 +152,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_octets_are_read_without_harm(bytes: [u8; 32], claimed in 0usize..64, len in 0usize..80) {
+        fn arbitrary_octets_parse_without_panic(bytes: [u8; 32], claimed in 0usize..64, len in 0usize..80) {
             let mut control = Control { len, ..Control::EMPTY };
             control.bytes[..32].copy_from_slice(&bytes);
             control.bytes[..size_of::<usize>()].copy_from_slice(&claimed.to_ne_bytes());

@@ -40,7 +40,7 @@ fn preshared_keys_must_agree() {
 }
 
 #[test]
-fn a_new_private_key_needs_a_new_handshake_and_loses_nothing_under_way() {
+fn a_new_private_key_needs_a_new_handshake_and_loses_no_packet_in_flight() {
     let mut world = World::new(2, 2);
     assert_eq!(exchange(&mut world, 1), (true, true));
     world.send(1, 0, 2);
@@ -67,7 +67,7 @@ fn the_same_private_key_again_changes_nothing() {
 }
 
 #[test]
-fn without_a_private_key_nothing_is_said_or_heard() {
+fn nothing_is_sent_or_received_without_a_private_key() {
     let mut world = World::new(2, 4);
     world.apply(0, InterfaceChange { private_key: Some(None), ..InterfaceChange::default() });
     assert_eq!(exchange(&mut world, 1), (false, false));
@@ -75,7 +75,7 @@ fn without_a_private_key_nothing_is_said_or_heard() {
 }
 
 #[test]
-fn a_removed_peer_is_forgotten_and_another_peer_untouched() {
+fn removing_a_peer_does_not_affect_another_peer() {
     let mut world = World::new(3, 5);
     assert_eq!(exchange(&mut world, 1), (true, true));
     let gone = PeerChange { remove: true, ..PeerChange::new(world.hosts[2].public_key) };
@@ -87,7 +87,7 @@ fn a_removed_peer_is_forgotten_and_another_peer_untouched() {
 }
 
 #[test]
-fn update_only_makes_nobody_and_our_own_key_is_no_peer() {
+fn update_only_creates_no_peer_and_our_own_key_is_ignored() {
     let mut world = World::strangers(2, 6);
     let stranger = PeerChange { update_only: true, ..world.peer(1) };
     world.apply(0, one(stranger));
@@ -97,7 +97,7 @@ fn update_only_makes_nobody_and_our_own_key_is_no_peer() {
 }
 
 #[test]
-fn a_peer_with_a_low_order_key_is_never_spoken_to() {
+fn a_peer_with_a_low_order_key_is_never_sent_to() {
     let mut world = World::strangers(2, 7);
     let mut peer = world.peer(1);
     peer.public_key = PublicKey::from_bytes([0; 32]);
@@ -108,7 +108,7 @@ fn a_peer_with_a_low_order_key_is_never_spoken_to() {
 }
 
 #[test]
-fn a_prefix_moves_to_the_peer_that_was_given_it_last() {
+fn a_prefix_belongs_to_the_peer_that_got_it_last() {
     let mut world = World::new(3, 8);
     let taken = AllowedIpChange::Add(std::net::IpAddr::from(world.hosts[1].inner).into());
     let thief = PeerChange { allowed_ips: vec![taken], ..PeerChange::new(world.hosts[2].public_key) };
@@ -121,7 +121,7 @@ fn a_prefix_moves_to_the_peer_that_was_given_it_last() {
 proptest! {
     /// Whatever is changed in whatever order, the machine goes on and its status can be asked.
     #[test]
-    fn any_sequence_of_changes_is_survived(seed: u64, steps in prop::collection::vec((0u8..9, 0u8..3), 1..40)) {
+    fn arbitrary_changes_do_not_panic(seed: u64, steps in prop::collection::vec((0u8..9, 0u8..3), 1..40)) {
         let mut world = World::new(3, seed);
         for (number, (step, host)) in steps.into_iter().enumerate() {
             let peer = world.peer(host);

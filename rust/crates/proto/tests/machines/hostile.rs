@@ -19,7 +19,7 @@ fn kept_alive(number: u8) -> PeerChange {
 }
 
 #[test]
-fn peers_that_are_gone_leave_no_deadline_behind() {
+fn removed_peers_leave_no_deadline() {
     let mut world = World::strangers(2, 1);
     for number in 0..100 {
         world.apply(0, InterfaceChange { replace_peers: true, ..one(kept_alive(number)) });
@@ -30,7 +30,7 @@ fn peers_that_are_gone_leave_no_deadline_behind() {
 }
 
 #[test]
-fn a_keepalive_that_fell_due_before_there_was_an_endpoint_goes_on() {
+fn a_keepalive_due_before_there_is_an_endpoint_continues() {
     let mut world = World::strangers(2, 2);
     let (known, asked) = (world.peer(1), world.peer(0));
     world.apply(1, one(asked));
@@ -45,7 +45,7 @@ fn a_keepalive_that_fell_due_before_there_was_an_endpoint_goes_on() {
 
 /// The kernel joins datagrams by addresses and lengths, whoever wrote them.
 #[test]
-fn of_a_train_that_others_have_added_to_the_genuine_is_delivered_once() {
+fn genuine_packets_of_a_batch_with_forged_ones_are_delivered_once() {
     let mut world = World::new(2, 3);
     world.send(0, 1, 0);
     world.pass(Duration::from_secs(1));
@@ -70,7 +70,7 @@ fn of_a_train_that_others_have_added_to_the_genuine_is_delivered_once() {
 }
 
 #[test]
-fn for_a_peer_that_does_not_answer_the_last_packets_are_kept_and_no_more() {
+fn a_bounded_number_of_packets_is_staged_for_a_silent_peer() {
     let mut world = World::new(2, 4);
     world.weather = Weather { lost: 100, ..Weather::default() };
     (0..1000).for_each(|number| world.send(0, 1, number));
@@ -81,7 +81,7 @@ fn for_a_peer_that_does_not_answer_the_last_packets_are_kept_and_no_more() {
 
 /// Whoever sits on the path can bring genuine packets by two ways in turn; the log must not grow with each.
 #[test]
-fn a_peer_that_moves_with_each_packet_is_told_of_once_a_second() {
+fn a_peer_that_moves_with_each_packet_is_reported_once_a_second() {
     let mut world = World::new(2, 5);
     world.send(0, 1, 0);
     world.pass(Duration::from_secs(1));
@@ -91,7 +91,7 @@ fn a_peer_that_moves_with_each_packet_is_told_of_once_a_second() {
         world.send(0, 1, number + 1);
         world.pass(Duration::from_millis(1));
     }
-    let told = world.hosts[1].events.iter().filter(|event| matches!(event, Event::EndpointMoved { .. })).count();
+    let told = world.hosts[1].events.iter().filter(|event| matches!(event, Event::EndpointChanged { .. })).count();
     assert!((2..=4).contains(&told), "{told} events in three seconds");
     assert!(ways.contains(&world.status(1).peers[0].endpoint.unwrap()));
 }

@@ -46,7 +46,7 @@ fn a_peer_gets_through_a_flood_by_cookie() {
 }
 
 #[test]
-fn load_passes() {
+fn the_state_of_load_ends() {
     let mut world = World::new(3, 2);
     flood(&mut world, 600);
     world.work(1);
@@ -59,7 +59,7 @@ fn load_passes() {
 }
 
 #[test]
-fn a_message_without_mac1_is_not_worked_on() {
+fn a_message_without_mac1_is_dropped() {
     let mut world = World::new(2, 3);
     world.send(0, 1, 1);
     let mut message = world.hosts[0].sent[0].clone();

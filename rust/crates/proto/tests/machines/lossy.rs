@@ -25,7 +25,7 @@ proptest! {
     /// When the weather clears, both directions work again within 25 s: 15 s until silence is noticed, 5 s and jitter
     /// until a lost first message is sent anew.
     #[test]
-    fn nothing_twice_and_always_recovery(seed: u64, weather in weather(), traffic in traffic()) {
+    fn packets_are_never_duplicated_and_tunnels_recover(seed: u64, weather in weather(), traffic in traffic()) {
         let mut world = World::new(2, seed);
         world.weather = weather;
         for (number, (from, wait)) in traffic.iter().enumerate() {

@@ -16,7 +16,7 @@ fn connected() -> World {
 }
 
 #[test]
-fn what_was_received_is_answered_once_and_then_there_is_silence() {
+fn received_data_is_answered_by_one_keepalive() {
     let mut world = connected();
     world.pass(Duration::from_secs(3600));
     let [there, back] = [0, 1].map(|host| world.hosts[host].sent.iter().map(Vec::len).collect::<Vec<_>>());
@@ -34,14 +34,14 @@ fn keys_are_wiped_after_nine_minutes() {
 }
 
 #[test]
-fn a_dead_peer_is_called_for_ninety_seconds_and_no_longer() {
+fn handshakes_with_a_dead_peer_are_retried_for_ninety_seconds() {
     let mut world = World::new(2, 4);
     world.weather = Weather { lost: 100, ..Weather::default() };
     world.send(0, 1, 1);
     world.pass(Duration::from_secs(600));
     let calls = world.hosts[0].sent.len();
     assert_eq!(calls, 19, "the first message and 18 more, 5 s apart");
-    assert_eq!(world.hosts[0].events, [Event::HandshakeGaveUp { peer: world.hosts[1].public_key }]);
+    assert_eq!(world.hosts[0].events, [Event::HandshakeTimedOut { peer: world.hosts[1].public_key }]);
     world.weather = Weather::default();
     world.send(0, 1, 2);
     world.pass(Duration::from_secs(1));
@@ -49,7 +49,7 @@ fn a_dead_peer_is_called_for_ninety_seconds_and_no_longer() {
 }
 
 #[test]
-fn a_persistent_keepalive_goes_out_each_interval_and_stops_when_turned_off() {
+fn a_persistent_keepalive_is_sent_each_interval_until_it_is_turned_off() {
     let mut world = World::new(2, 5);
     let every = |seconds| InterfaceChange {
         peers: vec![PeerChange {
@@ -69,7 +69,7 @@ fn a_persistent_keepalive_goes_out_each_interval_and_stops_when_turned_off() {
 }
 
 #[test]
-fn a_link_that_was_down_starts_anew() {
+fn a_link_that_was_down_starts_a_new_handshake() {
     let mut world = connected();
     world.hosts[0].interface.set_down();
     let old = world.hosts[1].sent.len();

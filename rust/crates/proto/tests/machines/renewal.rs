@@ -46,7 +46,7 @@ proptest! {
 
     /// Whoever starts first, or both in the same instant: one exchange of messages, no waiting for a retry.
     #[test]
-    fn two_that_start_at_once_both_get_through(seed: u64, apart_us in 0u64..3000) {
+    fn simultaneous_initiations_both_succeed(seed: u64, apart_us in 0u64..3000) {
         let mut world = World::new(2, seed);
         world.send(0, 1, 7);
         world.pass(Duration::from_micros(apart_us));

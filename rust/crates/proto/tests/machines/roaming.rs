@@ -13,7 +13,7 @@ fn endpoint(world: &World, of: usize) -> Option<SocketAddr> {
 }
 
 #[test]
-fn answers_follow_a_host_that_moves() {
+fn replies_follow_a_host_that_moves() {
     let mut world = World::new(2, 1);
     world.send(0, 1, 1);
     world.pass(Duration::from_secs(1));
@@ -27,12 +27,12 @@ fn answers_follow_a_host_that_moves() {
     world.send(1, 0, 4);
     world.pass(Duration::from_secs(1));
     assert_eq!(world.hosts[0].delivered, [4]);
-    let moved = Event::EndpointMoved { peer: world.hosts[0].public_key, from: Some(old), to: world.hosts[0].address };
+    let moved = Event::EndpointChanged { peer: world.hosts[0].public_key, from: Some(old), to: world.hosts[0].address };
     assert!(world.hosts[1].events.contains(&moved));
 }
 
 #[test]
-fn forged_and_replayed_datagrams_move_nobody() {
+fn forged_and_replayed_datagrams_do_not_change_an_endpoint() {
     let mut world = World::new(2, 2);
     world.send(0, 1, 1);
     world.pass(Duration::from_secs(1));
@@ -52,7 +52,7 @@ fn forged_and_replayed_datagrams_move_nobody() {
 }
 
 #[test]
-fn a_peer_without_endpoint_is_waited_for() {
+fn packets_wait_for_a_peer_without_endpoint() {
     let mut world = World::strangers(2, 3);
     let (mut of_zero, of_one) = (world.peer(0), world.peer(1));
     of_zero.endpoint = None;
@@ -84,7 +84,7 @@ fn a_foreign_source_is_dropped_and_counted() {
 }
 
 #[test]
-fn an_endpoint_that_is_set_wins_until_the_peer_is_heard() {
+fn a_configured_endpoint_is_used_until_the_peer_sends() {
     let mut world = World::new(2, 5);
     world.send(0, 1, 1);
     world.pass(Duration::from_secs(1));

@@ -40,7 +40,7 @@ fn the_edges_of_rfc_8439_appendix_a_3() {
 }
 
 #[test]
-fn both_ways_give_the_same_as_another_implementation() {
+fn both_methods_agree_with_another_implementation() {
     for case in (1..40).flat_map(grid) {
         for by_chunks in [false, true] {
             assert!(tags(&case, by_chunks).iter().all(|lane| *lane == case.tag()), "{by_chunks} of {:x?}", case.blocks);
@@ -49,7 +49,7 @@ fn both_ways_give_the_same_as_another_implementation() {
 }
 
 #[test]
-fn lanes_that_have_ended_stay() {
+fn finished_lanes_keep_their_sum() {
     if !Path::Avx2.is_available() {
         return;
     }

@@ -72,7 +72,7 @@ fn the_edges_of_rfc_8439_appendix_a_3() {
 }
 
 #[test]
-fn every_way_gives_the_same_as_another_implementation() {
+fn every_method_agrees_with_another_implementation() {
     for case in (1..40).flat_map(grid) {
         for way in WAYS {
             assert!(tags(&case, way).iter().all(|lane| *lane == case.tag()), "{way:?} of {:x?}", case.blocks);
@@ -81,7 +81,7 @@ fn every_way_gives_the_same_as_another_implementation() {
 }
 
 #[test]
-fn lanes_that_have_ended_stay() {
+fn finished_lanes_keep_their_sum() {
     if !Path::Avx512.is_available() {
         return;
     }

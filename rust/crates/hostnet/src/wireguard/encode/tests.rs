@@ -155,7 +155,7 @@ prop_compose! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
-    fn what_is_written_reads_back(change in changes()) {
+    fn encoded_messages_parse_to_the_change(change in changes()) {
         prop_assert_eq!(read_back(&parts("wg0", &change)), change);
     }
 }
@@ -173,12 +173,12 @@ fn the_port_goes_first_and_alone() {
 }
 
 #[test]
-fn nothing_to_change_takes_no_message() {
+fn an_empty_change_needs_no_message() {
     assert!(parts("wg0", &InterfaceChange::default()).is_empty());
 }
 
 #[test]
-fn the_longest_peer_and_allowed_ip_are_as_long_as_is_said() {
+fn the_longest_peer_and_allowed_ip_have_the_maximum_size() {
     let mut body = command(WG_CMD_SET_DEVICE);
     let peer = PeerChange {
         remove: true,

@@ -85,7 +85,7 @@ fn put_peer(body: &mut Writer, peer: &PeerStatus, first: bool, allowed_ips: &[Ip
 }
 
 #[test]
-fn messages_cut_anywhere_give_one_status() {
+fn split_messages_give_one_status() {
     for room in 1..5 {
         let mut found = InterfaceStatus::default();
         for message in dump(&status(), room) {
@@ -106,7 +106,7 @@ fn an_interface_without_a_key_has_none() {
 
 proptest! {
     #[test]
-    fn octets_of_no_kernel_do_no_harm(octets in vec(any::<u8>(), 0..200), at in 0usize..2000, octet: u8) {
+    fn arbitrary_octets_parse_without_panic(octets in vec(any::<u8>(), 0..200), at in 0usize..2000, octet: u8) {
         gather(&mut InterfaceStatus::default(), &octets);
         let message = dump(&status(), 9).remove(0);
         let mut cut = message.octets()[GENERIC_HEADER_BYTES..].to_vec();
