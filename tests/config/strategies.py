@@ -8,6 +8,7 @@ from ipaddress import ip_network
 from hypothesis import strategies as st
 
 from tests.tunnel.strategies import PUBLIC_KEYS, addresses, endpoints, names, networks, tables
+from warren.tunnel.config import SYSTEM_TABLES
 from warren.tunnel.network import NetworkConfig, NetworkPeer
 
 network_names = st.text(string.ascii_letters + string.digits + "_-", min_size=1, max_size=64).filter(
@@ -51,8 +52,8 @@ network_configs = st.builds(
     addresses=st.lists(addresses, unique=True, max_size=3).map(tuple),
     listen_port=st.integers(0, 65535),
     dns=st.lists(st.ip_addresses(), max_size=3).map(tuple),
-    fwmark=st.integers(0, 0xFFFF_FFFF),
-    table=tables,
+    fwmark=st.integers(0, 0xFFFF_FFFF).filter(lambda mark: mark not in SYSTEM_TABLES),  # with a default route refused
+    table=tables.filter(lambda table: table not in SYSTEM_TABLES),
     backend=st.sampled_from(["auto", "kernel", "userspace"]),
     peers=network_peers(),
 )

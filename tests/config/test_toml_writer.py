@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tunnel.strategies import PUBLIC_KEYS
-from warren.agent.config import load_config
-from warren.agent.config_sections import agent_sections
+from warren.agent.config import config_sections, load_config
 from warren.config.defaults import defaults_for
-from warren.config.toml_writer import encode_toml, network_sections
+from warren.config.toml_writer import encode_toml
 from warren.tunnel.network import NetworkConfig, NetworkPeer
+from warren.tunnel.network_table import network_sections
 
 from .documents import SEVERAL, with_keys
 from .strategies import network_configs
@@ -35,9 +35,9 @@ def test_a_network_says_no_more_than_it_must() -> None:
     assert (
         encode_toml([*network_sections(network)])
         == f"""[network.home]
+private_key_path = "/etc/warren/home.key"
 enable_wireguard = false
 interface = "wg0"
-private_key_path = "/etc/warren/home.key"
 
 [[network.home.peers]]
 name = "office"
@@ -50,7 +50,7 @@ persistent_keepalive_secs = 25
 def test_a_whole_configuration_is_read_as_itself() -> None:
     text = with_keys(SEVERAL) + '[http]\nport = 9191\n[metrics]\naliases = true\n[daemon]\nlog_level = "debug"\n'
     config = load_config(text, "f.toml", WARREN)
-    assert load_config(encode_toml([*agent_sections(config)]), "f.toml", WARREN) == config
+    assert load_config(encode_toml([*config_sections(config)]), "f.toml", WARREN) == config
 
 
 def test_a_note_stands_behind_its_key() -> None:

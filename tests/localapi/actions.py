@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 
 from tests.localapi.simulator import NOW, SimulatedNetworks
-from warren.config.json_network import network_from_json
 from warren.local_client import Client, Group
 from warren.localapi.action import Action
 from warren.localapi.agent_actions import AgentActions
@@ -15,6 +14,7 @@ from warren.localapi.network_actions import NetworkActions
 from warren.localapi.permissions import Permissions
 from warren.localapi.router import ActionRouter, RejectionCounter
 from warren.telemetry.conditions import Condition
+from warren.tunnel.network_table import network_from_json
 
 ROOT = Client(0, 0, 4242)
 READER = Client(1000, 901, 4243)

@@ -64,7 +64,7 @@ def test_sighup_is_a_reload(joined: Two) -> None:
         ("mtu = 99", "99 is out of range"),
         ('privat_key = "x"', "privat_key"),
         ('backend = "netstack"', "netstack"),
-        ("mtu = = 2", "is no TOML"),
+        ("mtu = = 2", "invalid TOML"),
     ],
 )
 def test_an_invalid_file_changes_nothing_and_says_why(joined: Two, flood: MakeFlood, line: str, said: str) -> None:

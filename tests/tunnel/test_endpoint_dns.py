@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from warren.config.parsers import IPAddress
 from warren.tunnel.config import IPNetwork
 from warren.tunnel.endpoint_dns import UpstreamServers, hosts_addresses, upstream_servers_of
-from warren.tunnel.network import IPAddress, NetworkConfig, NetworkPeer
+from warren.tunnel.network import NetworkConfig, NetworkPeer
 
 from .strategies import PUBLIC_KEYS, networks
 

@@ -69,8 +69,8 @@ def test_a_path_that_is_refused_is_not_repeated(path: str) -> None:
     """H-10; what stands there may be the key itself."""
     with pytest.raises(ConfigError) as error:
         NetworkConfig("a", path)
-    assert str(error.value) == "private_key_path: is not a valid path; expected an absolute path without '..'"
-    with pytest.raises(ConfigError, match="preshared_key_path: is not a valid path"):
+    assert str(error.value) == "private_key_path: invalid path; expected an absolute path without '..'"
+    with pytest.raises(ConfigError, match="preshared_key_path: invalid path"):
         NetworkPeer("a", PUBLIC_KEYS[0], preshared_key_path=path)
 
 

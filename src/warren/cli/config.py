@@ -7,21 +7,22 @@ from pathlib import Path
 
 import click
 
-from warren.agent.config_sections import agent_sections
+from warren.agent.config import config_sections
 from warren.agent.io.config_file import read_config
 from warren.agent.io.key_ring import read_keys
 from warren.cli.help import Group, Option
 from warren.cli.key import warn_if_world_readable
 from warren.cli.options import config_options, config_path, output_option, own_defaults, root_option
 from warren.cli.output import report, warn, write
-from warren.config.io.wgquick_files import write_files
 from warren.config.overrides import LOG_LEVEL, overrides, verbosity
-from warren.config.toml_writer import encode_toml, network_sections
-from warren.config.wgquick_import import network_from_wgquick, network_to_wgquick
+from warren.config.toml_writer import encode_toml
 from warren.errors import StateError
 from warren.privsep.io.privileged_ops import DirectKeyAccess
 from warren.tunnel.io.conffile import interface_name, read_conf
+from warren.tunnel.io.wgquick_files import write_files
+from warren.tunnel.network_table import network_sections
 from warren.tunnel.wgquick import encode_wgquick
+from warren.tunnel.wgquick_import import network_from_wgquick, network_to_wgquick
 
 
 @click.group(cls=Group, examples=("warren config show", "warren config import /etc/wireguard/wg0.conf"))
@@ -41,7 +42,7 @@ def show(config: Path | None, root: str, origin: bool, verbose: bool) -> None:
     defaults = own_defaults(root)
     flags = overrides({LOG_LEVEL: verbosity(verbose)}, os.environ)
     effective = read_config(config_path(config, defaults), defaults, flags)
-    sections = [*agent_sections(effective)]
+    sections = [*config_sections(effective, defaults.root)]
     defaulted = {f"{section.key}.{key}": "default" for section in sections for key in section.values}
     write(encode_toml(sections, defaulted | dict(effective.origins) if origin else {}))
 

@@ -1,4 +1,4 @@
-"""Where a program looks and what it is called, before any file is read (conventions of the program names)."""
+"""The paths, user and group of each program name, before any file is read."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from warren.local_client import READ_GROUP
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What holds for one program name. Paths begin with `root` already."""
+    """The defaults of one program name. Every path already begins with `root`."""
 
     program: str
     config: str
     keys: str
-    """The directory that key files lie in."""
+    """The directory of key files."""
     socket: str
     helper_socket: str
-    """Where the helper listens that is a unit of its own."""
+    """The socket of the helper that has its own unit."""
     http_socket: str
     http_token: str
     state: str
     log: str
     user: str
     group: str
-    """Who may connect to the sockets: readers in our words, in those of document 000 whoever may do all."""
+    """The group that may connect to the sockets: read-only for `warren`, with full control for `harmony-agent`."""
     aliases: bool = False
-    """Whether the documents' own names of metrics come out beside ours."""
+    """True to export metrics under the names of the other interfaces too."""
     root: str = ""
-    """What stands before every path, `/`-less at its end: `--root` of a test or a chroot."""
+    """The directory put before every path (`--root`), without a slash at its end."""
 
 
 WARREN = Defaults(
@@ -62,7 +62,7 @@ PROGRAMS = {defaults.program: defaults for defaults in (WARREN, HARMONY_AGENT)}
 
 
 def defaults_for(program: str, root: str = "") -> Defaults:
-    """Those of `program`, or of `warren` where it is another name; every path below `root`, which is absolute."""
+    """Return the defaults of `program`, or of `warren` for another name, with every path below `root`."""
     defaults = PROGRAMS.get(program, WARREN)
     root = root.rstrip("/")
     return replace(

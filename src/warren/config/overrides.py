@@ -1,4 +1,4 @@
-"""What stands above the file: flags, then the environment (precedence: flag, environment, file, default)."""
+"""Values that override the file: flags, then the environment (precedence: flag, environment, file, default)."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ from dataclasses import dataclass
 LOG_LEVEL = "daemon.log_level"
 USER = "daemon.user"
 VERBOSE_LEVEL = "debug"
-# RUST_LOG has two more words than we have levels.
+# RUST_LOG has one level more than Warren, and another spelling of "warning".
 RUST_LEVELS = {"error": "error", "warn": "warning", "info": "info", "debug": "debug", "trace": "debug"}
 
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """A value that the file's does not count against."""
+    """A value that takes precedence over the file's."""
 
     key: str
     """As in a finding: `daemon.log_level`."""
     value: object
     origin: str
-    """Where it comes from, in the words of the command line."""
+    """The source as `config show --origin` names it: `flag --verbose`."""
 
 
 def overrides(flags: Mapping[str, tuple[str, object]], environment: Mapping[str, str]) -> tuple[Override, ...]:
-    """What counts above the file. `flags`: by key, the flag as it is written and its value; None is "not given"."""
-    above = {override.key: override for override in _from_environment(environment)}
-    for key, (written, value) in flags.items():
+    """Return what overrides the file. `flags`: by key, the spelling of the flag and its value; None is "not given"."""
+    by_key = {override.key: override for override in _from_environment(environment)}
+    for key, (flag, value) in flags.items():
         if value is not None:
-            above[key] = Override(key, value, f"flag {written}")
-    return tuple(above.values())
+            by_key[key] = Override(key, value, f"flag {flag}")
+    return tuple(by_key.values())
 
 
 def verbosity(verbose: bool) -> tuple[str, str | None]:
-    """What `--verbose` says of the log level, for `overrides` (H-19)."""
+    """Return the flag `--verbose` and the log level that it sets, for `overrides` (H-19)."""
     return "--verbose", VERBOSE_LEVEL if verbose else None
 
 
 def _from_environment(environment: Mapping[str, str]) -> Iterator[Override]:
-    """X-33: VIW_AGENT_LOG_LEVEL, else RUST_LOG. Filters of single modules are for programs that have such."""
+    """Yield the log level of VIW_AGENT_LOG_LEVEL, else of RUST_LOG (X-33). Filters of single modules do not apply."""
     levels = [RUST_LEVELS.get(word.strip().lower()) for word in environment.get("RUST_LOG", "").split(",")]
     if level := environment.get("VIW_AGENT_LOG_LEVEL"):
         yield Override(LOG_LEVEL, level.lower(), "environment VIW_AGENT_LOG_LEVEL")

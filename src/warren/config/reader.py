@@ -1,151 +1,214 @@
-"""A table of TOML or JSON, read so that one mistake does not hide the next.
+"""Reading of tables of TOML or JSON, so that one problem does not hide the next.
 
-What is wrong goes into the report; what cannot be read is stood in for, and whoever finds findings in the report at
-the end throws the result away.
+Problems go into the report, and a default takes the place of an invalid value. A caller that finds problems in the
+report at the end discards the result.
 """
 
 from __future__ import annotations
 
 import difflib
+import re
+import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Any, TypeVar, assert_never
 
-from warren.config.field_names import Words, joined, line_of, written
+from warren.config.defaults import Defaults
+from warren.config.field_names import joined, line_of
+from warren.config.fields import KeyMap, Option, Row, Settings, Spelling, SubTable, respelled, rows_of
 from warren.config.overrides import Override
-from warren.config.parsers import Parse, wrong_kind
+from warren.config.parsers import Parser, wrong_type
 from warren.errors import ConfigError, Finding
 
 T = TypeVar("T")
-Refusals = Mapping[str, tuple[str, str]]
-"""By key: what is wrong with it being there, and what would be right."""
+S = TypeVar("S", bound=Settings)
+Rejections = Mapping[str, tuple[str, str]]
+"""By key: the problem with its presence, and what is expected instead."""
+FILE = "the file"
+TOML_POSITION = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")  # in tomllib's messages
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was found while a configuration was read, and what it was read with."""
+    """The context of reading one configuration, and the problems found."""
 
     lines: Mapping[str, int] = field(default_factory=dict)
     overrides: Mapping[str, Override] = field(default_factory=dict)
+    root: str = ""
+    """The directory that is put before every path."""
     findings: list[Finding] = field(default_factory=list)
     warnings: list[Finding] = field(default_factory=list)
 
-    def refuse(self, key: str, problem: str, expected: str) -> None:
-        """One finding more."""
-        self.findings.append(self.placed(Finding(key, problem, expected)))
+    def add(self, key: str, problem: str, expected: str) -> None:
+        """Add a finding."""
+        self.findings.append(self.with_line(Finding(key, problem, expected)))
 
-    def placed(self, finding: Finding) -> Finding:
-        """With its line, where that can be found."""
+    def with_line(self, finding: Finding) -> Finding:
+        """Return a finding with its line, where that is known."""
         return replace(finding, line=line_of(finding.key, self.lines))
 
 
 def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """In the order of the file; first what has no line."""
+    """Return findings in the order of the file; those without a line come first."""
     return tuple(sorted(findings, key=lambda finding: finding.line or 0))
 
 
-class Table:
-    """The values at one key. Each field is asked for once; `close` then refuses what nobody asked for."""
+def parse_toml(text: str, source: str) -> dict[str, object]:
+    """Return the tables of a TOML text. Raises ConfigError with the line of the error."""
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        finding = Finding(FILE, "is nested too deeply", "expected tables and lists of text")
+    except ValueError as error:  # tomllib's own, and int()'s for a number of thousands of digits
+        position = TOML_POSITION.search(str(error))
+        last = text.rstrip("\n").count("\n") + 1
+        line = int(position[1] or last) if position else None
+        problem = f"invalid TOML: {TOML_POSITION.sub('', str(error))}"
+        finding = Finding("this line" if line else FILE, problem, "see toml.io for the syntax", line)
+    raise ConfigError([finding], source=source)
 
-    def __init__(self, values: Mapping[str, object], key: str, report: Report, words: Words = str) -> None:
+
+class Table:
+    """The values at one key. Each field is read once; `close` then reports the keys that nobody read."""
+
+    def __init__(self, values: Mapping[str, object], key: str, report: Report) -> None:
         self.key = key
         self.report = report
         self._values = values
-        self._words = words
         self._known: list[str] = []
 
-    def read(self, name: str, parse: Parse[T], default: T) -> T:
-        """The value of a field; `default` where it is absent or wrong."""
+    def read(self, name: str, parser: Parser[T], default: T) -> T:
+        """Return the value of a field, or `default` where it is absent or invalid."""
         key, value = self._find(name)
-        return default if value is None else self._parsed(key, value.value, parse, default)
+        return default if value is None else self._parsed(key, value.value, parser, default)
 
-    def require(self, name: str, parse: Parse[T], stand_in: T) -> T:
-        """The value of a field that must be there. With a stand-in all else can still be judged."""
+    def require(self, name: str, parser: Parser[T], stand_in: T) -> T:
+        """Return the value of a required field, or `stand_in` where it is absent or invalid."""
         key, value = self._find(name)
         if value is None:
-            self.report.refuse(key, "is missing", f"expected {self._words(name)} = …")
+            self.report.add(key, "is missing", f"expected {name} = …")
             return stand_in
-        return self._parsed(key, value.value, parse, stand_in)
+        return self._parsed(key, value.value, parser, stand_in)
 
-    def table(self, name: str, words: Words = str) -> Table | None:
-        """A table within, which may have words of its own; an empty one where it is absent, None where it is wrong."""
-        key, found = self._find(name)
-        return self._within({} if found is None else found.value, key, words)
+    def table(self, name: str, shorthand: str = "") -> Table | None:
+        """Return a table within: empty where it is absent, None where the value is not a table.
 
-    def tables(self, name: str, words: Words | None = None) -> list[Table]:
-        """A list of tables within, less those that are none; without words of their own they have those of this one."""
-        key, found = self._find(name)
-        values: list[object] = []
-        if found is not None:
-            values = self._parsed(key, found.value, _a_list, values)
-        within = (self._within(value, f"{key}[{number}]", words or self._words) for number, value in enumerate(values))
+        With `shorthand` a text in place of the table is the value of that key.
+        """
+        key, value = self._find(name)
+        if value is None:
+            return Table({}, key, self.report)
+        if shorthand and isinstance(value.value, str):
+            return Table({shorthand: value.value}, key, self.report)
+        return self._within(value.value, key)
+
+    def tables(self, name: str) -> list[Table]:
+        """Return a list of tables within, without the items that are not tables."""
+        key, value = self._find(name)
+        if value is None:
+            return []
+        if not isinstance(value.value, list):
+            self._add_findings(key, wrong_type(value.value, "a list of tables"))
+            return []
+        within = (self._within(item, f"{key}[{number}]") for number, item in enumerate(value.value))
         return [table for table in within if table is not None]
 
     def names(self) -> list[str]:
-        """What it has, as it is written."""
+        """Return the keys that are present, in the order of the text."""
         return list(self._values)
 
     def is_list(self, name: str) -> bool:
-        """Whether a list stands there."""
+        """Return True if a list is at `name`."""
         return isinstance(self._values.get(name), list)
 
-    def is_table(self, name: str) -> bool:
-        """Whether a table stands there."""
-        return isinstance(self._values.get(name), dict)
-
-    def close(self, refusals: Refusals) -> None:
-        """Refuses every key that was not asked for: by its own words, or with the nearest that could be meant."""
-        own_words = {self._words(name): words for name, words in refusals.items()}
+    def close(self, rejections: Rejections | None = None) -> None:
+        """Report every key that was not read: with its own text from `rejections`, or with the nearest known key."""
+        own = rejections or {}
         for name in self._values:
             if name not in self._known:
-                self.report.refuse(joined(self.key, name), *(own_words.get(name) or self._unknown(name)))
-
-    def refer(self, error: ConfigError) -> None:
-        """Takes findings whose keys are names of fields into the report."""
-        for finding in error.findings:
-            key = f"{self.key}.{written(finding.key, self._words)}"
-            self.report.findings.append(self.report.placed(replace(finding, key=key)))
+                self.report.add(joined(self.key, name), *(own.get(name) or self._unknown(name)))
 
     def _unknown(self, name: str) -> tuple[str, str]:
         near = difflib.get_close_matches(name, self._known, n=1)
-        problem = "is no table" if isinstance(self._values[name], dict) else "is no key"
+        problem = "unknown table" if isinstance(self._values[name], dict) else "unknown key"
         return problem, f"did you mean {near[0]}?" if near else f"expected one of {', '.join(self._known)}"
 
-    def _find(self, name: str) -> tuple[str, _Found | None]:
-        word = self._words(name)
-        key = joined(self.key, word)
-        self._known.append(word)
+    def _find(self, name: str) -> tuple[str, _Present | None]:
+        key = joined(self.key, name)
+        self._known.append(name)
         if override := self.report.overrides.get(key):
-            return override.origin, _Found(override.value)
-        return key, _Found(self._values[word]) if word in self._values else None
+            return override.origin, _Present(override.value)
+        return key, _Present(self._values[name]) if name in self._values else None
 
-    def _parsed(self, key: str, value: object, parse: Parse[T], stand_in: T) -> T:
+    def _parsed(self, key: str, value: object, parser: Parser[T], stand_in: T) -> T:
         try:
-            return parse(value)
+            return parser.read(value, self.report.root)
         except ConfigError as error:
-            for finding in error.findings:
-                self.report.refuse(f"{key}{finding.key}", finding.problem, finding.expected)
+            self._add_findings(key, error)
         return stand_in
 
-    def _within(self, value: object, key: str, words: Words) -> Table | None:
-        values = self._parsed(key, value, _a_table, None)
-        return None if values is None else Table(values, key, self.report, words)
+    def _add_findings(self, key: str, error: ConfigError) -> None:
+        for finding in error.findings:
+            self.report.add(f"{key}{finding.key}", finding.problem, finding.expected)
+
+    def _within(self, value: object, key: str) -> Table | None:
+        if isinstance(value, dict):
+            return Table(value, key, self.report)
+        self._add_findings(key, wrong_type(value, "a table"))
+        return None
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """A value that is there; null is one."""
+class _Present:
+    """A value that is present; null is one."""
 
     value: object
 
 
-def _a_table(value: object) -> Mapping[str, object] | None:
-    if not isinstance(value, dict):
-        raise wrong_kind(value, "a table")
-    return value
+def read_settings(table: Table, settings: type[S], defaults: Defaults) -> S:
+    """Return the settings that `table` holds, checked against each other; problems go into the report."""
+    made = settings(**read_values(table, settings, defaults))
+    table.close()
+    report = table.report
+    for finding in made.findings():
+        report.findings.append(report.with_line(_placed(finding, table.key, settings)))
+    report.warnings.extend(_placed(finding, table.key, settings) for finding in made.warnings())
+    return made
 
 
-def _a_list(value: object) -> list[object]:
-    if not isinstance(value, list):
-        raise wrong_kind(value, "a list of tables")
-    return value
+def _placed(finding: Finding, key: str, settings: type[Settings]) -> Finding:
+    own = respelled(finding.key, settings, Spelling.TOML)
+    return replace(finding, key=f"{key}.{own}" if own else key)
+
+
+def read_values(
+    table: Table, settings: type[Any], defaults: Defaults, spelling: Spelling = Spelling.TOML
+) -> dict[str, Any]:
+    """Return the value of each row of `settings` by attribute, without those that `spelling` does not have."""
+    rows = [(names, row, key) for names, row in rows_of(settings) if (key := names.spelled(spelling)) is not None]
+    known = {key for _names, row, key in rows if not isinstance(row, KeyMap) or row.under}
+    return {names.attribute: _read_row(table, row, key, known, defaults) for names, row, key in rows}
+
+
+def _read_row(table: Table, row: Row, key: str, known: set[str], defaults: Defaults) -> object:
+    match row:
+        case Option(parser, _, choose, stand_in):
+            if choose is not None:
+                return table.read(key, parser, choose(defaults))
+            return table.require(key, parser, None if stand_in is None else stand_in())
+        case KeyMap():
+            return _read_key_map(table, row, known)
+        case SubTable(settings, _, shorthand):
+            within = table.table(key, shorthand) or Table({}, joined(table.key, key), Report())
+            return read_settings(within, settings, defaults)
+        case _:
+            assert_never(row)
+
+
+def _read_key_map(table: Table, row: KeyMap, known: set[str]) -> dict[str, str]:
+    within = (table.table(row.under) or Table({}, row.under, table.report)) if row.under else table
+    names = [name for name in table.names() if name not in known] if row.names is None else row.names
+    found = {name: within.read(name, row.parser, "") for name in names}
+    if row.under:
+        within.close()
+    return {name: value for name, value in found.items() if value}

@@ -1,7 +1,7 @@
-"""The statements of a TOML text with their places, which tomllib does not tell.
+"""The statements of a TOML text with their positions, which tomllib does not give.
 
-It finds headers and keys and passes over everything else: comments, all four kinds of strings, lists over many lines.
-Of a text that is no TOML it may see anything; tomllib reads the text as well, and its word counts.
+The scanner finds headers and keys and skips everything else: comments, all four kinds of strings, lists over several
+lines. For invalid TOML its result means nothing; tomllib reads the same text and reports the error.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-# What can hide a newline, a bracket or an equals sign, and these themselves. A string of many lines may have two
-# quotation marks of its own before the three at its end (TOML 1.0, String).
+from warren.config.field_names import joined
+
+# Everything that can hide a newline, a bracket or an equals sign, and these themselves. A multi-line string may end in
+# two quotation marks of its own before the three that close it (TOML 1.0, String).
 TOKEN = re.compile(
     r'''
     """ (?: \\. | [^\\] )*? "{3,5}
@@ -32,18 +34,18 @@ class Statement:
     """A header or a key with its value."""
 
     path: tuple[str, ...]
-    """As written: of a key, without the header that it stands under."""
+    """The names as written; the path of a key does not include the header above it."""
     kind: str
     """`key`, `table` for `[a.b]`, `array` for `[[a.b]]`."""
     line: int
     begin: int
-    """Where it begins in the text."""
+    """The offset of its first character."""
     end: int
-    """Where it ends; a header, without a comment behind it."""
+    """The offset of its end; a header ends before a comment."""
 
 
 def statements(text: str) -> Iterator[Statement]:
-    """Every statement of `text`, in order."""
+    """Yield every statement of `text`, in order."""
     line, counted = 1, 0
     for begin, equals, end in _spans(text):
         line += text.count("\n", counted, begin)
@@ -57,7 +59,7 @@ def statements(text: str) -> Iterator[Statement]:
 
 
 def _spans(text: str) -> Iterator[tuple[int, int | None, int]]:
-    """(begin, the first `=` outside all else or None, end) of every line or group of lines that is a statement."""
+    """Yield (begin, offset of its equals sign or None, end) of each statement."""
     begin, depth, equals = 0, 0, None
     for token in TOKEN.finditer(f"{text}\n"):
         match token[0]:
@@ -85,7 +87,7 @@ def _key_path(written: str) -> tuple[str, ...]:
 
 
 def _header(written: str) -> tuple[tuple[str, ...], str, int] | None:
-    """The path, the kind and the length of a header without what follows it."""
+    """Return the path, the kind and the length of a header, without what follows it."""
     if not written.startswith("["):
         return None
     path = _path_in(written.rstrip())
@@ -95,13 +97,50 @@ def _header(written: str) -> tuple[tuple[str, ...], str, int] | None:
 
 
 def _path_in(statement: str) -> tuple[str, ...]:
-    """The names down to the one thing that a statement makes; quotation marks and escapes are tomllib's to read."""
+    """Return the path of a statement. tomllib itself reads the quotation marks and escapes."""
     try:
-        made: object = tomllib.loads(statement)
+        value: object = tomllib.loads(statement)
     except ValueError:
         return ()
     path: list[str] = []
-    while isinstance(made, dict) and made:
-        name, made = next(iter(made.items()))
+    while isinstance(value, dict) and value:
+        name, value = next(iter(value.items()))
         path.append(name)
     return tuple(path)
+
+
+class KeyLines:
+    """The line of each header and key, by key as findings write it; it numbers the tables of each array."""
+
+    def __init__(self) -> None:
+        self.lines: dict[str, int] = {}
+        self._arrays: dict[str, int] = {}
+        self._table = ""
+
+    def add(self, statement: Statement, path: tuple[str, ...] | None = None) -> None:
+        """Record the next statement of the text; `path` replaces the path that it was written with."""
+        path = statement.path if path is None else path
+        if statement.kind == "key":
+            self._walk(self._table, path, statement.line)
+            return
+        if statement.kind == "array":
+            array = joined(self._walk("", path[:-1], statement.line), path[-1])
+            self._arrays[array] = self._arrays.get(array, -1) + 1
+            self.lines.setdefault(array, statement.line)
+        self._table = self._walk("", path, statement.line)
+
+    def _walk(self, key: str, path: tuple[str, ...], line: int) -> str:
+        for name in path:
+            key = joined(key, name)
+            if key in self._arrays:
+                key = f"{key}[{self._arrays[key]}]"
+            self.lines.setdefault(key, line)
+        return key
+
+
+def key_lines(text: str) -> dict[str, int]:
+    """Return the line of each header and key of a TOML text."""
+    lines = KeyLines()
+    for statement in statements(text):
+        lines.add(statement)
+    return lines.lines

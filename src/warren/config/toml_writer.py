@@ -1,59 +1,98 @@
-"""The canonical TOML of networks and settings: read again, it means the same. Peers are `[[network.NAME.peers]]`."""
+"""The canonical TOML of settings, and their plain values: reading what is written gives the same settings."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, assert_never
 
-from warren.config.field_names import toml_word
-from warren.config.plain import Plain, network_values, peer_values
-from warren.tunnel.network import NetworkConfig
+from warren.config.field_names import joined
+from warren.config.fields import KeyMap, Option, Row, Spelling, SubTable, rows_of
+from warren.config.parsers import Plain
 
 NO_NOTES: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A header and what stands under it."""
+    """A header and the keys below it."""
 
     header: str
     key: str
-    """Of the table, as in a finding: `network.home.peers[0]`."""
+    """The key of the table as in a finding: `network.home.peers[0]`."""
     values: Mapping[str, Plain]
+    """By key, which has dots where it is of a table within: `sha256.panel_create`."""
 
 
-def network_sections(network: NetworkConfig, *, whole: bool = False) -> Iterator[Section]:
-    """A network and its peers; `whole`: defaults too."""
-    key = f"network.{network.name}"
-    yield Section(f"[{key}]", key, _in_toml(network_values(network, whole=whole)))
-    for number, peer in enumerate(network.peers):
-        yield Section(f"[[{key}.peers]]", f"{key}.peers[{number}]", _in_toml(peer_values(peer, whole=whole)))
+def settings_sections(settings: object, key: str, root: str = "") -> Iterator[Section]:
+    """Yield the section of a table, defaults too, and those of the tables within it. `root` is taken off every path."""
+    yield Section(f"[{key}]", key, plain_values(settings, root=root))
+    yield from nested_sections(settings, key, root)
+
+
+def nested_sections(settings: object, key: str = "", root: str = "") -> Iterator[Section]:
+    """Yield the sections of the tables within a table, or of the tables at the top of the file."""
+    for names, row in rows_of(type(settings)):
+        if isinstance(row, SubTable):
+            yield from settings_sections(getattr(settings, names.attribute), joined(key, names.toml), root)
+
+
+def plain_values(
+    settings: object,
+    spelling: Spelling = Spelling.TOML,
+    *,
+    root: str = "",
+    unless: object = None,
+    always: Sequence[str] = (),
+) -> dict[str, Plain]:
+    """Return the values of settings by key, without tables and unset keys.
+
+    With `unless`, which are settings of the same class, values equal to its own are left out, but for the attributes
+    in `always`.
+    """
+    plain: dict[str, Plain] = {}
+    for names, row in rows_of(type(settings)):
+        value = getattr(settings, names.attribute)
+        key = names.spelled(spelling)
+        equal = unless is not None and value == getattr(unless, names.attribute)
+        if key is not None and value is not None and (not equal or names.attribute in always):
+            plain |= _row_values(row, key, value, root)
+    return plain
+
+
+def _row_values(row: Row, key: str, value: Any, root: str) -> dict[str, Plain]:
+    match row:
+        case Option(parser):
+            return {key: parser.write(value, root)}
+        case KeyMap(parser, _, _, under):
+            return {joined(under, name): parser.write(entry, root) for name, entry in value.items()}
+        case SubTable():
+            return {}
+        case _:
+            assert_never(row)
 
 
 def encode_toml(sections: Sequence[Section], notes: Mapping[str, str] = NO_NOTES) -> str:
-    """The text of `sections`; a note stands as a comment behind the key that it is for."""
+    """Return the text of `sections`; a note is a comment behind the key that it is for."""
     return "\n".join(f"{section.header}\n{''.join(_lines(section, notes))}" for section in sections)
 
 
 def _lines(section: Section, notes: Mapping[str, str]) -> Iterator[str]:
     for key, value in section.values.items():
         note = notes.get(f"{section.key}.{key}")
-        yield f"{key} = {_value(value)}{f'  # {note}' if note else ''}\n"
+        yield f"{key} = {encode_value(value)}{f'  # {note}' if note else ''}\n"
 
 
-def _in_toml(values: Mapping[str, Plain]) -> dict[str, Plain]:
-    return {toml_word(field): value for field, value in values.items()}
-
-
-def _value(value: Plain) -> str:
+def encode_value(value: Plain) -> str:
+    """Return a value in the notation of TOML."""
     match value:
         case bool():
             return "true" if value else "false"
-        case int():
-            return str(value)
+        case int() | float():
+            return repr(value)
         case str():
             # The escapes of JSON are escapes of TOML; DEL is the one character more that TOML wants escaped.
             return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-        case list():
-            return f"[{', '.join(map(_value, value))}]"
+        case _:
+            return f"[{', '.join(map(encode_value, value))}]"

@@ -13,6 +13,7 @@ from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip
 from typing import Literal
 
 from warren._core import PresharedKey, PrivateKey, PublicKey
+from warren.config.parsers import out_of_range
 from warren.errors import ConfigError, Finding, redacted_repr
 
 IPNetwork = IPv4Network | IPv6Network
@@ -32,12 +33,6 @@ INTERFACE_NAME = re.compile(r"[A-Za-z0-9_=+.-]{1,15}")
 HOST_LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 ENDPOINT_FORM = "expected HOST:PORT or [IPv6]:PORT"
 HOST_NAME_CHARACTERS = 253  # RFC 1035 section 2.3.4, as text
-
-
-def out_of_range(key: str, value: int, allowed: range) -> Iterator[Finding]:
-    """Yield a finding if `value` is not in `allowed`."""
-    if value not in allowed:
-        yield Finding(key, f"{value} is out of range", f"expected {allowed.start} to {allowed.stop - 1}")
 
 
 def interface_name_findings(name: str) -> Iterator[Finding]:

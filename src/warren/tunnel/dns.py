@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import assert_never
 
+from warren.config.parsers import IPAddress
 from warren.files.file_state import FileState, Kind
 from warren.tunnel.dns_journal import DnsBackend, Entry
-from warren.tunnel.network import IPAddress
 
 RESOLVED_DIRECTORY = "/run/systemd/resolve/"
 RESOLVED_STUBS = frozenset((b"127.0.0.53", b"127.0.0.54"))  # systemd-resolved.service(8)

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Any
 
+from warren.config.parsers import IPAddress
 from warren.files.file_state import FileState, Kind
-from warren.tunnel.network import IPAddress
 
 VERSION = 2
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
-from warren.tunnel.network import IPAddress
+from warren.config.parsers import IPAddress
 
 HEADER = struct.Struct("!HHHHHH")
 RECORD = struct.Struct("!HHIH")

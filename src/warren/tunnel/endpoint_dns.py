@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from warren.tunnel.network import IPAddress, NetworkConfig
+from warren.config.parsers import IPAddress
+from warren.tunnel.network import NetworkConfig
 
 
 @dataclass(frozen=True, slots=True)

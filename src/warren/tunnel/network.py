@@ -7,11 +7,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from ipaddress import IPv4Address, IPv6Address
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from warren._core import PublicKey
+from warren._core import PrivateKey, PublicKey
+from warren.config.fields import NO_JSON, option, required
+from warren.config.parsers import (
+    FLAG,
+    IP_ADDRESS,
+    PATH,
+    TEXT,
+    IPAddress,
+    Parser,
+    checked,
+    duration_in,
+    list_of,
+    number_in,
+    number_or_text,
+    one_or_list,
+    out_of_range,
+    path_findings,
+    text_as,
+    unknown_value,
+)
 from warren.errors import ConfigError, Finding, StateError
 from warren.tunnel.config import (
     DEFAULT_MTU,
@@ -28,21 +46,21 @@ from warren.tunnel.config import (
     Table,
     address_findings,
     interface_name_findings,
-    out_of_range,
+    parse_endpoint,
     peer_findings,
     policy_findings,
 )
+from warren.tunnel.wg_values import parse_address, parse_allowed_ip, parse_fwmark, parse_table
 
-IPAddress = IPv4Address | IPv6Address
 Backend = Literal["auto", "kernel", "userspace"]
 Origin = Literal["file", "control"]
 
 DEFAULT_INTERFACE = "wg0"
+BACKEND_EXPECTED = "expected auto, kernel or userspace"
 DEFAULT_KEEPALIVE_SECONDS = 25  # H-07
 NETWORK_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # H-10
 RESERVED_NAME = "peers"  # part of a header: [[network.peers]]
 PEER_NAME_CHARACTERS = 64
-PATH_FORM = "expected an absolute path without '..'"
 
 
 def network_name_findings(name: str) -> Iterator[Finding]:
@@ -50,9 +68,7 @@ def network_name_findings(name: str) -> Iterator[Finding]:
     if not NETWORK_NAME.fullmatch(name):
         yield Finding("name", f"{name!r} cannot name a network", "expected 1 to 64 of A-Z a-z 0-9 _ -")
     elif name == RESERVED_NAME:
-        yield Finding(
-            "name", "is reserved for the peers of a network", "expected [[network.NAME.peers]], or another name"
-        )
+        yield Finding("name", "reserved name", "expected [[network.NAME.peers]], or another name")
 
 
 def peer_name_findings(name: str) -> Iterator[Finding]:
@@ -61,27 +77,68 @@ def peer_name_findings(name: str) -> Iterator[Finding]:
         yield Finding("name", "cannot name a peer", f"expected 1 to {PEER_NAME_CHARACTERS} printable characters")
 
 
-def path_findings(path: str) -> Iterator[Finding]:
-    """Yield a finding if `path` is relative or leads up.
+def parse_backend(text: str) -> Backend:
+    """Return a backend. Raises ConfigError."""
+    match text:
+        case "auto" | "kernel" | "userspace":
+            return text
+        case "netstack":
+            problem = "backend netstack is not supported in this version"
+            raise ConfigError([Finding("", problem, BACKEND_EXPECTED)])
+        case _:
+            raise unknown_value("backend", text, BACKEND_EXPECTED.removeprefix("expected "))
 
-    The path is not repeated: it may be a key in the wrong place.
-    """
-    if not path.startswith("/") or ".." in path.split("/") or "\0" in path:
-        yield Finding("", "is not a valid path", PATH_FORM)
+
+def _unique_key() -> PublicKey:
+    return PrivateKey.generate().public_key()
+
+
+def _unique_text() -> str:
+    return str(_unique_key())
+
+
+INTERFACE = checked(TEXT, interface_name_findings, "1 to 15 of A-Z a-z 0-9 _ = + . -")
+PEER_NAME = checked(TEXT, peer_name_findings, "1 to 64 printable characters")
+PUBLIC_KEY = text_as(PublicKey.from_base64, "public key in base64")
+ENDPOINT = text_as(parse_endpoint, "HOST:PORT or [IPv6]:PORT")
+ADDRESS = text_as(parse_address, "IP or IP/LENGTH")
+ALLOWED_IP = text_as(parse_allowed_ip, "IP or IP/LENGTH")
+FWMARK = number_or_text(
+    number_in(MARK), text_as(parse_fwmark, "off or hexadecimal"), "a number, or text such as `0xca6c`"
+)
+ROUTING_TABLE: Parser[Table] = number_or_text(
+    number_in(TABLE), text_as(parse_table, "auto or off"), "`auto`, `off` or the number of a routing table"
+)
+BACKEND = text_as(parse_backend, "auto, kernel or userspace")
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkPeer:
     """One peer of a network."""
 
-    name: str
-    public_key: PublicKey
-    preshared_key_path: str | None = None
-    endpoint: Endpoint | None = None
-    allowed_ips: tuple[IPNetwork, ...] = ()
-    persistent_keepalive_seconds: int = DEFAULT_KEEPALIVE_SECONDS
-    probe: IPAddress | None = None
-    """The address whose echoes measure latency and loss; None leaves the choice to the agent."""
+    name: str = field(metadata=required(PEER_NAME, "Name in tables and metrics, unique in its network.", _unique_text))
+    public_key: PublicKey = field(metadata=required(PUBLIC_KEY, "Public key of the peer.", _unique_key))
+    preshared_key_path: str | None = option(
+        PATH, "File of the preshared key, with the same permissions as the private key's.", default=None
+    )
+    endpoint: Endpoint | None = option(
+        ENDPOINT, "Address of the peer; without it the peer must connect first.", default=None
+    )
+    allowed_ips: tuple[IPNetwork, ...] = option(
+        list_of(ALLOWED_IP), "Prefixes that are routed to the peer and accepted from it.", default=()
+    )
+    persistent_keepalive_seconds: int = option(
+        duration_in(KEEPALIVE),
+        "Interval of keepalives; 0 turns them off.",
+        default=DEFAULT_KEEPALIVE_SECONDS,
+        key="persistent_keepalive_secs",
+        json="keepaliveSecs",
+    )
+    probe: IPAddress | None = option(
+        IP_ADDRESS,
+        "Address inside the tunnel that is pinged for latency and loss; the agent chooses one if unset.",
+        default=None,
+    )
 
     def __post_init__(self) -> None:
         key = "persistent_keepalive_seconds"
@@ -97,17 +154,32 @@ class NetworkConfig:
     """One network. Peers that share allowed IPs are redundant, and the first is preferred (H-53)."""
 
     name: str
-    private_key_path: str
-    enabled: bool = False
-    """The key `enable_wireguard`: True if the agent brings the network up when it starts."""
-    interface: str = DEFAULT_INTERFACE
-    mtu: int = DEFAULT_MTU
-    addresses: tuple[IPInterface, ...] = ()
-    listen_port: int = 0
-    dns: tuple[IPAddress, ...] = ()
-    fwmark: int = 0
-    table: Table = "auto"
-    backend: Backend = "auto"
+    private_key_path: str = field(
+        metadata=required(
+            PATH, "File of the private key: mode 0600, owned by root or the agent's user, not a link.", lambda: "/"
+        )
+    )
+    enabled: bool = option(
+        FLAG, "Bring the network up when the agent starts.", default=False, key="enable_wireguard", json=NO_JSON
+    )
+    interface: str = option(INTERFACE, "Name of the interface, unique among networks.", default=DEFAULT_INTERFACE)
+    mtu: int = option(number_in(MTU), "MTU of the interface.", default=DEFAULT_MTU)
+    addresses: tuple[IPInterface, ...] = option(
+        one_or_list(ADDRESS), "Addresses of the interface.", default=(), key="address", json="address"
+    )
+    listen_port: int = option(number_in(PORT), "UDP port; 0 lets the system choose.", default=0)
+    dns: tuple[IPAddress, ...] = option(list_of(IP_ADDRESS), "Name servers while the network is up.", default=())
+    fwmark: int = option(
+        FWMARK,
+        "Mark of encrypted packets; with a default route also the number of its table, where 0 is the first free.",
+        default=0,
+    )
+    table: Table = option(
+        ROUTING_TABLE,
+        "Routing table for the routes of the peers; a default route may not go to the system's own (253 to 255).",
+        default="auto",
+    )
+    backend: Backend = option(BACKEND, "Implementation of WireGuard.", default="auto")
     peers: tuple[NetworkPeer, ...] = ()
     origin: Origin = "file"
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from warren.config.parsers import IPAddress
 from warren.tunnel.config import InterfaceConfig
-from warren.tunnel.network import IPAddress
 from warren.tunnel.routes import rules_for
 
 

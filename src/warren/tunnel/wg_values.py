@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from ipaddress import ip_interface, ip_network
 
+from warren.config.parsers import out_of_range
 from warren.errors import ConfigError, Finding, redacted_repr
-from warren.tunnel.config import KEEPALIVE, MARK, TABLE, IPInterface, IPNetwork, Table, out_of_range
+from warren.tunnel.config import KEEPALIVE, MARK, TABLE, IPInterface, IPNetwork, Table
 
 
 def refusal(text: str, what: str, expected: str) -> ConfigError:

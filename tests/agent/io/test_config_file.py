@@ -64,7 +64,7 @@ def test_whose_word_counts(tmp_path: Path) -> None:
 
 def test_a_mistake_names_the_file(tmp_path: Path) -> None:
     path = file(tmp_path, BROKEN)
-    with pytest.raises(ConfigError, match=f"^{path}: line 1: nonsense: is no table"):
+    with pytest.raises(ConfigError, match=f"^{path}: line 1: nonsense: unknown table"):
         read_config(path, WARREN)
 
 

@@ -26,8 +26,8 @@ def test_one_that_ends_is_told_of_and_one_that_nobody_named_is_not() -> None:
     async def play() -> None:
         process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)  # noqa: ASYNC220
         name = psutil.Process(process.pid).name()
-        units = {"busy": name, "gone": "nowhere-at-all", "nginx": "not-there"}
-        services = ServiceSettings(units=units, watched=("busy", "gone"))
+        units = {"busy": name, "gone": "nowhere-at-all"}  # and nginx, which is not named
+        services = ServiceSettings(named=units)
         host = HostMetrics(30)
 
         async def states(asked: tuple[str, ...]) -> dict[str, str]:
@@ -53,7 +53,7 @@ def test_a_host_that_cannot_be_asked_says_so() -> None:
         raise FileNotFoundError(2, "No such file or directory")
 
     async def play() -> None:
-        watch = ServiceMonitor(ServiceSettings(watched=("nginx",)), 30, states)
+        watch = ServiceMonitor(ServiceSettings(named={"nginx": "nginx"}), 30, states)
         task = asyncio.create_task(watch.watch())
         await until(watch, ["nginx (nginx) is unknown: [Errno 2] No such file or directory"])
         task.cancel()

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Self
 
 from tests.localapi.simulator import SimulatedNetworks
-from warren.config.json_network import network_from_json
 from warren.files.unix_listener import Listener, listen
 from warren.local_client import Group
 from warren.localapi.action import Action
@@ -22,6 +21,7 @@ from warren.localapi.io.socket import Limits, serve
 from warren.localapi.network_actions import NetworkActions
 from warren.localapi.permissions import Permissions
 from warren.localapi.router import ActionRouter, RejectionCounter
+from warren.tunnel.network_table import network_from_json
 
 PATIENCE_SECONDS = 10
 OWN = Permissions(Group("warren-read", None), Group("warren-admin", None), owner=os.geteuid())

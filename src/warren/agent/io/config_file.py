@@ -10,10 +10,10 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from warren.agent.config import FILE, AgentConfig, load_config
+from warren.agent.config import AgentConfig, load_config
 from warren.config.defaults import Defaults
 from warren.config.overrides import Override
-from warren.config.reader import in_order
+from warren.config.reader import FILE, in_order
 from warren.errors import ConfigError, Finding, InputError, KeyFileError
 from warren.files.bounded_read import open_following
 from warren.files.key_file import Owners, check_key_file, read_preshared_key, read_private_key

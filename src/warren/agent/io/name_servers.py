@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from warren.clock import monotonic_seconds
+from warren.config.parsers import IPAddress
 from warren.errors import HostError
 from warren.privsep.io.privileged_ops import HostResolver
-from warren.tunnel.network import IPAddress, NetworkConfig
+from warren.tunnel.network import NetworkConfig
 
 VERIFY_INTERVAL = 15.0  # seconds; a check reads a file, and through the helper it takes two messages
 

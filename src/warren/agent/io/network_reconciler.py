@@ -29,7 +29,6 @@ from warren.agent.network_state import NetworkState
 from warren.agent.snapshot import network_sample
 from warren.backoff import Backoff, BackoffPolicy
 from warren.clock import monotonic_seconds, wall_seconds
-from warren.config.field_names import toml_word, written
 from warren.errors import EngineError, InterfaceError, WarrenError
 from warren.localapi.networks import Rotation
 from warren.telemetry.conditions import Condition
@@ -39,6 +38,7 @@ from warren.tunnel.desired import NetworkKeys
 from warren.tunnel.io.observe import lan_addresses
 from warren.tunnel.lifecycle import LifecycleEvent, State
 from warren.tunnel.network import NetworkConfig
+from warren.tunnel.network_table import toml_key
 from warren.tunnel.overlap import lan_warnings, network_warnings
 from warren.tunnel.plan import Step as PlanStep
 from warren.tunnel.reconcile_state import ReconcileState
@@ -260,15 +260,13 @@ class NetworkReconciler:
         """Warn if the network takes a prefix that is a LAN of this host; that LAN may have come later."""
         self._lans_checked_at = monotonic_seconds()
         findings = await asyncio.to_thread(lambda: [*lan_warnings(self.config, lan_addresses(self._context.netlink))])
-        text = "; ".join(
-            f"{written(finding.key, toml_word)}: {finding.problem}; {finding.expected}" for finding in findings
-        )
+        text = "; ".join(f"{toml_key(finding.key)}: {finding.problem}; {finding.expected}" for finding in findings)
         self._set_condition("lan", Condition("route.overlaps_lan", text) if text else None)
 
     def _update_warnings(self) -> None:
         """Show what `warren validate` warns of to those who never ran it."""
         self._state.advice = tuple(
-            Condition("config.warning", f"{written(finding.key, toml_word)}: {finding.problem}; {finding.expected}")
+            Condition("config.warning", f"{toml_key(finding.key)}: {finding.problem}; {finding.expected}")
             for finding in network_warnings(self.config)
         )
 

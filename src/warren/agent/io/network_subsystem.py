@@ -10,10 +10,10 @@ from warren.agent.io.networks import AgentNetworks
 from warren.agent.io.sd_notify import SdNotify
 from warren.agent.subsystem import Subsystem
 from warren.config.defaults import Defaults
-from warren.config.json_network import network_from_json
 from warren.errors import WarrenError
 from warren.localapi.network_actions import NetworkActions
 from warren.telemetry.conditions import Condition
+from warren.tunnel.network_table import network_from_json
 
 log = logging.getLogger(__name__)
 

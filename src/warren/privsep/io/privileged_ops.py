@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from warren.config.parsers import IPAddress
 from warren.errors import HostError, WarrenError
 from warren.files.bounded_read import open_following
 from warren.files.key_file import Owners, open_key_file
@@ -41,7 +42,6 @@ from warren.tunnel.io.conffile import Opener
 from warren.tunnel.io.dns import Resolver
 from warren.tunnel.io.in_process import OpenDriver, open_no_driver
 from warren.tunnel.io.key_rotation import rotate_key
-from warren.tunnel.network import IPAddress
 from warren.tunnel.rotation import KeyFiles, Step
 
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from warren.config.parsers import IPAddress
 from warren.errors import HostError
 from warren.files.atomic import remove_file
 from warren.files.file_state import FileState, Kind
@@ -27,7 +28,6 @@ from warren.tunnel.dns import (
 from warren.tunnel.dns_journal import DnsBackend, Entry, Journal
 from warren.tunnel.io.dns_journal_file import JournalFile
 from warren.tunnel.io.dns_programs import DnsPrograms
-from warren.tunnel.network import IPAddress
 
 UNFINISHED = ".resolv.conf.warren"
 

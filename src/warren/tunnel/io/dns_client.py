@@ -9,11 +9,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from warren.clock import monotonic_seconds
+from warren.config.parsers import IPAddress
 from warren.errors import RemoteError
 from warren.tunnel.config import Endpoint
 from warren.tunnel.dns_message import MAX_MESSAGE, Answer, Code, Record, encode_question, parse_answer
 from warren.tunnel.endpoint_dns import UpstreamServers, hosts_addresses
-from warren.tunnel.network import IPAddress
 
 PORT = 53
 ROUNDS = 2  # the attempts of resolv.conf(5)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import ip_address
 
+from warren.config.parsers import IPAddress
 from warren.errors import HostError
 from warren.privsep.io.helper_state import HelperState
 from warren.privsep.operation import Operation
 from warren.privsep.wire import ERROR, NOTHING, Codec, parsed_codec, text_codec, tuple_codec
 from warren.tunnel.config import interface_name_findings
 from warren.tunnel.dns_journal import DnsBackend
-from warren.tunnel.network import IPAddress, network_name_findings
+from warren.tunnel.network import network_name_findings
 
 MAX_SERVERS = 32  # of one network; a resolver uses three
 MAX_PROBLEMS = 1024

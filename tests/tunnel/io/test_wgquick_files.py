@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from tests.tunnel.strategies import PRESHARED_KEYS, PRIVATE_KEYS, PUBLIC_KEYS
-from warren.config.io.wgquick_files import write_files
-from warren.config.wgquick_import import Imported, network_from_wgquick
 from warren.errors import HostError, KeyFileError
 from warren.files.key_file import read_preshared_key, read_private_key
 from warren.tunnel.config import InterfaceConfig, PeerConfig
+from warren.tunnel.io.wgquick_files import write_files
 from warren.tunnel.wgquick import WgQuickFile
+from warren.tunnel.wgquick_import import Imported, network_from_wgquick
 
 pytestmark = [pytest.mark.integration, pytest.mark.security]
 

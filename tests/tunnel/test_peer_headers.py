@@ -8,17 +8,16 @@ import tomllib
 import pytest
 from hypothesis import given
 
+from tests.config.strategies import texts
 from warren.config.field_names import line_of
-from warren.config.peer_headers import lay_out
-
-from .strategies import texts
+from warren.tunnel.peer_headers import expand_peer_headers
 
 pytestmark = pytest.mark.unit
 
 
 def owners(text: str) -> dict[str, list[object]]:
     """The names of the peers by network, as TOML reads the text once it is laid out."""
-    networks = tomllib.loads(lay_out(text).text)["network"]
+    networks = tomllib.loads(expand_peer_headers(text).text)["network"]
     return {name: [peer.get("name") for peer in network.get("peers", [])] for name, network in networks.items()}
 
 
@@ -61,7 +60,7 @@ def test_above_every_header_it_is_the_only_networks(below: str) -> None:
 @pytest.mark.parametrize("below", ["[network.a]\n[network.b]\n", "[daemon]\n"])
 def test_above_several_or_none_it_is_nobodys(below: str) -> None:
     text = peer("1") + below
-    assert lay_out(text).text == text
+    assert expand_peer_headers(text).text == text
 
 
 def test_headers_in_every_notation() -> None:
@@ -73,7 +72,7 @@ def test_headers_in_every_notation() -> None:
 def test_what_only_looks_like_a_header_is_left_alone() -> None:
     hidden = "x = \"\"\"\n[[network.peers]]\n\"\"\"\ny = '''\n[[network.peers]]'''\n# [[network.peers]]\n"
     text = f"[network.a]\n{hidden}{peer('1')}"
-    assert lay_out(text).text == text.replace(
+    assert expand_peer_headers(text).text == text.replace(
         "# [[network.peers]]\n[[network.peers]]", "# [[network.peers]]\n[[network.a.peers]]"
     )
 
@@ -89,7 +88,7 @@ def test_lines() -> None:
         '["odd name"]\n'
         "k = 1\n"
     )
-    lines = lay_out(text).lines
+    lines = expand_peer_headers(text).lines
     assert {key: line_of(key, lines) for key in lines} == {
         "network": 1,
         "network.a": 1,
@@ -110,7 +109,7 @@ def test_lines() -> None:
 
 @given(texts)
 def test_a_text_keeps_its_lines_and_what_it_means(text: str) -> None:
-    layout = lay_out(text)
+    layout = expand_peer_headers(text)
     assert layout.text.count("\n") == text.count("\n")
     with contextlib.suppress(ValueError):
         before = tomllib.loads(text)

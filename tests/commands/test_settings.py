@@ -116,28 +116,34 @@ htpasswd = "/etc/nginx/htpasswd"
 @pytest.mark.parametrize(
     ("text", "finding"),
     [
-        ("[security]\nexec_enable = true", "security: lets commands run that nobody can sign; expected root"),
-        ('[security]\nroot = ["short"]', "line 2: security.root[0]: is not what it should be; expected the thumbprint"),
-        ("[security]\nexec_enabled = true", "line 2: security.exec_enabled: is no key; did you mean exec_enable?"),
+        ("[security]\nexec_enable = true", "security: exec_enable needs at least one root; expected root"),
+        ('[security]\nroot = ["short"]', "line 2: security.root[0]: invalid value; expected a thumbprint"),
+        ("[security]\nexec_enabled = true", "line 2: security.exec_enabled: unknown key; did you mean exec_enable?"),
         ('[scripts]\nopenvpn_create = "create.sh"', "line 2: scripts.openvpn_create:"),
         ('[scripts]\nsha256.panel_create = "abc"', "expected 64 hexadecimal digits in lower case"),
-        ('[scripts]\nsha256.panel_creat = "abc"', "scripts.sha256.panel_creat: is no key; did you mean panel_create?"),
+        (
+            '[scripts]\nsha256.panel_creat = "abc"',
+            "scripts.sha256.panel_creat: unknown key; did you mean panel_create?",
+        ),
         ("[sandbox]\nmax_concurrency = 0", "line 2: sandbox.max_concurrency: 0 is out of range"),
-        ('[sandbox]\nmemory = "lots"', "expected a number of octets, or text as"),
-        ('[sandbox]\nmin_level = "L9"', "expected L0 or L1 or L2 or L3"),
+        ('[sandbox]\nmemory = "lots"', "invalid size; expected a number of bytes, or text such as"),
+        ('[sandbox]\nmin_level = "L9"', "expected L0, L1, L2 or L3"),
         ('[containers]\ncontainer_engine = "lxc"', "expected docker or podman"),
         (
             '[containers]\nmax_memory = "256m"',
-            "containers.memory_limit: is more than there may be; expected at most max",
+            "containers.memory_limit: exceeds max_memory; expected at most max_memory",
         ),
-        ("[containers]\nmax_cpu = 0.25", "containers.cpu_limit: is more than there may be; expected at most max_cpu"),
-        ('[containers]\nnetwork = "host"', "line 2: containers.network: confines nothing"),
-        ('[containers]\negress_network = "container:a"', "line 2: containers.egress_network: confines nothing"),
-        ('[containers]\ncpu_limit = "5"', "5 is out of range; expected a number from 0.01 to 4"),
+        ("[containers]\nmax_cpu = 0.25", "containers.cpu_limit: exceeds max_cpu; expected at most max_cpu"),
+        ('[containers]\nnetwork = "host"', "line 2: containers.network: host network is not allowed"),
+        (
+            '[containers]\negress_network = "container:a"',
+            "line 2: containers.egress_network: network of another container is not allowed",
+        ),
+        ('[containers]\ncpu_limit = "5"', "5 is out of range; expected 0.01 to 4"),
         ("[services]\nnginx = 1", "line 2: services.nginx: is a whole number; expected text"),
-        ('[services.openvpn]\nremote = "vpn;x"', 'expected as "vpn.example.com 1194 udp"'),
-        ('[services.openvpn]\ndirectory = "/etc/openvpn"', "has users who would not know where to go; expected remote"),
-        ("[services.panel]\nhtpaswd = 1", "services.panel.htpaswd: is no key; did you mean htpasswd?"),
+        ('[services.openvpn]\nremote = "vpn;x"', 'expected HOST PORT PROTOCOL, such as "vpn.example.com 1194 udp"'),
+        ('[services.openvpn]\ndirectory = "/etc/openvpn"', "needs remote or template; expected the address"),
+        ("[services.panel]\nhtpaswd = 1", "services.panel.htpaswd: unknown key; did you mean htpasswd?"),
         ("[monitoring]\nlog_retention_days = 0", "line 2: monitoring.log_retention_days: 0 is out of range"),
     ],
 )
@@ -151,5 +157,5 @@ def test_a_value_that_is_refused(text: str, finding: str) -> None:
 def test_sessions_that_nobody_could_end_are_warned_of() -> None:
     lines = '[services.openvpn]\ndirectory = "/etc/openvpn"\nremote = "vpn.example.com 1194 udp"\n'
     (warning,) = load_config(lines, "agent.toml", defaults_for("warren")).warnings
-    assert "services.openvpn: cannot end the sessions of a user" in str(warning)
+    assert "services.openvpn: sessions of a deleted or expired user stay connected" in str(warning)
     assert not load_config(f'{lines}management = "/run/m"', "agent.toml", defaults_for("warren")).warnings

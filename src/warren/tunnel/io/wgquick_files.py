@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from warren.config.wgquick_import import Imported
 from warren.errors import HostError
 from warren.files.atomic import create_file, remove_file
 from warren.files.key_file import write_preshared_key, write_private_key
+from warren.tunnel.wgquick_import import Imported
 
 MODE = 0o640  # H-72
 

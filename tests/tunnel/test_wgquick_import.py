@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tunnel.strategies import PRESHARED_KEYS, PRIVATE_KEYS, PUBLIC_KEYS, interface_configs
-from warren.config.wgquick_import import network_from_wgquick, network_to_wgquick
 from warren.errors import ConfigError
 from warren.tunnel.desired import NetworkKeys
 from warren.tunnel.network import NetworkPeer
 from warren.tunnel.wgquick import WgQuickFile, parse_wgquick
+from warren.tunnel.wgquick_import import network_from_wgquick, network_to_wgquick
 
 pytestmark = pytest.mark.unit
 

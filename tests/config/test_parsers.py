@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from warren.config.durations import parse_duration
+from warren.config.parsers import parse_duration
 from warren.errors import ConfigError
 
 pytestmark = pytest.mark.unit
@@ -44,7 +44,7 @@ def test_both_forms(value: object, seconds: int) -> None:
     ],
 )
 def test_no_duration(value: object) -> None:
-    with pytest.raises(ConfigError, match="is no duration; expected seconds, or text as 90s"):
+    with pytest.raises(ConfigError, match="invalid duration; expected seconds, or text such as 90s"):
         parse_duration(value)
 
 

@@ -11,19 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.config.strategies import network_configs
 from tests.project.conftest import ROOT
 from tests.tunnel.strategies import PRIVATE_KEYS, PUBLIC_KEYS
 from warren.agent.config import load_config
 from warren.config.defaults import defaults_for
-from warren.config.field_names import json_word
-from warren.config.json_network import network_from_json
-from warren.config.plain import network_values, peer_values
-from warren.config.toml_writer import encode_toml, network_sections
+from warren.config.fields import Spelling
+from warren.config.toml_writer import encode_toml, plain_values
 from warren.errors import ConfigError
 from warren.tunnel.config import Endpoint
 from warren.tunnel.network import NetworkConfig
-
-from .strategies import network_configs
+from warren.tunnel.network_table import network_from_json, network_sections
 
 pytestmark = pytest.mark.unit
 
@@ -53,15 +51,8 @@ DOCUMENTS = [
 
 def as_json(network: NetworkConfig) -> dict[str, object]:
     """The `config` of a request for it."""
-    values: dict[str, object] = {
-        json_word(field): value
-        for field, value in network_values(network, whole=True).items()
-        if field != "enabled"  # asking for it is wanting it up
-    }
-    values["peers"] = [
-        {json_word(field): value for field, value in peer_values(peer, whole=True).items()} for peer in network.peers
-    ]
-    return values
+    peers = [plain_values(peer, Spelling.JSON) for peer in network.peers]
+    return {**plain_values(network, Spelling.JSON), "peers": peers}
 
 
 def complaints(config: object, name: str = "a") -> list[str]:
@@ -144,7 +135,7 @@ def test_a_secret_is_refused_and_not_repeated() -> None:
     with pytest.raises(ConfigError) as error:
         network_from_json("a", {"privateKey": secret, "privateKeyPath": secret})
     assert secret[:20] not in str(error.value)
-    assert "config.privateKey: would stand here" in str(error.value)
+    assert "config.privateKey: inline keys are not allowed" in str(error.value)
 
 
 @given(
