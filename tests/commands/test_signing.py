@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
 import pytest
@@ -22,7 +23,7 @@ from tests.trust.parties import (
 )
 from warren.commands.command import Actor
 from warren.commands.result import Code, Result, Status
-from warren.commands.result_json import parse_result, result_members
+from warren.commands.result_json import MAX_RESULT_BYTES, limit_result, parse_result, result_members
 from warren.commands.signing import (
     CommandEnvelope,
     Delivery,
@@ -49,12 +50,26 @@ RESULT = Result(
 )
 
 
-@pytest.mark.parametrize("text", ["x", "\x01"])
-def test_the_longest_output_that_may_be_is_validated(text: str) -> None:
-    """Of [sandbox] max_output_bytes, also where each octet is escaped."""
-    longest = replace(RESULT, stdout=text * (1 << 20))
-    answer = sign_result(longest, NODE.signing)
-    assert validate_result(answer, NODE.signing.public, agent_id=NODE.agent_id, corr_id=CORR_ID) == longest
+@pytest.mark.parametrize("text", ["x", "\x01", "✓"])
+def test_result_with_the_longest_output_is_truncated_to_the_limit_and_validates(text: str) -> None:
+    """The output is of [sandbox] max_output_bytes, also with every octet escaped."""
+    whole = text * (1 << 20)
+    limited = limit_result(replace(RESULT, stdout=whole))
+    answer = sign_result(limited, NODE.signing)
+    assert MAX_RESULT_BYTES - 2048 < len(answer) <= MAX_RESULT_BYTES
+    assert hashlib.sha256(whole.encode()).hexdigest() in limited.stdout
+    assert validate_result(answer, NODE.signing.public, agent_id=NODE.agent_id, corr_id=CORR_ID) == limited
+
+
+def test_result_within_the_limit_is_unchanged() -> None:
+    assert limit_result(RESULT) == RESULT
+
+
+def test_answer_above_the_limit_becomes_an_error() -> None:
+    limited = limit_result(replace(RESULT, data={"users": ["x" * 64] * 10_000}))
+    assert (limited.status, limited.error_code, limited.data) == (Status.ERROR, Code.EXEC_FAILED, {})
+    assert str(MAX_RESULT_BYTES) in limited.problem
+    assert len(sign_result(limited, NODE.signing)) <= MAX_RESULT_BYTES
 
 
 def test_the_document_s_three_names_make_a_round() -> None:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from warren.commands.envelope import MAX_TIME
 from warren.commands.result import Code, Result, Status
 from warren.shapes import Shape, anything, choice, record, text, whole
+from warren.strictjson import encode
 
 TYPE = "warren-res+jws"
+MAX_RESULT_BYTES = 256 << 10  # of the JWS: a frame of the channel has at most 1 MiB, and carries other members too
+MAX_PAYLOAD_BYTES = (MAX_RESULT_BYTES - 1024) * 3 // 4  # base64url; header and signature need less than 1024 octets
 
 # A command that is rejected before its signature is verified has neither corr_id nor verb.
 SHAPE: Shape = record(
@@ -76,6 +81,28 @@ def parse_result(members: Mapping[str, Any]) -> Result:
     )
 
 
+def limit_result(result: Result) -> Result:
+    """Return the result with `stdout` truncated so that its JWS has at most MAX_RESULT_BYTES.
+
+    The mark at the end has the hash of the whole text. An answer that is too long itself becomes an error.
+    """
+    if _size(result) <= MAX_PAYLOAD_BYTES:
+        return result
+    digest = hashlib.sha256(result.stdout.encode(errors="replace")).hexdigest()
+    mark = f"\n[truncated: the SHA-256 of all {len(result.stdout)} characters is {digest}]\n"
+    if _size(replace(result, stdout=mark)) > MAX_PAYLOAD_BYTES:
+        problem = f"the answer exceeds the limit of a RESULT, {MAX_RESULT_BYTES} octets"
+        return replace(result, status=Status.ERROR, error_code=Code.EXEC_FAILED, stdout="", data={}, problem=problem)
+    fits, exceeds = 0, len(result.stdout)
+    while exceeds - fits > 1:
+        middle = (fits + exceeds) // 2
+        if _size(replace(result, stdout=result.stdout[:middle] + mark)) <= MAX_PAYLOAD_BYTES:
+            fits = middle
+        else:
+            exceeds = middle
+    return replace(result, stdout=result.stdout[:fits] + mark)
+
+
 def encode_result(result: Result) -> bytes:
     """Return the result as the store keeps it: JSON in ASCII.
 
@@ -92,6 +119,10 @@ def decode_result(octets: bytes) -> Result:
         ValueError: the octets are not an encoded result.
     """
     return parse_result(json.loads(octets))
+
+
+def _size(result: Result) -> int:
+    return len(encode(result_members(result)))
 
 
 def _rfc3339(seconds: int) -> str:

@@ -14,12 +14,11 @@ from warren.commands import envelope as envelope_schema
 from warren.commands import intent as intent_schema
 from warren.commands.command import Actor
 from warren.commands.result import Result
+from warren.commands.result_json import MAX_RESULT_BYTES, parse_result, result_members
 from warren.commands.result_json import TYPE as RESULT_TYPE
-from warren.commands.result_json import parse_result, result_members
 from warren.jws import SigningKey, VerifyingKey, payload_of, read, verify
 from warren.strictjson import parse_object
 
-MAX_RESULT_BYTES = 16 << 20  # 1 MiB of output at most, of which JSON may need six octets for one, in base64url
 LIFE_SECONDS = 60  # document 004's sample
 NONCE_BYTES = 16
 

@@ -18,6 +18,7 @@ from warren.commands.effects.effect import Effect, EffectError, Effects
 from warren.commands.effects.privileged import RunPrivileged
 from warren.commands.execution import LEVELS, Execution, Handlers
 from warren.commands.result import NOT_RUN, Code, CommandError, Result, Status
+from warren.commands.result_json import limit_result
 from warren.commands.schema import Schema, choose
 from warren.commands.sealing import SealingKeyOf, SecretMask, Unseal, mask_secrets, open_args, seal_data
 from warren.commands.settings import CommandSettings
@@ -71,7 +72,7 @@ class Executor:
         started = monotonic_seconds()
         data, failure = await self._outcome(execution, part)
         duration_ms = round((monotonic_seconds() - started) * 1000)
-        return _result(execution, self._agent_id, data, failure, duration_ms)
+        return limit_result(_result(execution, self._agent_id, data, failure, duration_ms))
 
     async def dry_run(self, command: VerifiedCommand, verb: Verb, part: VerbHandler) -> DryRun:
         """Return the effects that a part of a verb would have now; those that only read are performed."""
