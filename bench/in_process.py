@@ -117,8 +117,12 @@ async def opened(directory: Path) -> AsyncIterator[Inside]:
         sandbox=SandboxSettings(max_concurrency=AT_ONCE, queue=2 * AT_ONCE),
     )
     async with asyncio.TaskGroup() as group, open_command_service(settings, _context(directory, group)) as service:
-        challenge = await _ask(service, "challenge")
-        yield Inside(orders, directory, service, challenge["sid"])
+        background = group.create_task(service.run(), name="commands")
+        try:
+            challenge = await _ask(service, "challenge")
+            yield Inside(orders, directory, service, challenge["sid"])
+        finally:
+            background.cancel()
 
 
 def _context(directory: Path, group: asyncio.TaskGroup) -> AgentContext:
