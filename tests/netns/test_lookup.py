@@ -25,10 +25,10 @@ from ipaddress import ip_address
 from warren.errors import RemoteError
 from warren.tunnel.config import parse_endpoint
 from warren.tunnel.io.dns_client import look_up
-from warren.tunnel.endpoint_dns import Outside
+from warren.tunnel.endpoint_dns import UpstreamServers
 mark, endpoint, *servers = sys.argv[1:]
 try:
-    print(look_up(parse_endpoint(endpoint), Outside(tuple(map(ip_address, servers)), int(mark))))
+    print(look_up(parse_endpoint(endpoint), UpstreamServers(tuple(map(ip_address, servers)), int(mark))))
 except RemoteError as error:
     print(error)
 """

@@ -138,7 +138,7 @@ resolver = host_resolver(settings, defaults)
 interfaces = []
 for network in settings.networks:
     interface = Interface(network.backend, netlink, agent_id=agent_id_of(Path(settings.daemon.state)))
-    interface.make(desired_interface(network, read_keys(network, DirectKeyAccess()), {}))
+    interface.create(desired_interface(network, read_keys(network, DirectKeyAccess()), {}))
     interfaces.append(interface)
     if network.dns:
         resolver.apply(network.name, network.interface, network.dns)

@@ -42,10 +42,10 @@ PATIENCE_SECONDS = 60
 REAPING = """
 import asyncio, sys
 from tests.commands.providers.test_engine import gateway
-from warren.commands.pipeline.periodic import keep_up
+from warren.commands.pipeline.periodic import run_periodic
 from warren.commands.providers.containers import remove_expired_containers
 node = gateway(*sys.argv[1:3], timeout=int(sys.argv[3]))
-asyncio.run(keep_up(node._executor(), (remove_expired_containers,)))
+asyncio.run(run_periodic(node._executor(), (remove_expired_containers,)))
 """
 
 

@@ -255,10 +255,10 @@ def test_any_thread_may_ask(ends: Ends) -> None:
 
 OTHER_USER = """
 import os, warren
-from warren.tunnel.io.observe import served, survey
+from warren.tunnel.io.observe import served_interfaces, survey
 warren.Tunnel  # imported while it can be
 os.setgroups([]); os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534)
-for name, error in survey(served()).failures.items():
+for name, error in survey(served_interfaces()).failures.items():
     print(name, error.code)
 try:
     warren.Tunnel(warren.InterfaceConfig("wg1", warren.PrivateKey.generate()))

@@ -73,10 +73,10 @@ def test_what_others_took_away_comes_back(ends: Ends) -> None:
 SWEPT = """
 nft("add table ip warren-wg9")
 with up(config("0.0.0.0/0", "::/0")) as tunnel:
-    sweep(netlink)
+    remove_stale_policy(netlink)
     print(len(netlink.guards()))
     ip("link set wg0 down")
-    sweep(netlink)
+    remove_stale_policy(netlink)
     print(netlink.guards(), setting("src_valid_mark"))
 print(subprocess.run(["nft", "list", "tables"], stdout=-1, text=True).stdout)
 nft("delete table ip warren-wg9")

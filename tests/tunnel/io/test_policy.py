@@ -16,7 +16,7 @@ from dataclasses import replace
 from ipaddress import ip_interface, ip_network
 from warren import InterfaceConfig, PeerConfig, PrivateKey, WarrenError, up
 from warren._core import Netlink
-from warren.tunnel.io.policy import free_mark, sweep
+from warren.tunnel.io.policy import free_mark, remove_stale_policy
 from warren.tunnel.plan import plan
 
 def config(*allowed_ips, fwmark=0):
@@ -96,11 +96,11 @@ def test_what_was_taken_away_comes_back_and_what_is_anothers_stays(ends: Ends) -
 SWEPT = """
 ip("rule add not fwmark 51820 table 51820 priority 32765")
 with up(config("0.0.0.0/0")) as tunnel:
-    sweep(netlink)
+    remove_stale_policy(netlink)
     print(*found(tunnel))
     print(free_mark(netlink))
     ip("link set wg0 down")
-    sweep(netlink)
+    remove_stale_policy(netlink)
     print(netlink.rules())
     ip("route add default dev eth0 table 51820")
     print(free_mark(netlink))
