@@ -1,4 +1,4 @@
-"""Unix sockets: their kinds, their groups, and the process at the other end."""
+"""Open Unix sockets, and identify their groups and the process at the other end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ GROUPS_OCTETS = 1024  # 256 groups: Python takes no more from getsockopt(2)
 
 
 class SocketKind(enum.Enum):
-    """What a Unix socket carries: a stream of octets, or datagrams in order over a connection."""
+    """Distinguish a stream of bytes from datagrams in order over a connection."""
 
     STREAM = enum.auto()
     SEQPACKET = enum.auto()
