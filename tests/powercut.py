@@ -1,5 +1,5 @@
-"""Cuts the power of a command at every change that it makes: its calls are recorded, and the disk is made anew as it
-may be after each of them, without what no fsync covered.
+"""Cut the power of a command at the changes that it makes: its calls are recorded, and the disk is made anew as it may
+be after each of them, without what no fsync covered.
 
 A file's octets, mode and owner are on the disk with its own fsync, its name with that of its directory. What is beyond
 that may be there or not, so two disks come of each cut: one has no name that was not synced, the other has them all, as
@@ -18,7 +18,7 @@ from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
-from tests.faults import CHANGING, PATIENCE_SECONDS
+from tests.faults import CHANGING, TIMEOUT_SECONDS, sampled
 
 CALL = re.compile(r"^\d+ +(\w+)\((.*)\) += (-?\d+)", re.MULTILINE)
 
@@ -161,23 +161,46 @@ def _write(path: Path, inode: Inode) -> None:
         path.chmod(stat.S_IMODE(inode.mode))
 
 
-def power_cuts(directory: Path, prepare: Callable[[Path], Sequence[str]]) -> Iterator[tuple[str, Path]]:
-    """Every disk that a power cut may leave of a command: yields after which change, and the place.
+Change = tuple[int, str]
+"""The number of a change, counted from 1, and its call."""
 
-    `prepare` fills a new place below `directory`, all of it on the disk, and answers the command that is to run on it.
+
+def sampled_changes(changes: Sequence[Change]) -> list[Change]:
+    """Return the changes to cut after, chosen by their call; the last of all is one of them."""
+    return sampled(changes, kind=lambda change: change[1])
+
+
+def power_cuts(
+    directory: Path,
+    prepare: Callable[[Path], Sequence[str]],
+    choose: Callable[[Sequence[Change]], Sequence[Change]] = sampled_changes,
+) -> Iterator[tuple[str, Path]]:
+    """Make the disks that a power cut may leave of a command: yield after which change, and the place.
+
+    `prepare` fills a new place below `directory`, all of it on the disk, and returns the command that is to run on it.
     The last two places are those after its end.
     """
     place = directory / "recorded"
     place.mkdir()
     command = prepare(place)
-    disk, number = Disk.of(place), 0
-    for call, words in _record(command):
-        if disk.apply(call, words):
-            number += 1
+    counted, cut = Disk.of(place), Disk.of(place)
+    calls = _record(command)
+    chosen = set(choose([change for change, _ in _changes(counted, calls)]))
+    for (number, call), disk in _changes(cut, calls):
+        if (number, call) in chosen:
             for variant, names in ("synced", disk.kept), ("early", disk.seen):
                 made = directory / f"{number}-{call}-{variant}"
                 disk.write_to(made, names)
                 yield made.name, made
+
+
+def _changes(disk: Disk, calls: Sequence[tuple[str, Sequence[str | bytes]]]) -> Iterator[tuple[Change, Disk]]:
+    """Apply calls to a disk: yield each that changed it, and the disk as it is then."""
+    number = 0
+    for call, words in calls:
+        if disk.apply(call, words):
+            number += 1
+            yield (number, call), disk
 
 
 def _record(command: Sequence[str]) -> list[tuple[str, list[str | bytes]]]:
@@ -185,7 +208,7 @@ def _record(command: Sequence[str]) -> list[tuple[str, list[str | bytes]]]:
         calls = ",".join(f"?{call}" for call in ("open", "openat", *CHANGING))
         strace = ["strace", "-f", "-qq", "-y", "-xx", "-s", "1000000", "-o", log.name, "-e", f"trace={calls}"]
         words = [*strace, *command]
-        done = subprocess.run(words, capture_output=True, timeout=PATIENCE_SECONDS, check=False, text=True)
+        done = subprocess.run(words, capture_output=True, timeout=TIMEOUT_SECONDS, check=False, text=True)
         assert done.returncode == 0, done.stderr
         calls_made = CALL.findall("\n".join(_whole(log.read().splitlines())))
         return [(call, _words(call, text)) for call, text, result in calls_made if int(result) >= 0]

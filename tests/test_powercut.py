@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.faults import python
-from tests.powercut import power_cuts
+from tests.powercut import Change, power_cuts
 
 pytestmark = [pytest.mark.integration, pytest.mark.needs("strace")]
 
@@ -53,6 +54,10 @@ for thread in threads: thread.join()
 """
 
 
+def every(changes: Sequence[Change]) -> Sequence[Change]:
+    return changes
+
+
 def tree(place: Path) -> dict[str, str]:
     return {path.name: _entry(path) for path in place.iterdir()}
 
@@ -67,7 +72,7 @@ def test_only_what_was_synced_is_there(tmp_path: Path) -> None:
         (place / "old").chmod(0o644)
         return python(WRITE, str(place))
 
-    left = {cut: tree(place) for cut, place in power_cuts(tmp_path, prepare)}
+    left = {cut: tree(place) for cut, place in power_cuts(tmp_path, prepare, every)}
     calls = [cut.split("-")[1].removesuffix("at").removesuffix("at2") for cut in left][::2]
     assert calls == ["open", "write", "fsync", "write", "chmod", "rename", "symlink", "fsync", "fsync", "unlink"]
     old, link = {"old": "before 644"}, {"link": "-> old"}
@@ -91,7 +96,9 @@ def test_octets_are_where_they_were_written(tmp_path: Path) -> None:
         (place / "old").write_text("before")
         return python(EDIT, str(place))
 
-    left = [(place / "old").read_bytes() for cut, place in power_cuts(tmp_path, prepare) if cut.endswith("synced")]
+    left = [
+        (place / "old").read_bytes() for cut, place in power_cuts(tmp_path, prepare, every) if cut.endswith("synced")
+    ]
     assert left == [b"before", b"befo12", b"befo12", *[b"befo12\0\0xyz"] * 3, b"b\0\0"]
 
 
@@ -103,3 +110,12 @@ def test_calls_of_threads_between_each_other_are_all_seen(tmp_path: Path) -> Non
 
     *_, (_, last) = power_cuts(tmp_path, prepare)
     assert [(last / name).read_text() for name in "ab"] == ["a" * 200, "b" * 200]
+
+
+def test_a_sample_cuts_after_the_last_change_as_well(tmp_path: Path) -> None:
+    def prepare(place: Path) -> list[str]:
+        (place / "old").write_text("before")
+        return python(EDIT, str(place))
+
+    *_, (synced, _), (early, _) = power_cuts(tmp_path, prepare)
+    assert (synced, early) == ("7-fsync-synced", "7-fsync-early")

@@ -8,10 +8,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-import hypothesis
 import pytest
 
-from tests.faults import CHANGING, Kill, crash_points, is_killed
+from tests.faults import CHANGING, Kill, crash_points, is_killed, sampled
 from tests.netns.deadline import SLOWNESS, until
 from tests.netns.host import IN_NAMESPACES
 from tests.netns.pair import OUTER, cabled
@@ -148,21 +147,21 @@ for network in settings.networks:
     resolver.revert(network.name)
 """
 CALLS = (*CHANGING, "sendto", "sendmsg", "ioctl")
-STEP = 1 if hypothesis.settings.get_current_profile_name() == "soak" else 12
 
 
 @pytest.mark.needs("strace")
 @pytest.mark.timeout(3600)  # in a soak each of some two hundred calls, at a second or more
 def test_killed_at_any_call_recover_gives_it_back(near: Agent) -> None:
-    """Row H-55. A call in so many, but for a soak."""
+    """Row H-55."""
     before = snapshot(near)
     inside = ("nsenter", "-t", str(near.host.pid), "-n", "-m", "-p", "--")
     command = [*inside, sys.executable, "-B", "-c", UP_AND_DOWN, str(near.directory)]
     points = crash_points(command, CALLS)
     assert snapshot(near) == before
-    kills = [kill for kill in points[::STEP] if is_killed(command, kill) and _is_recovered(near, before, kill)]
+    tried = sampled(points, kind=lambda point: point.call)
+    kills = [kill for kill in tried if is_killed(command, kill) and _is_recovered(near, before, kill)]
     print(f"killed at {len(kills)} of {len(points)} calls")
-    assert len(kills) >= len(points) // STEP // 2 > 5
+    assert len(kills) >= len(tried) // 2 > 5
 
 
 def _is_recovered(near: Agent, before: dict[str, object], kill: Kill) -> bool:
