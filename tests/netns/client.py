@@ -7,6 +7,7 @@ import socket
 import struct
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Protocol, Self
 
 from .cookie import with_macs, without_macs
@@ -84,6 +85,13 @@ class Client:
                 return datagram
         raise TimeoutError(f"no datagram of type {kinds}")
 
+    def drain(self) -> None:
+        """Discard the datagrams that have come so far, such as late replies to what was given up."""
+        self.socket.setblocking(False)
+        with suppress(BlockingIOError):
+            while True:
+                self.socket.recv(1 << 16)
+
     def is_silent(self, *kinds: int, seconds: float = 1.0) -> bool:
         """Waits, and tells whether no datagram of these kinds came."""
         try:
@@ -122,7 +130,8 @@ class Client:
         return datagram
 
     def packet(self, session: Session, seconds: float = SOON_SECONDS) -> bytes:
-        """The next inner packet that is not empty."""
-        while not (packet := session.open(self.hear(TRANSPORT, seconds=seconds))):
-            pass
-        return packet
+        """Return the next inner packet of this session that is not empty; other sessions are passed over."""
+        while True:
+            datagram = self.hear(TRANSPORT, seconds=seconds)
+            if session.receives(datagram) and (packet := session.open(datagram)):
+                return packet

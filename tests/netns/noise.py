@@ -105,6 +105,10 @@ class Session:
         self.counter += 1
         return head + ChaCha20Poly1305(self.send_key).encrypt(nonce, padded, None)
 
+    def receives(self, datagram: bytes) -> bool:
+        """Return whether a transport datagram names this session."""
+        return datagram[4:8] == struct.pack("<I", self.local_index)
+
     def open(self, datagram: bytes) -> bytes:
         """The padded packet within; ValueError if it is for another session, InvalidTag if forged."""
         kind, index, counter = struct.unpack_from("<B3xIQ", datagram)
