@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -252,8 +253,10 @@ def test_a_flood_of_refused_commands_does_not_fill_the_disk(tmp_path: Path) -> N
         for _ in range(REJECTIONS_PER_MINUTE + 200):
             assert (await fixture.ask("c-1", "nonce-1-000000000000")).error_code == Code.REPLAY_DETECTED
 
+    begun = time.monotonic()
     place = play(tmp_path, scene, rate=100_000)
-    assert len(place.lines()) < REJECTIONS_PER_MINUTE + 200
+    minutes = (time.monotonic() - begun) / 60  # on a busy machine some of the allowance comes back meanwhile
+    assert len(place.lines()) < REJECTIONS_PER_MINUTE * (1 + minutes) + 100
 
 
 def test_what_was_let_in_as_it_ended_does_not_begin(tmp_path: Path) -> None:
