@@ -1,62 +1,95 @@
-# One word per job. Each installs what it needs first: Python packages by hash into .venv, Debian packages where they are
-# absent, and Warren itself, built in release mode. The machine brings Python 3.11, a Rust toolchain, make and apt.
+# Each target installs what it needs first: Python packages by hash into .venv, Debian packages where they are absent, and
+# Warren itself, built in release mode. The machine brings Python 3.11, a Rust toolchain, make and apt.
 
 PYTHON ?= python3
 SOAK_SECONDS ?= 600
 TUNNEL_SECONDS ?= 3600
+# Processes that run Python tests, and beside one another. Most tests wait, one process waits for the virtual machines.
+WORKERS ?= 5
+CHECKERS ?= 2
 
 VENV := $(CURDIR)/.venv
 export PATH := $(VENV)/bin:$(PATH):/usr/sbin:/sbin
 # The extension's build asks an interpreter about itself: always the same one, or cargo builds it anew for each.
 export PYO3_PYTHON := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Every process that a test starts would compile what it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 WORKSPACE := --manifest-path rust/Cargo.toml --workspace --locked
 BUILT_FROM := pyproject.toml $(shell find packaging rust -name target -prune -o -name fuzz -prune -o -type f \
     '(' -name '*.rs' -o -name '*.toml' -o -name '*.lock' -o -name '*.py' ')' -print)
 PIP := $(VENV)/bin/python -m pip install --quiet --require-hashes --requirement
 
+# tests/conftest.py groups and sorts the tests: docs/decisions/0027-parallel-test-run.md has the reasons.
+PYTEST := python -m pytest --numprocesses=$(WORKERS) --dist=loadscope --no-loadscope-reorder --durations=20
+CHECKS := types types-darwin types-win32 contracts stubs clippy licences contents files terms reference commits \
+    crate_modules rustfmt
+SIDE_BY_SIDE := @$(MAKE) --no-print-directory --keep-going
+
 .DELETE_ON_ERROR:
-.PHONY: help demo test check soak clean
+.PHONY: help demo test test-rust test-python check $(CHECKS:%=check-%) soak clean
 
 help:
 	@echo "make demo        two hosts, one tunnel, signed commands, shown working"
-	@echo "make test        every test that this machine can run; what it lacks is named at the end"
+	@echo "make test        run all tests, WORKERS (now $(WORKERS)) at a time; skipped ones are listed with the missing tool"
 	@echo "make check       style, types, contracts, licences"
-	@echo "make bench-NAME  runs bench/NAME.py; ARGS=--quick for a trial"
-	@echo "make soak        the full counts, each fuzz target for SOAK_SECONDS (now $(SOAK_SECONDS)),"
+	@echo "make bench-NAME  run bench/NAME.py; ARGS=--quick for a trial"
+	@echo "make soak        long-running tests: every crash point, each fuzz target for SOAK_SECONDS (now $(SOAK_SECONDS)),"
 	@echo "                 and tunnels on a bad path for TUNNEL_SECONDS (now $(TUNNEL_SECONDS))"
-	@echo "make clean       removes what the other jobs made"
+	@echo "make clean       remove what the other targets made"
 
 demo: $(VENV)/.warren
 	@requirements/apt demo
 	@python -m demo
 
+# What is fast comes first, and alone.
 check: $(VENV)/.warren $(VENV)/.dev
 	ruff format --check
 	ruff check
+	$(SIDE_BY_SIDE) --jobs=$(CHECKERS) --output-sync=target $(CHECKS:%=check-%)
+
+# A cache for each platform: mypy discards one that was made for another.
+check-types:
 	mypy
-	mypy --platform darwin src
-	mypy --platform win32 src
+
+check-types-darwin check-types-win32: check-types-%:
+	mypy --platform $* --cache-dir .mypy_cache/$* src
+
+check-contracts:
 	lint-imports --no-logo
+
+check-stubs:
 	python -m mypy.stubtest warren._core
-	python -m checks.licences
-	python -m checks.contents
-	python -m checks.files
+
+check-licences check-contents check-files check-terms check-reference check-commits check-crate_modules: check-%:
+	python -m checks.$*
+
+check-rustfmt:
 	cargo fmt --manifest-path rust/Cargo.toml --all --check
 	cargo fmt --manifest-path rust/fuzz/Cargo.toml --check
+
+check-clippy:
 	cargo clippy $(WORKSPACE) --all-targets --quiet -- --deny warnings
 
 # What apt or go cannot bring is not an error here: the tests that need it name it at the end.
 test: $(VENV)/.warren $(VENV)/.dev $(VENV)/.go
 	-@requirements/apt test
-	cargo test $(WORKSPACE) --quiet
-	python -m pytest
+	$(SIDE_BY_SIDE) --jobs=2 test-python test-rust
+
+test-python:
+	$(PYTEST)
+
+# Its output comes in one piece, when it has ended.
+test-rust:
+	@mkdir -p build
+	@cargo test $(WORKSPACE) --quiet --no-fail-fast >build/test-rust.log 2>&1; status=$$?; \
+	    echo; echo "cargo test: exit status $$status"; cat build/test-rust.log; exit $$status
 
 soak: $(VENV)/.warren $(VENV)/.dev $(VENV)/.go $(VENV)/bin/cargo-fuzz
 	-@requirements/apt test bench soak
-	PROPTEST_CASES=100000 cargo test $(WORKSPACE) --release --quiet
-	python -m pytest --hypothesis-profile soak
+	PROPTEST_CASES=100000 cargo test $(WORKSPACE) --release --quiet --no-fail-fast
+	$(PYTEST) --hypothesis-profile soak
 	cargo run --manifest-path rust/fuzz/Cargo.toml --locked --release --quiet --example seeds
 	cd rust && for target in $$(cargo fuzz list); do \
 	    cargo +nightly fuzz run $$target -- -max_total_time=$(SOAK_SECONDS) || exit; \

@@ -22,7 +22,8 @@ from warren.commands.handlers.sandbox_process import find_sandbox
 
 PROGRAMS = Path(__file__).with_name("misbehaving")
 ROOT = Path(__file__).parents[2]
-STRANGER = 54321  # a user that nobody is
+# A user that nobody is, another one in each process of a parallel run: the kernel counts a user's processes.
+STRANGER = 54321 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 PATIENCE_SECONDS = 60
 
 # Without the right to make a namespace; root's own way.

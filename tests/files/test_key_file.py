@@ -77,7 +77,9 @@ def test_modes_that_are_the_owners_alone(mode: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "\n", TEXT[:-1], TEXT + "x", f"{TEXT}\n{TEXT}\n", f"# {TEXT}", "é" * 22, "x" * 10**6]
+    "text",
+    ["", "\n", TEXT[:-1], TEXT + "x", f"{TEXT}\n{TEXT}\n", f"# {TEXT}", "é" * 22, "x" * 10**6],
+    ids=["empty", "blank", "short", "long", "two-keys", "comment", "no-ascii", "huge"],
 )
 def test_a_file_that_holds_no_key(text: str, tmp_path: Path) -> None:
     assert refused(key_file(tmp_path, text)).code == "key_file.invalid"

@@ -32,6 +32,7 @@ def test_the_tree_as_it_stands_has_none(tree: Tree) -> None:
         ("src/warren/utils.py", "", "src/warren/utils.py: a name that says nothing"),
         ("tests/server.pem", "", "tests/server.pem: a file that holds keys"),
     ],
+    ids=lambda value: value.replace(KEY, "KEY"),
 )
 def test_what_is_planted_is_found(tree: Tree, path: str, text: str, found: str) -> None:
     tree.plant(path, text)

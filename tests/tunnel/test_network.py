@@ -64,7 +64,11 @@ def test_a_name_that_no_network_can_have(name: str) -> None:
 
 
 @pytest.mark.security
-@pytest.mark.parametrize("path", ["", "k", "/a/../k", "..", "/..", "/a\0b", PRIVATE_KEYS[0].to_base64()])
+@pytest.mark.parametrize(
+    "path",
+    ["", "k", "/a/../k", "..", "/..", "/a\0b", PRIVATE_KEYS[0].to_base64()],
+    ids=["empty", "relative", "parent-within", "parent", "parent-of-root", "nul", "key"],
+)
 def test_a_path_that_is_refused_is_not_repeated(path: str) -> None:
     """H-10; what stands there may be the key itself."""
     with pytest.raises(ConfigError) as error:

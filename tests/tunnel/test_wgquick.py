@@ -161,7 +161,9 @@ def test_a_mark_that_is_no_place_for_a_default_route() -> None:
     assert parse(text.replace("254", "252")).interface.fwmark == 252
 
 
-@pytest.mark.parametrize("text", ["", "# nothing\n", f"[Peer]\nPublicKey = {FIRST}\n"])
+@pytest.mark.parametrize(
+    "text", ["", "# nothing\n", f"[Peer]\nPublicKey = {FIRST}\n"], ids=["empty", "comment", "peer-alone"]
+)
 def test_no_interface_section(text: str) -> None:
     assert (None, "[Interface]") in complaints(text)
 
@@ -193,7 +195,11 @@ def test_a_name_that_no_link_can_have() -> None:
 
 
 @pytest.mark.security
-@pytest.mark.parametrize("line", [f"{PRIVATE[:-1]}", f"PrivateKey {PRIVATE[:-1]}", f"PrivateKey = {PRIVATE[:-2]}!="])
+@pytest.mark.parametrize(
+    "line",
+    [f"{PRIVATE[:-1]}", f"PrivateKey {PRIVATE[:-1]}", f"PrivateKey = {PRIVATE[:-2]}!="],
+    ids=["alone", "without-sign", "no-base64"],
+)
 def test_no_complaint_repeats_a_secret(line: str) -> None:
     with pytest.raises(ConfigError) as error:
         parse(f"[Interface]\n{line}\n")
