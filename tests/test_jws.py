@@ -116,12 +116,12 @@ def through_the_library(algorithm: str, token: str, key: OctKey | ECKey | OKPKey
 
 
 @pytest.mark.parametrize(("algorithm", "token", "key", "payload"), PUBLISHED)
-def test_what_the_rfcs_print_is_right(algorithm: str, token: str, key: Any, payload: bytes) -> None:
+def test_published_tokens_verify_with_their_library(algorithm: str, token: str, key: Any, payload: bytes) -> None:
     assert through_the_library(algorithm, token, key) == payload
 
 
 @pytest.mark.parametrize(("algorithm", "token", "key", "payload"), PUBLISHED)
-def test_what_the_rfcs_print_altered_is_wrong(algorithm: str, token: str, key: Any, payload: bytes) -> None:
+def test_altered_published_tokens_fail_with_their_library(algorithm: str, token: str, key: Any, payload: bytes) -> None:
     head, body, sign = token.split(".")
     forged = bytearray(from_base64url(sign))
     forged[7] ^= 1
@@ -135,7 +135,7 @@ def test_what_the_rfcs_print_altered_is_wrong(algorithm: str, token: str, key: A
 
 
 @pytest.mark.parametrize(("algorithm", "token", "key", "payload"), PUBLISHED)
-def test_no_algorithm_but_the_one_that_is_allowed(algorithm: str, token: str, key: Any, payload: bytes) -> None:
+def test_library_rejects_every_other_algorithm(algorithm: str, token: str, key: Any, payload: bytes) -> None:
     for other in {"HS256", "RS256", "ES256", "ES512", "EdDSA", "Ed25519"} - {algorithm}:
         with pytest.raises(JoseError):
             through_the_library(other, token, key)
@@ -143,20 +143,20 @@ def test_no_algorithm_but_the_one_that_is_allowed(algorithm: str, token: str, ke
 
 
 @pytest.mark.parametrize("token", [HS256, RS256, ES256, ES512, EDDSA, NONE])
-def test_none_of_them_passes_for_ours(token: str) -> None:
+def test_read_rejects_published_tokens_of_other_algorithms(token: str) -> None:
     with pytest.raises(JwsError) as refused:
         read(token)
     assert refused.value.stage in {Stage.SHAPE, Stage.HEADER, Stage.TYPE}
 
 
-def test_the_key_of_rfc_8037() -> None:
+def test_public_key_and_kid_are_those_of_rfc_8037() -> None:
     """A.1 to A.3: public key and thumbprint."""
     assert KEY.public.x == PUBLIC
     assert KEY.public.kid == THUMBPRINT
     assert VerifyingKey.from_x(PUBLIC).kid == THUMBPRINT
 
 
-def test_the_signature_of_rfc_8037_is_ours() -> None:
+def test_sign_gives_signature_of_rfc_8037() -> None:
     """A.4: Ed25519 over the same octets is the same signature; ours has another header, so the octets are by hand."""
     assert forge(b'{"alg":"EdDSA"}', b"Example of Ed25519 signing", SEED) == EDDSA
     token = KEY.sign(b"Example of Ed25519 signing", TYPE)
@@ -166,7 +166,7 @@ def test_the_signature_of_rfc_8037_is_ours() -> None:
 
 
 @given(st.binary(max_size=300))
-def test_what_is_signed_is_read_and_only_as_its_type(payload: bytes) -> None:
+def test_verify_returns_payload_for_its_type_and_key_only(payload: bytes) -> None:
     if not payload:
         return
     token = read(KEY.sign(payload, TYPE))
@@ -180,7 +180,7 @@ def test_what_is_signed_is_read_and_only_as_its_type(payload: bytes) -> None:
 
 
 @given(st.binary(min_size=1, max_size=200))
-def test_base64url_has_one_spelling(octets: bytes) -> None:
+def test_from_base64url_accepts_one_encoding_only(octets: bytes) -> None:
     text = to_base64url(octets)
     assert from_base64url(text) == octets
     for other in (text + "=", text + "==", text + "\n", " " + text, text[:-1] + "+", text + "A" * (5 - len(text) % 4)):
@@ -191,7 +191,7 @@ def test_base64url_has_one_spelling(octets: bytes) -> None:
         assert to_base64url(found) == other
 
 
-def test_a_key_under_another_s_kid_is_not_taken() -> None:
+def test_verify_rejects_key_under_another_kid() -> None:
     other = SigningKey(bytes(32))
     token = read(other.sign(b"x", TYPE))
     with pytest.raises(JwsError) as refused:
@@ -199,7 +199,7 @@ def test_a_key_under_another_s_kid_is_not_taken() -> None:
     assert refused.value.stage == Stage.KEY
 
 
-def test_a_private_key_shows_nothing_of_itself() -> None:
+def test_signing_key_repr_hides_private_key() -> None:
     assert repr(KEY) == f"SigningKey(kid={THUMBPRINT!r})"
     for octets in (b"", bytes(31), bytes(33)):
         with pytest.raises(ValueError, match="32 octets"):
@@ -208,7 +208,7 @@ def test_a_private_key_shows_nothing_of_itself() -> None:
             VerifyingKey(octets)
 
 
-def test_another_jose_reads_ours_and_ours_reads_it() -> None:
+def test_tokens_interoperate_with_another_jose_library() -> None:
     registry = library.JWSRegistry(algorithms=["Ed25519"])
     key = SigningKey(SEED)
     foreign = OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": PUBLIC, "d": to_base64url(SEED)})

@@ -86,7 +86,7 @@ HINTS = {
     "network.invalid_state": "`warren status` shows the current state",
     "network.unknown": "`warren list` lists the networks",
     "output.write_failed": "check the reader of the pipe and free disk space; no other data was lost",
-    "path.untrusted": "make root the owner of every part of the path, and let nobody else write it",
+    "path.untrusted": "chown every part of the path to root, and remove write permission for other users",
     "privilege.file_capabilities": "start it as root or by its unit; file capabilities need paths owned by root",
     "privilege.missing": "start it as root; it drops the privileges that it does not need",
     "privilege.unknown_user": "set [daemon] user to an existing user",

@@ -43,7 +43,7 @@ def machine(tmp_path: Path) -> Machine:
     return made
 
 
-def test_asks_for_what_is_absent_and_no_more(machine: Machine) -> None:
+def test_apt_installs_only_missing_packages(machine: Machine) -> None:
     machine.has("ping")
     assert machine.apt("demo").returncode == 0
     asked = machine.asked.read_text().split()
@@ -52,21 +52,21 @@ def test_asks_for_what_is_absent_and_no_more(machine: Machine) -> None:
     assert "strace" not in asked  # only another job needs it
 
 
-def test_asks_for_nothing_where_all_is_there(machine: Machine) -> None:
+def test_apt_installs_nothing_if_all_packages_exist(machine: Machine) -> None:
     for program in ("ip", "iperf3", "ping", "unshare", "wg"):
         machine.has(program)
     assert machine.apt("demo").returncode == 0
     assert not machine.asked.exists()
 
 
-def test_fetches_the_lists_once_if_a_package_is_not_known(machine: Machine) -> None:
+def test_apt_updates_lists_once_for_unknown_package(machine: Machine) -> None:
     machine.has("apt-get", 'echo "$1" >> "$ASKED"; [ "$1" = update ] || grep -q update "$ASKED"')
     (machine.programs / "grep").symlink_to(shutil.which("grep") or "grep")
     assert machine.apt("demo").returncode == 0
     assert machine.asked.read_text().split() == ["install", "update", "install"]
 
 
-def test_without_root_it_says_what_to_install(machine: Machine) -> None:
+def test_apt_without_root_names_packages_to_install(machine: Machine) -> None:
     machine.has("id", "echo 1000")
     done = machine.apt("demo")
     assert done.returncode == 1
@@ -75,7 +75,7 @@ def test_without_root_it_says_what_to_install(machine: Machine) -> None:
     assert not machine.asked.exists()
 
 
-def test_without_apt_it_names_the_packages(machine: Machine) -> None:
+def test_host_without_apt_names_the_packages(machine: Machine) -> None:
     (machine.programs / "apt-get").unlink()
     done = machine.apt("demo")
     assert done.returncode == 1

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.security, pytest.mark.needs("git")]
 KEY = base64.b64encode(os.urandom(32)).decode()
 
 
-def test_the_tree_as_it_stands_has_none(tree: Tree) -> None:
+def test_tree_has_no_forbidden_content(tree: Tree) -> None:
     assert list(places(tree.root)) == []
 
 
@@ -34,12 +34,12 @@ def test_the_tree_as_it_stands_has_none(tree: Tree) -> None:
     ],
     ids=lambda value: value.replace(KEY, "KEY"),
 )
-def test_what_is_planted_is_found(tree: Tree, path: str, text: str, found: str) -> None:
+def test_planted_content_is_found(tree: Tree, path: str, text: str, found: str) -> None:
     tree.plant(path, text)
     assert list(places(tree.root)) == [found]
     assert tree.run("python", "-m", "checks.contents").returncode == 1
 
 
-def test_a_public_key_and_a_placeholder_are_no_secrets(tree: Tree) -> None:
+def test_public_key_and_placeholder_are_accepted(tree: Tree) -> None:
     tree.plant("planted.conf", f"PublicKey = {KEY}\nPrivateKey = (hidden)\n")
     assert list(places(tree.root)) == []

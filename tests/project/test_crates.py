@@ -17,14 +17,14 @@ pytestmark = pytest.mark.unit
 
 
 @pytest.mark.parametrize("crate", CRATES, ids=lambda crate: crate.name)
-def test_a_crate_takes_the_lints_of_the_workspace(crate: Path) -> None:
+def test_crate_inherits_workspace_lints(crate: Path) -> None:
     assert tomllib.loads((crate / "Cargo.toml").read_text())["lints"] == {"workspace": True}
 
 
 @pytest.mark.parametrize(
     "crate", [crate for crate in CRATES if crate.name not in MAY_BE_UNSAFE], ids=lambda crate: crate.name
 )
-def test_a_crate_without_leave_has_no_unsafe_code(crate: Path) -> None:
+def test_crate_outside_the_allowlist_forbids_unsafe_code(crate: Path) -> None:
     unsafe = [path for path in crate.rglob("*.rs") if re.search(r"\bunsafe\s*(\{|fn|impl|extern)", path.read_text())]
     assert unsafe == []
 
@@ -39,7 +39,7 @@ def test_a_crate_without_leave_has_no_unsafe_code(crate: Path) -> None:
         ("/// A.\npub fn a(x: *const u8) -> u8 {\n    unsafe { *x }\n}\n", "clippy::undocumented-unsafe-blocks"),
     ],
 )
-def test_clippy_refuses(tree: Tree, tmp_path: Path, code: str, lint: str) -> None:
+def test_clippy_rejects_planted_code(tree: Tree, tmp_path: Path, code: str, lint: str) -> None:
     """On a crate of its own under the workspace's manifest, so that nothing else is built."""
     for crate in (tree.root / "rust" / "crates").iterdir():
         (crate / "Cargo.toml").rename(crate / "Cargo.toml.away")

@@ -17,7 +17,7 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
 
 @pytest.mark.root
-def test_the_lines_of_python_in_readme_give_a_tunnel(tmp_path: Path) -> None:
+def test_python_in_readme_opens_a_tunnel(tmp_path: Path) -> None:
     program, *others = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     assert not others
     conf = tmp_path / "wg0.conf"
@@ -37,14 +37,14 @@ def test_the_lines_of_python_in_readme_give_a_tunnel(tmp_path: Path) -> None:
 
 @pytest.mark.unit
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_links_lead_somewhere(document: Path) -> None:
+def test_links_have_targets(document: Path) -> None:
     named = re.findall(r"\]\(([^):#]+)\)", document.read_text())
     assert [path for path in named if not (document.parent / path).exists()] == []
 
 
 @pytest.mark.unit
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
-def test_jobs_are_jobs_of_make(name: str) -> None:
+def test_jobs_in_documents_are_targets_of_make(name: str) -> None:
     jobs = set(re.findall(r"(?:\$ |`)make ([a-z-]+)", (ROOT / name).read_text()))
     makefile = (ROOT / "Makefile").read_text()
     assert jobs
@@ -53,7 +53,7 @@ def test_jobs_are_jobs_of_make(name: str) -> None:
 
 
 @pytest.mark.unit
-def test_the_map_shows_every_crate_and_slice_and_no_other() -> None:
+def test_layout_shows_exactly_the_crates_and_slices() -> None:
     drawn = (ROOT / "ARCHITECTURE.md").read_text().split("```")[1]
     crates, package = re.split(r"^src/warren/$", drawn, flags=re.MULTILINE)
     assert set(re.findall(r"^  (\w+)/", crates, re.MULTILINE)) == {

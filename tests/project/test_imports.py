@@ -24,7 +24,7 @@ def verdicts(tree: Tree) -> dict[str, bool]:
     return kept
 
 
-def test_the_tree_as_it_stands_keeps_them_all(tree: Tree) -> None:
+def test_tree_keeps_every_import_contract(tree: Tree) -> None:
     assert verdicts(tree) == dict.fromkeys(ALL, True)
 
 
@@ -44,6 +44,6 @@ def test_the_tree_as_it_stands_keeps_them_all(tree: Tree) -> None:
         ("src/warren/commands/handlers/files.py", "from warren.commands.store import database", STORE),
     ],
 )
-def test_a_planted_import_breaks_its_contract_alone(tree: Tree, path: str, line: str, broken: str) -> None:
+def test_planted_import_breaks_only_its_contract(tree: Tree, path: str, line: str, broken: str) -> None:
     tree.plant(path, f"\n{line}\n")
     assert verdicts(tree) == {name: name != broken for name in ALL}

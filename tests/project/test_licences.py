@@ -29,7 +29,7 @@ ALLOWED = ["MIT", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "Unicode-3.0"]
         "Apache-2.0 WITH LLVM-exception OR GPL-2.0-only",
     ],
 )
-def test_what_permissive_licences_can_meet_is_allowed(expression: str) -> None:
+def test_permissive_licence_expressions_are_allowed(expression: str) -> None:
     verify_allowed(expression, ALLOWED)
 
 
@@ -46,16 +46,16 @@ def test_what_permissive_licences_can_meet_is_allowed(expression: str) -> None:
         "",
     ],
 )
-def test_anything_else_is_refused(expression: str) -> None:
+def test_other_licences_are_rejected(expression: str) -> None:
     with pytest.raises(ValueError, match=r"licences|left over"):
         verify_allowed(expression, ALLOWED)
 
 
-def test_a_refusal_names_the_package() -> None:
+def test_rejection_names_the_package() -> None:
     assert refusal("planted", "GPL-3.0-only", ALLOWED) == "planted: 'GPL-3.0-only' is not among the permissive licences"
 
 
-def test_a_tool_is_excepted_by_name_and_licence_together() -> None:
+def test_tool_exception_needs_name_and_licence() -> None:
     assert refusal("hypothesis", "MPL-2.0", ALLOWED) is None
     assert refusal("hypothesis", "GPL-3.0-only", ALLOWED)
     assert refusal("planted", "MPL-2.0", ALLOWED)
@@ -69,14 +69,14 @@ def test_a_tool_is_excepted_by_name_and_licence_together() -> None:
         ("License: proprietary", "no licence named"),
     ],
 )
-def test_a_distribution_says_its_licence_in_one_of_two_ways(tmp_path: Path, lines: str, licence: str) -> None:
+def test_licence_of_distribution_is_read_from_both_fields(tmp_path: Path, lines: str, licence: str) -> None:
     planted = tmp_path / "planted-1.dist-info" / "METADATA"
     planted.parent.mkdir()
     planted.write_text(f"Metadata-Version: 2.4\nName: planted\nVersion: 1\n{lines}\n")
     assert list(packages(distributions(path=[str(tmp_path)]))) == [("planted", licence)]
 
 
-def test_crates_are_those_that_others_made() -> None:
+def test_crates_exclude_our_own() -> None:
     names = {name for name, _ in crates(ROOT)}
     assert "ring" in names
     assert "warren-proto" not in names

@@ -14,12 +14,12 @@ NAMED = re.findall(r"`((?:tests|rust)/[\w/]+\.(?:py|rs))(?:::(\w+))?`", (ROOT / 
 
 
 @pytest.mark.parametrize(("path", "test"), NAMED, ids=["::".join(pair) for pair in NAMED])
-def test_a_named_test_exists(path: str, test: str) -> None:
+def test_named_test_exists(path: str, test: str) -> None:
     text = (ROOT / path).read_text()
     assert not test or re.search(rf"\b(def|fn|mod) {test}\b", text)
 
 
-def test_every_row_names_a_test_or_says_why_not() -> None:
+def test_every_row_names_a_test_or_a_reason() -> None:
     rows = re.findall(
         r"^\| ([A-Z]-\d+) \| .* \| (.+) \|$", (ROOT / "docs" / "requirements.md").read_text(), re.MULTILINE
     )

@@ -25,14 +25,14 @@ PLAN = "src/warren/tunnel/plan.py"
         ("try:\n    pass\nexcept Exception:\n    pass\n", "BLE001"),
     ],
 )
-def test_ruff_refuses(tree: Tree, text: str, rule: str) -> None:
+def test_ruff_rejects_planted_code(tree: Tree, text: str, rule: str) -> None:
     tree.plant("src/warren/tunnel/planted.py", text)
     done = tree.run("ruff", "check", "--output-format", "concise", "src/warren/tunnel/planted.py")
     assert done.returncode == 1
     assert f" {rule} " in done.stdout
 
 
-def test_ruff_refuses_another_format(tree: Tree) -> None:
+def test_ruff_rejects_another_format(tree: Tree) -> None:
     tree.plant(PLAN, "\nx  =  1\n")
     assert tree.run("ruff", "format", "--check", PLAN).returncode == 1
 
@@ -45,13 +45,13 @@ def test_ruff_refuses_another_format(tree: Tree) -> None:
         ("darwin", "import os\nFLAG = os.O_TMPFILE\n", "attr-defined"),
     ],
 )
-def test_mypy_refuses(tree: Tree, platform: str, text: str, code: str) -> None:
+def test_mypy_rejects_planted_code(tree: Tree, platform: str, text: str, code: str) -> None:
     tree.plant("src/warren/planted.py", text)
     done = tree.run("mypy", "--platform", platform, "src/warren/planted.py")
     assert f"[{code}]" in done.stdout
 
 
-def test_stubtest_sees_a_name_that_the_extension_has_not(tree: Tree) -> None:
+def test_stubtest_finds_name_missing_in_the_extension(tree: Tree) -> None:
     shutil.copy2(warren._core.__file__, tree.root / "src" / "warren")
     tree.plant("src/warren/_core.pyi", "\ndef planted() -> int: ...\n")
     done = tree.run("python", "-m", "mypy.stubtest", "warren._core")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from warren.cli.program_names import program_name
+from warren.cli.program_names import for_program, program_name
 from warren.errors import HostError
 
 
@@ -25,10 +25,13 @@ def abandon_output() -> None:
 
 
 def report(message: str, hint: str = "") -> None:
-    """Write a message to standard error: each of its lines after the program's name, then the hint."""
-    name = f"{program_name()}: "
-    lines = [f"{name}{line}" for line in message.splitlines()]
-    lines += [f"{' ' * len(name)}{line}" for line in hint.splitlines()]
+    """Write a message to standard error: each of its lines after the program's name, then the hint.
+
+    Command lines in the hint are those of this program.
+    """
+    program = program_name()
+    lines = [f"{program}: {line}" for line in message.splitlines()]
+    lines += [f"{'':{len(program) + 2}}{line}" for line in for_program(hint, program).splitlines()]
     sys.stderr.write("\n".join(lines) + "\n")
 
 

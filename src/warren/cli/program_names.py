@@ -64,7 +64,7 @@ HARMONY_AGENT: Mapping[str, Commands] = {
 
 SECTIONS_OF_PROGRAM: Mapping[str, Mapping[str, Commands]] = {"warren": WARREN, "harmony-agent": HARMONY_AGENT}
 
-COMMAND_LINE = re.compile(r"(?<![\w/.-])warren (?:agent (?=start|stop|reload))?(?=\S)")
+COMMAND_LINE = re.compile(r"(?<![\w/.-])warren (?:agent (?=start|stop|reload))?([a-z-]+)")
 
 
 def program_name() -> str:
@@ -79,7 +79,10 @@ def commands_of(program: str) -> dict[str, str]:
 
 
 def for_program(text: str, program: str) -> str:
-    """Return a text whose command lines start with `warren`, with those of another program in their place."""
-    if program == "warren":
-        return text
-    return COMMAND_LINE.sub(f"{program} ", text)
+    """Return a text with command lines of `warren`, with those of another program instead where it has the command."""
+    commands = commands_of(program)
+
+    def command_line(match: re.Match[str]) -> str:
+        return f"{program} {match[1]}" if match[1] in commands else match[0]
+
+    return text if program == "warren" else COMMAND_LINE.sub(command_line, text)

@@ -77,18 +77,18 @@ def sign_for(verb: Verb, words: tuple[str, ...], signers: Signers, challenge: Ma
 def parse_challenge(text: str) -> Mapping[str, str]:
     """Parse the output of `warren command challenge`. Raises InputError, TrustError."""
     try:
-        found = json.loads(text)
+        members = json.loads(text)
     except ValueError:
-        found = None
-    return checked_challenge(found if isinstance(found, dict) else {})
+        members = None
+    return checked_challenge(members if isinstance(members, dict) else {})
 
 
-def checked_challenge(found: Mapping[str, object]) -> Mapping[str, str]:
+def checked_challenge(members: Mapping[str, object]) -> Mapping[str, str]:
     """Check the members of a challenge. Raises InputError, TrustError."""
     names = ("agent_id", "transport", "sid", "sealing", "signing")
-    if not all(isinstance(found.get(name), str) for name in names):
+    if not all(isinstance(members.get(name), str) for name in names):
         problem = "invalid challenge; expected the output of `warren command challenge` on the node"
         raise InputError(problem, code="command.malformed")
-    if not isinstance(found.get("policy_id"), str):
+    if not isinstance(members.get("policy_id"), str):
         raise TrustError("no trust bundle is installed on that node", code="trust.missing")
-    return {name: str(found[name]) for name in (*names, "policy_id")}
+    return {name: str(members[name]) for name in (*names, "policy_id")}

@@ -42,22 +42,24 @@ def status(name: str | None, socket: Path, as_json: bool) -> int:
     """
     agent = query_agent(socket)
     networks = [network for network in agent["networks"] if name in (None, network["network"])]
-    found = survey(interfaces_to_query(name, networks))
+    result = survey(interfaces_to_query(name, networks))
     now = wall_seconds()
     if as_json:
         answer = {"networks": networks, "conditions": agent["conditions"]}
-        write(json.dumps(answer | as_object(found, now), indent=2) + "\n")
-        return exit_status(found, networks)
-    if found.interfaces or networks or not found.failures:
+        write(json.dumps(answer | as_object(result, now), indent=2) + "\n")
+        return exit_status(result, networks)
+    if result.interfaces or networks or not result.failures:
         names = peer_names(socket, networks)
         write(
-            _as_table(found, networks, names, now) if sys.stdout.isatty() else _as_columns(found, networks, names, now)
+            _as_table(result, networks, names, now)
+            if sys.stdout.isatty()
+            else _as_columns(result, networks, names, now)
         )
-    for error in found.failures.values():
+    for error in result.failures.values():
         report(str(error), error.hint)
     for condition in agent["conditions"]:
         warn(condition["message"])
-    return exit_status(found, networks)
+    return exit_status(result, networks)
 
 
 def interfaces_to_query(name: str | None, networks: Sequence[Answer]) -> list[str]:
@@ -87,24 +89,24 @@ def peer_names(socket: Path, networks: Sequence[Answer]) -> dict[str, str]:
     return {peer["public_key"]: peer["name"] for peer in peers}
 
 
-def _as_columns(found: Survey, networks: Sequence[Answer], names: Names, now: float) -> str:
+def _as_columns(result: Survey, networks: Sequence[Answer], names: Names, now: float) -> str:
     if not networks:
-        return as_text(found.interfaces, now)
+        return as_text(result.interfaces, now)
     parts = [network_lines({"networks": networks})]
-    return "\n".join((*parts, *([as_text(found.interfaces, now, names)] if found.interfaces else [])))
+    return "\n".join((*parts, *([as_text(result.interfaces, now, names)] if result.interfaces else [])))
 
 
-def _as_table(found: Survey, networks: Sequence[Answer], names: Names, now: float) -> str:
+def _as_table(result: Survey, networks: Sequence[Answer], names: Names, now: float) -> str:
     from warren.cli.status_table import as_table  # noqa: PLC0415, rich is slow to import
 
-    return as_table(found.interfaces, now, networks=networks, names=names)
+    return as_table(result.interfaces, now, networks=networks, names=names)
 
 
-def exit_status(found: Survey, networks: Sequence[Answer] = ()) -> int:
+def exit_status(result: Survey, networks: Sequence[Answer] = ()) -> int:
     """Return the exit status that the help page documents."""
-    codes = {error.code for error in found.failures.values()} - {"interface.stale"}
+    codes = {error.code for error in result.failures.values()} - {"interface.stale"}
     if codes - {"interface.ended"}:
         return 1
-    all_up = all(interface.is_up for interface in found.interfaces)
+    all_up = all(interface.is_up for interface in result.interfaces)
     all_active = all(network["state"] == "active" for network in networks if network["state"] != "uninitialized")
-    return 0 if found.interfaces and all_up and all_active and not codes else NOT_UP
+    return 0 if result.interfaces and all_up and all_active and not codes else NOT_UP

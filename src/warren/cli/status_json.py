@@ -6,13 +6,13 @@ from warren.tunnel.io.observe import Survey
 from warren.tunnel.status import InterfaceStatus, LinkStatus, PeerStatus
 
 
-def as_object(found: Survey, now: float) -> dict[str, object]:
+def as_object(result: Survey, now: float) -> dict[str, object]:
     """Return all interfaces. Times are seconds since the Unix epoch, sizes octets; null is "none" or "never"."""
     return {
-        "interfaces": [interface_object(interface, now) for interface in found.interfaces],
+        "interfaces": [interface_object(interface, now) for interface in result.interfaces],
         "failures": [
             {"name": name, "code": error.code, "problem": str(error), "hint": error.hint}
-            for name, error in found.failures.items()
+            for name, error in result.failures.items()
         ],
     }
 

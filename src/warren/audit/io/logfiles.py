@@ -38,13 +38,13 @@ class LogFiles:
 
 def log_of(directory: Path) -> LogFiles:
     """Return the whole log of an agent. Raises InputError if there is none."""
-    found = segments(directory)
-    if not found:
+    present = segments(directory)
+    if not present:
         raise InputError(f"{directory} has no audit log", code="audit.missing")
     current = Segment(directory)  # its checkpoints count even if its lines are missing
-    with_current = found if current in found else [*found, current]
+    with_current = present if current in present else [*present, current]
     checkpoints = tuple(segment.checkpoints for segment in with_current if segment.checkpoints.exists())
-    return LogFiles(tuple(segment.log for segment in found), checkpoints)
+    return LogFiles(tuple(segment.log for segment in present), checkpoints)
 
 
 def log_in(paths: Sequence[Path]) -> LogFiles:

@@ -1,7 +1,7 @@
-"""The trust bundle of a node: a file that all may read and whoever installs it may write.
+"""The trust bundle of a node: a file that every user can read and only its installer can write.
 
-Beside it is the highest version that was ever installed, so that an older bundle, from a backup or a thief, is refused
-also when it is put in place by hand. Who can write both files is root on the node, against whom this is no protection.
+The highest version that was ever installed is in a file next to it. So an older bundle, from a backup or an attacker,
+is rejected even if it is copied into place. This does not protect against root, who can write both files.
 """
 
 from __future__ import annotations
