@@ -1,4 +1,4 @@
-"""The configuration file: document 000's blocks, and every mistake at once."""
+"""Configuration files: the blocks of document 000, and every problem reported at once."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def load(text: str) -> AgentConfig:
     return load_config(text, "f.toml", HARMONY)
 
 
-def complaints(text: str) -> list[tuple[int | None, str]]:
+def finding_keys(text: str) -> list[tuple[int | None, str]]:
     """The line and key of every finding."""
     with pytest.raises(ConfigError) as error:
         load(text)
     return [(finding.line, finding.key) for finding in error.value.findings]
 
 
-def complaint(text: str) -> str:
+def only_finding(text: str) -> str:
     """The only finding of a file, in words."""
     with pytest.raises(ConfigError) as error:
         load(text)
@@ -50,9 +50,9 @@ def network(lines: str = "", peer: str = "") -> str:
 
 
 @pytest.mark.parametrize("text", QUICK_START)
-def test_the_quick_start(text: str) -> None:
+def test_quick_start_loads_with_keys_in_place_of_placeholders(text: str) -> None:
     """H-01: the placeholder is the only thing wrong with it, and H-08: it has no address."""
-    assert complaints(text) == [(10, "network.default.peers[0].public_key")]
+    assert finding_keys(text) == [(10, "network.default.peers[0].public_key")]
     config = load(with_keys(text))
     (found,) = config.networks
     (peer,) = found.peers
@@ -77,9 +77,9 @@ def test_the_quick_start(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", SEVERAL)
-def test_two_networks_with_both_spellings(text: str) -> None:
+def test_networks_with_both_header_spellings_load(text: str) -> None:
     """H-02 to H-04; a keepalive that is absent is 25 seconds (H-03)."""
-    assert complaints(text) == [
+    assert finding_keys(text) == [
         (10, "network.production.peers[0].public_key"),
         (17, "network.production.peers[1].public_key"),
         (31, "network.staging.peers[0].public_key"),
@@ -113,24 +113,24 @@ def test_two_networks_with_both_spellings(text: str) -> None:
         for text in wordings
     ],
 )
-def test_fragments_name_what_they_lack(text: str, expected: list[tuple[int, str]]) -> None:
+def test_fragments_report_each_missing_key_with_its_line(text: str, expected: list[tuple[int, str]]) -> None:
     """H-06."""
-    assert complaints(text) == expected
+    assert finding_keys(text) == expected
 
 
-def test_peers_above_every_network() -> None:
+def test_peers_above_every_network_belong_to_the_only_one() -> None:
     """H-05: the only one takes them; of several, none."""
     peer = f'[[network.peers]]\nname = "p"\npublic_key = "{KEYS[0]}"\n'
     assert len(load(peer + network()).networks[0].peers) == 1
-    assert complaints(f'{peer}{network()}[network.b]\nprivate_key_path = "/k"\n') == [(1, "network.peers[0]")]
+    assert finding_keys(f'{peer}{network()}[network.b]\nprivate_key_path = "/k"\n') == [(1, "network.peers[0]")]
 
 
-def test_a_network_called_peers_is_refused() -> None:
+def test_network_named_peers_is_rejected() -> None:
     """H-05."""
-    assert complaint('[network.peers]\nprivate_key_path = "/k"\n').startswith("line 1: network.peers: reserved name")
+    assert only_finding('[network.peers]\nprivate_key_path = "/k"\n').startswith("line 1: network.peers: reserved name")
 
 
-def test_every_field() -> None:
+def test_every_key_is_read() -> None:
     config = load(
         f"""
 [network.home]
@@ -212,7 +212,7 @@ probe_interval_seconds = "5m"
     assert config.warnings == ()
 
 
-def test_what_is_not_said() -> None:
+def test_absent_keys_have_their_defaults() -> None:
     """H-07, H-67, and each program's own paths."""
     config = load(network("", "allowed_ips = []"))
     (found,) = config.networks
@@ -239,7 +239,7 @@ def test_what_is_not_said() -> None:
     assert load_config("", "f.toml", defaults_for("warren")).daemon.group == "warren-read"
 
 
-def test_a_root_stands_before_every_path() -> None:
+def test_root_is_put_before_every_path() -> None:
     text = network("", 'preshared_key_path = "/p"') + '[daemon]\nsocket = "/s"\nkey_directories = ["/d"]\n'
     config = load_config(text, "f.toml", defaults_for("warren", "/tree"))
     (found,) = config.networks
@@ -287,9 +287,9 @@ def test_a_root_stands_before_every_path() -> None:
         ("peer = {}", "peer", "unknown table; did you mean peers?"),
     ],
 )
-def test_a_value_of_a_network_that_is_refused(text: str, key: str, problem: str) -> None:
+def test_invalid_network_value_is_rejected_with_its_line(text: str, key: str, problem: str) -> None:
     """H-09, H-10."""
-    said = complaint(network(text))
+    said = only_finding(network(text))
     assert said.startswith(f"line 3: network.a.{key}: ")
     assert problem in said
 
@@ -308,9 +308,9 @@ def test_a_value_of_a_network_that_is_refused(text: str, key: str, problem: str)
         ("keepaliveSecs = 25", "keepaliveSecs", "did you mean persistent_keepalive_secs?"),
     ],
 )
-def test_a_value_of_a_peer_that_is_refused(text: str, key: str, problem: str) -> None:
+def test_invalid_peer_value_is_rejected_with_its_line(text: str, key: str, problem: str) -> None:
     """H-09, H-10; X-18: no words of the JSON."""
-    said = complaint(network("", text))
+    said = only_finding(network("", text))
     assert said.startswith(f"line 7: network.a.peers[0].{key}: ")
     assert problem in said
 
@@ -337,13 +337,13 @@ def test_a_value_of_a_peer_that_is_refused(text: str, key: str, problem: str) ->
         ("a = " + "[" * 5000 + "]" * 5000, "the file: is nested too deeply"),
     ],
 )
-def test_what_else_is_refused(text: str, problem: str) -> None:
-    assert problem in complaint(text)
+def test_invalid_file_is_rejected(text: str, problem: str) -> None:
+    assert problem in only_finding(text)
 
 
 @pytest.mark.security
 @pytest.mark.parametrize("key", ["private_key", "preshared_key", "private_key_path", "privatekey"])
-def test_a_secret_in_the_configuration_is_refused_and_not_repeated(key: str) -> None:
+def test_inline_secret_is_rejected_and_not_repeated(key: str) -> None:
     """H-73."""
     secret = PRIVATE_KEYS[0].to_base64()
     with pytest.raises(ConfigError) as error:
@@ -354,8 +354,8 @@ def test_a_secret_in_the_configuration_is_refused_and_not_repeated(key: str) -> 
         assert f"network.a.{key}: inline keys are not allowed; expected the path of a key file" in said
 
 
-def test_every_mistake_is_named_with_its_line() -> None:
-    assert complaints(
+def test_every_problem_is_reported_with_its_line() -> None:
+    assert finding_keys(
         f"""[network.b]
 enable_wireguard = true
 private_key_path = "/k"
@@ -394,14 +394,14 @@ port = "9090"
     ]
 
 
-def test_networks_that_cannot_be_up_together() -> None:
+def test_conflicting_enabled_networks_are_rejected() -> None:
     """H-11, H-16: of those alone that are enabled."""
     two = "".join(
         f'[network.{name}]\nprivate_key_path = "/k"\nlisten_port = 1\nenable_wireguard = true\n'
         f'[[network.peers]]\nname = "p"\npublic_key = "{KEYS[0]}"\nallowed_ips = ["10.{octet}.0.0/16"]\n'
         for name, octet in (("a", 0), ("b", 0))
     )
-    assert complaints(two) == [
+    assert finding_keys(two) == [
         (9, "network.b.interface"),
         (11, "network.b.listen_port"),
         (16, "network.b.peers[0].allowed_ips[0]"),
@@ -409,7 +409,7 @@ def test_networks_that_cannot_be_up_together() -> None:
     assert len(load(two.replace("enable_wireguard = true", "enable_wireguard = false", 1)).networks) == 2
 
 
-def test_overlaps_are_warned_of() -> None:
+def test_overlapping_prefixes_are_a_warning() -> None:
     """H-16."""
     text = network('address = "10.0.0.1/24"', 'allowed_ips = ["10.0.0.0/8"]')
     text += f'[[network.peers]]\nname = "q"\npublic_key = "{KEYS[1]}"\nallowed_ips = ["10.1.0.0/16"]\n'
@@ -420,7 +420,7 @@ def test_overlaps_are_warned_of() -> None:
     )
 
 
-def test_the_origin_of_each_value() -> None:
+def test_origins_name_the_line_of_each_value() -> None:
     origins = load(network("mtu = 1400", 'probe = "10.0.0.1"')).origins
     assert origins["network.a.mtu"] == "f.toml:3"
     assert origins["network.a.peers[0].probe"] == "f.toml:7"
@@ -433,19 +433,19 @@ def test_a_network_is_found_by_its_name() -> None:
     assert config.network("b") is None
 
 
-def test_what_is_said_of_a_file_does_not_make_it_another() -> None:
+def test_added_comment_does_not_change_the_configuration() -> None:
     """A comment that is added is no change."""
     assert load(network()) == load(f"# mine\n{network()}")
 
 
 @given(texts)
-def test_any_text_is_a_configuration_or_refused(text: str) -> None:
+def test_any_text_loads_or_raises_config_error(text: str) -> None:
     with contextlib.suppress(ConfigError):
         load(text)
 
 
 @given(st.sampled_from(OURS[:2]), st.data())
-def test_a_file_with_a_slip_is_a_configuration_or_refused(text: str, data: st.DataObject) -> None:
+def test_file_with_one_changed_line_loads_or_raises_config_error(text: str, data: st.DataObject) -> None:
     """One line is lost, doubled or cut: whatever is said of it has a line of the file, or none."""
     lines = with_keys(text).splitlines()
     at = data.draw(st.integers(0, len(lines) - 1))

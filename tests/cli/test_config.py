@@ -97,7 +97,7 @@ def test_import_rejects_settings_without_equivalent(conf: Path, tmp_path: Path) 
     done = warren("config", "import", str(conf), "--keys", str(tmp_path))
     assert done.returncode == 1
     assert f"warren: {conf}: line 5: DNS: " in done.stderr
-    assert f"warren: {conf}: line 6: PostUp: the agent runs no commands; take it out" in done.stderr
+    assert f"warren: {conf}: line 6: PostUp: the agent runs no commands; remove it" in done.stderr
     assert not list(tmp_path.glob("*.key"))
 
 

@@ -1,4 +1,4 @@
-"""The tables that commands go by."""
+"""The settings of signed commands."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def load(text: str, root: str = "") -> CommandSettings:
     return load_config(text, "agent.toml", defaults_for("warren", root)).commands
 
 
-def test_what_is_not_said() -> None:
+def test_absent_keys_have_their_defaults() -> None:
     commands = load("")
     assert not commands.security.exec_enable
     assert commands.security.trust == "/var/lib/warren/identity/trust.jws"
@@ -52,7 +52,7 @@ def test_what_is_not_said() -> None:
     assert commands.services.units["nginx"] == "nginx"
 
 
-def test_the_tables_of_document_001() -> None:
+def test_tables_of_the_viworks_gateway_agent_load() -> None:
     commands = load(DOCUMENT_001, "/there")
     assert commands.scripts.entries["panel_delete"] == "/there/usr/local/bin/delete_panel_user.sh"
     assert commands.containers.docker_socket == "/there/var/run/docker.sock"
@@ -61,7 +61,7 @@ def test_the_tables_of_document_001() -> None:
     assert commands.security.allowed_clients == ("backend.example.com",)
 
 
-def test_every_field() -> None:
+def test_keys_of_every_table_are_read() -> None:
     commands = load(f"""
 [daemon]
 state = "/srv/warren"
@@ -147,14 +147,14 @@ htpasswd = "/etc/nginx/htpasswd"
         ("[monitoring]\nlog_retention_days = 0", "line 2: monitoring.log_retention_days: 0 is out of range"),
     ],
 )
-def test_a_value_that_is_refused(text: str, finding: str) -> None:
+def test_invalid_value_is_rejected_with_its_key(text: str, finding: str) -> None:
     with pytest.raises(ConfigError) as refused:
         load(text)
     assert finding in str(refused.value)
     assert len(refused.value.findings) == 1
 
 
-def test_sessions_that_nobody_could_end_are_warned_of() -> None:
+def test_openvpn_without_management_socket_is_a_warning() -> None:
     lines = '[services.openvpn]\ndirectory = "/etc/openvpn"\nremote = "vpn.example.com 1194 udp"\n'
     (warning,) = load_config(lines, "agent.toml", defaults_for("warren")).warnings
     assert "services.openvpn: sessions of a deleted or expired user stay connected" in str(warning)

@@ -1,4 +1,4 @@
-"""Flag, environment, file, default (X-33)."""
+"""The precedence of flag, environment, file and default (X-33)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def level(text: str, environment: Mapping[str, str], *, verbose: bool = False) -
     return config.daemon.log_level, config.origins.get(LOG_LEVEL)
 
 
-def test_the_order() -> None:
+def test_flag_precedes_environment_precedes_file() -> None:
     both = {"VIW_AGENT_LOG_LEVEL": "INFO", "RUST_LOG": "warn"}
     assert level(FILE, both, verbose=True) == ("debug", "flag --verbose")
     assert level(FILE, both) == ("info", "environment VIW_AGENT_LOG_LEVEL")
@@ -36,11 +36,11 @@ def test_the_order() -> None:
     ("text", "expected"),
     [("trace", "debug"), ("hyper=debug,warn", "warning"), ("hyper=debug", "error"), ("off", "error"), ("", "error")],
 )
-def test_filters_of_other_programs_are_none_of_ours(text: str, expected: str) -> None:
+def test_filters_of_single_modules_are_ignored(text: str, expected: str) -> None:
     assert level(FILE, {"RUST_LOG": text})[0] == expected
 
 
-def test_what_is_wrong_is_told_under_its_own_name() -> None:
+def test_invalid_override_is_reported_with_its_source() -> None:
     with pytest.raises(ConfigError) as error:
         level(FILE, {"VIW_AGENT_LOG_LEVEL": "loud"})
     (finding,) = error.value.findings

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.unit
     ("value", "seconds"),
     [(0, 0), (25, 25), ("90s", 90), ("30m", 1800), ("24h", 86_400), ("7d", 604_800), ("1h30m", 5400), ("1d1s", 86_401)],
 )
-def test_both_forms(value: object, seconds: int) -> None:
+def test_duration_is_seconds_or_text_with_units(value: object, seconds: int) -> None:
     assert parse_duration(value) == seconds
 
 
@@ -43,7 +43,7 @@ def test_both_forms(value: object, seconds: int) -> None:
         [1],
     ],
 )
-def test_no_duration(value: object) -> None:
+def test_invalid_duration_is_rejected(value: object) -> None:
     with pytest.raises(ConfigError, match="invalid duration; expected seconds, or text such as 90s"):
         parse_duration(value)
 

@@ -25,12 +25,12 @@ WARREN = defaults_for("warren")
 
 @pytest.mark.timeout(3600)  # in a soak there are 20,000 of them, at 8 ms or more each
 @given(network_configs, st.booleans())
-def test_what_is_written_is_read(network: NetworkConfig, whole: bool) -> None:
+def test_written_network_loads_as_itself(network: NetworkConfig, whole: bool) -> None:
     text = encode_toml([*network_sections(network, whole=whole)])
     assert load_config(text, "f.toml", WARREN).networks == (network,)
 
 
-def test_a_network_says_no_more_than_it_must() -> None:
+def test_network_is_written_without_defaults() -> None:
     network = NetworkConfig("home", "/etc/warren/home.key", peers=(NetworkPeer("office", PUBLIC_KEYS[0]),))
     assert (
         encode_toml([*network_sections(network)])
@@ -47,13 +47,13 @@ persistent_keepalive_secs = 25
     )
 
 
-def test_a_whole_configuration_is_read_as_itself() -> None:
+def test_written_configuration_loads_as_itself() -> None:
     text = with_keys(SEVERAL) + '[http]\nport = 9191\n[metrics]\naliases = true\n[daemon]\nlog_level = "debug"\n'
     config = load_config(text, "f.toml", WARREN)
     assert load_config(encode_toml([*config_sections(config)]), "f.toml", WARREN) == config
 
 
-def test_a_note_stands_behind_its_key() -> None:
+def test_note_follows_its_key() -> None:
     sections = [*network_sections(NetworkConfig("a", "/k"))]
     text = encode_toml(sections, {"network.a.interface": "default"})
     assert 'interface = "wg0"  # default\n' in text

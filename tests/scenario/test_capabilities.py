@@ -128,7 +128,7 @@ def test_a_configuration_of_another_s_is_refused(stranger: User) -> None:
     stranger.types("cp /etc/harmony-agent/config.toml /run/evil/ && chown stranger /run/evil/config.toml")
     refused = stranger.attempts(f"sudo -u stranger {PROGRAM} start --config /run/evil/config.toml")
     assert refused.returncode == 1
-    assert "/run/evil/config.toml belongs to the user" in refused.stderr
+    assert "/run/evil/config.toml is owned by an untrusted user" in refused.stderr
     elsewhere = stranger.attempts(f"sudo -u stranger {PROGRAM} start --root /run/evil")
     assert "--root is not allowed with file capabilities" in elsewhere.stderr
 

@@ -96,7 +96,7 @@ def test_a_configuration_that_root_has_not_written_starts_no_helper(service: Use
     service.types("chown harmony-agent /etc/harmony-agent/config.toml")
     refused = service.attempts(f"{PROGRAM} helper")
     assert refused.returncode == 1
-    assert "config.toml belongs to the user" in refused.stderr
+    assert "config.toml is owned by an untrusted user" in refused.stderr
     service.types("chown root /etc/harmony-agent/config.toml && chown harmony-agent /etc/harmony-agent")
     assert "is owned by an untrusted user" in service.attempts(f"{PROGRAM} helper").stderr
 

@@ -1,4 +1,4 @@
-"""The `config` of the control socket: the same networks, in camelCase alone (H-17, X-18)."""
+"""The `config` object of the control socket: the same networks as in TOML, in camelCase (H-17, X-18)."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def as_json(network: NetworkConfig) -> dict[str, object]:
     return {**plain_values(network, Spelling.JSON), "peers": peers}
 
 
-def complaints(config: object, name: str = "a") -> list[str]:
+def finding_keys(config: object, name: str = "a") -> list[str]:
     """The key of every finding."""
     with pytest.raises(ConfigError) as error:
         network_from_json(name, config)
@@ -64,8 +64,8 @@ def complaints(config: object, name: str = "a") -> list[str]:
 
 
 @pytest.mark.parametrize("config", [OURS, *DOCUMENTS])
-def test_the_documents_own(config: dict[str, object]) -> None:
-    assert complaints(config) == ["config.peers[0].publicKey"]
+def test_examples_of_the_documents_load(config: dict[str, object]) -> None:
+    assert finding_keys(config) == ["config.peers[0].publicKey"]
     text = json.dumps(config)
     network = network_from_json("default", json.loads(re.sub(r'("publicKey": )"[^"]*"', rf'\1"{KEY}"', text)))
     assert (network.name, network.interface, network.mtu, network.enabled) == ("default", "wg0", 1420, True)
@@ -84,16 +84,16 @@ def test_json_equals_toml(network: NetworkConfig) -> None:
     assert from_json == replace(from_toml, enabled=True, origin="control")
 
 
-def test_a_root_stands_before_its_paths() -> None:
+def test_root_is_put_before_its_paths() -> None:
     config = {"privateKeyPath": "/k", "peers": [{"name": "p", "publicKey": KEY, "presharedKeyPath": "/p"}]}
     network = network_from_json("a", config, "/tree")
     assert (network.private_key_path, network.peers[0].preshared_key_path) == ("/tree/k", "/tree/p")
 
 
-def test_words_of_toml_are_refused() -> None:
+def test_toml_spelling_is_rejected_in_json() -> None:
     """X-18."""
     peer = {"name": "p", "public_key": KEY, "allowed_ips": [], "persistent_keepalive_secs": 25}
-    assert complaints({"private_key_path": "/k", "listen_port": 1, "peers": [peer]}) == [
+    assert finding_keys({"private_key_path": "/k", "listen_port": 1, "peers": [peer]}) == [
         "config.peers[0].publicKey",
         "config.peers[0].public_key",
         "config.peers[0].allowed_ips",
@@ -104,7 +104,7 @@ def test_words_of_toml_are_refused() -> None:
     ]
 
 
-def test_every_mistake_at_once() -> None:
+def test_every_problem_is_reported_at_once() -> None:
     config = {
         "interface": "wg/0",
         "mtu": None,
@@ -114,7 +114,7 @@ def test_every_mistake_at_once() -> None:
         "enableWireguard": True,
         "peers": [{"name": "p", "publicKey": KEY}, {"name": "p", "publicKey": KEY}, []],
     }
-    assert complaints(config, "a/b") == [
+    assert finding_keys(config, "a/b") == [
         "network",
         "config.peers[2]",
         "config.privateKeyPath",
@@ -129,7 +129,7 @@ def test_every_mistake_at_once() -> None:
 
 
 @pytest.mark.security
-def test_a_secret_is_refused_and_not_repeated() -> None:
+def test_inline_secret_is_rejected_and_not_repeated() -> None:
     """H-73."""
     secret = PRIVATE_KEYS[0].to_base64()
     with pytest.raises(ConfigError) as error:
@@ -149,6 +149,6 @@ def test_a_secret_is_refused_and_not_repeated() -> None:
         ),
     )
 )
-def test_anything_is_a_network_or_refused(config: object) -> None:
+def test_any_value_is_a_network_or_raises_config_error(config: object) -> None:
     with contextlib.suppress(ConfigError):
         network_from_json("a", config)

@@ -108,7 +108,7 @@ def test_lines() -> None:
 
 
 @given(texts)
-def test_a_text_keeps_its_lines_and_what_it_means(text: str) -> None:
+def test_expanded_text_keeps_its_lines_and_meaning(text: str) -> None:
     layout = expand_peer_headers(text)
     assert layout.text.count("\n") == text.count("\n")
     with contextlib.suppress(ValueError):

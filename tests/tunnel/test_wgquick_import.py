@@ -57,7 +57,7 @@ def test_what_no_network_does_is_refused_with_its_lines() -> None:
         (4, "PostUp"),
         (6, "SaveConfig"),
     ]
-    assert "wg0.conf: line 3: DNS: 'lan.example' is no address; the agent sets no search domains" in str(error.value)
+    assert "wg0.conf: line 3: DNS: invalid address 'lan.example'; the agent sets no search domains" in str(error.value)
 
 
 def test_a_name_that_no_network_can_have() -> None:

@@ -1,4 +1,4 @@
-"""Networks from files of wg-quick(8), and back. Keys stand apart: the agent's configuration never holds one (H-73)."""
+"""Conversion between wg-quick(8) files and networks. Keys go into files: the configuration never holds one (H-73)."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Imported:
 
 
 def network_from_wgquick(file: WgQuickFile, name: str, keys: str, source: str = "") -> Imported:
-    """The network `name` that does what wg-quick would; its key files lie in the directory `keys`.
+    """Return the network `name` that does what wg-quick would, with its key files in the directory `keys`.
 
-    Raises ConfigError with everything in the file that no network does.
+    Raises ConfigError with every setting of the file that a network does not support.
     """
-    if findings := in_order(_not_done(file)):
+    if findings := in_order(_unsupported(file)):
         raise ConfigError(findings, source=source)
     interface = file.interface
     private_key_path = f"{keys}/{name}.key"
@@ -58,19 +58,19 @@ def network_from_wgquick(file: WgQuickFile, name: str, keys: str, source: str = 
     return Imported(network, interface.private_key, preshared)
 
 
-def _not_done(file: WgQuickFile) -> Iterator[Finding]:
+def _unsupported(file: WgQuickFile) -> Iterator[Finding]:
     for key in dict.fromkeys(key for key, _ in file.hooks):
-        yield Finding(key, "the agent runs no commands", "take it out", file.lines.get(key))
+        yield Finding(key, "the agent runs no commands", "remove it", file.lines.get(key))
     if file.save_config:
         yield Finding(
-            "SaveConfig", "the agent never writes its configuration", "take it out", file.lines.get("SaveConfig")
+            "SaveConfig", "the agent never writes its configuration", "remove it", file.lines.get("SaveConfig")
         )
     for resolver in file.dns:
         try:
             parse_ip(resolver)
         except ConfigError as error:
             problem = f"{error.findings[0].problem}; the agent sets no search domains"
-            yield Finding("DNS", problem, "take it out", file.lines.get("DNS"))
+            yield Finding("DNS", problem, "remove it", file.lines.get("DNS"))
 
 
 def _network_peer(peer: PeerConfig, name: str, keys: str) -> NetworkPeer:
@@ -85,6 +85,6 @@ def _network_peer(peer: PeerConfig, name: str, keys: str) -> NetworkPeer:
 
 
 def network_to_wgquick(network: NetworkConfig, keys: NetworkKeys) -> WgQuickFile:
-    """The file that brings up the same interface. Raises ConfigError for redundant peers: wg-quick knows none."""
+    """Return the file that brings up the same interface. Raises ConfigError for redundant peers: wg-quick has none."""
     endpoints = {peer.public_key: peer.endpoint for peer in network.peers if peer.endpoint is not None}
     return WgQuickFile(desired_interface(network, keys, endpoints), dns=tuple(map(str, network.dns)))

@@ -46,18 +46,18 @@ def test_who_may_write_it(mode: int, tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as error:
         read_config(file(tmp_path, "", mode), WARREN)
     assert error.value.code == "config.permissions"
-    assert f"(mode {mode:04o}); see who did, then: chmod go-w {tmp_path}" in str(error.value)
+    assert f"(mode {mode:04o}); check its content, then: chmod go-w {tmp_path}" in str(error.value)
     with pytest.raises(ConfigError) as error:
         read_config(file(tmp_path, BROKEN, mode), WARREN)
     assert [finding.key for finding in error.value.findings] == ["the file", "nonsense"]
 
 
 @pytest.mark.security
-def test_whose_word_counts(tmp_path: Path) -> None:
+def test_untrusted_owner_is_rejected(tmp_path: Path) -> None:
     """H-76: where the process has more rights than who started it."""
     path = file(tmp_path, "")
     assert read_config(path, WARREN, owners=frozenset((os.geteuid(),))).networks == ()
-    with pytest.raises(InputError, match=f"belongs to the user {os.geteuid()}") as error:
+    with pytest.raises(InputError, match=rf"is owned by an untrusted user \({os.geteuid()}\)") as error:
         read_config(path, WARREN, owners=frozenset((os.geteuid() + 1,)))
     assert error.value.code == "config.untrusted_owner"
 

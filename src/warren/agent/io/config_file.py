@@ -29,23 +29,27 @@ REFUSED = (errno.EACCES, errno.EPERM)
 def read_config(
     path: Path,
     defaults: Defaults,
-    above: Sequence[Override] = (),
+    overrides: Sequence[Override] = (),
     opener: Opener = open_following,
     owners: Owners = None,
 ) -> AgentConfig:
-    """Reads a configuration. Raises ConfigError with every finding, HostError or InputError if there is no such file.
+    """Return the configuration of a file.
 
-    One that its group or others may write is refused, and one that belongs to none of `owners`; one that the world may
-    read is warned of (H-72).
+    A file that its group or others can write is an error, and one whose owner is not in `owners`. A file that everybody
+    can read is a warning (H-72).
+
+    Raises:
+        ConfigError: with every finding.
+        HostError, InputError: if the file cannot be read.
     """
     text, status = read_text(path, opener)
     if owners is not None and status.st_uid not in owners:
-        problem = f"{path} belongs to the user {status.st_uid}, whose word does not count here"
+        problem = f"{path} is owned by an untrusted user ({status.st_uid})"
         raise InputError(problem, code="config.untrusted_owner")
     mode = stat.S_IMODE(status.st_mode)
     findings = [*_mode_findings(path, mode)]
     try:
-        config = load_config(text, str(path), defaults, above)
+        config = load_config(text, str(path), defaults, overrides)
     except ConfigError as error:
         raise ConfigError([*findings, *error.findings], source=str(path)) from error
     if findings:
@@ -55,36 +59,36 @@ def read_config(
 
 def _mode_findings(path: Path, mode: int) -> Iterator[Finding]:
     if mode & WRITERS:
-        problem = f"can be written by others than its owner (mode {mode:04o})"
-        yield Finding(FILE, problem, f"see who did, then: chmod go-w {path}")
+        problem = f"is writable by users other than its owner (mode {mode:04o})"
+        yield Finding(FILE, problem, f"check its content, then: chmod go-w {path}")
 
 
 def _mode_warnings(path: Path, mode: int) -> Iterator[Finding]:
     if mode & stat.S_IROTH:
-        yield Finding(FILE, f"can be read by everybody (mode {mode:04o})", f"close it with: chmod o-r {path}")
+        yield Finding(FILE, f"is readable by everybody (mode {mode:04o})", f"restrict it: chmod o-r {path}")
 
 
 @dataclass(frozen=True, slots=True)
 class KeyCheck:
-    """What there is to say of key files before anyone needs them."""
+    """The result of checking the key files of a configuration."""
 
     findings: tuple[Finding, ...]
     unchecked: tuple[Finding, ...]
-    """Files that are not there yet, or that this user may not read (H-21)."""
+    """Files that do not exist yet, or that this user may not read (H-21)."""
 
 
 def check_keys(config: AgentConfig, owners: Owners) -> KeyCheck:
-    """Looks at every key file of a configuration; `owners` are those to whom one may belong. Changes nothing."""
+    """Check every key file of a configuration without changing any; `owners` are the users that may own one."""
     findings: list[Finding] = []
     unchecked: list[Finding] = []
     for key, path, read in _key_files(config):
         try:
             _check(path, read, owners)
         except KeyFileError as error:
-            doubtful = error.errno in (errno.ENOENT, *REFUSED)
+            unknown = error.errno in (errno.ENOENT, *REFUSED)
             line = config.line(key)
-            problem = f"not checked: {error}" if doubtful else str(error)
-            (unchecked if doubtful else findings).append(Finding(key, problem, error.hint, line))
+            problem = f"not checked: {error}" if unknown else str(error)
+            (unchecked if unknown else findings).append(Finding(key, problem, error.hint, line))
     return KeyCheck(in_order(findings), in_order(unchecked))
 
 
@@ -101,7 +105,10 @@ def _key_files(config: AgentConfig) -> Iterator[tuple[str, Path, Read]]:
 
 
 def _check(path: Path, read: Read, owners: Owners) -> None:
-    """Raises KeyFileError. Of a file that cannot be read the mode and the owner may be seen all the same."""
+    """Check one key file. The mode and the owner are checked even if the content cannot be read.
+
+    Raises KeyFileError.
+    """
     try:
         read(path, owners)
     except KeyFileError as error:
@@ -116,7 +123,7 @@ def _check(path: Path, read: Read, owners: Owners) -> None:
 
 
 def key_owners(user: str) -> frozenset[int] | None:
-    """Root and the user of the agent, by number; None where this host does not know that user (H-70)."""
+    """Return the user ids of root and of the agent's user, or None if the host has no such user (H-70)."""
     if sys.platform != "win32":
         with suppress(KeyError):
             return frozenset((0, pwd.getpwnam(user).pw_uid))

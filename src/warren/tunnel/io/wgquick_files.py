@@ -1,4 +1,4 @@
-"""The files of an imported network: all of them, or none."""
+"""Creation of the files of an imported network: all of them, or none."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ MODE = 0o640  # H-72
 
 
 def write_files(imported: Imported, root: str, config: tuple[Path, str] | None = None) -> tuple[Path, ...]:
-    """Makes the key files below `root`, and a configuration (path, text); returns what it made.
+    """Create the key files below `root`, and a configuration (path, text); return the created paths.
 
-    Raises KeyFileError or HostError, with nothing left behind, where one cannot be made or is there already.
+    Raises KeyFileError or HostError if a file exists or cannot be created; the files created before it are removed.
     """
-    made: list[Path] = []
+    created: list[Path] = []
     try:
-        for path, make in _files(imported, root, config):
-            make()
-            made.append(path)
+        for path, create in _files(imported, root, config):
+            create()
+            created.append(path)
     except BaseException:
-        for path in made:
+        for path in created:
             remove_file(path)
         raise
-    return tuple(made)
+    return tuple(created)
 
 
 def _files(imported: Imported, root: str, config: tuple[Path, str] | None) -> Iterator[tuple[Path, Callable[[], None]]]:
@@ -38,10 +38,10 @@ def _files(imported: Imported, root: str, config: tuple[Path, str] | None) -> It
         path = Path(root + name)
         yield path, partial(write_preshared_key, path, key)
     if config is not None:
-        yield config[0], partial(_make_config, *config)
+        yield config[0], partial(_create_config, *config)
 
 
-def _make_config(path: Path, text: str) -> None:
+def _create_config(path: Path, text: str) -> None:
     try:
         create_file(path, text.encode(), MODE)
     except FileExistsError as error:
