@@ -15,6 +15,7 @@ from warren.errors import ConfigError, Fault, Finding, HostError, WarrenError
 pytestmark = pytest.mark.unit
 
 TREE = Path(__file__).parent.parent
+CODE_ASSIGNMENT = r'code(?:: str)? ?= ?"([a-z0-9_.]+)"(?: if .* else "([a-z0-9_.]+)")?'
 
 
 def test_error_classes_cover_every_fault() -> None:
@@ -25,7 +26,7 @@ def test_error_classes_cover_every_fault() -> None:
 def test_hints_hold_exactly_the_codes_in_use() -> None:
     python = "".join(path.read_text() for path in (TREE / "src/warren").rglob("*.py"))
     rust = (TREE / "rust/crates/python/src/failure.rs").read_text()
-    used = set(re.findall(r'code(?:: str)? ?= ?"([a-z0-9_.]+)"', python))
+    used = {code for codes in re.findall(CODE_ASSIGNMENT, python) for code in codes if code}
     used |= set(re.findall(r'"([a-z_]+\.[a-z0-9_]+)"', rust)) - {"warren.errors"}
     assert used == errors.HINTS.keys()
 

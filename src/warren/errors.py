@@ -70,6 +70,7 @@ HINTS = {
     "interface.not_served": "`warren status` lists the interfaces",
     "interface.stale": "the next `warren up` or agent start removes it",
     "key.malformed": "create one with: warren genkey, warren pubkey or warren genpsk",
+    "key_file.directory_permissions": "chown root DIR; chmod go-w DIR; or chown the file to the agent's user",
     "key_file.exists": "choose another path; an overwritten key is lost",
     "key_file.invalid": "create one with: warren genkey --output FILE",
     "key_file.not_allowed": "nothing was changed; move the key there, or add its directory to the configuration",
