@@ -148,7 +148,7 @@ def test_what_is_set_up_before_is_used(node: Node, tmp_path: Path) -> None:
     ("spoil", "problem"),
     [
         (lambda at: (at / "pki" / "ca.key").unlink(), "ca.key does not exist"),
-        (lambda at: (at / "pki" / "ca.key").write_text("none"), "cannot be used: the key is none"),
+        (lambda at: (at / "pki" / "ca.key").write_text("none"), "cannot be used: the key is malformed"),
         (lambda at: (at / "pki" / "ca.crt").write_text("none"), "cannot be used"),
     ],
 )
