@@ -103,7 +103,10 @@ def test_it_writes_where_the_owner_lets_it(sandboxed: Kept) -> None:
 
 def test_a_writable_directory_that_is_not_there_is_named(sandboxed: Kept) -> None:
     sandboxed.settings = {"writable": [str(sandboxed.directory / "absent")]}
-    assert f"{sandboxed.directory / 'absent'}: cannot open a path of [sandbox] writable" in sandboxed.run("polite")["problem"]
+    assert (
+        f"{sandboxed.directory / 'absent'}: cannot open a path of [sandbox] writable"
+        in sandboxed.run("polite")["problem"]
+    )
 
 
 def test_it_is_given_two_variables_three_streams_and_no_right(sandboxed: Kept) -> None:
