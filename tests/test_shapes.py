@@ -39,7 +39,7 @@ def test_shape_accepts_matching_value(more: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "message"),
     [
         ([], ": expected an object"),
         ({"level": 1}, "name: missing"),
@@ -64,8 +64,8 @@ def test_shape_accepts_matching_value(more: dict[str, object]) -> None:
         (GOOD | {"peer": {"x": "y", "z": 1}}, "peer.'z': unknown member; expected x"),
     ],
 )
-def test_shape_rejects_value_with_location(value: object, said: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(said)):
+def test_shape_rejects_value_with_location(value: object, message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
         SHAPE(value, "")
 
 

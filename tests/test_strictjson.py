@@ -32,7 +32,7 @@ def test_parse_object_reads_what_encode_writes(value: dict[str, object]) -> None
 
 
 @pytest.mark.parametrize(
-    ("octets", "said"),
+    ("octets", "message"),
     [
         (b"", "invalid JSON"),
         (b"[]", "not an object"),
@@ -57,8 +57,8 @@ def test_parse_object_reads_what_encode_writes(value: dict[str, object]) -> None
         (b"[" * 100_000, "more than 16 levels"),
     ],
 )
-def test_parse_object_rejects_ambiguous_text(octets: bytes, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_parse_object_rejects_ambiguous_text(octets: bytes, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         parse_object(octets)
 
 

@@ -63,8 +63,8 @@ def test_head_shows_length_hash_and_checkpoint() -> None:
     assert warren("audit", "head", log("good")).stdout == f"8 {heads[-1]}\n"
     checkpoint = warren("audit", "head", "--checkpoint", log("good")).stdout
     assert checkpoint == (VECTORS / "anchor.checkpoint").read_text()
-    said = json.loads(warren("audit", "head", "--json", log("good")).stdout)
-    assert said == {"n": 8, "head": heads[-1], "checkpoint": checkpoint.strip()}
+    output = json.loads(warren("audit", "head", "--json", log("good")).stdout)
+    assert output == {"n": 8, "head": heads[-1], "checkpoint": checkpoint.strip()}
 
 
 def test_show_prints_entries() -> None:

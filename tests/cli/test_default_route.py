@@ -1,4 +1,4 @@
-"""`warren up` with a default route: everything goes through the tunnel but the tunnel itself and what is nearer.
+"""`warren up` with a default route: all traffic except the engine's own and more specific routes uses the tunnel.
 
 near                                                   far
 eth0  192.0.2.1/24  2001:db8::1/64  ─── cable ───  eth0  192.0.2.2/24  2001:db8::2/64
@@ -48,7 +48,7 @@ EVERYTHING = "0.0.0.0/0, ::/0"
 
 @pytest.fixture
 def routed(ends: Ends) -> Ends:
-    """The far end is up, and near has default routes of its own by the cable, which the engine needs."""
+    """Return both ends with far up; near has default routes by the cable, which the engine needs."""
     address(ends.far, "lo", f"{FAR_ENGINE}/32", f"{BEYOND[0]}/32", f"{BEYOND[1]}/128")
     ends.near.ip("route", "add", "default", "via", OUTER["far"][0])
     ends.near.ip("-6", "route", "add", "default", "via", OUTER["far"][1])
@@ -58,17 +58,17 @@ def routed(ends: Ends) -> Ends:
 
 
 def everything(ends: Ends, interface: str = "", allowed_ips: str = EVERYTHING) -> Path:
-    """The file for near that leads all traffic into the tunnel."""
+    """Write near's file with all traffic through the tunnel."""
     return ends.conf(ends.near, interface=interface, endpoint=f"{FAR_ENGINE}:{PORT}", allowed_ips=allowed_ips)
 
 
 def settled(host: Host) -> None:
-    """Waits for the routes of the cable's own address, which the kernel first asks others for (RFC 4862)."""
+    """Wait for the routes of the cable's address, which exist after duplicate address detection (RFC 4862)."""
     until(lambda: "local fe80:" in host.ip("-6", "route", "show", "table", "local"), "eth0 has its link-local address")
 
 
 def state(host: Host) -> list[str]:
-    """What policy routing is made of, and what guards it."""
+    """Return the rules, tables and settings of policy routing."""
     asked = ("-4 rule show", "-6 rule show", "-4 route show table all", "-6 route show table all", "link show")
     return [
         *(host.ip(*words.split()) for words in asked),
@@ -78,7 +78,7 @@ def state(host: Host) -> list[str]:
 
 
 def by(host: Host, destination: str, *more: str) -> str:
-    """The link by which a packet would leave."""
+    """Return the outgoing link for a destination."""
     return host.ip("route", "get", destination, *more).partition(" dev ")[2].split()[0]
 
 
@@ -121,18 +121,18 @@ def test_up_rejects_fwmark_whose_table_has_a_default_route(routed: Ends) -> None
     near = routed.near
     near.ip("route", "add", "default", "dev", "eth0", "table", "119")
     before = state(near)
-    said = routed.refused(near, "up", everything(routed, "FwMark = 119"))
-    assert said.startswith('warren: adding the route 0.0.0.0/0 by link "wg0" in table 119: File exists')
+    output = routed.refused(near, "up", everything(routed, "FwMark = 119"))
+    assert output.startswith('warren: adding the route 0.0.0.0/0 by link "wg0" in table 119: File exists')
     assert state(near) == before
 
 
 def strict(host: Host, value: int = 1) -> None:
-    """Every link checks the reverse path, as RFC 3704 has it in section 2.2."""
+    """Set the reverse path filter of all links (RFC 3704 section 2.2)."""
     host.run("sh", "-c", f"echo {value} > /proc/sys/net/ipv4/conf/all/rp_filter")
 
 
 def test_up_sets_src_valid_mark_with_strict_reverse_path_filter(routed: Ends) -> None:
-    """Row H-14: src_valid_mark is set as long as it is needed."""
+    """Row H-14: src_valid_mark is set while the tunnel is up."""
     near = routed.near
     strict(near)
     before = state(near)
@@ -164,8 +164,8 @@ def test_up_reports_read_only_src_valid_mark(routed: Ends) -> None:
     near.run("mount", "--bind", "/proc/sys", "/proc/sys")
     near.run("mount", "-o", "remount,bind,ro", "/proc/sys")
     before = state(near)
-    said = routed.refused(near, "up", everything(routed))
-    assert "this host would drop packets from the peer: /proc/sys/net/ipv4/conf/all/src_valid_mark: Read-only" in said
+    output = routed.refused(near, "up", everything(routed))
+    assert "this host would drop packets from the peer: /proc/sys/net/ipv4/conf/all/src_valid_mark: Read-only" in output
     assert state(near) == before
 
 
@@ -175,14 +175,14 @@ def test_up_rejects_nftables_table_of_another_program(routed: Ends) -> None:
     near = routed.near
     near.run("nft", "add table ip warren-wg0; add table ip6 warren-wg0; add chain ip6 warren-wg0 preraw")
     before = state(near)
-    said = routed.refused(near, "up", everything(routed))
-    assert said.startswith("warren: adding the table ip warren-wg0 of nftables: File exists")
+    output = routed.refused(near, "up", everything(routed))
+    assert output.startswith("warren: adding the table ip warren-wg0 of nftables: File exists")
     assert state(near) == before
 
 
 @pytest.mark.security
 def test_inner_address_is_unreachable_from_the_outer_link(routed: Ends) -> None:
-    """CVE-2019-14899: what answers there tells of connections in the tunnel."""
+    """CVE-2019-14899: replies there would reveal connections in the tunnel."""
     near, far = routed.near, routed.far
     far.ip("route", "add", NEAR_INNER[0], "via", OUTER["near"][0], "table", "99")
     far.ip("rule", "add", "fwmark", "9", "table", "99")
@@ -197,7 +197,7 @@ def test_inner_address_is_unreachable_from_the_outer_link(routed: Ends) -> None:
 
 
 def test_two_default_routes_have_separate_rules(routed: Ends) -> None:
-    """One takes IPv4, the other IPv6; what one takes down is its own."""
+    """One routes IPv4, the other IPv6; taking one down leaves the other's rules."""
     near, before = routed.near, state(routed.near)
     routed.done(near, "up", everything(routed, allowed_ips="0.0.0.0/0"))
     first = state(near)[:2]
@@ -213,7 +213,7 @@ def test_two_default_routes_have_separate_rules(routed: Ends) -> None:
 
 
 def test_up_after_kill_removes_leftover_rules(routed: Ends) -> None:
-    """Row H-55: the kernel takes the routes away with the link, and leaves the rules."""
+    """Row H-55: the kernel removes routes with their link, but no rules."""
     near = routed.near
     strict(near)
     before = state(near)

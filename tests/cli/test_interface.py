@@ -25,8 +25,8 @@ ROUTES = 20_000  # enough that `up` is still running when the signal comes
 def test_up_status_and_down_of_a_tunnel(ends: Ends) -> None:
     """Rows H-44 to H-46."""
     untouched = ends.traces(ends.near)
-    said = ends.done(ends.near, "up", ends.conf(ends.near, allowed_ips="10.9.0.2/32, fd09::2/128, 10.42.0.0/16"))
-    assert said == f"wg0 is up: 10.9.0.1/24, fd09::1/64; port {PORT}; mtu 1420; 1 peer; 3 routes\n"
+    output = ends.done(ends.near, "up", ends.conf(ends.near, allowed_ips="10.9.0.2/32, fd09::2/128, 10.42.0.0/16"))
+    assert output == f"wg0 is up: 10.9.0.1/24, fd09::1/64; port {PORT}; mtu 1420; 1 peer; 3 routes\n"
     ends.done(ends.far, "up", ends.conf(ends.far))
     assert reachable(ends)
 
@@ -86,8 +86,8 @@ def test_up_accepts_link_local_endpoint_with_zone(ends: Ends) -> None:
 
 def test_up_of_running_interface_changes_nothing(ends: Ends) -> None:
     ends.up()
-    said = ends.refused(ends.near, "up", ends.conf(ends.near, interface="MTU = 1300"))
-    assert said == "warren: wg0 is already up\n        take it down first: warren down wg0\n"
+    output = ends.refused(ends.near, "up", ends.conf(ends.near, interface="MTU = 1300"))
+    assert output == "warren: wg0 is already up\n        take it down first: warren down wg0\n"
     assert reachable(ends)
 
 
@@ -95,14 +95,14 @@ def test_up_reports_port_in_use(ends: Ends) -> None:
     """Row H-52."""
     with ends.near.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("", PORT))
-        said = ends.refused(ends.near, "up", ends.conf(ends.near))
-    assert said.startswith(f"warren: UDP port {PORT} is in use by another program\n")
+        output = ends.refused(ends.near, "up", ends.conf(ends.near))
+    assert output.startswith(f"warren: UDP port {PORT} is in use by another program\n")
 
 
 def test_up_undoes_everything_if_the_kernel_rejects_an_address(ends: Ends) -> None:
     """A link cannot have a multicast address; the engine is already running then."""
-    said = ends.refused(ends.near, "up", ends.conf(ends.near, address="10.9.0.1/24, ff02::1/64"))
-    assert "ff02::1/64" in said
+    output = ends.refused(ends.near, "up", ends.conf(ends.near, address="10.9.0.1/24, ff02::1/64"))
+    assert "ff02::1/64" in output
 
 
 @pytest.mark.parametrize(

@@ -222,7 +222,7 @@ def test_dispatch_key_and_root_can_be_rotated(office: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("command", "said"),
+    ("command", "message"),
     [
         (("trust", "sign", "absent.toml"), "No such file"),
         (("trust", "show", "absent.jws"), "No such file"),
@@ -235,12 +235,12 @@ def test_dispatch_key_and_root_can_be_rotated(office: Path, tmp_path: Path) -> N
     ],
 )
 def test_trust_commands_report_errors_without_traceback(
-    command: tuple[str, ...], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: tuple[str, ...], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     done = warren(*command)
     assert done.returncode in {1, 2}
-    assert said in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 

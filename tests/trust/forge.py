@@ -1,4 +1,4 @@
-"""Tokens and ciphertexts by hand, from RFC 7515, RFC 8037 and RFC 9180: also what our own code would never make."""
+"""Tokens and ciphertexts built from RFC 7515, RFC 8037 and RFC 9180 alone, including invalid ones."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ SUITE = b"HPKE\x00\x20\x00\x01\x00\x03"  # with HKDF-SHA256 and ChaCha20-Poly130
 
 
 def base64url(octets: bytes) -> str:
-    """RFC 7515, appendix C."""
+    """Encode as in RFC 7515, appendix C."""
     return base64.urlsafe_b64encode(octets).decode().replace("=", "")
 
 
 def forge(header: object, payload: object, seed: bytes) -> str:
-    """A compact JWS (RFC 7515 section 7.1) with an Ed25519 signature (RFC 8037); octets are taken as they stand."""
+    """Return a compact JWS (RFC 7515 section 7.1) with an Ed25519 signature (RFC 8037); octets are used unchanged."""
     parts = [part if isinstance(part, bytes) else json.dumps(part).encode() for part in (header, payload)]
     signing_input = ".".join(map(base64url, parts))
     return f"{signing_input}.{base64url(ed25519(seed, signing_input.encode()))}"
 
 
 def ed25519(seed: bytes, message: bytes) -> bytes:
-    """The signature: 64 octets."""
+    """Return a signature of 64 octets."""
     return Ed25519PrivateKey.from_private_bytes(seed).sign(message)
 
 
 def hpke_seal(secret: bytes, public: bytes, info: bytes, ephemeral: bytes) -> bytes:
-    """RFC 9180 section 6.1, mode base, with an ephemeral key of our choice: encapsulated key and ciphertext."""
+    """Seal as in RFC 9180 section 6.1, base mode, with a given ephemeral key: encapsulated key and ciphertext."""
     private = X25519PrivateKey.from_private_bytes(ephemeral)
     encapsulated = private.public_key().public_bytes_raw()
     exchanged = private.exchange(X25519PublicKey.from_public_bytes(public))
@@ -41,7 +41,7 @@ def hpke_seal(secret: bytes, public: bytes, info: bytes, ephemeral: bytes) -> by
 
 
 def hpke_open(octets: bytes, private: bytes, info: bytes) -> bytes:
-    """The other end of it."""
+    """Open what `hpke_seal` returns."""
     recipient = X25519PrivateKey.from_private_bytes(private)
     exchanged = recipient.exchange(X25519PublicKey.from_public_bytes(octets[:32]))
     key, nonce = _schedule(exchanged, octets[:32], recipient.public_key().public_bytes_raw(), info)
@@ -49,7 +49,7 @@ def hpke_open(octets: bytes, private: bytes, info: bytes) -> bytes:
 
 
 def _schedule(exchanged: bytes, encapsulated: bytes, public: bytes, info: bytes) -> tuple[bytes, bytes]:
-    """Sections 4.1 and 5.1: key and nonce of the first message."""
+    """Return key and nonce of the first message (sections 4.1 and 5.1)."""
     prk = _extract(KEM, b"", b"eae_prk", exchanged)
     shared = _expand(KEM, prk, b"shared_secret", encapsulated + public, 32)
     context = b"\x00" + _extract(SUITE, b"", b"psk_id_hash", b"") + _extract(SUITE, b"", b"info_hash", info)

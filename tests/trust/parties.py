@@ -1,5 +1,6 @@
-"""Everybody who signs: a root, two dispatchers, three operators, two nodes, a thief. Their keys are made of labels, but
-for the dispatcher's, which is the one that RFC 8037 publishes (appendix A.1); none opens anything.
+"""The principals of tests: a root, two dispatchers, three operators, two nodes and an attacker.
+
+Their keys are derived from labels; the dispatcher's is published in RFC 8037 (appendix A.1). None protects anything.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ CORR_ID = "6f1b2c9e-0f0a-4d0e-9a53-0a6c8f1d2e3b"
 
 
 def seed(label: str) -> bytes:
-    """32 octets for a test, and for nothing else."""
+    """Return 32 octets derived from a label, for tests only."""
     return hashlib.sha256(f"warren test key: {label}".encode()).digest()
 
 
@@ -67,7 +68,7 @@ BUNDLE = TrustBundle(
 
 
 def nothing(_: Mapping[str, object], __: VerbContext) -> Effects[Data]:
-    """A verb that wants nothing done."""
+    """Run a verb without effects."""
     yield from ()
     return {}
 
@@ -89,7 +90,7 @@ VERBS = {
         ),
     )
 }
-"""Three of the shapes that the documents' verbs have: one reads, one changes state, one has a secret."""
+"""Three kinds of verbs: read-only, changing, and with a secret argument."""
 
 CONTEXT = Context(NODE.agent_id, BUNDLE, "local", SID, NOW, exec_enable=True, verbs=VERBS)
 STOP = CommandEnvelope(
@@ -105,10 +106,10 @@ SENDING = Delivery("local", SID, NOW, NOW + 60, "nonce-0000000000000001")
 
 
 def with_intent(command: CommandEnvelope, key: SigningKey = ALICE, exp: int = NOW + 3600) -> CommandEnvelope:
-    """The command with its operator's word in it."""
+    """Return the command with an intent signed by an operator."""
     return replace(command, intent=sign_intent(command, key, exp=exp))
 
 
 def signed(command: CommandEnvelope = STOP, key: SigningKey = DISPATCHER, sending: Delivery = SENDING) -> str:
-    """As it is sent."""
+    """Return the signed envelope of a command."""
     return sign_command(command, key, sending)

@@ -1,4 +1,4 @@
-"""The bundle as an operator writes it."""
+"""The policy file of a trust bundle."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_parse_policy_adds_signing_root_to_roots() -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         ("version = 1", "", "version: missing"),
         ("version = 1", 'version = "1"', "version: expected a whole number"),
@@ -71,8 +71,8 @@ def test_parse_policy_adds_signing_root_to_roots() -> None:
         ("version = 1", "version = 1\nversion = 2", "overwrite"),
     ],
 )
-def test_parse_policy_rejects_mistake_with_location(old: str, new: str, said: str) -> None:
+def test_parse_policy_rejects_mistake_with_location(old: str, new: str, message: str) -> None:
     assert old in WHOLE
     with pytest.raises(TrustError) as refused:
         parse_policy(WHOLE.replace(old, new, 1), ROOT.public, NOW)
-    assert said in str(refused.value)
+    assert message in str(refused.value)

@@ -108,7 +108,7 @@ def test_verify_bundle_rejects_garbage(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"version": None}, "version: missing"),
         ({"version": 0}, "version: expected a whole number from 1"),
@@ -134,10 +134,10 @@ def test_verify_bundle_rejects_garbage(text: str) -> None:
         ({"policy_id": "a b"}, "policy_id: expected 1 to 64"),
     ],
 )
-def test_verify_bundle_rejects_invalid_payload_with_location(changes: dict[str, object], said: str) -> None:
+def test_verify_bundle_rejects_invalid_payload_with_location(changes: dict[str, object], message: str) -> None:
     with pytest.raises(TrustError) as refused:
         verify_bundle(bundle_token(changes), PINS)
-    assert said in str(refused.value)
+    assert message in str(refused.value)
 
 
 @given(st.data())
@@ -150,7 +150,7 @@ def test_verify_bundle_rejects_any_changed_character(data: st.DataObject) -> Non
 
 
 @pytest.mark.parametrize(
-    ("left", "said"),
+    ("left", "message"),
     [
         (NOTICE_SECONDS + 1, None),
         (NOTICE_SECONDS, "trust bundle 7 expires in 14 days: then only read-only commands run"),
@@ -159,8 +159,8 @@ def test_verify_bundle_rejects_any_changed_character(data: st.DataObject) -> Non
         (0, "trust bundle 7 has expired: only read-only commands run"),
     ],
 )
-def test_expiry_problem_warns_fourteen_days_before(left: int, said: str | None) -> None:
-    assert expiry_problem(BUNDLE, BUNDLE.expires - left) == said
+def test_expiry_problem_warns_fourteen_days_before(left: int, message: str | None) -> None:
+    assert expiry_problem(BUNDLE, BUNDLE.expires - left) == message
     assert BUNDLE.expired(BUNDLE.expires - left) == (left == 0)
 
 

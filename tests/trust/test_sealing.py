@@ -1,4 +1,4 @@
-"""Sealing: HPKE as RFC 9180 has it, held against `forge`, which is written from its text alone."""
+"""Sealing: HPKE of RFC 9180, tested against the independent implementation in `forge`."""
 
 from __future__ import annotations
 
