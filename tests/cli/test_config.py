@@ -135,6 +135,9 @@ def test_show_prints_effective_configuration(tmp_path: Path) -> None:
         "token": "/var/lib/warren/http.token",
     }
     assert values["network"]["a"]["mtu"] == 1420
+    assert values["sandbox"]["memory"] == "512m"
+    tables = {"daemon", "http", "metrics", "security", "scripts", "sandbox", "containers", "services", "monitoring"}
+    assert values.keys() == tables | {"network"}
     assert "#" not in shown.stdout
 
 

@@ -71,7 +71,7 @@ class Option:
     doc: str
     choose: Callable[[Defaults], Any] | None
     """Returns the default for a program name; None for a required key."""
-    stand_in: Callable[[], Any] | None = None
+    stand_in: Callable[[], Any] = lambda: None
     """Makes the value that stands for a missing required key, so that the rest can be checked."""
 
 

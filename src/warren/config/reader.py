@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, assert_never
 
@@ -80,14 +80,14 @@ class Table:
     def read(self, name: str, parser: Parser[T], default: T) -> T:
         """Return the value of a field, or `default` where it is absent or invalid."""
         key, value = self._find(name)
-        return default if value is None else self._parsed(key, value.value, parser, default)
+        return default if value is None else self._parsed(key, value.value, parser, lambda: default)
 
-    def require(self, name: str, parser: Parser[T], stand_in: T) -> T:
-        """Return the value of a required field, or `stand_in` where it is absent or invalid."""
+    def require(self, name: str, parser: Parser[T], stand_in: Callable[[], T]) -> T:
+        """Return the value of a required field, or that of `stand_in` where it is absent or invalid."""
         key, value = self._find(name)
         if value is None:
             self.report.add(key, "is missing", f"expected {name} = …")
-            return stand_in
+            return stand_in()
         return self._parsed(key, value.value, parser, stand_in)
 
     def table(self, name: str, shorthand: str = "") -> Table | None:
@@ -140,12 +140,12 @@ class Table:
             return override.origin, _Present(override.value)
         return key, _Present(self._values[name]) if name in self._values else None
 
-    def _parsed(self, key: str, value: object, parser: Parser[T], stand_in: T) -> T:
+    def _parsed(self, key: str, value: object, parser: Parser[T], stand_in: Callable[[], T]) -> T:
         try:
             return parser.read(value, self.report.root)
         except ConfigError as error:
             self._add_findings(key, error)
-        return stand_in
+        return stand_in()
 
     def _add_findings(self, key: str, error: ConfigError) -> None:
         for finding in error.findings:
@@ -185,28 +185,31 @@ def read_values(
     table: Table, settings: type[Any], defaults: Defaults, spelling: Spelling = Spelling.TOML
 ) -> dict[str, Any]:
     """Return the value of each row of `settings` by attribute, without those that `spelling` does not have."""
-    rows = [(names, row, key) for names, row in rows_of(settings) if (key := names.spelled(spelling)) is not None]
-    known = {key for _names, row, key in rows if not isinstance(row, KeyMap) or row.under}
-    return {names.attribute: _read_row(table, row, key, known, defaults) for names, row, key in rows}
+    return {
+        names.attribute: _read_row(table, row, key, settings, defaults)
+        for names, row in rows_of(settings)
+        if (key := names.spelled(spelling)) is not None
+    }
 
 
-def _read_row(table: Table, row: Row, key: str, known: set[str], defaults: Defaults) -> object:
+def _read_row(table: Table, row: Row, key: str, settings: type[Any], defaults: Defaults) -> object:
     match row:
         case Option(parser, _, choose, stand_in):
-            if choose is not None:
-                return table.read(key, parser, choose(defaults))
-            return table.require(key, parser, None if stand_in is None else stand_in())
+            if choose is None:
+                return table.require(key, parser, stand_in)
+            return table.read(key, parser, choose(defaults))
         case KeyMap():
-            return _read_key_map(table, row, known)
-        case SubTable(settings, _, shorthand):
+            return _read_key_map(table, row, settings)
+        case SubTable(nested, _, shorthand):
             within = table.table(key, shorthand) or Table({}, joined(table.key, key), Report())
-            return read_settings(within, settings, defaults)
+            return read_settings(within, nested, defaults)
         case _:
             assert_never(row)
 
 
-def _read_key_map(table: Table, row: KeyMap, known: set[str]) -> dict[str, str]:
+def _read_key_map(table: Table, row: KeyMap, settings: type[Any]) -> dict[str, str]:
     within = (table.table(row.under) or Table({}, row.under, table.report)) if row.under else table
+    known = {names.toml for names, other in rows_of(settings) if other is not row}
     names = [name for name in table.names() if name not in known] if row.names is None else row.names
     found = {name: within.read(name, row.parser, "") for name in names}
     if row.under:
