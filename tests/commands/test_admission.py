@@ -50,7 +50,7 @@ def test_a_verb_has_its_own_rate() -> None:
     assert refusal(admission, "ada", "other", 0) == Code.NONE
 
 
-def test_what_is_refused_takes_nothing() -> None:
+def test_rejected_command_takes_no_token_and_no_place() -> None:
     admission = Admission(RateLimit(2), RateLimit(100, {"rare": 1}.get), 1)
     assert refusal(admission, "ada", "rare", 0) == Code.NONE
     assert refusal(admission, "ada", "rare", 0) == Code.RATE_LIMITED
@@ -59,7 +59,7 @@ def test_what_is_refused_takes_nothing() -> None:
     assert admission.taken == 0
 
 
-def test_places_are_held_until_it_is_done() -> None:
+def test_place_is_held_until_the_command_is_done() -> None:
     admission = Admission(RateLimit(100), RateLimit(100), 2)
     with ExitStack() as held:
         for _ in range(2):

@@ -122,7 +122,7 @@ def words(wish: CommandEnvelope) -> Iterator[str | None]:
 
 
 @pytest.mark.parametrize("wish", WISHES, ids=lambda wish: f"{wish.verb} {wish.corr_id}")
-def test_no_key_that_is_stolen_makes_an_operators_word(wish: CommandEnvelope) -> None:
+def test_stolen_keys_cannot_sign_an_intent(wish: CommandEnvelope) -> None:
     hands = ((header_of(DISPATCHER), "dispatch"), (header_of(NEXT_DISPATCHER), "next dispatch"))
     for word, actor in itertools.product(words(wish), (wish.actor, *OPERATORS)):
         payload = claims(replace(wish, actor=actor, intent=word, targets=(NODE.agent_id,)))
@@ -130,7 +130,7 @@ def test_no_key_that_is_stolen_makes_an_operators_word(wish: CommandEnvelope) ->
             assert not gets(forge(header, payload, STOLEN[key]))
 
 
-def test_what_was_asked_for_is_all_that_passes() -> None:
+def test_only_intended_commands_are_accepted() -> None:
     """The thief's tools work: what they send of a true word is taken, and once only, by its `corr_id`."""
     text = forge(header_of(DISPATCHER), claims(replace(STOP, intent=INTENTS[0])), STOLEN["dispatch"])
     assert verify_command(text, CONTEXT).corr_id == STOP.corr_id
@@ -155,14 +155,14 @@ def test_what_was_asked_for_is_all_that_passes() -> None:
     ),
     whole=st.none() | st.sampled_from(INTENTS),
 )
-def test_no_mixture_of_what_was_overheard_passes(
+def test_recombined_recorded_tokens_are_rejected(
     wish: CommandEnvelope, parts: list[str], changes: dict[str, object], whole: str | None
 ) -> None:
     payload = {**claims(wish), **changes, "intent": whole or ".".join(parts)}
     assert not gets(forge(header_of(DISPATCHER), payload, STOLEN["dispatch"]))
 
 
-def test_no_bundle_of_his_own_is_believed() -> None:
+def test_forged_bundle_is_rejected() -> None:
     """He names himself an operator, with every key that he has and every root that he has not."""
     himself = Operator("thief", ("ADMIN",), THIEF.public, NODE.sealing.public)
     bundle = replace(BUNDLE, version=99, operators={**BUNDLE.operators, "thief": himself})
@@ -179,7 +179,7 @@ def test_no_bundle_of_his_own_is_believed() -> None:
                         verify_bundle(lines, (ROOT.public.kid,), BUNDLE.version)
 
 
-def test_an_older_bundle_that_still_had_carol_is_not_believed() -> None:
+def test_older_bundle_is_rejected() -> None:
     """Her key has got out, and she was removed: with the older bundle alone it would count again."""
     hers = Operator("carol", ("ADMIN",), CAROL.public, NODE.sealing.public)
     older = replace(BUNDLE, version=BUNDLE.version - 1, operators={**BUNDLE.operators, "carol": hers})
@@ -193,7 +193,7 @@ def test_an_older_bundle_that_still_had_carol_is_not_believed() -> None:
 
 
 @pytest.mark.parametrize("bundle", [each for name, each in BUNDLES.items() if name != "usual"])
-def test_no_bundle_that_a_root_ever_signed_lets_him(bundle: TrustBundle) -> None:
+def test_no_recorded_bundle_authorizes_the_dispatcher(bundle: TrustBundle) -> None:
     for wish in WISHES:
         for word in (None, *INTENTS):
             payload = claims(replace(wish, intent=word, policy_id=bundle.policy_id))

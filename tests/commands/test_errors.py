@@ -23,12 +23,12 @@ ROWS = [
 ]
 
 
-def test_each_code_has_its_row_in_its_order() -> None:
+def test_each_code_has_a_row_in_order() -> None:
     """Rows V-69, V-70."""
     assert [row[0] for row in ROWS] == [code.value for code in Code]
 
 
-def test_a_row_says_all_that_a_caller_needs() -> None:
+def test_each_row_is_complete() -> None:
     for code, meaning, status, fault, answer, again in ROWS:
         assert meaning
         assert again.startswith(("no", "another", "signed anew", "the same"))
@@ -38,13 +38,13 @@ def test_a_row_says_all_that_a_caller_needs() -> None:
         assert hundreds == {"nobody's": 2, "the node's": 5, "the caller's": 4, "the node's owner's": 4}[fault]
 
 
-def test_the_nine_of_document_004_are_there() -> None:
+def test_codes_of_viworks_outbound_are_listed() -> None:
     """Row V-69."""
     seeds = "SCRIPT_NOT_FOUND VALIDATION_FAILED EXEC_TIMEOUT RATE_LIMITED INVALID_SIGNATURE EXPIRED_TOKEN"
     assert {*seeds.split(), "REPLAY_DETECTED", "UNKNOWN_VERB", "SCHEMA_MISMATCH"} <= {row[0] for row in ROWS}
 
 
-def test_wherever_a_code_is_raised_its_status_is_that_of_its_row() -> None:
+def test_raised_codes_have_the_status_of_their_row() -> None:
     statuses = {row[0]: row[2] for row in ROWS}
     raised = list(_raised())
     assert len(raised) > 30
@@ -62,7 +62,7 @@ def _raised() -> Iterator[tuple[str, str, str]]:
                     yield f"{path.name}:{call.lineno}", code[1], status.removeprefix("Status.")
 
 
-def test_every_code_of_the_verifier_has_a_command_that_gets_it() -> None:
+def test_every_code_of_the_verifier_has_a_vector() -> None:
     """Row V-69: the others are reached where they arise, behind the verifier."""
     later = {"NONE", "RATE_LIMITED", "QUEUE_FULL", "SHUTTING_DOWN", "REPLAY_DETECTED"}
     behind = later | {"SCRIPT_NOT_FOUND", "EXEC_TIMEOUT", "EXEC_FAILED", "CANCELLED", "INTERRUPTED"}

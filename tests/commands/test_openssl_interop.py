@@ -44,7 +44,7 @@ token dispatcher.der warren-cmd+jws \
 """
 
 
-def test_what_a_shell_signs_by_the_page_is_taken(tmp_path: Path) -> None:
+def test_command_signed_with_openssl_is_accepted(tmp_path: Path) -> None:
     parties = json.loads((DIRECTORY / "parties.json").read_text())
     node, seeds = parties["node"], parties["seeds"]
     env = {"PATH": "/usr/bin:/bin", "ALICE": seeds["alice"], "DISPATCHER": seeds["dispatcher"]}

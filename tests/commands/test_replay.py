@@ -25,24 +25,24 @@ def refusal(memory: ReplayState) -> Code:
     return caught.value.code
 
 
-def test_what_was_never_seen_is_accepted() -> None:
+def test_unseen_command_is_accepted() -> None:
     assert decide(ORDER, FRESH) == Accepted()
 
 
-def test_the_same_again_with_a_fresh_nonce_has_the_stored_result() -> None:
+def test_retry_with_fresh_nonce_gets_stored_result() -> None:
     assert decide(ORDER, replace(FRESH, known=DONE)) == Stored(result(ORDER))
 
 
-def test_the_same_again_while_it_runs_is_in_progress() -> None:
+def test_retry_of_running_command_is_in_progress() -> None:
     assert decide(ORDER, replace(FRESH, known=RUNNING)) == InProgress()
 
 
 @pytest.mark.parametrize("known", [None, RUNNING, DONE])
-def test_a_nonce_that_was_seen_is_always_a_replay(known: SeenCommand | None) -> None:
+def test_used_nonce_is_always_a_replay(known: SeenCommand | None) -> None:
     assert refusal(replace(FRESH, nonce_seen=True, known=known)) is Code.REPLAY_DETECTED
 
 
-def test_the_nonce_that_bound_a_command_is_one_even_when_its_row_has_expired() -> None:
+def test_nonce_of_known_command_is_a_replay_after_its_row_expired() -> None:
     assert refusal(replace(FRESH, known=replace(DONE, nonce=ORDER.nonce))) is Code.REPLAY_DETECTED
 
 
@@ -51,17 +51,17 @@ def test_the_nonce_that_bound_a_command_is_one_even_when_its_row_has_expired() -
     [replace(DONE, args_sha256="0" * 64), replace(DONE, verb="list_users"), replace(DONE, actor="another")],
     ids=["arguments", "verb", "actor"],
 )
-def test_a_corr_id_of_another_command_is_a_replay(other: SeenCommand) -> None:
+def test_corr_id_of_different_command_is_a_replay(other: SeenCommand) -> None:
     assert refusal(replace(FRESH, known=other)) is Code.REPLAY_DETECTED
 
 
 @pytest.mark.parametrize("known", [None, RUNNING, DONE])
-def test_a_full_store_takes_nothing_rather_than_forget(known: SeenCommand | None) -> None:
+def test_full_store_rejects_new_commands(known: SeenCommand | None) -> None:
     assert refusal(replace(FRESH, live=10, known=known)) is Code.QUEUE_FULL
 
 
 @pytest.mark.parametrize(("began", "is_taken"), [(NOW - SKEW_SECONDS - 1, True), (NOW - SKEW_SECONDS, False)])
-def test_what_was_issued_before_the_store_or_in_its_first_minute_is_refused(began: int, is_taken: bool) -> None:
+def test_command_issued_before_or_within_a_minute_of_initialization_is_rejected(began: int, is_taken: bool) -> None:
     memory = replace(FRESH, created=began)
     if is_taken:
         assert decide(ORDER, memory) == Accepted()
@@ -69,7 +69,7 @@ def test_what_was_issued_before_the_store_or_in_its_first_minute_is_refused(bega
         assert refusal(memory) is Code.EXPIRED_TOKEN
 
 
-def test_an_interrupted_command_says_so() -> None:
+def test_interrupted_command_has_result() -> None:
     said = interrupted(RUNNING, "gateway-001", NOW)
     assert (said.corr_id, said.verb, said.status, said.error_code) == ("c-1", ORDER.verb, "ERROR", "INTERRUPTED")
     assert decide(

@@ -28,7 +28,7 @@ REACHED = b'{"sandbox_level":{"level":3,"facts":["user","paths"]}}'
 L3 = SandboxLevel("L3", frozenset({"user", "paths"}))
 
 
-def test_an_order() -> None:
+def test_request_is_encoded_as_one_line() -> None:
     order = SandboxRequest(("/bin/true", "ü"), RunAs(61184, 61185, (7,), exclusive=True), "/run/x", "L1", 1.5)
     line = encode_request(order, SandboxSettings(writable=("/srv",), network=False))
     assert line.endswith(b"\n")
@@ -47,7 +47,7 @@ def test_an_order() -> None:
     }
 
 
-def test_a_run_that_ended_by_itself() -> None:
+def test_outcome_of_a_program_that_exited() -> None:
     outcome = parse_outcome([REACHED, b'{"exited":{"status":3,"kind":"exited"}}'])
     assert outcome == Outcome(L3, 3, ExitKind.EXITED)
     verify_outcome(outcome, "x", 45)
@@ -62,13 +62,13 @@ def test_a_run_that_ended_by_itself() -> None:
         ([b'{"failed":{"stage":"network","problem":"N","errno":1}}'], Code.POLICY_DENIED, Status.DENIED),
     ],
 )
-def test_a_run_that_did_not(lines: list[bytes], code: Code, status: Status) -> None:
+def test_outcome_of_a_failed_or_killed_run_is_an_error(lines: list[bytes], code: Code, status: Status) -> None:
     with pytest.raises(CommandError, match=r"x was|x has not") as refused:
         verify_outcome(parse_outcome(lines), "x", 45)
     assert (refused.value.code, refused.value.status) == (code, status)
 
 
-def test_a_refusal_is_told_though_the_run_has_ended_too() -> None:
+def test_failure_to_start_is_reported_before_the_exit_status() -> None:
     lines = [
         REACHED,
         b'{"failed":{"stage":"program","problem":"/x: No such file","errno":2}}',
@@ -80,10 +80,10 @@ def test_a_refusal_is_told_though_the_run_has_ended_too() -> None:
 
 
 @pytest.mark.parametrize("lines", [[], [REACHED]])
-def test_a_sandbox_that_says_no_end_was_killed(lines: list[bytes]) -> None:
+def test_outcome_without_an_end_means_that_the_sandbox_was_killed(lines: list[bytes]) -> None:
     with pytest.raises(EffectError, match="killed"):
         parse_outcome(lines)
 
 
-def test_the_stricter_level() -> None:
+def test_higher_returns_the_stricter_level() -> None:
     assert (higher("L0", "L1"), higher("L3", "L1"), higher("L2", "L2")) == ("L1", "L3", "L2")

@@ -22,31 +22,31 @@ A, B = "a" * 64, "b" * 64
         ("openvpn_delete", "delete_vpn_user.sh"),
     ],
 )
-def test_the_documents_names_below_the_root(name: str, file: str) -> None:
+def test_script_names_below_scripts_root(name: str, file: str) -> None:
     assert path_of(name, ScriptSettings(scripts_root=ROOT)) == f"{ROOT}/{file}"
     assert is_rooted(name, ScriptSettings(scripts_root=ROOT))
 
 
-def test_an_entry_wins() -> None:
+def test_entry_overrides_scripts_root() -> None:
     settings = ScriptSettings({"panel_create": "/usr/local/bin/add"}, ROOT)
     assert path_of("panel_create", settings) == "/usr/local/bin/add"
     assert not is_rooted("panel_create", settings)
 
 
-def test_what_nothing_names_is_nowhere() -> None:
+def test_unconfigured_script_has_no_path() -> None:
     assert path_of("panel_create", ScriptSettings()) is None
     assert path_of("other", ScriptSettings(scripts_root=ROOT)) is None
     assert "other" not in FILES
 
 
 @pytest.mark.parametrize("path", ["add_user.sh", "./add_user.sh", "", "/opt/../tmp/add_user.sh", "/opt/.."])
-def test_a_path_that_is_not_absolute_is_not_trusted(path: str) -> None:
+def test_relative_path_is_rejected(path: str) -> None:
     with pytest.raises(ScriptError) as refused:
         path_of("panel_create", ScriptSettings({"panel_create": path}))
     assert refused.value.fields["script"] == "panel_create"
 
 
-def test_both_pins_count() -> None:
+def test_both_pins_must_match() -> None:
     settings = ScriptSettings(sha256={"panel_create": A.upper()})
     assert pins_of("panel_create", settings, {}) == {A}
     assert pins_of("panel_create", settings, {"panel_create": B}) == {A, B}

@@ -72,7 +72,7 @@ def test_answer_above_the_limit_becomes_an_error() -> None:
     assert len(sign_result(limited, NODE.signing)) <= MAX_RESULT_BYTES
 
 
-def test_the_document_s_three_names_make_a_round() -> None:
+def test_signed_command_verifies_and_its_result_validates() -> None:
     """Row V-77."""
     command = CommandEnvelope("stop_container", STOP.args, Actor("alice", "ADMIN"), "policy-2026-01", ("gateway-001",))
     command = replace(command, intent=sign_intent(command, ALICE, exp=NOW + 60))
@@ -83,14 +83,14 @@ def test_the_document_s_three_names_make_a_round() -> None:
     assert found == replace(RESULT, corr_id=command.corr_id)
 
 
-def test_two_commands_and_two_sendings_are_never_the_same() -> None:
+def test_commands_and_deliveries_are_unique() -> None:
     commands = [CommandEnvelope("list_users", {}, STOP.actor, STOP.policy_id, STOP.targets) for _ in range(8)]
     assert len({command.corr_id for command in commands}) == 8
     assert len({Delivery("local", SID, NOW).nonce for _ in range(8)}) == 8
 
 
 @pytest.mark.security
-def test_an_answer_of_anybody_else_is_not_believed() -> None:
+def test_validate_result_rejects_other_nodes_and_commands() -> None:
     """Row V-74."""
     by_another = sign_result(RESULT, OTHER_NODE.signing)
     of_another = sign_result(replace(RESULT, agent_id=OTHER_NODE.agent_id), NODE.signing)
@@ -106,16 +106,16 @@ def test_an_answer_of_anybody_else_is_not_believed() -> None:
 @pytest.mark.parametrize(
     "changes", [{"corr_id": "a b"}, {"targets": ()}, {"verb": ""}, {"policy_id": ""}, {"actor": Actor("", "ADMIN")}]
 )
-def test_what_no_node_would_read_is_not_signed(changes: dict[str, object]) -> None:
+def test_sign_command_rejects_malformed_claims(changes: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="expected"):
         sign_command(replace(STOP, **changes), DISPATCHER, SENDING)  # type: ignore[arg-type]
 
 
-def test_arguments_are_in_no_repr() -> None:
+def test_repr_hides_arguments() -> None:
     assert "0123456789ab" not in repr(STOP)
 
 
-def test_a_result_has_the_document_s_members_first() -> None:
+def test_result_members_begin_with_those_of_viworks_outbound() -> None:
     """Row V-67."""
     members = result_members(RESULT)
     assert [*members][:10] == [
@@ -138,6 +138,6 @@ def test_a_result_has_the_document_s_members_first() -> None:
     "changes",
     [{"status": "OK"}, {"error_code": "NO"}, {"rc": "0"}, {"ts": "2026-01-01"}, {"extra": 1}, {"level": "L9"}],
 )
-def test_what_is_no_result(changes: dict[str, object]) -> None:
+def test_parse_result_rejects_malformed_members(changes: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="expected"):
         parse_result({**result_members(RESULT), **changes})

@@ -33,18 +33,18 @@ def vectors(name: str) -> list[Vector]:
 
 
 @pytest.mark.parametrize("name", ["parties.json", "good.json", "bad.json"])
-def test_a_file_is_what_its_script_makes(name: str) -> None:
+def test_vector_files_are_up_to_date(name: str) -> None:
     assert (DIRECTORY / name).read_text() == files()[name]
 
 
 @pytest.mark.parametrize("vector", vectors("good.json"), ids=lambda vector: vector.name)
-def test_what_is_good_passes(vector: Vector) -> None:
+def test_good_vector_is_accepted(vector: Vector) -> None:
     assert vector.code == "NONE"
     assert verify_command(vector.text, vector.context(), vector.beside).envelope == vector.text
 
 
 @pytest.mark.parametrize("vector", vectors("bad.json"), ids=lambda vector: vector.name)
-def test_what_is_bad_is_refused_with_its_code(vector: Vector) -> None:
+def test_bad_vector_is_rejected_with_its_code(vector: Vector) -> None:
     with pytest.raises(Rejected) as refused:
         verify_command(vector.text, vector.context(), vector.beside)
     assert (refused.value.code, refused.value.status) == (vector.code, Status.DENIED)
@@ -54,7 +54,7 @@ def test_what_is_bad_is_refused_with_its_code(vector: Vector) -> None:
         assert refused.value.proven == ProvenClaims()
 
 
-def test_there_are_enough_of_them_and_no_two_are_alike() -> None:
+def test_vectors_are_sufficient_and_distinct() -> None:
     """The issue asks for sixty."""
     assert len(BAD) >= 60
     assert len({vector.name for vector in (*GOOD, *BAD)}) == len(GOOD) + len(BAD)
@@ -62,20 +62,20 @@ def test_there_are_enough_of_them_and_no_two_are_alike() -> None:
 
 
 @pytest.mark.parametrize("vector", GOOD, ids=lambda vector: vector.name)
-def test_what_is_good_fits_the_verbs_that_there_are(vector: Vector) -> None:
+def test_good_vectors_fit_the_registered_verbs(vector: Vector) -> None:
     command = verify_command(vector.text, vector.context(), vector.beside)
     verb = VERBS.get(command.verb, CONTEXT.verbs[command.verb])
     assert verb.read_only == CONTEXT.verbs[command.verb].read_only
     assert check_args(verb.schemas, command.args, command.transport) in verb.schemas
 
 
-def test_who_is_told_a_secret_has_asked_for_it_by_an_intent() -> None:
+def test_verbs_with_secret_answers_require_an_intent() -> None:
     """docs/protocol/secrets.md: to whom else could it be sealed?"""
     assert [verb.name for verb in VERBS.values() if verb.secret_data and verb.read_only] == []
     assert any(verb.secret_data for verb in VERBS.values())
 
 
-def test_bundles_of_the_files_are_by_their_root() -> None:
+def test_bundles_of_the_vectors_are_signed_by_their_root() -> None:
     parties = read("parties.json")
     assert parties["node"]["roots"] == [ROOT.public.kid]
     for name, token in parties["bundles"].items():

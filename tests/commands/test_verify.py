@@ -43,7 +43,7 @@ from warren.commands.verify import split_frame, verify_command
 pytestmark = pytest.mark.unit
 
 
-def test_an_operators_word_passes_whole() -> None:
+def test_command_with_intent_is_verified() -> None:
     text = signed(with_intent(STOP))
     command = verify_command(text, CONTEXT)
     assert command.envelope == text
@@ -56,19 +56,19 @@ def test_an_operators_word_passes_whole() -> None:
     assert command.min_level == "L0"
 
 
-def test_what_reads_needs_no_intent() -> None:
+def test_read_only_command_needs_no_intent() -> None:
     command = verify_command(signed(LIST), CONTEXT)
     assert (command.verb, command.has_intent) == ("list_users", False)
 
 
-def test_what_the_bundle_says_of_a_verb_goes_with_it() -> None:
+def test_verified_command_has_the_bundles_level_and_pins() -> None:
     bundle = replace(BUNDLE, scripts={"panel_create": "0" * 64})
     command = verify_command(sent(with_intent(CREATE)), replace(CONTEXT, bundle=bundle))
     assert command.min_level == "L1"
     assert command.script_sha256 == {"panel_create": "0" * 64}
 
 
-def test_a_retry_is_known_by_its_hash() -> None:
+def test_retry_has_the_same_hash() -> None:
     """Row V-40: another nonce, another order of members, the same command; other arguments are another."""
     first = verify_command(sent(with_intent(CREATE)), CONTEXT).args_sha256
     args = dict(reversed([*CREATE.args.items()]))
@@ -80,7 +80,7 @@ def test_a_retry_is_known_by_its_hash() -> None:
 
 @pytest.mark.security
 @given(st.data())
-def test_no_character_of_it_can_be_another(data: st.DataObject) -> None:
+def test_changed_character_of_the_command_is_rejected(data: st.DataObject) -> None:
     """The issue's property, over every place of a command with its intent."""
     text = sent(WORD)
     place = data.draw(st.integers(0, len(text) - 1))
@@ -93,7 +93,7 @@ def test_no_character_of_it_can_be_another(data: st.DataObject) -> None:
 
 @pytest.mark.security
 @given(st.data())
-def test_no_octet_of_its_intent_can_be_another(data: st.DataObject) -> None:
+def test_changed_octet_of_the_intent_is_rejected(data: st.DataObject) -> None:
     """Also not by who has the dispatch key, and signs what came of it."""
     intent = str(WORD.intent)
     place = data.draw(st.integers(0, len(intent) - 1))
@@ -105,7 +105,7 @@ def test_no_octet_of_its_intent_can_be_another(data: st.DataObject) -> None:
 
 @pytest.mark.security
 @given(st.text(max_size=2000) | st.binary(max_size=500).map(base64url))
-def test_junk_is_refused_before_anything_of_it_is_read(text: str) -> None:
+def test_junk_is_rejected_before_its_claims_are_read(text: str) -> None:
     for junk in (text, f"{text}.{text}.{text}", f"{sent(WORD)}{text or '.'}"):
         with pytest.raises(Rejected) as refused:
             verify_command(junk, CONTEXT)
@@ -121,7 +121,7 @@ def test_junk_is_refused_before_anything_of_it_is_read(text: str) -> None:
     ),
     st.sampled_from(sorted(claims(WORD))),
 )
-def test_whatever_the_dispatcher_signs_is_refused_with_a_code(value: object, name: str) -> None:
+def test_any_signed_payload_is_accepted_or_rejected_with_a_code(value: object, name: str) -> None:
     """No value in the place of another, and no error but a refusal."""
     assume(value != claims(WORD)[name])
     if name in {"nonce", "iat", "exp"}:  # of which another one may be as good
@@ -134,7 +134,7 @@ def test_whatever_the_dispatcher_signs_is_refused_with_a_code(value: object, nam
     assert refused.value.proven.kid == DISPATCHER.public.kid
 
 
-def test_of_what_is_refused_only_what_is_proven_is_said() -> None:
+def test_rejection_has_only_proven_claims() -> None:
     whole = ProvenClaims(DISPATCHER.public.kid, CORR_ID, "stop_container", Actor("alice", "ADMIN"), SENDING.nonce)
     assert _facts(sent(STOP)) == whole
     assert _facts(sent(WORD, iat=0, exp=1)) == whole
@@ -163,7 +163,7 @@ def _facts(text: str) -> ProvenClaims:
         ({"verb": "x"}, {"a": 1}, None),
     ],
 )
-def test_a_frame_has_a_token_or_an_object_beside_one(payload: object, jws: object, found: object) -> None:
+def test_split_frame_accepts_token_or_token_with_object(payload: object, jws: object, found: object) -> None:
     """Row V-34: the bare object of the document is INVALID_SIGNATURE."""
     if found is not None:
         assert split_frame(payload, jws) == found
@@ -173,13 +173,13 @@ def test_a_frame_has_a_token_or_an_object_beside_one(payload: object, jws: objec
     assert refused.value.code == Code.INVALID_SIGNATURE
 
 
-def test_the_document_s_own_object_is_refused_without_a_signature() -> None:
+def test_unsigned_object_is_rejected() -> None:
     with pytest.raises(Rejected) as refused:
         split_frame(json.loads(json.dumps(claims(PLAIN))))
     assert refused.value.code == Code.INVALID_SIGNATURE
 
 
-def test_a_secret_argument_is_opened_by_its_node_alone() -> None:
+def test_sealed_argument_opens_only_on_its_node() -> None:
     command = verify_command(sent(with_intent(CREATE)), CONTEXT)
     password = command.args["password"]
     assert isinstance(password, dict)
@@ -204,7 +204,7 @@ def test_plain_secret_is_rejected_on_other_transports_than_http(transport: str) 
     assert check_args(schemas, PLAIN.args, "http") == check_args(schemas, CREATE.args, "http") == schemas[0]
 
 
-def test_an_answers_secrets_are_opened_by_who_asked() -> None:
+def test_sealed_field_opens_only_for_its_operator() -> None:
     answer = {"bootstrap_token": "a secret", "expires": 60}
     sent_back = seal_members(answer, {"bootstrap_token"}, ALICE_SEALING.public, CORR_ID, DATA)
     assert "a secret" not in json.dumps(sent_back)
@@ -215,7 +215,7 @@ def test_an_answers_secrets_are_opened_by_who_asked() -> None:
         open_data({"bootstrap_token": sealed("a secret", "bootstrap_token", CORR_ID)}, CORR_ID, ALICE_SEALING)
 
 
-def test_nobody_s_word_counts_by_a_bundle_of_nobody() -> None:
+def test_without_bundle_every_command_is_rejected() -> None:
     empty = replace(BUNDLE, dispatch=(), operators={})
     for text in (sent(LIST), sent(WORD), signed(LIST, THIEF)):
         with pytest.raises(Rejected) as refused:
@@ -223,7 +223,7 @@ def test_nobody_s_word_counts_by_a_bundle_of_nobody() -> None:
         assert refused.value.code == Code.INVALID_SIGNATURE
 
 
-def test_to_a_runner_it_may_come_after_its_turn_but_not_after_its_end() -> None:
+def test_runner_accepts_queued_command_until_it_expires() -> None:
     """It has waited in the agent's queue; `exp` holds there as well."""
     runner = replace(CONTEXT, max_age_seconds=MAX_LIFE_SECONDS)
     text = sent(WORD, exp=NOW + 200)

@@ -1,4 +1,4 @@
-"""The envelope of a command: the members of document 004 (V-33), the operator's intent, the transport and its session.
+"""The envelope of a command: the members of ViWorkS outbound (V-33), then intent, transport and session.
 
 It is the payload of a `warren-cmd+jws` (docs/protocol/envelope.md). Nothing in it is verified here: see `verify`.
 """
@@ -101,7 +101,7 @@ def parse_envelope(members: Mapping[str, Any]) -> Envelope:
 
 
 def envelope_members(envelope: Envelope) -> dict[str, object]:
-    """Return the members that `parse_envelope` reads, in the order of document 004."""
+    """Return the members that `parse_envelope` reads, in the order of ViWorkS outbound."""
     members: dict[str, object] = {
         "corr_id": envelope.corr_id,
         "verb": envelope.verb,

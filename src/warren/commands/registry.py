@@ -1,4 +1,4 @@
-"""All verbs: the fourteen of documents 001 and 004 (G-26, V-46), and nothing else; and all periodic tasks."""
+"""All verbs: the fourteen of the two ViWorkS interfaces (G-26, V-46), and nothing else; and all periodic tasks."""
 
 from __future__ import annotations
 

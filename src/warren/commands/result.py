@@ -1,4 +1,4 @@
-"""The result of a command: the RESULT of document 004 (V-67 to V-73), with its codes (V-69, V-70).
+"""The result of a command: the RESULT of ViWorkS outbound (V-67 to V-73), with its codes (V-69, V-70).
 
 `docs/protocol/errors.md` has a row for each code; `tests/commands/test_errors.py` compares the two.
 """
@@ -27,7 +27,7 @@ class Status(enum.StrEnum):
 
 
 class Code(enum.StrEnum):
-    """The error codes: the nine of document 004, then Warren's."""
+    """The error codes: the nine of ViWorkS outbound, then Warren's."""
 
     NONE = "NONE"
     SCRIPT_NOT_FOUND = "SCRIPT_NOT_FOUND"
@@ -64,7 +64,7 @@ class CommandError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """RESULT as in document 004, with Warren's additions at the end."""
+    """RESULT as in ViWorkS outbound, with Warren's additions at the end."""
 
     corr_id: str
     agent_id: str

@@ -1,4 +1,4 @@
-"""RESULT as JSON: the members of document 004 (V-67), then Warren's; the payload of a `warren-res+jws` (V-74)."""
+"""RESULT as JSON: the members of ViWorkS outbound (V-67), then Warren's; the payload of a `warren-res+jws` (V-74)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SHAPE: Shape = record(
 
 
 def result_members(result: Result) -> dict[str, object]:
-    """Return the members that `parse_result` reads, in the order of document 004."""
+    """Return the members that `parse_result` reads, in the order of ViWorkS outbound."""
     return {
         "corr_id": result.corr_id,
         "agent_id": result.agent_id,

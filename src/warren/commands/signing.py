@@ -1,6 +1,6 @@
 """The signing side: an operator's intent, the dispatcher's command around it, and the node's result (V-77).
 
-`CommandEnvelope`, `sign_command` and `validate_result` are document 004's names.
+`CommandEnvelope`, `sign_command` and `validate_result` are the names of ViWorkS outbound.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from warren.commands.result_json import TYPE as RESULT_TYPE
 from warren.jws import SigningKey, VerifyingKey, payload_of, read, verify
 from warren.strictjson import parse_object
 
-LIFE_SECONDS = 60  # document 004's sample
+LIFE_SECONDS = 60  # the sample of ViWorkS outbound
 NONCE_BYTES = 16
 
 

@@ -80,7 +80,7 @@ def split_frame(payload: object, jws: object = None) -> tuple[str, Mapping[str, 
     """Return the token of a frame and the object that was sent along with it (V-34).
 
     Raises:
-        Rejected: there is no token, as in the unsigned object of document 004.
+        Rejected: there is no token, as in the unsigned object of ViWorkS outbound.
     """
     match payload, jws:
         case str(token), None:

@@ -45,7 +45,7 @@ def adding(path: Path) -> VerbHandler:
     return part
 
 
-def test_of_many_at_once_none_is_lost(tmp_path: Path) -> None:
+def test_concurrent_changes_under_a_lock_are_all_kept(tmp_path: Path) -> None:
     async def all_at_once() -> None:
         results = await asyncio.gather(*(run(adding(tmp_path / "number")) for _ in range(20)))
         assert {result.status for result in results} == {Status.SUCCESS}
@@ -55,7 +55,7 @@ def test_of_many_at_once_none_is_lost(tmp_path: Path) -> None:
     assert (tmp_path / "number.lock").stat().st_mode & 0o777 == 0o600
 
 
-def test_it_is_let_go_by_what_fails(tmp_path: Path) -> None:
+def test_lock_is_released_when_the_command_fails(tmp_path: Path) -> None:
     def failing(_: Mapping[str, Any], __: VerbContext) -> Effects[Data]:
         yield from do(LockFile(f"{tmp_path}/lock"))
         yield from do(ReadFile(str(tmp_path)))
@@ -67,7 +67,7 @@ def test_it_is_let_go_by_what_fails(tmp_path: Path) -> None:
     assert asyncio.run(twice()) == [Status.ERROR, Status.ERROR]
 
 
-def test_another_process_is_waited_for(tmp_path: Path) -> None:
+def test_lock_waits_for_another_process(tmp_path: Path) -> None:
     lock = tmp_path / "number.lock"
     program = "import fcntl, sys; file = open(sys.argv[1], 'w'); fcntl.flock(file, fcntl.LOCK_EX)"
     program += "; print('held', flush=True); sys.stdin.read()"
@@ -82,7 +82,7 @@ def test_another_process_is_waited_for(tmp_path: Path) -> None:
     assert (tmp_path / "number").read_text() == "1"
 
 
-def test_a_lock_is_no_link(tmp_path: Path) -> None:
+def test_lock_rejects_symlink(tmp_path: Path) -> None:
     (tmp_path / "number.lock").symlink_to(tmp_path / "elsewhere")
     assert asyncio.run(run(adding(tmp_path / "number"))).status == Status.ERROR
     assert not (tmp_path / "elsewhere").exists()

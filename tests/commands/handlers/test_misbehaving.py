@@ -40,24 +40,24 @@ def _at_first(sandboxed: Kept) -> None:
     sandboxed.settings, sandboxed.deadline = {}, PATIENCE_SECONDS
 
 
-def test_the_level_is_what_the_host_gives(sandboxed: Kept) -> None:
+def test_level_is_the_one_that_the_host_reaches(sandboxed: Kept) -> None:
     assert sandboxed.run("polite")["level"] == sandboxed.host.level
 
 
 @pytest.mark.parametrize("program", ["ignores_term", "oversleeper", "fork_bomb", "comet"])
-def test_what_does_not_end_is_ended(sandboxed: Kept, program: str) -> None:
+def test_program_without_end_is_killed_at_its_deadline(sandboxed: Kept, program: str) -> None:
     sandboxed.deadline = SOON
     assert sandboxed.run(program)["code"] == "EXEC_TIMEOUT"
 
 
 @pytest.mark.parametrize("program", ["fork_bomb", "zombie_maker", "memory_eater"])
-def test_what_runs_beside_goes_on(sandboxed: Kept, program: str) -> None:
+def test_other_programs_run_on_beside_a_misbehaving_one(sandboxed: Kept, program: str) -> None:
     sandboxed.deadline = 5.0
     runs = programs(sandboxed.run_all([program], ["polite"]))
     assert (runs["polite"].get("rc"), runs["polite"].get("stdout")) == POLITE
 
 
-def test_a_gibibyte_of_output_is_hashed_and_cut_and_holds_up_nobody(sandboxed: Kept) -> None:
+def test_gibibyte_of_output_is_hashed_truncated_and_blocks_nobody(sandboxed: Kept) -> None:
     first, done = sandboxed.run_all(["talker"], ["polite"])
     assert (first["name"], first.get("rc"), first.get("stdout")) == ("polite", *POLITE)
     assert (done["rc"], done["truncated"], done["stdout_sha256"]) == (0, True, hash_of_a_gibibyte())
@@ -74,11 +74,11 @@ def hash_of_a_gibibyte() -> str:
     return whole.hexdigest()
 
 
-def test_a_daemon_ends_with_its_program(sandboxed: Kept) -> None:
+def test_daemon_is_killed_with_its_program(sandboxed: Kept) -> None:
     assert sandboxed.run("daemon")["rc"] == 0
 
 
-def test_it_writes_nowhere_but_in_its_own_places(sandboxed: Kept) -> None:
+def test_program_cannot_write_outside_its_directories(sandboxed: Kept) -> None:
     open_to_all = sandboxed.directory / "open"
     open_to_all.mkdir(exist_ok=True)
     open_to_all.chmod(0o777)
@@ -91,7 +91,7 @@ def test_it_writes_nowhere_but_in_its_own_places(sandboxed: Kept) -> None:
         assert not os.path.lexists(f"{directory}/warren-misbehaving")
 
 
-def test_it_writes_where_the_owner_lets_it(sandboxed: Kept) -> None:
+def test_program_can_write_in_writable_directories(sandboxed: Kept) -> None:
     shared = sandboxed.directory / "shared"
     shared.mkdir(exist_ok=True)
     shared.chmod(0o777)
@@ -101,7 +101,7 @@ def test_it_writes_where_the_owner_lets_it(sandboxed: Kept) -> None:
     (shared / "warren-misbehaving").unlink()
 
 
-def test_a_writable_directory_that_is_not_there_is_named(sandboxed: Kept) -> None:
+def test_missing_writable_directory_is_reported(sandboxed: Kept) -> None:
     sandboxed.settings = {"writable": [str(sandboxed.directory / "absent")]}
     assert (
         f"{sandboxed.directory / 'absent'}: cannot open a path of [sandbox] writable"
@@ -109,7 +109,7 @@ def test_a_writable_directory_that_is_not_there_is_named(sandboxed: Kept) -> Non
     )
 
 
-def test_it_is_given_two_variables_three_streams_and_no_right(sandboxed: Kept) -> None:
+def test_program_gets_two_variables_three_streams_and_no_capability(sandboxed: Kept) -> None:
     done = sandboxed.run("looks_around")
     said = done["stdout"].splitlines()
     assert said[:2] == ["PATH=/usr/bin:/bin", "LC_ALL=C"]
@@ -125,11 +125,11 @@ def test_it_is_given_two_variables_three_streams_and_no_right(sandboxed: Kept) -
     assert done["stderr_tail"] == "said\n"
 
 
-def test_it_sees_no_environment_of_the_agent(sandboxed: Kept) -> None:
+def test_program_cannot_read_the_agents_environment(sandboxed: Kept) -> None:
     assert "WARREN_ZOO_SECRET" not in sandboxed.run("looks_around")["stdout"]
 
 
-def test_it_reads_no_file_of_the_agent(sandboxed: Kept) -> None:
+def test_program_cannot_read_the_agents_files(sandboxed: Kept) -> None:
     private = sandboxed.directory / "private"
     private.mkdir(exist_ok=True)
     key = put(private / "key", "secret", 0o600)
@@ -140,30 +140,30 @@ def test_it_reads_no_file_of_the_agent(sandboxed: Kept) -> None:
     assert "Permission denied" in done["stderr_tail"]
 
 
-def test_it_cannot_look_into_the_agent(sandboxed: Kept) -> None:
+def test_program_cannot_trace_the_agent(sandboxed: Kept) -> None:
     """One user's processes may bound each other, where no namespace keeps them apart."""
     could = sandboxed.run("tracer", "{pid}")["stdout"].split()
     assert could in ([], ["limits"] if not (sandboxed.host.is_root or sandboxed.host.is_secluded) else [])
 
 
-def test_memory_ends_at_the_limit(sandboxed: Kept) -> None:
+def test_memory_is_limited(sandboxed: Kept) -> None:
     sandboxed.settings = {"memory_bytes": 64 << 20}
     assert 1 <= int(sandboxed.run("memory_eater")["stdout"]) < 64
 
 
-def test_zombies_count(sandboxed: Kept) -> None:
+def test_zombies_count_for_the_process_limit(sandboxed: Kept) -> None:
     sandboxed.settings = {"processes": 20}
     assert 1 <= int(sandboxed.run("zombie_maker")["stdout"]) <= 25
 
 
 @pytest.mark.parametrize("sandboxed", SECLUDED, indirect=True)
-def test_a_disk_is_not_filled(sandboxed: Kept) -> None:
+def test_disk_usage_is_limited(sandboxed: Kept) -> None:
     sandboxed.settings = {"file_bytes": 32 << 20}
     assert 16 << 10 <= int(sandboxed.run("disk_filler")["stdout"]) <= 33 << 10
 
 
 @pytest.mark.parametrize("network", [True, False])
-def test_the_network_is_the_owners_word(sandboxed: Kept, network: bool) -> None:
+def test_network_is_available_only_if_configured(sandboxed: Kept, network: bool) -> None:
     sandboxed.settings = {"network": network}
     with socket.create_server(("127.0.0.1", 0)) as server:
         done = sandboxed.run("network_user", str(server.getsockname()[1]))
@@ -175,12 +175,12 @@ def test_the_network_is_the_owners_word(sandboxed: Kept, network: bool) -> None:
         assert done["code"] == "POLICY_DENIED"
 
 
-def test_who_closes_its_streams_is_waited_for(sandboxed: Kept) -> None:
+def test_program_that_closes_its_streams_is_waited_for(sandboxed: Kept) -> None:
     done = sandboxed.run("closes_stdout")
     assert (done["rc"], done["stdout"]) == (7, "last\n")
 
 
-def test_less_than_the_least_level_is_refused(sandboxed: Kept) -> None:
+def test_level_below_the_minimum_is_rejected(sandboxed: Kept) -> None:
     sandboxed.settings = {"min_level": "L1"}
     done: dict[str, Any] = sandboxed.run("polite")
     assert (done.get("level", "L0"), done.get("code")) == (

@@ -47,13 +47,13 @@ async def asked(path: Path, answer: Answer, *effects: ListVpnSessions | KillVpnS
         return await asyncio.gather(*(executor.run_internal(lambda _, effect=effect: do(effect)) for effect in effects))  # type: ignore[misc]
 
 
-def test_events_in_the_midst_of_an_answer(tmp_path: Path) -> None:
+def test_events_within_an_answer_are_skipped(tmp_path: Path) -> None:
     path = tmp_path / "socket"
     text = EVENT + HEADER + EVENT + CLIENT + EVENT + b"END\r\n"
     assert asyncio.run(asked(path, lambda _: text, ListVpnSessions(str(path)))) == [FOUND]
 
 
-def test_questions_wait_for_each_other(tmp_path: Path) -> None:
+def test_requests_wait_for_each_other(tmp_path: Path) -> None:
     path = tmp_path / "socket"
 
     def answer(line: bytes) -> bytes:
@@ -78,19 +78,19 @@ def test_questions_wait_for_each_other(tmp_path: Path) -> None:
         (b"x" * 100_000 + b"\n", "unexpected response from OpenVPN"),
     ],
 )
-def test_what_is_no_answer(tmp_path: Path, said: bytes, problem: str) -> None:
+def test_unexpected_response_is_an_error(tmp_path: Path, said: bytes, problem: str) -> None:
     path = tmp_path / "socket"
     with pytest.raises(EffectError, match=problem):
         asyncio.run(asked(path, lambda _: said, ListVpnSessions(str(path))))
 
 
-def test_a_name_that_is_none_is_never_said(tmp_path: Path) -> None:
+def test_invalid_username_is_never_sent(tmp_path: Path) -> None:
     path = tmp_path / "socket"
     with pytest.raises(EffectError, match="invalid username"):
         asyncio.run(asked(path, lambda _: b"", KillVpnSessions(str(path), "user1\nsignal SIGTERM")))
 
 
-def test_a_socket_that_is_not_there(tmp_path: Path) -> None:
+def test_missing_socket_is_an_error(tmp_path: Path) -> None:
     effect = ListVpnSessions(str(tmp_path / "elsewhere"))
     with pytest.raises(EffectError, match="elsewhere: No such file"):
         asyncio.run(asked(tmp_path / "socket", lambda _: b"", effect))

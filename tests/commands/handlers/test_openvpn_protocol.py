@@ -28,14 +28,14 @@ STATUS = [
 ]
 
 
-def test_the_clients_of_a_status() -> None:
+def test_parse_status_returns_clients() -> None:
     assert parse_status(STATUS) == (
         VpnSession(3, "user1", "192.0.2.2:38608", ("10.8.0.2",), 1795206809, 1768, 1901),
         VpnSession(4, "user2", "[2001:db8::7]:38608", ("10.8.0.3", "fd08::3"), 1795206811, 7, 8),
     )
 
 
-def test_columns_go_by_their_names() -> None:
+def test_parse_status_reads_columns_by_name() -> None:
     lines = ["HEADER\tCLIENT_LIST\tClient ID\tCommon Name\tReal Address\tBytes Sent\tBytes Received"]
     lines[0] += "\tConnected Since (time_t)\tLater"
     assert parse_status([*lines, "CLIENT_LIST\t1\tuser1\ta\t2\t3\t4\tx"]) == (VpnSession(1, "user1", "a", (), 4, 3, 2),)
@@ -52,18 +52,18 @@ def test_columns_go_by_their_names() -> None:
         [HEADER, STATUS[4].replace("1795206809", "today")],
     ],
 )
-def test_what_is_no_status(lines: list[str]) -> None:
+def test_parse_status_rejects_malformed_answer(lines: list[str]) -> None:
     with pytest.raises(ValueError, match=r"."):
         parse_status(lines)
 
 
 @pytest.mark.parametrize("what", TEXTS)
-def test_no_name_is_another_line(what: str) -> None:
+def test_encode_kill_rejects_invalid_names(what: str) -> None:
     with pytest.raises(ValueError, match="expected 3 to 64"):
         encode_kill(TEXTS[what])
 
 
-def test_how_many_were_ended() -> None:
+def test_parse_killed_returns_the_number_of_sessions() -> None:
     assert encode_kill("user1") == b"kill user1\n"
     assert parse_killed("SUCCESS: common name 'user1' found, 2 client(s) killed") == 2
     assert parse_killed("ERROR: common name 'user1' not found") == 0

@@ -16,7 +16,7 @@ PIECES = st.lists(st.binary(max_size=20), max_size=10)
 
 
 @given(PIECES, st.integers(0, 60))
-def test_the_beginning_is_kept_and_all_of_it_hashed(pieces: list[bytes], most: int) -> None:
+def test_output_capture_keeps_the_beginning_and_hashes_everything(pieces: list[bytes], most: int) -> None:
     heard: list[bytes] = []
     output = OutputCapture(most, heard.append)
     for piece in pieces:
@@ -31,7 +31,7 @@ def test_the_beginning_is_kept_and_all_of_it_hashed(pieces: list[bytes], most: i
 
 
 @given(PIECES, st.integers(1, 60))
-def test_the_end_is_kept_and_all_of_it_hashed(pieces: list[bytes], most: int) -> None:
+def test_tail_capture_keeps_the_end_and_hashes_everything(pieces: list[bytes], most: int) -> None:
     tail = TailCapture(most)
     for piece in pieces:
         tail.feed(piece)

@@ -86,7 +86,7 @@ def processes(token: str) -> list[bytes]:
     return found
 
 
-def test_arguments_streams_and_status(trusted: Path) -> None:
+def test_result_has_output_hashes_and_exit_status(trusted: Path) -> None:
     made = programs(trusted, '#!/bin/sh\nprintf "%s|" "$@"\ncat\necho bad >&2\nexit 3\n')
     finished = done(run(made, RunScript("script", ("a b", "$(id)", "", "ü\n"), Secret(b"s3cret"))))
     assert finished.rc == 3
@@ -96,17 +96,17 @@ def test_arguments_streams_and_status(trusted: Path) -> None:
     assert not finished.truncated
 
 
-def test_what_a_signal_ended(trusted: Path) -> None:
+def test_signal_is_reported_as_128_plus_its_number(trusted: Path) -> None:
     assert done(run(programs(trusted, "#!/bin/sh\nkill -USR1 $$\n"))).rc == 128 + 10
 
 
-def test_standard_input_can_be_opened_anew(trusted: Path) -> None:
+def test_standard_input_can_be_reopened(trusted: Path) -> None:
     made = programs(trusted, "#!/bin/sh\ncat /dev/stdin\necho said > /dev/stderr\n")
     finished = done(run(made, RunScript("script", stdin=Secret(b"s3cret"))))
     assert (finished.stdout, finished.stderr_tail) == (b"s3cret", b"said\n")
 
 
-def test_a_program_by_its_path(trusted: Path) -> None:
+def test_program_runs_by_absolute_path(trusted: Path) -> None:
     assert done(run(programs(trusted), RunProgram(("/bin/echo", "a", "b")))).stdout == b"a b\n"
 
 
@@ -119,17 +119,17 @@ def test_a_program_by_its_path(trusted: Path) -> None:
         (("/etc/passwd",), "/etc/passwd: Permission denied"),
     ],
 )
-def test_a_program_that_cannot_be_started(trusted: Path, argv: tuple[str, ...], problem: str) -> None:
+def test_program_that_cannot_be_started_is_an_error(trusted: Path, argv: tuple[str, ...], problem: str) -> None:
     with pytest.raises(EffectError, match=problem):
         done(run(programs(trusted), RunProgram(argv)))
 
 
-def test_no_shell_runs_what_names_no_interpreter(trusted: Path) -> None:
+def test_script_without_interpreter_is_not_run_by_a_shell(trusted: Path) -> None:
     with pytest.raises(EffectError, match="Exec format error"):
         done(run(programs(trusted, "echo shell\n")))
 
 
-def test_a_script_that_is_not_there_or_not_trusted(trusted: Path) -> None:
+def test_missing_or_untrusted_script_is_rejected(trusted: Path) -> None:
     with pytest.raises(CommandError, match="does not exist") as refused:
         done(run(programs(trusted)))
     assert (refused.value.code, refused.value.status) == (Code.SCRIPT_NOT_FOUND, Status.ERROR)
@@ -140,7 +140,7 @@ def test_a_script_that_is_not_there_or_not_trusted(trusted: Path) -> None:
 
 
 @pytest.mark.security
-def test_a_pinned_script_runs_from_a_copy(trusted: Path) -> None:
+def test_pinned_script_runs_from_a_sealed_copy(trusted: Path) -> None:
     text = f'#!/bin/sh\necho "#!/bin/sh" > {trusted}/script; echo good "$@"\n'
     pin = hashlib.sha256(text.encode()).hexdigest()
     made = programs(trusted, text)
@@ -150,7 +150,7 @@ def test_a_pinned_script_runs_from_a_copy(trusted: Path) -> None:
         done(run(programs(trusted, text + "\n"), pinned={"script": pin}))
 
 
-def test_live_output_is_what_is_kept(trusted: Path) -> None:
+def test_live_output_equals_the_kept_output(trusted: Path) -> None:
     heard: list[bytes] = []
     made = programs(trusted, "#!/bin/sh\nprintf 123\nsleep 0.2\nprintf 456789\n", max_output_bytes=5)
     finished = done(run(made, on_output=heard.append))
@@ -161,14 +161,14 @@ def test_live_output_is_what_is_kept(trusted: Path) -> None:
     assert finished.stdout_sha256 == hashlib.sha256(b"123456789").hexdigest()
 
 
-def test_a_deadline(trusted: Path) -> None:
+def test_program_is_killed_at_its_deadline(trusted: Path) -> None:
     made = programs(trusted, "#!/bin/sh\nsleep 600\n")
     with pytest.raises(CommandError, match=r"the script script was ended after 0\.2 s") as refused:
         done(run(made, seconds=0.2))
     assert (refused.value.code, refused.value.status) == (Code.EXEC_TIMEOUT, Status.TIMEOUT)
 
 
-def test_who_is_asked_to_end_may_still_tidy_up(trusted: Path) -> None:
+def test_terminated_program_can_clean_up(trusted: Path) -> None:
     heard: list[bytes] = []
     made = programs(trusted, "#!/bin/sh\ntrap 'echo tidied; exit 0' TERM\nsleep 600 &\nwait\n", grace_seconds=60)
     with pytest.raises(CommandError):
@@ -177,7 +177,7 @@ def test_who_is_asked_to_end_may_still_tidy_up(trusted: Path) -> None:
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_who_cancels_goes_on_when_nothing_is_left(trusted: Path, times: int) -> None:
+def test_cancellation_returns_when_no_process_is_left(trusted: Path, times: int) -> None:
     """The second time there is no grace."""
     token = secrets.token_hex(8)
     text = "#!/bin/sh\ntrap '' TERM\necho begun\n(setsid sleep 600 &)\nsleep 600\n"
@@ -199,7 +199,7 @@ def test_who_cancels_goes_on_when_nothing_is_left(trusted: Path, times: int) -> 
     done(cancelled())
 
 
-def test_cancelled_before_it_has_begun(trusted: Path) -> None:
+def test_cancellation_before_the_start_runs_nothing(trusted: Path) -> None:
     token = secrets.token_hex(8)
     made = programs(trusted, f"#!/bin/sh\n: > {trusted}/ran\n", writable=(str(trusted),))
 
@@ -218,13 +218,13 @@ def test_cancelled_before_it_has_begun(trusted: Path) -> None:
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
-def test_what_is_reached_is_found_out(trusted: Path) -> None:
+def test_probe_reports_the_level_of_this_host(trusted: Path) -> None:
     reached = done(programs(trusted).probe())
     assert reached.level == done(run(programs(trusted), RunProgram(("/bin/true",)))).level
     assert {"no_new_privs", "no_capabilities", "limits"} <= reached.facts
 
 
-def test_more_than_the_host_gives_is_refused(trusted: Path) -> None:
+def test_level_above_the_hosts_is_rejected(trusted: Path) -> None:
     """Nothing reaches L3 by what this test takes away: a root that is to stay root is no other user."""
     made = programs(trusted, "#!/bin/sh\n", user="root" if os.geteuid() == 0 else None)
     for refusing in (run(made, min_level="L1"), run(made, min_level="L3")):
@@ -234,19 +234,19 @@ def test_more_than_the_host_gives_is_refused(trusted: Path) -> None:
     assert done(run(made)).level == "L0"
 
 
-def test_a_user_that_is_not_there_is_named(trusted: Path) -> None:
+def test_unknown_user_is_reported(trusted: Path) -> None:
     with pytest.raises(EffectError, match="there is no user warren-nobody-has"):
         done(run(programs(trusted, "#!/bin/sh\n", user="warren-nobody-has")))
 
 
 @as_root
-def test_a_user_of_the_owners_choice(trusted: Path) -> None:
+def test_program_runs_as_the_configured_user(trusted: Path) -> None:
     made = programs(trusted, "#!/bin/sh\nid -un\n", user="daemon")
     assert done(run(made)).stdout == b"daemon\n"
 
 
 @as_root
-def test_root_without_a_capability_writes_only_where_the_owner_says(trusted: Path) -> None:
+def test_root_without_capabilities_writes_only_in_writable(trusted: Path) -> None:
     (trusted / "shared").mkdir()
     (trusted / "other").mkdir()
     text = f"#!/bin/sh\nid -u\n: > {trusted}/shared/a\n: > {trusted}/other/a\n"
@@ -258,7 +258,7 @@ def test_root_without_a_capability_writes_only_where_the_owner_says(trusted: Pat
 
 
 @as_root
-def test_each_has_a_user_of_its_own(trusted: Path) -> None:
+def test_each_run_has_its_own_user(trusted: Path) -> None:
     made = programs(trusted, "#!/bin/sh\nid -u; id -g; id -G; pwd; ls -ldn . | cut -d' ' -f1,3\nsleep 0.2\n")
 
     async def several() -> list[ProgramResult]:
@@ -273,7 +273,7 @@ def test_each_has_a_user_of_its_own(trusted: Path) -> None:
 
 
 @as_root
-def test_a_number_that_is_taken_is_not_taken_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_uid_in_use_is_not_allocated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dynamic_user, "LOCKS", tmp_path / "none")
     monkeypatch.setattr(dynamic_user, "LAST", FIRST + 1)
     with chosen(None, tmp_path) as one, chosen(None, tmp_path) as other:
@@ -288,7 +288,7 @@ def test_a_number_that_is_taken_is_not_taken_again(tmp_path: Path, monkeypatch: 
 
 
 @as_root
-def test_a_number_that_systemd_gave_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_uid_of_systemd_is_not_allocated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dynamic_user, "LOCKS", tmp_path)
     monkeypatch.setattr(dynamic_user, "LAST", FIRST)
     with chosen(None, tmp_path / "ours") as one:

@@ -22,7 +22,7 @@ async def until(watch: ServiceMonitor, told: list[str]) -> None:
             await asyncio.sleep(0.01)
 
 
-def test_one_that_ends_is_told_of_and_one_that_nobody_named_is_not() -> None:
+def test_stopped_service_is_a_condition_if_it_is_watched() -> None:
     async def play() -> None:
         process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)  # noqa: ASYNC220
         name = psutil.Process(process.pid).name()
@@ -48,7 +48,7 @@ def test_one_that_ends_is_told_of_and_one_that_nobody_named_is_not() -> None:
     asyncio.run(play())
 
 
-def test_a_host_that_cannot_be_asked_says_so() -> None:
+def test_unreachable_systemd_is_reported_with_the_reason() -> None:
     async def states(_: tuple[str, ...]) -> dict[str, str]:
         raise FileNotFoundError(2, "No such file or directory")
 

@@ -116,7 +116,7 @@ def play(tmp_path: Path, scene: Any, **limits: int) -> Place:
     return asyncio.run(whole())
 
 
-def test_a_command_runs_once_and_its_result_is_told_again(tmp_path: Path) -> None:
+def test_command_runs_once_and_retry_gets_its_result(tmp_path: Path) -> None:
     async def scene(fixture: Fixture) -> None:
         fixture.go_on.set()
         first = await fixture.ask("c-1", "nonce-1-000000000000")
@@ -141,7 +141,7 @@ def test_a_command_runs_once_and_its_result_is_told_again(tmp_path: Path) -> Non
     assert (refused["result"], refused["error_code"], refused["source_ip"]) == ("denied", "REPLAY_DETECTED", "uid 0")
 
 
-def test_who_asks_meanwhile_waits_for_the_same_result(tmp_path: Path) -> None:
+def test_retry_of_running_command_waits_for_its_result(tmp_path: Path) -> None:
     async def scene(fixture: Fixture) -> None:
         first = asyncio.create_task(fixture.ask("c-1", "nonce-1-000000000000"))
         await until_begun(fixture, 1)
@@ -154,7 +154,7 @@ def test_who_asks_meanwhile_waits_for_the_same_result(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
-def test_who_asked_may_go_away(tmp_path: Path) -> None:
+def test_command_runs_on_after_its_sender_disconnects(tmp_path: Path) -> None:
     async def scene(fixture: Fixture) -> None:
         asked = asyncio.create_task(fixture.ask("c-1", "nonce-1-000000000000"))
         await until_begun(fixture, 1)
@@ -167,7 +167,7 @@ def test_who_asked_may_go_away(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
-def test_so_many_at_once_and_so_many_waiting(tmp_path: Path) -> None:
+def test_concurrency_and_queue_are_limited(tmp_path: Path) -> None:
     async def scene(fixture: Fixture) -> None:
         asked = [asyncio.create_task(fixture.ask(f"c-{number}")) for number in range(8)]
         await until_begun(fixture, 2)
@@ -180,7 +180,7 @@ def test_so_many_at_once_and_so_many_waiting(tmp_path: Path) -> None:
     play(tmp_path, scene, places=8, at_once=2)
 
 
-def test_too_much_of_one_actor(tmp_path: Path) -> None:
+def test_rate_limit_of_actor_rejects_command(tmp_path: Path) -> None:
     async def scene(fixture: Fixture) -> None:
         fixture.go_on.set()
         codes = [(await fixture.ask(f"c-{number}")).error_code for number in range(3)]
@@ -190,7 +190,7 @@ def test_too_much_of_one_actor(tmp_path: Path) -> None:
     play(tmp_path, scene, rate=2)
 
 
-def test_what_is_cancelled_says_so_and_leaves_the_others_alone(tmp_path: Path) -> None:
+def test_cancel_ends_only_its_command(tmp_path: Path) -> None:
     async def scene(fixture: Fixture) -> None:
         asked = [asyncio.create_task(fixture.ask(f"c-{number}")) for number in range(3)]
         await until_begun(fixture, 2)
@@ -213,7 +213,7 @@ def test_what_is_cancelled_says_so_and_leaves_the_others_alone(tmp_path: Path) -
     play(tmp_path, scene, at_once=2)
 
 
-def test_the_end_interrupts_what_is_under_way_and_keeps_that(tmp_path: Path) -> None:
+def test_close_interrupts_running_commands_and_stores_their_results(tmp_path: Path) -> None:
     asked = []
 
     async def scene(fixture: Fixture) -> None:
@@ -228,7 +228,7 @@ def test_the_end_interrupts_what_is_under_way_and_keeps_that(tmp_path: Path) -> 
     assert [line["error_code"] for line in place.lines()] == ["NONE", "INTERRUPTED", "SHUTTING_DOWN"]
 
 
-def test_a_flood_of_junk_is_limited_and_counted_not_written_down(tmp_path: Path) -> None:
+def test_flood_of_junk_is_rate_limited_and_counted_in_the_log(tmp_path: Path) -> None:
     """Whoever sends it; a command that is signed comes through all the same."""
 
     async def scene(fixture: Fixture) -> None:
@@ -246,7 +246,7 @@ def test_a_flood_of_junk_is_limited_and_counted_not_written_down(tmp_path: Path)
     assert sum(line["details"].get("unwritten", 0) for line in lines) == 501 - len(lines)
 
 
-def test_a_flood_of_refused_commands_does_not_fill_the_disk(tmp_path: Path) -> None:
+def test_flood_of_rejections_does_not_fill_the_disk(tmp_path: Path) -> None:
     async def scene(fixture: Fixture) -> None:
         fixture.go_on.set()
         await fixture.ask("c-1", "nonce-1-000000000000")
@@ -259,7 +259,7 @@ def test_a_flood_of_refused_commands_does_not_fill_the_disk(tmp_path: Path) -> N
     assert len(place.lines()) < REJECTIONS_PER_MINUTE * (1 + minutes) + 100
 
 
-def test_what_was_let_in_as_it_ended_does_not_begin(tmp_path: Path) -> None:
+def test_command_admitted_during_close_does_not_begin(tmp_path: Path) -> None:
     async def scene(fixture: Fixture) -> None:
         fixture.go_on.set()
         asked = asyncio.create_task(fixture.ask("c-1"))
@@ -271,7 +271,7 @@ def test_what_was_let_in_as_it_ended_does_not_begin(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
-def test_what_is_cancelled_before_it_was_accepted_does_not_begin(tmp_path: Path) -> None:
+def test_command_cancelled_before_acceptance_does_not_begin(tmp_path: Path) -> None:
     async def scene(fixture: Fixture) -> None:
         fixture.go_on.set()
         asked = asyncio.create_task(fixture.ask("c-1"))
@@ -290,7 +290,7 @@ async def take_no_more(store: CommandStore) -> None:
     store._table.connection.execute("PRAGMA query_only = 1")
 
 
-def test_a_disk_that_takes_nothing_does_not_keep_it_from_ending(tmp_path: Path) -> None:
+def test_close_returns_while_the_disk_is_full(tmp_path: Path) -> None:
     async def scene(fixture: Fixture) -> None:
         asked = asyncio.create_task(fixture.ask("c-1"))
         await until_begun(fixture, 1)
@@ -312,7 +312,7 @@ async def recovered(place: Place) -> tuple[Result, ...]:
         return place.interrupted
 
 
-def test_a_refusal_that_cannot_be_written_down_is_one_all_the_same(tmp_path: Path) -> None:
+def test_rejection_is_returned_if_it_cannot_be_logged(tmp_path: Path) -> None:
     async def scene(fixture: Fixture) -> None:
         await take_no_more(fixture.store)
         result = await fixture.pipeline.submit("junk.and.nonsense", Ingress("local", SID, "uid 0"))
@@ -321,7 +321,7 @@ def test_a_refusal_that_cannot_be_written_down_is_one_all_the_same(tmp_path: Pat
     play(tmp_path, scene)
 
 
-def test_what_it_says_can_be_followed(tmp_path: Path) -> None:
+def test_output_of_running_command_can_be_tailed(tmp_path: Path) -> None:
     async def scene(fixture: Fixture) -> None:
         asked = asyncio.create_task(fixture.ask("c-1"))
         await until_begun(fixture, 1)
@@ -336,7 +336,7 @@ def test_what_it_says_can_be_followed(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
-def test_junk_is_refused_and_audited_without_a_word_of_it(tmp_path: Path) -> None:
+def test_junk_is_rejected_and_audited_without_its_content(tmp_path: Path) -> None:
     async def scene(fixture: Fixture) -> None:
         result = await fixture.pipeline.submit("junk.and.nonsense", Ingress("local", SID, "uid 0"))
         assert (result.error_code, result.corr_id, result.verb) == (Code.INVALID_SIGNATURE, "unknown", "unknown")

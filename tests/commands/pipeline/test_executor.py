@@ -68,7 +68,7 @@ def run(  # noqa: PLR0913, each but the first two by its name
     return asyncio.run(executor.run(asked, verb, part, on_output))
 
 
-def test_what_a_verb_returns_is_the_answer(tmp_path: Path) -> None:
+def test_result_has_the_data_that_the_verb_returns(tmp_path: Path) -> None:
     path = str(tmp_path / "kept")
 
     def part(args: Mapping[str, Any], _: VerbContext) -> Effects[Data]:
@@ -81,7 +81,7 @@ def test_what_a_verb_returns_is_the_answer(tmp_path: Path) -> None:
     assert Path(path).stat().st_mode & 0o777 == 0o600
 
 
-def test_an_effect_that_fails_is_raised_into_the_verb(tmp_path: Path) -> None:
+def test_failed_effect_is_raised_into_the_verb(tmp_path: Path) -> None:
     def part(_: Mapping[str, Any], __: VerbContext) -> Effects[Data]:
         try:
             yield from do(ReadFile(str(tmp_path)))
@@ -100,7 +100,7 @@ def test_an_effect_that_fails_is_raised_into_the_verb(tmp_path: Path) -> None:
         (RuntimeError("a mistake"), Status.ERROR, Code.EXEC_FAILED),
     ],
 )
-def test_how_a_verb_fails(raised: Exception, status: Status, code: Code) -> None:
+def test_exception_of_verb_becomes_status_and_code(raised: Exception, status: Status, code: Code) -> None:
     def part(_: Mapping[str, Any], __: VerbContext) -> Effects[Data]:
         yield from do(ReadFile("/nowhere/at/all"))
         raise raised
@@ -110,7 +110,7 @@ def test_how_a_verb_fails(raised: Exception, status: Status, code: Code) -> None
     assert "internal error; see the agent log" in result.problem or result.problem == "no"
 
 
-def test_what_has_no_performer_is_not_done() -> None:
+def test_effect_without_handler_is_an_error() -> None:
     def part(_: Mapping[str, Any], __: VerbContext) -> Effects[Data]:
         yield from do(Effect())
         return {}
@@ -118,7 +118,7 @@ def test_what_has_no_performer_is_not_done() -> None:
     assert run(part, {"name": "ada"}).problem == "no handler for effect Effect"
 
 
-def test_the_time_of_a_verb_ends() -> None:
+def test_verb_times_out() -> None:
     def part(_: Mapping[str, Any], __: VerbContext) -> Effects[Data]:
         yield from do(WriteFile("", Secret(b"")))
         return {}
@@ -127,7 +127,7 @@ def test_the_time_of_a_verb_ends() -> None:
     assert (result.status, result.error_code) == (Status.TIMEOUT, Code.EXEC_TIMEOUT)
 
 
-def test_a_sealed_argument_is_opened_checked_and_masked() -> None:
+def test_sealed_argument_is_opened_checked_and_masked() -> None:
     def part(args: Mapping[str, Any], _: VerbContext) -> Effects[Data]:
         yield from do(RunProgram(("/much",), Secret(args["password"].encode())))
         return {"hidden": "data"}
@@ -138,7 +138,7 @@ def test_a_sealed_argument_is_opened_checked_and_masked() -> None:
 
 
 @pytest.mark.parametrize("password", [{"sealed": "foreign"}, "short"])
-def test_a_secret_that_is_none(password: object) -> None:
+def test_invalid_secret_is_rejected_before_any_effect(password: object) -> None:
     played = []
 
     def part(_: Mapping[str, Any], __: VerbContext) -> Effects[Data]:
@@ -151,7 +151,7 @@ def test_a_secret_that_is_none(password: object) -> None:
     assert "short" not in result.problem
 
 
-def test_a_secret_of_the_answer_is_sealed_to_who_asked() -> None:
+def test_secret_field_of_answer_is_sealed_to_the_operator() -> None:
     def part(_: Mapping[str, Any], __: VerbContext) -> Effects[Data]:
         yield from do(ReadFile("/nowhere"))
         return {"key": "12345678", "name": "ada"}
@@ -163,7 +163,7 @@ def test_a_secret_of_the_answer_is_sealed_to_who_asked() -> None:
     assert (unsealed.error_code, unsealed.data, unsealed.stdout) == (Code.EXEC_FAILED, {}, "")
 
 
-def test_the_privileged_part_is_carried_out_here_where_there_is_no_runner(tmp_path: Path) -> None:
+def test_privileged_part_runs_in_process_without_runner(tmp_path: Path) -> None:
     def privileged(args: Mapping[str, Any], _: VerbContext) -> Effects[Data]:
         yield from do(WriteFile(str(tmp_path / "a"), Secret(b"a")))
         return {"name": args["name"]}
@@ -172,7 +172,7 @@ def test_the_privileged_part_is_carried_out_here_where_there_is_no_runner(tmp_pa
     assert (tmp_path / "a").exists()
 
 
-def test_live_output_shows_no_secret_in_two_pieces() -> None:
+def test_live_output_masks_secret_split_over_two_pieces() -> None:
     said: list[bytes] = []
 
     async def stutter(effect: RunProgram, running: Execution) -> ProgramResult:
@@ -189,7 +189,7 @@ def test_live_output_shows_no_secret_in_two_pieces() -> None:
     assert b"".join(said) == b"<***>"
 
 
-def test_work_that_no_command_asked_for(tmp_path: Path) -> None:
+def test_run_internal_performs_effects_without_command(tmp_path: Path) -> None:
     def part(context: VerbContext) -> Effects[str]:
         yield from do(WriteFile(str(tmp_path / "kept"), Secret(b"1")))
         try:

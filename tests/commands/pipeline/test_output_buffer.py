@@ -18,7 +18,7 @@ async def follow(text: OutputBuffer) -> tuple[bytes, list[OutputChunk]]:
     return b"".join(piece.octets for piece in pieces), pieces
 
 
-def test_who_follows_gets_all_of_it_as_it_comes() -> None:
+def test_tail_gets_all_output_as_it_arrives() -> None:
     async def both() -> bytes:
         text = OutputBuffer()
         async with asyncio.TaskGroup() as group:
@@ -32,7 +32,7 @@ def test_who_follows_gets_all_of_it_as_it_comes() -> None:
     assert asyncio.run(both()) == b"0,1,2,3,4,5,6,7,8,9,"
 
 
-def test_of_much_the_last_is_kept() -> None:
+def test_buffer_keeps_the_last_octets() -> None:
     async def late() -> tuple[bytes, list[OutputChunk]]:
         text = OutputBuffer()
         text.feed(b"a" * 10)
@@ -46,7 +46,7 @@ def test_of_much_the_last_is_kept() -> None:
     assert max(len(piece.octets) for piece in pieces) == MAX_CHUNK
 
 
-def test_silence_is_answered_after_a_while() -> None:
+def test_tail_returns_empty_chunk_after_timeout() -> None:
     async def quiet() -> OutputChunk:
         return await OutputBuffer().after(0, 0.01)
 

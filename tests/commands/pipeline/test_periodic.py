@@ -17,7 +17,7 @@ from warren.commands.verb import TaskResult, VerbContext
 pytestmark = pytest.mark.integration
 
 
-def test_each_part_comes_again_whatever_becomes_of_another(caplog: pytest.LogCaptureFixture) -> None:
+def test_each_task_is_repeated_whatever_happens_to_others(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     done: list[str] = []
     enough = asyncio.Event()

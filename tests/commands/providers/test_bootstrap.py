@@ -93,7 +93,7 @@ def play(tmp_path: Path, scene: Any) -> Gate:
     return asyncio.run(whole())
 
 
-def test_it_opens_once(tmp_path: Path) -> None:
+def test_token_can_be_redeemed_once(tmp_path: Path) -> None:
     async def scene(gate: Gate) -> None:
         token = await gate.generate()
         opened = [each for each in await asyncio.gather(*(gate.redeem(token) for _ in range(5))) if each]
@@ -108,7 +108,7 @@ def test_it_opens_once(tmp_path: Path) -> None:
     assert [event.split()[0] for event in gate.events] == ["bootstrap.generated", "bootstrap.redeemed"]
 
 
-def test_it_ends_with_its_time_used_or_not(tmp_path: Path) -> None:
+def test_token_and_session_expire(tmp_path: Path) -> None:
     async def scene(gate: Gate) -> None:
         unused, used = await gate.generate(), await gate.generate()
         session = await gate.redeem(used)
@@ -122,7 +122,7 @@ def test_it_ends_with_its_time_used_or_not(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
-def test_it_can_be_revoked_used_or_not(tmp_path: Path) -> None:
+def test_token_and_session_can_be_revoked(tmp_path: Path) -> None:
     async def scene(gate: Gate) -> None:
         unused, used = await gate.generate(), await gate.generate()
         session = await gate.redeem(used)
@@ -136,7 +136,7 @@ def test_it_can_be_revoked_used_or_not(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
-def test_all_of_a_user_ends_with_the_user(tmp_path: Path) -> None:
+def test_all_sessions_of_a_user_are_revoked(tmp_path: Path) -> None:
     async def scene(gate: Gate) -> None:
         unused, used = await gate.generate(), await gate.generate()
         other = await gate.generate({**ADA, "username": "bob"})
@@ -150,7 +150,7 @@ def test_all_of_a_user_ends_with_the_user(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
-def test_nothing_that_opens_is_kept_or_told(tmp_path: Path) -> None:
+def test_no_token_or_cookie_is_stored_or_logged(tmp_path: Path) -> None:
     secrets: list[str] = []
 
     async def scene(gate: Gate) -> None:
@@ -165,6 +165,6 @@ def test_nothing_that_opens_is_kept_or_told(tmp_path: Path) -> None:
     assert not [secret for secret in secrets if secret.encode() in kept or secret in "".join(gate.events)]
 
 
-def test_random_octets_are_asked_of_the_executor() -> None:
+def test_token_uses_random_octets_of_the_executor() -> None:
     effects = bootstrap.generate(ADA, VerbContext("n", "c", "a"))
     assert effects.send(None) == GetRandomBytes(32)

@@ -20,22 +20,22 @@ def test_names() -> None:
     assert names(b"") == frozenset()
 
 
-def test_a_file_without_its_last_newline() -> None:
+def test_user_is_appended_after_missing_newline() -> None:
     assert with_user(b"ada:x", "eve", "y") == b"ada:x\neve:y\n"
     assert without_user(b"ada:x\neve:y", "eve") == b"ada:x\n"
 
 
-def test_who_stands_there_twice_goes_twice() -> None:
+def test_duplicate_user_is_removed_completely() -> None:
     assert without_user(b"ada:x\nbob:y\nada:z\n", "ada") == b"bob:y\n"
 
 
 @pytest.mark.parametrize("name", ["ad", "adab", "da", "# made by hand"])
-def test_another_name_is_another_user(name: str) -> None:
+def test_similar_names_are_distinct(name: str) -> None:
     assert without_user(OTHERS, name) == OTHERS
 
 
 @given(st.binary(), NAMES)
-def test_in_and_out_again(octets: bytes, name: str) -> None:
+def test_added_user_can_be_removed(octets: bytes, name: str) -> None:
     before = without_user(octets, name)
     after = with_user(before, name, "$2y$10$x")
     assert name in names(after)

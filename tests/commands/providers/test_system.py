@@ -32,7 +32,7 @@ UNITS = ("fwknop-server", "stunnel4", "openvpn", "nginx")
 
 
 @pytest.mark.unit
-def test_the_shape_of_document_001() -> None:
+def test_health_has_the_members_of_the_viworks_gateway_agent() -> None:
     play = Playbook(system_health({}, OCCASION)).expect(ReadHostMetrics()).reply(READING)
     assert play.returned == {
         "health": {"status": "healthy", "uptime_seconds": 3600, "memory_usage_mb": 25.0, "cpu_usage_percent": 0.5},
@@ -46,7 +46,7 @@ def test_the_shape_of_document_001() -> None:
 
 
 @pytest.mark.unit
-def test_services_by_the_documents_names_and_words() -> None:
+def test_service_states_have_documented_names() -> None:
     play = Playbook(service_status({}, OCCASION)).expect(GetServiceStates(UNITS))
     play.reply({"fwknop-server": "unknown", "stunnel4": "failed", "openvpn": "active", "nginx": "inactive"})
     assert play.returned == {
@@ -55,7 +55,7 @@ def test_services_by_the_documents_names_and_words() -> None:
 
 
 @pytest.mark.unit
-def test_what_cannot_be_known_says_why() -> None:
+def test_unavailable_data_has_its_reason() -> None:
     play = Playbook(monitoring_data({}, OCCASION)).expect(ReadHostMetrics()).reply(READING)
     play.expect(GetServiceStates(UNITS)).reply(dict.fromkeys(UNITS, "active"))
     play.expect(GetAgentState()).reply({"networks": []})
@@ -70,7 +70,7 @@ def test_what_cannot_be_known_says_why() -> None:
 
 
 @pytest.mark.integration
-def test_this_host() -> None:
+def test_metrics_and_services_of_this_host() -> None:
     async def ask() -> tuple[Result, Result]:
         queries = AgentQueries(HostMetrics(30), dict, lambda _: ())
         handlers = host.handlers(Resources(settings(), NO_STORE, lambda *_: None, queries))

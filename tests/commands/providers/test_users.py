@@ -48,7 +48,7 @@ def listed(node: Node) -> Mapping[str, object]:
 
 
 @pytest.mark.integration
-def test_who_there_is_and_where(node: Node, tmp_path: Path) -> None:
+def test_list_users_of_both_systems(node: Node, tmp_path: Path) -> None:
     node.run(CREATE_VPN, VPN)
     node.run(CREATE_PANEL, PANEL)
     node.run(CREATE_PANEL, {**PANEL, "username": "user2"})
@@ -65,7 +65,7 @@ def test_who_there_is_and_where(node: Node, tmp_path: Path) -> None:
 
 
 @pytest.mark.integration
-def test_deleted_from_both_and_again(node: Node) -> None:
+def test_delete_user_from_both_systems_is_idempotent(node: Node) -> None:
     node.run(CREATE_VPN, VPN)
     node.run(CREATE_PANEL, PANEL)
     node.events.clear()
@@ -82,7 +82,7 @@ def test_deleted_from_both_and_again(node: Node) -> None:
 
 @pytest.mark.integration
 @pytest.mark.parametrize("missing", ["openvpn", "panel"])
-def test_who_is_in_one_alone(node: Node, missing: str) -> None:
+def test_delete_user_of_one_system(node: Node, missing: str) -> None:
     node.run(*(CREATE_PANEL, PANEL) if missing == "openvpn" else (CREATE_VPN, VPN))
     states = {name: deleted(node).data[name] for name in ("openvpn", "panel")}
     assert states[missing] == "absent"
@@ -90,7 +90,7 @@ def test_who_is_in_one_alone(node: Node, missing: str) -> None:
 
 
 @pytest.mark.integration
-def test_a_half_that_failed_is_named_and_the_other_is_done(node: Node, tmp_path: Path) -> None:
+def test_failed_system_is_named_and_the_other_completed(node: Node, tmp_path: Path) -> None:
     node.run(CREATE_VPN, VPN)
     node.run(CREATE_PANEL, PANEL)
     (tmp_path / "htpasswd").rename(tmp_path / "away")
@@ -103,7 +103,7 @@ def test_a_half_that_failed_is_named_and_the_other_is_done(node: Node, tmp_path:
 
 
 @pytest.mark.integration
-def test_the_first_half_that_failed_stops_not_the_other(node: Node, tmp_path: Path) -> None:
+def test_failure_of_first_system_does_not_stop_the_second(node: Node, tmp_path: Path) -> None:
     node.run(CREATE_VPN, VPN)
     node.run(CREATE_PANEL, PANEL)
     (tmp_path / "vpn" / "crl.pem").write_text("none")
@@ -114,7 +114,7 @@ def test_the_first_half_that_failed_stops_not_the_other(node: Node, tmp_path: Pa
 
 
 @pytest.mark.integration
-def test_a_host_with_one_system(node: Node, tmp_path: Path) -> None:
+def test_host_with_one_system(node: Node, tmp_path: Path) -> None:
     node.settings = table(tmp_path, has_vpn=False)
     node.run(CREATE_PANEL, PANEL)
     assert listed(node) == {"users": [{"username": "user1", "systems": ["panel"]}], "not_listed": ["openvpn"]}
@@ -122,14 +122,14 @@ def test_a_host_with_one_system(node: Node, tmp_path: Path) -> None:
 
 
 @pytest.mark.integration
-def test_a_host_with_neither(node: Node, tmp_path: Path) -> None:
+def test_host_without_systems_is_an_error(node: Node, tmp_path: Path) -> None:
     node.settings = table(tmp_path, has_vpn=False, has_panel=False)
     assert deleted(node).error_code == Code.SCRIPT_NOT_FOUND
     assert listed(node) == {"users": [], "not_listed": ["openvpn", "panel"]}
 
 
 @pytest.mark.integration
-def test_a_dry_run_of_each_verb_changes_nothing(node: Node, tmp_path: Path) -> None:
+def test_dry_run_changes_nothing(node: Node, tmp_path: Path) -> None:
     steps: list[tuple[Verb, dict[str, object]]] = [
         (CREATE_VPN, {**VPN}),
         (CREATE_PANEL, {**PANEL}),
@@ -147,7 +147,7 @@ def test_a_dry_run_of_each_verb_changes_nothing(node: Node, tmp_path: Path) -> N
 
 
 @pytest.mark.unit
-def test_bootstrap_secrets_and_their_sessions_go_first() -> None:
+def test_login_tokens_and_sessions_are_revoked_first() -> None:
     playbook = Playbook(users.delete_user({"username": "user1"}, VerbContext("node-1", "corr-1", "ada", settings())))
     playbook.expect(ListRecords(SESSION)).reply({"a": {"username": "user1"}, "b": {"username": "user2"}})
     playbook.expect(DeleteRecord(SESSION, "a")).reply(outcome=True)

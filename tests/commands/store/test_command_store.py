@@ -43,7 +43,7 @@ async def refusal(store: CommandStore, command: VerifiedCommand) -> Code:
     return caught.value.code
 
 
-def test_a_command_and_what_comes_again(place: Place) -> None:
+def test_accept_finish_and_retries(place: Place) -> None:
     async def day() -> None:
         async with place.opened() as store:
             assert await store.accept(ONE, accepted(ONE)) == Accepted()
@@ -59,7 +59,7 @@ def test_a_command_and_what_comes_again(place: Place) -> None:
     assert place.told() == [("accepted", "c-1"), ("repeated", "c-1"), ("finished", "c-1"), ("repeated", "c-1")]
 
 
-def test_all_of_it_is_known_after_a_restart(place: Place) -> None:
+def test_commands_and_results_survive_restart(place: Place) -> None:
     async def before() -> None:
         async with place.opened() as store:
             await run(store, ONE)
@@ -74,7 +74,7 @@ def test_all_of_it_is_known_after_a_restart(place: Place) -> None:
     asyncio.run(after())
 
 
-def test_what_had_begun_is_interrupted_and_never_run_again(place: Place) -> None:
+def test_unfinished_command_is_interrupted_and_never_runs_again(place: Place) -> None:
     async def before() -> None:
         async with place.opened() as store:
             await store.accept(ONE, accepted(ONE))
@@ -97,7 +97,7 @@ async def after_again(place: Place) -> None:
         assert place.interrupted == ()
 
 
-def test_results_are_spooled_until_they_are_acknowledged(place: Place) -> None:
+def test_results_are_unacknowledged_until_acknowledge(place: Place) -> None:
     async def day() -> None:
         async with place.opened() as store:
             for command in (ONE, OTHER):
@@ -110,7 +110,7 @@ def test_results_are_spooled_until_they_are_acknowledged(place: Place) -> None:
     asyncio.run(day())
 
 
-def test_of_many_at_once_one_is_accepted(place: Place) -> None:
+def test_of_concurrent_accepts_one_is_accepted(place: Place) -> None:
     async def day() -> list[Verdict]:
         async with place.opened() as store:
             return await asyncio.gather(*(store.accept(replace(ONE, nonce=f"n-{each}")) for each in range(50)))
@@ -118,7 +118,7 @@ def test_of_many_at_once_one_is_accepted(place: Place) -> None:
     assert sorted(type(verdict).__name__ for verdict in asyncio.run(day())) == ["Accepted"] + ["InProgress"] * 49
 
 
-def test_a_full_store_refuses_and_empties_by_time(tmp_path: Path) -> None:
+def test_full_store_rejects_until_nonces_expire(tmp_path: Path) -> None:
     clock = [float(NOW)]
     place = Place(tmp_path, rows=2, now=lambda: clock[0]).begin()
 
@@ -143,7 +143,7 @@ async def _later(store: CommandStore, now: int) -> None:
     assert await store.accept(replace(RETRY, iat=now, exp=now + 60)) == Stored(result(ONE))
 
 
-def test_a_command_is_known_for_thirty_days(tmp_path: Path) -> None:
+def test_command_is_known_for_thirty_days(tmp_path: Path) -> None:
     """Row V-86; it is not known for less, whatever the configuration says of logs."""
     clock = [float(NOW)]
     place = Place(tmp_path, now=lambda: clock[0]).begin()
@@ -160,7 +160,7 @@ def test_a_command_is_known_for_thirty_days(tmp_path: Path) -> None:
     asyncio.run(month())
 
 
-def test_a_clock_that_was_ahead_brings_no_command_back(tmp_path: Path) -> None:
+def test_clock_set_back_allows_no_replay(tmp_path: Path) -> None:
     """Whoever moves the clock has the store forget: what it has forgotten it takes no more, also after a restart."""
     clock = [float(NOW)]
     place = Place(tmp_path, now=lambda: clock[0]).begin()
@@ -200,7 +200,7 @@ async def _gone(what: Callable[[], Awaitable[object]]) -> None:
 
 @pytest.mark.parametrize("ahead", [0, 60])
 @pytest.mark.parametrize("damage", ["deleted", "zeroed", "garbage", "torn", "empty"])
-def test_without_its_database_nothing_old_runs(tmp_path: Path, damage: str, ahead: int) -> None:
+def test_lost_or_damaged_database_rejects_older_commands(tmp_path: Path, damage: str, ahead: int) -> None:
     """Also by a signer whose clock is a minute ahead: its commands of a minute from now are already issued."""
     clock = [float(NOW)]
     place = Place(tmp_path, now=lambda: clock[0]).begin()
@@ -242,7 +242,7 @@ def _damage(path: Path, damage: str) -> None:
             path.write_bytes(b"")
 
 
-def test_a_database_of_last_week_is_found_out_by_the_log(place: Place) -> None:
+def test_restored_older_database_is_detected_by_the_log(place: Place) -> None:
     async def day(command: VerifiedCommand) -> None:
         async with place.opened() as store:
             await run(store, command)
@@ -260,7 +260,7 @@ def test_a_database_of_last_week_is_found_out_by_the_log(place: Place) -> None:
     assert place.lines()[-1]["details"] == {"why": "outdated"}
 
 
-def test_one_process_has_it(place: Place) -> None:
+def test_second_process_cannot_open_the_store(place: Place) -> None:
     async def day() -> None:
         async with place.opened():
             with pytest.raises(HostError, match=r"commands[.]db"):
@@ -269,7 +269,7 @@ def test_one_process_has_it(place: Place) -> None:
     asyncio.run(day())
 
 
-def test_without_a_journal_nothing_is_audited(tmp_path: Path) -> None:
+def test_store_without_journal_writes_no_audit(tmp_path: Path) -> None:
     place = Place(tmp_path).begin()
 
     async def day() -> None:
@@ -283,7 +283,7 @@ def test_without_a_journal_nothing_is_audited(tmp_path: Path) -> None:
     assert not place.log.exists()
 
 
-def test_a_caller_that_is_gone_has_accepted_nothing(place: Place) -> None:
+def test_cancelled_caller_has_accepted_nothing(place: Place) -> None:
     async def day() -> None:
         async with place.opened() as store:
             waiting = asyncio.ensure_future(store.accept(ONE, accepted(ONE)))
@@ -296,7 +296,7 @@ def test_a_caller_that_is_gone_has_accepted_nothing(place: Place) -> None:
     asyncio.run(day())
 
 
-def test_what_is_not_in_progress_cannot_be_finished(place: Place) -> None:
+def test_finish_rejects_command_that_is_not_in_progress(place: Place) -> None:
     async def day() -> None:
         async with place.opened() as store:
             with pytest.raises(LookupError):
@@ -308,7 +308,7 @@ def test_what_is_not_in_progress_cannot_be_finished(place: Place) -> None:
     asyncio.run(day())
 
 
-def test_an_event_of_anything_else_is_a_line_too(place: Place) -> None:
+def test_write_event_adds_an_audit_line(place: Place) -> None:
     async def day() -> None:
         async with place.opened() as store:
             await store.write_event(AuditEvent("status.read", NOW, source_ip="127.0.0.1"))
@@ -318,6 +318,6 @@ def test_an_event_of_anything_else_is_a_line_too(place: Place) -> None:
     assert place.told() == [("status.read", None)]
 
 
-def test_nothing_is_done_before_it_is_open(place: Place) -> None:
+def test_store_must_be_open(place: Place) -> None:
     with pytest.raises(RuntimeError, match="not open"):
         asyncio.run(place.store().write_event(AuditEvent("status.read", NOW)))

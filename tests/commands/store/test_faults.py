@@ -75,7 +75,7 @@ def test_killed_again_while_it_recovers(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(TIMEOUT_SECONDS)
 @pytest.mark.parametrize("begun", [True, False])
-def test_after_a_power_cut(tmp_path: Path, begun: bool) -> None:
+def test_power_cut_at_every_call(tmp_path: Path, begun: bool) -> None:
     """One that had not begun is begun anew, and what it was told to do before is refused."""
     count = 6 if begun else 0
 

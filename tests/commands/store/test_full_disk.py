@@ -12,7 +12,7 @@ import pytest
 pytestmark = [pytest.mark.integration, pytest.mark.security, pytest.mark.root, pytest.mark.needs("unshare", "mount")]
 
 
-def test_a_disk_that_is_full_for_a_while(tmp_path: Path) -> None:
+def test_full_disk_rejects_new_commands_and_finishes_running_ones(tmp_path: Path) -> None:
     """Row G-48."""
     command = ["unshare", "--mount", sys.executable, "-B", "-m", "tests.commands.store.full_disk", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

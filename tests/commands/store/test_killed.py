@@ -29,7 +29,7 @@ def sandboxed(request: pytest.FixtureRequest) -> Iterator[Kept]:
 
 
 @pytest.mark.parametrize("delay_ms", DELAYS_MS)
-def test_an_agent_that_is_killed_takes_its_programs_along(sandboxed: Kept, delay_ms: int) -> None:
+def test_killed_agent_leaves_no_program(sandboxed: Kept, delay_ms: int) -> None:
     with sandboxed.keeper(*STUBBORN) as keeper:
         told(keeper, "pid")
         time.sleep(delay_ms / 1000)
@@ -39,7 +39,7 @@ def test_an_agent_that_is_killed_takes_its_programs_along(sandboxed: Kept, delay
     wait_until_empty(sandboxed)
 
 
-def test_an_agent_that_is_killed_when_they_are_under_way(sandboxed: Kept) -> None:
+def test_agent_killed_during_programs_leaves_none(sandboxed: Kept) -> None:
     with sandboxed.keeper(["ignores_term"], ["fork_bomb"]) as keeper:
         told(keeper, "begun")
         assert sandboxed.left() != []
@@ -50,7 +50,7 @@ def test_an_agent_that_is_killed_when_they_are_under_way(sandboxed: Kept) -> Non
 
 
 @pytest.mark.parametrize("sandboxed", SECLUDED, indirect=True)
-def test_a_sandbox_that_is_killed_takes_its_program_along(sandboxed: Kept) -> None:
+def test_killed_sandbox_leaves_no_program(sandboxed: Kept) -> None:
     with sandboxed.keeper(["ignores_term"]) as keeper:
         told(keeper, "begun")
         [supervisor] = children(keeper.pid)
@@ -60,7 +60,7 @@ def test_a_sandbox_that_is_killed_takes_its_program_along(sandboxed: Kept) -> No
     assert "the sandbox was killed" in json.loads(output.splitlines()[-1])["problem"]
 
 
-def test_a_sandbox_that_is_to_end_ends_its_program(sandboxed: Kept) -> None:
+def test_terminated_sandbox_terminates_its_program(sandboxed: Kept) -> None:
     with sandboxed.keeper(["ignores_term"]) as keeper:
         told(keeper, "begun")
         [supervisor] = children(keeper.pid)

@@ -39,7 +39,7 @@ def provider(tmp_path: Path) -> Provider:
     return Provider(tmp_path)
 
 
-def test_it_is_kept_over_a_restart(provider: Provider) -> None:
+def test_record_survives_restart(provider: Provider) -> None:
     async def before(store: CommandStore) -> None:
         await store.put_record("session", "a", VALUE)
         await store.put_record("session", "b", {"user": "b"})
@@ -55,7 +55,7 @@ def test_it_is_kept_over_a_restart(provider: Provider) -> None:
     provider.day(after)
 
 
-def test_another_takes_its_place(provider: Provider) -> None:
+def test_put_replaces_record_and_its_expiry(provider: Provider) -> None:
     async def story(store: CommandStore) -> None:
         await store.put_record("session", "a", VALUE, expires=NOW + 10)
         await store.put_record("session", "a", {"user": "b"})
@@ -66,7 +66,7 @@ def test_another_takes_its_place(provider: Provider) -> None:
 
 
 @pytest.mark.security
-def test_of_many_that_drop_it_one_is_told_so(provider: Provider) -> None:
+def test_of_concurrent_deletes_one_gets_true(provider: Provider) -> None:
     async def story(store: CommandStore) -> None:
         await store.put_record("bootstrap", "hash", VALUE)
         dropped = await asyncio.gather(*(store.delete_record("bootstrap", "hash") for _ in range(20)))
@@ -77,7 +77,7 @@ def test_of_many_that_drop_it_one_is_told_so(provider: Provider) -> None:
 
 
 @pytest.mark.security
-def test_it_goes_when_its_time_is_over(provider: Provider) -> None:
+def test_record_expires(provider: Provider) -> None:
     async def story(store: CommandStore) -> None:
         await store.put_record("bootstrap", "late", VALUE, expires=NOW + 10)
         provider.time += 9
@@ -94,7 +94,7 @@ async def is_gone(store: CommandStore, key: str) -> None:
     assert await store.delete_record("bootstrap", key) is False
 
 
-def test_what_is_none_of_json_is_refused_and_nothing_is_changed(provider: Provider) -> None:
+def test_put_rejects_value_that_json_cannot_express(provider: Provider) -> None:
     async def story(store: CommandStore) -> None:
         await store.put_record("session", "a", VALUE)
         with pytest.raises(TypeError):

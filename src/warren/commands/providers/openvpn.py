@@ -31,7 +31,7 @@ from warren.commands.verb import Data, Verb, VerbContext
 SYSTEM = "openvpn"
 CREATE, DELETE, LIST = "openvpn_create", "openvpn_delete", "openvpn_list"
 SCRIPTS_DIRECTORY = "/etc/openvpn"
-"""The directory of the files that a script creates (document 001)."""
+"""The directory of the files that a script creates (ViWorkS gateway agent)."""
 
 
 def create_openvpn_user(args: Mapping[str, Any], context: VerbContext) -> Effects[Data]:

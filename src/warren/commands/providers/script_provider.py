@@ -1,6 +1,6 @@
 """Users that are created by the owner's scripts (V-49 to V-51, V-58).
 
-A script takes names as arguments, in the order of the documents, and secrets on standard input, one per line. Its exit
+A script takes names as arguments, in the order of the schema, and secrets on standard input, one per line. Its exit
 status reports success; a script that lists prints one name per line. For an old script that takes secrets as arguments
 the owner sets `args_mode = "argv"`. Every local user can read them there while it runs, so each run emits an event.
 """

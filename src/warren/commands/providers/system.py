@@ -17,23 +17,23 @@ BUSY_PERCENT = 90.0  # of memory or of the root file system: the next operation 
 RECENT = 20  # commands in the answer
 
 SERVICE_STATES = {"active": "running", "inactive": "stopped", "failed": "failed", "unknown": "unknown"}
-"""The names of service states in document 001, by those in document 004 (X-10)."""
+"""The names of service states in the ViWorkS gateway agent, by those in ViWorkS outbound (X-10)."""
 
 
 def system_health(_: Mapping[str, Any], __: VerbContext) -> Effects[Data]:
-    """Show host metrics: `{health, system}` as in the status of document 001."""
+    """Show host metrics: `{health, system}` as in the status of the ViWorkS gateway agent."""
     reading = yield from do(ReadHostMetrics())
     return _health(reading)
 
 
 def service_status(_: Mapping[str, Any], context: VerbContext) -> Effects[Data]:
-    """Show service states: `{services}` with the names of document 001."""
+    """Show service states: `{services}` with the names of the ViWorkS gateway agent."""
     states = yield from _services(context)
     return {"services": {name: SERVICE_STATES[state] for name, state in states.items()}}
 
 
 def monitoring_data(_: Mapping[str, Any], context: VerbContext) -> Effects[Data]:
-    """Document 004's telemetry and what else there is to know; what cannot be known is null, and says why."""
+    """Show the telemetry of ViWorkS outbound with more; unknown values are null, with the reason in `unavailable`."""
     reading = yield from do(ReadHostMetrics())
     services = yield from _services(context)
     agent = yield from do(GetAgentState())
