@@ -1,4 +1,5 @@
-//! Prefixes that come, move and go, against a plain list: what each peer has, and who gets a packet.
+//! Prefixes are added, moved and removed, and compared with a plain list: the prefixes of each peer, and the peer of a
+//! packet.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -14,9 +15,9 @@ use crate::script::Script;
 
 const PEERS: u8 = 4;
 const STEPS: usize = 200;
-/// Asking who gets a packet costs a handshake.
+/// Queries of the peer of a packet; each costs a handshake.
 const QUESTIONS: usize = 8;
-/// After this long a peer may be sent a first message again (section 6.1).
+/// After this time a peer may be sent a first message again (section 6.1).
 const BETWEEN_QUESTIONS: Duration = Duration::from_secs(6);
 
 struct Table {
@@ -24,11 +25,11 @@ struct Table {
     boot: Duration,
     /// In the order in which they were added.
     model: Vec<(IpNet, u8)>,
-    /// Peers that are there, in the order in which they were made.
+    /// The existing peers, in the order in which they were created.
     peers: Vec<u8>,
 }
 
-/// Takes the steps that `octets` name.
+/// Run the steps that `octets` encode.
 pub fn run(octets: &[u8]) {
     let (mut script, mut table) = (Script(octets), Table::new());
     let mut questions = 0;
@@ -61,7 +62,7 @@ fn endpoint(peer: u8) -> SocketAddr {
     SocketAddr::from(([192, 0, 2, peer], 51820))
 }
 
-/// An address of few distinct bits at both ends, so that prefixes nest and meet, or of any bits.
+/// Return an address of few distinct bits at both ends, so that prefixes nest and collide, or of any bits.
 fn prefix(script: &mut Script<'_>) -> IpNet {
     let (how, length) = (script.octet(), script.octet());
     let [high, low] = [script.octet(), script.octet()].map(u128::from);
@@ -126,7 +127,7 @@ impl Table {
         (self.peers, self.model) = (vec![peer], Vec::new());
     }
 
-    /// What the status tells is the list.
+    /// Compare the status with the list.
     fn compare(&self) {
         let status = self.interface.status();
         let told: Vec<_> = status.peers.iter().map(|peer| (peer.public_key, peer.allowed_ips.clone())).collect();
@@ -136,7 +137,7 @@ impl Table {
         assert_eq!(told, expected);
     }
 
-    /// A packet to `address` calls the peer of the longest prefix that holds it, and nobody else.
+    /// Send a packet to `address`: only the peer with the longest matching prefix is sent an initiation.
     fn ask(&mut self, address: IpAddr) {
         self.boot += BETWEEN_QUESTIONS;
         let mut datagram = [0; 16 + 40 + 16];

@@ -1,5 +1,5 @@
-//! Packets that a peer sends into the host, joined for the TUN and cut again by the rules of the kernel: the same packets,
-//! each flow in its order, and none past one that has no flow.
+//! Packets of a peer are coalesced for the TUN and split again by the rules of the kernel: the packets stay the same,
+//! each flow in order, and none overtakes a packet without a flow.
 
 use device::packet::coalesce::{Coalescer, Kinds, Refused, Sink};
 use device::packet::split::Split;
@@ -10,7 +10,7 @@ use crate::script::Script;
 /// Packets of one run; some hundred fill every table.
 const MOST: usize = 400;
 
-/// Takes the packets that `octets` describe.
+/// Run with the packets that `octets` encode.
 pub fn run(octets: &[u8]) {
     let mut script = Script(octets);
     let how = script.octet();
@@ -32,7 +32,7 @@ fn compare(sent: &[Vec<u8>], told: &[Vec<u8>]) {
     }
 }
 
-/// Protocol, addresses and ports of an unfragmented packet whose lengths fit together.
+/// Return protocol, addresses and ports of an unfragmented packet with consistent lengths.
 fn flow(packet: &[u8]) -> Option<Vec<u8>> {
     let short = |at: usize| Some(usize::from(*packet.get(at)?) << 8 | usize::from(*packet.get(at + 1)?));
     let (protocol, addresses, ip) = match packet.first()? {
@@ -54,8 +54,8 @@ fn flow(packet: &[u8]) -> Option<Vec<u8>> {
     fits.then(|| [&[protocol], addresses, &transport[..4]].concat())
 }
 
-/// Without what means nothing: the identification of an atomic datagram (RFC 6864, section 4.1) and which of the two
-/// zeros a checksum is written with, where it holds.
+/// Return the packet without what has no meaning: the identification of an atomic datagram (RFC 6864, section 4.1), and
+/// which of the two zeros a valid checksum is written with.
 fn comparable(packet: &[u8]) -> Vec<u8> {
     let mut packet = packet.to_vec();
     let Some(protocol) = flow(&packet).map(|flow| flow[0]) else { return packet };
@@ -77,7 +77,7 @@ fn transport_sum(packet: &[u8], ip: usize, protocol: u8) -> u16 {
     sum(&[&packet[addresses], &[0, protocol], &length.to_be_bytes(), &packet[ip..]].concat())
 }
 
-/// RFC 1071, not complemented.
+/// Compute the sum of RFC 1071, not complemented.
 fn sum(octets: &[u8]) -> u16 {
     let words = octets.chunks(2).map(|pair| u64::from(pair[0]) << 8 | u64::from(*pair.get(1).unwrap_or(&0)));
     let mut sum: u64 = words.sum();
@@ -87,7 +87,7 @@ fn sum(octets: &[u8]) -> u16 {
     sum as u16
 }
 
-/// Runs of packets of few flows in sequence, some of them changed before their checksums are made, some after.
+/// Return runs of packets of few flows in sequence; some are changed before their checksums are computed, some after.
 fn packets(script: &mut Script<'_>) -> Vec<Vec<u8>> {
     let (mut packets, mut sequence) = (Vec::new(), 0u32);
     while packets.len() < MOST && !script.is_over() {
@@ -139,7 +139,7 @@ fn plain(shape: u8, number: u8, length: usize, sequence: u32) -> Vec<u8> {
     [ip, transport].concat()
 }
 
-/// Makes the checksums of a packet that has any.
+/// Compute the checksums of a packet that has any.
 fn seal(packet: &mut [u8]) {
     let Some((ip, protocol)) = flow(packet).map(|flow| (if packet[0] == 0x45 { 20 } else { 40 }, flow[0])) else {
         return;
@@ -158,7 +158,7 @@ fn seal(packet: &mut [u8]) {
     packet[field..field + 2].copy_from_slice(&checksum.to_be_bytes());
 }
 
-/// The kernel's end of the TUN: takes joined packets apart again, or refuses some.
+/// The kernel's side of the TUN: splits coalesced packets, or rejects some.
 struct Kernel {
     packets: Vec<Vec<u8>>,
     writes: usize,
@@ -185,7 +185,7 @@ impl Sink for Kernel {
     }
 }
 
-/// In two batches, as they come from two calls of the kernel.
+/// Deliver the packets in two batches, as from two calls of the kernel.
 fn deliver(packets: &[Vec<u8>], kinds: Kinds, refuses: bool) -> Vec<Vec<u8>> {
     let mut kernel = Kernel { packets: Vec::new(), writes: 0, refuses };
     let mut coalescer = Coalescer::new();

@@ -1,4 +1,4 @@
-//! What a stranger can make who knows nothing but a public key: a handshake message with a good mac1 (section 5.4.4).
+//! What an attacker who knows only a public key can create: a handshake message with a valid mac1 (section 5.4.4).
 
 use blake2::digest::consts::U16;
 use blake2::digest::{KeyInit, Mac as _};
@@ -8,12 +8,12 @@ use proto::key::PublicKey;
 const MACS_BYTES: usize = 32;
 const MAC_BYTES: usize = 16;
 
-/// Hash(a || b).
+/// Compute Hash(a || b).
 pub(crate) fn hash(a: &[u8], b: &[u8]) -> [u8; 32] {
     Blake2s256::new().chain_update(a).chain_update(b).finalize().into()
 }
 
-/// Puts the mac1 on a message for the holder of `public`; one too short for it stays as it is.
+/// Set the mac1 of a message for the holder of `public`; one that is too short is unchanged.
 pub(crate) fn add_mac1(public: &PublicKey, message: &mut [u8]) {
     let Some(at) = message.len().checked_sub(MACS_BYTES) else { return };
     let key = hash(b"mac1----", public.as_bytes());

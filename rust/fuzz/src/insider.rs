@@ -1,4 +1,4 @@
-//! A peer that holds its keys and keeps to no other rule: timestamps, counters and plaintexts are the fuzzer's.
+//! A peer that has its keys and follows no other rule: timestamps, counters and plaintexts come from the fuzzer.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -17,16 +17,16 @@ use crate::script::Script;
 
 const OURS: [u8; 32] = [0x77; 32];
 const THEIRS: [u8; 32] = [0x44; 32];
-/// The addresses that the insider may speak for.
+/// The addresses that the insider may use.
 const V4: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 const V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 2);
-/// Counters behind the greatest that are still taken: 127 blocks of 64 (RFC 6479).
+/// Counters behind the greatest that are still accepted: 127 blocks of 64 (RFC 6479).
 const WINDOW: u64 = 127 * 64;
-/// Counters from here on are never taken (section 6.1).
+/// Counters from here on are never accepted (section 6.1).
 const REJECT: u64 = u64::MAX - (1 << 13);
-/// Data messages that come together at most: two batches of the AEAD and some.
-const TRAIN: u64 = 40;
-/// A session takes nothing at this age (section 6.1).
+/// The most data messages in one batch: two batches of the AEAD and some.
+const BATCH: u64 = 40;
+/// A session accepts nothing at this age (section 6.1).
 const LIFE: Duration = Duration::from_secs(180);
 const STEPS: usize = 100;
 /// Handshakes of one run, which cost the most.
@@ -35,11 +35,11 @@ const HANDSHAKES: u32 = 4;
 struct Attack {
     host: Interface,
     boot: Duration,
-    /// Greatest timestamp taken, and when.
+    /// The greatest accepted timestamp, and when.
     taken: ([u8; 12], Duration),
     session: Option<Session>,
     handshakes: u32,
-    /// Where the insider was last heard from.
+    /// The last endpoint of the insider.
     place: Option<SocketAddr>,
 }
 
@@ -49,7 +49,7 @@ struct Session {
     seen: BTreeSet<u64>,
 }
 
-/// Takes a path through the AEAD and the steps that `octets` name.
+/// Run with an AEAD path and the steps that `octets` encode.
 pub fn run(octets: &[u8]) {
     let mut script = Script(octets);
     let mut attack = Attack::new(script.octet());
@@ -89,7 +89,7 @@ impl Attack {
         Now { boot: self.boot, unix: self.boot }
     }
 
-    /// The packets that the host delivers of datagrams of one length, and what it answers.
+    /// Return the packets that the host delivers of datagrams of one length, and its response.
     fn deliver(&mut self, from: SocketAddr, batch: &mut [u8], stride: usize) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
         let now = self.now();
         let ranges = self.host.receive_batch(Endpoint::from(from), batch, stride, now).to_vec();
@@ -109,7 +109,7 @@ impl Attack {
         self.answers();
     }
 
-    /// A first message; a timestamp in order, or any.
+    /// Send a first message, with a timestamp in order or any.
     fn shake_hands(&mut self, script: &mut Script<'_>) {
         self.handshakes += 1;
         let how = script.octet();
@@ -133,7 +133,7 @@ impl Attack {
         let (packets, answers) = self.deliver(from, &mut message, 148);
         assert!(packets.is_empty());
         let response = answers.into_iter().find(|answer| answer.len() == 92);
-        // What was garbled may have been mac2, which nobody asked for.
+        // The corrupted part may have been mac2, which is not required.
         assert!(response.is_some() == (fresh && sound) || !sound, "a first message wrongly taken or refused");
         let Some(response) = response else { return };
         assert!(fresh, "a timestamp was taken twice");
@@ -142,12 +142,12 @@ impl Attack {
         self.session = Some(Session { keys, born: self.boot, seen: BTreeSet::new() });
     }
 
-    /// Data messages that come together, one of them perhaps garbled; the first counter is near the greatest one, near
-    /// the end, or any.
+    /// Send data messages in one batch, one of them possibly corrupted; the first counter is near the greatest one,
+    /// near the end, or any.
     fn send(&mut self, script: &mut Script<'_>) {
         let Some(session) = &mut self.session else { return };
         let (how, offset) = (script.octet(), u64::from(script.short()));
-        let (count, garbled) = (1 + u64::from(script.octet()) % TRAIN, u64::from(script.octet()));
+        let (count, garbled) = (1 + u64::from(script.octet()) % BATCH, u64::from(script.octet()));
         let first = session.first_counter(how, offset);
         let plaintext = plaintext(how, script);
         let (mut batch, mut expected) = (Vec::new(), Vec::new());
@@ -177,7 +177,7 @@ impl Session {
         }
     }
 
-    /// Whether an authentic message of this counter must be taken; then no other will be.
+    /// Return whether an authentic message of this counter must be accepted; no other one is.
     fn takes(&mut self, counter: u64, boot: Duration) -> bool {
         let in_window = || self.seen.last().is_none_or(|greatest| counter + WINDOW >= *greatest);
         boot - self.born < LIFE && counter < REJECT && in_window() && self.seen.insert(counter)
@@ -188,7 +188,7 @@ fn place(how: u8) -> SocketAddr {
     SocketAddr::from(([198, 51, 100, how >> 4], 51820))
 }
 
-/// Any octets, or an IP packet from the insider's own address or another, of a length true or not.
+/// Return any octets, or an IP packet from the insider's own address or another, of a correct length or not.
 fn plaintext(how: u8, script: &mut Script<'_>) -> Vec<u8> {
     let length = usize::from(script.octet()) * if how & 4 == 0 { 1 } else { 10 };
     let mut packet = script.take(length).to_vec();
@@ -207,7 +207,8 @@ fn plaintext(how: u8, script: &mut Script<'_>) -> Vec<u8> {
     packet
 }
 
-/// The packet in a plaintext, if it is one from the insider's own addresses and not cut short (RFC 791, RFC 8200).
+/// Return the packet in a plaintext, if it is one from the insider's own addresses and not truncated (RFC 791, RFC
+/// 8200).
 fn inner(plaintext: &[u8]) -> Option<&[u8]> {
     let short = |at: usize| usize::from(plaintext[at]) << 8 | usize::from(plaintext[at + 1]);
     let (source, length) = match plaintext.len() {

@@ -1,10 +1,10 @@
-//! The text forms of keys, against a decoder that is plain and not constant in time.
+//! The text forms of keys, compared with a plain decoder that is not constant-time.
 
 use proto::key::{PresharedKey, PrivateKey, PublicKey};
 
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// Takes any text for a key of each kind.
+/// Parse the octets as a key of each kind.
 pub fn run(octets: &[u8]) {
     let Ok(text) = std::str::from_utf8(octets) else { return };
     let (base64, hex) = (plain_base64(octets), plain_hex(octets));
@@ -33,7 +33,7 @@ fn round_trip(bytes: [u8; 32]) {
     assert_eq!(plain_hex(key.to_hex().as_bytes()), Some(*key.as_bytes()));
 }
 
-/// RFC 4648, section 4, for 32 octets; spare bits must be zero.
+/// Decode base64 of RFC 4648, section 4, for 32 octets; spare bits must be zero.
 fn plain_base64(text: &[u8]) -> Option<[u8; 32]> {
     let digits = text.strip_suffix(b"=").filter(|digits| digits.len() == 43)?;
     let mut bits = Vec::new();

@@ -1,20 +1,20 @@
-//! One module a target: `run` takes the fuzzer's octets and panics when a promise is broken.
+//! One module per target: `run` takes the fuzzer's octets and panics when a property is violated.
 //!
-//! | target | what comes from outside | what must hold |
+//! | target | input | property |
 //! |---|---|---|
-//! | `messages` | datagrams of a stranger on the path, in any order, garbled, forged, late | what is delivered was sent, and comes once; both ends find each other again |
-//! | `coalescer` | packets of a peer, to be joined for the TUN | cut again they are the same, each flow in its order |
-//! | `insider` | datagrams of a peer that keeps its keys and no other rule | only its own addresses, each counter once, moved only by what is authentic |
-//! | `packets` | packets from the TUN | sealed or counted; opened to the same octets at the far end |
-//! | `aead` | packets of any lengths and keys, some forged | every path gives what ring gives |
+//! | `messages` | datagrams of an attacker on the path: reordered, corrupted, forged, delayed | what is delivered was sent, and is delivered once; both hosts recover |
+//! | `coalescer` | packets of a peer, to be coalesced for the TUN | after splitting they are the same, each flow in order |
+//! | `insider` | datagrams of a peer that has its keys and follows no other rule | only its own addresses, each counter once, moved only by authentic packets |
+//! | `packets` | packets from the TUN | sealed or counted; opened to the same octets by the peer |
+//! | `aead` | packets of any lengths and keys, some forged | every path gives the result of ring |
 //! | `allowed_ips` | changes of prefixes | the trie agrees with a plain list |
-//! | `keys` | texts of keys | they agree with a plain decoder, and one key has one text |
-//! | `split` | what a TUN gives, to be cut | the packets carry the same octets |
-//! | `uapi_request` | the text of a `set` | it survives formatting; carried out, the status survives its own text |
-//! | `uapi_server` | octets on the UAPI socket, in any pieces | every answer ends with `errno`; the server outlives it |
-//! | `uapi_status` | the text of an answer | it survives formatting |
+//! | `keys` | texts of keys | they agree with a plain decoder, and each key has one text |
+//! | `split` | packets of a TUN, to be split | the packets carry the same octets |
+//! | `uapi_request` | the text of a `set` | it round-trips; after it is applied, the status round-trips |
+//! | `uapi_server` | octets on the UAPI socket, in any pieces | every response ends with `errno`; the server survives |
+//! | `uapi_status` | the text of a response | it round-trips |
 //!
-//! Everything goes through the public interface of `proto` and `device`.
+//! Everything uses the public interface of `proto` and `device`.
 
 pub mod allowed_ips;
 pub mod coalescer;

@@ -1,5 +1,5 @@
-//! Packets of any lengths, keys and associated data, some of them forged, sealed and opened together: what ring makes of
-//! each by itself.
+//! Packets of any lengths, keys and associated data, some of them forged, are sealed and opened together, and compared
+//! with the result of ring for each.
 
 use aead::{Aead, Key, Nonce, Packet, TAG_BYTES};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, UnboundKey};
@@ -15,11 +15,11 @@ struct Message {
     nonce: [u8; 12],
     associated: Vec<u8>,
     text: Vec<u8>,
-    /// Which octet of ciphertext and tag is changed, and how.
+    /// The octet of ciphertext and tag that is changed, and how.
     forged: Option<(usize, u8)>,
 }
 
-/// Takes a path and descriptions of packets.
+/// Run with an AEAD path and descriptions of packets.
 pub fn run(octets: &[u8]) {
     let mut script = Script(octets);
     let aead = chosen(script.octet());

@@ -1,4 +1,4 @@
-//! A stranger on the path, who sees, drops, changes, repeats and makes datagrams, while the hosts are also changed.
+//! An attacker on the path reads, drops, changes, repeats and creates datagrams, while the hosts are reconfigured.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,37 +10,37 @@ use crate::forgery::add_mac1;
 use crate::pair::{Pair, private_key};
 use crate::script::Script;
 
-/// Handshakes of a flood: more than the 512 that mean load.
+/// Handshakes of a flood: more than the 512 that count as load.
 const FLOOD: usize = 520;
-/// What the steps of one run may cost: about a tenth of a second.
+/// The maximum cost of the steps of one run: about a tenth of a second.
 const BUDGET: usize = 400;
 
-/// What a step does. Four octets name it: what, to whom and how, and a number; some take more octets after these.
+/// A step. Four octets encode it: its kind, the host and the variant, and a number; some are followed by more octets.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Step {
-    /// A datagram is delivered again; the number counts back from the last one, and says where it is garbled.
+    /// Deliver a datagram again; the number counts back from the last one, and selects where it is corrupted.
     Repeat,
-    /// All that is under way arrives.
+    /// Deliver everything in flight.
     Carry,
-    /// All that is under way is lost.
+    /// Drop everything in flight.
     Lose,
-    /// Old datagrams are delivered together, as if the kernel had joined them; the number is their length.
-    Train,
-    /// A datagram of the octets that follow.
+    /// Deliver old datagrams together, as if the kernel had coalesced them; the number is their length.
+    Batch,
+    /// Deliver a datagram of the octets that follow.
     Raw,
-    /// Time passes.
+    /// Let time pass.
     Pass,
-    /// A packet goes into the tunnel.
+    /// Send a packet through the tunnel.
     Send,
-    /// A host's configuration changes.
+    /// Change a host's configuration.
     Change,
-    /// A host's link is set up or down.
+    /// Set a host's link up or down.
     Link,
-    /// Some handshakes that wait are worked off.
+    /// Process some queued handshakes.
     Work,
-    /// More handshakes than can be worked off.
+    /// Queue more handshakes than can be processed.
     Flood,
-    /// The wall clocks are set, also back.
+    /// Set the wall clocks, also back.
     Clock,
 }
 
@@ -49,7 +49,7 @@ impl Step {
         Self::Repeat,
         Self::Carry,
         Self::Lose,
-        Self::Train,
+        Self::Batch,
         Self::Raw,
         Self::Pass,
         Self::Send,
@@ -64,14 +64,14 @@ impl Step {
         if matches!(self, Self::Flood) { BUDGET / 2 } else { 1 }
     }
 
-    /// The octets of this step.
+    /// Encode the step.
     pub(crate) fn encode(self, how: u8, number: u16) -> [u8; 4] {
         let [low, high] = number.to_le_bytes();
         [self as u8, how, low, high]
     }
 }
 
-/// Takes a path through the AEAD and the steps that `octets` name, and then asks both hosts to find each other again.
+/// Run with an AEAD path and the steps that `octets` encode, and then require that both hosts recover.
 pub fn run(octets: &[u8]) {
     let mut script = Script(octets);
     let mut pair = Pair::new(script.octet());
@@ -92,9 +92,9 @@ fn take(pair: &mut Pair, step: Step, how: u8, number: u16, script: &mut Script<'
         Step::Repeat => repeat(pair, how, number, script),
         Step::Carry => pair.carry(),
         Step::Lose => pair.lose(),
-        Step::Train => batch(pair, how, number),
+        Step::Batch => batch(pair, how, number),
         Step::Raw => pair.deliver(host, stranger(how), script.take(number.into()).to_vec()),
-        // Milliseconds or seconds: all timers stand between 5 s and the 18 hours of the longest keepalive.
+        // Milliseconds or seconds: all timers are between 5 s and the 18 hours of the longest keepalive.
         Step::Pass if host == 0 => pair.pass(Duration::from_millis(number.into())),
         Step::Pass => pair.pass(Duration::from_secs(number.into())),
         Step::Send => {
@@ -117,7 +117,7 @@ fn stranger(how: u8) -> SocketAddr {
     }
 }
 
-/// An old datagram again: as it was or changed, to its taker or back, from its sender or another place.
+/// Deliver an old datagram again: unchanged or changed, to its receiver or back, from its sender or another address.
 fn repeat(pair: &mut Pair, how: u8, number: u16, script: &mut Script<'_>) {
     let count = pair.sent.len();
     let old = &pair.sent[count - 1 - usize::from(number & 0xff) % count];
@@ -131,7 +131,7 @@ fn repeat(pair: &mut Pair, how: u8, number: u16, script: &mut Script<'_>) {
     pair.deliver(to, from, octets);
 }
 
-/// What the link has carried last, each cut or filled up to one length: the kernel joins by addresses, whoever wrote them.
+/// Deliver the last datagrams of the link, each truncated or padded to one length: the kernel coalesces by addresses.
 fn batch(pair: &mut Pair, how: u8, number: u16) {
     let to = usize::from(how & 1);
     let stride = 1 + usize::from(number) % 1600;
@@ -179,7 +179,7 @@ fn change(pair: &Pair, host: usize, kind: u8, number: u16) -> InterfaceChange {
         7 => one(PeerChange { persistent_keepalive_interval: Some(number), ..named }),
         8 => one(PeerChange { replace_allowed_ips: true, ..named }),
         9 => one(PeerChange { public_key: private_key(host, which).public_key(), ..peer }),
-        // Stays within the prefixes of the other host: the thief has no key that anybody holds, or one of low order.
+        // Uses the prefixes of the other host, with a key that nobody holds, or one of low order.
         _ => one(PeerChange {
             public_key: PublicKey::from_bytes([which & 1; 32]),
             allowed_ips: vec![AllowedIpChange::Add("10.0.0.0/8".parse().expect("a prefix"))],
@@ -188,8 +188,8 @@ fn change(pair: &Pair, host: usize, kind: u8, number: u16) -> InterfaceChange {
     }
 }
 
-/// Second messages with a good mac1 and nothing else that is good, from many places. They fill the queue as first
-/// messages do, and are cheaper to work off.
+/// Queue second messages with a valid mac1 and no other valid field, from many addresses. They fill the queue like
+/// first messages, and are cheaper to process.
 fn flood(pair: &mut Pair, host: usize, how: u8, number: u16) {
     let mut message = [how; 92];
     message[..4].copy_from_slice(&[2, 0, 0, 0]);

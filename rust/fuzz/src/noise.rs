@@ -1,5 +1,5 @@
-//! A second initiator of the handshake (sections 5.4.1 to 5.4.5), which obeys whoever drives it: any timestamp, any
-//! counter, any plaintext. It shares no line with the one under test but ring, which is fast.
+//! A second initiator of the handshake (sections 5.4.1 to 5.4.5) without rules: any timestamp, any counter, any
+//! plaintext. It shares no code with the one under test except ring, which is fast.
 
 use blake2::Blake2s256;
 use hmac::{KeyInit, Mac as _, SimpleHmac};
@@ -11,7 +11,7 @@ use crate::forgery::{add_mac1, hash};
 
 type Key = [u8; 32];
 
-/// A first message under way.
+/// A first message whose response is pending.
 pub(crate) struct Initiator {
     chain: Key,
     hash: Key,
@@ -19,14 +19,14 @@ pub(crate) struct Initiator {
     secret: StaticSecret,
 }
 
-/// Keys of a session, and the index that the far end chose.
+/// Keys of a session, and the index that the peer selected.
 pub(crate) struct Keys {
     sending: Key,
     receiver: u32,
 }
 
 impl Initiator {
-    /// A first message to the holder of `responder`.
+    /// Create a first message to the holder of `responder`.
     pub(crate) fn start(
         secret: [u8; 32],
         responder: &PublicKey,
@@ -50,7 +50,7 @@ impl Initiator {
         (us, message)
     }
 
-    /// Takes the second message; without a preshared key.
+    /// Process the second message, without a preshared key.
     pub(crate) fn finish(mut self, response: &[u8]) -> Option<Keys> {
         let (head, rest) = response.split_at_checked(12)?;
         let (ephemeral, rest) = rest.split_first_chunk::<32>()?;
@@ -86,7 +86,7 @@ impl Initiator {
 }
 
 impl Keys {
-    /// A transport data message with any counter and any plaintext.
+    /// Create a transport data message with any counter and any plaintext.
     pub(crate) fn seal(&self, counter: u64, plaintext: &[u8]) -> Vec<u8> {
         let head = [&[4, 0, 0, 0][..], &self.receiver.to_le_bytes(), &counter.to_le_bytes()].concat();
         [head, encrypt(&self.sending, counter, plaintext, &[])].concat()
@@ -110,7 +110,7 @@ fn nonce(counter: u64) -> Nonce {
     Nonce::assume_unique_for_key(nonce)
 }
 
-/// Three outputs; the first ones are those of a call for fewer.
+/// Return three outputs; the first ones equal those of a call for fewer.
 fn kdf(key: &Key, input: &[u8]) -> [Key; 3] {
     let hmac = |key: &[u8], input: &[u8]| -> Key {
         let mac = SimpleHmac::<Blake2s256>::new_from_slice(key).expect("HMAC takes any key");

@@ -1,4 +1,4 @@
-//! Packets of any kind from the TUN: sealed or counted, and opened to the same octets at the far end.
+//! Packets of any kind from the TUN: sealed or counted, and opened to the same octets by the peer.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -19,7 +19,7 @@ const HEADER: usize = 16;
 /// Header and tag of a data message.
 const OVERHEAD: usize = 32;
 
-/// Takes flags, an MTU and a packet, of which a batch is made.
+/// Run with flags, an MTU and a packet, of which a batch is made.
 pub fn run(octets: &[u8]) {
     let mut script = Script(octets);
     let (how, mtu) = (script.octet(), usize::from(script.short()));
@@ -34,7 +34,7 @@ pub fn run(octets: &[u8]) {
     open(&mut far, packet, batch, count, everything);
 }
 
-/// A host whose peer has every address, or the halves that begin with a zero bit.
+/// Return a host whose peer has every address, or the half with a zero first bit.
 fn host_with_all(host: u8, everything: bool) -> Interface {
     let mut interface = Interface::new(Box::new(Dice(host.into())));
     let length = u8::from(!everything);
@@ -57,7 +57,7 @@ fn address(host: u8) -> SocketAddr {
     SocketAddr::from(([192, 0, 2, host], 51820))
 }
 
-/// A first packet makes a session.
+/// Establish a session by a first packet.
 fn connect(near: &mut Interface, far: &mut Interface) {
     let mut first = [0; HEADER + 20 + 16];
     first[HEADER] = 0x45;
@@ -77,7 +77,7 @@ fn pour(from: &mut Interface, to: &mut Interface, place: Endpoint) {
     }
 }
 
-/// `count` datagrams that carry `packet`, or none for what nobody gets: then it is counted.
+/// Return `count` datagrams that carry `packet`, or none for a packet without a peer, which is counted.
 fn seal(near: &mut Interface, packet: &[u8], mtu: usize, count: usize, everything: bool) -> Option<Vec<u8>> {
     let before = near.status().drops;
     let routed = near.route(packet);
@@ -98,7 +98,7 @@ fn seal(near: &mut Interface, packet: &[u8], mtu: usize, count: usize, everythin
     Some(batch)
 }
 
-/// To 16 octets, but not past the next multiple of the MTU; 0 is unknown.
+/// Pad to 16 octets, but not beyond the next multiple of the MTU; 0 is unknown.
 fn padded(length: usize, mtu: usize) -> usize {
     let last = if mtu == 0 || length <= mtu { length } else { length % mtu };
     let room = if mtu == 0 { usize::MAX } else { mtu - last };
@@ -118,7 +118,7 @@ fn open(far: &mut Interface, packet: &[u8], mut batch: Vec<u8>, count: usize, ev
     }
 }
 
-/// The first octets of the addresses of an IP packet, and the length that it claims.
+/// The first octets of the addresses of an IP packet, and its claimed length.
 struct Fields {
     destination: u8,
     source: u8,

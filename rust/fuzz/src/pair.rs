@@ -1,4 +1,4 @@
-//! Two interfaces that are peers of each other, all that they ever sent, and what each may still deliver.
+//! Two interfaces that are peers of each other, everything that they have sent, and what each may still deliver.
 
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -14,12 +14,12 @@ use proto::message::DataHeader;
 use crate::path::chosen;
 use crate::random::Dice;
 
-/// One datagram can make a peer send what waited for it, 128 packets, and a message or two of its own.
+/// One datagram can make a peer send its 128 staged packets, and a message or two of its own.
 const MOST_ANSWERS: usize = 128 + 2;
-/// As the shell does.
-const HANDSHAKES_A_TURN: usize = 8;
-/// Seconds until two hosts that may speak do: 15 s until silence is noticed, 5 s and jitter for each of two lost tries
-/// and for a cookie.
+/// As in the packet thread.
+const HANDSHAKES_PER_ITERATION: usize = 8;
+/// Seconds until two hosts recover: 15 s until the silence is noticed, 5 s and jitter for each of two lost attempts and
+/// for a cookie.
 const RECOVERY_SECONDS: u64 = 40;
 
 pub(crate) struct Host {
@@ -43,13 +43,13 @@ pub(crate) struct Pair {
     pub(crate) sent: Vec<Sent>,
     pub(crate) boot: Duration,
     pub(crate) unix: Duration,
-    /// How many of `sent` the link has carried.
+    /// How many of `sent` have been carried by the link.
     carried: usize,
     nonces: HashSet<(SocketAddr, u32, u64)>,
     packets: u32,
 }
 
-/// One of a host's own keys; 0 is the one it begins with.
+/// Return one of a host's own keys; 0 is the initial one.
 pub(crate) fn private_key(host: usize, which: u8) -> PrivateKey {
     PrivateKey::from_bytes([(host as u8 + 1) << 4 | which & 15; 32])
 }
@@ -71,7 +71,7 @@ impl Host {
 }
 
 impl Pair {
-    /// Both up, with a session; the second one opens on the path that a number names.
+    /// Create both interfaces, up and with a session; the second one opens on the path that a number selects.
     pub(crate) fn new(path: u8) -> Self {
         let mut pair = Self {
             hosts: [0, 1].map(Host::new),
@@ -97,7 +97,7 @@ impl Pair {
         Now { boot: self.boot, unix: self.unix }
     }
 
-    /// What makes the other host known to `host`.
+    /// Return the change that adds the other host to `host`.
     pub(crate) fn peer_of(&self, host: usize) -> PeerChange {
         let other = &self.hosts[1 - host];
         PeerChange {
@@ -110,7 +110,7 @@ impl Pair {
         }
     }
 
-    /// Gives a host its first key, its peer and its link, and takes nothing away.
+    /// Restore a host's first key, its peer and its link, and remove nothing.
     pub(crate) fn restore(&mut self, host: usize) {
         let private_key = Some(Some(private_key(host, 0)));
         let peers = vec![self.peer_of(host)];
@@ -136,7 +136,8 @@ impl Pair {
         self.turn(host);
     }
 
-    /// A packet of `length` octets and more from one host to the other; `family` 0 is IPv4, 1 is IPv6. Tells its number.
+    /// Send a packet of at least `length` octets from one host to the other, and return its number; `family` 0 is IPv4,
+    /// 1 is IPv6.
     pub(crate) fn send(&mut self, from: usize, length: usize, family: usize) -> u32 {
         self.packets += 1;
         let number = self.packets;
@@ -156,13 +157,13 @@ impl Pair {
         number
     }
 
-    /// A datagram reaches a host, if its link is up.
+    /// Deliver a datagram to a host, if its link is up.
     pub(crate) fn deliver(&mut self, to: usize, from: SocketAddr, datagram: Vec<u8>) {
         let stride = datagram.len().max(1);
         self.deliver_batch(to, from, datagram, stride);
     }
 
-    /// Datagrams of `stride` octets, the last perhaps shorter, reach a host together.
+    /// Deliver datagrams of `stride` octets, the last possibly shorter, to a host together.
     pub(crate) fn deliver_batch(&mut self, to: usize, from: SocketAddr, mut batch: Vec<u8>, stride: usize) {
         if !self.hosts[to].up {
             return;
@@ -177,19 +178,19 @@ impl Pair {
         self.collect(to, most);
     }
 
-    /// The end of a turn of the shell: a few handshakes, and what the machine itself wants sent.
+    /// End an iteration of the caller: process some handshakes, and send the outgoing datagrams.
     fn turn(&mut self, host: usize) {
-        self.work(host, HANDSHAKES_A_TURN);
+        self.work(host, HANDSHAKES_PER_ITERATION);
     }
 
-    /// Works off handshakes that wait.
+    /// Process queued handshakes.
     pub(crate) fn work(&mut self, host: usize, most: usize) {
         let now = self.now();
         self.hosts[host].interface.process_handshakes(most, now);
         self.collect(host, usize::MAX);
     }
 
-    /// Brings what is under way to whom it is for, and so on until all is quiet.
+    /// Deliver everything in flight, and the responses, until there is nothing left.
     pub(crate) fn carry(&mut self) {
         while self.carried < self.sent.len() {
             let Sent { by, to, octets } = &self.sent[self.carried];
@@ -203,12 +204,12 @@ impl Pair {
         }
     }
 
-    /// What is under way is lost.
+    /// Drop everything in flight.
     pub(crate) fn lose(&mut self) {
         self.carried = self.sent.len();
     }
 
-    /// Time passes, and all that fell due is done at its end, as on a host that slept.
+    /// Let time pass and process the expired deadlines at its end, as on a host that slept.
     pub(crate) fn pass(&mut self, time: Duration) {
         self.boot += time;
         self.unix += time;
@@ -221,7 +222,7 @@ impl Pair {
         }
     }
 
-    /// Whatever was done to them: with their configuration back, both directions work again.
+    /// Restore the configuration and require that both directions work again.
     pub(crate) fn recover(&mut self) {
         (0..2).for_each(|host| self.restore(host));
         let mut last = [0; 2];
@@ -255,7 +256,7 @@ impl Pair {
     }
 }
 
-/// An IP packet that carries a number.
+/// Return an IP packet that carries a number.
 fn packet(source: IpAddr, destination: IpAddr, number: u32, length: usize) -> Vec<u8> {
     let mut packet = match (source, destination) {
         (IpAddr::V4(source), IpAddr::V4(destination)) => {
@@ -282,7 +283,7 @@ fn packet(source: IpAddr, destination: IpAddr, number: u32, length: usize) -> Ve
     packet
 }
 
-/// The number in a packet made by [`packet`].
+/// Return the number in a packet created by [`packet`].
 fn number_of(packet: &[u8]) -> u32 {
     let at = if packet[0] >> 4 == 4 { 20 } else { 40 };
     u32::from_be_bytes(packet[at..at + 4].try_into().expect("four octets"))

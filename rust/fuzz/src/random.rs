@@ -1,4 +1,4 @@
-//! Randomness that is the same in every run, so that what was found can be found again.
+//! Randomness that is the same in every run, so that findings are reproducible.
 
 use proto::clock::Random;
 

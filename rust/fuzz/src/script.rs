@@ -1,7 +1,7 @@
-//! The fuzzer's octets as choices. Short records and no lengths far from what they measure: a changed octet changes one
-//! step, and the steps after it stay what they were.
+//! Decodes the fuzzer's octets. Records are short and lengths are next to their data, so that a changed octet changes
+//! one step and not those after it.
 
-/// What is left of the octets. Beyond their end everything is zero.
+/// The remaining octets. Beyond their end everything is zero.
 pub(crate) struct Script<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Script<'a> {
@@ -9,7 +9,7 @@ impl<'a> Script<'a> {
         self.0.is_empty()
     }
 
-    /// At most `count` octets.
+    /// Take at most `count` octets.
     pub(crate) fn take(&mut self, count: usize) -> &'a [u8] {
         let (taken, rest) = self.0.split_at(count.min(self.0.len()));
         self.0 = rest;

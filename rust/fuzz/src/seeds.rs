@@ -1,4 +1,4 @@
-//! Where fuzzing starts: inputs of every target made from real exchanges, so that nothing has to be guessed.
+//! The initial corpus: inputs of every target from real exchanges.
 
 use device::packet::virtio::{Checksum, Gso, Virtio};
 use device::uapi::format;
@@ -8,7 +8,7 @@ use proto::key::PrivateKey;
 use crate::messages::Step;
 use crate::pair::{Pair, private_key};
 
-/// The names of the targets, each with its inputs.
+/// Return the names of the targets, each with its inputs.
 #[must_use]
 pub fn all() -> Vec<(&'static str, Vec<Vec<u8>>)> {
     let (requests, status) = (requests(), status());
@@ -29,7 +29,7 @@ pub fn all() -> Vec<(&'static str, Vec<Vec<u8>>)> {
 }
 
 fn messages() -> Vec<Vec<u8>> {
-    use Step::{Carry, Change, Clock, Flood, Link, Lose, Pass, Raw, Repeat, Send, Train, Work};
+    use Step::{Batch, Carry, Change, Clock, Flood, Link, Lose, Pass, Raw, Repeat, Send, Work};
     let steps = |steps: &[(Step, u8, u16)]| {
         [0].into_iter().chain(steps.iter().flat_map(|(step, how, n)| step.encode(*how, *n))).collect()
     };
@@ -40,7 +40,7 @@ fn messages() -> Vec<Vec<u8>> {
     let load = [(Flood, 1, 7), (Pass, 1, 181), (Send, 0, 9), (Carry, 0, 0), (Pass, 1, 6), (Carry, 0, 0), (Work, 1, 9)];
     let link = [(Link, 2, 0), (Send, 1, 9), (Carry, 0, 0), (Link, 0, 0), (Send, 0, 9), (Clock, 0, 0), (Carry, 0, 0)];
     let forged = [(Pass, 1, 181), (Send, 0, 9), (Repeat, 0x27, 0x0800), (Repeat, 0x23, 0x4000), (Repeat, 4, 0xff00)];
-    let batch = [(Send, 0, 100), (Send, 0, 100), (Send, 0, 90), (Train, 1 | 1 << 3, 159), (Train, 1 | 2 << 3, 159)];
+    let batch = [(Send, 0, 100), (Send, 0, 100), (Send, 0, 90), (Batch, 1 | 1 << 3, 159), (Batch, 1 | 2 << 3, 159)];
     let changes = (0..11).flat_map(|kind| [(Change, kind << 1, kind.into()), (Send, 0, 9), (Carry, 0, 0)]);
     let mut seeds: Vec<Vec<u8>> = vec![
         steps(&exchange),
@@ -61,7 +61,7 @@ fn messages() -> Vec<Vec<u8>> {
     seeds
 }
 
-/// Handshakes in and out of order; counters ahead, behind and at the end; plaintexts of every kind.
+/// Return handshakes in and out of order; counters ahead, behind and at the end; plaintexts of every kind.
 fn insiders() -> Vec<Vec<u8>> {
     let ip = |version: u8| [&[60, version, 0, 0, 40, 0, 20][..], &[0; 53]].concat();
     let batches = |how: u8, offset: u16, count, garbled| {
@@ -76,7 +76,7 @@ fn insiders() -> Vec<Vec<u8>> {
     vec![good, window, again]
 }
 
-/// A batch with its last packet shorter, on each of three paths; lengths as they come; one packet forged.
+/// Return a batch with a shorter last packet on each of three paths; random lengths; one packet forged.
 fn batches() -> Vec<Vec<u8>> {
     let message = |how: u8, length: u16| [vec![how], length.to_le_bytes().to_vec()].concat();
     let batch = |path| [vec![path], message(0, 1420).repeat(16), message(0, 100)].concat();
@@ -93,7 +93,8 @@ fn packets() -> Vec<Vec<u8>> {
     [v4, v6].map(|packet| [&[0, 0x8c, 5, 19][..], &packet].concat()).to_vec()
 }
 
-/// Runs of TCP and UDP, short last ones, two flows in turn, packets changed before and after their checksums.
+/// Return runs of TCP and UDP, short last ones, two alternating flows, packets changed before and after their
+/// checksums.
 fn flows() -> Vec<Vec<u8>> {
     let run = |shape: u8, times: u8, length: u16| [vec![shape, times], length.to_le_bytes().to_vec()].concat();
     let bulk = [vec![0], run(2, 70, 1368), run(2, 0, 100), run(3, 20, 1368), run(0, 20, 500), run(1, 20, 500)].concat();
@@ -103,7 +104,7 @@ fn flows() -> Vec<Vec<u8>> {
     vec![bulk, [0].into_iter().chain(turns).collect(), changed.concat()]
 }
 
-/// A TCP packet of three segments and a UDP packet whose checksum is to be completed.
+/// Return a TCP packet of three segments and a UDP packet whose checksum has to be completed.
 fn super_packets() -> Vec<Vec<u8>> {
     let virtio = |gso, segment_bytes, start, offset| {
         let checksum = Some(Checksum { start, offset });
@@ -129,7 +130,7 @@ fn keys() -> Vec<Vec<u8>> {
     vec![key.to_base64().as_bytes().to_vec(), key.to_hex().as_bytes().to_vec()]
 }
 
-/// With every key that a `set` can have.
+/// Return requests with every key of a `set`.
 fn requests() -> Vec<Vec<u8>> {
     let pair = Pair::new(0);
     let gone = proto::change::PeerChange { remove: true, update_only: true, ..pair.peer_of(1) };

@@ -1,23 +1,23 @@
-//! What a TUN gives with a header before it: refused, or cut into packets that together carry the same octets.
+//! A packet of a TUN with any header: rejected, or split into packets that together carry the same octets.
 
 use device::packet::split::Split;
 use device::packet::virtio::{Gso, HEADER_BYTES, Virtio};
 
-/// Cuts into single octets stop to be of interest.
-const MOST: usize = 2000;
+/// Limit of the packets of one split; more are not interesting.
+const MAX: usize = 2000;
 
-/// Takes a header and a packet.
+/// Run with a header and a packet.
 pub fn run(octets: &[u8]) {
     let Some((header, packet)) = octets.split_first_chunk::<HEADER_BYTES>() else { return };
     let Some(virtio) = Virtio::parse(*header) else { return };
     assert_eq!(Virtio::parse(virtio.encode()), Some(virtio));
     let Some(split) = Split::plan(&virtio, packet) else { return };
-    let parts: Vec<_> = (0..split.count().min(MOST)).map(|number| part(&split, number, packet)).collect();
+    let parts: Vec<_> = (0..split.count().min(MAX)).map(|number| part(&split, number, packet)).collect();
     if virtio.gso == Gso::None {
         let changed = parts[0].iter().zip(packet).filter(|(a, b)| a != b).count();
         assert_eq!((parts.len(), parts[0].len()), (1, packet.len()));
         assert!(changed <= 2, "more than a checksum was changed");
-    } else if split.count() <= MOST {
+    } else if split.count() <= MAX {
         check_segments(&parts, packet, virtio.segment_bytes.into());
     }
 }

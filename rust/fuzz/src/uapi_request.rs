@@ -1,4 +1,4 @@
-//! The text of a `set`: refused with a line, or a change that survives its text and can be carried out.
+//! The text of a `set`: rejected with a line, or a change that round-trips and can be applied.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::random::Dice;
 /// Handshakes that a change starts, and so peers, of one run.
 const MOST_PEERS: usize = 16;
 
-/// Takes any octets as what follows `set=1`.
+/// Parse any octets as what follows `set=1`.
 pub fn run(octets: &[u8]) {
     let lines = octets.iter().filter(|octet| **octet == b'\n').count();
     match parse::change(octets, &scope) {
@@ -36,7 +36,7 @@ fn scope(name: &str) -> Option<u32> {
     (name == "eth0").then_some(7)
 }
 
-/// On an interface that is up; then again, an hour later.
+/// Apply the change to an interface that is up, and again an hour later.
 fn carry_out(change: &InterfaceChange) {
     let mut interface = Interface::new(Box::new(Dice(1)));
     let mut now = Now { boot: Duration::from_secs(1), unix: Duration::from_secs(1_700_000_000) };

@@ -1,4 +1,4 @@
-//! Octets on the UAPI socket of a real server, in any pieces: each answer ends with its `errno`, and the next client
+//! Octets on the UAPI socket of a real server, in any pieces: each response ends with its `errno`, and the next client
 //! is served.
 
 use std::io::{Read, Write};
@@ -20,7 +20,7 @@ use crate::script::Script;
 
 const NOW: Now = Now { boot: Duration::from_secs(1), unix: Duration::from_secs(1_700_000_000) };
 
-/// The protocol's machine without a device: down, so that it never speaks.
+/// The protocol's state machine without a device: down, so that it sends nothing.
 struct Machine(Mutex<Interface>);
 
 impl Control for Machine {
@@ -35,7 +35,7 @@ impl Control for Machine {
     }
 }
 
-/// Lives as long as the process.
+/// A server that lives as long as the process.
 struct Served {
     path: PathBuf,
     _server: Server,
@@ -51,7 +51,7 @@ static SERVED: LazyLock<Served> = LazyLock::new(|| {
     Served { path, _server: server, _directory: directory }
 });
 
-/// Sends the octets, of which the first says how large the pieces are, and reads what comes back.
+/// Send the octets, of which the first selects the size of the pieces, and read the responses.
 pub fn run(octets: &[u8]) {
     let mut script = Script(octets);
     let piece = 1 + 16 * usize::from(script.octet());
@@ -70,7 +70,7 @@ fn ask<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> String {
     stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a socket takes a timeout");
     stream.set_write_timeout(Some(Duration::from_secs(60))).expect("a socket takes a timeout");
     for piece in pieces {
-        // The server hangs up on what is no request.
+        // The server closes the connection after an invalid request.
         if stream.write_all(piece).is_err() {
             break;
         }

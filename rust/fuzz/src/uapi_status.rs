@@ -1,8 +1,8 @@
-//! The answer of a server, who may be anybody: refused with a line, or a status that survives its text.
+//! The response of any server: rejected with a line, or a status that round-trips.
 
 use device::uapi::{format, parse};
 
-/// Takes any octets as an answer without its empty line.
+/// Parse any octets as a response without its empty line.
 pub fn run(octets: &[u8]) {
     let lines = octets.iter().filter(|octet| **octet == b'\n').count();
     if let Ok(errno) = parse::errno(octets) {

@@ -1,26 +1,26 @@
-//! The paths against ring itself: every length, every shape of a batch, forged packets among good ones.
+//! The paths compared with ring: every length, every shape of a batch, forged packets among valid ones.
 //!
-//! The usual count takes seconds. `PROPTEST_CASES` sets another, and from a thousand on every count of packets meets
-//! every length.
+//! The default number of cases takes seconds. `PROPTEST_CASES` sets another; from a thousand on every count of packets
+//! is combined with every length.
 #![allow(clippy::unwrap_used)]
 
 use aead::{Aead, Key, Nonce, Packet, Path, TAG_BYTES};
 use proptest::prelude::*;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, UnboundKey};
 
-/// What one packet is made of.
+/// The content of one packet.
 #[derive(Debug, Clone)]
 struct Message {
     key: u8,
     nonce: [u8; 12],
     associated: Vec<u8>,
     text: Vec<u8>,
-    /// Which octet of ciphertext and tag is changed on the way, and in which bit.
+    /// The octet of ciphertext and tag that is changed, and its bit.
     forged: Option<(usize, u8)>,
 }
 
 impl Message {
-    /// Plain data: no associated data, WireGuard's nonce, nothing changed.
+    /// Return plain data: no associated data, WireGuard's nonce, nothing changed.
     fn numbered(counter: u64, length: usize) -> Self {
         let text = (0..length).map(|at| (at as u64 ^ counter) as u8).collect();
         let mut nonce = [0; 12];
@@ -37,7 +37,7 @@ impl Message {
         Packet { key, nonce: Nonce::from(self.nonce), associated: &self.associated, text, tag }
     }
 
-    /// What ring makes of it.
+    /// Return the result of ring.
     fn sealed(&self) -> Vec<u8> {
         let key = LessSafeKey::new(UnboundKey::new(&CHACHA20_POLY1305, &self.key()).unwrap());
         let nonce = ring::aead::Nonce::assume_unique_for_key(self.nonce);
@@ -46,7 +46,7 @@ impl Message {
         text
     }
 
-    /// What arrives.
+    /// Return what the receiver gets.
     fn arriving(&self) -> Vec<u8> {
         let mut sealed = self.sealed();
         if let Some((at, bit)) = self.forged {
@@ -57,7 +57,7 @@ impl Message {
     }
 }
 
-/// Seals and opens all, and compares every octet.
+/// Seal and open all, and compare every octet.
 fn verify(aead: Aead, messages: &[Message]) {
     let path = aead.path();
     let keys: Vec<Key> = messages.iter().map(|message| Key::from(message.key())).collect();
@@ -134,12 +134,12 @@ fn one_forged_packet_does_not_affect_the_others() {
     }
 }
 
-/// Lengths as they come: trains with a shorter end, padded packets, anything.
+/// Return typical lengths: batches with a shorter last packet, padded packets, and any.
 fn length() -> impl Strategy<Value = usize> {
     prop_oneof![Just(1420), Just(1408), (0usize..20).prop_map(|blocks| 16 * blocks), 0usize..1500, 0usize..300]
 }
 
-/// Octets that look random. Made from a seed, as proptest takes long to make, and longer to simplify, many of them.
+/// Return octets that look random. They are made from a seed, since proptest takes long to create and to shrink many.
 fn octets(seed: u64, length: usize) -> Vec<u8> {
     let words =
         std::iter::successors(Some(seed | 1), |word| Some(word.wrapping_mul(0x5851_f42d_4c95_7f2d).rotate_left(23)));

@@ -63,7 +63,7 @@ impl Vector {
     }
 }
 
-/// Seals and opens a vector in one of `count` places, with packets of other lengths in the others.
+/// Seal and open a vector at one of `count` positions, with packets of other lengths at the others.
 fn verify(aead: Aead, vector: &Vector, count: usize, place: usize) {
     let (key, other) = (Key::from(vector.key), Key::from([place as u8; 32]));
     let mut texts: Vec<Vec<u8>> = (0..count).map(|at| vec![at as u8; vector.plaintext.len() + at]).collect();

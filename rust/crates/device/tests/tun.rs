@@ -1,4 +1,4 @@
-//! A TUN, with the kernel's own stack behind it.
+//! A TUN with the kernel's network stack behind it.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,7 +19,7 @@ use namespace::{enter, ip};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
-/// Waits for a packet that `wanted` accepts; others are the kernel's own, such as IPv6 router solicitations.
+/// Wait for a packet that `wanted` accepts; others are the kernel's own, such as IPv6 router solicitations.
 fn read_until(tun: &Tun, wanted: impl Fn(&[u8]) -> bool) -> Vec<u8> {
     let mut buffer = vec![0; HEADER_BYTES + 65_535];
     loop {
@@ -39,7 +39,7 @@ fn write(tun: &Tun, packet: &[u8]) -> Result<(), TunStop> {
     tun.write(&[&Virtio::PLAIN.encode(), packet])
 }
 
-/// An ICMP echo request from 10.7.0.2 to 10.7.0.1.
+/// Return an ICMP echo request from 10.7.0.2 to 10.7.0.1.
 fn echo_request() -> Vec<u8> {
     let mut packet = vec![0x45, 0, 0, 28, 0, 1, 0, 0, 64, 1, 0, 0, 10, 7, 0, 2, 10, 7, 0, 1, 8, 0, 0, 0, 0, 9, 0, 1];
     for (start, end, at) in [(0, 20, 10), (20, 28, 22)] {
@@ -93,7 +93,7 @@ fn the_state_follows_the_link() {
         assert_eq!(tun.state(), TunState::Down);
     }
     assert!(matches!(write(&tun, &echo_request()), Err(TunStop::Down)));
-    // What the kernel sent while it was up can still be read.
+    // What the kernel sent while the link was up can still be read.
     let mut buffer = [0; 1500];
     let end = std::iter::repeat_with(|| tun.read(&mut buffer)).find_map(Result::err);
     assert!(matches!(end, Some(TunStop::Wait)));
@@ -175,7 +175,7 @@ fn a_missing_privilege_is_reported_with_the_capability() {
     enter();
     drop_capabilities();
     let error = Tun::create("wg0").unwrap_err();
-    // Where the device itself is closed to this user, that comes first.
+    // Where this user cannot open the device, that error comes first.
     let texts = [
         "no permission to create link \"wg0\": needs CAP_NET_ADMIN",
         "no permission to open /dev/net/tun: needs read and write access, and in a container also a device rule",
@@ -186,7 +186,7 @@ fn a_missing_privilege_is_reported_with_the_capability() {
 #[test]
 fn a_missing_driver_and_missing_access_are_reported_with_a_hint() {
     let root = tempfile::tempdir().unwrap();
-    // SAFETY: root and working directories become this thread's own; no descriptor or memory is touched.
+    // SAFETY: root and working directory become this thread's own; no descriptor or memory is affected.
     unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::FS) }.unwrap();
     rustix::process::chroot(root.path()).expect("chroot(2) needs CAP_SYS_CHROOT: run this as root");
     std::env::set_current_dir("/").unwrap();
@@ -242,7 +242,7 @@ fn a_created_tun_has_every_offload_also_when_inherited() {
     }
 }
 
-/// A descriptor of the driver with those flags.
+/// Open a descriptor of the driver with these flags.
 fn open(flags: libc::c_int) -> OwnedFd {
     let fd = File::options().read(true).write(true).open("/dev/net/tun").unwrap();
     let mut request = [0u8; 40];

@@ -1,4 +1,4 @@
-//! The UAPI over a real Unix socket: requests, refusals, hostile clients, and what becomes of the file.
+//! The UAPI over a real Unix socket: requests, errors, hostile clients, and the socket file.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
@@ -22,9 +22,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tempfile::TempDir;
 
 /// Long enough for a machine under load; nothing here takes more than milliseconds.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// An interface without packets: it keeps what it is told.
+/// An interface without packets, which stores its configuration.
 #[derive(Default)]
 struct Interface {
     status: Mutex<InterfaceStatus>,
@@ -76,14 +76,14 @@ impl Served {
 
     fn on(directory: TempDir, listener: Listener) -> Self {
         let (interface, notices) = (Arc::new(Interface::default()), Arc::new(Mutex::new(Vec::new())));
-        let told = Arc::clone(&notices);
-        let observer = Arc::new(move |notice: Notice| told.lock().unwrap().push(format!("{notice:?}")));
+        let recorded = Arc::clone(&notices);
+        let observer = Arc::new(move |notice: Notice| recorded.lock().unwrap().push(format!("{notice:?}")));
         let server = Server::start(listener, interface.clone(), observer).unwrap();
         Self { directory, interface, notices, server }
     }
 
-    /// One that outlives its file.
-    fn lasting() -> Self {
+    /// Return a server that creates its file again.
+    fn reopening() -> Self {
         let directory = TempDir::new().unwrap();
         let listener = Listener::open(&directory.path().join("below"), "wg0").unwrap();
         let (interface, notices) = (Arc::new(Interface::default()), Arc::new(Mutex::new(Vec::new())));
@@ -97,14 +97,14 @@ impl Served {
 
     fn connect(&self) -> UnixStream {
         let stream = UnixStream::connect(self.path()).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         stream
     }
 
-    /// What comes back for `request`, after which the client says that it is done.
+    /// Return the response to `request`, after which the client closes its side.
     fn answer(&self, request: &[u8]) -> String {
         let mut stream = self.connect();
-        // The server may have hung up already, on a request that has no end.
+        // The server may have closed the connection already, after an endless request.
         let _ = stream.write_all(request);
         let _ = stream.shutdown(Shutdown::Write);
         let mut answer = Vec::new();
@@ -116,10 +116,10 @@ impl Served {
         self.interface.status.lock().unwrap().listen_port
     }
 
-    fn ended(&self, patience: Duration) -> bool {
-        let patience = Timespec { tv_sec: patience.as_secs().try_into().unwrap(), tv_nsec: 0 };
+    fn ended(&self, timeout: Duration) -> bool {
+        let timeout = Timespec { tv_sec: timeout.as_secs().try_into().unwrap(), tv_nsec: 0 };
         let mut sources = [PollFd::from_borrowed_fd(self.server.ended(), PollFlags::empty())];
-        poll(&mut sources, Some(&patience)).unwrap() == 1
+        poll(&mut sources, Some(&timeout)).unwrap() == 1
     }
 
     fn works(&self) -> bool {
@@ -130,7 +130,7 @@ impl Served {
 fn until(done: impl Fn() -> bool) {
     let start = Instant::now();
     while !done() {
-        assert!(start.elapsed() < PATIENCE, "it did not happen");
+        assert!(start.elapsed() < TIMEOUT, "it did not happen");
         std::thread::sleep(Duration::from_millis(10));
     }
 }
@@ -379,13 +379,13 @@ fn closing_removes_the_file_and_ends_the_clients() {
 fn the_server_ends_when_its_file_is_deleted() {
     let served = Served::new();
     fs::remove_file(served.path()).unwrap();
-    assert!(served.ended(PATIENCE));
+    assert!(served.ended(TIMEOUT));
     assert_eq!(*served.notices.lock().unwrap(), ["SocketGone"]);
 }
 
 #[test]
 fn a_reopening_server_creates_its_file_again() {
-    let served = Served::lasting();
+    let served = Served::reopening();
     let below = served.directory.path().join("below");
     let path = below.join("wg0.sock");
     for _ in 0..2 {
@@ -400,7 +400,7 @@ fn a_reopening_server_creates_its_file_again() {
 
 #[test]
 fn a_reopening_server_stops_while_it_cannot_create_its_file() {
-    let served = Served::lasting();
+    let served = Served::reopening();
     let below = served.directory.path().join("below");
     fs::remove_dir_all(&below).unwrap();
     fs::write(&below, "").unwrap();
@@ -415,7 +415,7 @@ fn the_server_ends_when_its_file_is_replaced_and_keeps_the_other() {
     let other = served.directory.path().join("other");
     let _other = UnixListener::bind(&other).unwrap();
     fs::rename(other, served.path()).unwrap();
-    assert!(served.ended(PATIENCE));
+    assert!(served.ended(TIMEOUT));
     let path = served.path();
     served.server.close();
     assert!(path.exists());

@@ -1,4 +1,4 @@
-//! The text of the UAPI: what `wg` writes, what is refused and how, and that text and values are one.
+//! The text of the UAPI: requests of `wg`, errors, and the round trip of text and values.
 #![allow(clippy::unwrap_used)]
 
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
@@ -25,7 +25,7 @@ fn refused(text: &str) -> String {
     parse_change(text).unwrap_err().to_string()
 }
 
-/// A peer's line and one more.
+/// Parse a peer with one more line.
 fn peer_with(line: &str) -> Result<PeerChange, ParseError> {
     parse_change(&format!("public_key={}\n{line}\n", "ab".repeat(32))).map(|mut change| change.peers.remove(0))
 }
@@ -276,7 +276,7 @@ prop_compose! {
     }
 }
 
-/// A line that is right, nearly right or trash.
+/// Return a valid, almost valid or random line.
 fn hostile_line() -> impl Strategy<Value = Vec<u8>> {
     let key = prop_oneof![
         Just("public_key"),

@@ -28,7 +28,7 @@ fn bind() -> Sockets {
     Sockets::bind(0, 0).unwrap()
 }
 
-/// A plain socket, as any other program has it.
+/// Bind a plain socket, as of any other program.
 fn far(address: &str) -> UdpSocket {
     let socket = UdpSocket::bind(address).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
@@ -39,7 +39,7 @@ fn to(address: &str, port: u16) -> Endpoint {
     SocketAddr::new(address.parse().unwrap(), port).into()
 }
 
-/// Waits for datagrams of a family and returns copies.
+/// Wait for datagrams of a family and return copies.
 fn receive(sockets: &Sockets, family: Family, count: usize) -> Vec<(Endpoint, Vec<u8>)> {
     let socket = sockets.of(family).unwrap();
     let (mut inbox, mut all) = (Inbox::new(), Vec::new());
@@ -51,12 +51,12 @@ fn receive(sockets: &Sockets, family: Family, count: usize) -> Vec<(Endpoint, Ve
     all
 }
 
-/// Queues a datagram of an owner.
+/// Queue a datagram of an owner.
 fn queue(outbox: &mut Outbox<usize>, owner: usize, endpoint: Endpoint, datagram: &[u8]) {
     outbox.room(owner, endpoint, datagram.len()).unwrap().copy_from_slice(datagram);
 }
 
-/// Sends the batch; the owners who lost their source address come with the report.
+/// Send the queued datagrams; return the owners that lost their source address with the report.
 fn flush(outbox: &mut Outbox<usize>, sockets: &Sockets) -> (SendReport, Vec<usize>) {
     let mut lost = Vec::new();
     let report = outbox.flush(sockets, |owner| lost.push(owner));
@@ -139,7 +139,7 @@ fn a_removed_source_is_reported_and_omitted() {
     }
 }
 
-/// The address before the slash.
+/// Return the address before the slash.
 fn host(address: &str) -> IpAddr {
     address.split('/').next().unwrap().parse().unwrap()
 }
@@ -188,7 +188,7 @@ fn batches_of_any_shape_arrive_as_the_datagrams_that_were_queued() {
     for segmentation in [Ok(()), Err("off".to_owned())] {
         let mut outbox = Outbox::new();
         outbox.set_segmentation(segmentation);
-        // Long and short ones, more than 64 of a kind, a batch that ends with a short one, one past 64 KiB.
+        // Long and short ones, more than 64 of a kind, a batch that ends with a short one, one beyond 64 KiB.
         let lengths = [vec![1452; 50], vec![300], vec![64; 150], vec![1452, 100, 1452, 1452], vec![9000; 8]].concat();
         let mut sent = Vec::new();
         let mut came = Vec::new();
@@ -301,7 +301,7 @@ fn an_unreachable_peer_does_not_stop_the_others() {
     enter();
     let sockets = bind();
     for address in ["127.0.0.1", "::1"] {
-        // Port 9 is closed: the answer is an ICMP error.
+        // Port 9 is closed: the response is an ICMP error.
         sockets.send_one(to(address, 9), b"hello").unwrap();
     }
     for family in [Family::V4, Family::V6] {
@@ -314,7 +314,7 @@ fn an_unreachable_peer_does_not_stop_the_others() {
 #[test]
 fn a_full_socket_drops_datagrams_and_reports_them() {
     enter();
-    // Nobody answers ARP on the far side, so that everything waits in the neighbour's queue and fills the socket.
+    // There is no response to ARP, so that everything waits in the neighbour's queue and fills the socket.
     ip("link add v0 type veth peer name v1");
     ip("address add 192.0.2.1/24 dev v0");
     ip("link set v1 up");

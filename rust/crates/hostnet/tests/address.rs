@@ -1,4 +1,4 @@
-//! Addresses of a link, with iproute2 as the other opinion.
+//! Addresses of a link, compared with iproute2.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what cannot be set up is a failure of its own")]
 
 mod namespace;

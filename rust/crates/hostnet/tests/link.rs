@@ -1,4 +1,4 @@
-//! Links, with iproute2 as the other opinion.
+//! Links, compared with iproute2.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what cannot be set up is a failure of its own")]
 
 mod namespace;
@@ -96,7 +96,7 @@ fn a_change_without_privilege_fails_with_the_capability() {
     ip("tuntap add wg0 mode tun");
     let mut net = Netlink::open().unwrap();
     let index = net.link("wg0").unwrap().index;
-    // The capabilities are this thread's own, and end with it.
+    // The capabilities belong to this thread and end with it.
     rustix::thread::set_capabilities(None, no_capabilities()).unwrap();
     let error = net.set_up(index, true).unwrap_err();
     assert_eq!(error.to_string(), "setting link \"wg0\" up: not permitted: needs CAP_NET_ADMIN");

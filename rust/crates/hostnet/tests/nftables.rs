@@ -1,4 +1,4 @@
-//! The guard of a default route, with nft(8) as the other opinion.
+//! The guard of a default route, compared with nft(8).
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what cannot be set up is a failure of its own")]
 
 mod namespace;
@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use hostnet::{Guard, NetError, Nftables, Version};
 use namespace::enter;
 
-/// What `nft` prints for commands that it reads.
+/// Return the output of `nft` for these commands.
 fn nft(commands: &str) -> String {
     let mut child = Command::new("nft")
         .args(["-f", "-"])

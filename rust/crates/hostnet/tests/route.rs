@@ -1,4 +1,4 @@
-//! Routes by a link, with iproute2 as the other opinion.
+//! Routes on a link, compared with iproute2.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what cannot be set up is a failure of its own")]
 
 mod namespace;
@@ -11,7 +11,7 @@ fn net(text: &str) -> IpNet {
     text.parse().unwrap()
 }
 
-/// A namespace with a TUN `wg0` that is up and has an address of each family.
+/// Return a namespace with a TUN `wg0` that is up and has an address of each family.
 fn interface() -> (Netlink, u32) {
     enter();
     ip("tuntap add wg0 mode tun");
@@ -105,7 +105,7 @@ fn a_table_is_listed_for_all_links() {
         .map(|route| (route.destination, route.link, route.protocol))
         .collect();
     found.sort();
-    // IPv6 hangs what leads nowhere on the loopback link.
+    // Unreachable IPv6 routes are on the loopback link.
     let all = [("10.8.0.0/16", lo, 3), ("10.9.0.0/16", wg0, OURS), ("fd08::/48", lo, 3)];
     assert_eq!(found, all.map(|(prefix, link, protocol)| (net(prefix), Some(link), protocol)));
     ip("route flush table 77");

@@ -1,4 +1,4 @@
-//! Rules of policy routing, with iproute2 as the other opinion.
+//! Rules of policy routing, compared with iproute2.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what cannot be set up is a failure of its own")]
 
 mod namespace;
@@ -16,7 +16,7 @@ const MARKED: Rule = Rule {
     suppress_prefix_length: None,
 };
 
-/// Both that a default route takes, in both versions, and one with everything else different.
+/// Return both rules of a default route for both IP versions, and one with every other field different.
 fn some() -> Vec<Rule> {
     let main = Rule { priority: 32_764, table: 254, suppress_prefix_length: Some(0), ..MARKED };
     let masked = Rule { priority: 7, fwmark: 0x100, fwmask: 0xff00, invert: false, table: 5, ..MARKED };

@@ -1,4 +1,4 @@
-//! Word of changes, which the kernel gives before the change's own call returns.
+//! Notifications, which the kernel sends before the call that makes the change returns.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what cannot be set up is a failure of its own")]
 
 mod namespace;
@@ -7,7 +7,7 @@ use hostnet::{Changes, Netlink, Watch};
 use namespace::{enter, ip};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-/// What is told within ten seconds, all of it at once; nothing is told later than the change is made.
+/// Return what is reported within ten seconds, all of it at once; nothing is reported later than the change.
 fn next(watch: &mut Watch) -> Changes {
     let deadline = Timespec { tv_sec: 10, tv_nsec: 0 };
     assert_eq!(poll(&mut [PollFd::new(&*watch, PollFlags::IN)], Some(&deadline)), Ok(1), "the kernel told nothing");
@@ -55,7 +55,7 @@ fn lost_notifications_count_as_every_change() {
     ip("tuntap add wg0 mode tun");
     let mut net = Netlink::open().unwrap();
     let index = net.link("wg0").unwrap().index;
-    // Notices of links alone, more than any buffer holds (net.core.rmem_default is 208 KiB).
+    // Notifications of links only, more than any buffer holds (net.core.rmem_default is 208 KiB).
     for mtu in 1280..3280 {
         net.set_mtu(index, mtu).unwrap();
     }

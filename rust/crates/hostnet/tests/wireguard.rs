@@ -1,4 +1,4 @@
-//! A kernel without WireGuard, and links that are none of it. The one with it is asked in a virtual machine (tests/qemu).
+//! A kernel without WireGuard, and links of other kinds. A kernel with it is tested in a virtual machine (tests/qemu).
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "what cannot be set up is a failure of its own")]
 
 mod namespace;

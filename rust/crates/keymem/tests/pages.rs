@@ -1,6 +1,6 @@
-//! What the kernel says of the memory of this process (proc(5), smaps), and what a child process finds there.
+//! The memory of this process as the kernel reports it (proc(5), smaps), and its content in a child process.
 //!
-//! One test, as a fork copies whatever lock another thread holds at that moment.
+//! One test, since a fork copies any lock that another thread holds at that moment.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
@@ -10,7 +10,7 @@ use std::thread;
 
 use keymem::{SECRET_BYTES, Secret, with_wiped_stack};
 
-/// The flags of the mapping round an address: `lo` locked, `dd` in no core file, `wf` wiped by a fork.
+/// Return the flags of the mapping of an address: `lo` locked, `dd` not in core files, `wf` wiped by a fork.
 fn flags(address: usize) -> Vec<String> {
     let smaps = fs::read_to_string("/proc/self/smaps").unwrap();
     let mut within = false;
@@ -40,18 +40,18 @@ fn locked_kilobytes() -> u64 {
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// What a child process answers.
+/// Return the result of `check` in a child process.
 fn in_a_child(check: impl FnOnce() -> bool) -> bool {
-    // SAFETY: this process has no other thread that could hold a lock, but those of the harness, which wait.
+    // SAFETY: no other thread of this process could hold a lock, except those of the harness, which wait.
     match unsafe { libc::fork() } {
         0 => {
             let status = i32::from(!check());
-            // SAFETY: ends the child without running what its parent has for its own end.
+            // SAFETY: ends the child without running the exit handlers of its parent.
             unsafe { libc::_exit(status) }
         }
         child => {
             let mut status = -1;
-            // SAFETY: the status is written where it is told to be.
+            // SAFETY: the status is written to a valid pointer.
             assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
             status == 0
         }
@@ -96,7 +96,7 @@ fn children_find_nothing(secret: &Secret) {
     }));
 }
 
-/// More than fit into the pages that there are.
+/// Allocates more secrets than fit into the existing pages.
 fn many_are_apart_and_come_back() {
     let mapped = keymem::state().mapped_bytes;
     let octets = |number: usize| std::array::from_fn(|at| number.to_le_bytes()[at % 8]);
@@ -121,7 +121,7 @@ fn stacks_are_shielded() {
             black_box(&trace);
             address
         };
-        // SAFETY: nothing here makes a child process of this thread.
+        // SAFETY: no child process of this thread is created here.
         let address = unsafe { keymem::with_protected_stack(work) };
         assert!(!has(address, "dd") && !has(address, "wf"), "the stack is as any other again");
     });
@@ -143,7 +143,7 @@ fn burnt_work_leaves_nothing() {
         address
     };
     let address = with_wiped_stack(leave);
-    // SAFETY: below this frame, on a stack that is mapped; volatile, as nothing else keeps it.
+    // SAFETY: below this frame, on a stack that is mapped; volatile, since nothing else keeps it.
     let left = (0..4096).map(|at| unsafe { std::ptr::with_exposed_provenance::<u8>(address + at).read_volatile() });
     assert!(left.filter(|octet| *octet == 0xe5).count() < 32);
 }

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-/// Moves the calling thread into a new network namespace, in which the loopback link is up.
+/// Move the calling thread into a new network namespace with the loopback link up.
 pub(crate) fn enter() {
     let mut holder = Command::new("unshare")
         .args(["--net", "sh", "-c", "echo made && read _"])
@@ -27,7 +27,7 @@ pub(crate) fn enter() {
     wait_for_local("::1");
 }
 
-/// Adds an address, and returns when the kernel delivers to it: an IPv6 address is there some time before that.
+/// Add an address and wait until the kernel delivers to it: an IPv6 address is listed some time before that.
 #[allow(dead_code, reason = "not every test file adds addresses")]
 pub(crate) fn add_address(address: &str, link: &str) {
     let nodad = if address.contains(':') { " nodad" } else { "" };
@@ -46,7 +46,7 @@ fn wait_for_local(address: &str) {
     assert!(delivered, "{address} is not delivered to");
 }
 
-/// Runs `ip` of iproute2 in the thread's namespace and returns what it prints.
+/// Run `ip` of iproute2 in the thread's namespace and return its output.
 pub(crate) fn ip(arguments: &str) -> String {
     let output = Command::new("ip").args(arguments.split(' ')).output().expect("ip(8) of iproute2 is needed");
     assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));

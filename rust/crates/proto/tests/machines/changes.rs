@@ -19,7 +19,7 @@ fn psk(host: u8, seed: u8) -> InterfaceChange {
     })
 }
 
-/// Sends in both directions and says what arrives within a second.
+/// Send in both directions and return which packets arrive within a second.
 fn exchange(world: &mut World, number: u32) -> (bool, bool) {
     world.send(0, 1, number);
     world.send(1, 0, number);
@@ -119,7 +119,7 @@ fn a_prefix_belongs_to_the_peer_that_got_it_last() {
 }
 
 proptest! {
-    /// Whatever is changed in whatever order, the machine goes on and its status can be asked.
+    /// After arbitrary changes the interface works and its status can be read.
     #[test]
     fn arbitrary_changes_do_not_panic(seed: u64, steps in prop::collection::vec((0u8..9, 0u8..3), 1..40)) {
         let mut world = World::new(3, seed);

@@ -1,4 +1,4 @@
-//! What strangers, peers and local users may do without harm: they cost neither memory nor a rule of the protocol.
+//! Attackers, peers and local users cannot exhaust memory or break a rule of the protocol.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ fn one(peer: PeerChange) -> InterfaceChange {
     InterfaceChange { peers: vec![peer], ..InterfaceChange::default() }
 }
 
-/// With the longest keepalive, whose deadline is 18 hours away.
+/// Return a peer with the longest keepalive, whose deadline is 18 hours away.
 fn kept_alive(number: u8) -> PeerChange {
     PeerChange { persistent_keepalive_interval: Some(u16::MAX), ..PeerChange::new(PublicKey::from_bytes([number; 32])) }
 }
@@ -43,7 +43,7 @@ fn a_keepalive_due_before_there_is_an_endpoint_continues() {
     assert!(world.status(1).peers[0].rx_bytes > 0, "its keepalive was forgotten");
 }
 
-/// The kernel joins datagrams by addresses and lengths, whoever wrote them.
+/// The kernel coalesces datagrams by addresses and lengths, whoever sent them.
 #[test]
 fn genuine_packets_of_a_batch_with_forged_ones_are_delivered_once() {
     let mut world = World::new(2, 3);
@@ -58,7 +58,7 @@ fn genuine_packets_of_a_batch_with_forged_ones_are_delivered_once() {
     other_index[4] ^= 1;
     let junk = vec![0xff; one.len()];
     let mut batch = [&garbled, one, &junk, two, one, &other_index, three].map(Vec::as_slice).concat();
-    // The last datagram of a batch may be shorter: here it is cut.
+    // The last datagram of a batch may be shorter: here it is truncated.
     batch.pop();
     let (from, stride) = (world.hosts[0].address.into(), one.len());
     let now = Now { boot: world.now, unix: world.now };
@@ -79,7 +79,7 @@ fn a_bounded_number_of_packets_is_staged_for_a_silent_peer() {
     assert_eq!(world.hosts[1].delivered, (1000 - 128..1000).collect::<Vec<_>>());
 }
 
-/// Whoever sits on the path can bring genuine packets by two ways in turn; the log must not grow with each.
+/// An attacker on the path can send genuine packets by two paths in turn; the log must not grow with each.
 #[test]
 fn a_peer_that_moves_with_each_packet_is_reported_once_a_second() {
     let mut world = World::new(2, 5);

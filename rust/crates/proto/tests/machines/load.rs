@@ -1,4 +1,4 @@
-//! A host under load asks for cookies, and lets those through that have one (sections 5.3 and 5.4.7).
+//! A host under load requires cookies, and accepts senders that have one (sections 5.3 and 5.4.7).
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,7 +11,7 @@ fn crowd(number: u32) -> SocketAddr {
     SocketAddr::from(([198, 51, 100, (number % 250) as u8], 1024 + number as u16))
 }
 
-/// A first message of host 2, which host 1 does not know, from many addresses: good mac1, no more.
+/// Send a first message of host 2, which host 1 does not know, from many addresses: only mac1 is valid.
 fn flood(world: &mut World, messages: u32) {
     let known = [world.peer(1)].to_vec();
     world.apply(2, proto::change::InterfaceChange { peers: known, ..Default::default() });
@@ -35,7 +35,7 @@ fn a_peer_gets_through_a_flood_by_cookie() {
     let cookies = world.hosts[1].sent[asked..].iter().filter(|datagram| datagram.len() == 64).count();
     assert_eq!(cookies, 64 + 1, "of 600 - 512 messages in one turn 64 are answered, and then host 0");
     assert!(world.hosts[1].delivered.is_empty());
-    // The retry, 5 s later, bears mac2; the flood goes on.
+    // The retry, 5 s later, has mac2; the flood continues.
     for _ in 0..60 {
         flood(&mut world, 600);
         world.pass(Duration::from_millis(100));

@@ -1,4 +1,4 @@
-//! A link that loses, doubles, garbles, overtakes and replays.
+//! A link that loses, duplicates, corrupts, reorders and replays.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -13,7 +13,7 @@ fn weather() -> impl Strategy<Value = Weather> {
     })
 }
 
-/// Who sends, and milliseconds until the next.
+/// Return senders, and milliseconds until the next.
 fn traffic() -> impl Strategy<Value = Vec<(usize, u64)>> {
     prop::collection::vec((0usize..2, prop_oneof![8 => 0u64..500, 1 => 0u64..20_000, 1 => 0u64..250_000]), 1..120)
 }
@@ -21,9 +21,9 @@ fn traffic() -> impl Strategy<Value = Vec<(usize, u64)>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(crate::cases(96)))]
 
-    /// In any weather: what arrives was sent, and arrives once (nonces are watched by the simulator).
-    /// When the weather clears, both directions work again within 25 s: 15 s until silence is noticed, 5 s and jitter
-    /// until a lost first message is sent anew.
+    /// Under all impairments, what arrives was sent and arrives once (nonces are checked by the simulator). Once they
+    /// end, both directions work again within 25 s: 15 s until the silence is noticed, 5 s and jitter until a lost
+    /// first message is retried.
     #[test]
     fn packets_are_never_duplicated_and_tunnels_recover(seed: u64, weather in weather(), traffic in traffic()) {
         let mut world = World::new(2, seed);
@@ -33,7 +33,7 @@ proptest! {
             world.pass(Duration::from_millis(*wait));
         }
         world.weather = Weather::default();
-        // What is still under way in the old weather comes in first.
+        // What is still in flight arrives first.
         world.pass(Duration::from_secs(4));
         let healed: Vec<u32> = (1000..1025).collect();
         for number in &healed {

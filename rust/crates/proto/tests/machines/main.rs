@@ -1,4 +1,4 @@
-//! Two machines and a simulated link between them: the rules that no single file of `proto` can hold alone.
+//! Two state machines and a simulated link between them: the rules that concern several files of `proto`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod changes;
@@ -10,7 +10,7 @@ mod renewal;
 mod roaming;
 mod simulator;
 
-/// Cases of a property: `quick`, or as many as `PROPTEST_CASES` asks for.
+/// Return the number of cases of a property: `quick`, or `PROPTEST_CASES`.
 fn cases(quick: u32) -> u32 {
     std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(quick)
 }

@@ -1,4 +1,4 @@
-//! An idle tunnel is silent, and forgets its keys (sections 5.1, 6.3 and 6.5).
+//! An idle tunnel sends nothing, and wipes its keys (sections 5.1, 6.3 and 6.5).
 
 use std::time::Duration;
 

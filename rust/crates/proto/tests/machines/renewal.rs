@@ -1,4 +1,4 @@
-//! Sessions are renewed while traffic goes on, with nothing lost (section 6.2).
+//! Sessions are renewed under traffic without loss (section 6.2).
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use proto::Event;
 
 use crate::simulator::{Weather, World};
 
-/// Sends from each side every `every_ms` for `seconds`; each side's packets are numbered from 0.
+/// Send from each side every `every_ms` for `seconds`; each side's packets are numbered from 0.
 fn talk(world: &mut World, seconds: u64, every_ms: u64, sides: &[usize]) -> u32 {
     let rounds = (seconds * 1000 / every_ms) as u32;
     for number in 0..rounds {
@@ -40,11 +40,11 @@ proptest! {
             prop_assert!(missing.is_empty(), "lost {:?} from {}", missing, from);
             prop_assert_eq!(delivered.len(), rounds as usize, "some came twice");
         }
-        // Four sessions in 400 s; when both sides begin in the same instant, at most two each time.
+        // Four sessions in 400 s; when both sides start at the same moment, at most two each time.
         prop_assert!((3..=8).contains(&handshakes(&world, 0)), "{} handshakes", handshakes(&world, 0));
     }
 
-    /// Whoever starts first, or both in the same instant: one exchange of messages, no waiting for a retry.
+    /// Whichever side starts first, or both at the same moment: one exchange of messages, no retry.
     #[test]
     fn simultaneous_initiations_both_succeed(seed: u64, apart_us in 0u64..3000) {
         let mut world = World::new(2, seed);
@@ -62,7 +62,7 @@ fn a_session_that_only_receives_is_renewed_before_its_end() {
     let mut world = World::new(2, 1);
     world.send(0, 1, 0);
     world.pass(Duration::from_secs(1));
-    // Host 0 began the session and now only listens.
+    // Host 0 started the session and now only receives.
     for number in 1..179 {
         world.send(1, 0, number);
         world.pass(Duration::from_secs(1));

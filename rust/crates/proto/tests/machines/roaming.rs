@@ -1,4 +1,5 @@
-//! A peer is where its last authentic message came from (section 2.1), and speaks only for its own addresses (section 2).
+//! The endpoint of a peer is the source of its last authentic message (section 2.1), and it may use only its own
+//! addresses (section 2).
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;

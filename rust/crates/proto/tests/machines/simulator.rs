@@ -1,4 +1,4 @@
-//! Hosts with an interface each, and a link that does to datagrams what it is told to.
+//! Hosts with an interface each, and a link with configurable impairments.
 
 use std::collections::{BTreeMap, HashSet};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -25,7 +25,7 @@ impl Dice {
         word ^ (word >> 31)
     }
 
-    /// True in `percent` of all cases.
+    /// Return true in `percent` of all cases.
     pub(crate) fn in_percent(&mut self, percent: u64) -> bool {
         self.roll() % 100 < percent
     }
@@ -39,15 +39,15 @@ impl Random for Dice {
     }
 }
 
-/// What the link does, in percent of the datagrams, and how long it takes.
+/// The impairments of the link, in percent of the datagrams, and its delay.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Weather {
     pub(crate) lost: u64,
     pub(crate) doubled: u64,
     pub(crate) garbled: u64,
-    /// An old datagram is sent again by someone in the middle.
+    /// An old datagram is sent again by an attacker on the path.
     pub(crate) replayed: u64,
-    /// Delay is 1 ms and up to this more, so that datagrams overtake each other.
+    /// The delay is 1 ms plus up to this, so that datagrams overtake each other.
     pub(crate) jitter_ms: u64,
 }
 
@@ -83,7 +83,7 @@ fn moment(boot: Duration) -> Now {
 }
 
 impl World {
-    /// `count` hosts, up, that are all peers of each other and know each other's address. Host n has 10.0.0.n inside.
+    /// Create `count` hosts, up, that are all peers of each other with known endpoints. Host n has 10.0.0.n inside.
     pub(crate) fn new(count: u8, seed: u64) -> Self {
         let mut world = Self::strangers(count, seed);
         for host in 0..count {
@@ -93,7 +93,7 @@ impl World {
         world
     }
 
-    /// Hosts that do not know each other.
+    /// Create hosts that are not peers of each other.
     pub(crate) fn strangers(count: u8, seed: u64) -> Self {
         let mut dice = Dice(seed);
         let hosts = (0..count).map(|host| Host::new(host, dice.roll())).collect();
@@ -109,7 +109,7 @@ impl World {
         }
     }
 
-    /// The change that makes `host` known to another.
+    /// Return the change that adds `host` to another.
     pub(crate) fn peer(&self, host: u8) -> PeerChange {
         let host = &self.hosts[usize::from(host)];
         PeerChange {
@@ -125,13 +125,13 @@ impl World {
         self.collect(host);
     }
 
-    /// Packet `number` goes from one host to another, through the tunnel.
+    /// Send packet `number` from one host to another through the tunnel.
     pub(crate) fn send(&mut self, from: usize, to: usize, number: u32) {
         let source = self.hosts[from].inner;
         self.send_as(source, from, to, number);
     }
 
-    /// The same with an inner source address of choice.
+    /// Do the same with a given inner source address.
     pub(crate) fn send_as(&mut self, source: Ipv4Addr, from: usize, to: usize, number: u32) {
         let packet = packet(source, self.hosts[to].inner, number);
         let now = moment(self.now);
@@ -147,7 +147,7 @@ impl World {
         self.collect(from);
     }
 
-    /// Lets time pass; all that falls due meanwhile is done in its order.
+    /// Let time pass, and process the expired deadlines in order.
     pub(crate) fn pass(&mut self, time: Duration) {
         let end = self.now + time;
         while let Some(next) = self.next_moment().filter(|next| *next <= end) {
@@ -165,7 +165,7 @@ impl World {
         self.hosts[host].interface.status()
     }
 
-    /// Hands a datagram to a host as if it came from `from`.
+    /// Deliver a datagram to a host as if it came from `from`.
     pub(crate) fn inject(&mut self, from: SocketAddr, to: usize, mut datagram: Vec<u8>) {
         let now = moment(self.now);
         let host = &mut self.hosts[to];
@@ -174,7 +174,7 @@ impl World {
         }
     }
 
-    /// Works off the handshakes that wait at a host.
+    /// Process the queued handshakes of a host.
     pub(crate) fn work(&mut self, host: usize) {
         self.collect(host);
     }
@@ -194,7 +194,7 @@ impl World {
         }
     }
 
-    /// What a shell does at the end of its turns, with a small budget for handshakes in each.
+    /// Do what the caller does at the end of an iteration, with a small budget of handshakes.
     fn collect(&mut self, host: usize) {
         loop {
             self.hosts[host].interface.process_handshakes(3, moment(self.now));
@@ -264,7 +264,7 @@ impl Host {
     }
 }
 
-/// An IPv4 packet that carries a number.
+/// Return an IPv4 packet that carries a number.
 fn packet(source: Ipv4Addr, destination: Ipv4Addr, number: u32) -> Vec<u8> {
     let mut packet = vec![0; 24];
     packet[0] = 0x45;

@@ -1,4 +1,4 @@
-//! What is written reads back as the change it came from, however many messages it takes.
+//! Encoded messages parse to the change they came from, however many there are.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -12,7 +12,7 @@ use proto::key::{PresharedKey, PrivateKey, PublicKey};
 
 type Attribute = (u16, Vec<u8>);
 
-/// The attributes of a nest; fails on octets that belong to none.
+/// Return the attributes of a nest; fail on octets that belong to none.
 fn read(octets: &[u8]) -> Vec<Attribute> {
     let all: Vec<_> = attributes(octets, 0).map(|found| (found.kind(), found.value().to_vec())).collect();
     let read: usize = all.iter().map(|(_, value)| (HEAD_BYTES + value.len()).next_multiple_of(4)).sum();
@@ -67,7 +67,7 @@ fn read_peer(octets: &[u8]) -> PeerChange {
     }
 }
 
-/// The change that a kernel understands: a peer that comes again only has more allowed IPs.
+/// Return the change that a kernel understands: a repeated peer only has more allowed IPs.
 fn read_back(parts: &[Part]) -> InterfaceChange {
     let mut change = InterfaceChange::default();
     for part in parts {
@@ -107,7 +107,7 @@ fn prefixes() -> impl Strategy<Value = IpNet> {
 fn allowed_ips() -> impl Strategy<Value = Vec<AllowedIpChange>> {
     let add = prefixes().prop_map(AllowedIpChange::Add);
     let either = prop_oneof![9 => add, 1 => prefixes().prop_map(AllowedIpChange::Remove)];
-    // A message holds some five hundred.
+    // A message holds about five hundred.
     prop_oneof![4 => vec(either.clone(), 0..8), 1 => vec(either, 400..1800)]
 }
 

@@ -1,4 +1,4 @@
-//! Answers of a kernel, cut into messages anywhere, and octets that are none.
+//! Responses of a kernel, split into messages at any point, and arbitrary octets.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -36,7 +36,7 @@ fn begin() -> Writer {
     command(WG_CMD_GET_DEVICE)
 }
 
-/// As the kernel fills its messages (wg_get_device_dump), with room for `room` allowed IPs in each.
+/// Split the status like the kernel (wg_get_device_dump), with space for `room` allowed IPs in each message.
 fn dump(status: &InterfaceStatus, room: usize) -> Vec<Writer> {
     let mut body = begin();
     body.put(WGDEVICE_A_LISTEN_PORT, &status.listen_port.to_ne_bytes());
