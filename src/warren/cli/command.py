@@ -99,7 +99,14 @@ def sign(
     )
 )
 @click.argument("file", type=PATH)
-@click.option("--operator", metavar="FILE", type=PATH, help="Operator key that decrypts secret result fields.")
+@click.option(
+    "--operator",
+    cls=Option,
+    metavar="FILE",
+    type=PATH,
+    help="Operator key that decrypts secret result fields.",
+    default_text="none",
+)
 @click.option("--dry-run", is_flag=True, help="Show the effects only; the nonce is not consumed.")
 @socket_option
 @json_option

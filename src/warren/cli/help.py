@@ -30,26 +30,33 @@ class Option(click.Option):
 
 
 class Command(click.Command):
-    """A command whose help page ends with examples: lines that start with `warren`."""
+    """A command whose help page ends with examples: lines that start with `warren`.
+
+    The page has the name of the running program in place of `warren`.
+    """
 
     def __init__(self, *args: Any, examples: Sequence[str] = (), **others: Any) -> None:
         super().__init__(*args, **others)
         self.examples = tuple(examples)
 
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the description."""
+        formatter.write_paragraph()
+        with formatter.indentation():
+            formatter.write_text(for_program(inspect.cleandoc(self.help or ""), _program_of(ctx)))
+
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the examples."""
-        write_examples(self.examples, ctx, formatter)
+        """Write the examples as they are: they are there to be copied."""
+        with formatter.section("Examples"):
+            for line in self.examples:
+                formatter.write(f"{'':{formatter.current_indent}}{for_program(line, _program_of(ctx))}\n")
 
 
-class Group(click.Group):
+class Group(Command, click.Group):
     """A command with subcommands, listed in the order of their definition, each with its whole summary."""
 
     command_class = Command
     group_class = type
-
-    def __init__(self, *args: Any, examples: Sequence[str] = (), **others: Any) -> None:
-        super().__init__(*args, **others)
-        self.examples = tuple(examples)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002, click's signature
         """Return the names of the subcommands in the order of their definition."""
@@ -68,20 +75,11 @@ class Group(click.Group):
             with formatter.section(title):
                 formatter.write_dl(rows)
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the examples."""
-        write_examples(self.examples, ctx, formatter)
-
 
 def summary(command: click.Command) -> str:
     """Return the first paragraph of a command's help on one line."""
     return " ".join(inspect.cleandoc(command.help or "").partition("\n\n")[0].split())
 
 
-def write_examples(examples: Sequence[str], context: click.Context, formatter: click.HelpFormatter) -> None:
-    """Write command lines as they are, with the name of the running program."""
-    if examples:
-        program = context.find_root().info_name or "warren"
-        with formatter.section("Examples"):
-            for line in examples:
-                formatter.write(f"{'':{formatter.current_indent}}{for_program(line, program)}\n")
+def _program_of(context: click.Context) -> str:
+    return context.find_root().info_name or "warren"
