@@ -18,8 +18,8 @@ from warren.commands.effects.programs import ProgramResult, RunProgram, RunScrip
 from warren.commands.handlers import dynamic_user
 from warren.commands.handlers.dynamic_user import FIRST, LAST, chosen
 from warren.commands.handlers.program_runner import ProgramRunner
+from warren.commands.handlers.script_file import ScriptError
 from warren.commands.result import Code, CommandError, Status
-from warren.commands.scripts import ScriptError
 from warren.commands.settings import SandboxSettings, ScriptSettings
 from warren.errors import HostError
 

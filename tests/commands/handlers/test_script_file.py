@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.commands.pipeline.bundles import put, trusted_directory
-from warren.commands.handlers.script_file import Script, open_script
+from warren.commands.handlers.script_file import MAX_BYTES, Script, ScriptError, open_script
 from warren.commands.result import Code, CommandError
-from warren.commands.scripts import MAX_BYTES, ScriptError
 from warren.commands.settings import ScriptSettings
 
 pytestmark = [pytest.mark.integration, pytest.mark.security]

@@ -10,7 +10,7 @@ from warren.commands.effects.programs import ProgramResult, RunProgram, RunScrip
 from warren.commands.execution import Execution, Handlers
 from warren.commands.handlers.program_runner import ProgramRunner
 from warren.commands.handlers.resources import Resources
-from warren.commands.scripts import ScriptError
+from warren.commands.handlers.script_file import ScriptError
 from warren.commands.sealing import mask_secrets
 
 log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""Open a script's file after the proof that only its owner can have put it there (V-57).
+"""Open a script: find its path, verify that only its owner can have put it there, and verify its hash (V-57, V-83).
 
 Every directory on the way, every link and the file itself belong to a trusted user, and nobody else can write them
 (`files.trusted_path`). So what was proven is what runs by its path. If a hash is pinned, the text is read once, hashed,
@@ -13,11 +13,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from warren.commands.effects.effect import EffectError
 from warren.commands.result import Code, CommandError, Status
-from warren.commands.scripts import MAX_BYTES, ScriptError, is_rooted, path_of, pins_of, verify_pins
 from warren.commands.settings import ScriptSettings
 from warren.files.sealed_copy import sealed_copy
 from warren.files.trusted_path import Trust, TrustedEntry, UntrustedPathError, walk_trusted
+
+# V-57: the file names below `scripts_root`.
+FILES = {
+    "openvpn_create": "add_vpn_user.sh",
+    "openvpn_delete": "delete_vpn_user.sh",
+    "panel_create": "add_user.sh",
+    "panel_delete": "delete_user.sh",
+}
+MAX_BYTES = 4 << 20  # of a script with a pinned hash, which is read whole
+
+
+class ScriptError(EffectError):
+    """A script is not trusted and was not run; this emits the event `script.changed` (V-83)."""
+
+    EVENT = "script.changed"
+
+    def __init__(self, name: str, path: str, problem: str, **facts: str) -> None:
+        super().__init__(f"script {name} was not run: {problem}")
+        self.fields: Mapping[str, object] = {"script": name, "path": path, "problem": problem, **facts}
+        """The fields of the event."""
 
 
 @dataclass(slots=True)
@@ -51,6 +71,36 @@ def open_script(name: str, settings: ScriptSettings, owners: frozenset[int], pin
         raise CommandError(Code.SCRIPT_NOT_FOUND, f"{path}, the script {name}, does not exist", Status.ERROR) from error
     except OSError as error:
         raise ScriptError(name, path, f"{path} cannot be opened: {error.strerror}") from error
+
+
+def path_of(name: str, settings: ScriptSettings) -> str | None:
+    """Return the path of a script; None if the configuration has none. Raises ScriptError for a relative path."""
+    path = settings.entries.get(name)
+    if path is None:
+        if settings.scripts_root is None or name not in FILES:
+            return None
+        path = f"{settings.scripts_root}/{FILES[name]}"
+    if not path.startswith("/") or ".." in path.split("/"):
+        raise ScriptError(name, path, f"{path}: expected an absolute path without ..")
+    return path
+
+
+def is_rooted(name: str, settings: ScriptSettings) -> bool:
+    """Return whether it must be below `scripts_root`, symlinks resolved; an entry may be anywhere (X-07)."""
+    return name not in settings.entries
+
+
+def pins_of(name: str, settings: ScriptSettings, pinned: Mapping[str, str]) -> frozenset[str]:
+    """Return the pinned SHA-256 hashes, of the configuration and of the trust bundle; a script must match both."""
+    configured = (settings.sha256.get(name), pinned.get(name))
+    return frozenset(pin.lower() for pin in configured if pin is not None)
+
+
+def verify_pins(name: str, path: str, digest: str, pins: frozenset[str]) -> None:
+    """Raise ScriptError unless `digest` equals each of `pins`."""
+    if pins != {digest}:
+        problem = f"SHA-256 of {path} is {digest}, but {' and '.join(sorted(pins))} is pinned"
+        raise ScriptError(name, path, problem, sha256=digest, pinned=" ".join(sorted(pins)))
 
 
 def _verify_root(name: str, path: str, target: Path, settings: ScriptSettings, trust: Trust) -> None:

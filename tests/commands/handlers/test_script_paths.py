@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from warren.commands.scripts import FILES, ScriptError, is_rooted, path_of, pins_of, verify_pins
+from warren.commands.handlers.script_file import FILES, ScriptError, is_rooted, path_of, pins_of, verify_pins
 from warren.commands.settings import ScriptSettings
 
 pytestmark = pytest.mark.unit
