@@ -22,7 +22,7 @@ from checks.vocabulary import HEADING_OPENINGS, OPENINGS, banned_in_name, banned
 
 ROOT = Path(__file__).resolve().parent.parent
 UNSWEPT = "checks/unswept.txt"
-UNSWEPT_LIMIT = 42
+UNSWEPT_LIMIT = 38
 PYTHON = ("src/", "demo/", "bench/", "checks/", "packaging/")
 TEXTS = (".md", ".service", ".socket", ".conf", ".json", ".toml", ".txt")
 VOCABULARY = {"checks/vocabulary.py", "rust/Cargo.lock"}

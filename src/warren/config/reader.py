@@ -23,7 +23,7 @@ from warren.errors import ConfigError, Finding
 T = TypeVar("T")
 S = TypeVar("S", bound=Settings)
 Rejections = Mapping[str, tuple[str, str]]
-"""By key: the problem with its presence, and what is expected instead."""
+"""The problem with the presence of a key, and what is expected instead, by key."""
 FILE = "the file"
 TOML_POSITION = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")  # in tomllib's messages
 

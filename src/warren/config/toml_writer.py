@@ -22,7 +22,7 @@ class Section:
     key: str
     """The key of the table as in a finding: `network.home.peers[0]`."""
     values: Mapping[str, Plain]
-    """By key, which has dots where it is of a table within: `sha256.panel_create`."""
+    """The values by key; the key of a table within has dots: `sha256.panel_create`."""
 
 
 def settings_sections(settings: object, key: str, root: str = "") -> Iterator[Section]:

@@ -49,7 +49,7 @@ class HttpPaths(Protocol):
 
 
 class ServiceConfig(Protocol):
-    """What the helper and the agent's directories are made from."""
+    """The settings that the helper and the agent's directories depend on."""
 
     @property
     def source(self) -> str:

@@ -22,7 +22,7 @@ class Imported:
     network: NetworkConfig
     private_key: PrivateKey
     preshared_keys: Mapping[str, PresharedKey]
-    """By path."""
+    """The preshared keys by the path of their file."""
 
 
 def network_from_wgquick(file: WgQuickFile, name: str, keys: str, source: str = "") -> Imported:
