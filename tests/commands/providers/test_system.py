@@ -112,3 +112,14 @@ def test_in_a_namespace_of_processes_whose_proc_is_the_hosts() -> None:
     words = ("unshare", "--pid", "--fork", sys.executable, "-c", look)
     done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout == "True\n", done.stderr
+
+
+@pytest.mark.integration
+def test_dry_run_of_host_verbs_reads_and_changes_nothing() -> None:
+    async def dry_runs() -> list[str]:
+        queries = AgentQueries(HostMetrics(30), dict, lambda _: ())
+        resources = Resources(settings(), NO_STORE, lambda *_: None, queries)
+        executor = Executor("node-1", settings(), host.handlers(resources), lambda *_: b"", lambda _: None)
+        return [(await executor.dry_run(command(verb.name), verb, verb.run)).problem for verb in VERBS]
+
+    assert asyncio.run(dry_runs()) == ["", ""]
