@@ -42,6 +42,7 @@ def test_tree_keeps_every_import_contract(tree: Tree) -> None:
         ("src/warren/tunnel/plan.py", "import warren.tunnel.io", PROTECTED),
         ("src/warren/commands/execution.py", "from warren.commands import registry", COMMANDS),
         ("src/warren/commands/handlers/files.py", "from warren.commands.store import database", STORE),
+        ("src/warren/tunnel/plan.py", "from warren.files import atomic", PROTECTED),
     ],
 )
 def test_planted_import_breaks_only_its_contract(tree: Tree, path: str, line: str, broken: str) -> None:

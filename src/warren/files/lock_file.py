@@ -77,11 +77,13 @@ class LockFile:
     @property
     def holder(self) -> str:
         """Return what the process that has the lock wrote about itself; empty if nothing."""
-        return os.pread(self._descriptor, MAX_HOLDER_BYTES, 0).decode(errors="replace").strip()
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        return os.read(self._descriptor, MAX_HOLDER_BYTES).decode(errors="replace").strip()
 
     def record_holder(self, text: str) -> None:
         """Write one line about the process that has the lock, for others to read."""
         os.ftruncate(self._descriptor, 0)
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
         os.write(self._descriptor, f"{text}\n".encode())
 
     def close(self) -> None:

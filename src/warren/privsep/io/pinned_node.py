@@ -1,4 +1,4 @@
-"""What a runner takes from root alone: the name of this node, and a trust bundle that only root can have installed.
+"""The values that a runner takes from root alone: the node's name, and a bundle that only root can have installed.
 
 The agent owns the file of its identity, as it must read its keys, and could write another name into it: then commands
 that operators have signed for another node would run as root on this one. So the first name is kept in a directory of

@@ -1,4 +1,4 @@
-"""What may need more privileges than the agent has: key files, the host's name servers, the TUN driver.
+"""Operations that may need more privileges than the agent has: on key files, name servers and the TUN driver.
 
 There are two implementations of each: by this process itself, and through its helper. Callers see no difference.
 Every method may block.
