@@ -169,7 +169,7 @@ class Resolver:
     def _revert_in_file(self, journal: Journal, rest: Journal) -> None:
         here = take_snapshot(self._file)
         if not self._is_known(journal, here):
-            self._give_up(journal, rest)
+            self._abandon(journal, rest)
         elif rest.in_file:
             self._write(journal, rest, here)
         else:
@@ -184,7 +184,7 @@ class Resolver:
         """
         return not journal.in_file or journal.is_ours(here) or here == journal.original
 
-    def _give_up(self, journal: Journal, rest: Journal) -> None:
+    def _abandon(self, journal: Journal, rest: Journal) -> None:
         original = journal.original
         if rest.in_file:
             self._journal.store(rest)
