@@ -13,7 +13,7 @@ export PATH := $(VENV)/bin:$(PATH):/usr/sbin:/sbin
 # The extension's build asks an interpreter about itself: always the same one, or cargo builds it anew for each.
 export PYO3_PYTHON := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-# Every process that a test starts would compile what it imports anew.
+# Otherwise every process that a test starts compiles what it imports anew, and in a virtual machine that takes seconds.
 unexport PYTHONDONTWRITEBYTECODE
 
 WORKSPACE := --manifest-path rust/Cargo.toml --workspace --locked
@@ -75,6 +75,7 @@ check-clippy:
 # What apt or go cannot bring is not an error here: the tests that need it name it at the end.
 test: $(VENV)/.warren $(VENV)/.dev $(VENV)/.go
 	-@requirements/apt test
+	@python -m compileall -q src
 	$(SIDE_BY_SIDE) --jobs=2 test-python test-rust
 
 test-python:

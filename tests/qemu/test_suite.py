@@ -15,7 +15,7 @@ pytestmark = [
     pytest.mark.needs("busybox", "dpkg-deb", "ldd", "qemu-system-x86_64", "setpriv"),
     pytest.mark.needs("iperf3", "ip", "nft", "nsenter", "ping", "socat", "ss", "tc", "unshare", "wg"),
     pytest.mark.needs("journalctl", "systemctl", "systemd-sysusers", "systemd-tmpfiles"),
-    pytest.mark.timeout(3000),  # the first waits for all others
+    pytest.mark.timeout(4000),  # the first waits for all others, and the bound of the whole run comes later
 ]
 
 

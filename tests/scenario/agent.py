@@ -30,6 +30,7 @@ PORT = 51820
 BACKEND = os.environ.get("WARREN_BACKEND", "")
 LINKS_OUTLIVE = BACKEND == "kernel"  # the agent that made them, if that is killed
 KEY_CHARACTERS = 44
+START_SECONDS = 3 * SOON_SECONDS  # Python and all of Warren, which is what a busy machine takes longest for
 OF_A_LINK = re.compile(r"\b(fe80|ff00):")
 
 
@@ -143,7 +144,7 @@ class Agent:
         """As root, to become `user`, until its socket answers."""
         command = (*WARREN, "agent", "start", "--root", self.directory, "--user", user, "--verbose")
         self.process = process = self.host.start(*command, log="agent")
-        until(lambda: process.poll() is not None or self.answers(), "the agent answers")
+        until(lambda: process.poll() is not None or self.answers(), "the agent answers", START_SECONDS)
         assert process.poll() is None, self.host.log()
 
     def attempt(self, *arguments: str) -> subprocess.CompletedProcess[str]:
