@@ -162,8 +162,10 @@ def test_limits_that_a_command_asks_for(engine: Engine, node: Node) -> None:
     assert found["HostConfig"]["NanoCpus"] == 2_000_000_000
     table = replace(node.settings.containers, max_cpu=1.0, max_memory_mb=1024)
     node.settings = replace(node.settings, containers=table)
-    assert "at most 1, max_cpu" in refused(node.run(SPAWN, {**ADA, "cpu": 1.5}), Code.POLICY_DENIED)
-    assert "at most 1024, max_memory" in refused(node.run(SPAWN, {**ADA, "mem_mb": 2048}), Code.POLICY_DENIED)
+    assert "1.5 exceeds 1 ([containers] max_cpu)" in refused(node.run(SPAWN, {**ADA, "cpu": 1.5}), Code.POLICY_DENIED)
+    assert "2048 exceeds 1024 ([containers] max_memory)" in refused(
+        node.run(SPAWN, {**ADA, "mem_mb": 2048}), Code.POLICY_DENIED
+    )
 
 
 @pytest.mark.security
@@ -340,7 +342,7 @@ def test_counts(node: Node) -> None:
     found = count(node)
     assert found["containers"] == {"count": 2, "running": 2}
     assert found["sessions"] == {"count": 2, "vpn": None}
-    assert "management socket" in found["unavailable"]["vpn"]  # type: ignore[index]
+    assert "management is not set" in found["unavailable"]["vpn"]  # type: ignore[index]
 
 
 def count(node: Node) -> Mapping[str, object]:
