@@ -273,7 +273,7 @@ def test_what_others_changed_is_said(place: Place) -> None:
     assert error.value.code == problem.code == "dns.changed"
 
 
-def test_of_two_runners_one_ends_first_and_no_errand_waits_for_that(place: Place) -> None:
+def test_open_runner_refuses_while_previous_runner_exits_and_blocks_no_operation(place: Place) -> None:
     first = place.helper.call(OPEN_RUNNER, OpenRunner())
     with pytest.raises(HostError, match=r"^the previous runner is still exiting$"):
         place.helper.call(OPEN_RUNNER, OpenRunner())

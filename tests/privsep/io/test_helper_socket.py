@@ -93,7 +93,7 @@ def make(tmp_path: Path) -> Iterator[MakeUnit]:
         unit.close()
 
 
-def test_it_does_the_errands_of_the_list_and_undoes_them_when_the_agent_goes(make: MakeUnit) -> None:
+def test_helper_performs_operations_and_reverts_them_when_agent_exits(make: MakeUnit) -> None:
     unit = make()
     helper = unit.connect()
     assert helper.call(GET_HOST_DNS, GetHostDns()) == (ip_address("192.0.2.53"),)
