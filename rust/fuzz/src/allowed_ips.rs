@@ -64,15 +64,15 @@ fn endpoint(peer: u8) -> SocketAddr {
 
 /// Return an address of few distinct bits at both ends, so that prefixes nest and collide, or of any bits.
 fn prefix(script: &mut Script<'_>) -> IpNet {
-    let (how, length) = (script.octet(), script.octet());
+    let (variant, length) = (script.octet(), script.octet());
     let [high, low] = [script.octet(), script.octet()].map(u128::from);
-    let bits = match how >> 1 & 3 {
+    let bits = match variant >> 1 & 3 {
         0 => high << 120,
         1 => low,
         2 => high << 120 | low,
         _ => script.take(16).iter().fold(0, |bits, octet| bits << 8 | u128::from(*octet)),
     };
-    let (address, most): (IpAddr, u8) = if how & 1 == 0 {
+    let (address, most): (IpAddr, u8) = if variant & 1 == 0 {
         (Ipv4Addr::from_bits((bits >> 96) as u32 | bits as u32).into(), 32)
     } else {
         (Ipv6Addr::from_bits(bits).into(), 128)

@@ -13,10 +13,10 @@ const MOST: usize = 400;
 /// Run with the packets that `octets` encode.
 pub fn run(octets: &[u8]) {
     let mut script = Script(octets);
-    let how = script.octet();
-    let kinds = Kinds { tcp: how & 1 == 0, udp: how & 2 == 0 };
+    let variant = script.octet();
+    let kinds = Kinds { tcp: variant & 1 == 0, udp: variant & 2 == 0 };
     let packets = packets(&mut script);
-    let kernel = deliver(&packets, kinds, how & 4 != 0);
+    let kernel = deliver(&packets, kinds, variant & 4 != 0);
     assert_eq!(kernel.len(), packets.len());
     compare(&packets, &kernel);
 }

@@ -112,24 +112,25 @@ impl Attack {
     /// Send a first message, with a timestamp in order or any.
     fn shake_hands(&mut self, script: &mut Script<'_>) {
         self.handshakes += 1;
-        let how = script.octet();
+        let variant = script.octet();
         let mut timestamp = [0; 12];
         timestamp[..8].copy_from_slice(&((1 << 62) + u64::from(self.handshakes)).to_be_bytes());
-        if how & 1 == 1 {
+        if variant & 1 == 1 {
             let chosen = script.take(12);
             timestamp[..chosen.len()].copy_from_slice(chosen);
         }
-        let mut ephemeral = [how; 32];
+        let mut ephemeral = [variant; 32];
         ephemeral[4..8].copy_from_slice(&self.handshakes.to_le_bytes());
         let responder = PrivateKey::from_bytes(OURS).public_key();
-        let (initiator, mut message) = Initiator::start(THEIRS, &responder, ephemeral, timestamp, u32::from(how) << 8);
-        if how & 2 == 2 {
+        let (initiator, mut message) =
+            Initiator::start(THEIRS, &responder, ephemeral, timestamp, u32::from(variant) << 8);
+        if variant & 2 == 2 {
             let at = usize::from(script.octet()) % message.len();
             message[at] ^= script.octet() | 1;
         }
-        let sound = how & 2 == 0;
+        let sound = variant & 2 == 0;
         let fresh = timestamp > self.taken.0 && self.boot >= self.taken.1 + Duration::from_millis(20);
-        let from = place(how);
+        let from = place(variant);
         let (packets, answers) = self.deliver(from, &mut message, 148);
         assert!(packets.is_empty());
         let response = answers.into_iter().find(|answer| answer.len() == 92);
@@ -146,30 +147,30 @@ impl Attack {
     /// near the end, or any.
     fn send(&mut self, script: &mut Script<'_>) {
         let Some(session) = &mut self.session else { return };
-        let (how, offset) = (script.octet(), u64::from(script.short()));
+        let (variant, offset) = (script.octet(), u64::from(script.short()));
         let (count, garbled) = (1 + u64::from(script.octet()) % BATCH, u64::from(script.octet()));
-        let first = session.first_counter(how, offset);
-        let plaintext = plaintext(how, script);
+        let first = session.first_counter(variant, offset);
+        let plaintext = plaintext(variant, script);
         let (mut batch, mut expected) = (Vec::new(), Vec::new());
         for counter in (0..count).filter_map(|number| first.checked_add(number)) {
             let mut datagram = session.keys.seal(counter, &plaintext);
             if counter - first == garbled {
-                datagram[16 + usize::from(how) % (plaintext.len() + 16)] ^= how | 1;
+                datagram[16 + usize::from(variant) % (plaintext.len() + 16)] ^= variant | 1;
             } else if session.takes(counter, self.boot) {
-                self.place = Some(place(how));
+                self.place = Some(place(variant));
                 expected.extend(inner(&plaintext));
             }
             batch.extend(datagram);
         }
-        let (packets, _) = self.deliver(place(how), &mut batch, plaintext.len() + 32);
+        let (packets, _) = self.deliver(place(variant), &mut batch, plaintext.len() + 32);
         assert_eq!(packets, expected, "{count} from {first}");
     }
 }
 
 impl Session {
-    fn first_counter(&self, how: u8, offset: u64) -> u64 {
+    fn first_counter(&self, variant: u8, offset: u64) -> u64 {
         let greatest = self.seen.last().copied();
-        match how & 3 {
+        match variant & 3 {
             0 => greatest.map_or(0, |greatest| greatest.saturating_add(1)),
             1 => greatest.unwrap_or(0).saturating_sub(offset % 9000),
             2 => greatest.unwrap_or(0).saturating_add(offset),
@@ -184,16 +185,16 @@ impl Session {
     }
 }
 
-fn place(how: u8) -> SocketAddr {
-    SocketAddr::from(([198, 51, 100, how >> 4], 51820))
+fn place(variant: u8) -> SocketAddr {
+    SocketAddr::from(([198, 51, 100, variant >> 4], 51820))
 }
 
 /// Return any octets, or an IP packet from the insider's own address or another, of a correct length or not.
-fn plaintext(how: u8, script: &mut Script<'_>) -> Vec<u8> {
-    let length = usize::from(script.octet()) * if how & 4 == 0 { 1 } else { 10 };
+fn plaintext(variant: u8, script: &mut Script<'_>) -> Vec<u8> {
+    let length = usize::from(script.octet()) * if variant & 4 == 0 { 1 } else { 10 };
     let mut packet = script.take(length).to_vec();
-    packet.resize(length, how);
-    let (version, at, source): (u8, usize, &[u8]) = match how & 24 {
+    packet.resize(length, variant);
+    let (version, at, source): (u8, usize, &[u8]) = match variant & 24 {
         0 | 8 => return packet,
         16 => (0x45, 12, &V4.octets()),
         _ => (0x60, 8, &V6.octets()),

@@ -37,15 +37,15 @@ pub fn run(octets: &[u8]) {
 
 impl Message {
     fn read(script: &mut Script<'_>, number: usize) -> Self {
-        let (how, length) = (script.octet(), usize::from(script.short()) % 4097);
-        let associated = if how & 1 == 1 { script.octet().into() } else { 0 };
-        let forged = (how & 6 == 6).then(|| (usize::from(script.short()), script.octet() | 1));
-        let taken = script.take(usize::from(how >> 5));
+        let (variant, length) = (script.octet(), usize::from(script.short()) % 4097);
+        let associated = if variant & 1 == 1 { script.octet().into() } else { 0 };
+        let forged = (variant & 6 == 6).then(|| (usize::from(script.short()), script.octet() | 1));
+        let taken = script.take(usize::from(variant >> 5));
         let mut text = taken.to_vec();
-        text.resize(length, how ^ number as u8);
-        let mut nonce = [how; 12];
+        text.resize(length, variant ^ number as u8);
+        let mut nonce = [variant; 12];
         nonce[11] = number as u8;
-        Self { key: [how >> 3; 32], nonce, associated: vec![how; associated], text, forged }
+        Self { key: [variant >> 3; 32], nonce, associated: vec![variant; associated], text, forged }
     }
 
     fn by_ring(&self) -> Vec<u8> {

@@ -65,9 +65,9 @@ impl Step {
     }
 
     /// Encode the step.
-    pub(crate) fn encode(self, how: u8, number: u16) -> [u8; 4] {
+    pub(crate) fn encode(self, variant: u8, number: u16) -> [u8; 4] {
         let [low, high] = number.to_le_bytes();
-        [self as u8, how, low, high]
+        [self as u8, variant, low, high]
     }
 }
 
@@ -78,78 +78,79 @@ pub fn run(octets: &[u8]) {
     let mut spent = 0;
     while spent < BUDGET && !script.is_over() {
         let step = Step::ALL[usize::from(script.octet()) % Step::ALL.len()];
-        let (how, number) = (script.octet(), script.short());
+        let (variant, number) = (script.octet(), script.short());
         spent += step.cost();
-        take(&mut pair, step, how, number, &mut script);
+        take(&mut pair, step, variant, number, &mut script);
     }
     pair.lose();
     pair.recover();
 }
 
-fn take(pair: &mut Pair, step: Step, how: u8, number: u16, script: &mut Script<'_>) {
-    let host = usize::from(how & 1);
+fn take(pair: &mut Pair, step: Step, variant: u8, number: u16, script: &mut Script<'_>) {
+    let host = usize::from(variant & 1);
     match step {
-        Step::Repeat => repeat(pair, how, number, script),
+        Step::Repeat => repeat(pair, variant, number, script),
         Step::Carry => pair.carry(),
         Step::Lose => pair.lose(),
-        Step::Batch => batch(pair, how, number),
-        Step::Raw => pair.deliver(host, stranger(how), script.take(number.into()).to_vec()),
+        Step::Batch => batch(pair, variant, number),
+        Step::Raw => pair.deliver(host, stranger(variant), script.take(number.into()).to_vec()),
         // Milliseconds or seconds: all timers are between 5 s and the 18 hours of the longest keepalive.
         Step::Pass if host == 0 => pair.pass(Duration::from_millis(number.into())),
         Step::Pass => pair.pass(Duration::from_secs(number.into())),
         Step::Send => {
-            pair.send(host, usize::from(number) % 3000, usize::from(how >> 1 & 1));
+            pair.send(host, usize::from(number) % 3000, usize::from(variant >> 1 & 1));
         }
-        Step::Change => pair.apply(host, &change(pair, host, how >> 1, number)),
-        Step::Link => pair.set_up(host, how & 2 == 0),
+        Step::Change => pair.apply(host, &change(pair, host, variant >> 1, number)),
+        Step::Link => pair.set_up(host, variant & 2 == 0),
         Step::Work => pair.work(host, number.into()),
-        Step::Flood => flood(pair, host, how, number),
+        Step::Flood => flood(pair, host, variant, number),
         Step::Clock => pair.unix = Duration::from_secs(1_700_000_000 + u64::from(number) * 3600),
     }
 }
 
-fn stranger(how: u8) -> SocketAddr {
-    match how >> 1 & 3 {
-        0 => SocketAddr::from(([198, 51, 100, how], 1)),
-        1 => SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, how.into()], 0)),
+fn stranger(variant: u8) -> SocketAddr {
+    match variant >> 1 & 3 {
+        0 => SocketAddr::from(([198, 51, 100, variant], 1)),
+        1 => SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, variant.into()], 0)),
         2 => SocketAddr::from(([192, 0, 2, 1], 51820)),
         _ => SocketAddr::from(([192, 0, 2, 2], 51820)),
     }
 }
 
 /// Deliver an old datagram again: unchanged or changed, to its receiver or back, from its sender or another address.
-fn repeat(pair: &mut Pair, how: u8, number: u16, script: &mut Script<'_>) {
+fn repeat(pair: &mut Pair, variant: u8, number: u16, script: &mut Script<'_>) {
     let count = pair.sent.len();
     let old = &pair.sent[count - 1 - usize::from(number & 0xff) % count];
     let (by, mut octets) = (old.by, old.octets.clone());
-    let to = if how & 0x40 == 0 { 1 - by } else { by };
-    let from = if how & 0x80 == 0 { pair.hosts[by].address } else { stranger(how) };
-    garble(&mut octets, how, number >> 8, script);
-    if how & 0x20 != 0 {
+    let to = if variant & 0x40 == 0 { 1 - by } else { by };
+    let from = if variant & 0x80 == 0 { pair.hosts[by].address } else { stranger(variant) };
+    garble(&mut octets, variant, number >> 8, script);
+    if variant & 0x20 != 0 {
         add_mac1(&private_key(to, 0).public_key(), &mut octets);
     }
     pair.deliver(to, from, octets);
 }
 
 /// Deliver the last datagrams of the link, each truncated or padded to one length: the kernel coalesces by addresses.
-fn batch(pair: &mut Pair, how: u8, number: u16) {
-    let to = usize::from(how & 1);
+fn batch(pair: &mut Pair, variant: u8, number: u16) {
+    let to = usize::from(variant & 1);
     let stride = 1 + usize::from(number) % 1600;
-    let fitted = pair.sent.iter().rev().filter(|sent| sent.by != to).take(1 + usize::from(how >> 3)).flat_map(|sent| {
-        let mut octets = sent.octets.clone();
-        octets.resize(stride, how);
-        octets
-    });
+    let fitted =
+        pair.sent.iter().rev().filter(|sent| sent.by != to).take(1 + usize::from(variant >> 3)).flat_map(|sent| {
+            let mut octets = sent.octets.clone();
+            octets.resize(stride, variant);
+            octets
+        });
     let mut batch: Vec<_> = fitted.collect();
     // The last one may be shorter.
-    batch.truncate(batch.len().saturating_sub(usize::from(how >> 1 & 3) * stride / 4));
+    batch.truncate(batch.len().saturating_sub(usize::from(variant >> 1 & 3) * stride / 4));
     let from = pair.hosts[1 - to].address;
     pair.deliver_batch(to, from, batch, stride);
 }
 
-fn garble(octets: &mut Vec<u8>, how: u8, place: u16, script: &mut Script<'_>) {
+fn garble(octets: &mut Vec<u8>, variant: u8, place: u16, script: &mut Script<'_>) {
     let place = usize::from(place) % octets.len();
-    match how & 7 {
+    match variant & 7 {
         0 | 1 => {}
         2 => octets[place] ^= script.octet(),
         3 => octets.truncate(place),
@@ -190,8 +191,8 @@ fn change(pair: &Pair, host: usize, kind: u8, number: u16) -> InterfaceChange {
 
 /// Queue second messages with a valid mac1 and no other valid field, from many addresses. They fill the queue like
 /// first messages, and are cheaper to process.
-fn flood(pair: &mut Pair, host: usize, how: u8, number: u16) {
-    let mut message = [how; 92];
+fn flood(pair: &mut Pair, host: usize, variant: u8, number: u16) {
+    let mut message = [variant; 92];
     message[..4].copy_from_slice(&[2, 0, 0, 0]);
     for place in 0..FLOOD {
         message[8..12].copy_from_slice(&(place as u32).to_le_bytes());

@@ -22,13 +22,13 @@ const OVERHEAD: usize = 32;
 /// Run with flags, an MTU and a packet, of which a batch is made.
 pub fn run(octets: &[u8]) {
     let mut script = Script(octets);
-    let (how, mtu) = (script.octet(), usize::from(script.short()));
-    let (everything, count) = (how & 1 == 0, 1 + usize::from(script.octet() % 40));
+    let (variant, mtu) = (script.octet(), usize::from(script.short()));
+    let (everything, count) = (variant & 1 == 0, 1 + usize::from(script.octet() % 40));
     let packet = script.take(usize::MAX);
     let [mut near, mut far] = [0, 1].map(|host| host_with_all(host, everything));
     connect(&mut near, &mut far);
-    near.set_aead(chosen(how >> 1));
-    far.set_aead(chosen(how >> 3));
+    near.set_aead(chosen(variant >> 1));
+    far.set_aead(chosen(variant >> 3));
     near.set_mtu(mtu);
     let Some(batch) = seal(&mut near, packet, mtu, count, everything) else { return };
     open(&mut far, packet, batch, count, everything);

@@ -31,7 +31,7 @@ pub fn all() -> Vec<(&'static str, Vec<Vec<u8>>)> {
 fn messages() -> Vec<Vec<u8>> {
     use Step::{Batch, Carry, Change, Clock, Flood, Link, Lose, Pass, Raw, Repeat, Send, Work};
     let steps = |steps: &[(Step, u8, u16)]| {
-        [0].into_iter().chain(steps.iter().flat_map(|(step, how, n)| step.encode(*how, *n))).collect()
+        [0].into_iter().chain(steps.iter().flat_map(|(step, variant, n)| step.encode(*variant, *n))).collect()
     };
     let exchange = [(Send, 0, 100), (Send, 1, 1400), (Send, 2, 60), (Send, 3, 0), (Carry, 0, 0)];
     let renewal = [(Pass, 1, 121), (Send, 0, 9), (Carry, 0, 0), (Send, 1, 9), (Carry, 0, 0), (Repeat, 0, 2)];
@@ -64,11 +64,11 @@ fn messages() -> Vec<Vec<u8>> {
 /// Return handshakes in and out of order; counters ahead, behind and at the end; plaintexts of every kind.
 fn insiders() -> Vec<Vec<u8>> {
     let ip = |version: u8| [&[60, version, 0, 0, 40, 0, 20][..], &[0; 53]].concat();
-    let batches = |how: u8, offset: u16, count, garbled| {
+    let batches = |variant: u8, offset: u16, count, garbled| {
         let [low, high] = offset.to_le_bytes();
-        vec![1, how, low, high, count, garbled]
+        vec![1, variant, low, high, count, garbled]
     };
-    let data = |how, offset| batches(how, offset, 0, 255);
+    let data = |variant, offset| batches(variant, offset, 0, 255);
     let start = vec![0, 0, 0];
     let good = [start.clone(), data(16, 0), ip(0x45), data(24, 0), ip(0x60), batches(16, 0, 19, 3), ip(0x45)].concat();
     let window = [start.clone(), data(2, 20_000), vec![0], data(1, 8127), vec![0], data(3, 9000), vec![0]].concat();
@@ -78,7 +78,7 @@ fn insiders() -> Vec<Vec<u8>> {
 
 /// Return a batch with a shorter last packet on each of three paths; random lengths; one packet forged.
 fn batches() -> Vec<Vec<u8>> {
-    let message = |how: u8, length: u16| [vec![how], length.to_le_bytes().to_vec()].concat();
+    let message = |variant: u8, length: u16| [vec![variant], length.to_le_bytes().to_vec()].concat();
     let batch = |path| [vec![path], message(0, 1420).repeat(16), message(0, 100)].concat();
     let mixed = (0..30).flat_map(|number| message(number << 3, u16::from(number) * 50));
     let forged = [vec![0], message(0, 64).repeat(7), message(6, 64), vec![3, 0, 1], message(1, 64), vec![20]].concat();

@@ -87,7 +87,7 @@ impl Served {
         let directory = TempDir::new().unwrap();
         let listener = Listener::open(&directory.path().join("below"), "wg0").unwrap();
         let (interface, notices) = (Arc::new(Interface::default()), Arc::new(Mutex::new(Vec::new())));
-        let server = Server::keep(listener, interface.clone(), Arc::new(|_| {})).unwrap();
+        let server = Server::start_reopening(listener, interface.clone(), Arc::new(|_| {})).unwrap();
         Self { directory, interface, notices, server }
     }
 

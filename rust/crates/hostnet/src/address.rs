@@ -35,7 +35,7 @@ impl Netlink {
     /// [`NetError`]; EEXIST if the link has it already.
     pub fn add_address(&mut self, index: u32, address: IpNet) -> Result<(), NetError> {
         let request = RouteNetlinkMessage::NewAddress(message(index, address));
-        let result = self.0.order(&request, NLM_F_CREATE | NLM_F_EXCL);
+        let result = self.0.execute(&request, NLM_F_CREATE | NLM_F_EXCL);
         result.map_err(|refusal| self.refused(index, refusal, |link| format!("adding address {address} to {link}")))
     }
 
@@ -44,7 +44,7 @@ impl Netlink {
     /// # Errors
     /// [`NetError`]; EADDRNOTAVAIL if the link does not have it.
     pub fn remove_address(&mut self, index: u32, address: IpNet) -> Result<(), NetError> {
-        let result = self.0.order(&RouteNetlinkMessage::DelAddress(message(index, address)), 0);
+        let result = self.0.execute(&RouteNetlinkMessage::DelAddress(message(index, address)), 0);
         result.map_err(|refusal| self.refused(index, refusal, |link| format!("removing address {address} from {link}")))
     }
 }

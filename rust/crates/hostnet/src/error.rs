@@ -37,24 +37,24 @@ pub enum NetError {
     #[error("this kernel has no WireGuard: unknown link type")]
     NoWireGuard,
     /// The kernel has no nf_tables, or lacks a part of it.
-    #[error("{doing}: not supported by this kernel's nf_tables: {source}")]
+    #[error("{operation}: not supported by this kernel's nf_tables: {source}")]
     NoNftables {
         /// The operation.
-        doing: String,
+        operation: String,
         /// The error of the kernel.
         source: io::Error,
     },
     /// The process lacks the privilege.
-    #[error("{doing}: not permitted: needs CAP_NET_ADMIN")]
+    #[error("{operation}: not permitted: needs CAP_NET_ADMIN")]
     NotPermitted {
         /// The operation.
-        doing: String,
+        operation: String,
     },
     /// Any other error of the kernel.
-    #[error("{doing}: {source}{}", bracketed(explanation.as_deref()))]
+    #[error("{operation}: {source}{}", bracketed(explanation.as_deref()))]
     Refused {
         /// The operation.
-        doing: String,
+        operation: String,
         /// The error.
         source: io::Error,
         /// The kernel's explanation, if there is one (NLMSGERR_ATTR_MSG).
@@ -93,10 +93,10 @@ impl Refusal {
     }
 
     /// Add the operation that failed.
-    pub(crate) fn to(self, doing: String) -> NetError {
+    pub(crate) fn to(self, operation: String) -> NetError {
         match self.source.raw_os_error() {
-            Some(EPERM) => NetError::NotPermitted { doing },
-            _ => NetError::Refused { doing, source: self.source, explanation: self.explanation },
+            Some(EPERM) => NetError::NotPermitted { operation },
+            _ => NetError::Refused { operation, source: self.source, explanation: self.explanation },
         }
     }
 }

@@ -85,7 +85,7 @@ impl Netlink {
             LinkAttribute::Group(u32::from(OURS)),
             LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Wireguard)]),
         ];
-        let result = self.0.order(&RouteNetlinkMessage::NewLink(message), NLM_F_CREATE | NLM_F_EXCL);
+        let result = self.0.execute(&RouteNetlinkMessage::NewLink(message), NLM_F_CREATE | NLM_F_EXCL);
         result.map_err(|refusal| match refusal {
             refusal if refusal.is(EOPNOTSUPP) => NetError::NoWireGuard,
             refusal if refusal.is(EEXIST) => NetError::LinkExists { link: format!("{name:?}") },
@@ -100,7 +100,7 @@ impl Netlink {
     pub fn set_mtu(&mut self, index: u32, mtu: u32) -> Result<(), NetError> {
         let mut message = message(index);
         message.attributes.push(LinkAttribute::Mtu(mtu));
-        let result = self.0.order(&RouteNetlinkMessage::SetLink(message), 0);
+        let result = self.0.execute(&RouteNetlinkMessage::SetLink(message), 0);
         result.map_err(|refusal| self.refused(index, refusal, |link| format!("setting the MTU of {link} to {mtu}")))
     }
 
@@ -111,7 +111,7 @@ impl Netlink {
     pub fn set_alias(&mut self, index: u32, alias: &str) -> Result<(), NetError> {
         let mut message = message(index);
         message.attributes.push(LinkAttribute::IfAlias(alias.into()));
-        let result = self.0.order(&RouteNetlinkMessage::SetLink(message), 0);
+        let result = self.0.execute(&RouteNetlinkMessage::SetLink(message), 0);
         result
             .map_err(|refusal| self.refused(index, refusal, |link| format!("setting the alias of {link} to {alias:?}")))
     }
@@ -124,7 +124,7 @@ impl Netlink {
         let mut message = message(index);
         message.header.change_mask = LinkFlags::Up;
         message.header.flags = if up { LinkFlags::Up } else { LinkFlags::empty() };
-        let result = self.0.order(&RouteNetlinkMessage::SetLink(message), 0);
+        let result = self.0.execute(&RouteNetlinkMessage::SetLink(message), 0);
         let word = if up { "up" } else { "down" };
         result.map_err(|refusal| self.refused(index, refusal, |link| format!("setting {link} {word}")))
     }
@@ -134,17 +134,17 @@ impl Netlink {
     /// # Errors
     /// [`NetError`].
     pub fn delete_link(&mut self, index: u32) -> Result<(), NetError> {
-        let result = self.0.order(&RouteNetlinkMessage::DelLink(message(index)), 0);
+        let result = self.0.execute(&RouteNetlinkMessage::DelLink(message(index)), 0);
         result.map_err(|refusal| self.refused(index, refusal, |link| format!("deleting {link}")))
     }
 
     /// Name the link in an error, if it still has a name.
-    pub(crate) fn refused(&mut self, index: u32, refusal: Refusal, doing: impl Fn(&str) -> String) -> NetError {
+    pub(crate) fn refused(&mut self, index: u32, refusal: Refusal, operation: impl Fn(&str) -> String) -> NetError {
         if refusal.is_no_device() {
             return NetError::NoSuchLink { link: format!("number {index}") };
         }
         let link = self.0.query(&RouteNetlinkMessage::GetLink(message(index)), parse_link).ok().flatten();
-        refusal.to(doing(&link.map_or_else(|| format!("link {index}"), |link| format!("link {:?}", link.name))))
+        refusal.to(operation(&link.map_or_else(|| format!("link {index}"), |link| format!("link {:?}", link.name))))
     }
 }
 

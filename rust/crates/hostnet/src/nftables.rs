@@ -40,7 +40,7 @@ impl Nftables {
     /// [`NetError::NoNftables`], [`NetError::NotPermitted`].
     pub fn guards(&mut self) -> Result<Vec<Guard>, NetError> {
         let found = self.tables().and_then(|tables| tables.into_iter().map(|table| self.guard(&table)).collect());
-        found.map_err(|refusal| named(refusal, "listing nftables tables".into()))
+        found.map_err(|refusal| map_error(refusal, "listing nftables tables".into()))
     }
 
     /// Create a guard, or replace ours of the same link and version, entirely or not at all.
@@ -52,7 +52,7 @@ impl Nftables {
             let removal = before.map(|handle| (deletion(guard.version, handle), 0));
             self.transact(removal.into_iter().chain(encode::messages(guard)).collect())
         });
-        result.map_err(|refusal| named(refusal, format!("adding nftables table {guard}")))
+        result.map_err(|refusal| map_error(refusal, format!("adding nftables table {guard}")))
     }
 
     /// Remove our guard of that link and version, never a table created by others.
@@ -60,10 +60,11 @@ impl Nftables {
     /// # Errors
     /// [`NetError`]; ENOENT if there is none.
     pub fn remove_guard(&mut self, version: Version, link: &str) -> Result<(), NetError> {
-        let doing = || format!("removing nftables table {}", guard::name(version, link));
-        let missing = || Refusal::from(std::io::Error::from_raw_os_error(ENOENT)).to(doing());
-        let handle = self.handle(version, link).map_err(|refusal| named(refusal, doing()))?.ok_or_else(missing)?;
-        self.transact(vec![(deletion(version, handle), 0)]).map_err(|refusal| refusal.to(doing()))
+        let operation = || format!("removing nftables table {}", guard::name(version, link));
+        let missing = || Refusal::from(std::io::Error::from_raw_os_error(ENOENT)).to(operation());
+        let handle =
+            self.handle(version, link).map_err(|refusal| map_error(refusal, operation()))?.ok_or_else(missing)?;
+        self.transact(vec![(deletion(version, handle), 0)]).map_err(|refusal| refusal.to(operation()))
     }
 
     fn handle(&mut self, version: Version, link: &str) -> Result<Option<u64>, Refusal> {
@@ -100,9 +101,9 @@ fn deletion(version: Version, handle: u64) -> Message {
     message
 }
 
-fn named(refusal: Refusal, doing: String) -> NetError {
+fn map_error(refusal: Refusal, operation: String) -> NetError {
     if [EINVAL, ENOENT, EOPNOTSUPP, EPROTONOSUPPORT].into_iter().any(|errno| refusal.is(errno)) {
-        return NetError::NoNftables { doing, source: refusal.source };
+        return NetError::NoNftables { operation, source: refusal.source };
     }
-    refusal.to(doing)
+    refusal.to(operation)
 }

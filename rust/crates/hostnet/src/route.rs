@@ -102,7 +102,7 @@ impl Netlink {
         let mut message = message(index, destination, table);
         message.header.kind = RouteType::Unicast;
         message.header.scope = if destination.addr().is_ipv4() { RouteScope::Link } else { RouteScope::Universe };
-        let result = self.0.order(&RouteNetlinkMessage::NewRoute(message), NLM_F_CREATE | NLM_F_EXCL);
+        let result = self.0.execute(&RouteNetlinkMessage::NewRoute(message), NLM_F_CREATE | NLM_F_EXCL);
         result.map_err(|refusal| {
             self.refused(index, refusal, |link| format!("adding route {destination} on {link}{}", in_table(table)))
         })
@@ -116,7 +116,7 @@ impl Netlink {
     pub fn remove_route(&mut self, index: u32, destination: IpNet, table: Option<u32>) -> Result<(), NetError> {
         let mut message = message(index, destination, table);
         message.header.scope = if destination.addr().is_ipv4() { RouteScope::NoWhere } else { RouteScope::Universe };
-        let result = self.0.order(&RouteNetlinkMessage::DelRoute(message), 0);
+        let result = self.0.execute(&RouteNetlinkMessage::DelRoute(message), 0);
         result.map_err(|refusal| {
             self.refused(index, refusal, |link| format!("removing route {destination} on {link}{}", in_table(table)))
         })

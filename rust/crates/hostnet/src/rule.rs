@@ -70,7 +70,7 @@ impl Netlink {
     /// # Errors
     /// [`NetError`]; EEXIST if there is the same rule of ours.
     pub fn add_rule(&mut self, rule: Rule) -> Result<(), NetError> {
-        let result = self.0.order(&RouteNetlinkMessage::NewRule(rule.message()), NLM_F_CREATE | NLM_F_EXCL);
+        let result = self.0.execute(&RouteNetlinkMessage::NewRule(rule.message()), NLM_F_CREATE | NLM_F_EXCL);
         result.map_err(|refusal| refusal.to(format!("adding rule {rule}")))
     }
 
@@ -79,7 +79,7 @@ impl Netlink {
     /// # Errors
     /// [`NetError`]; ENOENT if there is none.
     pub fn remove_rule(&mut self, rule: Rule) -> Result<(), NetError> {
-        let result = self.0.order(&RouteNetlinkMessage::DelRule(rule.message()), 0);
+        let result = self.0.execute(&RouteNetlinkMessage::DelRule(rule.message()), 0);
         result.map_err(|refusal| refusal.to(format!("removing rule {rule}")))
     }
 }

@@ -42,7 +42,7 @@ impl NetlinkSocket {
     }
 
     /// Send a request and return when the kernel has carried it out.
-    pub(crate) fn order(&mut self, message: &impl NetlinkSerializable, flags: u16) -> Result<(), Refusal> {
+    pub(crate) fn execute(&mut self, message: &impl NetlinkSerializable, flags: u16) -> Result<(), Refusal> {
         self.exchange(message, flags | NLM_F_ACK, |_| {})
     }
 
@@ -63,11 +63,11 @@ impl NetlinkSocket {
         message: &impl NetlinkSerializable,
         parse: impl Fn(&[u8]) -> Option<T>,
     ) -> Result<Vec<T>, Refusal> {
-        self.gather(message, Vec::new, |all: &mut Vec<T>, body| all.extend(parse(body)))
+        self.fold(message, Vec::new, |all: &mut Vec<T>, body| all.extend(parse(body)))
     }
 
     /// Send a request for a listing and fold its parts; restart when it changed while it was read.
-    pub(crate) fn gather<T>(
+    pub(crate) fn fold<T>(
         &mut self,
         message: &impl NetlinkSerializable,
         begin: impl Fn() -> T,

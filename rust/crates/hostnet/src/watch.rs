@@ -65,7 +65,7 @@ impl Watch {
         for _ in 0..NOTICES {
             self.notice.clear();
             match self.socket.recv(&mut self.notice, 0) {
-                Ok(_) => messages(&self.notice).for_each(|message| changes.note(message.message_type())),
+                Ok(_) => messages(&self.notice).for_each(|message| changes.record(message.message_type())),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(changes),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.raw_os_error() == Some(ENOBUFS) => changes = Changes::ALL,
@@ -92,7 +92,7 @@ impl Changes {
         self == Self::default()
     }
 
-    fn note(&mut self, message_type: u16) {
+    fn record(&mut self, message_type: u16) {
         match message_type {
             RTM_LINK..RTM_ADDRESS => self.links = true,
             RTM_ADDRESS..RTM_ROUTE => self.addresses = true,

@@ -53,11 +53,11 @@ impl WireGuard {
         let mut body = command(WG_CMD_GET_DEVICE);
         body.put_text(WGDEVICE_A_IFNAME, name);
         let message = Message { family: self.family()?, body };
-        let status = self.socket.gather(&message, InterfaceStatus::default, |status, body| {
-            parse::gather(status, body.get(GENERIC_HEADER_BYTES..).unwrap_or_default());
+        let status = self.socket.fold(&message, InterfaceStatus::default, |status, body| {
+            parse::fold(status, body.get(GENERIC_HEADER_BYTES..).unwrap_or_default());
         });
         self.socket.forget();
-        status.map_err(|refusal| named(refusal, name, || format!("querying WireGuard link {name:?}")))
+        status.map_err(|refusal| map_error(refusal, name, || format!("querying WireGuard link {name:?}")))
     }
 
     /// Apply a change to the link `name`.
@@ -70,8 +70,8 @@ impl WireGuard {
     pub fn set(&mut self, name: &str, change: &InterfaceChange) -> Result<(), NetError> {
         let family = self.family()?;
         for part in encode::parts(name, change) {
-            let result = self.socket.order(&Message { family, body: part.body }, 0);
-            result.map_err(|refusal| named(refusal, name, || format!("setting {} of link {name:?}", part.what)))?;
+            let result = self.socket.execute(&Message { family, body: part.body }, 0);
+            result.map_err(|refusal| map_error(refusal, name, || format!("setting {} of link {name:?}", part.what)))?;
         }
         Ok(())
     }
@@ -99,12 +99,12 @@ fn parse_family(body: &[u8]) -> Option<u16> {
     found.value().try_into().map(u16::from_ne_bytes).ok()
 }
 
-fn named(refusal: Refusal, name: &str, doing: impl Fn() -> String) -> NetError {
+fn map_error(refusal: Refusal, name: &str, operation: impl Fn() -> String) -> NetError {
     let link = || format!("{name:?}");
     match refusal {
         refusal if refusal.is_no_device() => NetError::NoSuchLink { link: link() },
         refusal if refusal.is(EOPNOTSUPP) => NetError::NotWireGuard { link: link() },
-        refusal => refusal.to(doing()),
+        refusal => refusal.to(operation()),
     }
 }
 

@@ -82,7 +82,7 @@ fn verify_if_there(path: &Path) -> Result<(), Untrusted> {
 mod tests {
     use super::*;
 
-    fn made(root: &Path, path: &str) -> PathBuf {
+    fn create_file(root: &Path, path: &str) -> PathBuf {
         let file = root.join(path);
         fs::create_dir_all(file.parent().expect("below the root")).expect("a directory");
         fs::write(&file, "").expect("a file");
@@ -93,9 +93,9 @@ mod tests {
     fn the_environment_in_lib_has_precedence() {
         let root = tempfile::tempdir().expect("a directory");
         let own = root.path().join("bin/warren");
-        let beside = made(root.path(), "bin/python3");
+        let beside = create_file(root.path(), "bin/python3");
         assert_eq!(interpreter(&own).expect("found"), beside);
-        let alone = made(root.path(), "lib/warren/bin/python3");
+        let alone = create_file(root.path(), "lib/warren/bin/python3");
         assert_eq!(interpreter(&own).expect("found"), alone);
     }
 }

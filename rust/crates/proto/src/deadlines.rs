@@ -23,7 +23,7 @@ impl Interface {
                 self.handle(id, due, now);
             }
             if let Some(peer) = self.peers.get_mut(id) {
-                self.schedule.note(id, peer);
+                self.schedule.update(id, peer);
             }
         }
     }

@@ -190,7 +190,7 @@ impl Interface {
         let moved = move_event(peer, from, now.boot);
         self.events.extend(moved);
         peer.timers.authenticated_received(now.boot);
-        self.schedule.note(id, peer);
+        self.schedule.update(id, peer);
     }
 
     /// Queue a handshake message to a peer.
@@ -198,7 +198,7 @@ impl Interface {
         let Some(peer) = self.peers.get_mut(id) else { return };
         let Some(endpoint) = peer.endpoint else { return };
         peer.tx_bytes += datagram.len() as u64;
-        self.schedule.note(id, peer);
+        self.schedule.update(id, peer);
         self.outgoing.push_back(Outgoing { peer: Some(id), endpoint, datagram });
     }
 }

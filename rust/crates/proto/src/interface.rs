@@ -179,7 +179,7 @@ impl Interface {
             peer.timers.set_persistent_keepalive(Duration::from_secs(seconds.into()), now.boot);
         }
         let speaks = !peer.timers.persistent_keepalive.is_zero() && peer.endpoint.is_some();
-        self.schedule.note(id, peer);
+        self.schedule.update(id, peer);
         if self.up && was_silent && speaks {
             self.keep_alive(id, now);
         } else if self.up {
@@ -295,13 +295,13 @@ impl Interface {
 
     /// Validate at most `most` of the marked source addresses: forget those for which `keep` returns false.
     pub fn revalidate_sources(&mut self, most: usize, mut keep: impl FnMut(&Endpoint) -> bool) {
-        let mut asked = 0;
-        while asked < most
+        let mut checked = 0;
+        while checked < most
             && let Some(id) = self.invalidated.pop_front()
         {
             let endpoint = self.peers.get_mut(id).and_then(|peer| peer.endpoint.as_mut());
             if let Some(endpoint) = endpoint.filter(|endpoint| endpoint.local.is_some()) {
-                asked += 1;
+                checked += 1;
                 if !keep(endpoint) {
                     endpoint.local = None;
                 }

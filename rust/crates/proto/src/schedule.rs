@@ -18,7 +18,7 @@ pub(crate) struct Schedule {
 
 impl Schedule {
     /// Ensure that `peer` is checked when its next timer expires.
-    pub(crate) fn note(&mut self, id: PeerId, peer: &mut Peer) {
+    pub(crate) fn update(&mut self, id: PeerId, peer: &mut Peer) {
         let Some(deadline) = peer.timers.next() else { return };
         if peer.scheduled.is_none_or(|scheduled| deadline < scheduled) {
             self.forget(id, peer);

@@ -103,7 +103,7 @@ impl Session {
         batch: &mut [u8],
         stride: usize,
         boot: Duration,
-        mut tell: impl FnMut(Result<Range<usize>, Refused>),
+        mut report: impl FnMut(Result<Range<usize>, Refused>),
     ) {
         let limit = if self.expired(boot) { 0 } else { REJECT_AFTER_MESSAGES };
         let (key, window, base) = (&self.receiving, &mut self.window, batch.as_ptr().addr());
@@ -115,7 +115,7 @@ impl Session {
             packet
         });
         aead.open(packets, |opened| {
-            tell(match opened.text {
+            report(match opened.text {
                 None => Err(Refused::NotAuthentic),
                 Some(_) if !window.accept(opened.nonce.counter()) => Err(Refused::Replayed),
                 Some(text) => {
@@ -124,7 +124,7 @@ impl Session {
                 }
             });
         });
-        (0..beyond).for_each(|_| tell(Err(Refused::Expired)));
+        (0..beyond).for_each(|_| report(Err(Refused::Expired)));
     }
 }
 
@@ -176,11 +176,11 @@ mod tests {
     }
 
     fn open(session: &mut Session, packet: &[u8], boot: Duration) -> Result<Vec<u8>, Refused> {
-        let (mut packet, mut told) = (packet.to_vec(), Vec::new());
+        let (mut packet, mut results) = (packet.to_vec(), Vec::new());
         let stride = packet.len();
-        session.open_batch(Aead::fastest(), &mut packet, stride, boot, |opened| told.push(opened));
-        assert_eq!(told.len(), 1);
-        told.remove(0).map(|text| packet[text].to_vec())
+        session.open_batch(Aead::fastest(), &mut packet, stride, boot, |opened| results.push(opened));
+        assert_eq!(results.len(), 1);
+        results.remove(0).map(|text| packet[text].to_vec())
     }
 
     #[test]

@@ -156,7 +156,7 @@ impl Interface {
         let Some(peer) = self.peers.get_mut(id) else { return };
         // Whether or not this one is sent, the next is due after an interval.
         peer.timers.traversed(now.boot);
-        self.schedule.note(id, peer);
+        self.schedule.update(id, peer);
         if peer.endpoint.is_none() {
             return;
         }
@@ -194,7 +194,7 @@ impl Interface {
         }
         let worn = peer.keypairs.current().is_some_and(|session| session.needs_renewal(now.boot));
         let renew = worn && peer.timers.may_initiate(now.boot);
-        self.schedule.note(id, peer);
+        self.schedule.update(id, peer);
         if renew {
             self.initiate(id, false, now);
         }

@@ -110,9 +110,9 @@ fn transport_messages_reproduce_the_transcript() {
         session.seal_batch(Aead::fastest(), &mut packet, 64);
         assert_eq!(packet, case.array("transport_packet"));
         let mut answer = case.octets("transport_answer");
-        let mut told = None;
-        session.open_batch(Aead::fastest(), &mut answer, 64, Duration::ZERO, |opened| told = Some(opened));
-        let plaintext = &answer[told.unwrap().unwrap()];
+        let mut results = None;
+        session.open_batch(Aead::fastest(), &mut answer, 64, Duration::ZERO, |opened| results = Some(opened));
+        let plaintext = &answer[results.unwrap().unwrap()];
         assert_eq!(&plaintext[..28], case.octets("packet"));
         assert_eq!(plaintext[28..], [0; 4]);
     }

@@ -120,7 +120,7 @@ impl Device {
         let engine = Engine::open(tun)?;
         let listener = Listener::open(Path::new(uapi::DEFAULT_DIRECTORY), &name)?;
         let handle = engine.handle();
-        let server = Server::keep(listener, Arc::new(handle.clone()), Arc::new(|_| {}))?;
+        let server = Server::start_reopening(listener, Arc::new(handle.clone()), Arc::new(|_| {}))?;
         let events = Arc::clone(engine.events());
         Ok(Self { name, handle, events, running: Mutex::new(Some(Running { _server: server, _engine: engine })) })
     }

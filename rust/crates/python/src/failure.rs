@@ -69,7 +69,7 @@ pub(crate) fn client(py: Python<'_>, error: &ClientError) -> PyErr {
         ClientError::Refused { source, .. } => {
             raise(py, "RemoteError", "uapi.refused", error.to_string(), source.raw_os_error())
         }
-        ClientError::Answer { .. } | ClientError::Cut { .. } => {
+        ClientError::Malformed { .. } | ClientError::Incomplete { .. } => {
             raise(py, "RemoteError", "uapi.malformed", error.to_string(), None)
         }
     }

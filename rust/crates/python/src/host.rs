@@ -50,7 +50,7 @@ pub(crate) struct LinkRoute {
 }
 
 impl Netlink {
-    fn ask<T: Send>(
+    fn with_netlink<T: Send>(
         &self,
         py: Python<'_>,
         question: impl FnOnce(&mut hostnet::Netlink) -> Result<T, NetError> + Send,
@@ -58,7 +58,7 @@ impl Netlink {
         py.detach(|| question(&mut lock(&self.route))).map_err(|error| failure::net(py, &error))
     }
 
-    fn ask_wireguard<T: Send>(
+    fn with_wireguard<T: Send>(
         &self,
         py: Python<'_>,
         question: impl FnOnce(&mut hostnet::WireGuard) -> Result<T, NetError> + Send,
@@ -66,7 +66,7 @@ impl Netlink {
         py.detach(|| question(&mut lock(&self.wireguard))).map_err(|error| failure::net(py, &error))
     }
 
-    fn ask_nftables<T: Send>(
+    fn with_nftables<T: Send>(
         &self,
         py: Python<'_>,
         question: impl FnOnce(&mut hostnet::Nftables) -> Result<T, NetError> + Send,
@@ -95,12 +95,12 @@ impl Netlink {
 
     /// Return the link of that name. Raises InterfaceError if there is none.
     fn link(&self, py: Python<'_>, name: &str) -> PyResult<Link> {
-        self.ask(py, |netlink| netlink.link(name)).map(Link::from)
+        self.with_netlink(py, |netlink| netlink.link(name)).map(Link::from)
     }
 
     /// Return every link of this namespace.
     fn links(&self, py: Python<'_>) -> PyResult<Vec<Link>> {
-        Ok(self.ask(py, hostnet::Netlink::links)?.into_iter().map(Link::from).collect())
+        Ok(self.with_netlink(py, hostnet::Netlink::links)?.into_iter().map(Link::from).collect())
     }
 
     /// Create a link of the kernel's WireGuard: down, without keys, peers or addresses.
@@ -108,112 +108,112 @@ impl Netlink {
     /// Raises HostError with the code `engine.no_kernel` where the kernel has no WireGuard, InterfaceError if there is
     /// such a link.
     fn create_wireguard(&self, py: Python<'_>, name: &str) -> PyResult<()> {
-        self.ask(py, |netlink| netlink.create_wireguard(name))
+        self.with_netlink(py, |netlink| netlink.create_wireguard(name))
     }
 
     /// Return the state of any link of the kernel's WireGuard.
     fn wireguard_get(&self, py: Python<'_>, name: &str) -> PyResult<DeviceStatus> {
-        let found = self.ask_wireguard(py, |wireguard| wireguard.get(name))?;
+        let found = self.with_wireguard(py, |wireguard| wireguard.get(name))?;
         status::of_interface(py, &found)
     }
 
     /// Apply an InterfaceChange to a link of the kernel's WireGuard. A port in use changes nothing.
     fn wireguard_set(&self, py: Python<'_>, name: &str, change: Change<'_>) -> PyResult<()> {
         let change = change.into();
-        self.ask_wireguard(py, |wireguard| wireguard.set(name, &change))
+        self.with_wireguard(py, |wireguard| wireguard.set(name, &change))
     }
 
     /// Set the MTU in octets.
     fn set_mtu(&self, py: Python<'_>, index: u32, mtu: u32) -> PyResult<()> {
-        self.ask(py, |netlink| netlink.set_mtu(index, mtu))
+        self.with_netlink(py, |netlink| netlink.set_mtu(index, mtu))
     }
 
     /// Set the alias, which names the owner of a link.
     fn set_alias(&self, py: Python<'_>, index: u32, alias: &str) -> PyResult<()> {
-        self.ask(py, |netlink| netlink.set_alias(index, alias))
+        self.with_netlink(py, |netlink| netlink.set_alias(index, alias))
     }
 
     /// Set a link up or down.
     fn set_up(&self, py: Python<'_>, index: u32, up: bool) -> PyResult<()> {
-        self.ask(py, |netlink| netlink.set_up(index, up))
+        self.with_netlink(py, |netlink| netlink.set_up(index, up))
     }
 
     /// Delete a link, with its addresses and routes.
     fn delete_link(&self, py: Python<'_>, index: u32) -> PyResult<()> {
-        self.ask(py, |netlink| netlink.delete_link(index))
+        self.with_netlink(py, |netlink| netlink.delete_link(index))
     }
 
     /// Return the addresses of a link, including link-local ones.
     fn addresses(&self, py: Python<'_>, index: u32) -> PyResult<Vec<ToInterface>> {
-        let addresses = self.ask(py, |netlink| netlink.addresses(index))?;
+        let addresses = self.with_netlink(py, |netlink| netlink.addresses(index))?;
         Ok(addresses.into_iter().map(ToInterface).collect())
     }
 
     /// Add an address to a link; the kernel adds the route to its network.
     fn add_address(&self, py: Python<'_>, index: u32, address: FromPrefix) -> PyResult<()> {
-        self.ask(py, |netlink| netlink.add_address(index, address.0))
+        self.with_netlink(py, |netlink| netlink.add_address(index, address.0))
     }
 
     /// Remove an address from a link.
     fn remove_address(&self, py: Python<'_>, index: u32, address: FromPrefix) -> PyResult<()> {
-        self.ask(py, |netlink| netlink.remove_address(index, address.0))
+        self.with_netlink(py, |netlink| netlink.remove_address(index, address.0))
     }
 
     /// Return the unicast routes on a link in all tables.
     fn routes(&self, py: Python<'_>, index: u32) -> PyResult<Vec<LinkRoute>> {
-        let routes = self.ask(py, |netlink| netlink.routes(index))?;
+        let routes = self.with_netlink(py, |netlink| netlink.routes(index))?;
         routes.into_iter().map(|route| LinkRoute::new(py, &route)).collect()
     }
 
     /// Return the routes in the table of that number, on any link.
     fn table_routes(&self, py: Python<'_>, table: u32) -> PyResult<Vec<LinkRoute>> {
-        let routes = self.ask(py, |netlink| netlink.table_routes(table))?;
+        let routes = self.with_netlink(py, |netlink| netlink.table_routes(table))?;
         routes.into_iter().map(|route| LinkRoute::new(py, &route)).collect()
     }
 
     /// Add a route on a link to the routing table of that number.
     fn add_route(&self, py: Python<'_>, index: u32, destination: FromPrefix, table: u32) -> PyResult<()> {
-        self.ask(py, |netlink| netlink.add_route(index, destination.0, Some(table)))
+        self.with_netlink(py, |netlink| netlink.add_route(index, destination.0, Some(table)))
     }
 
     /// Remove a route on a link, if `add_route` created it.
     fn remove_route(&self, py: Python<'_>, index: u32, destination: FromPrefix, table: u32) -> PyResult<()> {
-        self.ask(py, |netlink| netlink.remove_route(index, destination.0, Some(table)))
+        self.with_netlink(py, |netlink| netlink.remove_route(index, destination.0, Some(table)))
     }
 
     /// Return the rules of policy routing that `add_rule` created, in this process or in one that has ended.
     fn rules(&self, py: Python<'_>) -> PyResult<Vec<Rule>> {
-        Ok(self.ask(py, hostnet::Netlink::rules)?.into_iter().map(Rule).collect())
+        Ok(self.with_netlink(py, hostnet::Netlink::rules)?.into_iter().map(Rule).collect())
     }
 
     /// Add a rule.
     fn add_rule(&self, py: Python<'_>, rule: FromRule) -> PyResult<()> {
-        self.ask(py, |netlink| netlink.add_rule(rule.0))
+        self.with_netlink(py, |netlink| netlink.add_rule(rule.0))
     }
 
     /// Remove a rule, if `add_rule` created it.
     fn remove_rule(&self, py: Python<'_>, rule: FromRule) -> PyResult<()> {
-        self.ask(py, |netlink| netlink.remove_rule(rule.0))
+        self.with_netlink(py, |netlink| netlink.remove_rule(rule.0))
     }
 
     /// Return the guards of default routes that `set_guard` created, in this process or in one that has ended.
     ///
     /// Raises HostError with the code `host.no_nftables` where the kernel has no nf_tables.
     fn guards(&self, py: Python<'_>) -> PyResult<Vec<Guard>> {
-        Ok(self.ask_nftables(py, hostnet::Nftables::guards)?.into_iter().map(Guard).collect())
+        Ok(self.with_nftables(py, hostnet::Nftables::guards)?.into_iter().map(Guard).collect())
     }
 
     /// Create a guard, or replace the one of the same link and version, entirely or not at all, and record whether
     /// net.ipv4.conf.all.src_valid_mark is set for it.
     fn set_guard(&self, py: Python<'_>, guard: FromGuard, sets_valid_mark: bool) -> PyResult<()> {
         let guard = guard.with(py, sets_valid_mark)?;
-        self.ask_nftables(py, |nftables| nftables.set_guard(&guard))
+        self.with_nftables(py, |nftables| nftables.set_guard(&guard))
     }
 
     /// Remove the guard of a link and an IP version, if `set_guard` created it.
     fn remove_guard(&self, py: Python<'_>, link: &str, version: u8) -> PyResult<()> {
         let version = rule::version(py, version)?;
-        self.ask_nftables(py, |nftables| nftables.remove_guard(version, link))
+        self.with_nftables(py, |nftables| nftables.remove_guard(version, link))
     }
 }
 

@@ -75,12 +75,12 @@ impl Program<'_> {
 
     /// Execute the program. Return when it could not be started, after reporting why, or when this is a probe.
     pub(crate) fn exec(mut self, rules: Rules) {
-        if let Err(failure) = self.begin(rules) {
+        if let Err(failure) = self.start(rules) {
             Message::Failed(&failure).send_to(self.control);
         }
     }
 
-    fn begin(&mut self, rules: Rules) -> Result<(), Failure> {
+    fn start(&mut self, rules: Rules) -> Result<(), Failure> {
         let _ = setsid();
         umask(Mode::from_raw_mode(0o077));
         if rules.apply()? {

@@ -21,12 +21,12 @@ use rustix::process::{chdir, setsid};
 /// The environment variables that pass the descriptors.
 pub(crate) const TUN_FD: &str = "WG_TUN_FD";
 pub(crate) const UAPI_FD: &str = "WG_UAPI_FD";
-const STARTER_FD: &str = "WARREN_STARTER_FD";
+const PARENT_FD: &str = "WARREN_PARENT_FD";
 
 /// Sent by the daemon when it is ready. Anything else is the text of an error.
 const READY: u8 = 0;
 /// Sent by the parent to confirm.
-const STAY: u8 = 1;
+const CONFIRM: u8 = 1;
 
 /// Start the daemon and return when it is ready.
 ///
@@ -42,43 +42,43 @@ pub(crate) fn start(ifname: &str, tun: &Tun, listener: &Listener, keep_stderr: b
 }
 
 fn spawn(ifname: &str, tun: &Tun, listener: &Listener, keep_stderr: bool) -> Result<(), Box<dyn Error>> {
-    let (mut daemons, starters) = UnixStream::pair()?;
+    let (mut to_daemon, to_parent) = UnixStream::pair()?;
     let mut command = Command::new("/proc/self/exe");
     command.arg0(env::args_os().next().unwrap_or("warren-wg".into())).args(["--foreground", ifname]);
     command.stdin(Stdio::null()).stdout(Stdio::null());
     if !keep_stderr {
         command.stderr(Stdio::null());
     }
-    for (variable, descriptor) in [(TUN_FD, tun.as_fd()), (UAPI_FD, listener.as_fd()), (STARTER_FD, starters.as_fd())] {
+    for (variable, descriptor) in [(TUN_FD, tun.as_fd()), (UAPI_FD, listener.as_fd()), (PARENT_FD, to_parent.as_fd())] {
         fcntl_setfd(descriptor, FdFlags::empty())?;
         command.env(variable, descriptor.as_raw_fd().to_string());
     }
     let mut daemon = command.spawn().map_err(|error| format!("starting the daemon from /proc/self/exe: {error}"))?;
-    drop(starters);
-    let mut said = [0];
-    if daemons.read(&mut said)? == 0 {
+    drop(to_parent);
+    let mut first_octet = [0];
+    if to_daemon.read(&mut first_octet)? == 0 {
         return Err(format!("the daemon ended before it was ready ({})", daemon.wait()?).into());
     }
-    if said == [READY] {
-        return Ok(daemons.write_all(&[STAY])?);
+    if first_octet == [READY] {
+        return Ok(to_daemon.write_all(&[CONFIRM])?);
     }
-    let mut failure = said.to_vec();
-    daemons.read_to_end(&mut failure)?;
+    let mut failure = first_octet.to_vec();
+    to_daemon.read_to_end(&mut failure)?;
     daemon.wait()?;
     Err(String::from_utf8_lossy(&failure).into())
 }
 
 /// The parent, which waits for this process.
-pub(crate) struct Starter(UnixStream);
+pub(crate) struct Parent(UnixStream);
 
-impl Starter {
+impl Parent {
     /// Return the parent, if this process was started as a daemon.
     pub(crate) fn inherited() -> Result<Option<Self>, Box<dyn Error>> {
-        Ok(inherited::take(STARTER_FD)?.map(|stream| Self(stream.into())))
+        Ok(inherited::take(PARENT_FD)?.map(|stream| Self(stream.into())))
     }
 
     /// Leave the session, the directory and the process name of the parent.
-    pub(crate) fn leave(&self) -> io::Result<()> {
+    pub(crate) fn detach(&self) -> io::Result<()> {
         setsid()?;
         chdir("/")?;
         // Otherwise the process would be named "exe".
@@ -89,13 +89,13 @@ impl Starter {
     ///
     /// # Errors
     /// When the parent is gone: it was killed, so the interface is not wanted.
-    pub(crate) fn tell_ready(mut self) -> io::Result<()> {
+    pub(crate) fn report_ready(mut self) -> io::Result<()> {
         self.0.write_all(&[READY])?;
-        self.0.read_exact(&mut [STAY])
+        self.0.read_exact(&mut [CONFIRM])
     }
 
     /// Report a failure.
-    pub(crate) fn tell_failure(mut self, failure: &dyn Error) {
+    pub(crate) fn report_failure(mut self, failure: &dyn Error) {
         // If the parent is gone, the error is dropped.
         let _ = write!(self.0, "{failure}");
     }

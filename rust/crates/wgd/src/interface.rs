@@ -30,17 +30,17 @@ pub(crate) struct Interface {
 impl Interface {
     /// Start the packet thread and the server. After an error the socket's file is removed.
     pub(crate) fn start(tun: Tun, listener: Listener, log: Log) -> Result<Self, Box<dyn Error>> {
-        let signals = Signals::catch().inspect_err(|_| forsake(&listener))?;
+        let signals = Signals::catch().inspect_err(|_| unlink_socket(&listener))?;
         let device = Device::open(tun)
-            .inspect_err(|_| forsake(&listener))
+            .inspect_err(|_| unlink_socket(&listener))
             .map_err(|error| format!("starting the packet thread: {error}"))?;
         let log = Arc::new(log);
-        let told = Arc::clone(&log);
+        let server_log = Arc::clone(&log);
         let socket = listener.path().to_owned();
         let server = Server::start(
             listener,
             Arc::new(device.handle()),
-            Arc::new(move |notice| told.write(&Record::from(&notice))),
+            Arc::new(move |notice| server_log.write(&Record::from(&notice))),
         )
         .map_err(|error| format!("serving {}: {error}", socket.display()))?;
         Ok(Self { server, device, signals, socket, log })
@@ -99,6 +99,6 @@ fn report(log: &Log, events: &EventQueue) -> Option<EndReason> {
 }
 
 /// Remove the socket's file; the original error is reported, and a remaining file is found stale later.
-fn forsake(listener: &Listener) {
+fn unlink_socket(listener: &Listener) {
     let _ = listener.unlink();
 }

@@ -19,7 +19,7 @@ use device::uapi::{DEFAULT_DIRECTORY, Listener};
 use hostnet::Netlink;
 
 use crate::arguments::{HELP, Request};
-use crate::daemon::{Starter, TUN_FD, UAPI_FD};
+use crate::daemon::{Parent, TUN_FD, UAPI_FD};
 use crate::interface::Interface;
 use crate::log::Log;
 use crate::record::{Level, Record};
@@ -56,7 +56,7 @@ fn main() -> ExitCode {
 
 /// Create link and socket, so that their errors are reported here, and serve in this process or in a daemon.
 fn serve(ifname: &str, foreground: bool) -> Result<(), Box<dyn Error>> {
-    let Some(starter) = Starter::inherited()? else {
+    let Some(parent) = Parent::inherited()? else {
         let (tun, ifname) = link(ifname)?;
         let listener = socket(&ifname)?;
         return if foreground {
@@ -65,24 +65,24 @@ fn serve(ifname: &str, foreground: bool) -> Result<(), Box<dyn Error>> {
             daemon::start(&ifname, &tun, &listener, arguments::log_wanted())
         };
     };
-    serve_as_daemon(ifname, starter)
+    serve_as_daemon(ifname, parent)
 }
 
 /// Serve as a daemon and report readiness to the parent.
-fn serve_as_daemon(ifname: &str, starter: Starter) -> Result<(), Box<dyn Error>> {
-    let mut starter = Some(starter);
-    let worked = starter.iter().try_for_each(Starter::leave).map_err(Box::from).and_then(|()| {
+fn serve_as_daemon(ifname: &str, parent: Parent) -> Result<(), Box<dyn Error>> {
+    let mut parent = Some(parent);
+    let worked = parent.iter().try_for_each(Parent::detach).map_err(Box::from).and_then(|()| {
         let (tun, ifname) = link(ifname)?;
         let listener = socket(&ifname)?;
         work(tun, listener, &ifname, |interface| {
             interface.answers()?;
-            starter.take().map_or(Ok(()), Starter::tell_ready)?;
+            parent.take().map_or(Ok(()), Parent::report_ready)?;
             Ok(())
         })
     });
-    match (worked, starter) {
-        (Err(failure), Some(starter)) => {
-            starter.tell_failure(&*failure);
+    match (worked, parent) {
+        (Err(failure), Some(parent)) => {
+            parent.report_failure(&*failure);
             Ok(())
         }
         (worked, _) => worked,

@@ -52,7 +52,7 @@ pub enum ClientError {
     },
     /// The response is malformed.
     #[error("{ifname}: malformed response: {source}")]
-    Answer {
+    Malformed {
         /// The interface.
         ifname: String,
         /// The line and the problem.
@@ -60,7 +60,7 @@ pub enum ClientError {
     },
     /// The response is incomplete.
     #[error("{ifname}: incomplete response: {reason}")]
-    Cut {
+    Incomplete {
         /// The interface.
         ifname: String,
         /// Why reading stopped.
@@ -74,9 +74,9 @@ pub enum ClientError {
 /// [`ClientError`].
 pub fn get(directory: &Path, ifname: &str) -> Result<InterfaceStatus, ClientError> {
     let connection = Connection::open(directory, ifname)?;
-    let mut inbox = connection.ask(|out| out.write_all(b"get=1\n"))?;
-    let body = connection.answer(&mut inbox)?;
-    parse::status(body).map_err(|source| ClientError::Answer { ifname: ifname.to_owned(), source })
+    let mut inbox = connection.send_request(|out| out.write_all(b"get=1\n"))?;
+    let body = connection.read_response(&mut inbox)?;
+    parse::status(body).map_err(|source| ClientError::Malformed { ifname: ifname.to_owned(), source })
 }
 
 /// Change an interface; Warren's server applies a change entirely or not at all.
@@ -85,11 +85,11 @@ pub fn get(directory: &Path, ifname: &str) -> Result<InterfaceStatus, ClientErro
 /// [`ClientError`].
 pub fn set(directory: &Path, ifname: &str, change: &InterfaceChange) -> Result<(), ClientError> {
     let connection = Connection::open(directory, ifname)?;
-    let mut inbox = connection.ask(|out| {
+    let mut inbox = connection.send_request(|out| {
         out.write_all(b"set=1\n")?;
         format::change(change, out)
     })?;
-    connection.answer(&mut inbox).map(|_| ())
+    connection.read_response(&mut inbox).map(|_| ())
 }
 
 struct Connection<'a> {
@@ -98,7 +98,7 @@ struct Connection<'a> {
     stream: UnixStream,
 }
 
-type Answers<'a> = Inbox<&'a UnixStream>;
+type ResponseReader<'a> = Inbox<&'a UnixStream>;
 
 impl<'a> Connection<'a> {
     fn open(directory: &Path, ifname: &'a str) -> Result<Self, ClientError> {
@@ -111,7 +111,7 @@ impl<'a> Connection<'a> {
     }
 
     /// Send a request and its empty line.
-    fn ask<F>(&self, write: F) -> Result<Answers<'_>, ClientError>
+    fn send_request<F>(&self, write: F) -> Result<ResponseReader<'_>, ClientError>
     where
         F: FnOnce(&mut Outbox<&UnixStream>) -> io::Result<()>,
     {
@@ -126,16 +126,16 @@ impl<'a> Connection<'a> {
     }
 
     /// Return the body of the response if its `errno` is 0.
-    fn answer<'b>(&self, inbox: &'b mut Answers<'_>) -> Result<&'b [u8], ClientError> {
+    fn read_response<'b>(&self, inbox: &'b mut ResponseReader<'_>) -> Result<&'b [u8], ClientError> {
         let ifname = || self.ifname.to_owned();
         let body = inbox.body().map_err(|error| match error {
             ReadError::Io(source) => self.system(source),
-            other => ClientError::Cut { ifname: ifname(), reason: other.to_string() },
+            other => ClientError::Incomplete { ifname: ifname(), reason: other.to_string() },
         })?;
         match parse::errno(body) {
             Ok(0) => Ok(body),
             Ok(errno) => Err(ClientError::Refused { ifname: ifname(), source: io::Error::from_raw_os_error(errno) }),
-            Err(source) => Err(ClientError::Answer { ifname: ifname(), source }),
+            Err(source) => Err(ClientError::Malformed { ifname: ifname(), source }),
         }
     }
 
@@ -148,7 +148,7 @@ impl<'a> Connection<'a> {
 fn map_timeout(error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::WouldBlock => {
-            io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {} seconds", TIMEOUT.as_secs()))
+            io::Error::new(io::ErrorKind::TimedOut, format!("no response within {} seconds", TIMEOUT.as_secs()))
         }
         _ => error,
     }

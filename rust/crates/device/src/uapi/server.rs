@@ -46,7 +46,7 @@ impl Server {
     ///
     /// # Errors
     /// Those of [`Server::start`].
-    pub fn keep(listener: Listener, control: Arc<dyn Control>, observer: Arc<Observer>) -> io::Result<Self> {
+    pub fn start_reopening(listener: Listener, control: Arc<dyn Control>, observer: Arc<Observer>) -> io::Result<Self> {
         Self::spawn(listener, control, observer, true)
     }
 

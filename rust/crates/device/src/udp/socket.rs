@@ -197,10 +197,10 @@ impl Socket {
 
     /// Enable the offloads. The kernel has had both since Linux 5.0.
     fn enable_offloads(&self) -> SocketOffloads {
-        let said = |result: rustix::io::Result<()>| result.map_err(|errno| errno.to_string());
+        let map_error = |result: rustix::io::Result<()>| result.map_err(|errno| errno.to_string());
         SocketOffloads {
-            send: said(self.set_option(libc::SOL_UDP, libc::UDP_SEGMENT, 0)),
-            receive: said(self.set_option(libc::SOL_UDP, libc::UDP_GRO, 1)),
+            send: map_error(self.set_option(libc::SOL_UDP, libc::UDP_SEGMENT, 0)),
+            receive: map_error(self.set_option(libc::SOL_UDP, libc::UDP_GRO, 1)),
         }
     }
 

@@ -18,7 +18,7 @@ use super::constants::{
 use crate::socket::attributes;
 
 /// Add the content of one message, without its generic header. Malformed and unknown parts are ignored.
-pub(super) fn gather(status: &mut InterfaceStatus, body: &[u8]) {
+pub(super) fn fold(status: &mut InterfaceStatus, body: &[u8]) {
     for attribute in attributes(body, 0) {
         let value = attribute.value();
         match attribute.kind() {

@@ -89,7 +89,7 @@ fn split_messages_give_one_status() {
     for room in 1..5 {
         let mut found = InterfaceStatus::default();
         for message in dump(&status(), room) {
-            gather(&mut found, &message.octets()[GENERIC_HEADER_BYTES..]);
+            fold(&mut found, &message.octets()[GENERIC_HEADER_BYTES..]);
         }
         assert_eq!(found, status(), "{room} allowed IPs in each message");
     }
@@ -100,19 +100,19 @@ fn an_interface_without_a_key_has_none() {
     let mut body = begin();
     body.put(WGDEVICE_A_LISTEN_PORT, &1u16.to_ne_bytes());
     let mut found = InterfaceStatus::default();
-    gather(&mut found, &body.octets()[GENERIC_HEADER_BYTES..]);
+    fold(&mut found, &body.octets()[GENERIC_HEADER_BYTES..]);
     assert_eq!(found, InterfaceStatus { listen_port: 1, ..InterfaceStatus::default() });
 }
 
 proptest! {
     #[test]
     fn arbitrary_octets_parse_without_panic(octets in vec(any::<u8>(), 0..200), at in 0usize..2000, octet: u8) {
-        gather(&mut InterfaceStatus::default(), &octets);
+        fold(&mut InterfaceStatus::default(), &octets);
         let message = dump(&status(), 9).remove(0);
         let mut cut = message.octets()[GENERIC_HEADER_BYTES..].to_vec();
         let at = at % cut.len();
         cut[at] = octet;
-        gather(&mut InterfaceStatus::default(), &cut);
-        gather(&mut InterfaceStatus::default(), &cut[..at]);
+        fold(&mut InterfaceStatus::default(), &cut);
+        fold(&mut InterfaceStatus::default(), &cut[..at]);
     }
 }
