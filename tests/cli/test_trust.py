@@ -177,7 +177,7 @@ def test_init_and_new_never_overwrite(office: Path, tmp_path: Path) -> None:
     first = warren("identity", "init", "--id", "one", "--root", node).stdout
     again = warren("identity", "init", "--id", "two", "--root", node)
     assert again.returncode == 1
-    assert "this node has an identity" in again.stderr
+    assert "this node already has an identity" in again.stderr
     assert warren("identity", "show", "--root", node).stdout == first
 
 
