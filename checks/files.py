@@ -37,6 +37,7 @@ class Exemption:
 
 
 EXEMPTIONS = (
+    Exemption("cli/help.py", "formatter", "the formatter of click, which writes help"),
     Exemption("cli/output.py", "os.devnull", "a device"),
     Exemption("commands/handlers/sandbox_process.py", "os.devnull", "a device"),
     Exemption("privsep/io/operations/tun.py", "TUN", "a device"),
