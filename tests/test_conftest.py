@@ -112,10 +112,12 @@ def test_tests_that_share_a_fixture_are_in_one_group(request: pytest.FixtureRequ
     assert [shared for shared, named in groups.items() if len(named) > 1] == []
 
 
-def test_hosts_of_misbehaving_programs_are_groups_of_their_own() -> None:
-    file = "tests/commands/handlers/test_misbehaving.py"
-    tests = (f"{file}::test_one[user]", f"{file}::test_other[user-comet]", f"{file}::test_one[user-without-namespaces]")
-    assert [group_of(test) for test in tests] == [f"{file}user", f"{file}user", f"{file}user-without-namespaces"]
+def test_fork_bombs_of_two_files_are_one_group() -> None:
+    tests = (
+        "tests/commands/handlers/test_misbehaving.py::test_one[user]",
+        "tests/commands/store/test_killed.py::test_one",
+    )
+    assert {group_of(test) for test in tests} == {"tests/commands/"}
 
 
 @pytest.mark.parametrize("options", [SERIAL, PARALLEL], ids=["serial", "parallel"])
