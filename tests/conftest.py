@@ -55,7 +55,7 @@ FIRST = (
 # in order. What a pattern captures is the group's name. Every fixture of a module or of the session has its place here.
 GROUPS = (
     r"(tests/qemu/)",  # two guests
-    r"(tests/project/)test_(?:contents|crates|imports|style|terms)\.py",  # one copy of the tree
+    r"(tests/project/)",  # one copy of the tree
     r"(tests/netns/test_packets\.py)",
     r"(tests/commands/providers/test_engine\.py)",  # one dockerd
     r"(tests/commands/)(?:handlers/test_misbehaving|store/test_killed)\.py",  # fork bombs: one at a time
