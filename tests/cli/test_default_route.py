@@ -122,7 +122,7 @@ def test_up_rejects_fwmark_whose_table_has_a_default_route(routed: Ends) -> None
     near.ip("route", "add", "default", "dev", "eth0", "table", "119")
     before = state(near)
     output = routed.refused(near, "up", everything(routed, "FwMark = 119"))
-    assert output.startswith('warren: adding the route 0.0.0.0/0 by link "wg0" in table 119: File exists')
+    assert output.startswith('warren: adding route 0.0.0.0/0 on link "wg0" in table 119: File exists')
     assert state(near) == before
 
 
@@ -176,7 +176,7 @@ def test_up_rejects_nftables_table_of_another_program(routed: Ends) -> None:
     near.run("nft", "add table ip warren-wg0; add table ip6 warren-wg0; add chain ip6 warren-wg0 preraw")
     before = state(near)
     output = routed.refused(near, "up", everything(routed))
-    assert output.startswith("warren: adding the table ip warren-wg0 of nftables: File exists")
+    assert output.startswith("warren: adding nftables table ip warren-wg0: File exists")
     assert state(near) == before
 
 

@@ -207,7 +207,7 @@ def test_up_without_tun_device_reports_it(ends: Ends) -> None:
     command = f"mount -t tmpfs tmpfs /dev/net && exec {' '.join(WARREN)} up {ends.conf(ends.near)}"
     done = ends.near.attempt("unshare", "--mount", "sh", "-c", command)
     assert done.returncode == 1
-    assert done.stderr.startswith("warren: no /dev/net/tun")
+    assert done.stderr.startswith("warren: /dev/net/tun is missing: ")
 
 
 def test_up_without_engine_names_searched_places(ends: Ends, tmp_path: Path) -> None:

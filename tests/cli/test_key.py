@@ -43,7 +43,7 @@ def test_pubkey_accepts_key_without_newline() -> None:
 def test_pubkey_rejects_invalid_key(text: str) -> None:
     done = warren("pubkey", stdin=text)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("warren: a key ")
+    assert done.stderr.startswith("warren: expected a key of 44 base64 characters")
     assert "Traceback" not in done.stderr
     assert "AAAA" not in done.stderr
 

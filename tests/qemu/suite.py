@@ -71,7 +71,7 @@ WANTED = "kernel or rekey or inside"
 # Of what is said about whole agents, that to which a backend makes no difference: files, words and refusals...
 ELSEWHERE = (
     *("an_invalid_file", "a_key_that_others_can_read", "what_counts_at_the_next_start", "steps_out_of_order"),
-    *("an_edit_while_it_is_up", "what_others_wrote", "each_refusal", "second_agent", "health_over_http"),
+    *("an_edit_while_it_is_up", "what_others_wrote", "each_failure_has_its_type", "second_agent", "health_is_served"),
 )
 # ...what an emulated processor is too slow for, two hundred echoes a second and a hundred processes under strace; and
 # what another scenario shows there already.

@@ -219,7 +219,8 @@ def test_a_second_agent_leaves_the_first_its_name_servers(with_dns: Agent) -> No
 
 
 @pytest.mark.parametrize(
-    ("user", "said"), [("nobody-of-that-name", "useradd --system --user-group"), ("warren\n", "no name of a user")]
+    ("user", "said"),
+    [("nobody-of-that-name", "useradd --system --user-group"), ("warren\n", "invalid user or group name")],
 )
 def test_a_user_that_there_is_not_is_named(two: Two, user: str, said: str) -> None:
     near, _ = two

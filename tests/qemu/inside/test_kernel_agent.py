@@ -15,6 +15,8 @@ from tests.netns.pair import FAR_INNER, INNER, NEAR_INNER, OUTER, prefixes, sing
 from tests.netns.traffic import ping, reach
 from tests.scenario.agent import Agent, Network, Peer, open_directory
 
+REKEY_AFTER_SECONDS = 120
+
 
 @pytest.fixture
 def far(hosts: tuple[Host, Host], peer: Engine) -> Interface:
@@ -43,6 +45,11 @@ def introduce(agent: Agent, far: Interface) -> None:
     )
 
 
+def link_index(host: Host) -> str:
+    """Return the index of wg0, which a link that is created again does not have."""
+    return host.ip("-o", "link", "show", "wg0").partition(":")[0]
+
+
 def test_killed_and_started_again_it_takes_over_what_it_left(agent: Agent) -> None:
     """Row H-55: the session outlives the agent, and the host is as before when it is stopped."""
     near, before = agent.host, agent.traces()
@@ -50,7 +57,7 @@ def test_killed_and_started_again_it_takes_over_what_it_left(agent: Agent) -> No
     agent.until_state("active")
     assert "wireguard" in near.ip("-d", "link", "show", "wg0")
     reach(near, FAR_INNER[0])
-    handshake, as_up = agent.peers()["far"]["latest_handshake"], agent.traces()
+    handshake, as_up, index = agent.peers()["far"]["latest_handshake"], agent.traces(), link_index(near)
 
     near.kill(agent.pid())
     assert agent.process is not None
@@ -60,7 +67,9 @@ def test_killed_and_started_again_it_takes_over_what_it_left(agent: Agent) -> No
 
     agent.start()
     agent.until_state("active")
-    assert agent.peers()["far"]["latest_handshake"] == handshake
+    assert link_index(near) == index
+    latest = agent.peers()["far"]["latest_handshake"]
+    assert latest == handshake or latest >= handshake + REKEY_AFTER_SECONDS  # a slow guest may reach the rekey
     assert agent.traces() == as_up
     assert agent.attempt("agent", "stop").returncode == 0
     until(lambda: agent.traces() == before, "the host is as it was")

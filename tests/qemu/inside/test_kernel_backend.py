@@ -241,7 +241,7 @@ def test_what_another_warren_uses_is_not_taken_over(near: Host, netlink: Netlink
         netlink.set_alias(netlink.link("wg0").index, f"warren {other.pid} {started_at(other.pid)}")
         before = state(near)
         for backend in ("auto", "kernel", "userspace"):
-            with pytest.raises(InterfaceError, match=f"which runs as process {other.pid}"):
+            with pytest.raises(InterfaceError, match=f"wg0 belongs to another Warren process, {other.pid}"):
                 create_engine(backend, "wg0", netlink)
         assert state(near) == before
         other.kill()
@@ -259,7 +259,7 @@ def test_a_link_that_another_made_is_left_alone(near: Host, netlink: Netlink) ->
         with pytest.raises(InterfaceError) as error:
             create_engine(backend, "wg0", netlink)
         assert error.value.code == "interface.exists"
-    with pytest.raises(InterfaceError, match="it was left alone"):
+    with pytest.raises(InterfaceError, match="was not created by Warren and was left alone"):
         KernelEngine("wg0", netlink).remove()
     assert state(near) == before
 
