@@ -5,7 +5,7 @@ PYTHON ?= python3
 SOAK_SECONDS ?= 600
 TUNNEL_SECONDS ?= 3600
 # Processes that run Python tests, and beside one another. Most tests wait, one process waits for the virtual machines.
-WORKERS ?= 5
+WORKERS ?= 4
 CHECKERS ?= 2
 
 VENV := $(CURDIR)/.venv
