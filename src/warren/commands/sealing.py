@@ -116,7 +116,7 @@ class SecretMask:
         self._held = b""
 
     def feed(self, octets: bytes) -> bytes:
-        """Return what may be shown by now."""
+        """Return the masked text that can be shown so far."""
         text = self._replace(self._held + octets)
         kept = max((_overlap(text, secret) for secret in self._secrets), default=0)
         self._held = text[len(text) - kept :]
