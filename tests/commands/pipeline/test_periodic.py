@@ -11,8 +11,8 @@ from tests.commands.commands import file_handlers, settings
 from warren.commands.effects.effect import EffectError, Effects, do
 from warren.commands.effects.system import GetTime
 from warren.commands.pipeline.executor import Executor
-from warren.commands.pipeline.periodic import run_periodic
-from warren.commands.verb import TaskResult, VerbContext
+from warren.commands.pipeline.periodic import delay_seconds, run_periodic
+from warren.commands.verb import RECHECK_SECONDS, TaskResult, VerbContext
 
 pytestmark = pytest.mark.integration
 
@@ -47,3 +47,9 @@ def test_each_task_is_repeated_whatever_happens_to_others(caplog: pytest.LogCapt
     asyncio.run(play())
     told = sorted((record.message, getattr(record, "task", "")) for record in caplog.records)
     assert told == [("periodic.crashed", "crashing"), ("periodic.failed", "failing"), ("periodic.failed", "steady")]
+
+
+def test_failed_task_is_retried_with_a_growing_delay_and_never_later_than_it_is_due() -> None:
+    assert [delay_seconds(RECHECK_SECONDS, failures, 0.0) for failures in range(1, 6)] == [5, 10, 20, 30, 30]
+    assert delay_seconds(1.0, 3, 0.0) == 1.0
+    assert delay_seconds(RECHECK_SECONDS, 0, 0.5) == RECHECK_SECONDS

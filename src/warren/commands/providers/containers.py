@@ -31,7 +31,6 @@ from warren.commands.verb import RECHECK_SECONDS, Data, TaskResult, Verb, VerbCo
 AGENT, SESSION, USER, STARTED = "viw.agent", "viw.session", "viw.user", "viw.started"
 STOPPED = ("exited", "dead")
 NEVER_STARTED_SECONDS = 300  # longer than a command may take between creating and starting one
-RETRY_DELAY = 5  # seconds; an engine that failed may be starting
 SCRATCH = "/tmp"  # noqa: S108, in the container
 NAME_BYTES = 8
 HOST_NETWORK = "host"
@@ -109,7 +108,7 @@ def remove_expired_containers(context: VerbContext) -> Effects[TaskResult]:
     removed = tuple(container.id for container in (*expired, *dead) if container.id not in problems)
     live = (container for container in own if container not in expired and container not in dead)
     expiries = [started(container) + life - now for container in live]
-    next_run = min([RECHECK_SECONDS, *expiries, *([RETRY_DELAY] if problems else [])])
+    next_run = min([RECHECK_SECONDS, *expiries])
     return TaskResult(removed, problems, max(1, next_run))
 
 

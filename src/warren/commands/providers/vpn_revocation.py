@@ -27,8 +27,6 @@ from warren.commands.result import CommandError
 from warren.commands.settings import OpenVpnSettings
 from warren.commands.verb import RECHECK_SECONDS, TaskResult, VerbContext
 
-RETRY_DELAY = 5  # seconds; a server that does not answer may be starting
-
 
 @dataclass(frozen=True, slots=True)
 class DeletedUser:
@@ -66,7 +64,6 @@ def expire_users(context: VerbContext) -> Effects[TaskResult]:
     users, failed = yield from _read_users(files, (yield from list_openvpn_users(files)))
     deleted, problems = yield from _expire(settings, files, expired(users, now), now)
     next_run = min([RECHECK_SECONDS, *(user.expires - now for user in users if user.expires > now)])
-    next_run = min(next_run, RETRY_DELAY) if problems else next_run
     return TaskResult(tuple(deleted), failed | problems, max(1, next_run))
 
 
