@@ -26,7 +26,11 @@ def got_a_cookie(wire: Wire) -> bool:
 
 
 def renewed(honest: Interface, inner: str) -> bool:
-    """Another handshake, since the last may have met a moment without load; not yet what is waited for."""
+    """Another handshake, since the last may have met a moment without load; not yet what is waited for.
+
+    A link that goes down keeps its IPv6 addresses only if the kernel is asked for it.
+    """
+    honest.host.run("sysctl", "-qw", f"net.ipv6.conf.{honest.name}.keep_addr_on_down=1")
     for state in ("down", "up"):
         honest.host.ip("link", "set", honest.name, state)
     reach(honest.host, inner, seconds=90 * SLOWNESS)

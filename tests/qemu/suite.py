@@ -1,7 +1,7 @@
 """The test files that run in the guests, against the kernel as the peer, and which guest runs which.
 
 Two guests have one emulated processor each and about as much to do. The rekey waits two minutes for the protocol's own
-time, so it waits beside the others.
+time, so it waits beside the others. `make soak` runs every test of the files, `make test` the sample of sample.py.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ import os
 import sys
 from collections.abc import Collection, Sequence
 
+from tests.faults import choose_seed, is_soak
 from tests.netns.engine import TREE, warren
 
+from . import sample
 from .guest import Guest, Job
 from .verdict import Verdict, read_verdicts
 
@@ -46,12 +48,11 @@ PLANNED: tuple[tuple[int, tuple[str, ...]], ...] = (
         in_netns("handshake", "roaming", "allowed_ips", "peers", "wg", "faults", "link", "source", "reconfigure")
         + inside("recipe", "netem", "settings"),
     ),
-    (0, in_scenario("lifecycle", "reload", "names", "dns")),
     (0, in_scenario("failover")),
     (
         1,
         (
-            *in_scenario("default_route", "untouched", "rotation", "control"),
+            *in_scenario("lifecycle", "reload", "names", "dns", "default_route", "untouched", "rotation", "control"),
             f"{in_scenario('privileges')[0]}::{AS_A_USER}",
         ),
     ),
@@ -115,8 +116,21 @@ def pytest_in(guest: Guest, files: Sequence[str]) -> Job:
         "WARREN_WG": str(warren().program),
         "PYTHONPATH": f"{TREE}:{TREE / 'src'}",  # this tree's, whichever one is installed
     }
+    if not is_soak():
+        environment[sample.SEED] = choose_seed()
     options = ["-c", str(TREE / "pyproject.toml"), "--confcutdir", str(TREE / NETNS), f"--timeout={TEST_SECONDS}"]
     wanted = OF_AGENTS if files[0].startswith(SCENARIO) else WANTED
-    plugins = ["-p", "pytest_timeout", "-p", "no:cacheprovider", "-p", "tests.qemu.verdict", "-k", wanted]
+    plugins = [
+        "-p",
+        "pytest_timeout",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "tests.qemu.verdict",
+        "-p",
+        "tests.qemu.sample",
+        "-k",
+        wanted,
+    ]
     paths = [str(TREE / file) for file in files]
     return guest.start(sys.executable, "-m", "pytest", *options, *plugins, *paths, env=environment)
