@@ -134,5 +134,5 @@ def _command() -> VerifiedCommand:
         sid="bench",
         iat=now,
         exp=now + 60,
-        has_intent=False,
+        intent_iat=None,
     )

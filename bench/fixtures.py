@@ -58,7 +58,7 @@ class Orders:
         """Return another command for the session of the control socket, with an intent of the operator."""
         now = int(wall_seconds())
         ask = CommandEnvelope(verb, ARGS[verb], Actor("alice", "ADMIN"), "policy-1", (NODE,))
-        intended = replace(ask, intent=sign_intent(ask, self.alice, exp=now + DAY))
+        intended = replace(ask, intent=sign_intent(ask, self.alice, iat=now, exp=now + DAY))
         return sign_command(intended, self.dispatcher, Delivery("local", sid, now, now + MAX_LIFE_SECONDS))
 
     def _bundle(self) -> TrustBundle:

@@ -69,7 +69,7 @@ def _contestants() -> Mapping[str, Turn]:
     ask = CommandEnvelope(
         "stop_container", {"container_id": "0123456789ab"}, Actor("alice", "ADMIN"), "policy-1", (NODE,)
     )
-    intent = sign_intent(ask, alice, exp=NOW + 3600)
+    intent = sign_intent(ask, alice, iat=NOW, exp=NOW + 3600)
     sending = Delivery("local", SID, NOW)
     whole = sign_command(replace(ask, intent=intent), dispatcher, sending)
     reading = sign_command(replace(ask, verb="list_users", args={}), dispatcher, sending)

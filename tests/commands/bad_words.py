@@ -39,6 +39,7 @@ SAID = {
     "args": STOP.args,
     "targets": [*STOP.targets],
     "corr_id": STOP.corr_id,
+    "iat": NOW,
     "exp": NOW + 3600,
 }
 HERS = header_of(ALICE, INTENT)
@@ -123,23 +124,31 @@ def words() -> Iterator[Vector]:
         "a member twice": (json.dumps(SAID)[:-1] + f', "exp": {NOW + 9999}}}').encode(),
         "one more member": octets(SAID | {"roles": ["ADMIN"]}),
         "no exp": octets({key: value for key, value in SAID.items() if key != "exp"}),
+        "no iat": octets({key: value for key, value in SAID.items() if key != "iat"}),
+        "iat a text": octets(SAID | {"iat": str(NOW)}),
+        "iat a fraction": octets(SAID | {"iat": NOW + 0.5}),
+        "iat below zero": octets(SAID | {"iat": -1}),
         "exp a text": octets(SAID | {"exp": str(NOW + 60)}),
         "targets a text": octets(SAID | {"targets": NODE.agent_id}),
         "a list": b"[]",
     }.items():
         yield Vector(f"intent: {name}", _with_word(forge(HERS, payload, seed("alice"))), SCHEMA)
-    for name, exp in {
-        "it has ended": NOW,
-        "it ended before": NOW - 1,
-        "it ends in more than seven days": NOW + MAX_LIFE_SECONDS + 1,
-    }.items():
-        yield Vector(f"intent: {name}", sent(with_intent(STOP, exp=exp)), "EXPIRED_TOKEN")
+    for name, iat, exp in (
+        ("it has expired", NOW - 60, NOW),
+        ("it expired before", NOW - 60, NOW - 1),
+        ("issued 61 s ahead", NOW + 61, NOW + 120),
+        ("a lifetime of more than seven days", NOW, NOW + MAX_LIFE_SECONDS + 1),
+        ("a lifetime of more than seven days, almost over", NOW - MAX_LIFE_SECONDS, NOW + 1),
+        ("it expires when it is issued", NOW + 60, NOW + 60),
+        ("it expires before it is issued", NOW + 60, NOW + 30),
+    ):
+        yield Vector(f"intent: {name}", sent(with_intent(STOP, iat=iat, exp=exp)), "EXPIRED_TOKEN")
     bad_reader = replace(LIST, intent=_word(STOP))
     yield Vector("intent: of something else, where none is needed", sent(bad_reader), POLICY)
 
 
 def _word(command: CommandEnvelope, key: SigningKey = ALICE) -> str:
-    return sign_intent(command, key, exp=NOW + 3600)
+    return sign_intent(command, key, iat=NOW, exp=NOW + 3600)
 
 
 def _with_word(intent: str, **changes: object) -> str:

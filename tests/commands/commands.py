@@ -24,7 +24,7 @@ COMMAND = VerifiedCommand(
     sid="sid",
     iat=1_700_000_000,
     exp=1_700_000_060,
-    has_intent=True,
+    intent_iat=1_700_000_000,
 )
 
 

@@ -60,6 +60,11 @@ GOOD: tuple[Vector, ...] = (
         sent(with_intent(STOP, exp=NOW + 1), exp=NOW + 300),
     ),
     Vector("an intent of seven days", sent(with_intent(STOP, exp=NOW + MAX_LIFE_SECONDS))),
+    Vector("an intent issued in 60 s by this node's clock", sent(with_intent(STOP, iat=NOW + 60))),
+    Vector(
+        "the last second of an intent of seven days",
+        sent(with_intent(STOP, iat=NOW + 1 - MAX_LIFE_SECONDS, exp=NOW + 1)),
+    ),
     Vector(
         "one of two targets, of which the intent has both",
         sent(replace(EVERYWHERE, targets=(NODE.agent_id,))),

@@ -27,7 +27,7 @@ ORDER = VerifiedCommand(
     sid="s-1",
     iat=NOW,
     exp=NOW + 60,
-    has_intent=True,
+    intent_iat=0,
 )
 
 

@@ -75,7 +75,7 @@ def test_answer_above_the_limit_becomes_an_error() -> None:
 def test_signed_command_verifies_and_its_result_validates() -> None:
     """Row V-77."""
     command = CommandEnvelope("stop_container", STOP.args, Actor("alice", "ADMIN"), "policy-2026-01", ("gateway-001",))
-    command = replace(command, intent=sign_intent(command, ALICE, exp=NOW + 60))
+    command = replace(command, intent=sign_intent(command, ALICE, iat=NOW, exp=NOW + 60))
     verified = verify_command(sign_command(command, DISPATCHER, Delivery("local", SID, NOW)), CONTEXT)
     assert (verified.corr_id, verified.exp) == (command.corr_id, NOW + 60)
     answer = sign_result(replace(RESULT, corr_id=verified.corr_id), NODE.signing)

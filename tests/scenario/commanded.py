@@ -97,7 +97,7 @@ class Commanded:
             targets=(NODE,),
             corr_id=number,
         )
-        intended = replace(command, intent=sign_intent(command, ALICE, exp=now + 300))
+        intended = replace(command, intent=sign_intent(command, ALICE, iat=now, exp=now + 300))
         sending = Delivery("local", str(self.challenge["sid"]), now)
         return sign_command(intended, DISPATCHER, replace(sending, nonce=nonce) if nonce else sending)
 

@@ -105,9 +105,11 @@ LIST = replace(STOP, verb="list_users", args={})
 SENDING = Delivery("local", SID, NOW, NOW + 60, "nonce-0000000000000001")
 
 
-def with_intent(command: CommandEnvelope, key: SigningKey = ALICE, exp: int = NOW + 3600) -> CommandEnvelope:
+def with_intent(
+    command: CommandEnvelope, key: SigningKey = ALICE, exp: int = NOW + 3600, iat: int = NOW
+) -> CommandEnvelope:
     """Return the command with an intent signed by an operator."""
-    return replace(command, intent=sign_intent(command, key, exp=exp))
+    return replace(command, intent=sign_intent(command, key, iat=iat, exp=exp))
 
 
 def signed(command: CommandEnvelope = STOP, key: SigningKey = DISPATCHER, sending: Delivery = SENDING) -> str:

@@ -68,7 +68,8 @@ def sign_for(verb: Verb, words: tuple[str, ...], signers: Signers, challenge: Ma
     now = int(wall_seconds())
     try:
         command = replace(command, args=seal_members(args, secret, public, command.corr_id, ARGUMENT))
-        command = replace(command, intent=sign_intent(command, operator.signing, exp=now + INTENT_LIFETIME_SECONDS))
+        intent = sign_intent(command, operator.signing, iat=now, exp=now + INTENT_LIFETIME_SECONDS)
+        command = replace(command, intent=intent)
         return sign_command(command, dispatcher.signing, Delivery(challenge["transport"], challenge["sid"], now))
     except ValueError as error:
         raise InputError(str(error), code="command.malformed") from error

@@ -38,9 +38,14 @@ class VerifiedCommand:
     sid: str
     iat: int
     exp: int
-    has_intent: bool
-    """True if an operator signed an intent; False only for a verb that reads."""
+    intent_iat: int | None
+    """When the operator signed the intent; None only for a verb that reads and came without one."""
     min_level: str = "L0"
     """The weakest sandbox level that the trust bundle allows this verb."""
     script_sha256: Mapping[str, str] | None = None
     """The hashes that the trust bundle pins, by script name."""
+
+    @property
+    def has_intent(self) -> bool:
+        """Return whether an operator signed an intent."""
+        return self.intent_iat is not None

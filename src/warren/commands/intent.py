@@ -17,7 +17,10 @@ TYPE = "warren-intent+jws"
 # The store keeps a `corr_id` for 30 days after its command ran: an intent must have expired by then.
 MAX_LIFE_SECONDS = 7 * 86_400
 
-SHAPE: Shape = record({"verb": VERB, "args": anything, "targets": TARGETS, "corr_id": CORR_ID, "exp": TIME})
+SHAPE: Shape = record(
+    {"verb": VERB, "args": anything, "targets": TARGETS, "corr_id": CORR_ID, "iat": TIME, "exp": TIME}
+)
+"""Closed: an unknown member is an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,7 @@ class Intent:
     args: Mapping[str, object]
     targets: tuple[str, ...]
     corr_id: str
+    iat: int
     exp: int
 
 
@@ -43,6 +47,7 @@ def parse_intent(members: Mapping[str, Any]) -> Intent:
         args=members["args"],
         targets=tuple(members["targets"]),
         corr_id=members["corr_id"],
+        iat=members["iat"],
         exp=members["exp"],
     )
 
@@ -54,5 +59,6 @@ def intent_members(intent: Intent) -> dict[str, object]:
         "args": dict(intent.args),
         "targets": [*intent.targets],
         "corr_id": intent.corr_id,
+        "iat": intent.iat,
         "exp": intent.exp,
     }

@@ -9,7 +9,7 @@
 | the intent is signed by an operator of the trust bundle | INVALID_SIGNATURE | trust  |
 | it fits the closed schema                               | SCHEMA_MISMATCH   | V-71   |
 | it matches the command, this node and the actor         | POLICY_DENIED     | trust  |
-| it has not expired, and expires within seven days       | EXPIRED_TOKEN     | trust  |
+| it was issued by now, and lives at most seven days      | EXPIRED_TOKEN     | trust  |
 | the actor's role is allowed the verb                    | POLICY_DENIED     | V-44   |
 | the bundle requires no approvals                        | APPROVAL_REQUIRED | V-45   |
 
@@ -19,6 +19,7 @@ can carry one yet, so a verb that requires them does not run.
 
 from __future__ import annotations
 
+from warren.commands.command import SKEW_SECONDS
 from warren.commands.envelope import Envelope
 from warren.commands.intent import MAX_LIFE_SECONDS, TYPE, Intent, parse_intent
 from warren.commands.result import Code, CommandError
@@ -49,17 +50,17 @@ def check_bundle_age(verb: Verb, bundle: TrustBundle, now: float) -> None:
         raise CommandError(Code.POLICY_DENIED, problem)
 
 
-def check_intent(envelope: Envelope, verb: Verb, bundle: TrustBundle, agent_id: str, now: float) -> bool:
-    """Check the intent and return whether there is one."""
+def check_intent(envelope: Envelope, verb: Verb, bundle: TrustBundle, agent_id: str, now: float) -> Intent | None:
+    """Check the intent and return it; None if there is none and the verb only reads."""
     if envelope.intent is None:
         if verb.read_only:
-            return False
+            return None
         raise CommandError(Code.POLICY_DENIED, f"{verb.name} changes state and requires an operator's intent")
     operator, intent = _verify_intent(envelope.intent, bundle, now)
     _check_match(envelope, intent, agent_id)
     _check_actor(envelope, operator)
     _check_intent_time(intent, now)
-    return True
+    return intent
 
 
 def check_role(envelope: Envelope, bundle: TrustBundle) -> None:
@@ -117,8 +118,14 @@ def _check_actor(envelope: Envelope, operator: Operator) -> None:
 
 
 def _check_intent_time(intent: Intent, now: float) -> None:
-    if now >= intent.exp:
-        raise CommandError(Code.EXPIRED_TOKEN, f"intent expired at {intent.exp} (node time {now:.0f})")
-    if intent.exp - now > MAX_LIFE_SECONDS:
-        problem = f"intent expires at {intent.exp}, more than {MAX_LIFE_SECONDS} s ahead (node time {now:.0f})"
-        raise CommandError(Code.EXPIRED_TOKEN, problem)
+    """Check the time; `replay.decide` compares `iat` with the beginning of the single-use record."""
+    lifetime = intent.exp - intent.iat
+    if intent.iat > now + SKEW_SECONDS:
+        problem = f"intent issued at {intent.iat}, more than {SKEW_SECONDS} s ahead of the node time {now:.0f}"
+    elif now >= intent.exp:
+        problem = f"intent expired at {intent.exp} (node time {now:.0f})"
+    elif not 0 < lifetime <= MAX_LIFE_SECONDS:
+        problem = f"intent lifetime {lifetime} s is not within 1 to {MAX_LIFE_SECONDS} s"
+    else:
+        return
+    raise CommandError(Code.EXPIRED_TOKEN, problem)

@@ -51,13 +51,13 @@ class Delivery:
     nonce: str = field(default_factory=lambda: secrets.token_urlsafe(NONCE_BYTES))
 
 
-def sign_intent(command: CommandEnvelope, key: SigningKey, *, exp: int) -> str:
-    """Sign an intent that is valid until `exp`, at most seven days ahead.
+def sign_intent(command: CommandEnvelope, key: SigningKey, *, iat: int, exp: int) -> str:
+    """Sign an intent, issued at `iat` and valid until `exp`, at most seven days later.
 
     Raises:
         ValueError: a claim is malformed.
     """
-    intent = intent_schema.Intent(command.verb, command.args, command.targets, command.corr_id, exp)
+    intent = intent_schema.Intent(command.verb, command.args, command.targets, command.corr_id, iat, exp)
     members = intent_schema.intent_members(intent)
     intent_schema.SHAPE(members, "")
     return key.sign(payload_of(members), intent_schema.TYPE)

@@ -151,10 +151,10 @@ def _authorize(token: Token, claims: Envelope, bundle: TrustBundle, context: Con
     policy.check_enabled(context.exec_enable)
     policy.check_policy_id(claims, bundle)
     policy.check_bundle_age(verb, bundle, context.now)
-    has_intent = policy.check_intent(claims, verb, bundle, context.agent_id, context.now)
+    intent = policy.check_intent(claims, verb, bundle, context.agent_id, context.now)
     policy.check_role(claims, bundle)
     policy.check_approvals(claims, bundle)
-    return _verified(token, claims, bundle, has_intent=has_intent)
+    return _verified(token, claims, bundle, None if intent is None else intent.iat)
 
 
 def _check_target(claims: Envelope, agent_id: str) -> None:
@@ -194,7 +194,7 @@ def _find_verb(claims: Envelope, verbs: Mapping[str, Verb]) -> Verb:
     return verb
 
 
-def _verified(token: Token, claims: Envelope, bundle: TrustBundle, *, has_intent: bool) -> VerifiedCommand:
+def _verified(token: Token, claims: Envelope, bundle: TrustBundle, intent_iat: int | None) -> VerifiedCommand:
     signed = encode_sorted({"verb": claims.verb, "args": dict(claims.args)})
     return VerifiedCommand(
         envelope=token.text,
@@ -210,7 +210,7 @@ def _verified(token: Token, claims: Envelope, bundle: TrustBundle, *, has_intent
         sid=claims.sid,
         iat=claims.iat,
         exp=claims.exp,
-        has_intent=has_intent,
+        intent_iat=intent_iat,
         min_level=bundle.levels.get(claims.verb, "L0"),
         script_sha256=bundle.scripts,
     )

@@ -42,7 +42,7 @@ INTERNAL = VerifiedCommand(
     sid="",
     iat=0,
     exp=0,
-    has_intent=False,
+    intent_iat=None,
 )
 """The command that internal work runs as. No transport accepts it: its envelope is empty."""
 INTERNAL_VERB = Verb("internal", "internal work", (Schema(),))
