@@ -75,7 +75,7 @@ OVERHEARD: tuple[tuple[CommandEnvelope, SigningKey, int], ...] = (
     (replace(STOP, corr_id="of-carol", actor=Actor("carol", "ADMIN")), CAROL, NOW + 3600),
 )
 TARGETS = ["*", NODE.agent_id, OTHER_NODE.agent_id]
-INTENTS = [str(with_intent(command, key, exp).intent) for command, key, exp in OVERHEARD]
+INTENTS = [str(with_intent(command, key, exp, exp - 3600).intent) for command, key, exp in OVERHEARD]
 WISHES = (
     replace(STOP, corr_id="a-wish", args={"container_id": "bbbbbbbbbbbb"}),
     replace(STOP, args={"container_id": "bbbbbbbbbbbb"}),
@@ -103,7 +103,7 @@ def gets(text: str, context: Context = CONTEXT) -> bool:
 def words(wish: CommandEnvelope) -> Iterator[str | None]:
     """Everything that can stand for an operator's word of it."""
     said = {"verb": wish.verb, "args": dict(wish.args), "targets": [*wish.targets], "corr_id": wish.corr_id}
-    payload = {**said, "exp": NOW + 3600}
+    payload = {**said, "iat": NOW, "exp": NOW + 3600}
     yield None
     yield from INTENTS
     for key, known in itertools.product(STOLEN.values(), KNOWN):
