@@ -29,6 +29,7 @@ HINTS = {
     "command.refused": "nothing was changed",
     "command.store_failed": "no command runs until the store works again: check its permissions and free disk space",
     "command.unusable": "check the path and its permissions",
+    "config.empty": "nothing was changed; to remove them nevertheless: warren agent reload --allow-empty",
     "config.invalid": "nothing was changed; correct the configuration and try again",
     "config.permissions": "nothing was changed; a user who can write the file can redirect all traffic",
     "config.unreadable": "check the path and its permissions",

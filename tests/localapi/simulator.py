@@ -13,6 +13,7 @@ from warren.localapi.networks import NetworkView, Rotation
 from warren.telemetry.sample import Connection, NetworkSample, PeerSample
 from warren.tunnel.lifecycle import LifecycleEvent, State, after
 from warren.tunnel.network import NetworkConfig, NetworkPeer
+from warren.tunnel.removal import removal_findings
 
 NOW = 1_800_000_000.0
 CONNECTIONS = {
@@ -104,10 +105,13 @@ class SimulatedNetworks:
     def tables_for_restart(self) -> Sequence[str]:
         return self.changed_for_later
 
-    async def reload(self) -> Sequence[NetworkView]:
-        """Takes what `file` is now, and keeps the state of what is in it."""
+    async def reload(self, *, allow_empty: bool = False) -> Sequence[NetworkView]:
+        """Take what `file` is now, and keep the state of what is in it."""
         if isinstance(self.file, ConfigError):
             raise self.file
+        findings = [*removal_findings([each.config for each in self.networks.values()], self.file, ())]
+        if findings and not allow_empty:
+            raise ConfigError(findings, code="config.empty")
         before, self.networks = self.networks, {}
         for each in self.file:
             known = before.get(each.name, SimulatedNetwork(each))

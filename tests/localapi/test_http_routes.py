@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -171,10 +172,22 @@ def test_rejected_reload_names_the_reason_and_changes_nothing() -> None:
     assert list(given.networks) == ["default"]
 
 
+def test_reload_of_an_empty_file_needs_confirmation() -> None:
+    given = SimulatedNetworks(replace(config(), enabled=True))
+    given.file = ()
+    for target in ("/reload", "/reload?allow_empty=false"):
+        status, response = ask(pages(given), target, "POST", trusted=True)
+        assert (status, body(response)["error"]["code"]) == (400, "config.empty")
+        assert list(given.networks) == ["default"]
+    assert ask(pages(given), "/reload?allow_empty=yes", "POST", trusted=True)[0] == 400
+    assert ask(pages(given), "/reload?allow_empty=true", "POST", trusted=True)[0] == 200
+    assert not given.networks
+
+
 @pytest.mark.parametrize("error", [HostError("busy", code="host.refused"), EngineError("gone", code="engine.failed")])
 def test_failed_reload_is_500(error: WarrenError) -> None:
     class Failing(SimulatedNetworks):
-        async def reload(self) -> Any:
+        async def reload(self, **_: object) -> Any:
             raise error
 
     status, response = ask(pages(Failing()), "/reload", "POST", trusted=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -77,6 +78,24 @@ def test_reload_changes_nothing_if_the_file_is_invalid() -> None:
     kind, message = rejected(networks, "reload")
     assert (kind, networks.view("default").state) == (ErrorType.CONFIG, State.ACTIVE)
     assert "agent.toml: network.default.mtu: is 3; expected 1280 to 65535" in message
+
+
+def test_reload_of_an_empty_file_needs_confirmation() -> None:
+    networks = SimulatedNetworks(replace(config(), enabled=True))
+    ask(networks, "connect")
+    networks.file = ()
+    for settings in (None, {}, {"allowEmpty": False}):
+        kind, message = rejected(networks, "reload", "default", settings)
+        assert (kind, networks.view("default").state) == (ErrorType.CONFIG, State.ACTIVE)
+        assert "this would remove default" in message
+        assert "--allow-empty" in message
+    ask(networks, "reload", "default", {"allowEmpty": True})
+    assert not networks.networks
+
+
+@pytest.mark.parametrize("settings", [{"allowEmpty": "yes"}, {"allowEmpty": 1}, {"allow_empty": True}])
+def test_reload_rejects_other_settings(settings: dict[str, object]) -> None:
+    assert rejected(SimulatedNetworks(config()), "reload", "default", settings)[0] is ErrorType.PARSE
 
 
 def test_reload_reports_an_unconfigured_network_as_uninitialized() -> None:

@@ -24,5 +24,8 @@ def test_a_record_has_context_decision_and_consequences(record: Path) -> None:
     assert f"| [{number}]({record.name}) |" in (DECISIONS / "README.md").read_text()
 
 
-def test_numbers_are_consecutive() -> None:
-    assert [int(record.name[:4]) for record in RECORDS] == [*range(1, len(RECORDS) + 1)]
+def test_each_number_is_used_once_and_the_index_is_in_their_order() -> None:
+    """Numbers are reserved for work in progress, so one may be missing until that work is done."""
+    numbers = [record.name[:4] for record in RECORDS]
+    assert len(set(numbers)) == len(numbers)
+    assert re.findall(r"^\| \[(\d{4})\]", (DECISIONS / "README.md").read_text(), re.MULTILINE) == numbers

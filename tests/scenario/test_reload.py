@@ -58,6 +58,44 @@ def test_sighup_is_a_reload(joined: Two) -> None:
     until(lambda: "mtu 1300" in near.host.ip("link", "show", "wg0"), "the new MTU is there")
 
 
+@pytest.mark.parametrize("content", ["", "# nothing yet\n", "cut after the head", "cut before the peers"])
+def test_a_file_that_would_remove_everything_is_refused(joined: Two, flood: MakeFlood, content: str) -> None:
+    near, _ = joined
+    text = near.config.read_text()
+    cuts = {
+        "cut after the head": text[: text.index("enable_wireguard")],
+        "cut before the peers": text[: text.index("[[network.peers]]")],
+    }
+    emptied = cuts.get(content, content)
+    if content == "cut after the head":
+        emptied += 'private_key_path = "/etc/warren/private.key"\n'
+    before = near.traces()
+    with flood(near, FAR_INNER[0]) as echoes:
+        near.config.write_text(emptied)
+        done = near.attempt("agent", "reload")
+        near.host.kill(near.pid(), "HUP")
+        until(lambda: near.said("config.rejected"), "the signal's reload is refused in the log")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "this would remove" in done.stderr
+    assert "--allow-empty" in done.stderr
+    assert echoes.lost == 0
+    assert (near.network()["state"], near.traces()) == ("active", before)
+    assert "config.rejected" in {each["name"] for each in near.look("list")["conditions"]}
+    near.config.write_text(text)
+    near.reload()
+    assert "config.rejected" not in {each["name"] for each in near.look("list")["conditions"]}
+    near.config.write_text(emptied)
+    assert near.attempt("agent", "reload", "--allow-empty").returncode == 0
+    assert near.traces() != before
+
+
+def test_a_network_that_the_file_disables_is_taken_down_without_confirmation(joined: Two) -> None:
+    near, _ = joined
+    near.config.write_text(near.config.read_text().replace("enable_wireguard = true", "enable_wireguard = false"))
+    near.reload()
+    near.until_state("stopped")
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [

@@ -23,6 +23,7 @@ from warren.tunnel.network_table import NETWORK, network_sections, read_networks
 from warren.tunnel.overlap import clash_findings, network_warnings, overlap_warnings
 from warren.tunnel.peer_headers import expand_peer_headers
 
+ENABLED_KEY = "enable_wireguard"
 UNSUPPORTED_TABLES = ("agent", "device", "mesh", "outbound")
 UNSUPPORTED = (
     "not supported in this version",
@@ -50,6 +51,14 @@ class AgentConfig:
     def network(self, name: str) -> NetworkConfig | None:
         """Return the network of that name, or None."""
         return next((network for network in self.networks if network.name == name), None)
+
+    def explicitly_disabled(self) -> frozenset[str]:
+        """Return the names of the networks that the file disables by `enable_wireguard = false`."""
+        return frozenset(
+            network.name
+            for network in self.networks
+            if not network.enabled and f"{NETWORK}.{network.name}.{ENABLED_KEY}" in self.origins
+        )
 
     def line(self, key: str) -> int | None:
         """Return the line of `key` in the file, or of the nearest enclosing key."""

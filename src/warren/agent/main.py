@@ -171,13 +171,16 @@ def _load(options: Options, opener: Opener) -> AgentConfig:
 
 
 def _reload(options: Options, running: AgentConfig, opener: Opener) -> Loaded:
-    """Read the configuration again, and apply its log level at once. Raises WarrenError."""
+    """Read the configuration again; its log level is applied once it is accepted. Raises WarrenError."""
     config = _load(options, opener)
-    set_level(Level(config.daemon.log_level))
     pending = tuple(_tables_for_restart(running, config))
-    if pending:
-        log.warning("config.restart_required", extra={"tables": pending})
-    return Loaded(config.networks, pending)
+
+    def on_accepted() -> None:
+        set_level(Level(config.daemon.log_level))
+        if pending:
+            log.warning("config.restart_required", extra={"tables": pending})
+
+    return Loaded(config.networks, config.source, pending, config.explicitly_disabled(), on_accepted)
 
 
 def _tables_for_restart(running: AgentConfig, config: AgentConfig) -> Iterator[str]:

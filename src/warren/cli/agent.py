@@ -48,7 +48,8 @@ def start(config: Path | None, root: str, user: str | None, verbose: bool) -> No
     CAP_NET_ADMIN. A helper process stays root: it opens key files of root and changes the host's DNS settings.
 
     SIGHUP reloads the configuration, as `warren agent reload` does: only differences are applied, and an invalid
-    configuration changes nothing. Logs go to standard error, as JSON unless it is a terminal.
+    configuration, or one that would remove everything, changes nothing. Logs go to standard error, as JSON unless it is
+    a terminal.
     """
     from warren.agent.main import Options, run  # noqa: PLC0415, no other command loads the daemon
     from warren.config.overrides import LOG_LEVEL, USER, overrides, verbosity  # noqa: PLC0415
@@ -79,13 +80,20 @@ def stop(socket: Path) -> None:
 
 
 @agent.command(examples=("warren agent reload",))
+@click.option(
+    "--allow-empty",
+    is_flag=True,
+    help="Apply the configuration even if it removes every network, or every peer of one.",
+)
 @socket_option
-def reload(socket: Path) -> None:
+def reload(socket: Path, allow_empty: bool) -> None:
     """Apply changes of the configuration.
 
-    Sessions of unchanged peers continue. An invalid configuration changes nothing.
+    Sessions of unchanged peers continue. An invalid configuration changes nothing. Neither does one that would remove
+    every network, or every peer of one, as an empty or truncated file does, unless --allow-empty confirms it. Networks
+    that are disabled by `enable_wireguard = false` need no confirmation.
     """
-    answer: Any = request(socket, "reload")
+    answer: Any = request(socket, "reload", config={"allowEmpty": True} if allow_empty else None)
     write("reloaded\n")
     if keys := answer.get("restart_needed"):
         warn(f"changes in {', '.join(keys)} take effect after a restart")

@@ -85,9 +85,12 @@ class LocalRoutes:
         """Return the version, the interfaces and the configuration (P-44)."""
         return json_response(200, http_views.info(self._networks.views(), self._version, self._agent_info()))
 
-    async def _reload(self, _: Request) -> Response:
-        """Read the configuration again and apply the difference (P-43)."""
-        await self._networks.reload()
+    async def _reload(self, request: Request) -> Response:
+        """Read the configuration again and apply the difference (P-43).
+
+        With `?allow_empty=true` also if that removes every network, or every peer of one.
+        """
+        await self._networks.reload(allow_empty=_flag(request, "allow_empty"))
         pending = [*self._networks.tables_for_restart()]
         data = {"reloaded": True, "revision": None}
         return json_response(200, data | ({"restart_needed": pending} if pending else {}))
@@ -103,6 +106,18 @@ class LocalRoutes:
 def _was_requested(view: NetworkView) -> bool:
     """Return False for a network that nobody has tried to connect yet: it does not count for the health."""
     return view.state is not State.UNINITIALIZED
+
+
+def _flag(request: Request, name: str) -> bool:
+    """Return a parameter of the query, False if it is missing. Raises HttpError."""
+    match request.query().get(name, "false"):
+        case "true":
+            return True
+        case "false":
+            return False
+        case other:
+            problem = f"{name}: unknown value {redacted_repr(other)}; expected true or false"
+            raise HttpError(400, "http.query", problem)
 
 
 def _status_code(judged: Health) -> int:

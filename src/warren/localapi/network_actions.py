@@ -40,7 +40,7 @@ class NetworkActions:
             ),
             Action("disconnect", self._disconnect, event="network.disconnect", interim_data=self._disconnecting),
             Action("status", self._status, read_only=True),
-            Action("reload", self._reload, event="config.reload"),
+            Action("reload", self._reload, takes_config=True, event="config.reload"),
             Action("rotate_keys", self._rotate_keys, takes_config=True, event="key.rotate"),
             Action("peers", self._peers, read_only=True),
         )
@@ -91,11 +91,13 @@ class NetworkActions:
         """Read the whole configuration again and apply the difference.
 
         The state of a network that is not configured is `uninitialized`. `restart_needed` is there if tables changed
-        that take effect after a restart.
+        that take effect after a restart. A file that would remove every network, or every peer of one, is rejected
+        unless `allowEmpty` is true.
 
+        Config: `{"allowEmpty": BOOLEAN}`
         Response: `{network, state, reloaded, restart_needed}`
         """
-        views = await self._networks.reload()
+        views = await self._networks.reload(allow_empty=_allow_empty(request.config or {}))
         states = {view.sample.name: view.state for view in views}
         state = states.get(request.network, State.UNINITIALIZED)
         data = {"network": request.network, "state": state.value, "reloaded": True}
@@ -127,6 +129,14 @@ def _connect_data(view: NetworkView) -> Data:
 
 def _disconnect_data(view: NetworkView) -> Data:
     return {"network": view.sample.name, "state": view.state.value}
+
+
+def _allow_empty(config: Mapping[str, object]) -> bool:
+    """Return the flag of a `config`, False if it has none. Raises InputError."""
+    allow_empty = config.get("allowEmpty", False)
+    if not isinstance(allow_empty, bool) or config.keys() - {"allowEmpty"}:
+        raise InputError('config: expected only {"allowEmpty": true} or false', code="request.malformed")
+    return allow_empty
 
 
 def _rotation_step(config: Mapping[str, object]) -> str:

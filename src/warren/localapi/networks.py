@@ -48,8 +48,11 @@ class Networks(Protocol):
     async def disconnect(self, network: str) -> NetworkView:
         """Take a network down; its interface, routes, rules and DNS settings are removed when this returns."""
 
-    async def reload(self) -> Sequence[NetworkView]:
-        """Read the configuration again and apply the difference; an invalid one changes nothing."""
+    async def reload(self, *, allow_empty: bool = False) -> Sequence[NetworkView]:
+        """Read the configuration again and apply the difference; an invalid one changes nothing.
+
+        Neither does one that would remove every network, or every peer of one, unless `allow_empty`.
+        """
 
     async def rotate(self, network: str, step: str) -> Rotation:
         """Take one step of a key rotation: `prepare`, `commit` or `abort`."""

@@ -57,6 +57,12 @@ ROWS = (
         "see the error; the tunnels stay up meanwhile",
     ),
     ConditionRow(
+        "config.rejected",
+        _INFO,
+        "The last reload was rejected, so the agent runs with the configuration that it had before.",
+        "correct the file, then run: warren agent reload",
+    ),
+    ConditionRow(
         "config.restart_required",
         _INFO,
         "Tables of the configuration changed that take effect at the next start of the agent.",

@@ -31,6 +31,8 @@ def network_subsystem(
         if pending := networks.tables_for_restart():
             problem = f"changes in {', '.join(pending)} take effect after a restart"
             yield Condition("config.restart_required", problem)
+        if rejection := networks.rejection():
+            yield Condition("config.rejected", f"the configuration in use is not that of the file: {rejection}")
 
     actions = NetworkActions(
         networks, lambda name, config: network_from_json(name, config, defaults.root), key_directories

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from warren.agent.io.key_ring import read_keys
@@ -16,6 +16,7 @@ from warren.tunnel.desired import NetworkKeys
 from warren.tunnel.lifecycle import State
 from warren.tunnel.network import NetworkConfig, no_such_network
 from warren.tunnel.overlap import clash_findings
+from warren.tunnel.removal import removal_findings
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +26,14 @@ class Loaded:
     """A configuration that was read again."""
 
     networks: Sequence[NetworkConfig]
+    source: str = ""
+    """Names the file in errors."""
     tables_for_restart: tuple[str, ...] = ()
     """Tables that changed since the start and take effect at the next one."""
+    disabled: Collection[str] = frozenset()
+    """Names of networks that the file disables explicitly, which an empty file does not."""
+    on_accepted: Callable[[], None] = lambda: None
+    """Applies what else takes effect with this configuration; called unless the reload is refused."""
 
 
 Load = Callable[[], Loaded]
@@ -39,6 +46,7 @@ class AgentNetworks:
         """Add the networks of the file; `load` reads the configuration again, may block, and raises ConfigError."""
         self._load = load
         self._tables_for_restart: tuple[str, ...] = ()
+        self._rejection: WarrenError | None = None
         self._context = context
         self._file_configs = {config.name: config for config in configs}
         self._networks: dict[str, Network] = {}
@@ -78,6 +86,10 @@ class AgentNetworks:
         """Return the tables of the file that changed since the start and take effect at the next one."""
         return self._tables_for_restart
 
+    def rejection(self) -> WarrenError | None:
+        """Return why the last reload was rejected as a whole, or None if it was accepted."""
+        return self._rejection
+
     async def connect(self, network: str, config: NetworkConfig | None) -> NetworkView:
         """Begin to bring a network up with `config`, or as the file configures it. Raises WarrenError."""
         checked = None
@@ -100,20 +112,22 @@ class AgentNetworks:
         """Take one step of a key rotation. Raises WarrenError."""
         return await self._find(network).rotate(step)
 
-    async def reload(self) -> Sequence[NetworkView]:
+    async def reload(self, *, allow_empty: bool = False) -> Sequence[NetworkView]:
         """Read the file again and apply the difference, network by network; networks of clients stay as they are.
 
-        Raises WarrenError with nothing changed if the file or a key is invalid, or if a network of the file conflicts
-        with one that a client created. A network that refuses its change stays as it was, the others change, and the
-        first refusal is raised.
+        Raises WarrenError with nothing changed if the file or a key is invalid, if a network of the file conflicts with
+        one that a client created, or, unless `allow_empty`, if every network or every peer of one would be removed. A
+        network that refuses its change stays as it was, the others change, and the first refusal is raised.
         """
         async with self._reloading:
-            loaded = await asyncio.to_thread(self._load)
-            configs, access = loaded.networks, self._context.privileged.keys
-            keys = {
-                config.name: await asyncio.to_thread(read_keys, config, access) for config in configs if config.enabled
-            }
-            self._check_client_conflicts(configs)
+            try:
+                loaded, keys = await self._load_checked(allow_empty=allow_empty)
+            except WarrenError as error:
+                self._rejection = error
+                raise
+            self._rejection = None
+            loaded.on_accepted()
+            configs = loaded.networks
             self._file_configs, self._tables_for_restart = (
                 {config.name: config for config in configs},
                 loaded.tables_for_restart,
@@ -132,6 +146,17 @@ class AgentNetworks:
             if refusals:
                 raise refusals[0]
             return self.views()
+
+    async def _load_checked(self, *, allow_empty: bool) -> tuple[Loaded, dict[str, NetworkKeys]]:
+        """Read the file and the keys of its enabled networks. Raises WarrenError for what `reload` must not apply."""
+        loaded = await asyncio.to_thread(self._load)
+        configs, access = loaded.networks, self._context.privileged.keys
+        findings = [*removal_findings([*self._file_configs.values()], configs, loaded.disabled)]
+        if findings and not allow_empty:
+            raise ConfigError(findings, source=loaded.source, code="config.empty")
+        keys = {config.name: await asyncio.to_thread(read_keys, config, access) for config in configs if config.enabled}
+        self._check_client_conflicts(configs)
+        return loaded, keys
 
     async def _release_conflicts(self, configs: Sequence[NetworkConfig], refusals: list[WarrenError]) -> set[str]:
         """Take down each network that needs another link, or the port of another network; two may exchange ports.
