@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from warren.audit.chain import EMPTY, Head
 from warren.audit.checkpoint import NO_PREVIOUS, Checkpoint, sign_checkpoint, token_hash
@@ -16,11 +17,11 @@ ORIGIN = Origin("gateway-001", "site-1", "boot", "session")
 NOW = 1_800_000_000
 
 
-def make_lines(count: int, head: Head = EMPTY, event: str = "status.read") -> list[bytes]:
-    """Return `count` lines that follow `head`."""
+def make_lines(count: int, head: Head = EMPTY, event: str = "status.read", seconds: int = 1) -> list[bytes]:
+    """Return `count` lines that follow `head`, one every `seconds`."""
     lines = []
     for number in range(count):
-        lines.append(encode_line(AuditEvent(event, NOW + number), ORIGIN, head.n + 1, head.digest))
+        lines.append(encode_line(AuditEvent(event, NOW + number * seconds), ORIGIN, head.n + 1, head.digest))
         head = head.followed_by(lines[-1])
     return lines
 
@@ -42,12 +43,14 @@ def make_checkpoints(heads: Sequence[Head], key: SigningKey = KEY) -> list[str]:
     return tokens
 
 
-def verdict_of(lines: Sequence[bytes], tokens: Sequence[str] = (), anchors: Sequence[str] = ()) -> Verdict:
+def verdict_of(
+    lines: Sequence[bytes], tokens: Sequence[str] = (), anchors: Sequence[str] = (), now: float | None = None
+) -> Verdict:
     """Verify a log as `warren audit verify` does; `anchors` are kept off the host."""
     checkpoints, findings = read_checkpoints(
         [(Location("checkpoints", number), token) for number, token in enumerate(tokens, 1)], KEYS
     )
     kept, _ = read_checkpoints([(Location("anchor", 1), token) for token in anchors], KEYS)
     numbered = [(Location("log", number), line) for number, line in enumerate(lines, 1)]
-    verdict = verify_log(numbered, [*checkpoints, *kept])
-    return Verdict(verdict.first, verdict.head, verdict.covered, (*findings, *verdict.findings))
+    verdict = verify_log(numbered, [*checkpoints, *kept], now)
+    return replace(verdict, findings=(*findings, *verdict.findings))

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tests.audit.logs import KEY, heads_of, make_checkpoints, make_lines, verdict_of
+from tests.audit.logs import KEY, NOW, heads_of, make_checkpoints, make_lines, verdict_of
 from warren.audit.chain import EMPTY, Head
+from warren.audit.checkpoint import INTERVAL_LINES, INTERVAL_SECONDS, Checkpoint, sign_checkpoint
 from warren.audit.verify import Verdict
 from warren.jws import SigningKey
 
@@ -125,6 +126,41 @@ def test_verify_rejects_invalid_entry_numbers() -> None:
     for n in (0, -1, True, 1.0, "1", None):
         members = json.loads(LINES[0]) | {"n": n}
         assert reported_lines(verdict_of([json.dumps(members).encode(), *LINES[1:]])) == {1}
+
+
+def test_verify_finds_rewritten_log_without_checkpoints_by_their_absence() -> None:
+    forged = make_lines(COUNT, event="status.forged")
+    assert verdict_of(forged).unproven == ()  # as young as a log that has none yet
+    verdict = verdict_of(forged, now=NOW + 10 * INTERVAL_SECONDS)
+    assert [(finding.location.line, finding.n) for finding in verdict.unproven] == [(1, 1)]
+    assert "no checkpoint covers entries 1 to 12" in str(verdict.unproven)
+
+
+def test_verify_finds_future_entries_without_checkpoint() -> None:
+    assert verdict_of(LINES, now=NOW - 10 * INTERVAL_SECONDS).unproven
+
+
+def test_verify_finds_more_entries_than_an_interval_without_checkpoint() -> None:
+    lines = make_lines(INTERVAL_LINES + 1, seconds=0)
+    assert verdict_of(lines[:-1]).unproven == ()
+    assert "after 256 entries" in str(verdict_of(lines).unproven)
+
+
+def test_verify_finds_entry_without_timestamp_and_checkpoint() -> None:
+    line = json.dumps(json.loads(LINES[0]) | {"timestamp": "soon"}).encode()
+    assert "has no timestamp" in str(verdict_of([line]).unproven)
+
+
+def test_verify_proves_log_up_to_its_last_checkpoint() -> None:
+    verdict = verdict_of(LINES, TOKENS, now=NOW + 10 * INTERVAL_SECONDS)
+    assert (verdict.findings, verdict.unproven) == ((), ())
+    verdict = verdict_of(LINES, TOKENS[:1], now=NOW + 10 * INTERVAL_SECONDS)
+    assert [finding.n for finding in verdict.unproven] == [6]
+
+
+def test_verify_rejects_checkpoint_of_another_agent() -> None:
+    token = sign_checkpoint(Checkpoint("gateway-002", HEADS[COUNT], NOW), KEY)
+    assert "signed for agent 'gateway-002'" in str(verdict_of(LINES, [token]).findings)
 
 
 def test_finding_shows_file_line_and_entry() -> None:

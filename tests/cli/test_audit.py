@@ -45,10 +45,32 @@ def test_verify_finds_truncated_log_with_anchor() -> None:
     assert "it was truncated" in done.stderr
 
 
-def test_verify_without_key_warns() -> None:
+def test_verify_without_key_says_that_nothing_is_proven() -> None:
     done = warren("audit", "verify", log("good"))
-    assert done.returncode == 0
+    assert done.returncode == 3
+    assert "consistent, but no signature was verified" in done.stdout
     assert "signatures of checkpoints are not verified" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("without-checkpoints", "no checkpoint covers entries 1 to 3"),
+        ("fresh-without-checkpoints", "no checkpoint covers entries 1 to 3"),
+        ("ends-without-checkpoints", "no checkpoint covers entries 3 to 4"),
+    ],
+)
+def test_verify_with_key_reports_entries_that_lack_a_checkpoint(name: str, problem: str) -> None:
+    done = warren("audit", "verify", log(name), "--key", str(VECTORS / "other-node.jwk.json"))
+    assert done.returncode == 1
+    assert "NOT PROVEN" in done.stdout
+    assert problem in done.stderr
+
+
+def test_verify_reports_checkpoint_of_another_agent() -> None:
+    done = warren("audit", "verify", log("other-agent"), "--key", str(VECTORS / "other-node.jwk.json"))
+    assert done.returncode == 1
+    assert "signed for agent 'gateway-002', but entries that it covers are of 'gateway-001'" in done.stderr
 
 
 def test_verify_rejects_anchor_of_another_node() -> None:
@@ -84,7 +106,7 @@ def test_verify_uses_the_agents_log_by_default(tmp_path: Path) -> None:
     assert absent.returncode == 1
     assert "has no audit log" in absent.stderr
     shutil.copy(VECTORS / "good.jsonl", directory / "audit.jsonl")
-    assert warren("audit", "verify", "--root", str(tmp_path)).returncode == 0
+    assert warren("audit", "verify", "--root", str(tmp_path)).returncode == 3
 
 
 def test_verify_uses_the_nodes_key_by_default(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
 MAX_LINE_BYTES = 65_536  # a command's line has about 700; schemas bound its parameters
@@ -38,10 +39,13 @@ EMPTY = Head(0, "0" * 64)
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """The heads before and after one line, as the line claims them."""
+    """The heads before and after one line, as the line claims them, and what it says of its origin."""
 
     before: Head
     after: Head
+    agent_id: str | None = None
+    timestamp: int | None = None
+    """Seconds since the Unix epoch."""
 
 
 def parse_link(line: bytes) -> Link:
@@ -63,8 +67,23 @@ def parse_link(line: bytes) -> Link:
     match members:
         case {"n": int(n), "prev": str(prev)} if n is not True and n > 0 and DIGEST.fullmatch(prev):
             before = Head(n - 1, prev)
-            return Link(before, before.followed_by(line))
+            agent_id = members.get("agent_id")
+            return Link(
+                before,
+                before.followed_by(line),
+                agent_id if isinstance(agent_id, str) else None,
+                _parse_timestamp(members.get("timestamp")),
+            )
     raise ValueError("n or prev is missing or invalid")
+
+
+def _parse_timestamp(text: object) -> int | None:
+    """Return the seconds since the Unix epoch, or None for what is not a timestamp of an entry."""
+    try:
+        moment = datetime.fromisoformat(str(text))
+        return int(moment.timestamp()) if moment.tzinfo is not None else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def _unique(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:

@@ -4,16 +4,29 @@ Each line contains its number and the head of the chain before it. A line that w
 reordered therefore contradicts its neighbours. A log that was rewritten from some line on, with a consistent chain,
 contradicts the next checkpoint, which only the node's key can sign. A holder of that key can rewrite the log, and
 anybody can truncate it after its last checkpoint. Both contradict an anchor: a checkpoint that is kept off the host.
+
+An agent signs a checkpoint at the latest `INTERVAL_SECONDS` after an entry, and after `INTERVAL_LINES` of them. Older
+or more entries without one are unproven: whoever removed the checkpoints could have written them. So is everything
+where no key verifies a signature.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from warren.audit.chain import EMPTY, Head, parse_link
-from warren.audit.checkpoint import Checkpoint, parse_unverified, token_hash, verify_checkpoint
+from warren.audit.chain import EMPTY, Head, Link, parse_link
+from warren.audit.checkpoint import (
+    INTERVAL_LINES,
+    INTERVAL_SECONDS,
+    Checkpoint,
+    parse_unverified,
+    token_hash,
+    verify_checkpoint,
+)
 from warren.jws import VerifyingKey
+
+GRACE_SECONDS = 5  # timestamps are whole seconds, and a checkpoint waits for the disk
 
 Keys = Mapping[str, VerifyingKey] | None
 """The node's public key by its `kid`. None: signatures are not verified."""
@@ -67,6 +80,9 @@ class Verdict:
     covered: int
     """The last entry that a checkpoint covers. Changes of the last entry behind it leave no trace in the log."""
     findings: tuple[Finding, ...]
+    """The contradictions in the log."""
+    unproven: tuple[Finding, ...] = ()
+    """Entries that a checkpoint would cover if the agent had written them."""
 
 
 def read_checkpoint(token: str, keys: Keys) -> Checkpoint:
@@ -100,12 +116,55 @@ def read_checkpoints(tokens: Iterable[tuple[Location, str]], keys: Keys) -> tupl
     return anchors, findings
 
 
-def verify_log(lines: Iterable[tuple[Location, bytes]], anchors: Sequence[Anchor]) -> Verdict:
-    """Verify a whole log, the oldest line first."""
+def verify_log(lines: Iterable[tuple[Location, bytes]], anchors: Sequence[Anchor], now: float | None = None) -> Verdict:
+    """Verify a whole log, the oldest line first. `now` is in seconds since the Unix epoch, or None if it is unknown."""
     verifier = LogVerifier(anchors)
     for location, line in lines:
         verifier.add_line(location, line)
-    return verifier.finish()
+    return verifier.finish(now)
+
+
+@dataclass(slots=True)
+class _Uncovered:
+    """The entries since the last checkpoint."""
+
+    count: int = 0
+    start: Location = Location("the log", 0)
+    agents: set[str] = field(default_factory=set)
+    times: tuple[int, ...] = ()
+    """The lowest and the highest timestamp."""
+    is_timed: bool = True
+    """True if each entry has a timestamp."""
+
+    def add(self, location: Location, link: Link) -> None:
+        """Add the next entry."""
+        if not self.count:
+            self.start = location
+        self.count += 1
+        self.agents.add(link.agent_id or "")
+        if link.timestamp is None:
+            self.is_timed = False
+        else:
+            times = (*self.times, link.timestamp)
+            self.times = (min(times), max(times))
+
+    def unproven(self, last: int, now: float | None) -> Iterator[Finding]:
+        """Yield the finding for entries that are more or older than one interval of checkpoints."""
+        if self.count and (reason := self._problem(now)):
+            n = last - self.count + 1
+            entries = f"entries {n} to {last}" if self.count > 1 else "this entry"
+            yield Finding(self.start, n, f"no checkpoint covers {entries}: {reason}")
+
+    def _problem(self, now: float | None) -> str | None:
+        limit = INTERVAL_SECONDS + GRACE_SECONDS
+        if self.count > INTERVAL_LINES:
+            return f"the agent signs one after {INTERVAL_LINES} entries"
+        if not self.is_timed:
+            return "an entry has no timestamp"
+        times = (*self.times, *(() if now is None else (now,)))
+        if max(times) - min(times) > limit:
+            return f"the agent signs one {INTERVAL_SECONDS} s after an entry at the latest"
+        return None
 
 
 @dataclass(slots=True)
@@ -122,6 +181,7 @@ class LogVerifier:
     unparsed: int = 0
     """The number of lines since `head` that could not be parsed."""
     findings: list[Finding] = field(default_factory=list)
+    uncovered: _Uncovered = field(default_factory=_Uncovered)
     anchors_by_n: dict[int, list[Anchor]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -143,15 +203,18 @@ class LogVerifier:
         elif link.before != self.head:
             self._report_break(link.before)
         self.head, self.unparsed = link.after, 0
+        self.uncovered.add(location, link)
         self._check_anchors()
 
-    def finish(self) -> Verdict:
-        """Check that the log reaches the last anchor, and return the verdict."""
+    def finish(self, now: float | None) -> Verdict:
+        """Check that the log reaches the last anchor and is covered, and return the verdict."""
         last = max(self.anchors, key=lambda anchor: anchor.head.n, default=None)
         if last and last.head.n > self.head.n:
             problem = f"the log ends here, but {last.location} signs entry {last.head.n}: it was truncated"
             self._add_finding(self.head.n, problem)
-        return Verdict(self.first, self.head, self.covered, tuple(self.findings))
+        return Verdict(
+            self.first, self.head, self.covered, tuple(self.findings), tuple(self.uncovered.unproven(self.head.n, now))
+        )
 
     def _check_start(self, before: Head) -> None:
         self.first = before.n + 1
@@ -172,10 +235,21 @@ class LogVerifier:
     def _check_anchors(self) -> None:
         for anchor in self.anchors_by_n.get(self.head.n, []):
             if anchor.head == self.head:
+                self._check_agents(anchor)
                 self.covered = max(self.covered, self.head.n)
+                self.uncovered = _Uncovered()
             else:
                 entries = f"entries {self.covered + 1} to {self.head.n}"
                 self._add_finding(self.head.n, f"{entries} differ from those that {anchor.location} signs")
+
+    def _check_agents(self, anchor: Anchor) -> None:
+        """Check that the entries since the last checkpoint are those of the node that signs this one."""
+        if others := sorted(self.uncovered.agents - {anchor.checkpoint.agent_id}):
+            problem = (
+                f"{anchor.location} is signed for agent {anchor.checkpoint.agent_id!r}, "
+                f"but entries that it covers are of {', '.join(map(repr, others))}"
+            )
+            self._add_finding(self.head.n, problem)
 
     def _add_finding(self, n: int, problem: str) -> None:
         self.findings.append(Finding(self.location, n, problem))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -16,11 +18,14 @@ from warren.audit.verify import Anchor, Keys, Location, Verdict, read_checkpoint
 from warren.cli.help import Group, Option
 from warren.cli.options import config_options, config_path, json_option, own_defaults
 from warren.cli.output import report, warn, write
+from warren.clock import wall_seconds
 from warren.errors import InputError, WarrenError
 from warren.trust.io.identity_file import read_identity
 
 FILES = click.argument("files", metavar="[FILE…]", nargs=-1, type=click.Path(path_type=Path, exists=True))
 MAX_PATH_CHARACTERS = 256
+FAULTY = 1
+UNVERIFIED = 3
 
 
 @click.group(cls=Group, examples=("warren audit verify", "warren audit show -n 20"))
@@ -56,21 +61,27 @@ def verify(files: Sequence[Path], anchors: Sequence[str], key: str | None, confi
     Edited, removed, inserted and reordered lines are always detected. A log that was truncated after its last
     checkpoint, or rewritten by a holder of the node's key, is detected only with --anchor.
 
-    Exit status: 0 the log is intact; 1 it was tampered with or cannot be read.
+    A log without checkpoints proves nothing: anybody who can write it can rewrite it. With the node's key, entries
+    older than one interval of checkpoints without one are reported.
+
+    Exit status: 0 the log is intact; 1 it was tampered with, lacks checkpoints, or cannot be read; 3 nothing is proven,
+    as no key was given.
     """
     log = _log(files, config, root)
     keys = read_verifying_keys(key) if key else None if files else _own_keys(config, root)
-    if keys is None:
-        warn("signatures of checkpoints are not verified: pass the node's public key with --key")
+    trusted = _parse_anchors(anchors, keys)
     try:
-        checkpoints, findings = read_checkpoints(log.tokens(), keys)
-        verdict = verify_log(log.lines(), [*checkpoints, *_parse_anchors(anchors, keys)])
+        verdict = _verify(log, keys, trusted)
+        if verdict.unproven:  # the agent may have signed a checkpoint after they were read: it is there by now
+            verdict = _verify(log, keys, trusted)
     except OSError as error:
         raise _unreadable(error) from error
-    write(_summary(verdict))
-    for finding in (*findings, *verdict.findings):
+    write(_summary(verdict, keys))
+    for finding in (*verdict.findings, *(verdict.unproven if keys else ())):
         report(str(finding))
-    return int(bool(findings or verdict.findings))
+    if keys is None:
+        warn("signatures of checkpoints are not verified: pass the node's public key with --key")
+    return _exit_status(verdict, keys)
 
 
 @audit.command(examples=("warren audit show", "warren audit show -n 20 --json"))
@@ -92,10 +103,10 @@ def show(files: Sequence[Path], count: int | None, as_json: bool, config: Path |
     With --json, they are shown as stored.
     """
     try:
-        lines = [line for _, line in _log(files, config, root).lines()]
+        lines = deque((line for _, line in _log(files, config, root).lines()), count)
     except OSError as error:
         raise _unreadable(error) from error
-    for line in lines[-count:] if count else lines:
+    for line in lines:
         write((line.decode("ascii", "replace") if as_json else line_text(line)) + "\n")
 
 
@@ -153,10 +164,28 @@ def _parse_anchors(texts: Sequence[str], keys: Keys) -> list[Anchor]:
     return anchors
 
 
-def _summary(verdict: Verdict) -> str:
+def _verify(log: LogFiles, keys: Keys, trusted: Sequence[Anchor]) -> Verdict:
+    """Verify a log with its checkpoints. Raises OSError."""
+    checkpoints, findings = read_checkpoints(log.tokens(), keys)
+    verdict = verify_log(log.lines(), [*checkpoints, *trusted], wall_seconds())
+    return replace(verdict, findings=(*findings, *verdict.findings))
+
+
+def _exit_status(verdict: Verdict, keys: Keys) -> int:
+    if verdict.findings or (keys and verdict.unproven):
+        return FAULTY
+    return UNVERIFIED if keys is None else 0
+
+
+def _summary(verdict: Verdict, keys: Keys) -> str:
     if not verdict.first:
         return "the log is empty\n"
-    state = "TAMPERED" if verdict.findings else "intact"
+    if verdict.findings:
+        state = "TAMPERED"
+    elif keys is None:
+        state = "consistent, but no signature was verified"
+    else:
+        state = "NOT PROVEN" if verdict.unproven else "intact"
     text = f"entries {verdict.first} to {verdict.head.n}: {state}; head {verdict.head.digest}\n"
     if verdict.covered < verdict.head.n:
         text += f"entries {verdict.covered + 1} to {verdict.head.n} are not covered by a checkpoint yet\n"

@@ -56,7 +56,9 @@ class Outbox:
         lines = [line for (line,) in self._connection.execute("SELECT line FROM outbox ORDER BY n")]
         self._journal.restore(None if resume_after_file else self._base, lines)
         self._head = self._committed = self._journal.last if resume_after_file else self._read_head()
-        self._sealed_n, self._since = self._journal.checkpoint_n, now
+        self._sealed_n = self._journal.checkpoint_n
+        # What an agent that was killed has left without a checkpoint is due.
+        self._since = now if self._head.n <= self._sealed_n else now - INTERVAL_SECONDS
         self._trim(self._journal)
 
     def put(self, event: AuditEvent) -> None:
