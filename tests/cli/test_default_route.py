@@ -96,8 +96,8 @@ def test_up_with_default_route_keeps_local_routes_and_tunnel_endpoint(routed: En
     for version, rules in (("-4", before[0]), ("-6", before[1])):
         added = [line for line in near.ip(version, "rule", "show").splitlines() if line not in rules.splitlines()]
         assert added == [
-            "32764:\tnot from all fwmark 0xca6c lookup main suppress_prefixlength 0 proto 119",
-            "32765:\tnot from all fwmark 0xca6c lookup 51820 proto 119",
+            "32764:\tnot from all fwmark 0xca6c/0xffffff00 lookup main suppress_prefixlength 0 proto 119",
+            "32765:\tnot from all fwmark 0xca6c/0xffffff00 lookup 51820 proto 119",
         ]
     assert "default dev wg0" not in near.ip("route", "show")
 

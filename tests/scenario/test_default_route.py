@@ -17,8 +17,8 @@ Two = tuple[Agent, Agent]
 BEYOND = "198.51.100.9"
 RULES = [
     "0:\tfrom all lookup local",
-    "32764:\tnot from all fwmark 0xca6c lookup main suppress_prefixlength 0 proto 119",
-    "32765:\tnot from all fwmark 0xca6c lookup 51820 proto 119",
+    "32764:\tnot from all fwmark 0xca6c/0xffffff00 lookup main suppress_prefixlength 0 proto 119",
+    "32765:\tnot from all fwmark 0xca6c/0xffffff00 lookup 51820 proto 119",
     "32766:\tfrom all lookup main",
     "32767:\tfrom all lookup default",
 ]

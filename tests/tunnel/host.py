@@ -24,7 +24,7 @@ from warren.tunnel.plan import (
     SetUp,
     Step,
 )
-from warren.tunnel.routes import Route, Rule
+from warren.tunnel.routes import MAIN_TABLE, Route, Rule
 from warren.tunnel.status import InterfaceStatus, LinkStatus, PeerStatus
 
 FRESH_MTU = 1500
@@ -97,8 +97,9 @@ class SimulatedHost:
                 assert self.link.up, "the kernel takes no route over a link that is down"
                 self._link(routes=(*self.link.routes, route))
             case RemoveRoute(route):
-                assert not any(leads_to(rule, route) for rule in self.present.rules)
+                served = [rule for rule in self.present.rules if leads_to(rule, route)]
                 self._link(routes=_without(self.link.routes, route))
+                assert all(any(leads_to(rule, other) for other in self.link.routes) for rule in served)
             case AddRule(rule):
                 assert rule not in self.present.rules
                 assert any(leads_to(rule, route) for route in self.link.routes), "another would sweep it away"
@@ -117,14 +118,21 @@ class SimulatedHost:
 
 
 def leads_to(rule: Rule, route: Route) -> bool:
-    """Whether it is for that default route that the rule is there."""
+    """Whether it is for that route that the rule is there."""
     destination = route.destination
-    return (destination.prefixlen, destination.version, route.table) == (0, rule.version, rule.fwmark)
+    place = (destination.prefixlen, destination.version, route.table)
+    return place == (prefix_length(rule), rule.version, rule.fwmark)
+
+
+def prefix_length(rule: Rule) -> int:
+    """Return the length of the prefixes that the rule is there for."""
+    length = 0 if rule.suppress_prefix_length is None else rule.suppress_prefix_length
+    return length if rule.table == MAIN_TABLE or rule.suppress_prefix_length is None else length + 1
 
 
 def is_before(guard: Guard, route: Route) -> bool:
-    """Whether it is for that default route that the guard is there."""
-    return (route.destination.prefixlen, route.destination.version) == (0, guard.version)
+    """Whether it is for that route that the guard is there."""
+    return (route.table, route.destination.version) == (guard.fwmark, guard.version)
 
 
 def _without(values: tuple[T, ...], value: T) -> tuple[T, ...]:

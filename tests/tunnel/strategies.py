@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import string
-from ipaddress import ip_interface, ip_network
+from ipaddress import ip_address, ip_interface, ip_network
 
 from hypothesis import strategies as st
 
 from warren._core import PresharedKey, PrivateKey
 from warren.tunnel.config import SYSTEM_TABLES, Endpoint, InterfaceConfig, IPInterface, IPNetwork, PeerConfig
-from warren.tunnel.routes import FIRST_POLICY_TABLE, MAIN_FIRST, MAIN_TABLE, OWN_TABLE_NEXT, Route, Rule
+from warren.tunnel.routes import FIRST_POLICY_TABLE, LAST_RULE, MAIN_TABLE, Route, Rule
 from warren.tunnel.status import InterfaceStatus, LinkStatus, PeerStatus
 
 # A few keys for all examples, so that what should be and what is have peers in common; made anew in each run.
@@ -68,6 +68,7 @@ interface_configs = st.builds(
     addresses=st.lists(addresses, unique=True, max_size=4).map(tuple),
     table=tables,
     peers=peer_configs(),
+    roamed_to=st.lists(st.ip_addresses() | st.just(ip_address("10.0.0.1")), max_size=2).map(tuple),
 )
 
 
@@ -95,7 +96,7 @@ rules = st.builds(
     version=st.sampled_from([4, 6]),
     fwmark=marks,
     table=st.sampled_from([MAIN_TABLE, FIRST_POLICY_TABLE, 7]),
-    priority=st.sampled_from([7, MAIN_FIRST, OWN_TABLE_NEXT]),
+    priority=st.sampled_from([7, LAST_RULE - 1, LAST_RULE]),
     suppress_prefix_length=st.none() | st.integers(0, 128),
     invert=st.booleans(),
 )

@@ -24,6 +24,13 @@ def test_one_for_each_default_route_with_the_addresses_of_its_version() -> None:
     assert guards_for(config("::/0", address="fd00::1/64", fwmark=7)) == (Guard("wg0", 6, 7, (ip_address("fd00::1"),)),)
 
 
+def test_only_a_tunnel_that_takes_all_traffic_guards_its_addresses() -> None:
+    part = config("192.0.2.0/24", endpoint="192.0.2.2")
+    assert guards_for(part) == (Guard("wg0", 4, 51820, ()),)
+    halves = config("0.0.0.0/1", "128.0.0.0/1", endpoint="192.0.2.2")
+    assert guards_for(halves) == (Guard("wg0", 4, 51820, (ip_address("10.0.0.1"),)),)
+
+
 @pytest.mark.parametrize("wanted", [config("10.9.0.0/16"), config("0.0.0.0/0", table=7), config("::/0", table="off")])
 def test_none_where_there_are_no_rules(wanted: InterfaceConfig) -> None:
     assert guards_for(wanted) == ()

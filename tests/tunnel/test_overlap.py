@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv4Network, ip_interface, ip_network
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from warren.tunnel.config import IPNetwork, Table
+from warren.tunnel.config import Endpoint, IPNetwork, Table
 from warren.tunnel.network import NetworkConfig, NetworkPeer
-from warren.tunnel.overlap import clash_findings, covered, lan_warnings, network_warnings, overlap_warnings
+from warren.tunnel.overlap import (
+    clash_findings,
+    covered,
+    lan_warnings,
+    mark_warnings,
+    network_warnings,
+    overlap_warnings,
+)
 
 from .strategies import PUBLIC_KEYS, networks
 
@@ -101,6 +109,44 @@ def test_of_one_network() -> None:
     again = NetworkPeer("again", PUBLIC_KEYS[3], allowed_ips=wide.allowed_ips)
     numbered = NetworkConfig("a", "/k", addresses=(ip_interface("10.0.0.2/24"),), peers=(wide, again))
     assert list(network_warnings(numbered)) == []
+
+
+def test_endpoint_that_only_the_tunnel_would_lead_to_is_named() -> None:
+    at = replace(network("a", "192.0.2.0/24", "10.0.0.0/8").peers[0], endpoint=Endpoint("192.0.2.2", 51820))
+    auto = replace(network("a"), peers=(at,), addresses=(ip_interface("10.0.0.1/24"),))
+    assert list(network_warnings(auto)) == []
+    warnings = network_warnings(replace(auto, table=254, addresses=(ip_interface("192.0.2.1/25"),)))
+    assert [(warning.key, warning.problem) for warning in warnings] == [
+        (
+            "addresses[0]",
+            "the network of 192.0.2.1/25 contains the endpoint 192.0.2.2, which is then reached by the tunnel",
+        ),
+        ("table", "a route for 192.0.2.0/24 there leads to the endpoint 192.0.2.2 by the tunnel itself"),
+    ]
+
+
+def test_mark_that_another_full_tunnel_would_take_is_named() -> None:
+    first, second = network("a", "0.0.0.0/0"), network("b", "::/0")
+    assert list(mark_warnings([first, second, network("c", "10.0.0.0/8")])) == []
+    assert list(mark_warnings([replace(first, fwmark=51900), second])) == []
+    assert list(mark_warnings([replace(first, fwmark=7), network("c", "10.0.0.0/8")])) == []
+    (warning,) = mark_warnings([replace(first, fwmark=7), second])
+    assert (warning.key, warning.problem) == (
+        "network.a.fwmark",
+        "packets of this network would be routed into network b by its default route",
+    )
+
+
+def test_networks_that_lead_into_each_other_are_named() -> None:
+    full = network("a", "0.0.0.0/0")
+    full = replace(full, peers=(replace(full.peers[0], endpoint=Endpoint("192.0.2.2", 51820)),))
+    part = network("b", "192.0.2.0/24")
+    (warning,) = mark_warnings([full, part])
+    assert (warning.key, warning.problem) == (
+        "network.b.fwmark",
+        "this network and the default route of network a, to 192.0.2.2, lead into each other",
+    )
+    assert list(mark_warnings([full, replace(part, fwmark=51901)])) == []
 
 
 @pytest.mark.parametrize(

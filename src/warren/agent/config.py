@@ -20,7 +20,7 @@ from warren.config.toml_writer import Section, nested_sections
 from warren.errors import ConfigError, Finding
 from warren.tunnel.network import NetworkConfig
 from warren.tunnel.network_table import NETWORK, network_sections, read_networks, toml_key
-from warren.tunnel.overlap import clash_findings, network_warnings, overlap_warnings
+from warren.tunnel.overlap import clash_findings, mark_warnings, network_warnings, overlap_warnings
 from warren.tunnel.peer_headers import expand_peer_headers
 
 ENABLED_KEY = "enable_wireguard"
@@ -82,7 +82,8 @@ def load_config(text: str, source: str, defaults: Defaults, overrides: Sequence[
     report.findings.extend(map(report.with_line, clash_findings(enabled)))
     if report.findings:
         raise ConfigError(in_order(report.findings), source=source)
-    warnings = (*_network_warnings(config.networks), *overlap_warnings(enabled), *report.warnings)
+    between = (*overlap_warnings(enabled), *mark_warnings(enabled))
+    warnings = (*_network_warnings(config.networks), *between, *report.warnings)
     origins = _origins(values, source, report)
     return replace(config, warnings=in_order(map(report.with_line, warnings)), origins=origins, lines=layout.lines)
 

@@ -13,8 +13,9 @@ from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip
 from typing import Literal
 
 from warren._core import PresharedKey, PrivateKey, PublicKey
-from warren.config.parsers import out_of_range
+from warren.config.parsers import IPAddress, out_of_range
 from warren.errors import ConfigError, Finding, redacted_repr
+from warren.tunnel.coverage import containing
 
 IPNetwork = IPv4Network | IPv6Network
 IPInterface = IPv4Interface | IPv6Interface
@@ -64,7 +65,21 @@ class Endpoint:
 
         An address with a zone (`%eth0`) does, as engines know zones by number.
         """
-        return "%" not in self.host and canonical_address(self.host) is not None
+        return self.address is not None
+
+    @property
+    def address(self) -> IPAddress | None:
+        """Return the address; None for a name and for an address with a zone."""
+        try:
+            return None if "%" in self.host else ip_address(self.host)
+        except ValueError:
+            return None
+
+
+def addresses_of(endpoints: Iterable[Endpoint | None]) -> tuple[IPAddress, ...]:
+    """Return the addresses among the endpoints, each once."""
+    addresses = (endpoint.address for endpoint in endpoints if endpoint is not None)
+    return tuple(dict.fromkeys(address for address in addresses if address is not None))
 
 
 def canonical_address(text: str) -> str | None:
@@ -126,10 +141,16 @@ class InterfaceConfig:
     table: Table = "auto"
     """The table of its routes: the main table ("auto"), none ("off"), or the table of that number."""
     peers: tuple[PeerConfig, ...] = ()
+    roamed_to: tuple[IPAddress, ...] = ()
+    """Addresses outside the tunnel where peers were observed, besides the endpoints of `peers`."""
 
     def __post_init__(self) -> None:
         if findings := [*self._findings()]:
             raise ConfigError(findings)
+
+    def endpoint_addresses(self) -> tuple[IPAddress, ...]:
+        """Return the addresses that the interface sends its datagrams to, without those with a zone."""
+        return tuple(dict.fromkeys((*addresses_of(peer.endpoint for peer in self.peers), *self.roamed_to)))
 
     def _findings(self) -> Iterator[Finding]:
         yield from interface_name_findings(self.name)
@@ -140,7 +161,7 @@ class InterfaceConfig:
         if isinstance(self.table, int):
             yield from out_of_range("table", self.table, TABLE)
         prefixes = [prefix for peer in self.peers for prefix in peer.allowed_ips]
-        yield from policy_findings(self.fwmark, self.table, prefixes)
+        yield from policy_findings(self.fwmark, self.table, prefixes, self.endpoint_addresses())
         yield from peer_findings(self.private_key.public_key(), self.peers)
 
 
@@ -153,10 +174,20 @@ def address_findings(addresses: Sequence[IPInterface]) -> Iterator[Finding]:
             yield Finding(f"addresses[{number}]", f"{address} names a zone", "expected an address without %zone")
 
 
-def policy_findings(fwmark: int, table: Table, prefixes: Iterable[IPNetwork]) -> Iterator[Finding]:
-    """Yield a finding with the key `fwmark` if a default route would go into one of the system's tables."""
-    if table == "auto" and fwmark in SYSTEM_TABLES and any(prefix.prefixlen == 0 for prefix in prefixes):
-        problem = f"{fwmark} is the number of a system table, which must not hold a default route"
+def policy_findings(
+    fwmark: int, table: Table, prefixes: Sequence[IPNetwork], endpoints: Sequence[IPAddress]
+) -> Iterator[Finding]:
+    """Yield a finding with the key `fwmark` if routes that need a table of their own would go into a system table.
+
+    They are default routes, and prefixes that contain one of the `endpoints`.
+    """
+    if table != "auto" or fwmark not in SYSTEM_TABLES:
+        return
+    around = containing(endpoints, prefixes)
+    inside = next((f"{prefix}, which contains the endpoint {endpoint}" for prefix, endpoint in around.items()), None)
+    route = "a default route" if any(prefix.prefixlen == 0 for prefix in prefixes) else inside
+    if route is not None:
+        problem = f"{fwmark} is the number of a system table, which must not hold {route}"
         yield Finding("fwmark", problem, "expected another mark, or none")
 
 

@@ -45,6 +45,7 @@ from warren.tunnel.config import (
     PeerConfig,
     Table,
     address_findings,
+    addresses_of,
     interface_name_findings,
     parse_endpoint,
     peer_findings,
@@ -187,6 +188,10 @@ class NetworkConfig:
         if findings := [*self._findings()]:
             raise ConfigError(findings)
 
+    def endpoint_addresses(self) -> tuple[IPAddress, ...]:
+        """Return the endpoints of the peers that are addresses."""
+        return addresses_of(peer.endpoint for peer in self.peers)
+
     def _findings(self) -> Iterator[Finding]:
         yield from network_name_findings(self.name)
         yield from _named("private_key_path", path_findings(self.private_key_path))
@@ -203,7 +208,7 @@ class NetworkConfig:
     def _default_route_findings(self) -> Iterator[Finding]:
         """Yield a finding if a default route would lead the engine's own datagrams into their tunnel."""
         prefixes = [prefix for peer in self.peers for prefix in peer.allowed_ips]
-        yield from policy_findings(self.fwmark, self.table, prefixes)
+        yield from policy_findings(self.fwmark, self.table, prefixes, self.endpoint_addresses())
         if self.table in SYSTEM_TABLES and any(prefix.prefixlen == 0 for prefix in prefixes):
             problem = (
                 f"{self.table} is a system table: a default route there leads the tunnel's packets into the tunnel"

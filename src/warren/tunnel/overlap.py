@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
+from warren.config.parsers import IPAddress
 from warren.errors import Finding
-from warren.tunnel.config import IPInterface, IPNetwork
+from warren.tunnel.config import SYSTEM_TABLES, IPInterface, IPNetwork
+from warren.tunnel.coverage import containing
 from warren.tunnel.network import NetworkConfig
+from warren.tunnel.routes import TUNNEL_MARKS
 
 Owner = TypeVar("Owner", bound=Hashable)
 Claim = tuple[IPNetwork, Owner]
@@ -64,6 +67,44 @@ def overlap_warnings(networks: Sequence[NetworkConfig]) -> Iterator[Finding]:
             yield Finding(f"network.{name}.{key}", problem, f"packets for both go to network {name}")
 
 
+def mark_warnings(networks: Sequence[NetworkConfig]) -> Iterator[Finding]:
+    """Yield the marks with which the encrypted packets of one network would be routed into another network.
+
+    Rules exempt the marks that are chosen automatically, and those next to them (routes.py).
+    """
+    expected = f"expected a mark from {TUNNEL_MARKS.start} to {TUNNEL_MARKS.stop - 1}"
+    full = [network for network in networks if network.table == "auto" and any(_defaults(network))]
+    for network in networks:
+        key, has_policy = f"network.{network.name}.fwmark", network.table == "auto" and _needs_policy(network)
+        for other in full:
+            if other is network or network.fwmark in TUNNEL_MARKS:
+                continue
+            if network.fwmark and has_policy:
+                problem = f"packets of this network would be routed into network {other.name} by its default route"
+                yield Finding(key, problem, f"{expected}, or none")
+                break
+            between = containing(other.endpoint_addresses(), (prefix for prefix, _, _ in _routed(network)))
+            if between and not has_policy and network.table != "off":
+                endpoint = next(iter(between.values()))
+                problem = (
+                    f"this network and the default route of network {other.name}, to {endpoint}, lead into each other"
+                )
+                yield Finding(key, problem, expected)
+                break
+
+
+def _needs_policy(network: NetworkConfig) -> bool:
+    return any(_defaults(network)) or bool(_around_endpoints(network))
+
+
+def _defaults(network: NetworkConfig) -> Iterator[IPNetwork]:
+    return (prefix for prefix, _, _ in _routed(network) if prefix.prefixlen == 0)
+
+
+def _around_endpoints(network: NetworkConfig) -> dict[IPNetwork, IPAddress]:
+    return containing(network.endpoint_addresses(), (prefix for prefix, _, _ in _routed(network)))
+
+
 def _pairs(networks: Sequence[NetworkConfig]) -> Iterator[tuple[Claim[Place], Claim[Place]]]:
     """Yield the allowed IPs that two networks route in one table: for each two networks the first of each kind."""
     seen: set[tuple[str, str, bool]] = set()
@@ -89,6 +130,23 @@ def network_warnings(network: NetworkConfig) -> Iterator[Finding]:
         problem = f"is missing: {network.interface} gets no address"
         yield Finding("addresses", problem, "expected one, unless the host only routes packets")
     yield from _peer_warnings(network)
+    yield from _endpoint_warnings(network)
+
+
+def _endpoint_warnings(network: NetworkConfig) -> Iterator[Finding]:
+    """Yield the endpoints that would be routed into the tunnel: by an own address, or by a route in a system table.
+
+    A narrower route of another link would still lead to them. With table "auto", routes of allowed IPs never do.
+    """
+    outer = network.endpoint_addresses()
+    for number, address in enumerate(network.addresses):
+        for endpoint in containing(outer, [address.network]).values():
+            problem = f"the network of {address} contains the endpoint {endpoint}, which is then reached by the tunnel"
+            yield Finding(f"addresses[{number}]", problem, "expected a longer prefix, without any endpoint")
+    if network.table in SYSTEM_TABLES:
+        for prefix, endpoint in _around_endpoints(network).items():
+            problem = f"a route for {prefix} there leads to the endpoint {endpoint} by the tunnel itself"
+            yield Finding("table", problem, "expected auto, or a table that your own policy rules use")
 
 
 def _peer_warnings(network: NetworkConfig) -> Iterator[Finding]:

@@ -1,21 +1,36 @@
 """The routes and policy rules that follow from allowed IPs.
 
-A default route in the main table would lead the engine's own datagrams into the tunnel that they carry. It goes into a
-table of the interface's own, as with wg-quick(8), and two rules lead there: packets without the interface's mark take
-a route of the main table if it is more specific than a default route, else the interface's table.
+A route in the main table that covers the endpoint of a peer would lead the engine's own datagrams into the tunnel that
+they carry. A default route does so, and any other prefix that contains an endpoint. Such routes go into a table of the
+interface's own, as wg-quick(8) does with a default route, and rules lead there for packets without the mark of a
+tunnel. All other packets still take the most specific route of both tables. For each length of prefix in the table
+there are two rules, at a priority that follows from the length, so that the longest comes first:
+
+    not fwmark MARK lookup main  suppress_prefixlength LENGTH        a longer prefix of the main table comes first
+    not fwmark MARK lookup TABLE suppress_prefixlength LENGTH - 1    then the table, without its shorter prefixes
+
+Marks that are chosen automatically differ only in bits that the rules do not compare, and wg-quick chooses from the
+same marks. So the datagrams of one tunnel never match the rules of another, and two full tunnels never lead into each
+other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 
-from warren.tunnel.config import InterfaceConfig, IPNetwork
+from warren.tunnel.config import SYSTEM_TABLES, InterfaceConfig, IPNetwork
+from warren.tunnel.coverage import containing
 
 MAIN_TABLE = 254  # RT_TABLE_MAIN of rtnetlink(7)
 FIRST_POLICY_TABLE = 51820  # as wg-quick
-MAIN_FIRST, OWN_TABLE_NEXT = 32764, 32765  # priorities: after the rules of other programs, before "main" (32766)
+LAST_RULE = 32765  # priority: after the rules of other programs, before "main" (32766)
 WHOLE_MARK = 0xFFFF_FFFF
+TUNNEL_MARKS = range(0xCA00, 0xCB00)
+"""The marks of tunnels: 51820 and its neighbours, from which wg-quick chooses too."""
+TUNNEL_MASK = 0xFFFF_FF00
+"""The bits that all of them have in common."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +45,7 @@ class Route:
 class Rule:
     """A policy rule (ip-rule(8)): packets of IP `version` with or without the mark `fwmark` use `table`.
 
-    The mark, and so the rule, belongs to one interface.
+    The whole mark, and so the rule, belongs to one interface, also where `fwmask` compares a part of it.
     """
 
     version: int
@@ -50,43 +65,67 @@ def routes_for(config: InterfaceConfig) -> tuple[Route, ...]:
     """Return one route for each allowed prefix, the most specific first: no wider one precedes a narrower one.
 
     With table "auto", the network of an interface address is left out, as the kernel adds that route with the address,
-    and a default route goes into the interface's own table. With "off" there are no routes.
+    and the prefixes of `policy_prefixes` go into the interface's own table. With "off" there are no routes.
     """
     if config.table == "off":
         return ()
     prefixes = sorted(_allowed_prefixes(config), key=lambda prefix: -prefix.prefixlen)
     if isinstance(config.table, int):
         return tuple(Route(prefix, config.table) for prefix in prefixes)
-    own = policy_table(config) or MAIN_TABLE
     connected = {address.network for address in config.addresses}
-    wanted = (prefix for prefix in prefixes if prefix not in connected)
-    return tuple(Route(prefix, MAIN_TABLE if prefix.prefixlen else own) for prefix in wanted)
+    own = dict.fromkeys(policy_prefixes(config), policy_table(config) or MAIN_TABLE)
+    return tuple(Route(prefix, own.get(prefix, MAIN_TABLE)) for prefix in prefixes if prefix not in connected)
 
 
 def rules_for(config: InterfaceConfig) -> tuple[Rule, ...]:
-    """Return two rules for each default route with table "auto", in the order of their evaluation."""
+    """Return the rules that lead to the interface's own table, in the order of their evaluation."""
     mark = policy_table(config)
     if mark is None:
         return ()
-    versions = sorted({route.destination.version for route in routes_for(config) if route.destination.prefixlen == 0})
-    first = (Rule(version, mark, MAIN_TABLE, MAIN_FIRST, suppress_prefix_length=0) for version in versions)
-    return (*first, *(Rule(version, mark, mark, OWN_TABLE_NEXT) for version in versions))
+    prefixes = policy_prefixes(config)
+    lengths = {version: {prefix.prefixlen for prefix in prefixes if prefix.version == version} for version in (4, 6)}
+    rules = (rule for version in (4, 6) for rule in _rules(version, mark, lengths[version]))
+    return tuple(sorted(rules, key=lambda rule: (rule.priority, rule.version)))
+
+
+def _rules(version: int, mark: int, lengths: Collection[int]) -> Iterator[Rule]:
+    mask = TUNNEL_MASK if mark in TUNNEL_MARKS else WHOLE_MARK
+    for length in lengths:
+        priority = LAST_RULE - 2 * length  # so the longest prefix comes first among several tunnels, too
+        if length < (32 if version == 4 else 128):  # no route of the main table is longer than that
+            yield Rule(version, mark, MAIN_TABLE, priority - 1, suppress_prefix_length=length, fwmask=mask)
+        shorter = length - 1 if length else None
+        yield Rule(version, mark, mark, priority, suppress_prefix_length=shorter, fwmask=mask)
 
 
 def policy_table(config: InterfaceConfig) -> int | None:
-    """Return the table of a default route with table "auto", which is also the interface's mark; None without one.
+    """Return the table of `policy_prefixes`, which is also the interface's mark; None without such a prefix.
 
     Without a mark in the configuration it is 51820; the caller may have chosen another one that is free.
     """
+    return config.fwmark or FIRST_POLICY_TABLE if policy_prefixes(config) else None
+
+
+def policy_prefixes(config: InterfaceConfig) -> tuple[IPNetwork, ...]:
+    """Return the allowed prefixes that need a table of the interface's own, in the order of the peers.
+
+    With table "auto" they are the default routes and the prefixes that contain the endpoint of a peer. The network of
+    an interface address is none of them: the kernel routes it in the main table. A mark that is the number of a system
+    table leaves only that one, so then there are none.
+    """
+    if config.table != "auto" or config.fwmark in SYSTEM_TABLES:
+        return ()
     connected = {address.network for address in config.addresses}
-    if config.table != "auto" or connected.issuperset(default_routes(config)):
-        return None
-    return config.fwmark or FIRST_POLICY_TABLE
+    allowed = [prefix for prefix in _allowed_prefixes(config) if prefix not in connected]
+    outer = containing(config.endpoint_addresses(), allowed)
+    return tuple(prefix for prefix in allowed if prefix.prefixlen == 0 or prefix in outer)
 
 
-def default_routes(config: InterfaceConfig) -> tuple[IPNetwork, ...]:
-    """Return the allowed prefixes that take all traffic of an IP version, in the order of the peers."""
-    return tuple(prefix for prefix in _allowed_prefixes(config) if prefix.prefixlen == 0)
+def is_full(prefixes: Iterable[IPNetwork], version: int) -> bool:
+    """Return True if the prefixes together cover every address of that version of IP."""
+    if version == 4:
+        return [*collapse_addresses(p for p in prefixes if isinstance(p, IPv4Network))] == [IPv4Network("0.0.0.0/0")]
+    return [*collapse_addresses(p for p in prefixes if isinstance(p, IPv6Network))] == [IPv6Network("::/0")]
 
 
 def _allowed_prefixes(config: InterfaceConfig) -> Sequence[IPNetwork]:

@@ -22,6 +22,7 @@ from warren.tunnel.config import (
     PeerConfig,
     Table,
     address_findings,
+    addresses_of,
     interface_name_findings,
     parse_endpoint,
     peer_findings,
@@ -159,7 +160,8 @@ def _between(own: PublicKey, addresses: Sequence[tuple[IPInterface, int]], peers
 def _policy(section: Section, fwmark: int, table: Table, peers: Sequence[_Peer]) -> Iterator[Finding]:
     """Return the finding about the mark, with the key and line of the file."""
     prefixes = [prefix for peer in peers for prefix in peer.config.allowed_ips]
-    for finding in policy_findings(fwmark, table, prefixes):
+    endpoints = addresses_of(peer.config.endpoint for peer in peers)
+    for finding in policy_findings(fwmark, table, prefixes, endpoints):
         yield replace(finding, key="FwMark", line=section.entries["FwMark"][0].line)
 
 

@@ -9,7 +9,7 @@ from warren.tunnel.io.apply import apply_steps
 from warren.tunnel.io.backend import LiveEngine, create_engine
 from warren.tunnel.io.in_process import OpenDriver, open_no_driver
 from warren.tunnel.io.observe import join_status, socket_path
-from warren.tunnel.io.policy import remove_stale_policy, with_mark
+from warren.tunnel.io.policy import CHOICE_OF_MARK, remove_stale_policy, with_policy
 from warren.tunnel.network import Backend
 from warren.tunnel.plan import Step, plan
 from warren.tunnel.status import InterfaceStatus
@@ -82,9 +82,10 @@ class Interface:
         Raises WarrenError; steps before the one that failed stay applied.
         """
         engine = self._require_engine()
-        status = self.observe()
-        steps = plan(with_mark(desired, self._netlink, status), status)
-        apply_steps(steps, engine, self._netlink)
+        with CHOICE_OF_MARK:
+            status = self.observe()
+            steps = plan(with_policy(desired, self._netlink, status), status)
+            apply_steps(steps, engine, self._netlink)
         return steps
 
     def remove(self) -> None:

@@ -7,7 +7,7 @@ from warren.errors import InterfaceError
 from warren.tunnel.config import InterfaceConfig
 from warren.tunnel.io.apply import Engine, apply_steps
 from warren.tunnel.io.observe import find_link, socket_path
-from warren.tunnel.io.policy import remove_stale_policy, with_mark
+from warren.tunnel.io.policy import CHOICE_OF_MARK, remove_stale_policy, with_policy
 from warren.tunnel.plan import plan
 
 
@@ -19,14 +19,15 @@ def bring_up(config: InterfaceConfig, engine: Engine, netlink: Netlink) -> None:
     """
     check_free(config.name, netlink)
     remove_stale_policy(netlink)
-    create, *rest = plan(with_mark(config, netlink), None)
-    apply_steps([create], engine, netlink)
-    try:
-        apply_steps(rest, engine, netlink)
-    except BaseException:
-        engine.remove()
-        remove_stale_policy(netlink)
-        raise
+    with CHOICE_OF_MARK:
+        create, *rest = plan(with_policy(config, netlink), None)
+        apply_steps([create], engine, netlink)
+        try:
+            apply_steps(rest, engine, netlink)
+        except BaseException:
+            engine.remove()
+            remove_stale_policy(netlink)
+            raise
 
 
 def check_free(name: str, netlink: Netlink) -> None:

@@ -18,7 +18,7 @@ from warren.tunnel.io.apply import apply_steps
 from warren.tunnel.io.bringup import bring_up
 from warren.tunnel.io.conffile import read_supported
 from warren.tunnel.io.observe import join_status
-from warren.tunnel.io.policy import remove_stale_policy, with_mark
+from warren.tunnel.io.policy import CHOICE_OF_MARK, remove_stale_policy, with_policy
 from warren.tunnel.io.resolver import resolve_endpoints
 from warren.tunnel.network import Backend
 from warren.tunnel.plan import InterfaceChange, plan
@@ -114,9 +114,11 @@ class Tunnel:
 
         Raises WarrenError; steps before the one that failed stay applied.
         """
-        status = self.status()
-        desired = with_mark(resolve_endpoints(config), self._netlink, status)
-        apply_steps(plan(desired, status), self._engine, self._netlink)
+        resolved = resolve_endpoints(config)
+        with CHOICE_OF_MARK:
+            status = self.status()
+            steps = plan(with_policy(resolved, self._netlink, status), status)
+            apply_steps(steps, self._engine, self._netlink)
 
     def close(self) -> None:
         """Remove the interface; its port is free when this returns. A second call does nothing."""

@@ -1,4 +1,4 @@
-"""The guards of default routes on this host, and the setting that makes the kernel use their marks.
+"""The guards of interfaces with policy rules on this host, and the setting that makes the kernel use their marks.
 
 A strict reverse path check ignores marks unless net.ipv4.conf.all.src_valid_mark is set. Warren sets it where it is
 needed. The table records that from before the setting is changed until after it is restored, so whatever ends this
@@ -103,11 +103,11 @@ def remove_guard(link: str, version: int, netlink: Netlink) -> None:
 
 
 def sweep_guards(netlink: Netlink) -> None:
-    """Remove our guards whose interface or default route is gone. Raises HostError."""
+    """Remove our guards whose interface, or its routes in its own table, are gone. Raises HostError."""
     with _valid_mark.changing:
         guards = list(find_guards(netlink) or ())
         for guard in tuple(guards):
-            if not _has_default_route(guard, netlink):
+            if not _has_policy_route(guard, netlink):
                 _remove(guard, guards, netlink)
                 guards.remove(guard)
 
@@ -143,11 +143,11 @@ def _remove(guard: RouteGuard, guards: Sequence[RouteGuard], netlink: Netlink) -
             raise
 
 
-def _has_default_route(guard: RouteGuard, netlink: Netlink) -> bool:
+def _has_policy_route(guard: RouteGuard, netlink: Netlink) -> bool:
     with suppress(InterfaceError):
         routes = netlink.routes(netlink.link(guard.link).index)
-        defaults = (route.destination for route in routes if route.ours and route.destination.prefixlen == 0)
-        return any(destination.version == guard.version for destination in defaults)
+        own = (route for route in routes if route.ours and route.table == guard.fwmark)
+        return any(route.destination.version == guard.version for route in own)
     return False
 
 
