@@ -5,22 +5,28 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from tests.commands.commands import settings
 from tests.commands.providers.dockerd import IMAGE, NETWORK, PROGRAMS, WITH_VOLUME, Engine, running_engine
 from tests.commands.providers.performing import Node
-from warren.commands.effects.effect import Effects
+from warren.commands.effects.containers import ContainerSpec, StartContainer
+from warren.commands.effects.effect import EffectError, Effects
 from warren.commands.effects.records import DeleteRecord, GetRecord, PutRecord
 from warren.commands.execution import Execution, Handlers
+from warren.commands.handlers.containers import start_container
 from warren.commands.providers import containers, monitoring, sessions, users
 from warren.commands.providers.containers import remove_expired_containers
 from warren.commands.result import Code, Result, Status
@@ -197,6 +203,61 @@ def test_one_that_cannot_start_is_not_left_behind(engine: Engine, node: Node) ->
     node.settings = replace(node.settings, containers=replace(node.settings.containers, base_image="viworks/broken:1"))
     assert "/bin/absent" in refused(node.run(SPAWN, ADA))
     assert engine.ids() == set()
+
+
+def named(name: str) -> ContainerSpec:
+    """Return what this agent starts, under a name that a test chooses."""
+    labels = {"viw.agent": "node-1", "viw.session": "s-1", "viw.user": "ada", "viw.started": "1"}
+    return ContainerSpec(name, IMAGE, labels, "none", 64 << 20, 0.5, 16, ())
+
+
+def start(socket: str, spec: ContainerSpec) -> str:
+    return asyncio.run(start_container(StartContainer(socket, spec), cast("Execution", None)))
+
+
+@pytest.mark.security
+@pytest.mark.parametrize("labels", [(), ("--label", "viw.agent=node-1")])
+def test_a_foreign_container_with_the_name_of_a_new_one_stays(engine: Engine, labels: tuple[str, ...]) -> None:
+    foreign = engine.docker("run", "--detach", "--network", "none", "--name", "viw-1", *labels, IMAGE)
+    with pytest.raises(EffectError, match="already in use"):
+        start(engine.socket, named("viw-1"))
+    assert engine.ids() == {foreign}
+    assert engine.inspect(foreign)["State"]["Running"]
+
+
+def test_a_container_whose_creation_was_not_answered_is_removed(engine: Engine, tmp_path: Path) -> None:
+    foreign = engine.docker("run", "--detach", "--network", "none", "--name", "viw-10", IMAGE)
+    lossy = losing_answers(engine.socket, tmp_path / "lossy", b"/containers/create")
+    with lossy as address, pytest.raises(EffectError):
+        start(address, named("viw-1"))
+    assert engine.ids() == {foreign}
+
+
+@contextmanager
+def losing_answers(engine: str, path: Path, of: bytes) -> Iterator[str]:
+    """Serve the engine at another socket, where the answer to one kind of request is lost with its connection."""
+
+    def serve(client: socket.socket) -> None:
+        with client, socket.socket(socket.AF_UNIX) as server:
+            server.connect(engine)
+            while asked := client.recv(1 << 20):
+                server.sendall(asked)
+                answer = server.recv(1 << 20)
+                if of in asked:
+                    return
+                client.sendall(answer)
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        threading.Thread(target=accept, daemon=True).start()
+        yield str(path)
+        listener.shutdown(socket.SHUT_RDWR)
 
 
 def broken() -> bytes:

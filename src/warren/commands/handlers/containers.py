@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from warren.commands.effects.containers import (
     Container,
+    ContainerSpec,
     EngineUnavailableError,
     Image,
     InspectImage,
@@ -83,18 +84,37 @@ async def start_container(effect: StartContainer, _: Execution) -> str:
     Raises:
         EffectError: the engine refused.
     """
-    body, name = encode_spec(effect.spec), effect.spec.name
+    body, container_id = encode_spec(effect.spec), None
     async with _connect(effect.socket) as docker:
-        container = docker.containers.container(name)
         try:
-            container = await docker.containers.create(cast("Any", body), name=name)
+            container = await docker.containers.create(cast("Any", body), name=effect.spec.name)
+            container_id = container.id
             await container.start()
         except BaseException:
             with suppress(TimeoutError, OSError, _docker_error()):
                 async with asyncio.timeout(TIMEOUT_SECONDS):
-                    await container.delete(force=True, v=True)
+                    await _remove_unstarted(docker, effect.spec, container_id)
             raise
-    return container.id
+    return container_id
+
+
+async def _remove_unstarted(docker: aiodocker.Docker, spec: ContainerSpec, container_id: str | None) -> None:
+    """Remove what a failed start has created, by its id; a container of another owner may have the same name.
+
+    Without an id, the engine refused to create it, or its answer was lost and it may have been created nevertheless:
+    then the name and every label have to be those of this call, whose name is random.
+    """
+    ids = [container_id] if container_id else [id_ async for id_ in _ids_created_for(docker, spec)]
+    for id_ in ids:
+        await docker.containers.container(id_).delete(force=True, v=True)
+
+
+async def _ids_created_for(docker: aiodocker.Docker, spec: ContainerSpec) -> AsyncIterator[str]:
+    for container in await docker.containers.list(all=True, filters={"name": [f"^/{spec.name}$"]}):
+        members: Mapping[str, Any] = container._container
+        created = _parse_container(members)
+        if f"/{spec.name}" in members["Names"] and spec.labels.items() <= created.labels.items():
+            yield created.id
 
 
 async def stop_containers(effect: StopContainers, _: Execution) -> Mapping[str, str]:
