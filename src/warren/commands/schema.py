@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from warren.commands.result import Code, CommandError
+from warren.reserved_names import ReservedNames
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +22,15 @@ class Text:
     expected: str
     """The expected form, as in "3 to 64 of A-Z a-z 0-9 _ -, the first a letter or digit"."""
     secret: bool = False
+    reserved: ReservedNames | None = None
+    """The names that the system that gets this text reserves."""
 
     def problem(self, value: object) -> str | None:
         """Return what is expected instead, or None; the text holds nothing of the value."""
-        if isinstance(value, str) and re.fullmatch(self.pattern, value, re.ASCII | re.DOTALL):
-            return None
-        return f"expected {self.expected}"
+        if not isinstance(value, str) or not re.fullmatch(self.pattern, value, re.ASCII | re.DOTALL):
+            return f"expected {self.expected}"
+        meaning = None if self.reserved is None else self.reserved.meaning(value)
+        return None if meaning is None else f"is reserved for {meaning}; expected another name"
 
     def document(self) -> dict[str, object]:
         """Return the rule as JSON Schema (2020-12)."""
@@ -35,6 +39,8 @@ class Text:
             "pattern": f"^(?:{self.pattern})$",
             "description": self.expected,
         }
+        if self.reserved is not None:
+            document["not"] = {"pattern": f"^(?:{self.reserved.pattern()})$"}
         return document | ({"writeOnly": True} if self.secret else {})
 
 

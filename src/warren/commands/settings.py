@@ -27,6 +27,7 @@ from warren.config.parsers import (
     size_in,
 )
 from warren.errors import Finding
+from warren.reserved_names import ENGINE_NETWORKS
 
 INBOUND_HTTPS = "inbound HTTPS (ViWorkS gateway agent), not used in this version"
 DEFAULT_SERVICES = {"spa": "fwknop-server", "tls_proxy": "stunnel4", "openvpn": "openvpn", "nginx": "nginx"}
@@ -47,7 +48,7 @@ THUMBPRINT = matching(
     re.compile(r"[A-Za-z0-9_-]{43}", re.ASCII), "a thumbprint of 43 characters, as `warren trust init` prints it"
 )
 SHA256 = matching(re.compile(r"[0-9a-f]{64}", re.ASCII), "64 hexadecimal digits in lower case")
-NAME = re.compile(r"[A-Za-z0-9:_.@\\-]{1,255}", re.ASCII)
+NAME = re.compile(r"(?!-)[A-Za-z0-9:_.@\\-]{1,255}", re.ASCII)
 UNIT = matching(NAME, "the name of a unit")
 ENGINE_NETWORK = matching(NAME, "the name of a network of the engine")
 IMAGE = matching(re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}", re.ASCII), "the name of an image")
@@ -171,11 +172,21 @@ class ContainerSettings(Settings):
         if self.cpu_limit > self.max_cpu:
             yield Finding("cpu_limit", "exceeds max_cpu", "expected at most max_cpu")
         for key, network in (("network", self.network), ("egress_network", self.egress_network)):
-            if network == "host":
-                yield Finding(key, "host network is not allowed", "expected a network of the engine, or none")
-            elif network.startswith("container:"):
-                problem = "network of another container is not allowed"
+            if problem := engine_network_problem(network):
                 yield Finding(key, problem, "expected a network of the engine, or none")
+
+
+def engine_network_problem(network: str) -> str | None:
+    """Return why a container may not use a network, or None: the engine understands some names as modes."""
+    mode, colon, _ = network.partition(":")
+    if mode == "host":
+        return "host network is not allowed"
+    if mode == "container":
+        return "network of another container is not allowed"
+    if colon:
+        return f"network mode {mode} is not allowed"
+    meaning = ENGINE_NETWORKS.meaning(network)
+    return None if meaning is None else f"{network} is reserved for {meaning}"
 
 
 @dataclass(frozen=True, slots=True)

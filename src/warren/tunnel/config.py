@@ -15,6 +15,7 @@ from typing import Literal
 from warren._core import PresharedKey, PrivateKey, PublicKey
 from warren.config.parsers import IPAddress, out_of_range
 from warren.errors import ConfigError, Finding, redacted_repr
+from warren.reserved_names import INTERFACES
 from warren.tunnel.coverage import containing
 
 IPNetwork = IPv4Network | IPv6Network
@@ -29,16 +30,22 @@ MARK = range(0xFFFF_FFFF + 1)
 TABLE = range(1, 0xFFFF_FFFF + 1)  # 0 is "unspecified" to the kernel
 SYSTEM_TABLES = range(253, 256)  # default, main and local, of rtnetlink(7)
 
-# The names that wg-quick accepts: without slash, blank, and the '%' and ':' of the kernel. 15 is IFNAMSIZ - 1.
-INTERFACE_NAME = re.compile(r"[A-Za-z0-9_=+.-]{1,15}")
+# The names that wg-quick accepts and no program reads as an option: without slash, blank, and the '%' and ':' of the
+# kernel. 15 is IFNAMSIZ - 1.
+INTERFACE_NAME = re.compile(r"[A-Za-z0-9_=+.][A-Za-z0-9_=+.-]{0,14}")
 HOST_LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 ENDPOINT_FORM = "expected HOST:PORT or [IPv6]:PORT"
 HOST_NAME_CHARACTERS = 253  # RFC 1035 section 2.3.4, as text
 
 
 def interface_name_findings(name: str) -> Iterator[Finding]:
-    """Yield a finding if the kernel or wg-quick would reject `name`."""
-    if not INTERFACE_NAME.fullmatch(name) or name in {".", ".."}:
+    """Yield a finding if the kernel or wg-quick rejects `name`, or if it means something else to another program."""
+    if meaning := INTERFACES.meaning(name):
+        yield Finding("name", f"{name} is reserved for {meaning}", "expected another name")
+    elif name.isdecimal():
+        problem = f"{redacted_repr(name)} is the number of an interface to ip, systemd and resolvectl"
+        yield Finding("name", problem, "expected a name with a letter, such as wg0")
+    elif not INTERFACE_NAME.fullmatch(name) or name in {".", ".."}:
         yield Finding(
             "name", f"{redacted_repr(name)} cannot name an interface", "expected 1 to 15 of A-Z a-z 0-9 _ = + . -"
         )

@@ -12,6 +12,7 @@ from tests.commands.commands import settings
 from warren.commands.effects.effect import EffectError, do
 from warren.commands.effects.openvpn import KillVpnSessions, ListVpnSessions, VpnSession
 from warren.commands.handlers import openvpn
+from warren.commands.handlers.openvpn_protocol import encode_kill
 from warren.commands.pipeline.executor import Executor
 
 pytestmark = pytest.mark.integration
@@ -94,3 +95,17 @@ def test_missing_socket_is_an_error(tmp_path: Path) -> None:
     effect = ListVpnSessions(str(tmp_path / "elsewhere"))
     with pytest.raises(EffectError, match="elsewhere: No such file"):
         asyncio.run(asked(tmp_path / "socket", lambda _: b"", effect))
+
+
+def test_a_kill_of_the_name_for_unauthenticated_clients_is_never_sent(tmp_path: Path) -> None:
+    """`kill UNDEF` would end everybody who is just connecting."""
+    path, lines = tmp_path / "socket", list[bytes]()
+
+    def answer(line: bytes) -> bytes:
+        lines.append(line)
+        return b"SUCCESS: common name 'UNDEF' found, 3 client(s) killed\r\n"
+
+    assert asyncio.run(asked(path, answer, KillVpnSessions(str(path), "UNDEF"))) == [0]
+    assert not lines
+    with pytest.raises(ValueError, match="not authenticated yet"):
+        encode_kill("UNDEF")

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from warren.commands.effects.effect import Secret
-from warren.commands.providers.arguments import SPA_KEY, USERNAME
-from warren.commands.providers.openvpn_files import SERVER_NAME, Spa, VpnFiles, default_head, is_reserved, profile
+from warren.commands.providers.arguments import SPA_KEY, USERNAME, VPN_USERNAME
+from warren.commands.providers.openvpn_files import SERVER_NAME, Spa, VpnFiles, default_head, profile
 
 KEY, HMAC_KEY = "c2VjcmV0c2VjcmV0c2VjcmV0", "aG1hY2htYWNobWFjaG1hY2ht"
 
@@ -42,9 +42,9 @@ def test_no_path_of_a_user_leaves_its_directory() -> None:
 @pytest.mark.unit
 def test_the_servers_name_is_nobody_elses() -> None:
     assert USERNAME.problem(SERVER_NAME) is None
-    assert is_reserved(SERVER_NAME)
-    assert is_reserved("OpenVPN-Server")
-    assert not is_reserved("user1")
+    assert VPN_USERNAME.problem(SERVER_NAME)
+    assert VPN_USERNAME.problem("OpenVPN-Server")
+    assert VPN_USERNAME.problem("user1") is None
 
 
 @pytest.mark.unit

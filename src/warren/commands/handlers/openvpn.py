@@ -25,6 +25,7 @@ from warren.commands.handlers.openvpn_protocol import (
     parse_status,
 )
 from warren.commands.handlers.resources import Resources
+from warren.reserved_names import OPENVPN_UNNAMED
 
 T = TypeVar("T")
 TIMEOUT_SECONDS = 10  # an answer takes milliseconds, unless another program holds the socket
@@ -52,11 +53,13 @@ class ManagementClient:
         return await self._request(effect.socket, STATUS, END, parse_status)
 
     async def kill_sessions(self, effect: KillVpnSessions, _: Execution) -> int:
-        """End the sessions of a user and return how many there were.
+        """End the sessions of a user and return how many there were; none can be of OpenVPN's name for the unnamed.
 
         Raises:
             EffectError: the server did not answer.
         """
+        if effect.username == OPENVPN_UNNAMED:
+            return 0
         try:
             line = encode_kill(effect.username)
         except ValueError as error:

@@ -11,13 +11,12 @@ from collections.abc import Iterable, Mapping
 
 from warren.commands.effects.openvpn import VpnSession
 from warren.commands.providers.arguments import USERNAME
+from warren.reserved_names import OPENVPN_UNNAMED, OPENVPN_USERS
 
 STATUS = b"status 3\n"
 END = "END"
 EVENT = ">"
 DONE, ERROR = "SUCCESS:", "ERROR:"
-UNNAMED = "UNDEF"
-"""The name of a client that is not authenticated yet."""
 NAME, SOURCE, SINCE, CLIENT = "Common Name", "Real Address", "Connected Since (time_t)", "Client ID"
 INSIDE = ("Virtual Address", "Virtual IPv6 Address")
 RECEIVED, SENT = "Bytes Received", "Bytes Sent"
@@ -27,8 +26,10 @@ def encode_kill(username: str) -> bytes:
     """Return the line that ends all sessions of a common name at once; `client-kill` would take 5 seconds for each.
 
     Raises:
-        ValueError: the name is not a valid username, so that the line could mean something else.
+        ValueError: the name is not a valid username, or is that of every client that is not authenticated yet.
     """
+    if username == OPENVPN_UNNAMED:
+        raise ValueError(f"{username} is reserved for {OPENVPN_USERS.meaning(username)}")
     if problem := USERNAME.problem(username):
         raise ValueError(f"invalid username: {problem}")
     return f"kill {username}\n".encode()
@@ -65,7 +66,7 @@ def parse_status(lines: Iterable[str]) -> tuple[VpnSession, ...]:
                 sessions.append(_session(dict(zip(columns, fields, strict=True))))
     if columns is None:
         raise ValueError("no HEADER of CLIENT_LIST")
-    named = (session for session in sessions if session.username != UNNAMED)
+    named = (session for session in sessions if session.username != OPENVPN_UNNAMED)
     return tuple(sorted(named, key=lambda session: session.client_id))
 
 

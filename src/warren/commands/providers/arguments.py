@@ -6,9 +6,14 @@ argument of a script begins with a letter or a digit, so that no script reads it
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from warren.commands.schema import Address, Number, Text
+from warren.reserved_names import OPENVPN_USERS
 
 USERNAME = Text("[A-Za-z0-9][A-Za-z0-9_-]{2,63}", "3 to 64 of A-Z a-z 0-9 _ -, the first a letter or a digit")
+VPN_USERNAME = replace(USERNAME, reserved=OPENVPN_USERS)
+"""The name of a user who is to be created; one that exists is deleted whatever its name is."""
 SESSION_ID = Text("[A-Za-z0-9][A-Za-z0-9_-]{0,63}", "1 to 64 of A-Z a-z 0-9 _ -, the first a letter or a digit")
 # C0, DEL and C1 could end a line of standard input; UTF-8 cannot encode an unpaired surrogate.
 PASSWORD = Text(

@@ -25,7 +25,7 @@ from warren.commands.effects.system import GetRandomBytes, GetTime
 from warren.commands.providers.arguments import SESSION_ID, USERNAME
 from warren.commands.result import Code, CommandError, Status
 from warren.commands.schema import Choice, Number, Schema, Text
-from warren.commands.settings import CommandSettings, ContainerSettings
+from warren.commands.settings import CommandSettings, ContainerSettings, engine_network_problem
 from warren.commands.verb import RECHECK_SECONDS, Data, TaskResult, Verb, VerbContext
 
 AGENT, SESSION, USER, STARTED = "viw.agent", "viw.session", "viw.user", "viw.started"
@@ -33,7 +33,6 @@ STOPPED = ("exited", "dead")
 NEVER_STARTED_SECONDS = 300  # longer than a command may take between creating and starting one
 SCRATCH = "/tmp"  # noqa: S108, in the container
 NAME_BYTES = 8
-HOST_NETWORK = "host"
 
 CONTAINER_ID = Text("[0-9a-f]{12}|[0-9a-f]{64}", "a container id of 12 or 64 hexadecimal digits in lower case")
 # Docker's reference grammar in outline: no blank and no two dots in a row, so no path traversal.
@@ -203,9 +202,8 @@ def _make_spec(args: Mapping[str, Any], context: VerbContext) -> Effects[Contain
 
 def _network(args: Mapping[str, Any], table: ContainerSettings) -> str:
     network = table.egress_network if args.get("egress_profile") == "strict" else table.network
-    if network == HOST_NETWORK:
-        problem = "host network is not allowed; set another one in [containers]"
-        raise CommandError(Code.POLICY_DENIED, problem)
+    if problem := engine_network_problem(network):
+        raise CommandError(Code.POLICY_DENIED, f"{problem}; set another one in [containers]")
     return network
 
 

@@ -18,9 +18,9 @@ from warren.commands.effects.locks import LockFile
 from warren.commands.effects.passwords import HashPassword
 from warren.commands.effects.system import GetRandomBytes, GetTime
 from warren.commands.providers import pki
-from warren.commands.providers.arguments import EMAIL, PASSWORD, SOURCE_IP, SPA_KEY, USERNAME, VPN_TIMEOUT
+from warren.commands.providers.arguments import EMAIL, PASSWORD, SOURCE_IP, SPA_KEY, VPN_TIMEOUT, VPN_USERNAME
 from warren.commands.providers.ca import open_authority
-from warren.commands.providers.openvpn_files import Spa, VpnFiles, default_head, is_reserved, profile
+from warren.commands.providers.openvpn_files import Spa, VpnFiles, default_head, profile
 from warren.commands.providers.openvpn_user import VpnUser, encode_user
 from warren.commands.providers.script_provider import emit_user_event, run_script
 from warren.commands.result import Code, CommandError, Status
@@ -42,6 +42,8 @@ def create_openvpn_user(args: Mapping[str, Any], context: VerbContext) -> Effect
     """
     settings: CommandSettings = context.settings
     services = settings.services
+    if problem := VPN_USERNAME.problem(args["username"]):
+        raise CommandError(Code.VALIDATION_FAILED, f"username: {problem}")
     if "key" in args and args["key"] == args["hmac_key"]:  # fwknop would exit, for all users
         raise CommandError(Code.VALIDATION_FAILED, "hmac_key: must differ from key")
     if services.openvpn.directory is None:
@@ -79,8 +81,6 @@ def _built_in(args: Mapping[str, Any], settings: OpenVpnSettings, files: VpnFile
 
 
 def _require_free(files: VpnFiles, username: str) -> Effects[None]:
-    if is_reserved(username):
-        raise CommandError(Code.VALIDATION_FAILED, "username: reserved for the server's certificate")
     if (yield from do(ReadFile(files.entry(username)))) is not None:
         raise CommandError(Code.EXEC_FAILED, "OpenVPN user already exists; delete it first", Status.ERROR)
 
@@ -133,10 +133,10 @@ def _by_script(scripts: ScriptSettings, args: Mapping[str, Any]) -> Effects[Data
     return {"user_created": True, **existing}
 
 
-FORM_001 = Schema({"username": USERNAME, "password": PASSWORD, "email": EMAIL})
+FORM_001 = Schema({"username": VPN_USERNAME, "password": PASSWORD, "email": EMAIL})
 FORM_004 = Schema(
     {
-        "username": USERNAME,
+        "username": VPN_USERNAME,
         "userpass": PASSWORD,
         "source_ip": SOURCE_IP,
         "key": SPA_KEY,

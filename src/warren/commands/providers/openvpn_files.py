@@ -16,10 +16,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from warren.commands.effects.effect import Secret
+from warren.reserved_names import OPENVPN_SERVER_NAME
 
 ENTRY = ".json"
-SERVER_NAME = "openvpn-server"
-"""The name that clients require in the server's certificate; see `is_reserved`."""
+SERVER_NAME = OPENVPN_SERVER_NAME
+"""The name that clients require in the server's certificate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +63,6 @@ class VpnFiles:
     def spa(self, username: str) -> str:
         """Return the path of a user's fwknop stanza."""
         return f"{self.directory}/spa/{username}.conf"
-
-
-def is_reserved(username: str) -> bool:
-    """Return whether a certificate of this name would be accepted as the server's."""
-    return username.lower() == SERVER_NAME
 
 
 def default_head(remote: str) -> str:
