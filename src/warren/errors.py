@@ -74,6 +74,7 @@ HINTS = {
     "key_file.directory_permissions": "chown root DIR; chmod go-w DIR; or chown the file to the agent's user",
     "key_file.exists": "choose another path; an overwritten key is lost",
     "key_file.invalid": "create one with: warren genkey --output FILE",
+    "key_file.mount_point": "nothing was changed; mount its directory in place of the file, or replace the key by hand",
     "key_file.not_allowed": "nothing was changed; move the key there, or add its directory to the configuration",
     "key_file.permissions": "create a new key if somebody may have read it; else chmod 600 the file",
     "key_file.read_only": "nothing was changed; let its owner write to it, or replace the key manually",

@@ -64,6 +64,23 @@ def test_validate_warns_about_missing_user_and_group(tree: Path) -> None:
     assert "groupadd --system nor-here" in warnings["daemon.group"]
 
 
+def test_validate_warns_about_links_in_the_place_of_files_that_are_replaced(tree: Path) -> None:
+    (tree / "etc/panel").symlink_to("elsewhere")
+    (tree / "etc/openvpn").mkdir()
+    (tree / "etc/openvpn/crl.pem").symlink_to("/srv/crl.pem")
+    services = '[services.panel]\nhtpasswd = "/etc/panel"\n[services.openvpn]\ndirectory = "/etc/openvpn"\n'
+    path = file(tree, f'{with_keys(QUICK_START)}{AS_ROOT}{services}remote = "vpn.example.org 1194 udp"\n')
+    done = warren("validate", "--config", "/agent.toml", "--root", str(tree))
+    assert done.returncode == 0, done.stdout
+    for name, use in (
+        ("etc/panel", "every change of a panel user"),
+        ("etc/openvpn/crl.pem", "the revocation of a user"),
+    ):
+        expected = f"{tree / name} is a symbolic link; name the file that it leads to; otherwise {use} fails"
+        assert expected in done.stdout
+    assert str(path) in done.stdout
+
+
 @pytest.mark.root
 @pytest.mark.skipif(not UNPRIVILEGED_PORT_START.exists(), reason="ports that root alone may bind")
 def test_validate_warns_about_port_that_user_may_not_bind(tree: Path) -> None:

@@ -22,6 +22,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from warren.files.directory import Directory
+from warren.files.replaceable import check_replaceable
 from warren.files.trusted_path import Trust, parent_directory
 
 ALPHABET = string.ascii_lowercase + string.digits
@@ -66,15 +67,15 @@ def create_file(path: Path, content: Content, mode: int, *, owner: Owner = None,
 
 
 def update_file(path: Path, content: Content, mode: int, *, trust: Trust | None = None) -> None:
-    """Replace a file, and keep owner, group and mode of the regular file that is there; else `mode` is its mode.
+    """Replace a file that others read, and keep the owner, group and mode of the one that is there; else use `mode`.
 
-    Raises OSError and UntrustedPathError, with `path` as it was.
+    Raises OSError and UntrustedPathError, with `path` as it was; also if it is a link or a mount point.
     """
     owner: Owner = None
+    check_replaceable(path)
     with suppress(FileNotFoundError):
         before = path.lstat()
-        if stat.S_ISREG(before.st_mode):
-            owner, mode = (before.st_uid, before.st_gid), stat.S_IMODE(before.st_mode)
+        owner, mode = (before.st_uid, before.st_gid), stat.S_IMODE(before.st_mode)
     replace_file(path, content, mode, owner=owner, trust=trust)
 
 

@@ -6,17 +6,25 @@ read. Power cut: nothing is changed.
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
 
-from warren.files.directory import NO_FOLLOW
+from warren.files.directory import NO_FOLLOW, link_error
 from warren.files.trusted_path import READ_FLAGS, Trust, open_trusted
 
 
 def open_for_reading(path: Path, *, trust: Trust | None = None) -> int:
     """Open a file that is no link and return its descriptor. Raises OSError and UntrustedPathError."""
-    return os.open(path, READ_FLAGS | NO_FOLLOW) if trust is None else open_trusted(path, trust=trust)
+    if trust is not None:
+        return open_trusted(path, trust=trust)
+    try:
+        return os.open(path, READ_FLAGS | NO_FOLLOW)
+    except OSError as error:
+        if error.errno == errno.ELOOP and path.is_symlink():
+            raise link_error(path) from error
+        raise
 
 
 def open_following(path: Path) -> int:

@@ -40,7 +40,12 @@ class Directory:
 
     def open(self, name: str, flags: int, mode: int = 0o600) -> int:
         """Open a file of this directory and return its descriptor. A link is refused (ELOOP)."""
-        return os.open(_component(name), flags | NO_FOLLOW, mode, dir_fd=self.descriptor)
+        try:
+            return os.open(_component(name), flags | NO_FOLLOW, mode, dir_fd=self.descriptor)
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise link_error(self.path / name) from error
+            raise
 
     def open_directory(self, name: str) -> Directory:
         """Open a directory in this one. A link is refused (ENOTDIR or ELOOP)."""
@@ -74,8 +79,13 @@ class Directory:
         os.link(_component(name), _component(other), src_dir_fd=at, dst_dir_fd=at, follow_symlinks=False)
 
     def rename(self, name: str, other: str) -> None:
-        """Rename an entry, in the place of what had the name `other`."""
-        os.replace(_component(name), _component(other), src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor)
+        """Rename an entry, in the place of what had the name `other`. A mount point is refused (EBUSY)."""
+        try:
+            os.replace(_component(name), _component(other), src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor)
+        except OSError as error:
+            if error.errno == errno.EBUSY:
+                raise mount_error(self.path / other) from error
+            raise
 
     def remove(self, name: str) -> bool:
         """Remove a file, link or socket. Return False if there is none."""
@@ -115,6 +125,17 @@ class Directory:
             yield descriptor
         finally:
             os.close(descriptor)
+
+
+def link_error(path: Path) -> OSError:
+    """Return the error of a link that is not followed; its text says what to do, where the system's does not."""
+    return OSError(errno.ELOOP, "is a symbolic link; name the file that it leads to", str(path))
+
+
+def mount_error(path: Path) -> OSError:
+    """Return the error of a mount point that cannot be renamed over."""
+    problem = "is a mount point, which cannot be replaced; mount its directory instead"
+    return OSError(errno.EBUSY, problem, str(path))
 
 
 def open_directory(path: Path, *, follow: bool = True) -> Directory:

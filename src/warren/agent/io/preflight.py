@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -10,7 +11,9 @@ from pathlib import Path
 
 from warren._core import Netlink
 from warren.agent.config import AgentConfig
+from warren.commands.providers.openvpn_files import VpnFiles
 from warren.errors import Finding, WarrenError
+from warren.files.replaceable import check_replaceable
 from warren.files.unix_socket import find_group
 from warren.tunnel.config import IPInterface
 from warren.tunnel.io.observe import lan_addresses
@@ -27,7 +30,7 @@ ROOT = 0
 
 
 def host_warnings(config: AgentConfig) -> Iterator[Finding]:
-    """Yield a warning for each missing user or group, privileged port, disabled IPv6 and overlap with a LAN."""
+    """Yield a warning for each user, group, port, protocol, prefix or file that this host does not offer or permit."""
     uid = _uid(config.daemon.user)
     if sys.platform != "win32":
         yield from _account_warnings(config, uid)
@@ -41,6 +44,31 @@ def host_warnings(config: AgentConfig) -> Iterator[Finding]:
         if uid != ROOT:
             yield from _port_warnings(config, network)
         yield from _ipv6_warnings(config, network)
+    yield from _replaced_file_warnings(config)
+
+
+def _replaced_file_warnings(config: AgentConfig) -> Iterator[Finding]:
+    """Yield a warning for each file that the agent replaces and that a rename cannot replace."""
+    for key, path, use in _replaced_files(config):
+        try:
+            check_replaceable(Path(path))
+        except OSError as error:
+            is_key = key.endswith(".private_key_path")
+            if error.errno == errno.EBUSY or not is_key:  # check_keys() reports what else a key file may be
+                yield _finding(config, key, f"{path} {error.strerror}", f"otherwise {use} fails")
+
+
+def _replaced_files(config: AgentConfig) -> Iterator[tuple[str, str, str]]:
+    commands = config.commands
+    for network in config.networks:
+        yield f"network.{network.name}.private_key_path", network.private_key_path, "`warren rotate-keys`"
+    if commands.security.root:
+        yield "security.trust", commands.security.trust, "`warren trust install`"
+    if commands.services.panel.htpasswd is not None:
+        yield "services.panel.htpasswd", commands.services.panel.htpasswd, "every change of a panel user"
+    if commands.services.openvpn.directory is not None:
+        crl = VpnFiles(commands.services.openvpn.directory).crl
+        yield "services.openvpn.directory", crl, "the revocation of a user"
 
 
 def _account_warnings(config: AgentConfig, uid: int | None) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from warren.errors import TrustError
 from warren.files.atomic import replace_file
 from warren.files.directory import make_directory
+from warren.files.replaceable import check_replaceable
 from warren.jws import MAX_BYTES
 from warren.trust.bundle import TrustBundle
 from warren.trust.bundle_verify import MAX_LINES, verify_bundle
@@ -36,6 +37,7 @@ def install_bundle(path: Path, text: str, pins: Collection[str]) -> TrustBundle:
     try:
         bundle = verify_bundle(text, pins, highest_version(path))
         make_directory(path.parent, DIRECTORY_MODE, exact_mode=True)
+        check_replaceable(path)
         replace_file(path, text.strip().encode("ascii") + b"\n", MODE)
         replace_file(_version_path(path), f"{bundle.version}\n".encode(), MODE)
     except OSError as error:

@@ -16,6 +16,7 @@ from warren.errors import KeyFileError
 from warren.files.atomic import link_file, move_file, remove_file, remove_unfinished
 from warren.files.directory import open_directory, sync_directory
 from warren.files.key_file import Owners, read_private_key, write_private_key
+from warren.files.replaceable import is_mount_point
 from warren.tunnel.rotation import FileStep, KeyFiles, Step, plan_rotation
 
 REFUSALS = frozenset((errno.EACCES, errno.EPERM, errno.EROFS))
@@ -54,6 +55,7 @@ def rotate(path: Path, step: Step, owners: Owners = None) -> KeyFiles:
     """
     for file_step in plan_rotation(step, read_key_files(path, owners)):
         _check_writable(path)
+        _check_mount(path)
         try:
             _perform(file_step, path)
         except KeyFileError as error:
@@ -114,6 +116,13 @@ def _check_writable(path: Path) -> None:
     if not path.stat().st_mode & stat.S_IWUSR:
         problem = f"{path} is read-only (mode {stat.S_IMODE(path.stat().st_mode):04o})"
         raise KeyFileError(problem, code="key_file.read_only", hint=f"chmod 600 {path}")
+
+
+def _check_mount(path: Path) -> None:
+    """Refuse a file that is a mount of its own, as one secret of a container, before anything is made beside it."""
+    if is_mount_point(path):
+        problem = f"{path} is a mount point, so no other key can be put in its place"
+        raise KeyFileError(problem, code="key_file.mount_point", errno=errno.EBUSY)
 
 
 def _refusal(path: Path, number: int | None) -> KeyFileError | None:
