@@ -6,6 +6,7 @@ import json
 import socket
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +63,10 @@ class Daemon:
             raise BenchError("the agent has ended")
         return found
 
-    def ask(self, action: str, network: str = "default") -> Any:
+    def ask(self, action: str, network: str = "default", config: Mapping[str, object] | None = None) -> Any:
         """The data of an answer."""
-        asked = json.dumps({"id": "1", "action": action, "network": network}) + "\n"
+        request = {"id": "1", "action": action, "network": network} | ({"config": config} if config else {})
+        asked = json.dumps(request) + "\n"
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(ANSWER_SECONDS)
             connection.connect(str(self.socket))
@@ -75,10 +77,10 @@ class Daemon:
             raise BenchError(f"{action}: {answer['error']['message']}")
         return answer["data"]
 
-    def timed(self, action: str, network: str = "default") -> float:
+    def timed(self, action: str, network: str = "default", config: Mapping[str, object] | None = None) -> float:
         """Seconds that an answer takes."""
         begin = time.perf_counter()
-        self.ask(action, network)
+        self.ask(action, network, config)
         return time.perf_counter() - begin
 
     def stop(self) -> None:

@@ -71,3 +71,8 @@ def test_other_changes_are_no_removal_of_everything(
 def test_a_reload_is_confirmed_exactly_if_nothing_would_be_left(before: list[str], after: list[str]) -> None:
     found = problems([network(name) for name in before], [network(name) for name in after])
     assert bool(found) == (bool(before) and not after)
+
+
+def test_a_long_list_is_named_in_part_and_counted() -> None:
+    (problem,) = problems([network(f"n{number}") for number in range(1000)], [])
+    assert "this would remove n0, n1, n2, n3, n4 and 995 more" in problem

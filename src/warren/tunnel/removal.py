@@ -11,6 +11,8 @@ from collections.abc import Collection, Iterator, Sequence
 from warren.errors import Finding
 from warren.tunnel.network import NetworkConfig
 
+NAMED = 5  # as many as a reader of one line takes in
+
 
 def removal_findings(
     before: Sequence[NetworkConfig], after: Sequence[NetworkConfig], disabled: Collection[str]
@@ -22,12 +24,17 @@ def removal_findings(
     enabled = [network for network in before if network.enabled]
     remaining = {network.name: network for network in after if network.enabled or network.name in disabled}
     if enabled and not remaining:
-        names = ", ".join(network.name for network in enabled)
+        names = _named([network.name for network in enabled])
         yield Finding("network", f"no enabled network is left: this would remove {names}", "expected at least one")
         return
     for network in enabled:
         successor = remaining.get(network.name)
         if successor is not None and successor.enabled and network.peers and not successor.peers:
-            names = ", ".join(peer.name for peer in network.peers)
-            problem = f"no peer is left: this would remove {names}"
+            problem = f"no peer is left: this would remove {_named([peer.name for peer in network.peers])}"
             yield Finding(f"network.{network.name}.peers", problem, "expected at least one")
+
+
+def _named(names: Sequence[str]) -> str:
+    """Name the first of them, and count the others."""
+    others = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {others} more" if others > 0 else "")
