@@ -14,6 +14,7 @@ PEER: dict[str, Any] = {
     "name": "far",
     "health": "healthy",
     "pending": None,
+    "tried": [],
     "endpoint": "192.0.2.1:51820",
     "latest_handshake": NOW - 10,
     "latency_seconds": None,

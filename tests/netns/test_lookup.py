@@ -28,7 +28,7 @@ from warren.tunnel.io.dns_client import look_up
 from warren.tunnel.endpoint_dns import UpstreamServers
 mark, endpoint, *servers = sys.argv[1:]
 try:
-    print(look_up(parse_endpoint(endpoint), UpstreamServers(tuple(map(ip_address, servers)), int(mark))))
+    print(look_up(parse_endpoint(endpoint), UpstreamServers(tuple(map(ip_address, servers)), int(mark)))[0])
 except RemoteError as error:
     print(error)
 """

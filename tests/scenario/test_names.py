@@ -75,6 +75,24 @@ def test_a_peer_that_moved_is_found_by_its_name(two: Two) -> None:
     assert near.peers()["far"]["endpoint"] == "192.0.2.77:51820"
 
 
+def test_peer_with_a_dead_address_is_reached_by_its_living_one(two: Two) -> None:
+    """The dead one comes first: an IPv6 address on the same cable that nobody has."""
+    near, far = two
+    Hosts(near).say("2001:db8::dead far.test", "192.0.2.2 far.test")
+    named(near, far)
+    far.configure(network_to(near, FAR_INNER[0], NEAR_INNER[0]).but(peers=(silent_peer(near),)))
+    near.start()
+    near.until_state("active")
+    until(lambda: len(near.peers()["far"]["tried"]) == 2, "both addresses were tried", MINUTES)
+    assert set(near.peers()["far"]["tried"]) == {"[2001:db8::dead]:51820", "192.0.2.2:51820"}
+    assert "far: no answer from " in near.attempt("peers").stdout
+    assert "no answer from " in near.attempt("doctor").stdout
+    far.start()
+    until(lambda: reached(near), "far is reached", MINUTES)
+    until(lambda: near.peers()["far"]["endpoint"] == "192.0.2.2:51820", "by its living address")
+    until(lambda: near.peers()["far"]["tried"] == [], "no address is without an answer")
+
+
 def silent_peer(near: Agent) -> Peer:
     """`near` as one whose endpoint `far` does not know, so that only `near` can find the other."""
     return replace(network_to(near, FAR_INNER[0], NEAR_INNER[0]).peers[0], endpoint="", keepalive=0)

@@ -61,5 +61,5 @@ def test_at_first_the_preferred_peer_has_the_prefixes_and_addresses_need_no_reso
     first, second = upkeep.desired(NetworkKeys(OWN)).peers
     assert (first.endpoint, first.allowed_ips) == (Endpoint("192.0.2.1", 1), SHARED)
     assert (second.endpoint, second.allowed_ips) == (None, ())
-    upkeep.resolution.answered(questions[0], Endpoint("192.0.2.9", 2), now=101.0)
+    upkeep.resolution.answered(questions[0], [Endpoint("192.0.2.9", 2)], now=101.0)
     assert upkeep.desired(NetworkKeys(OWN)).peers[1].endpoint == Endpoint("192.0.2.9", 2)

@@ -25,6 +25,7 @@ WALL = 1_700_000_000.0
 FIRST, SECOND = PUBLIC_KEYS[:2]
 NAME = Endpoint("vpn.example.org", 51820)
 OTHER_NAME = Endpoint("vpn2.example.org", 51820)
+NOWHERE = Endpoint("2001:db8::dead", 51820)
 HERE, THERE = Endpoint("192.0.2.1", 51820), Endpoint("2001:db8::1", 51820)
 REASON = "the endpoint vpn.example.org:51820 does not resolve: Name or service not known"
 
@@ -59,7 +60,7 @@ def connected() -> Resolution:
     """One named peer, resolved to HERE, which shook hands at 0."""
     resolution = Resolution([network_peer(FIRST, NAME)])
     (question,) = resolution.take_questions(0, 0.0)
-    resolution.answered(question, HERE, 0)
+    resolution.answered(question, [HERE], 0)
     look(resolution, 0, status(0, HERE))
     return resolution
 
@@ -71,7 +72,7 @@ def test_a_name_is_asked_at_connect_and_its_answer_told_until_the_engine_has_it(
     assert question == Question(FIRST, NAME)
     assert resolution.take_questions(100, 0.0) == ()  # the answer is awaited
     assert resolution.next_deadline() is None
-    resolution.answered(question, HERE, 0)
+    resolution.answered(question, [HERE], 0)
     assert resolution.endpoints() == {FIRST: HERE}
     look(resolution, 0, status())
     assert resolution.endpoints() == {FIRST: HERE}
@@ -126,7 +127,7 @@ def test_an_answer_that_comes_when_handshakes_succeed_again_is_dropped() -> None
     resolution = connected()
     (question,) = resolution.take_questions(180, 0.0)
     look(resolution, 185, status(185, THERE, rx=92, tx=148))
-    resolution.answered(question, HERE, 186)
+    resolution.answered(question, [HERE], 186)
     assert resolution.endpoints() == {}
 
 
@@ -165,11 +166,11 @@ def test_a_delay_is_1_to_60_seconds(attempts: int, jitter: float) -> None:
 def test_an_answer_changes_its_own_peer_alone() -> None:
     resolution = Resolution([network_peer(FIRST, NAME), network_peer(SECOND, NAME)])
     first, second = resolution.take_questions(0, 0.0)
-    resolution.answered(first, HERE, 0)
+    resolution.answered(first, [HERE], 0)
     assert resolution.endpoints() == {FIRST: HERE}
     resolution.failed(second, REASON)
     assert resolution.pending() == {SECOND: REASON}
-    resolution.answered(second, THERE, 0)  # nobody waits for it any more
+    resolution.answered(second, [THERE], 0)  # nobody waits for it any more
     assert resolution.endpoints() == {FIRST: HERE}
 
 
@@ -185,7 +186,7 @@ def test_a_new_endpoint_counts_at_once_even_while_handshakes_succeed() -> None:
     resolution.change([network_peer(FIRST, NAME)])
     (question,) = resolution.take_questions(13, 0.0)
     resolution.change([network_peer(FIRST, OTHER_NAME)])
-    resolution.answered(question, HERE, 13)  # to a name that nobody wants any more
+    resolution.answered(question, [HERE], 13)  # to a name that nobody wants any more
     assert resolution.endpoints() == {}
     assert ask(resolution, 13) == [OTHER_NAME]
 
@@ -210,6 +211,7 @@ class Renaming(RuleBasedStateMachine):
         self.peer = Faraway(FIRST)
         self.lives_at = self.name_says = HERE
         self.resolves = True
+        self.dead: list[Endpoint] = []
         self.traffic = True
         self.open: list[Question] = []
         self.answer_delay = 0
@@ -241,6 +243,10 @@ class Renaming(RuleBasedStateMachine):
     def the_resolver_changes(self, resolves: bool, delay: int) -> None:
         self.resolves, self.answer_delay = resolves, delay
 
+    @rule(dead=st.lists(st.just(NOWHERE), max_size=1))
+    def the_name_has_a_dead_address_or_not(self, dead: list[Endpoint]) -> None:
+        self.dead = dead
+
     @rule(traffic=st.booleans())
     def the_host_sends_or_not(self, traffic: bool) -> None:
         self.traffic = traffic
@@ -248,7 +254,8 @@ class Renaming(RuleBasedStateMachine):
     @rule()
     def with_a_true_name_and_traffic_it_comes_back(self) -> None:
         self.resolves, self.name_says, self.traffic, self.answer_delay = True, self.lives_at, True, 0
-        for _ in range(60 + 40 + 15 + 10):  # the longest pause, an answer on its way, silence, two handshakes
+        # The longest pause, an answer on its way, silence, two handshakes, and the longest hold of a dead address.
+        for _ in range(60 + 40 + 15 + 10 + 65 * len(self.dead)):
             self.second()
         assert self.peer.endpoint == self.lives_at
         assert self.peer.session_at is not None
@@ -272,7 +279,7 @@ class Renaming(RuleBasedStateMachine):
             (question,) = self.open  # never two at once
             self.open.clear()
             if self.resolves:
-                self.resolution.answered(question, self.name_says, self.now)
+                self.resolution.answered(question, [*self.dead, self.name_says], self.now)
             else:
                 self.resolution.failed(question, REASON)
 

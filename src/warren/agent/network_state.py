@@ -29,6 +29,8 @@ class NetworkState:
         """Warnings about a network that works, by subject."""
         self.pending: dict[PublicKey, str] = {}
         """Peers whose endpoint has no address yet, and why."""
+        self.tried: dict[PublicKey, tuple[str, ...]] = {}
+        """Peers with several addresses that do not answer, and the addresses that were tried."""
         self.counters = Counters()
         self.handshakes_succeeded = 0
         self.handshakes_failed = 0

@@ -75,6 +75,7 @@ def _peer_sample(
         tx_bytes=status.tx_bytes,
         wanted=peer.persistent_keepalive_seconds > 0 or status.tx_bytes > 0,
         pending=state.pending.get(peer.public_key),
+        tried=state.tried.get(peer.public_key, ()),
         latency_seconds=None if measured is None else measured.latency_seconds,
         loss_rate=None if measured is None else measured.loss_rate,
     )

@@ -149,12 +149,17 @@ def check_peer(peer: Mapping[str, Any], now: float) -> Verdict:
         return Verdict(check, Result.WARNING, problem, "send traffic to it, or set persistent_keepalive_secs")
     if handshake is None:
         hint = "check that the peer is up, has this host's public key, and that UDP is not filtered"
-        return Verdict(check, Result.FAILED, f"no handshake with {peer['endpoint']} yet", hint)
+        return Verdict(check, Result.FAILED, f"no handshake with {peer['endpoint']} yet{_tried(peer)}", hint)
     last = f"last handshake {format_age(max(0.0, now - handshake))}"
     if peer["health"] != PeerHealth.HEALTHY:
-        return Verdict(check, Result.WARNING, f"{last}, at {peer['endpoint']}", "it may be down or idle")
+        return Verdict(check, Result.WARNING, f"{last}, at {peer['endpoint']}{_tried(peer)}", "it may be down or idle")
     latency = "" if peer["latency_seconds"] is None else f", latency {peer['latency_seconds'] * 1000:.1f} ms"
     return Verdict(check, Result.OK, f"{last}, at {peer['endpoint']}{latency}")
+
+
+def _tried(peer: Mapping[str, Any]) -> str:
+    """Return which addresses of a peer had no answer, for the end of a sentence."""
+    return f"; no answer from {', '.join(peer['tried'])}" if peer["tried"] else ""
 
 
 def probe_addresses(peers: Sequence[Mapping[str, Any]]) -> Iterator[str]:

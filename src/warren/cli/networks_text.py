@@ -59,13 +59,14 @@ def peer_counts(peers: Mapping[str, int]) -> str:
 
 
 def peer_lines(answer: Answer, now: float) -> str:
-    """Return a table of all peers of a network, with unresolved endpoints below it."""
+    """Return a table of all peers of a network, with unresolved endpoints and addresses without an answer below it."""
     peers = answer["peers"]
     if not peers:
         return f"{answer['network']} has no peers\n"
     lines = columns([PEER_TITLES, *(_peer_cells(peer, now) for peer in peers)])
     pending = (f"{peer['name']}: {peer['pending']}" for peer in peers if peer["pending"])
-    return "".join(f"{line}\n" for line in (*lines, *pending))
+    tried = (f"{peer['name']}: no answer from {', '.join(peer['tried'])}" for peer in peers if peer["tried"])
+    return "".join(f"{line}\n" for line in (*lines, *pending, *tried))
 
 
 def _peer_cells(peer: Answer, now: float) -> tuple[str, ...]:

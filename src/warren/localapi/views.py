@@ -62,6 +62,7 @@ def _peer_entry(network: NetworkSample, peer: PeerSample, now: float) -> dict[st
         "active": network.connection in UP and is_connected(peer, now),
         "health": peer_health(network, peer, now).value,
         "pending": peer.pending,
+        "tried": list(peer.tried),
         "latest_handshake": peer.latest_handshake,
         "rx_bytes": peer.rx_bytes,
         "tx_bytes": peer.tx_bytes,

@@ -37,6 +37,8 @@ class PeerSample:
     """True if it has a keepalive, or something was sent to it; a peer without either is waiting and not unhealthy."""
     pending: str | None = None
     """The reason why it cannot be reached yet, such as a name that does not resolve."""
+    tried: tuple[str, ...] = ()
+    """The addresses of its endpoint without an answer since the last contact, if it has several."""
     latency_seconds: float | None = None
     """Round trip of the last echo; None before the first, and if nothing can be probed."""
     loss_rate: float | None = None

@@ -3,6 +3,7 @@
 - A name is resolved when the network connects, when the session with its peer has ended while traffic is wanted, when
   the peer is silent, and after a send that failed. Two attempts are 1 s to 60 s apart, doubling until the peer answers.
 - A name that does not resolve leaves its peer pending, with the reason, and changes nothing else.
+- Of several addresses the next one is tried after silence (address_attempts.py).
 - An answer changes the endpoint of its own peer only, and not while handshakes succeed: then the peer is where it was
   last heard from. Only a new name in the configuration takes effect at once.
 - An endpoint that is an address is its own answer, so a peer that roamed and fell silent is tried there again.
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field
 
 from warren._core import PublicKey
 from warren.backoff import BackoffPolicy
+from warren.tunnel.address_attempts import AddressAttempts
 from warren.tunnel.config import Endpoint
 from warren.tunnel.network import NetworkPeer
 from warren.tunnel.peer_liveness import Liveness
@@ -43,19 +45,34 @@ class _Search:
     was_answered: bool = False
     asking: bool = False
     send_failed: bool = False
-    attempts: int = 0
+    lookups: int = 0
+    """Without a handshake since."""
     not_before: float = -math.inf
-    address: Endpoint | None = None
-    """The address that the engine does not have yet."""
+    attempts: AddressAttempts = field(default_factory=AddressAttempts)
+    is_wanted: bool = False
+    """True while the engine does not have the address of `attempts` yet."""
+    at: Endpoint | None = None
+    """The endpoint that the engine has."""
     reason: str | None = None
+
+    @property
+    def address(self) -> Endpoint | None:
+        """Return the address that the engine does not have yet."""
+        return self.attempts.address if self.is_wanted else None
 
     def observe(self, peer: PeerStatus, now: float, wall: float) -> None:
         self.liveness = self.liveness.after(peer, now, wall)
-        if self.address is not None and peer.endpoint == self.address:
-            self.address, self.is_new = None, False
+        self.at = peer.endpoint
+        if self.is_wanted and peer.endpoint == self.attempts.address:
+            self.is_wanted = self.is_new = False
         if self.is_alive(now) and not self.is_new:
-            self.address = self.reason = None
-            self.attempts, self.not_before, self.send_failed = 0, -math.inf, False
+            self.is_wanted, self.reason = False, None
+            self.lookups, self.not_before, self.send_failed = 0, -math.inf, False
+            self.attempts.succeed(peer)
+            return
+        before = self.attempts.address
+        self.attempts.observe(peer, now)
+        self.is_wanted |= self.attempts.address != before
 
     def is_alive(self, now: float) -> bool:
         """Return True while handshakes succeed."""
@@ -78,14 +95,15 @@ class _Search:
             yield stale_at
 
     def ask(self, now: float, jitter: float) -> None:
-        self.not_before = now + RETRY.delay_seconds(self.attempts, jitter)
-        self.attempts += 1
+        self.not_before = now + RETRY.delay_seconds(self.lookups, jitter)
+        self.lookups += 1
         self.asking, self.send_failed = True, False
 
-    def answer(self, address: Endpoint, now: float) -> None:
+    def answer(self, addresses: tuple[Endpoint, ...], now: float) -> None:
         self.asking, self.was_answered, self.reason = False, True, None
         if self.is_new or not self.is_alive(now):
-            self.address = address
+            self.attempts.offer(addresses, self.at if self.liveness.is_silent(now) else None, now)
+            self.is_wanted = True
 
 
 class Resolution:
@@ -133,16 +151,16 @@ class Resolution:
                 continue
             search.ask(now, jitter)
             if search.endpoint.is_address:
-                search.answer(search.endpoint, now)
+                search.answer((search.endpoint,), now)
             else:
                 questions.append(Question(key, search.endpoint))
         return tuple(questions)
 
-    def answered(self, question: Question, address: Endpoint, now: float) -> None:
-        """Record the address of a name. An answer that is no longer awaited is dropped."""
+    def answered(self, question: Question, addresses: Sequence[Endpoint], now: float) -> None:
+        """Record the addresses of a name, the best first. An answer that is no longer awaited is dropped."""
         search = self._asked(question)
         if search is not None:
-            search.answer(address, now)
+            search.answer(tuple(addresses), now)
 
     def failed(self, question: Question, reason: str) -> None:
         """Record why a name does not resolve, as a sentence for a person."""
@@ -162,6 +180,14 @@ class Resolution:
         """Return the peers whose names did not resolve last time and that were not heard from since, and why."""
         return {key: search.reason for key, search in self._searches.items() if search.reason is not None}
 
+    def tried(self) -> dict[PublicKey, tuple[Endpoint, ...]]:
+        """Return the peers with several addresses that do not answer, each with the addresses that were tried."""
+        several = ((key, search.attempts) for key, search in self._searches.items())
+        return {key: attempts.tried for key, attempts in several if attempts.tried and len(attempts.addresses) > 1}
+
     def next_deadline(self) -> float | None:
-        """Return when to take questions again; None for not before the next observation."""
-        return min((at for search in self._searches.values() if (at := search.due_at()) is not None), default=None)
+        """Return when to observe and take questions again; None for not before something else happens."""
+        deadlines = (
+            at for search in self._searches.values() for at in (search.due_at(), search.attempts.next_deadline())
+        )
+        return min((at for at in deadlines if at is not None), default=None)

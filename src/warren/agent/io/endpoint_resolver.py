@@ -50,12 +50,12 @@ class EndpointResolver:
 
     async def _resolve(self, question: Question) -> None:
         try:
-            address = await resolve_soon(question.endpoint, await self._upstream_servers())
+            addresses = await resolve_soon(question.endpoint, await self._upstream_servers())
         except WarrenError as error:
             log.warning("endpoint.unresolved", extra={"network": self._state.network, "error": str(error)})
             self._decisions.resolution.failed(question, str(error))
         else:
-            self._decisions.resolution.answered(question, address, monotonic_seconds())
+            self._decisions.resolution.answered(question, addresses, monotonic_seconds())
         self._on_answer()
 
     async def _upstream_servers(self) -> UpstreamServers | None:

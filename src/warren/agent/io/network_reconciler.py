@@ -97,7 +97,9 @@ class NetworkReconciler:
         """Return the network as it is at this moment; counters are read from the engine, which costs no netlink."""
         if self.has_interface:
             self._sample_counters()
-        self._state.pending = self._decisions.resolution.pending()
+        resolution = self._decisions.resolution
+        self._state.pending = resolution.pending()
+        self._state.tried = {key: tuple(map(str, tried)) for key, tried in resolution.tried().items()}
         figures = self._context.probes.figures(self.config.name)
         return network_sample(self.config, self._state, self._interface.backend, figures)
 

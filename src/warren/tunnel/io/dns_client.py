@@ -20,19 +20,19 @@ ROUNDS = 2  # the attempts of resolv.conf(5)
 TIMEOUT_SECONDS = 5.0  # the timeout of resolv.conf(5)
 
 
-def look_up(endpoint: Endpoint, upstream: UpstreamServers, hosts: Path = Path("/etc/hosts")) -> Endpoint:
-    """Return an endpoint with its address, from `hosts` or from the servers of `upstream`. May block.
+def look_up(endpoint: Endpoint, upstream: UpstreamServers, hosts: Path = Path("/etc/hosts")) -> tuple[Endpoint, ...]:
+    """Return the addresses of an endpoint, from `hosts` or from the servers of `upstream`. May block.
 
-    The first address that this host has a route to is taken; IPv6 comes first (RFC 6724, section 2.1).
+    Addresses without a route come last; else IPv6 comes first (RFC 6724, section 2.1).
 
     Raises:
         RemoteError: The name does not resolve.
     """
     if endpoint.is_address:
-        return endpoint
+        return (endpoint,)
     addresses = hosts_addresses(_text(hosts), endpoint.host) or _query_all(endpoint, upstream)
-    reachable = (address for address in addresses if _is_reachable(address, endpoint.port, upstream.mark))
-    return Endpoint(str(next(reachable, addresses[0])), endpoint.port)
+    best_first = sorted(addresses, key=lambda address: not _is_reachable(address, endpoint.port, upstream.mark))
+    return tuple(Endpoint(str(address), endpoint.port) for address in best_first)
 
 
 def _query_all(endpoint: Endpoint, upstream: UpstreamServers) -> tuple[IPAddress, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -26,7 +27,7 @@ def resolve_endpoints(config: InterfaceConfig) -> InterfaceConfig:
     failures: list[str] = []
     for endpoint in sorted(named, key=str):
         try:
-            addresses[endpoint] = resolve(endpoint)
+            addresses[endpoint] = resolve(endpoint)[0]
         except OSError as error:
             failures.append(_failure(endpoint, error))
     if failures:
@@ -34,18 +35,24 @@ def resolve_endpoints(config: InterfaceConfig) -> InterfaceConfig:
     return replace(config, peers=tuple(_with_address(peer, addresses) for peer in config.peers))
 
 
-def resolve(endpoint: Endpoint) -> Endpoint:
-    """Return the first address of the system's resolver, which this host can reach best (RFC 6724)."""
-    _, _, _, _, address = socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_DGRAM)[0]
+def resolve(endpoint: Endpoint) -> tuple[Endpoint, ...]:
+    """Return the addresses of the system's resolver; the first is the one that this host can reach best (RFC 6724)."""
+    found = socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_DGRAM)
+    return tuple(dict.fromkeys(_endpoint(address) for *_, address in found))
+
+
+def _endpoint(address: Sequence[object]) -> Endpoint:
     host, port, *rest = address
     # For IPv6 the rest is the flow label and the number of the zone.
     zone = rest[1] if len(rest) > 1 else 0
     host = str(host).partition("%")[0]
-    return Endpoint(f"{host}%{zone}" if zone else host, int(port))
+    return Endpoint(f"{host}%{zone}" if zone else host, int(str(port)))
 
 
-async def resolve_soon(endpoint: Endpoint, upstream: UpstreamServers | None = None) -> Endpoint:
-    """Resolve an endpoint without blocking the loop: by the system's resolver, or by the servers of `upstream`.
+async def resolve_soon(endpoint: Endpoint, upstream: UpstreamServers | None = None) -> tuple[Endpoint, ...]:
+    """Return the addresses of an endpoint, the best first, without blocking the loop.
+
+    They are those of the system's resolver, or of the servers of `upstream`.
 
     The system's resolver cannot be cancelled. It runs in a thread that neither the loop nor the interpreter waits for,
     so a name server that does not answer delays no shutdown.
@@ -54,18 +61,18 @@ async def resolve_soon(endpoint: Endpoint, upstream: UpstreamServers | None = No
         RemoteError: The name does not resolve.
     """
     loop = asyncio.get_running_loop()
-    answer: asyncio.Future[Endpoint] = loop.create_future()
+    answer: asyncio.Future[tuple[Endpoint, ...]] = loop.create_future()
 
     def run() -> None:
         try:
-            address = resolve(endpoint) if upstream is None else look_up(endpoint, upstream)
+            addresses = resolve(endpoint) if upstream is None else look_up(endpoint, upstream)
         except RemoteError as error:
             settle = partial(_settle, answer, error)
         except OSError as error:
             failure = RemoteError(_failure(endpoint, error), code="endpoint.unresolved")
             settle = partial(_settle, answer, failure)
         else:
-            settle = partial(_settle, answer, address)
+            settle = partial(_settle, answer, addresses)
         with suppress(RuntimeError):  # the loop has ended meanwhile
             loop.call_soon_threadsafe(settle)
 
@@ -73,7 +80,7 @@ async def resolve_soon(endpoint: Endpoint, upstream: UpstreamServers | None = No
     return await answer
 
 
-def _settle(answer: asyncio.Future[Endpoint], result: Endpoint | RemoteError) -> None:
+def _settle(answer: asyncio.Future[tuple[Endpoint, ...]], result: tuple[Endpoint, ...] | RemoteError) -> None:
     if answer.cancelled():
         return
     if isinstance(result, RemoteError):
