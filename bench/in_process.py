@@ -28,6 +28,7 @@ from warren.agent.io.network_context import NetworkContext
 from warren.agent.io.networks import AgentNetworks, Loaded
 from warren.agent.io.probes import Probes
 from warren.clock import wall_seconds
+from warren.commands.exec_switch import ExecSwitch
 from warren.commands.settings import CommandSettings, SandboxSettings, SecuritySettings
 from warren.local_client import Client
 from warren.localapi.messages import Request
@@ -129,7 +130,7 @@ def _context(directory: Path, group: asyncio.TaskGroup) -> AgentContext:
     """Return what an agent without a network reports about itself."""
     privileged = direct_privileged_ops(None, Resolver(directory))
     host = NetworkContext(Netlink.open(), Probes(0), NameServers(privileged.resolver), privileged, group)
-    return AgentContext(privileged, group, AgentNetworks((), lambda: Loaded(()), host))
+    return AgentContext(privileged, group, AgentNetworks((), lambda: Loaded(()), host), ExecSwitch(True))
 
 
 async def _ask(service: CommandService, action: str, **config: object) -> Any:

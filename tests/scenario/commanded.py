@@ -52,6 +52,10 @@ class Commanded:
             initialize_store(state / name, wall_seconds() - AN_HOUR)
             for path in (state / name, *(state / name).iterdir()):
                 os.chown(path, uid, user.pw_gid if uid else 0)
+        self.configure(*tables, enabled=enabled)
+
+    def configure(self, *tables: str, enabled: bool) -> None:
+        """A configuration with the root pinned."""
         security = f'[security]\nroot = ["{ROOT.public.kid}"]\nexec_enable = {str(enabled).lower()}'
         self.agent.configure(head="\n".join((security, *tables)))
 

@@ -93,6 +93,18 @@ def test_node_without_exec_enable_runs_nothing(node: Commanded) -> None:
     assert [line["error_code"] for line in node.audit()] == ["EXEC_DISABLED"]
 
 
+def test_reload_disables_commands_at_once(node: Commanded) -> None:
+    node.prepare()
+    node.start()
+    assert node.run("get_system_health").status == Status.SUCCESS
+    node.configure(enabled=False)
+    node.agent.reload()
+    assert node.run("get_system_health").error_code == Code.EXEC_DISABLED
+    node.configure(enabled=True)
+    node.agent.reload()
+    assert node.run("get_system_health").status == Status.SUCCESS
+
+
 SLOW = """#!/bin/sh
 read -r secret
 echo "begun for $1 with ${#secret} characters: $secret"

@@ -33,6 +33,7 @@ from warren.agent.io.networks import AgentNetworks, Loaded
 from warren.agent.io.probes import Probes
 from warren.agent.io.sd_notify import SdNotify
 from warren.agent.subsystem import Subsystem
+from warren.commands.exec_switch import ExecSwitch
 from warren.config.defaults import Defaults
 from warren.config.overrides import Override
 from warren.errors import WarrenError
@@ -102,11 +103,14 @@ async def _serve(options: Options, separated: Separated[AgentConfig]) -> None:
     async with asyncio.TaskGroup() as group, AsyncExitStack() as resources:
         host = _open_host(config, privileged, group)
         await _recover(host, {network.interface for network in config.networks if network.enabled})
-        networks = AgentNetworks(config.networks, lambda: _reload(options, config, privileged.open_config), host)
+        switch = ExecSwitch(config.commands.security.exec_enable)
+        networks = AgentNetworks(
+            config.networks, lambda: _reload(options, config, privileged.open_config, switch), host
+        )
         http = open_http(config.http, find_group(config.daemon.group).gid)
         subsystems = (
             network_subsystem(networks, config.daemon.key_directories, options.defaults, hangup, service_manager),
-            await open_commands(config.commands, AgentContext(privileged, group, networks), resources),
+            await open_commands(config.commands, AgentContext(privileged, group, networks, switch), resources),
             http.subsystem(),
             host.probes.subsystem(),
             Subsystem("privileges", privileged.watch, privileged.conditions),
@@ -170,13 +174,14 @@ def _load(options: Options, opener: Opener) -> AgentConfig:
     return config
 
 
-def _reload(options: Options, running: AgentConfig, opener: Opener) -> Loaded:
-    """Read the configuration again; its log level is applied once it is accepted. Raises WarrenError."""
+def _reload(options: Options, running: AgentConfig, opener: Opener, switch: ExecSwitch) -> Loaded:
+    """Read the configuration again; its log level and `exec_enable` apply once it is accepted. Raises WarrenError."""
     config = _load(options, opener)
     pending = tuple(_tables_for_restart(running, config))
 
     def on_accepted() -> None:
         set_level(Level(config.daemon.log_level))
+        switch.reload(config.commands.security.exec_enable)
         if pending:
             log.warning("config.restart_required", extra={"tables": pending})
 

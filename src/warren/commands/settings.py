@@ -65,7 +65,9 @@ class SecuritySettings(Settings):
     trust: str = program_option(PATH, "File of the trust bundle.", lambda paths: f"{paths.state}/identity/trust.jws")
     identity: str = program_option(PATH, "Directory of the node's keys.", lambda paths: f"{paths.state}/identity")
     exec_enable: bool = option(
-        FLAG, "Run signed commands; otherwise each is denied with EXEC_DISABLED and audited.", default=False
+        FLAG,
+        "Run signed commands; otherwise each is denied with EXEC_DISABLED and audited. A reload disables them at once.",
+        default=False,
     )
     root: tuple[str, ...] = option(
         list_of(THUMBPRINT), "Thumbprints of the root keys whose trust bundle is accepted.", default=()

@@ -18,6 +18,7 @@ from tests.commands.store.stores import Place
 from tests.trust.parties import BUNDLE, CONTEXT, NODE, SENDING, SID, STOP, VERBS, signed, with_intent
 from warren.clock import wall_seconds
 from warren.commands.admission import Admission
+from warren.commands.command import MAX_LIFE_SECONDS, SKEW_SECONDS, VerifiedCommand
 from warren.commands.effects.effect import Effects, do
 from warren.commands.effects.programs import ProgramResult, RunProgram
 from warren.commands.envelope import Ingress
@@ -72,7 +73,7 @@ class Fixture:
     async def ask(self, corr_id: str, nonce: str | None = None, *, container: str = "0123456789ab") -> Result:
         """What comes of one more envelope."""
         now = int(wall_seconds())
-        command = with_intent(replace(STOP, corr_id=corr_id, args={"container_id": container}), exp=now + 600)
+        command = with_intent(replace(STOP, corr_id=corr_id, args={"container_id": container}), iat=now, exp=now + 600)
         sending = replace(SENDING, iat=now, exp=now + 60, nonce=nonce or f"nonce-of-{corr_id}-000")
         return await self.pipeline.submit(signed(command, sending=sending), Ingress("local", SID, "uid 0"))
 
@@ -81,14 +82,18 @@ class Fixture:
 async def opened(directory: Path, *, rate: int = 1000, places: int = 100, at_once: int = 4) -> AsyncIterator[Fixture]:
     fixture = Fixture(Place(directory, now=wall_seconds).begin())
     bundle = replace(BUNDLE, expires=int(wall_seconds()) + 86_400)
+
+    def verify(envelope: str, ingress: Ingress, *, was_queued: bool = False) -> VerifiedCommand:
+        context = replace(CONTEXT, bundle=bundle, transport=ingress.transport, sid=ingress.sid)
+        max_age = MAX_LIFE_SECONDS if was_queued else SKEW_SECONDS
+        return verify_command(envelope, replace(context, now=wall_seconds(), max_age_seconds=max_age))
+
     executor = Executor(NODE.agent_id, settings(), {RunProgram: fixture.perform}, lambda *_: b"", lambda _: None)
     async with fixture.place.opened() as store, asyncio.TaskGroup() as group:
         fixture.store = store
         fixture.pipeline = CommandPipeline(
             NODE.agent_id,
-            verify=lambda text, way: verify_command(
-                text, replace(CONTEXT, bundle=bundle, now=wall_seconds(), transport=way.transport, sid=way.sid)
-            ),
+            verify=verify,
             verbs={"stop_container": replace(VERBS["stop_container"], run=stop)},
             part_of=lambda verb: verb.run,
             admission=Admission(RateLimit(rate), RateLimit(rate), places),

@@ -1,5 +1,8 @@
 """The pipeline of a command: verify, admit, check for replay, execute, store the result (docs/protocol/envelope.md).
 
+A command is verified when it arrives, and again when its turn comes, before its first effect: the trust bundle, the
+owner's switch and the clock may have changed while it was queued.
+
 One runs in each process that executes commands: in the agent, and in its privileged runner, which verifies everything
 again. The sender may disconnect: an accepted command is executed to its end, and its result is stored.
 """
@@ -22,6 +25,7 @@ from warren.commands.pipeline.executor import Executor, cancellation_reason
 from warren.commands.pipeline.job import Job
 from warren.commands.pipeline.output_buffer import OutputBuffer
 from warren.commands.pipeline.rejection_log import RejectionLog, log_fields
+from warren.commands.pipeline.verifier import Verify
 from warren.commands.rejection import ProvenClaims, Rejected
 from warren.commands.replay import Accepted, InProgress, Stored
 from warren.commands.result import UNKNOWN, Code, CommandError, Result, Status
@@ -42,7 +46,7 @@ class CommandPipeline:
         self,
         agent_id: str,
         *,
-        verify: Callable[[str, Ingress], VerifiedCommand],
+        verify: Verify,
         verbs: Mapping[str, Verb],
         part_of: Callable[[Verb], VerbHandler],
         admission: Admission,
@@ -75,7 +79,7 @@ class CommandPipeline:
         try:
             command = self._verify(envelope, ingress)
             proven = _claims_of(command)
-            job = await self._accept(command, ingress.source)
+            job = await self._accept(command, ingress)
             return job if isinstance(job, Result) else await asyncio.shield(job.done)
         except CommandError as error:
             proven = error.proven if isinstance(error, Rejected) else proven
@@ -114,11 +118,11 @@ class CommandPipeline:
             self.cancel(corr_id, Code.INTERRUPTED, "agent stopped while the command ran")
         await asyncio.gather(*(job.done for job in self._jobs.values()), return_exceptions=True)
 
-    async def _accept(self, command: VerifiedCommand, source: str) -> Job | Result:
+    async def _accept(self, command: VerifiedCommand, ingress: Ingress) -> Job | Result:
         verb = self._verbs[command.verb]
         with ExitStack() as place:
             place.enter_context(self._admission.hold(command.actor.id, command.verb, monotonic_seconds()))
-            event = accepted(command, verb, source, wall_seconds())
+            event = accepted(command, verb, ingress.source, wall_seconds())
             self._accepting.setdefault(command.corr_id, None)
             try:
                 verdict = await self._store.accept(command, event, read_only=verb.read_only)
@@ -130,17 +134,22 @@ class CommandPipeline:
                 case InProgress():
                     return await self._find_running(command.corr_id)
                 case Accepted():
-                    return self._start(self._make_job(command, verb, source, place.pop_all(), cancellation))
+                    return self._start(self._make_job(command, verb, ingress, place.pop_all(), cancellation))
                 case _:
                     assert_never(verdict)
 
     def _make_job(
-        self, command: VerifiedCommand, verb: Verb, source: str, place: ExitStack, cancellation: CommandError | None
+        self,
+        command: VerifiedCommand,
+        verb: Verb,
+        ingress: Ingress,
+        place: ExitStack,
+        cancellation: CommandError | None,
     ) -> Job:
         if self._admission.closed:
             cancellation = CommandError(Code.INTERRUPTED, "agent stopped before the command began", Status.ERROR)
         done = asyncio.get_running_loop().create_future()
-        return Job(command, verb, source, place, done, OutputBuffer(), cancellation=cancellation)
+        return Job(command, verb, ingress, place, done, OutputBuffer(), cancellation=cancellation)
 
     def _start(self, job: Job) -> Job:
         self._jobs[job.command.corr_id] = job
@@ -162,7 +171,9 @@ class CommandPipeline:
             with job.place:
                 result = await self._run(job)
             job.has_finished = True
-            await self._store.finish(job.command.corr_id, result, finished(job.command, job.verb, result, job.source))
+            await self._store.finish(
+                job.command.corr_id, result, finished(job.command, job.verb, result, job.ingress.source)
+            )
             log.info("command.finished", extra=fields | {"code": result.error_code.value})
             job.done.set_result(result)
         except Exception:  # the store failed: the next start reports the command as INTERRUPTED
@@ -182,20 +193,21 @@ class CommandPipeline:
             return self._failure(job.cancellation, proven)
         try:
             async with self._slots:
-                if wall_seconds() >= job.command.exp:
-                    return self._failure(CommandError(Code.EXPIRED_TOKEN, "expired while queued"), proven)
-                return await self._run_verb(job)
+                command = self._verify(job.command.envelope, job.ingress, was_queued=True)
+                return await self._run_verb(job, command)
+        except CommandError as error:  # it is no longer allowed
+            return self._failure(error, proven)
         except asyncio.CancelledError as cancelled:  # while it was queued
             if task := asyncio.current_task():
                 task.uncancel()
             return self._failure(cancellation_reason(cancelled), proven)
 
-    async def _run_verb(self, job: Job) -> Result:
+    async def _run_verb(self, job: Job, command: VerifiedCommand) -> Result:
         def on_output(octets: bytes) -> None:
             job.output.feed(octets)
             self._on_output(job.command.corr_id, octets)
 
-        return await self._executor.run(job.command, job.verb, self._part_of(job.verb), on_output)
+        return await self._executor.run(command, job.verb, self._part_of(job.verb), on_output)
 
     def _failure(self, error: CommandError, proven: ProvenClaims) -> Result:
         """Return the result of a command that did not run."""

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from warren.commands.command import VerifiedCommand
+from warren.commands.envelope import Ingress
 from warren.commands.pipeline.output_buffer import OutputBuffer
 from warren.commands.result import CommandError, Result
 from warren.commands.verb import Verb
@@ -18,7 +19,7 @@ class Job:
 
     command: VerifiedCommand
     verb: Verb
-    source: str
+    ingress: Ingress
     place: ExitStack
     """Holds its place in the queue."""
     done: asyncio.Future[Result]

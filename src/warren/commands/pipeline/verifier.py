@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from warren.clock import wall_seconds
-from warren.commands.command import SKEW_SECONDS, VerifiedCommand
+from warren.commands.command import MAX_LIFE_SECONDS, SKEW_SECONDS, VerifiedCommand
 from warren.commands.envelope import Ingress
 from warren.commands.pipeline.bundle_cache import BundleCache
 from warren.commands.registry import VERBS
 from warren.commands.verify import Context, verify_command
+
+
+class Verify(Protocol):
+    """Verify an envelope that was received over `ingress`. Raises Rejected if the command breaks a rule.
+
+    A command that `was_queued` may be as old as its lifetime allows.
+    """
+
+    def __call__(self, envelope: str, ingress: Ingress, *, was_queued: bool = False) -> VerifiedCommand:
+        """Return the verified command."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,24 +30,20 @@ class Verifier:
 
     agent_id: str
     bundles: BundleCache
-    exec_enable: bool
-    max_age_seconds: int = SKEW_SECONDS
-    """See `verify.Context`."""
+    is_exec_enabled: Callable[[], bool]
+    receives_queued: bool = False
+    """True in the runner, which receives a command after it was queued in the agent."""
 
-    def verify(self, envelope: str, ingress: Ingress) -> VerifiedCommand:
-        """Verify an envelope that was received over `ingress`.
-
-        Raises:
-            Rejected: the command breaks a rule.
-        """
+    def verify(self, envelope: str, ingress: Ingress, *, was_queued: bool = False) -> VerifiedCommand:
+        """Verify an envelope: see `Verify`."""
         context = Context(
             self.agent_id,
             self.bundles.bundle(),
             ingress.transport,
             ingress.sid,
             wall_seconds(),
-            exec_enable=self.exec_enable,
+            exec_enable=self.is_exec_enabled(),
             verbs=VERBS,
-            max_age_seconds=self.max_age_seconds,
+            max_age_seconds=MAX_LIFE_SECONDS if was_queued or self.receives_queued else SKEW_SECONDS,
         )
         return verify_command(envelope, context)

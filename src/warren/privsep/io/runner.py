@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from warren.commands.admission import Admission
-from warren.commands.command import MAX_LIFE_SECONDS
 from warren.commands.dry_run import DryRun
 from warren.commands.effects.effect import Effects
 from warren.commands.envelope import Ingress
@@ -70,8 +69,7 @@ class Runner:
             unsealer(identity.sealing),
             bundles.sealing_key,
         )
-        # As in the agent, except that a command may have waited there for its turn.
-        verifier = Verifier(identity.agent_id, bundles, settings.security.exec_enable, MAX_LIFE_SECONDS)
+        verifier = Verifier(identity.agent_id, bundles, lambda: settings.security.exec_enable, receives_queued=True)
         self._pipeline = CommandPipeline(
             identity.agent_id,
             verify=verifier.verify,

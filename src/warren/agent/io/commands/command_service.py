@@ -115,7 +115,7 @@ class CommandService:
         security, sandbox = settings.security, settings.sandbox
         self._pipeline = CommandPipeline(
             identity.agent_id,
-            verify=Verifier(identity.agent_id, self._bundles, security.exec_enable).verify,
+            verify=Verifier(identity.agent_id, self._bundles, context.exec_switch.is_enabled).verify,
             verbs=VERBS,
             part_of=lambda verb: verb.run,
             admission=Admission(

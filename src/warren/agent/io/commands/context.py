@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from warren.clock import wall_seconds
+from warren.commands.exec_switch import ExecSwitch
 from warren.localapi.networks import Networks
 from warren.localapi.views import listed
 from warren.privsep.io.privileged_ops import PrivilegedOps
@@ -20,6 +21,7 @@ class AgentContext:
     group: asyncio.TaskGroup
     """The agent's own: commands that were accepted run in it, whoever requested them."""
     networks: Networks
+    exec_switch: ExecSwitch
 
     def describe(self) -> Mapping[str, object]:
         """Return what the agent knows about its networks, for the effect `AskAgent`."""
