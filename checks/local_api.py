@@ -85,9 +85,10 @@ def action_cells(row: Row) -> Sequence[str]:
 
 
 def route_cells(row: Row) -> Sequence[str]:
-    """Return the cells of a route: method, path, access over TCP, description."""
+    """Return the cells of a route: method, path, the action whose permission it requires, description."""
     method, path = row.names
-    return f"`{method}`", f"`{path}`", "public" if row.keywords.get("is_public") else "with the token", row.text
+    action = row.keywords.get("action")
+    return f"`{method}`", f"`{path}`", f"`{action}`" if action else "public", row.text
 
 
 def error_cells() -> list[Sequence[str]]:

@@ -134,12 +134,15 @@ def local_api_page() -> str:
     actions = [local_api.action_cells(row) for row in local_api.rows("Action", sources)]
     local = [local_api.route_cells(row) for row in local_api.rows("Route", sources / "localapi")]
     bootstrap = [local_api.route_cells(row) for row in local_api.rows("Route", sources / "commands")]
-    heads = ("method", "path", "over TCP", "meaning")
+    heads = ("method", "path", "permission", "meaning")
     return (
         f"# Local API\n\n{NOTE}\n{local_api.introduction()}\n"
         f"## Actions\n\n{table(('action', 'group', 'config', 'data', 'log event', 'meaning'), actions)}\n"
         f"## Error types\n\n{table(('type', 'meaning'), local_api.error_cells())}\n"
-        f"## Local HTTP\n\nA Unix socket needs no token.\n\n{table(heads, local)}\n"
+        "## Local HTTP\n\n"
+        "The permission is that of the action on the control socket: of the process at the other end of the Unix\n"
+        "socket, or, over TCP, of the token. `[http] token` has the permissions of the read group, `[http] admin_token`\n"
+        f"has all.\n\n{table(heads, local)}\n"
         "## Bootstrap endpoint\n\nIt is served only on the Unix socket `[services] bootstrap_socket`.\n\n"
         f"{table(heads[:2] + heads[3:], [(method, path, text) for method, path, _, text in bootstrap])}"
     )

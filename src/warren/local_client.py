@@ -1,11 +1,21 @@
-"""Describe the clients of a Unix socket as the kernel reports them, and the groups that grant them access."""
+"""Describe clients: of a Unix socket as the kernel reports them, over TCP by the token that they present."""
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 
 READ_GROUP = "warren-read"
 ADMIN_GROUP = "warren-admin"
+
+
+class Token(enum.Enum):
+    """Tell the tokens apart that clients without credentials of the kernel present."""
+
+    READ = "token"
+    """The token that members of the read group can read."""
+    ADMIN = "admin_token"
+    """The token that only root and the agent's own user can read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,6 +133,8 @@ def test_show_prints_effective_configuration(tmp_path: Path) -> None:
         "port": 9090,
         "socket": "/run/warren/http.sock",
         "token": "/var/lib/warren/http.token",
+        "admin_token": "/var/lib/warren/http-admin.token",
+        "names": [],
     }
     assert values["network"]["a"]["mtu"] == 1420
     assert values["sandbox"]["memory"] == "512m"

@@ -89,13 +89,39 @@ def test_redeem_rejects_an_unknown_token() -> None:
 
 
 @pytest.mark.security
-def test_redeem_is_limited_for_all_clients_together() -> None:
+@pytest.mark.parametrize("address", ["", "192.0.2.7", "2001:db8::7"])
+def test_redeem_is_limited_for_each_client(address: str) -> None:
     endpoint = Endpoint()
-    statuses = {endpoint.redeem(b"bootstrap_token=x", FORM).status for _ in range(REDEEM_PER_MINUTE)}
-    limited = endpoint.redeem(b"bootstrap_token=x", FORM)
+    headers = {**FORM, "x-real-ip": address}
+    statuses = {endpoint.redeem(b"bootstrap_token=x", headers).status for _ in range(REDEEM_PER_MINUTE)}
+    limited = endpoint.redeem(b"bootstrap_token=x", headers)
     assert (statuses, limited.status, dict(limited.headers)["Retry-After"]) == ({403}, 429, "10")
+    for other in ("192.0.2.8", "2001:db8:0:1::7"):
+        assert endpoint.redeem(b"bootstrap_token=x", {**FORM, "x-real-ip": other}).status == 403
     endpoint.now += 1
-    assert endpoint.redeem(b"bootstrap_token=x", FORM).status == 403
+    assert endpoint.redeem(b"bootstrap_token=x", headers).status == 403
+
+
+@pytest.mark.security
+def test_limit_of_an_ipv6_client_is_that_of_its_network() -> None:
+    endpoint = Endpoint()
+    addresses = [f"2001:db8::{n:x}" for n in range(REDEEM_PER_MINUTE + 1)]
+    statuses = [endpoint.redeem(b"bootstrap_token=x", {**FORM, "x-real-ip": each}).status for each in addresses]
+    assert (statuses[0], statuses[-1]) == (403, 429)
+
+
+@pytest.mark.security
+@pytest.mark.parametrize(
+    "headers", [{"origin": "https://evil.example"}, {"origin": "null"}, {"sec-fetch-site": "cross-site"}]
+)
+def test_redeem_rejects_a_page_of_another_origin(headers: dict[str, str]) -> None:
+    endpoint = Endpoint()
+    endpoint.outcome = SESSION
+    body = f"bootstrap_token={TOKEN}".encode()
+    assert endpoint.redeem(body, {**FORM, "host": "vpn.example", **headers}).status == 403
+    assert endpoint.performed == []
+    own = {**FORM, "host": "vpn.example", "origin": "https://vpn.example", "sec-fetch-site": "same-origin"}
+    assert endpoint.redeem(body, own).status == 200
 
 
 @pytest.mark.security

@@ -48,3 +48,25 @@ def test_response_forbids_caching_and_sniffing() -> None:
     headers = dict(json_response(200, {}).headers)
     assert headers["Cache-Control"] == "no-store"
     assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.security
+@pytest.mark.parametrize(
+    ("real_ip", "trusted", "address", "source"),
+    [
+        ("192.0.2.7", True, "", "192.0.2.7"),
+        (" 192.0.2.7 ", True, "", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", True, "", "2001:db8:1:2::"),
+        ("::ffff:192.0.2.7", True, "", "192.0.2.7"),
+        ("192.0.2.7, 192.0.2.8", True, "", ""),
+        ("unix:", True, "", ""),
+        ("", True, "", ""),
+        ("192.0.2.7", False, "198.51.100.1", "198.51.100.1"),
+        ("192.0.2.7", False, "fe80::1%eth0", "fe80::"),
+    ],
+)
+def test_source_is_named_by_the_proxy_on_a_unix_socket_only(
+    real_ip: str, trusted: bool, address: str, source: str
+) -> None:
+    request = Request("GET", "/", {"x-real-ip": real_ip}, trusted, address=address)
+    assert request.source == source

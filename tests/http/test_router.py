@@ -11,6 +11,7 @@ from warren.errors import HostError, InputError, StateError, WarrenError
 from warren.http.auth import Access
 from warren.http.message import HttpError, Request, Response, json_response
 from warren.http.router import HttpRouter, Route
+from warren.local_client import Client, Token
 
 pytestmark = pytest.mark.unit
 
@@ -20,14 +21,32 @@ async def echo(request: Request) -> Response:
 
 
 ROUTES = (
-    Route("GET", "/item", echo, is_public=True),
-    Route("DELETE", "/item", echo),
-    Route("POST", "/make", echo),
+    Route("GET", "/item", echo, action=None),
+    Route("DELETE", "/item", echo, action="delete"),
+    Route("POST", "/make", echo, action="make"),
 )
+ROOT = Client(0, 0, 1)
+
+
+def authorize(client: Client | Token, action: str) -> None:
+    """Let root do all, and who has a token `delete`."""
+    if client != ROOT and not (client in {Token.READ, Token.ADMIN} and action == "delete"):
+        raise HostError(f"{action} is not allowed", code="request.denied")
+
+
+def make(access: Access | None = None) -> HttpRouter:
+    return HttpRouter(ROUTES, access or Access(), authorize)
 
 
 def ask(router: HttpRouter, method: str, target: str, *, trusted: bool = True, **headers: str) -> Response:
-    return asyncio.run(router.respond(Request(method, target, {"host": "localhost", **headers}, trusted)))
+    return ask_as(ROOT, router, method, target, trusted=trusted, **headers)
+
+
+def ask_as(
+    client: Client | None, router: HttpRouter, method: str, target: str, *, trusted: bool = True, **headers: str
+) -> Response:
+    request = Request(method, target, {"host": "localhost", **headers}, trusted, client=client if trusted else None)
+    return asyncio.run(router.respond(request))
 
 
 @pytest.mark.parametrize(
@@ -45,23 +64,43 @@ def ask(router: HttpRouter, method: str, target: str, *, trusted: bool = True, *
     ],
 )
 def test_router_finds_the_route_by_method_and_path(method: str, target: str, status: int, allowed: str | None) -> None:
-    response = ask(HttpRouter(ROUTES, Access()), method, target)
+    response = ask(make(), method, target)
     assert (response.status, dict(response.headers).get("Allow")) == (status, allowed)
 
 
 def test_router_names_the_known_paths() -> None:
-    message = json.loads(ask(HttpRouter(ROUTES, Access()), "GET", "/nothing").body)["error"]["message"]
+    message = json.loads(ask(make(), "GET", "/nothing").body)["error"]["message"]
     assert message == "unknown path '/nothing'; expected /item, /make"
 
 
 @pytest.mark.security
 def test_router_requires_the_token_over_tcp_except_on_public_routes() -> None:
-    router = HttpRouter(ROUTES, Access("t" * 43))
+    router = make(Access("t" * 43))
     bearer = {"authorization": f"Bearer {'t' * 43}"}
     assert ask(router, "GET", "/item", trusted=False).status == 200
     assert ask(router, "DELETE", "/item", trusted=False).status == 401
     assert ask(router, "DELETE", "/item", trusted=False, **bearer).status == 200
     assert ask(router, "GET", "/item", trusted=False, origin="http://localhost", **bearer).status == 403
+
+
+@pytest.mark.security
+def test_router_asks_for_the_permission_of_the_action_on_each_listener() -> None:
+    router = make(Access("t" * 43))
+    denied = ask(router, "POST", "/make", trusted=False, authorization=f"Bearer {'t' * 43}")
+    assert (denied.status, json.loads(denied.body)["error"]["code"]) == (403, "request.denied")
+    assert ask(router, "POST", "/make").status == 200
+    assert ask_as(Client(1000, 1000, 1), router, "POST", "/make").status == 403
+    assert ask_as(None, router, "POST", "/make").status == 403
+    assert ask_as(None, router, "GET", "/item").status == 200
+    assert ask(HttpRouter(ROUTES, Access()), "POST", "/make").status == 403
+
+
+@pytest.mark.security
+def test_router_rejects_changes_for_pages_of_another_origin_on_each_path_and_listener() -> None:
+    for trusted in (True, False):
+        for path in ("/make", "/nothing"):
+            response = ask(make(), "POST", path, trusted=trusted, **{"sec-fetch-site": "cross-site"})
+            assert (response.status, json.loads(response.body)["error"]["code"]) == (403, "http.origin")
 
 
 @pytest.mark.parametrize(
@@ -77,5 +116,5 @@ def test_router_maps_errors_of_handlers_to_responses(error: WarrenError | HttpEr
     async def fail(_request: Request) -> Response:
         raise error
 
-    response = ask(HttpRouter([Route("GET", "/", fail)], Access()), "GET", "/")
+    response = ask(HttpRouter([Route("GET", "/", fail, action=None)], Access()), "GET", "/")
     assert (response.status, json.loads(response.body)["error"]["code"]) == (status, code)

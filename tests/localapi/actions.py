@@ -11,7 +11,7 @@ from warren.localapi.action import Action
 from warren.localapi.agent_actions import AgentActions
 from warren.localapi.messages import ErrorType, Failure, Request
 from warren.localapi.network_actions import NetworkActions
-from warren.localapi.permissions import Permissions
+from warren.localapi.permissions import Permissions, PermissionTable
 from warren.localapi.router import ActionRouter, RejectionCounter
 from warren.telemetry.conditions import Condition
 from warren.tunnel.network_table import network_from_json
@@ -34,7 +34,7 @@ def agent_actions(networks: SimulatedNetworks, stop: Callable[[], None] = lambda
 
 def router(actions: Iterable[Action], rejections: RejectionCounter | None = None) -> ActionRouter:
     """Return a router of these actions."""
-    return ActionRouter(actions, RULES, rejections or RejectionCounter())
+    return ActionRouter(PermissionTable(actions, RULES), rejections or RejectionCounter())
 
 
 def ask(

@@ -10,17 +10,20 @@ from typing import Any
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from tests.localapi.actions import ROOT, RULES, agent_actions
 from tests.localapi.simulator import NOW, SimulatedNetworks, config
 from warren.errors import ConfigError, EngineError, Finding, HostError, WarrenError
 from warren.http.auth import Access
 from warren.http.message import Request, Response
 from warren.http.router import HttpRouter
 from warren.localapi.http_routes import LocalRoutes
+from warren.localapi.permissions import PermissionTable
 from warren.telemetry.conditions import Condition
 
 pytestmark = pytest.mark.unit
 
 TOKEN = "t" * 43
+ADMIN_TOKEN = "a" * 43
 PATHS = ["/healthz", "/health", "/metrics", "/peers", "/info", "/reload"]
 OPEN = PATHS[:3]
 
@@ -35,14 +38,16 @@ def networks(*, connected: bool = True) -> SimulatedNetworks:
 
 def pages(given: SimulatedNetworks, **values: Any) -> HttpRouter:
     """Return a router of the routes as the agent makes it."""
-    return HttpRouter(LocalRoutes(given, now=lambda: NOW, version="1.2.3", **values).routes(), Access(TOKEN))
+    routes = LocalRoutes(given, now=lambda: NOW, version="1.2.3", **values).routes()
+    return HttpRouter(routes, Access(TOKEN, ADMIN_TOKEN), PermissionTable(agent_actions(given), RULES).verify)
 
 
 def ask(
     asked: HttpRouter, target: str, method: str = "GET", *, trusted: bool = False, **headers: str
 ) -> tuple[int, Response]:
-    """Status and answer; headers by keyword."""
-    response = asyncio.run(asked.respond(Request(method, target, {"host": "localhost", **headers}, trusted)))
+    """Status and answer; headers by keyword. Over a Unix socket root asks."""
+    request = Request(method, target, {"host": "localhost", **headers}, trusted, client=ROOT if trusted else None)
+    response = asyncio.run(asked.respond(request))
     return response.status, response
 
 
@@ -199,7 +204,8 @@ def test_failed_reload_is_500(error: WarrenError) -> None:
 def test_token_is_required_over_tcp_except_for_health_and_metrics(path: str) -> None:
     asked, method = pages(networks()), "POST" if path == "/reload" else "GET"
     assert ask(asked, path, method)[0] == (200 if path in OPEN else 401)
-    assert ask(asked, path, method, authorization=f"Bearer {TOKEN}")[0] == 200
+    assert ask(asked, path, method, authorization=f"Bearer {ADMIN_TOKEN}")[0] == 200
+    assert ask(asked, path, method, authorization=f"Bearer {TOKEN}")[0] == (403 if path == "/reload" else 200)
     assert ask(asked, path, method, authorization="Bearer wrong")[0] == (200 if path in OPEN else 401)
 
 
@@ -209,7 +215,7 @@ def test_web_page_gets_no_response(path: str) -> None:
     asked, method = pages(networks()), "POST" if path == "/reload" else "GET"
     foreign: list[dict[str, Any]] = [{"origin": "http://localhost:9090"}, {"host": "rebound.example:9090"}]
     for headers in foreign:
-        status, response = ask(asked, path, method, authorization=f"Bearer {TOKEN}", **headers)
+        status, response = ask(asked, path, method, authorization=f"Bearer {ADMIN_TOKEN}", **headers)
         assert (status, set(body(response))) == (403, {"error"})
 
 

@@ -169,7 +169,9 @@ def look(life: Life) -> None:
         assert " 200 " in life.get(path)
     for path in ("/peers", "/info"):
         assert " 200 " in life.get(path, bearer(token))
-    assert " 200 " in life.get("/reload", bearer(token), 'request = "POST"')
+    assert " 403 " in life.get("/reload", bearer(token), 'request = "POST"')
+    admin_token = (life.agent.directory / "var/lib/warren/http-admin.token").read_text().strip()
+    assert " 200 " in life.get("/reload", bearer(admin_token), 'request = "POST"')
 
 
 def bearer(token: str) -> str:

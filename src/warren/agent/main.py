@@ -118,13 +118,8 @@ async def _serve(options: Options, separated: Separated[AgentConfig]) -> None:
             service_manager.subsystem(),
         )
         api = AgentApi(config, networks, http, subsystems)
-        control = api.control_server(
-            separated.listener, options.defaults, stop.set, has_helper=privileged.helper is not None
-        )
-        tasks = [
-            group.create_task(subsystem.run(), name=subsystem.name)
-            for subsystem in (*subsystems, control, *api.http_servers())
-        ]
+        servers = api.servers(separated.listener, options.defaults, stop.set, has_helper=privileged.helper is not None)
+        tasks = [group.create_task(subsystem.run(), name=subsystem.name) for subsystem in (*subsystems, *servers)]
         networks.start()
         log.info("agent.ready", extra={"version": __version__, "pid": os.getpid(), "config": config.source})
         service_manager.ready(f"{len(config.networks)} networks")

@@ -5,6 +5,7 @@ Each attribute is a row (`warren.config.fields`): key, parser, default and docum
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Literal
@@ -15,19 +16,32 @@ from warren.config.parsers import (
     GROUP,
     IP_ADDRESS,
     PATH,
+    TEXT,
     USER,
     IPAddress,
+    checked,
     duration_in,
     list_of,
     number_in,
     one_of,
 )
-from warren.tunnel.config import PORT
+from warren.errors import Finding, redacted_repr
+from warren.tunnel.config import HOST_LABEL, HOST_NAME_CHARACTERS, PORT
 
 LogLevel = Literal["error", "warning", "info", "debug"]
 LOG_LEVELS: tuple[LogLevel, ...] = ("error", "warning", "info", "debug")
 LOOPBACK: tuple[IPAddress, ...] = (IPv4Address("127.0.0.1"), IPv6Address("::1"))  # H-67
 PROBE_INTERVAL = range(1, 86_401)  # a measurement older than a day is of no use
+
+
+def host_name_findings(name: str) -> Iterator[Finding]:
+    """Yield a finding if `name` is not that of a host, as `Host:` has it before the port."""
+    if len(name) > HOST_NAME_CHARACTERS or not all(map(HOST_LABEL.fullmatch, name.removesuffix(".").split("."))):
+        problem = f"invalid host name {redacted_repr(name)}"
+        yield Finding("", problem, "expected a name such as node.example.org, without a port")
+
+
+HOST_NAME = checked(TEXT, host_name_findings, "host name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +71,19 @@ class HttpSettings(Settings):
         "File of the token that TCP clients need for more than health and metrics.",
         lambda program: program.http_token,
     )
+    admin_token: str = program_option(
+        PATH,
+        "File of the token that TCP clients need to change something; only root and the agent's user can read it.",
+        lambda program: program.http_admin_token,
+    )
     enabled: bool = option(FLAG, "Run the local HTTP server.", default=True)
     bind: tuple[IPAddress, ...] = option(list_of(IP_ADDRESS), "Addresses to listen on.", default=LOOPBACK)
     port: int = option(number_in(range(1, PORT.stop)), "TCP port to listen on.", default=9090)
+    names: tuple[str, ...] = option(
+        list_of(HOST_NAME),
+        "Names by which clients may address the server, beside localhost and the names of this host.",
+        default=(),
+    )
 
 
 @dataclass(frozen=True, slots=True)

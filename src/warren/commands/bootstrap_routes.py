@@ -2,7 +2,8 @@
 
 1. Tokens and cookies are accepted only in a body and a header: a target would be in every log on its way.
 2. A token is consumed when it is redeemed.
-3. Attempts of all clients share one rate limit: 32 random bytes cannot be guessed, but a flood must not be free.
+3. Attempts are limited for each client by itself, as nginx names it: 32 random bytes cannot be guessed, but a flood
+   must not be free, and must not lock others out. Without `X-Real-IP` all clients are one.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from warren.strictjson import parse_object
 
 COOKIE = "__Host-warren-bootstrap"
 """A browser keeps a cookie with this prefix for this host only, and sends it only over TLS (RFC 6265bis, 4.1.3.2)."""
-REDEEM_PER_MINUTE = 120
-VERIFY_PER_MINUTE = 60_000  # nginx verifies each request of a page
+REDEEM_PER_MINUTE = 120  # of one address, which a whole office may share
+VERIFY_PER_MINUTE = 12_000  # nginx verifies each request of a page
 
 Perform = Callable[[Effects[Any]], Awaitable[Any]]
 """Performs effects that belong to no command, and returns their result."""
@@ -38,11 +39,14 @@ class BootstrapRoutes:
 
     def routes(self) -> tuple[Route, ...]:
         """Return the rows to register."""
-        return (Route("POST", "/bootstrap/redeem", self._redeem), Route("GET", "/bootstrap/verify", self._verify))
+        return (
+            Route("POST", "/bootstrap/redeem", self._redeem, action=None),
+            Route("GET", "/bootstrap/verify", self._verify, action=None),
+        )
 
     async def _redeem(self, request: Request) -> Response:
         """Redeem the `bootstrap_token` of a form or JSON for a session and its cookie: 403 if it is invalid."""
-        self._take_token(self._redeem_limit)
+        self._take_token(self._redeem_limit, request)
         token = _token(request)
         session = await self._perform(redeem(token)) if TOKEN.problem(token) is None else None
         if session is None:
@@ -53,7 +57,7 @@ class BootstrapRoutes:
 
     async def _verify(self, request: Request) -> Response:
         """Return 204 with `X-Warren-User` and `X-Warren-Session` for a valid cookie, else 401."""
-        self._take_token(self._verify_limit)
+        self._take_token(self._verify_limit, request)
         cookie = _cookie(request.headers.get("cookie", ""))
         session = await self._perform(holder(cookie)) if TOKEN.problem(cookie) is None else None
         if session is None:
@@ -61,9 +65,9 @@ class BootstrapRoutes:
         headers = (("X-Warren-User", str(session["username"])), ("X-Warren-Session", str(session["session_id"])))
         return Response(204, b"", headers=headers)
 
-    def _take_token(self, limit: RateLimit) -> None:
-        """Count one attempt. Raises HttpError."""
-        if not limit.try_take("", self._now()):
+    def _take_token(self, limit: RateLimit, request: Request) -> None:
+        """Count one attempt of a client. Raises HttpError."""
+        if not limit.try_take(request.source, self._now()):
             raise HttpError(429, "bootstrap.rate", "rate limit exceeded", (("Retry-After", "10"),))
 
 

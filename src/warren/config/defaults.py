@@ -20,6 +20,7 @@ class Defaults:
     """The socket of the helper that has its own unit."""
     http_socket: str
     http_token: str
+    http_admin_token: str
     state: str
     log: str
     user: str
@@ -39,6 +40,7 @@ WARREN = Defaults(
     helper_socket="/run/warren/helper.sock",
     http_socket="/run/warren/http.sock",
     http_token="/var/lib/warren/http.token",  # noqa: S106, a path
+    http_admin_token="/var/lib/warren/http-admin.token",  # noqa: S106, a path
     state="/var/lib/warren",
     log="/var/log/warren",
     user="warren",
@@ -52,6 +54,7 @@ HARMONY_AGENT = Defaults(
     helper_socket="/run/harmony-agent/helper.sock",
     http_socket="/run/harmony-agent/http.sock",
     http_token="/var/lib/harmony-agent/http.token",  # noqa: S106, a path
+    http_admin_token="/var/lib/harmony-agent/http-admin.token",  # noqa: S106, a path
     state="/var/lib/harmony-agent",
     log="/var/log/harmony-agent",
     user="harmony-agent",
@@ -74,6 +77,7 @@ def defaults_for(program: str, root: str = "") -> Defaults:
         helper_socket=root + defaults.helper_socket,
         http_socket=root + defaults.http_socket,
         http_token=root + defaults.http_token,
+        http_admin_token=root + defaults.http_admin_token,
         state=root + defaults.state,
         log=root + defaults.log,
     )

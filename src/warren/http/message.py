@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv6Address, IPv6Network, ip_address
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from warren.errors import redacted_repr
+from warren.local_client import Client
 
 JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
@@ -32,6 +34,25 @@ class Request:
     """True if it was received on a Unix socket."""
     body: bytes = field(default=b"", repr=False)
     """May hold a secret."""
+    client: Client | None = None
+    """The process at the other end of a Unix socket."""
+    address: str = ""
+    """The address of the client over TCP."""
+
+    @property
+    def source(self) -> str:
+        """Return whom a rate limit counts: an address, of IPv6 its /64, which is what one customer has.
+
+        A proxy in front of a Unix socket names its client as `X-Real-IP`. Over TCP anybody could write that header.
+        """
+        text = self.headers.get("x-real-ip", "").strip() if self.trusted else self.address
+        try:
+            address = ip_address(text.partition("%")[0])
+        except ValueError:
+            return ""
+        if isinstance(address, IPv6Address):
+            address = address.ipv4_mapped or IPv6Network((address, 64), strict=False).network_address
+        return str(address)
 
     def split(self) -> SplitResult:
         """Split the target: a path, or an absolute URL (RFC 9112 section 3.2). Raises HttpError."""

@@ -44,12 +44,12 @@ class LocalRoutes:
     def routes(self) -> tuple[Route, ...]:
         """Return the rows to register."""
         return (
-            Route("GET", "/healthz", self._healthz, is_public=True),
-            Route("GET", "/health", self._health, is_public=True),
-            Route("GET", "/metrics", self._metrics, is_public=True),
-            Route("GET", "/peers", self._peers),
-            Route("GET", "/info", self._info),
-            Route("POST", "/reload", self._reload),
+            Route("GET", "/healthz", self._healthz, action=None),
+            Route("GET", "/health", self._health, action=None),
+            Route("GET", "/metrics", self._metrics, action=None),
+            Route("GET", "/peers", self._peers, action="peers"),
+            Route("GET", "/info", self._info, action="info"),
+            Route("POST", "/reload", self._reload, action="reload"),
         )
 
     async def _healthz(self, request: Request) -> Response:

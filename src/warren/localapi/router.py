@@ -10,13 +10,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 
 from warren.errors import InputError, WarrenError, redact, redacted_repr
 from warren.local_client import Client
 from warren.localapi.action import Action
 from warren.localapi.messages import ErrorType, Failure, Request, Response, failure_of
-from warren.localapi.permissions import Permissions
+from warren.localapi.permissions import PermissionTable
 
 MAX_NAME_CHARACTERS = 64  # of an unknown action, as the error repeats it: every real name is shorter
 
@@ -40,14 +39,10 @@ class RejectionCounter:
 class ActionRouter:
     """Route each request to its action."""
 
-    def __init__(self, actions: Iterable[Action], permissions: Permissions, rejections: RejectionCounter) -> None:
-        self._actions: dict[str, Action] = {}
-        self._permissions = permissions
+    def __init__(self, table: PermissionTable, rejections: RejectionCounter) -> None:
+        self._table = table
+        self._actions = table.actions
         self._rejections = rejections
-        for action in actions:
-            if action.name in self._actions:
-                raise ValueError(f"action {action.name} is registered twice")
-            self._actions[action.name] = action
 
     async def respond(self, request: Request, client: Client, now: float) -> Response:
         """Run the action that a client requests, and return its response. Never raises.
@@ -91,7 +86,7 @@ class ActionRouter:
             names = " or ".join(sorted(each.name for each in self._actions.values() if each.takes_config))
             problem = f"config: {action.name} takes no config; expected it only with {names}"
             raise InputError(problem, code="request.malformed")
-        self._permissions.verify(client, action)
+        self._table.verify(client, action.name)
         return action
 
     def _reject(self, request: Request, client: Client, error: WarrenError) -> Response:

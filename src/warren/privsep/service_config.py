@@ -47,6 +47,10 @@ class HttpPaths(Protocol):
     def token(self) -> str:
         """Path of the token file."""
 
+    @property
+    def admin_token(self) -> str:
+        """Path of the file of the token for changes."""
+
 
 class ServiceConfig(Protocol):
     """The settings that the helper and the agent's directories depend on."""

@@ -16,7 +16,7 @@ from warren.agent.io.api import AgentApi
 from warren.agent.io.local_http import LocalHttp
 from warren.agent.subsystem import Subsystem
 from warren.config.defaults import defaults_for
-from warren.files.unix_listener import listen
+from warren.files.unix_listener import Listener, listen
 from warren.http.auth import Access
 from warren.http.io.listeners import TcpAddress, open_tcp
 from warren.local_client import Client
@@ -44,11 +44,16 @@ def api(*subsystems: Subsystem, http: LocalHttp | None = None) -> AgentApi:
     return AgentApi(configuration, SimulatedNetworks(config()), http or LocalHttp(), subsystems)
 
 
+def servers(agent: AgentApi, listener: Listener) -> list[Subsystem]:
+    """Return the servers of an agent with that control socket."""
+    return [*agent.servers(listener, defaults_for("warren"), lambda: None, has_helper=False)]
+
+
 def exchange(agent: AgentApi, path: Path, *requests: bytes) -> list[dict[str, object]]:
     """Return the responses of the agent's control socket."""
 
     async def whole() -> list[dict[str, object]]:
-        server = agent.control_server(listen(path), defaults_for("warren"), lambda: None, has_helper=False)
+        server = servers(agent, listen(path))[0]
         task = asyncio.ensure_future(server.run())
         reader, writer = await asyncio.open_unix_connection(path)
         writer.write(b"\n".join(requests))
@@ -86,10 +91,15 @@ def test_info_names_the_protocol_version_and_counts_rejected_requests(tmp_path: 
     assert after["requests_rejected"] == 2
 
 
-def test_there_is_a_server_for_each_http_listener() -> None:
+def test_there_is_a_server_for_each_listener(tmp_path: Path) -> None:
     listeners = [open_tcp(TcpAddress(ip_address("127.0.0.1"), 0)) for _ in range(2)]
     http = LocalHttp(tuple(listeners), Access())
-    assert [each.name for each in api(http=http).http_servers()] == [f"http {each.name}" for each in listeners]
+
+    async def names() -> list[str]:
+        with listen(tmp_path / "agent.sock") as listener:
+            return [each.name for each in servers(api(http=http), listener)]
+
+    assert asyncio.run(names()) == ["control", *(f"http {each.name}" for each in listeners)]
     assert api(http=http).info()["http"] == [each.name for each in listeners]
     for listener in listeners:
         listener.close()

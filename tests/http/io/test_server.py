@@ -20,16 +20,19 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests.localapi.actions import RULES, agent_actions
 from tests.localapi.simulator import NOW, SimulatedNetworks, config
 from warren.http.auth import Access
 from warren.http.io.listeners import HttpListener, TcpAddress, open_tcp, open_unix
 from warren.http.io.server import BODY_BYTES, CONNECTIONS, HEAD_BYTES, serve
 from warren.http.router import HttpRouter
 from warren.localapi.http_routes import LocalRoutes
+from warren.localapi.permissions import PermissionTable
 
 pytestmark = pytest.mark.integration
 
 TOKEN = "t" * 43
+ADMIN_TOKEN = "a" * 43
 PATIENCE_SECONDS = 10
 
 
@@ -62,7 +65,9 @@ class Served:
 def router(networks: SimulatedNetworks, *, aliases: bool = False) -> HttpRouter:
     """Return a router of the routes as the agent makes it."""
     local = LocalRoutes(networks, now=lambda: NOW, version="1.2.3", aliases=aliases)
-    return HttpRouter(local.routes(), Access(TOKEN))
+    return HttpRouter(
+        local.routes(), Access(TOKEN, ADMIN_TOKEN), PermissionTable(agent_actions(networks), RULES).verify
+    )
 
 
 @pytest.fixture
@@ -206,7 +211,7 @@ def error_of(headers: dict[str, str]) -> str:
 def test_body_is_read_and_ignored(served: Served) -> None:
     client = served.client()
     for body in (b"x" * BODY_BYTES, (b"x" * 1000 for _ in range(3))):
-        client.request("POST", "/reload", body, {"Authorization": f"Bearer {TOKEN}"})
+        client.request("POST", "/reload", body, {"Authorization": f"Bearer {ADMIN_TOKEN}"})
         response = client.getresponse()
         assert (response.status, json.loads(response.read())["reloaded"]) == (200, True)
     client.close()
@@ -214,7 +219,7 @@ def test_body_is_read_and_ignored(served: Served) -> None:
 
 def test_expect_100_continue_is_answered(served: Served) -> None:
     with served.connect() as connection:
-        head = f"POST /reload HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\n"
+        head = f"POST /reload HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {ADMIN_TOKEN}\r\n"
         connection.sendall(f"{head}Content-Length: 2\r\nExpect: 100-continue\r\n\r\n".encode())
         assert connection.recv(4096).startswith(b"HTTP/1.1 100 ")
         connection.sendall(b"{}")
@@ -287,11 +292,15 @@ def test_any_input_leaves_the_server_able_to_respond(served: Served, caplog: pyt
 
 
 @pytest.mark.security
-def test_connection_above_the_limit_gets_503(served: Served) -> None:
+def test_connection_above_the_limit_takes_the_place_of_the_idlest(served: Served) -> None:
     held = [served.connect() for _ in range(CONNECTIONS)]
+    for connection in held[1:]:  # one after the other has its answer, and so they are let in in this order
+        connection.sendall(b"GET /healthz?format=text HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert answer(connection).read() == b"OK"
     with served.connect() as connection:
-        assert answer(connection).status == 503
-        assert is_at_its_end(connection)
+        connection.sendall(b"GET /healthz?format=text HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert answer(connection).read() == b"OK"
+        assert is_at_its_end(held[0])
     with socket.socket(socket.AF_UNIX) as local:  # the other listener has its own
         local.settimeout(PATIENCE_SECONDS)
         local.connect(str(served.path))

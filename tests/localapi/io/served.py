@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,7 +19,7 @@ from warren.localapi.action import Action
 from warren.localapi.agent_actions import AgentActions
 from warren.localapi.io.socket import Limits, serve
 from warren.localapi.network_actions import NetworkActions
-from warren.localapi.permissions import Permissions
+from warren.localapi.permissions import Permissions, PermissionTable
 from warren.localapi.router import ActionRouter, RejectionCounter
 from warren.tunnel.network_table import network_from_json
 
@@ -36,17 +36,18 @@ def all_actions(networks: SimulatedNetworks) -> list[Action]:
 
 
 @contextmanager
-def served(
+def served(  # noqa: PLR0913, each by its name
     path: Path,
     networks: SimulatedNetworks,
     *,
     limits: Limits | None = None,
     permissions: Permissions = OWN,
     listener: Listener | None = None,
+    planted: Iterable[Action] = (),
 ) -> Iterator[RejectionCounter]:
     """Serve until the end of the block, and raise what went wrong in the server."""
     rejections = RejectionCounter()
-    router = ActionRouter(all_actions(networks), permissions, rejections)
+    router = ActionRouter(PermissionTable([*all_actions(networks), *planted], permissions), rejections)
     listener = listener or listen(path)
     loop = asyncio.new_event_loop()
     task = loop.create_task(serve(listener, router, limits))

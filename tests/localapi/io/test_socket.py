@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import logging
 import os
 import socket
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
@@ -16,8 +18,12 @@ import pytest
 
 from tests.localapi.simulator import SimulatedNetworks, config
 from warren.files.unix_listener import Listener
+from warren.http.connection_table import Capacity
+from warren.local_client import Client
+from warren.localapi.action import Action, Data
 from warren.localapi.framing import MAX_OCTETS
 from warren.localapi.io.socket import Limits
+from warren.localapi.messages import Request
 from warren.tunnel.lifecycle import State
 
 from .served import PATIENCE_SECONDS, Conversation, outcome, served
@@ -103,37 +109,56 @@ def test_request_above_one_mebibyte_is_rejected_and_closed(path: Path, networks:
 
 @pytest.mark.security
 def test_input_that_is_no_request_is_counted_as_rejected(path: Path, networks: SimulatedNetworks) -> None:
-    with served(path, networks, limits=Limits(clients=1)) as rejections:
+    limits, hold = Limits(capacity=Capacity(1)), Hold()
+    with served(path, networks, limits=limits, planted=[hold.action]) as rejections:
         with Conversation(path) as client:
             for line in (b"[]\n", b"{}\n", b'{"action":"join"}\n'):
                 client.ask(line)
             assert client.ask(PING) == PONG
-            with Conversation(path) as surplus:
-                assert outcome(surplus.receive()) == ("unknown", "parse_error")
+            client.send({"action": "hold"})
+            assert hold.has_started.wait(PATIENCE_SECONDS)
+            assert_rejected(path)
         assert int(rejections) == 4
 
 
-@pytest.mark.security
-def test_client_above_the_limit_is_rejected_and_closed(path: Path, networks: SimulatedNetworks) -> None:
-    with served(path, networks, limits=Limits(clients=2)), Conversation(path) as first:
-        with Conversation(path) as second:
-            assert (first.ask(PING), second.ask(PING)) == (PONG, PONG)
-            with Conversation(path) as third:
-                assert outcome(third.receive()) == ("unknown", "parse_error")
-                assert third.receive() is None
-            assert (first.ask(PING), second.ask(PING)) == (PONG, PONG)
-        while not is_let_in(path):  # the agent has yet to notice that one has gone
-            pass
-        assert first.ask(PING) == PONG
+class Hold:
+    """An action that never responds."""
+
+    def __init__(self) -> None:
+        self.has_started = threading.Event()
+        self.action = Action("hold", self._run)
+
+    async def _run(self, _request: Request, _client: Client, _now: float) -> Data:
+        """Begin, and never end."""
+        self.has_started.set()
+        await asyncio.Event().wait()
+        raise AssertionError
 
 
-def is_let_in(path: Path) -> bool:
-    """Whether there is room for one more client."""
+def assert_rejected(path: Path) -> None:
+    """Check that the agent has no place for one more client."""
     with Conversation(path) as client:
-        try:
-            return client.ask(PING) == PONG
-        except ConnectionError:
-            return False
+        assert outcome(client.receive()) == ("unknown", "parse_error")
+        assert client.receive() is None
+
+
+@pytest.mark.security
+def test_client_above_the_limit_takes_the_place_of_the_idlest(path: Path, networks: SimulatedNetworks) -> None:
+    with served(path, networks, limits=Limits(capacity=Capacity(2))), Conversation(path) as first:
+        assert first.ask(PING) == PONG
+        with Conversation(path) as second, Conversation(path) as third:
+            assert (second.ask(PING), third.ask(PING)) == (PONG, PONG)
+            assert first.receive() is None
+            assert (second.ask(PING), third.ask(PING)) == (PONG, PONG)
+
+
+@pytest.mark.security
+def test_client_above_the_limit_is_rejected_while_no_other_is_idle(path: Path, networks: SimulatedNetworks) -> None:
+    limits, hold = Limits(capacity=Capacity(1)), Hold()
+    with served(path, networks, limits=limits, planted=[hold.action]), Conversation(path) as client:
+        client.send({"action": "hold"})
+        assert hold.has_started.wait(PATIENCE_SECONDS)
+        assert_rejected(path)
 
 
 @pytest.mark.security

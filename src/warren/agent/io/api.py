@@ -23,7 +23,7 @@ from warren.localapi.http_routes import LocalRoutes
 from warren.localapi.io import socket
 from warren.localapi.messages import PROTOCOL_VERSION
 from warren.localapi.networks import Networks
-from warren.localapi.permissions import Permissions
+from warren.localapi.permissions import Permissions, PermissionTable
 from warren.localapi.router import ActionRouter, RejectionCounter
 from warren.telemetry.conditions import Condition
 
@@ -40,10 +40,10 @@ class AgentApi:
     subsystems: Sequence[Subsystem]
     rejections: RejectionCounter = field(default_factory=RejectionCounter)
 
-    def control_server(
+    def servers(
         self, listener: Listener, defaults: Defaults, stop: Callable[[], None], *, has_helper: bool
-    ) -> Subsystem:
-        """Return the server of the control socket; its action `stop` calls `stop`."""
+    ) -> Iterator[Subsystem]:
+        """Yield the server of the control socket, whose action `stop` calls `stop`, and those of the local HTTP."""
         loop = asyncio.get_running_loop()
 
         def stop_soon() -> None:
@@ -51,10 +51,12 @@ class AgentApi:
 
         own = AgentActions(self.networks, self.info, self.conditions, stop_soon)
         actions = [*(action for each in self.subsystems for action in each.actions), *own.actions()]
-        router = ActionRouter(actions, self._permissions(defaults, has_helper=has_helper), self.rejections)
-        return Subsystem("control", lambda: socket.serve(listener, router))
+        table = PermissionTable(actions, self._permissions(defaults, has_helper=has_helper))
+        router = ActionRouter(table, self.rejections)
+        yield Subsystem("control", lambda: socket.serve(listener, router))
+        yield from self._http_servers(table)
 
-    def http_servers(self) -> Iterator[Subsystem]:
+    def _http_servers(self, table: PermissionTable) -> Iterator[Subsystem]:
         """Return a server for each listener of the local HTTP."""
         local = LocalRoutes(
             self.networks,
@@ -65,7 +67,7 @@ class AgentApi:
             info=self.info,
             rejected_requests=lambda: int(self.rejections),
         )
-        return self.http.servers(HttpRouter(local.routes(), self.http.access))
+        return self.http.servers(HttpRouter(local.routes(), self.http.access, table.verify))
 
     def conditions(self) -> Iterator[Condition]:
         """Yield the conditions of all subsystems."""

@@ -16,8 +16,9 @@ from warren.agent.subsystem import Subsystem
 from warren.errors import HostError
 from warren.http.auth import Access
 from warren.http.io.listeners import HttpListener, TcpAddress, open_all, open_unix
+from warren.http.io.own_names import own_names
 from warren.http.io.server import Responder, serve
-from warren.http.io.token_file import read_or_make_token
+from warren.http.io.token_file import GROUP_MODE, OWNER_MODE, read_or_make_token
 from warren.telemetry.conditions import Condition
 
 log = logging.getLogger(__name__)
@@ -50,20 +51,27 @@ def open_http(settings: HttpSettings, gid: int | None) -> LocalHttp:
     if not settings.enabled:
         return LocalHttp()
     listeners, errors = open_all(tcp_addresses(settings))
-    token = None
-    try:
-        token = read_or_make_token(Path(settings.token), gid)
-    except HostError as error:
-        errors.append(error)
+    token = _open_token(settings.token, errors, gid, GROUP_MODE)
+    admin_token = _open_token(settings.admin_token, errors, None, OWNER_MODE)
     try:
         listeners.append(open_unix(Path(settings.socket), gid))
     except HostError as error:
         errors.append(error)
     for failure in errors:
         log.error("http.open_failed", extra={"code": failure.code, "error": str(failure), "hint": failure.hint})
-    access = Access(token, addresses=any(not address.is_loopback for address in settings.bind))
+    names = own_names() | {name.lower().removesuffix(".") for name in settings.names}
+    access = Access(token, admin_token, names, addresses=any(not address.is_loopback for address in settings.bind))
     conditions = (Condition.of_error(each, "http.refused") for each in errors)
     return LocalHttp(tuple(listeners), access, tuple(conditions))
+
+
+def _open_token(path: str, errors: list[HostError], gid: int | None, mode: int) -> str | None:
+    """Return the token in a file; None if it cannot be used, which is added to the errors."""
+    try:
+        return read_or_make_token(Path(path), gid, mode)
+    except HostError as error:
+        errors.append(error)
+        return None
 
 
 def tcp_addresses(settings: HttpSettings) -> Iterator[TcpAddress]:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Coroutine, Hashable, Iterator
+from contextlib import contextmanager
 from socket import SHUT_WR, socket
 
 from warren.backoff import BackoffPolicy
+from warren.clock import monotonic_seconds
+from warren.http.connection_table import Capacity, ConnectionTable, Entry
 
 LINGER_SECONDS = 2
 LINGER_OCTETS = 64 << 10  # in one receive
@@ -33,6 +37,45 @@ async def accept(listener: socket, name: str) -> socket:
             continue
         accepted.setblocking(False)
         return accepted
+
+
+class ConnectionTasks:
+    """Run each connection of a listener in a task, as many as its capacity allows."""
+
+    def __init__(self, capacity: Capacity, group: asyncio.TaskGroup, name: str) -> None:
+        self._table = ConnectionTable(capacity)
+        self._group = group
+        self._name = name
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+
+    def admit(self, source: Hashable) -> Entry | None:
+        """Return the entry of a new connection, for which an idle one may be closed; None if it is rejected."""
+        entry, closed = self._table.admit(source, monotonic_seconds())
+        if closed is not None and (task := self._tasks.get(id(closed))) is not None:
+            log.info("client.disconnected", extra={"listener": self._name, "reason": "idle, and its place is needed"})
+            task.cancel()
+        return entry
+
+    def start(self, entry: Entry, accepted: socket, connection: Coroutine[None, None, None]) -> None:
+        """Run a connection that was admitted, and close its socket at the end."""
+        task = self._group.create_task(connection, name=self._name)
+        self._tasks[id(entry)] = task
+        task.add_done_callback(lambda _: self._end(entry, accepted))
+
+    def _end(self, entry: Entry, accepted: socket) -> None:
+        accepted.close()  # a task that is cancelled before its first step closes nothing
+        del self._tasks[id(entry)]
+        self._table.remove(entry)
+
+
+@contextmanager
+def busy(entry: Entry) -> Iterator[None]:
+    """Keep a connection from being closed for another while it has a request."""
+    entry.idle_since = None
+    try:
+        yield
+    finally:
+        entry.idle_since = monotonic_seconds()
 
 
 async def receive(connection: socket, at_most: int) -> bytes:

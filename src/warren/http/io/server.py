@@ -18,14 +18,19 @@ from typing import Protocol
 import h11
 
 from warren import clock
-from warren.http.io.connection import accept, end, receive
+from warren.errors import HostError
+from warren.files.unix_socket import peer_credentials
+from warren.http.connection_table import Capacity, Entry
+from warren.http.io.connection import ConnectionTasks, accept, busy, end, receive
 from warren.http.io.listeners import HttpListener
 from warren.http.message import HttpError, Request, Response
+from warren.local_client import Client
 
 HEAD_BYTES = 16 << 10  # the usual limit of browsers and proxies; a token has 43 characters
 BODY_BYTES = 64 << 10  # a bootstrap secret has 43 characters
 CHUNK_OCTETS = 16 << 10
 CONNECTIONS = 64  # per listener: a scraper, a probe and a person are three
+ROOT_CONNECTIONS = 4  # of them, on a Unix socket
 REQUEST_SECONDS = 30  # from a response to the end of the next request
 RESPONSE_SECONDS = 30  # for the client to receive a response
 SERVICE_UNAVAILABLE = (
@@ -43,24 +48,43 @@ class Responder(Protocol):
 
 
 async def serve(listener: HttpListener, responder: Responder) -> None:
-    """Serve a listener until cancelled; then it and its connections are closed."""
-    open_now: set[asyncio.Task[None]] = set()
+    """Serve a listener until cancelled; then it and its connections are closed.
+
+    Where there are too many connections, the one that has waited longest for a request is closed.
+    """
+    capacity = Capacity(CONNECTIONS, reserve=ROOT_CONNECTIONS if listener.trusted else 0)
     with closing(listener):
-        async with asyncio.TaskGroup() as connections:
+        async with asyncio.TaskGroup() as group:
+            connections = ConnectionTasks(capacity, group, f"http client of {listener.name}")
             while True:
                 accepted = await accept(listener.socket, listener.name)
-                if len(open_now) >= CONNECTIONS:
-                    _reject_connection(accepted)
+                try:
+                    peer = _peer_of(accepted, trusted=listener.trusted)
+                except (HostError, OSError):  # the client has gone, or the kernel does not know it
+                    accepted.close()
                     continue
-                connection = _Connection(accepted, responder, trusted=listener.trusted)
-                task = connections.create_task(connection.run(), name=f"http client of {listener.name}")
-                open_now.add(task)
-                task.add_done_callback(open_now.discard)
+                if (entry := connections.admit(peer.client.uid if peer.client else peer.address)) is None:
+                    _reject_connection(accepted)
+                else:
+                    connections.start(entry, accepted, _Connection(accepted, responder, peer, entry).run())
 
 
 def _reject_connection(accepted: socket) -> None:
     with accepted, suppress(OSError):
         accepted.send(SERVICE_UNAVAILABLE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Peer:
+    """The other end of a connection: a process of this host, or an address."""
+
+    client: Client | None = None
+    address: str = ""
+
+
+def _peer_of(accepted: socket, *, trusted: bool) -> _Peer:
+    """Return the other end of a connection. Raises HostError, OSError."""
+    return _Peer(peer_credentials(accepted)) if trusted else _Peer(address=str(accepted.getpeername()[0]))
 
 
 @dataclass(slots=True)
@@ -75,10 +99,11 @@ class _Body:
 
 
 class _Connection:
-    def __init__(self, accepted: socket, responder: Responder, *, trusted: bool) -> None:
+    def __init__(self, accepted: socket, responder: Responder, peer: _Peer, entry: Entry) -> None:
         self._socket = accepted
         self._responder = responder
-        self._trusted = trusted
+        self._peer = peer
+        self._entry = entry
         self._head_only = False
         self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_BYTES)
         self._loop = asyncio.get_running_loop()
@@ -118,7 +143,7 @@ class _Connection:
             match await self._next_event():
                 case h11.Request() as head:
                     self._head_only = head.method == b"HEAD"
-                    request = _request(head, trusted=self._trusted)
+                    request = _request(head, self._peer)
                 case h11.Data(data=data):
                     body.append(data)
                 case h11.EndOfMessage():
@@ -135,7 +160,8 @@ class _Connection:
 
     async def _respond(self, request: Request) -> Response:
         try:
-            return await self._responder.respond(request)
+            with busy(self._entry):
+                return await self._responder.respond(request)
         except Exception:  # a handler that fails must not end the tunnels either
             log.exception("http.failed", extra={"method": request.method, "target": request.target})
             return HttpError(500, "http.failed", "internal error; see the agent log").response
@@ -153,14 +179,21 @@ class _Connection:
             await self._loop.sock_sendall(self._socket, octets)
 
 
-def _request(head: h11.Request, *, trusted: bool) -> Request:
+def _request(head: h11.Request, peer: _Peer) -> Request:
     """Convert a request of h11. Raises HttpError."""
     if head.http_version not in {b"1.0", b"1.1"}:
         raise HttpError(
             505, "http.version", f"unsupported version HTTP/{head.http_version.decode()}; expected HTTP/1.1"
         )
     headers: Mapping[str, str] = {name.decode("ascii"): value.decode("latin-1") for name, value in head.headers}
-    return Request(head.method.decode("ascii"), head.target.decode("ascii"), headers, trusted)
+    return Request(
+        head.method.decode("ascii"),
+        head.target.decode("ascii"),
+        headers,
+        trusted=peer.client is not None,
+        client=peer.client,
+        address=peer.address,
+    )
 
 
 def _head(response: Response, *, is_last: bool) -> h11.Response:

@@ -1,4 +1,4 @@
-"""The token of the local HTTP: a file that its owner and one group can read.
+"""The tokens of the local HTTP: a file that its owner and perhaps one group can read.
 
 Power cut: the file is whole or not there, and the next start makes one.
 """
@@ -15,24 +15,24 @@ from warren.errors import HostError
 from warren.files.atomic import create_file
 from warren.files.bounded_read import read_bounded
 
-MODE = 0o640
+GROUP_MODE = 0o640
+OWNER_MODE = 0o600
 TOKEN_BYTES = 32
 TOKEN = re.compile(r"[A-Za-z0-9_-]{32,256}")
 MAX_BYTES = 512
-OTHERS = stat.S_IRWXO | stat.S_IWGRP
 
 
-def read_or_make_token(path: Path, group: int | None = None) -> str:
-    """Return the token in `path`; if there is no file, make one with mode 0640, for `group` if given.
+def read_or_make_token(path: Path, group: int | None = None, mode: int = GROUP_MODE) -> str:
+    """Return the token in `path`; if there is no file, make one with this mode, for `group` if given.
 
-    Raises HostError for a file that everyone can read or write, that is not a regular file, or that contains no token.
+    Raises HostError for a file that is accessible to more users, that is not a regular file, or that contains no token.
     """
     try:
         with suppress(FileNotFoundError):
-            return _read(path)
+            return _read(path, mode)
         with suppress(FileExistsError):  # another process was quicker
-            create_file(path, _new_token(), MODE, owner=None if group is None else (-1, group))
-        return _read(path)
+            create_file(path, _new_token(), mode, owner=None if group is None else (-1, group))
+        return _read(path, mode)
     except OSError as error:
         raise HostError(f"{path}: {error.strerror}", code="http.token_file_invalid", errno=error.errno) from error
 
@@ -41,14 +41,14 @@ def _new_token() -> bytes:
     return f"{secrets.token_urlsafe(TOKEN_BYTES)}\n".encode()
 
 
-def _read(path: Path) -> str:
+def _read(path: Path, expected: int) -> str:
     octets, status = read_bounded(path, MAX_BYTES)
     if not stat.S_ISREG(status.st_mode):
         raise HostError(f"{path} is not a regular file", code="http.token_file_invalid")
-    if status.st_mode & OTHERS:
-        mode = stat.S_IMODE(status.st_mode)
+    mode = stat.S_IMODE(status.st_mode)
+    if mode & (stat.S_IRWXG | stat.S_IRWXO) & ~expected:
         raise HostError(
-            f"{path} is accessible to others (mode {mode:04o}), expected 0640", code="http.token_file_invalid"
+            f"{path} is accessible to others (mode {mode:04o}), expected {expected:04o}", code="http.token_file_invalid"
         )
     text = octets.decode("ascii", "replace").strip()
     if not TOKEN.fullmatch(text):

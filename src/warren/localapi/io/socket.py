@@ -1,7 +1,8 @@
 """Serve the control socket: each client is a task that reads requests and sends their responses in order.
 
-1. A client that sends too much, idles too long or exceeds the number of clients gets an error and is disconnected; the
-   other clients notice nothing (H-41).
+1. A client that sends too much or idles too long gets an error and is disconnected; the other clients notice nothing
+   (H-41). Where there are too many connections, of one user or in all, the one that has waited longest for a request is
+   closed; some are kept for root. One that cannot have a place gets an error.
 2. An action that was accepted continues after its client has disconnected.
 3. A `connect` or `disconnect` that takes long is answered early, with the state that the network is in (H-27).
 """
@@ -20,7 +21,8 @@ from warren.clock import wall_seconds
 from warren.errors import HostError
 from warren.files.unix_listener import Listener
 from warren.files.unix_socket import peer_credentials
-from warren.http.io.connection import accept, end, receive
+from warren.http.connection_table import Capacity, Entry
+from warren.http.io.connection import ConnectionTasks, accept, busy, end, receive
 from warren.local_client import Client
 from warren.localapi.framing import MAX_OCTETS, JsonFramer, Malformed, Members
 from warren.localapi.messages import (
@@ -47,7 +49,7 @@ class Limits:
     """Limit what one client, and all clients together, may use (H-41)."""
 
     octets: int = MAX_OCTETS
-    clients: int = 32
+    capacity: Capacity = Capacity(32, per_source=8, reserve=4)  # noqa: RUF009, frozen
     idle_seconds: float = 60
     """From a response to the end of the next request, and for a response to be received."""
 
@@ -56,26 +58,36 @@ async def serve(listener: Listener, router: ActionRouter, limits: Limits | None 
     """Serve clients until cancelled; then the socket, its file and all connections are closed."""
     limits = limits or Limits()
     numbers = itertools.count(1)
-    connected: set[asyncio.Task[None]] = set()
     with listener:
         async with asyncio.TaskGroup() as group:
+            connections = ConnectionTasks(limits.capacity, group, "control client")
             while True:
                 accepted = await accept(listener.socket, "control")
-                if len(connected) >= limits.clients:
+                try:
+                    client = peer_credentials(accepted)
+                except (HostError, OSError) as error:
                     router.count_malformed()
-                    _reject_client(accepted, limits)
+                    _reject_client(accepted, _rejection(error))
+                    continue
+                if (entry := connections.admit(client.uid)) is None:
+                    router.count_malformed()
+                    log.warning("client.rejected", extra={"uid": client.uid})
+                    problem = "the limit of connections is reached, and none of them is idle; try again later"
+                    _reject_client(accepted, _malformed_response(problem))
                     continue
                 connection = _Connection(accepted, router, limits, numbers, group)
-                task = group.create_task(connection.run(), name="control client")
-                connected.add(task)
-                task.add_done_callback(connected.discard)
+                connections.start(entry, accepted, connection.run(client, entry))
 
 
-def _reject_client(accepted: socket, limits: Limits) -> None:
-    log.warning("client.rejected", extra={"limit": limits.clients})
-    problem = f"{limits.clients} clients are connected, which is the limit; try again later"
+def _rejection(error: HostError | OSError) -> Response:
+    if isinstance(error, HostError):
+        return Response(UNKNOWN_ID, failure_of(error))
+    return _malformed_response("the client has disconnected")
+
+
+def _reject_client(accepted: socket, response: Response) -> None:
     with accepted, suppress(OSError):
-        accepted.send(encode_response(_malformed_response(problem)))
+        accepted.send(encode_response(response))
         accepted.shutdown(SHUT_WR)
         accepted.recv(CHUNK_OCTETS)  # a close with unread input would reach the client as a reset, not as an end
 
@@ -96,20 +108,14 @@ class _Connection:
         self._framer = JsonFramer(limits.octets)
         self._loop = asyncio.get_running_loop()
 
-    async def run(self) -> None:
+    async def run(self, client: Client, entry: Entry) -> None:
         """Serve the client until either side disconnects."""
         with self._socket, suppress(OSError, TimeoutError):
-            try:
-                client = peer_credentials(self._socket)
-            except HostError as error:
-                self._router.count_malformed()
-                await self._send(Response(UNKNOWN_ID, failure_of(error)))
-            else:
-                while await self._exchange(client):
-                    pass
+            while await self._exchange(client, entry):
+                pass
             await end(self._socket)
 
-    async def _exchange(self, client: Client) -> bool:
+    async def _exchange(self, client: Client, entry: Entry) -> bool:
         """Respond to the requests that arrive next; return whether more may follow."""
         try:
             async with asyncio.timeout(self._limits.idle_seconds):
@@ -119,7 +125,9 @@ class _Connection:
             frames, ended = [Malformed(problem, is_last=True)], True
         for frame in frames:
             await asyncio.sleep(0)
-            await self._send(await self._respond(frame, client))
+            with busy(entry):
+                response = await self._respond(frame, client)
+            await self._send(response)
             ended = ended or (isinstance(frame, Malformed) and frame.is_last)
         return not ended
 

@@ -35,7 +35,8 @@ def journal_directory(config: ServiceConfig) -> Path:
 
 def make_directories(user: ServiceUser, config: ServiceConfig, defaults: Defaults) -> None:
     """Make the directories of the service, as root. Raises OSError and HostError."""
-    _give_file(Path(config.http.token), user)
+    for token in (config.http.token, config.http.admin_token):
+        _give_file(Path(token), user)
     if config.commands.security.root:
         _give_file(Path(config.commands.security.identity) / IDENTITY, user)
     for path, uid, mode in _directories(user, config, defaults):
