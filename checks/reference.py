@@ -141,8 +141,8 @@ def local_api_page() -> str:
         f"## Error types\n\n{table(('type', 'meaning'), local_api.error_cells())}\n"
         "## Local HTTP\n\n"
         "The permission is that of the action on the control socket: of the process at the other end of the Unix\n"
-        "socket, or, over TCP, of the token. `[http] token` has the permissions of the read group, `[http] admin_token`\n"
-        f"has all.\n\n{table(heads, local)}\n"
+        "socket, or, over TCP, of the token. `[http] token` has the permissions of the read group, and\n"
+        f"`[http] admin_token` has all.\n\n{table(heads, local)}\n"
         "## Bootstrap endpoint\n\nIt is served only on the Unix socket `[services] bootstrap_socket`.\n\n"
         f"{table(heads[:2] + heads[3:], [(method, path, text) for method, path, _, text in bootstrap])}"
     )
