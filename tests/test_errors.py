@@ -48,3 +48,16 @@ def test_redacted_repr_hides_text_like_a_key() -> None:
     key = PrivateKey.generate().to_base64()
     for text in (key, f"{key}A", f"/{key}", base64.b64decode(key).hex(), base64.b64decode(key).hex().upper()):
         assert errors.redacted_repr(text) == "a text like a key"
+
+
+@pytest.mark.security
+@pytest.mark.parametrize("before", [0, 20, 31, 50, 63])
+def test_key_in_a_text_that_is_cut_leaves_no_part(before: int) -> None:
+    """A part of a key no longer looks like one: what is cut first cannot be recognized."""
+    key = str(PrivateKey.generate().public_key())
+    assert errors.redacted_repr("x" * before + key, 64) == "a text like a key"
+
+
+def test_long_text_is_cut() -> None:
+    assert errors.redacted_repr("x" * 9, 8) == f"'{'x' * 8}'"
+    assert errors.redacted_repr("x" * 8, 8) == f"'{'x' * 8}'"

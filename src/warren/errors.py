@@ -120,9 +120,14 @@ def redact(text: str) -> str:
     return "a text like a key" if LIKE_A_KEY.search(text) else text
 
 
-def redacted_repr(text: str) -> str:
-    """Return the quoted text for an error message, or a placeholder if it looks like a key."""
-    return repr(text) if redact(text) == text else redact(text)
+def redacted_repr(text: str, max_characters: int | None = None) -> str:
+    """Return the quoted text for an error message, or a placeholder if it looks like a key.
+
+    It is cut after `max_characters`, and never before: a part of a key no longer looks like one.
+    """
+    if redact(text) != text:
+        return redact(text)
+    return repr(text[:max_characters])
 
 
 class Fault(enum.StrEnum):

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
+from warren.errors import redacted_repr
+
 Shape = Callable[[object, str], None]
 MAX_SHOWN_NAME = 64
 
@@ -97,4 +99,4 @@ def anything(value: object, where: str) -> None:
 
 
 def _shortened(name: object) -> str:
-    return repr(str(name)[:MAX_SHOWN_NAME])
+    return redacted_repr(str(name), MAX_SHOWN_NAME)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.tunnel.strategies import PUBLIC_KEYS
 from warren.localapi.framing import MAX_OCTETS, JsonFramer, Malformed, Members
 
 from .strategies import members, pieces, written
@@ -121,3 +122,11 @@ def test_large_request_arrives_byte_by_byte() -> None:
     text = b'{"a":[' + b'"b",1,' * 20_000 + b"null]}"
     (found,) = split(bytes([octet]) for octet in text)
     assert found == json.loads(text)
+
+
+@pytest.mark.security
+def test_key_as_duplicate_name_is_not_repeated() -> None:
+    key = str(PUBLIC_KEYS[0])
+    (frame,) = JsonFramer().feed(f'{{"{key}": 1, "{key}": 2}}'.encode())
+    assert isinstance(frame, Malformed)
+    assert frame.problem == "a text like a key: duplicate name"

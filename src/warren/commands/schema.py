@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from warren.commands.result import Code, CommandError
+from warren.errors import redacted_repr
 from warren.reserved_names import ReservedNames
 
 
@@ -125,7 +126,9 @@ class Schema:
         for name, value in args.items():
             rule = self.rules.get(name)
             if rule is None:
-                problems.append(f"{name[:64]!r}: unknown argument; expected {', '.join(self.rules) or 'none'}")
+                problems.append(
+                    f"{redacted_repr(name, 64)}: unknown argument; expected {', '.join(self.rules) or 'none'}"
+                )
             elif name not in sealed and (problem := rule.problem(value)):
                 problems.append(f"{name}: {problem}")
         return problems

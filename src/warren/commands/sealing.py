@@ -1,4 +1,4 @@
-"""Secret arguments and answer fields: sealed on the wire, opened where the verb runs, masked in everything that leaves.
+"""Secret arguments and answer fields: sealed on the wire, opened where the verb runs.
 
 A sealed value is `{"sealed": TEXT}` in place of the text (docs/protocol/secrets.md). An argument is sealed to the node,
 a field of an answer to the operator. The schema of the verb decides which values are secret, never their name.
@@ -21,11 +21,6 @@ PLAINTEXT_TRANSPORTS = frozenset({"http"})
 """Clients on these send secrets in plain, inside TLS that ends at the node."""
 ARGUMENT = "arg"
 DATA = "data"
-
-MASK = b"***"
-TRUNCATED = "\n[truncated]"
-"""Ends a text of which more was written than is kept (V-73)."""
-MIN_MASKED = 4  # masking a shorter one would hide half of every text, and no password is so short
 
 Unseal = Callable[[str, str, str], bytes]
 """Opens a sealed argument, given its text, the corr_id and the argument's name. Raises ValueError."""
@@ -108,38 +103,6 @@ def open_data(data: Mapping[str, object], corr_id: str, key: SealingKey) -> dict
     }
 
 
-class SecretMask:
-    """Replaces secrets in octets that arrive in pieces, also one that is split between two pieces."""
-
-    def __init__(self, secrets: Sequence[bytes]) -> None:
-        self._secrets = [secret for secret in secrets if len(secret) >= MIN_MASKED]
-        self._held = b""
-
-    def feed(self, octets: bytes) -> bytes:
-        """Return the masked text that can be shown so far."""
-        text = self._replace(self._held + octets)
-        kept = max((_overlap(text, secret) for secret in self._secrets), default=0)
-        self._held = text[len(text) - kept :]
-        return text[: len(text) - kept]
-
-    def end(self) -> bytes:
-        """Return the rest."""
-        held, self._held = self._held, b""
-        return held
-
-    def _replace(self, text: bytes) -> bytes:
-        for secret in self._secrets:
-            text = text.replace(secret, MASK)
-        return text
-
-
-def mask_secrets(text: str, secrets: Sequence[bytes], *, truncated: bool = False) -> str:
-    """Return the text without any of the secrets, and with a mark at its end if it was truncated."""
-    mask = SecretMask(secrets)
-    shown = (mask.feed(text.encode()) + mask.end()).decode(errors="replace")
-    return shown + TRUNCATED if truncated else shown
-
-
 def _open_arg(name: str, value: object, corr_id: str, unseal: Unseal) -> object:
     match value:
         case {"sealed": str(text)}:
@@ -166,8 +129,3 @@ def _is_sealed(value: object) -> bool:
             except ValueError:
                 return False
     return False
-
-
-def _overlap(text: bytes, secret: bytes) -> int:
-    """Return how many octets at the end of the text may begin the secret."""
-    return next((n for n in range(min(len(secret) - 1, len(text)), 0, -1) if text.endswith(secret[:n])), 0)

@@ -16,7 +16,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from warren.errors import InputError
+from warren.errors import InputError, redacted_repr
 from warren.localapi.json_scanner import BLANKS, Outcome, Scanner
 
 MAX_OCTETS = 1 << 20  # a network of 5,000 peers needs half of it
@@ -182,6 +182,6 @@ def _unique(pairs: Sequence[tuple[str, object]]) -> Members:
     members: Members = {}
     for name, value in pairs:
         if name in members:
-            raise InputError(f"{name[:MAX_NAME_CHARACTERS]!r}: duplicate name", code="request.malformed")
+            raise InputError(f"{redacted_repr(name, MAX_NAME_CHARACTERS)}: duplicate name", code="request.malformed")
         members[name] = value
     return members

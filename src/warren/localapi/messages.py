@@ -110,7 +110,7 @@ def parse_request(members: Mapping[str, object], numbers: Iterator[int]) -> Requ
         raise MalformedRequestError(f"id: expected at most {MAX_ID_CHARACTERS} characters", UNKNOWN_ID)
     for name in members:
         if name not in MEMBERS:
-            problem = f"{redacted_repr(name[:MAX_ID_CHARACTERS])} is an unknown member; expected {', '.join(MEMBERS)}"
+            problem = f"{redacted_repr(name, MAX_ID_CHARACTERS)} is an unknown member; expected {', '.join(MEMBERS)}"
             raise MalformedRequestError(problem, request_id)
     action = _text(members, "action", request_id)
     if not action:

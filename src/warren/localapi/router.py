@@ -80,7 +80,7 @@ class ActionRouter:
         """Return the action of a request. Raises InputError, HostError."""
         action = self._actions.get(request.action)
         if action is None:
-            name, known = redacted_repr(request.action[:MAX_NAME_CHARACTERS]), ", ".join(self._actions)
+            name, known = redacted_repr(request.action, MAX_NAME_CHARACTERS), ", ".join(self._actions)
             raise InputError(f"action: unknown action {name}; expected one of {known}", code="request.malformed")
         if request.config is not None and not action.takes_config:
             names = " or ".join(sorted(each.name for each in self._actions.values() if each.takes_config))

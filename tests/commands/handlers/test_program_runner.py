@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import os
 import secrets
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,7 +17,7 @@ from warren.commands.effects.effect import EffectError, Secret
 from warren.commands.effects.programs import ProgramResult, RunProgram, RunScript
 from warren.commands.handlers import dynamic_user
 from warren.commands.handlers.dynamic_user import FIRST, LAST, chosen
-from warren.commands.handlers.program_runner import ProgramRunner
+from warren.commands.handlers.program_runner import TAIL_BYTES, ProgramRunner
 from warren.commands.handlers.script_file import ScriptError
 from warren.commands.result import Code, CommandError, Status
 from warren.commands.settings import SandboxSettings, ScriptSettings
@@ -56,6 +56,7 @@ async def run(  # noqa: PLR0913, all by their names
     min_level: str = "L0",
     pinned: dict[str, str] | None = None,
     on_output: Callable[[bytes], None] | None = None,
+    secrets: Sequence[bytes] = (),
 ) -> ProgramResult:
     return await made.run(
         effect or RunScript("script"),
@@ -63,6 +64,7 @@ async def run(  # noqa: PLR0913, all by their names
         min_level=min_level,
         pinned=pinned or {},
         on_output=on_output,
+        secrets=secrets,
     )
 
 
@@ -159,6 +161,31 @@ def test_live_output_equals_the_kept_output(trusted: Path) -> None:
     assert finished.stdout == b"12345\n[truncated: the first 5 of 9 octets]\n"
     assert finished.truncated
     assert finished.stdout_sha256 == hashlib.sha256(b"123456789").hexdigest()
+
+
+@pytest.mark.security
+@pytest.mark.parametrize("most", [0, 5, 7, 8, 9, 11, 65_536])
+def test_no_part_of_a_secret_survives_a_cut_or_a_piece(trusted: Path, most: int) -> None:
+    script = (
+        "#!/bin/sh\nprintf 'said: pass'\nsleep 0.05\nprintf 'word123!'\nprintf '%s' password123 >&2\nprintf password\n"
+    )
+    heard: list[bytes] = []
+    made = programs(trusted, script, max_output_bytes=most)
+    finished = done(run(made, on_output=heard.append, secrets=[b"password123"]))
+    shown = b"said: ***!***"
+    assert b"".join(heard) == shown[:most]
+    assert finished.stdout.startswith(shown[:most])
+    assert finished.stderr_tail == b"***"
+    assert b"pass" not in finished.stdout
+    assert finished.stdout_sha256 == hashlib.sha256(shown).hexdigest()
+    assert finished.stderr_sha256 == hashlib.sha256(b"***").hexdigest()
+
+
+@pytest.mark.security
+def test_no_part_of_a_secret_survives_at_the_start_of_the_tail(trusted: Path) -> None:
+    for tail in range(TAIL_BYTES - 12, TAIL_BYTES + 2, 3):
+        made = programs(trusted, f"#!/bin/sh\n{{ printf password123; head -c {tail} /dev/zero | tr '\\0' x; }} >&2\n")
+        assert set(done(run(made, secrets=[b"password123"])).stderr_tail) <= set(b"*x")
 
 
 def test_program_is_killed_at_its_deadline(trusted: Path) -> None:

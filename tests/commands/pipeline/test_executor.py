@@ -172,23 +172,6 @@ def test_privileged_part_runs_in_process_without_runner(tmp_path: Path) -> None:
     assert (tmp_path / "a").exists()
 
 
-def test_live_output_masks_secret_split_over_two_pieces() -> None:
-    said: list[bytes] = []
-
-    async def stutter(effect: RunProgram, running: Execution) -> ProgramResult:
-        assert running.on_output
-        for octet in b"<" + effect.stdin.open() + b">":
-            running.on_output(bytes([octet]))
-        return ProgramResult(0, b"", "a" * 64, "b" * 64)
-
-    def part(args: Mapping[str, Any], _: VerbContext) -> Effects[Data]:
-        yield from do(RunProgram(("/stutter",), Secret(args["password"].encode())))
-        return {}
-
-    run(part, {"name": "ada", "password": {"sealed": "opens"}}, handlers={RunProgram: stutter}, on_output=said.append)
-    assert b"".join(said) == b"<***>"
-
-
 def test_run_internal_performs_effects_without_command(tmp_path: Path) -> None:
     def part(context: VerbContext) -> Effects[str]:
         yield from do(WriteFile(str(tmp_path / "kept"), Secret(b"1")))

@@ -1,24 +1,39 @@
-"""The captured output of a program: a part of it, and the hash of all of it (V-72, V-73)."""
+"""The captured output of a program: a part of it, and the hash of all of it (V-72, V-73).
+
+Secrets are masked as the output arrives, before it is cut, passed on or hashed: a hash of a short secret tells it.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+
+from warren.commands.secret_mask import SecretMask
 
 
 class OutputCapture:
     """The beginning of a stream. `on_kept` takes each piece that is kept, as it arrives."""
 
-    def __init__(self, max_bytes: int, on_kept: Callable[[bytes], None] | None = None) -> None:
+    def __init__(
+        self, max_bytes: int, on_kept: Callable[[bytes], None] | None = None, secrets: Sequence[bytes] = ()
+    ) -> None:
         self._max_bytes = max_bytes
         self._on_kept = on_kept
+        self._mask = SecretMask(secrets)
         self._hash = hashlib.sha256()
         self._kept = bytearray()
         self.count = 0
-        """The number of octets so far."""
+        """The number of octets so far, with secrets masked."""
 
     def feed(self, octets: bytes) -> None:
         """Append octets."""
+        self._append(self._mask.feed(octets))
+
+    def end(self) -> None:
+        """Append what the mask still holds. Call it at the end of the stream."""
+        self._append(self._mask.end())
+
+    def _append(self, octets: bytes) -> None:
         self._hash.update(octets)
         kept = octets[: max(0, self._max_bytes - self.count)]
         self.count += len(octets)
@@ -48,13 +63,21 @@ class OutputCapture:
 class TailCapture:
     """The end of a stream."""
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, secrets: Sequence[bytes] = ()) -> None:
         self._max_bytes = max_bytes
+        self._mask = SecretMask(secrets)
         self._hash = hashlib.sha256()
         self._kept = b""
 
     def feed(self, octets: bytes) -> None:
         """Append octets."""
+        self._append(self._mask.feed(octets))
+
+    def end(self) -> None:
+        """Append what the mask still holds. Call it at the end of the stream."""
+        self._append(self._mask.end())
+
+    def _append(self, octets: bytes) -> None:
         self._hash.update(octets)
         self._kept = (self._kept + octets)[-self._max_bytes :]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,7 +52,7 @@ class ProgramRunner:
         self._scripts = scripts
         self._directory = directory
 
-    async def run(
+    async def run(  # noqa: PLR0913, each by its name
         self,
         effect: RunScript | RunProgram,
         *,
@@ -60,8 +60,11 @@ class ProgramRunner:
         min_level: str,
         pinned: Mapping[str, str],
         on_output: Callable[[bytes], None] | None = None,
+        secrets: Sequence[bytes] = (),
     ) -> ProgramResult:
         """Run a program to its end; `on_output` takes its standard output, as far as it is kept, while it runs.
+
+        Nothing of its output leaves this method, or reaches `on_output`, before the secrets in it are masked.
 
         A cancellation is raised when the program and all that it started are gone.
 
@@ -71,13 +74,16 @@ class ProgramRunner:
             ScriptError: a script is not trusted.
             EffectError: it could not be started.
         """
-        stdout, stderr = OutputCapture(self._settings.max_output_bytes, on_output), TailCapture(TAIL_BYTES)
+        stdout = OutputCapture(self._settings.max_output_bytes, on_output, secrets)
+        stderr = TailCapture(TAIL_BYTES, secrets)
         with _as_effect_errors():
             prepared = await _prepare_in_thread(lambda: self._prepare(effect, pinned))
         with prepared.cleanup, _as_effect_errors():
             request = self._request(prepared, deadline_seconds, min_level)
             streams = Streams(prepared.stdin, stdout.feed, stderr.feed)
             outcome = await run_sandbox(request, self._settings, streams, prepared.image)
+        stdout.end()
+        stderr.end()
         verify_outcome(outcome, _label(effect, prepared), deadline_seconds)
         return _finished(outcome, stdout, stderr)
 

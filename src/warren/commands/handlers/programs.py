@@ -11,7 +11,6 @@ from warren.commands.execution import Execution, Handlers
 from warren.commands.handlers.program_runner import ProgramRunner
 from warren.commands.handlers.resources import Resources
 from warren.commands.handlers.script_file import ScriptError
-from warren.commands.sealing import mask_secrets
 
 log = logging.getLogger(__name__)
 
@@ -30,18 +29,15 @@ def handlers(resources: Resources) -> Handlers:
                 min_level=command.min_level,
                 pinned=command.script_sha256 or {},
                 on_output=execution.on_output,
+                secrets=execution.secrets,
             )
         except ScriptError as error:
             resources.emit_event(error.EVENT, {"corr_id": command.corr_id, **error.fields})
             raise
         execution.record_program(result)
-        _log_stderr(result, execution)
+        if result.stderr_tail:
+            text = result.stderr_tail.decode(errors="replace")
+            log.warning("program.stderr", extra={"corr_id": command.corr_id, "rc": result.rc, "stderr": text})
         return result
 
     return {RunScript: run, RunProgram: run}
-
-
-def _log_stderr(result: ProgramResult, execution: Execution) -> None:
-    if result.stderr_tail:
-        text = mask_secrets(result.stderr_tail.decode(errors="replace"), execution.secrets)
-        log.warning("program.stderr", extra={"corr_id": execution.command.corr_id, "rc": result.rc, "stderr": text})

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TypeVar
 
 from warren.clock import monotonic_seconds, wall_seconds
@@ -20,7 +20,8 @@ from warren.commands.execution import LEVELS, Execution, Handlers
 from warren.commands.result import NOT_RUN, Code, CommandError, Result, Status
 from warren.commands.result_json import limit_result
 from warren.commands.schema import Schema, choose
-from warren.commands.sealing import SealingKeyOf, SecretMask, Unseal, mask_secrets, open_args, seal_data
+from warren.commands.sealing import SealingKeyOf, Unseal, open_args, seal_data
+from warren.commands.secret_mask import mask_secrets
 from warren.commands.settings import CommandSettings
 from warren.commands.verb import Data, Verb, VerbContext, VerbHandler
 from warren.errors import WarrenError
@@ -45,6 +46,8 @@ INTERNAL = VerifiedCommand(
     intent_iat=None,
 )
 """The command that internal work runs as. No transport accepts it: its envelope is empty."""
+TRUNCATED = "\n[truncated]"
+"""Ends a text of which more was written than is kept (V-73)."""
 INTERNAL_VERB = Verb("internal", "internal work", (Schema(),))
 
 log = logging.getLogger(__name__)
@@ -127,8 +130,6 @@ class Executor:
         execution.args = open_args(execution.command, execution.verb, self._unseal)
         names = choose(execution.verb.schemas, execution.args).secrets
         execution.secrets = tuple(str(execution.args[name]).encode() for name in names if name in execution.args)
-        if execution.on_output:
-            execution.on_output = _masking(execution.on_output, execution.secrets)
 
     async def _run_privileged(self, _: RunPrivileged, execution: Execution) -> Data:
         """Run the privileged part here: this process has the privileges itself."""
@@ -171,11 +172,6 @@ def cancellation_reason(cancelled: asyncio.CancelledError) -> CommandError:
             return CommandError(Code.INTERRUPTED, "agent stopped while the command ran", Status.ERROR)
 
 
-def _masking(on_output: Callable[[bytes], None], secrets: Sequence[bytes]) -> Callable[[bytes], None]:
-    mask = SecretMask(secrets)
-    return lambda octets: on_output(mask.feed(octets))
-
-
 def _result(execution: Execution, agent_id: str, data: Data, failure: CommandError | None, duration_ms: int) -> Result:
     command = execution.command
     stdout = b"".join(execution.stdout) if execution.stdout else encode(dict(data)) if data and not failure else b""
@@ -188,7 +184,7 @@ def _result(execution: Execution, agent_id: str, data: Data, failure: CommandErr
         ts=int(wall_seconds()),
         rc=0 if execution.rc == NOT_RUN and failure is None else execution.rc,
         duration_ms=duration_ms,
-        stdout=mask_secrets(stdout.decode(errors="replace"), execution.secrets, truncated=execution.truncated),
+        stdout=mask_secrets(stdout.decode(errors="replace"), execution.secrets) + TRUNCATED * execution.truncated,
         stderr_hash=execution.stderr_hash,
         data=data,
         problem=mask_secrets(str(failure), execution.secrets) if failure else "",

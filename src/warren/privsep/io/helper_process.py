@@ -16,7 +16,7 @@ import traceback
 from contextlib import suppress
 from pathlib import Path
 
-from warren.errors import HostError, InputError, WarrenError
+from warren.errors import HostError, InputError, WarrenError, redact
 from warren.privsep.io.helper_client import HelperClient
 from warren.privsep.io.helper_state import HelperRules, HelperState
 from warren.privsep.io.operations.table import HELPER_OPERATIONS
@@ -86,7 +86,7 @@ class HelperProcess:
             reply = self._perform(octets, descriptors)
         except WarrenError as error:
             if isinstance(error, InputError):  # a refusal of the host is logged by the agent
-                asked = octets[:MAX_LOGGED_BYTES]
+                asked = redact(octets.decode(errors="replace"))[:MAX_LOGGED_BYTES]
                 log.warning("helper.refused", extra={"asked": asked, "code": error.code, "error": str(error)})
             reply = encode_error(error)
         except OSError as error:
