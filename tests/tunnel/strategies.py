@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from dataclasses import replace
 from ipaddress import ip_address, ip_interface, ip_network
 
 from hypothesis import strategies as st
@@ -70,6 +71,10 @@ interface_configs = st.builds(
     peers=peer_configs(),
     roamed_to=st.lists(st.ip_addresses() | st.just(ip_address("10.0.0.1")), max_size=2).map(tuple),
 )
+
+
+file_configs = interface_configs.map(lambda config: replace(config, roamed_to=()))
+"""What a file can say of an interface: where a peer has roamed to is observed."""
 
 
 @st.composite

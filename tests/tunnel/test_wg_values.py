@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from warren.errors import ConfigError
 from warren.tunnel import wg_values
+from warren.tunnel.config import Endpoint
 
 pytestmark = pytest.mark.unit
 
@@ -24,7 +25,10 @@ PARSERS: list[Callable[[str], object]] = [
     wg_values.parse_bool,
     wg_values.parse_address,
     wg_values.parse_allowed_ip,
+    wg_values.parse_port,
+    wg_values.parse_wg_endpoint,
 ]
+SERVICES = {"openvpn": 1194}
 
 
 @pytest.mark.parametrize(
@@ -35,6 +39,16 @@ PARSERS: list[Callable[[str], object]] = [
         (wg_values.parse_fwmark, "0xCA6C", 51820),
         (wg_values.parse_fwmark, "51820", 51820),
         (wg_values.parse_keepalive, "OFF", 0),
+        (wg_values.parse_wg_endpoint, "2001:db8::9:51820", Endpoint("2001:db8::9", 51820)),
+        (wg_values.parse_wg_endpoint, "[2001:db8::9]:51820", Endpoint("2001:db8::9", 51820)),
+        (wg_values.parse_wg_endpoint, "[192.0.2.1]:51820", Endpoint("192.0.2.1", 51820)),
+        (wg_values.parse_wg_endpoint, "[vpn.example.org]:51820", Endpoint("vpn.example.org", 51820)),
+        (
+            lambda text: wg_values.parse_wg_endpoint(text, SERVICES.get),
+            "192.0.2.1:openvpn",
+            Endpoint("192.0.2.1", 1194),
+        ),
+        (lambda text: wg_values.parse_port(text, SERVICES.get), "openvpn", 1194),
         (wg_values.parse_keepalive, "25", 25),
         (wg_values.parse_table, "Auto", "auto"),
         (wg_values.parse_table, "off", "off"),
@@ -68,6 +82,19 @@ def test_what_wg_takes(parse: Callable[[str], object], text: str, value: object)
         (wg_values.parse_address, "10.0.0.1/33"),
         (wg_values.parse_allowed_ip, "default"),
         (wg_values.parse_allowed_ip, "10.0.0.0/24 10.1.0.0/24"),
+        (wg_values.parse_allowed_ip, "10.0.0.0/255.0.0.0"),
+        (wg_values.parse_allowed_ip, "fe80::1%eth0/64"),
+        (wg_values.parse_address, "10.0.0.1/0.0.0.255"),
+        (wg_values.parse_address, "10.0.0.1/024"),
+        (wg_values.parse_fwmark, "0X10"),
+        (wg_values.parse_fwmark, "0x0x10"),
+        (wg_values.parse_table, "010"),
+        (wg_values.parse_wg_endpoint, "192.0.2.1:openvpn"),
+        (wg_values.parse_wg_endpoint, "2001:db8::9"),
+        (wg_values.parse_wg_endpoint, "[2001:db8::9]51820"),
+        (wg_values.parse_wg_endpoint, "[2001:db8::9:51820"),
+        (wg_values.parse_wg_endpoint, "192.0.2.1:"),
+        (wg_values.parse_wg_endpoint, "192.0.2.1:+5"),
     ],
 )
 def test_what_wg_refuses(parse: Callable[[str], object], text: str) -> None:

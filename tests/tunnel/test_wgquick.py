@@ -15,7 +15,7 @@ from warren.errors import ConfigError
 from warren.tunnel.config import Endpoint
 from warren.tunnel.wgquick import HOOKS, WgQuickFile, encode_wgquick, parse_wgquick, unsupported
 
-from .strategies import PRESHARED_KEYS, PRIVATE_KEYS, PUBLIC_KEYS, interface_configs
+from .strategies import PRESHARED_KEYS, PRIVATE_KEYS, PUBLIC_KEYS, file_configs
 
 pytestmark = pytest.mark.unit
 
@@ -28,7 +28,7 @@ hooks = st.lists(st.tuples(st.sampled_from(HOOKS), commands)).map(
 )
 files = st.builds(
     WgQuickFile,
-    interface_configs,
+    file_configs,
     dns=st.lists(st.ip_addresses().map(str) | st.just("lan.example")).map(tuple),
     hooks=hooks,
     save_config=st.booleans(),

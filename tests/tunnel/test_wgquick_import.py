@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.tunnel.strategies import PRESHARED_KEYS, PRIVATE_KEYS, PUBLIC_KEYS, interface_configs
+from tests.tunnel.strategies import PRESHARED_KEYS, PRIVATE_KEYS, PUBLIC_KEYS, file_configs
 from warren.errors import ConfigError
 from warren.tunnel.desired import NetworkKeys
 from warren.tunnel.network import NetworkPeer
@@ -18,7 +18,7 @@ from warren.tunnel.wgquick_import import network_from_wgquick, network_to_wgquic
 pytestmark = pytest.mark.unit
 
 SECRET, SHARED = PRIVATE_KEYS[0].to_base64(), PRESHARED_KEYS[0].to_base64()
-files = st.builds(WgQuickFile, interface_configs, dns=st.lists(st.ip_addresses().map(str)).map(tuple))
+files = st.builds(WgQuickFile, file_configs, dns=st.lists(st.ip_addresses().map(str)).map(tuple))
 
 
 @given(files)

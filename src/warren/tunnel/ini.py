@@ -1,5 +1,9 @@
 """A file of `[Section]` and `Key = value` lines, read so that one mistake does not hide the next.
 
+Two programs read such a file, and this reader follows both. wg-quick takes its own keys out of `[Interface]`: blanks
+round a key and a value do not count. wg gets every other line: blanks do not count anywhere in it, so `Listen Port`,
+`[ Peer ]` and a key in two halves are valid. Blanks are those of C; a non-breaking space is none. `#` starts a comment.
+
 Every reader takes the list of findings and appends to it. An invalid value is replaced by a fallback, and the caller
 discards the result if there is any finding at the end.
 """
@@ -15,6 +19,9 @@ from typing import TypeVar
 from warren.errors import ConfigError, Finding, KeyTextError
 
 T = TypeVar("T")
+BLANKS = " \t\n\v\f\r"  # isspace() in the C locale
+UNDECODABLE = "\ufffd"  # stands for octets that are not UTF-8
+_WITHOUT_BLANKS = {ord(blank): None for blank in BLANKS}
 MAX_QUOTED = 32  # the longest key has 19 characters; a secret without its key has 43 and a trailing '='
 
 
@@ -37,31 +44,48 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """The keys of each section, and the keys that may occur several times."""
+    """The keys of each section, the keys that may occur several times, and those that wg-quick reads itself."""
 
     keys: Mapping[str, Collection[str]]
     lists: Collection[str]
+    own: Collection[str]
+    """Keys of the first section whose values keep their blanks; its title must be written without blanks for them."""
 
     def read(self, text: str, findings: list[Finding]) -> list[Section]:
         """Split `text` into sections."""
         sections: list[Section] = []
         known = True  # False inside an unknown section, whose keys cannot be checked
+        has_own = False  # True where wg-quick finds its own keys
         for number, raw in enumerate(text.split("\n"), start=1):
-            line = raw.partition("#")[0].strip()
-            if line.startswith("["):
-                title = _as_written(line.removeprefix("[").removesuffix("]"), self.keys)
-                known = title is not None and line.endswith("]")
-                if title is not None and known:
+            line = raw.partition("#")[0].strip(BLANKS)
+            if "\0" in line:
+                findings.append(Finding("this line", "has a NUL octet", "expected text", number))
+                line = line.replace("\0", "")
+            if UNDECODABLE in line:
+                findings.append(Finding("this line", "is not UTF-8", "expected text", number))
+            elif line.startswith("["):
+                title = self._title(line)
+                known, has_own = title is not None, line.lower() == f"[{next(iter(self.keys))}]".lower()
+                if title is not None:
                     sections.append(Section(title, number))
                 else:
                     expected = "expected " + " or ".join(f"[{title}]" for title in self.keys)
                     findings.append(Finding(_quotable(line), "unknown section", expected, number))
             elif line and known:
-                findings += self._read_entry(sections, line, number)
+                findings += self._read_entry(sections, line, number, has_own=has_own)
         return sections
 
-    def _read_entry(self, sections: list[Section], line: str, number: int) -> Iterator[Finding]:
-        name, equals, text = (part.strip() for part in line.partition("="))
+    def _title(self, line: str) -> str | None:
+        """Return the title of the section that a line begins, or None if there is no such section."""
+        squeezed = line.translate(_WITHOUT_BLANKS)
+        return _as_written(squeezed[1:-1], self.keys) if squeezed.endswith("]") else None
+
+    def _read_entry(self, sections: list[Section], line: str, number: int, *, has_own: bool) -> Iterator[Finding]:
+        name, equals, text = (part.strip(BLANKS) for part in line.partition("="))
+        key = _as_written(name, self.own) if has_own else None
+        if key is None and sections:
+            text = text.translate(_WITHOUT_BLANKS)
+            key = _as_written(name.translate(_WITHOUT_BLANKS), self.keys[sections[-1].title])
         if not equals:
             # The line is not repeated: it may be a secret without its key.
             yield Finding("this line", "has no '='", "expected KEY = VALUE", number)
@@ -69,7 +93,11 @@ class Grammar:
             yield Finding(
                 _quotable(name), "is above every section", f"expected [{next(iter(self.keys))}] first", number
             )
-        elif (key := _as_written(name, self.keys[sections[-1].title])) is None:
+        elif key in self.own and not (has_own and name.isalpha()):
+            title = f"[{sections[-1].title}]"
+            problem = "has a blank in it" if has_own else f"is below a {title} with a blank in it"
+            yield Finding(_quotable(name), problem, f"expected {title} and {key} as wg-quick reads them", number)
+        elif key is None:
             title = sections[-1].title
             yield Finding(_quotable(name), f"unknown key in [{title}]", self._nearest(name, title), number)
         else:
@@ -93,7 +121,8 @@ def _quotable(text: str) -> str:
 
 
 def _as_written(name: str, spellings: Collection[str]) -> str | None:
-    return next((spelling for spelling in spellings if spelling.lower() == name.lower()), None)
+    """Return the spelling of the manual; only ASCII has cases here, as in C."""
+    return next((spelling for spelling in spellings if name.isascii() and spelling.lower() == name.lower()), None)
 
 
 def read_one(section: Section, key: str, parse: Callable[[str], T], default: T, findings: list[Finding]) -> T:

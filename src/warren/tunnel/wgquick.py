@@ -2,7 +2,8 @@
 
 Reading follows wg-quick and wg: sections and keys in any case, `#` starts a comment anywhere, lists are separated by
 commas or lines, host bits of an allowed IP are masked, an address without a length is a single host. Where wg uses the
-last of several values (a duplicate key or peer), this reader reports the line.
+last of several values (a duplicate key or peer), this reader reports the line. The guide lists each difference
+(docs/guide/wg-quick.md), and tests/netns/test_wgquick_reader.py compares this reader with the programs themselves.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from warren.errors import ConfigError, Finding
 from warren.tunnel.config import (
     DEFAULT_MTU,
     MTU,
-    PORT,
     InterfaceConfig,
     IPInterface,
     PeerConfig,
@@ -24,28 +24,34 @@ from warren.tunnel.config import (
     address_findings,
     addresses_of,
     interface_name_findings,
-    parse_endpoint,
     peer_findings,
     policy_findings,
 )
 from warren.tunnel.ini import Grammar, Section, read_list, read_one
 from warren.tunnel.wg_values import (
-    number_in,
+    FindPort,
+    no_service,
     parse_address,
     parse_allowed_ip,
     parse_bool,
+    parse_digits,
     parse_fwmark,
     parse_keepalive,
+    parse_port,
     parse_table,
+    parse_wg_endpoint,
+    refusal,
 )
 
 HOOKS = ("PreUp", "PostUp", "PreDown", "PostDown")
 INTERFACE = ("PrivateKey", "ListenPort", "FwMark", "Address", "DNS", "MTU", "Table", "SaveConfig", *HOOKS)
 PEER = ("PublicKey", "PresharedKey", "AllowedIPs", "Endpoint", "PersistentKeepalive")
-GRAMMAR = Grammar({"Interface": INTERFACE, "Peer": PEER}, lists=("Address", "DNS", "AllowedIPs", *HOOKS))
+OWN = ("Address", "DNS", "MTU", "Table", "SaveConfig", *HOOKS)
+GRAMMAR = Grammar({"Interface": INTERFACE, "Peer": PEER}, lists=("Address", "DNS", "AllowedIPs", *HOOKS), own=OWN)
 AUTO: Table = "auto"
-COMMA = r"\s*,\s*"
-COMMA_OR_BLANK = r"[,\s]+"  # wg-quick splits its own keys as the shell does
+COMMA = ","
+COMMA_OR_BLANK = r"[, \t\n]+"  # wg-quick splits its own keys as the shell does
+NO_KEY = "A" * 43 + "="  # what wg takes for the absence of a key
 
 T = TypeVar("T")
 
@@ -63,20 +69,23 @@ class WgQuickFile:
     """The first line of each key of [Interface], for later findings."""
 
 
-def parse_wgquick(text: str, *, name: str, source: str = "") -> WgQuickFile:
-    """Parse a file for the interface `name`. Raises ConfigError with every finding and its line."""
+def parse_wgquick(text: str, *, name: str, source: str = "", find_port: FindPort = no_service) -> WgQuickFile:
+    """Parse a file for the interface `name`; `find_port` knows the ports of services by name.
+
+    Raises ConfigError with every finding and its line.
+    """
     findings = [replace(finding, key="the file's name") for finding in interface_name_findings(name)]
     sections = GRAMMAR.read(text, findings)
     section = _interface_section(sections, findings)
-    private_key = _key(section, "PrivateKey", PrivateKey.from_base64, PrivateKey.generate, findings)
+    private_key = _key(section, "PrivateKey", _parse_private_key, PrivateKey.generate, findings)
     addresses = read_list(section, "Address", parse_address, COMMA_OR_BLANK, findings)
-    listen_port = read_one(section, "ListenPort", number_in(PORT), 0, findings)
+    listen_port = read_one(section, "ListenPort", lambda text: parse_port(text, find_port), 0, findings)
     fwmark = read_one(section, "FwMark", parse_fwmark, 0, findings)
-    mtu = read_one(section, "MTU", number_in(MTU), DEFAULT_MTU, findings)
-    table = read_one(section, "Table", parse_table, AUTO, findings)
+    mtu = read_one(section, "MTU", _or_default(_parse_mtu, DEFAULT_MTU), DEFAULT_MTU, findings)
+    table = read_one(section, "Table", _or_default(parse_table, AUTO), AUTO, findings)
     dns = read_list(section, "DNS", str, COMMA_OR_BLANK, findings)
     save_config = read_one(section, "SaveConfig", parse_bool, False, findings)
-    peers = [_read_peer(section, findings) for section in sections if section.title == "Peer"]
+    peers = [_read_peer(section, find_port, findings) for section in sections if section.title == "Peer"]
     findings += _between(private_key.public_key(), addresses, peers)
     findings += _policy(section, fwmark, table, peers)
     if findings:
@@ -126,13 +135,30 @@ class _Peer:
     allowed_ips_lines: tuple[int, ...]
 
 
-def _read_peer(section: Section, findings: list[Finding]) -> _Peer:
+def _parse_private_key(text: str) -> PrivateKey:
+    if text == NO_KEY:
+        raise refusal("zero", "a private key", "44 base64 characters of `warren genkey`")
+    return PrivateKey.from_base64(text)
+
+
+def _parse_mtu(text: str) -> int:
+    if text.startswith("0"):  # ip(8) reads 01420 as octal
+        raise refusal(text, "a number", f"{MTU.start} to {MTU.stop - 1}")
+    return parse_digits(text, MTU)
+
+
+def _or_default(parse: Callable[[str], T], default: T) -> Callable[[str], T]:
+    """Return a parser that takes an empty text for the default, as wg-quick does for its own keys."""
+    return lambda text: parse(text) if text else default
+
+
+def _read_peer(section: Section, find_port: FindPort, findings: list[Finding]) -> _Peer:
     public_key = _key(section, "PublicKey", PublicKey.from_base64, _some_public_key, findings)
     allowed_ips = read_list(section, "AllowedIPs", parse_allowed_ip, COMMA, findings)
     config = PeerConfig(
         public_key,
         preshared_key=read_one(section, "PresharedKey", PresharedKey.from_base64, None, findings),
-        endpoint=read_one(section, "Endpoint", parse_endpoint, None, findings),
+        endpoint=read_one(section, "Endpoint", lambda text: parse_wg_endpoint(text, find_port), None, findings),
         allowed_ips=tuple(value for value, _ in allowed_ips),
         persistent_keepalive_seconds=read_one(section, "PersistentKeepalive", parse_keepalive, 0, findings),
     )

@@ -10,7 +10,7 @@ import pytest
 from tests.tunnel.strategies import PRIVATE_KEYS
 from warren.errors import ConfigError, HostError, InputError
 from warren.tunnel.io import conffile
-from warren.tunnel.io.conffile import interface_name, read_conf, read_supported
+from warren.tunnel.io.conffile import find_udp_port, interface_name, read_conf, read_supported
 
 pytestmark = pytest.mark.integration
 
@@ -79,10 +79,24 @@ def test_a_file_that_is_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_what_is_no_text_names_its_line(tmp_path: Path) -> None:
     path = file(tmp_path)
-    path.write_bytes(TEXT.encode() + b"# caf\xe9\n")
+    path.write_bytes(TEXT.encode() + b"# caf\xe9\nPostUp = caf\xe9\n")
     with pytest.raises(ConfigError) as error:
         read_conf(path)
-    assert [finding.line for finding in error.value.findings] == [3]
+    assert [finding.line for finding in error.value.findings] == [4]
+
+
+def test_a_comment_may_be_in_any_encoding(tmp_path: Path) -> None:
+    """As wg reads it."""
+    path = file(tmp_path)
+    path.write_bytes(TEXT.encode() + b"# caf\xe9\n")
+    assert read_conf(path).content.interface.name == "wg0"
+
+
+@pytest.mark.parametrize(
+    ("service", "port"), [("openvpn", 1194), ("domain", 53), ("no-such-service", None), ("a\0", None)]
+)
+def test_a_service_has_the_port_of_the_host(service: str, port: int | None) -> None:
+    assert find_udp_port(service) == port
 
 
 def test_the_mark_of_a_windows_editor_is_passed_over(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from warren.files.bounded_read import open_following, read_descriptor
 from warren.tunnel.wgquick import WgQuickFile, parse_wgquick, unsupported
 
 SUFFIX = ".conf"
+ENCODING = "utf-8-sig"  # editors on Windows put a mark before the first line
 MAX_BYTES = 64 << 20  # what the engine takes in one message; 10,000 peers need some 5 MB
 
 
@@ -43,9 +45,20 @@ def read_conf(path: Path) -> ConfFile:
     would take a working tunnel away.
     """
     name = interface_name(path)
-    text, status = read_text(path)
+    octets, status = _read_octets(path, open_following)
     _check_writers(path, status)
-    return ConfFile(parse_wgquick(text, name=name, source=str(path)), _warnings(path, status))
+    # What is not UTF-8 may stand in a comment, as wg reads it.
+    text = octets.decode(ENCODING, errors="replace")
+    content = parse_wgquick(text, name=name, source=str(path), find_port=find_udp_port)
+    return ConfFile(content, _warnings(path, status))
+
+
+def find_udp_port(service: str) -> int | None:
+    """Return the UDP port of a service of this host, or None (services(5))."""
+    try:
+        return socket.getservbyname(service, "udp")
+    except (OSError, ValueError):  # ValueError: a NUL in the name
+        return None
 
 
 def read_text(path: Path, opener: Opener = open_following) -> tuple[str, os.stat_result]:
@@ -53,6 +66,11 @@ def read_text(path: Path, opener: Opener = open_following) -> tuple[str, os.stat
 
     Raises HostError, InputError and ConfigError.
     """
+    octets, status = _read_octets(path, opener)
+    return _decode(path, octets), status
+
+
+def _read_octets(path: Path, opener: Opener) -> tuple[bytes, os.stat_result]:
     try:
         octets, status = read_descriptor(opener(path), MAX_BYTES + 1)
     except OSError as error:
@@ -61,7 +79,7 @@ def read_text(path: Path, opener: Opener = open_following) -> tuple[str, os.stat
         raise InputError(f"{path} is not a regular file", code="config.invalid")
     if len(octets) > MAX_BYTES:
         raise InputError(f"{path} has more than {MAX_BYTES} octets", code="config.invalid")
-    return _decode(path, octets), status
+    return octets, status
 
 
 def read_supported(path: Path) -> ConfFile:
@@ -88,7 +106,7 @@ def _warnings(path: Path, status: os.stat_result) -> tuple[str, ...]:
 
 def _decode(path: Path, octets: bytes) -> str:
     try:
-        return octets.decode("utf-8-sig")  # editors on Windows put a mark before the first line
+        return octets.decode(ENCODING)
     except UnicodeDecodeError as error:
         line = octets.count(b"\n", 0, error.start) + 1
         raise ConfigError([Finding("this line", "is not UTF-8", "expected text", line)], source=str(path)) from error
