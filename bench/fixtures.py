@@ -64,6 +64,7 @@ class Orders:
     def _bundle(self) -> TrustBundle:
         now = int(wall_seconds())
         return TrustBundle(
+            cluster="bench",
             version=1,
             policy_id="policy-1",
             issued=now,

@@ -53,6 +53,7 @@ def _rate(turn: Turn) -> float:
 def _contestants() -> Mapping[str, Turn]:
     root, dispatcher, alice = (SigningKey(token_bytes(KEY_BYTES)) for _ in range(3))
     bundle = TrustBundle(
+        cluster="bench",
         version=1,
         policy_id="policy-1",
         issued=NOW,

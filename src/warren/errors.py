@@ -98,6 +98,7 @@ HINTS = {
     "rotation.invalid_step": "nothing was changed; the steps are prepare and commit, or abort",
     "sandbox.missing": "reinstall Warren: warren-sandbox must be next to it or on the PATH",
     "sandbox.unknown_user": "set [sandbox] user to an existing user, or remove it; only root can change users",
+    "trust.cluster_mismatch": "nothing was changed; sign a bundle of this node's cluster, or set the node up anew",
     "trust.invalid_key": "create one with: warren trust init, or warren operator new NAME",
     "trust.malformed": "nothing was changed; create one with: warren trust sign",
     "trust.missing": "sign one, then run: warren trust install FILE",

@@ -46,6 +46,12 @@ def whole(minimum: int, maximum: int) -> Shape:
     return check
 
 
+def flag(value: object, where: str) -> None:
+    """Accept true and false."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{where}: expected true or false")  # noqa: TRY004, the text is wrong, not its type in Python
+
+
 def array(of: Shape, minimum: int, maximum: int) -> Shape:
     """Return the shape of a list of distinct items, with a range for their number."""
 
@@ -90,6 +96,10 @@ def record(required: Mapping[str, Shape], optional: Mapping[str, Shape] | None =
             rules[name](member, f"{prefix}{name}")
 
     return check
+
+
+def any_json(_value: object, _where: str) -> None:
+    """Accept every value: nothing here reads it."""
 
 
 def anything(value: object, where: str) -> None:

@@ -42,7 +42,7 @@ def sign(office: Path, version: int = 1) -> Path:
 
 
 def thumbprint(office: Path) -> str:
-    return str(json.loads(warren("trust", "show", str(office / "trust.jws"), "--json").stdout)["signed_by"])
+    return str(json.loads(warren("trust", "show", str(office / "trust.jws"), "--json").stdout)["signed_by"][0])
 
 
 def test_trust_init_sign_install_and_show(office: Path, tmp_path: Path) -> None:
@@ -250,3 +250,19 @@ def test_sign_rejects_root_key_open_to_others(office: Path) -> None:
     assert done.returncode == 1
     assert "accessible to other users" in done.stderr
     assert not (office / "trust.jws").exists()
+
+
+def test_bundle_of_two_roots_is_cosigned_and_installed(office: Path, tmp_path: Path) -> None:
+    node, source, second = str(tmp_path / "node"), office / "trust.toml", office / "second.jwks"
+    x = warren("trust", "key", str(second)).stdout.split('"')[1]
+    source.write_text(f'roots = ["{x}"]\nroot_threshold = 2\n{source.read_text()}')
+    signed = warren("trust", "sign", str(source))
+    assert (signed.returncode, "1 of 2 signatures are missing" in signed.stderr) == (0, True)
+    bundle = office / "trust.jws"
+    assert "NOT VERIFIED: 1 of 2 signatures are missing" in warren("trust", "show", str(bundle)).stdout
+    pin = ("--pin", thumbprint(office))
+    refused = warren("trust", "install", str(bundle), "--root", node, *pin)
+    assert (refused.returncode, "signed by 1 of the roots of its own" in refused.stderr) == (1, True)
+    assert warren("trust", "cosign", str(bundle), "--key", str(second)).returncode == 0
+    assert warren("trust", "install", str(bundle), "--root", node, *pin).returncode == 0
+    assert warren("trust", "cosign", str(bundle), "--key", str(second)).returncode == 1

@@ -148,6 +148,7 @@ def keys() -> Iterator[Vector]:
         yield Vector(f"key: dispatched by {name}", forge(header_of(key), claims(WORD), seed(label)), SIGNATURE)
     ended = forge(header_of(NEXT_DISPATCHER), claims(WORD, iat=NOW + 3600, exp=NOW + 3660), seed("next dispatcher"))
     yield Vector("key: a dispatch key that has ended", ended, SIGNATURE, {"now": NOW + 3600})
+    yield Vector("key: a dispatch key that is not valid yet", USUAL, SIGNATURE, {"bundle": "not yet dispatched"})
     yield Vector("key: a dispatch key that a newer bundle has not", USUAL, SIGNATURE, {"bundle": "rotated"})
     for name, kid in {
         "the key itself for its thumbprint": DISPATCHER.public.x,

@@ -52,6 +52,16 @@ def policies() -> Iterator[Vector]:
     yield Vector("policy: another one", sent(WORD, policy_id="policy-2025-12"), POLICY)
     yield Vector("policy: the one before", USUAL, POLICY, {"bundle": "another policy"})
     yield Vector("policy: the bundle has expired", USUAL, POLICY, {"bundle": "expired"})
+    yield Vector(
+        "policy: a critical extension that is not understood", USUAL, POLICY, {"bundle": "critically extended"}
+    )
+    yield Vector(
+        "policy: a critical extension that is not understood, and the operator is removed",
+        sent(with_intent(LIST)),
+        SIGNATURE,
+        {"bundle": "critically extended, without alice"},
+    )
+    yield Vector("policy: the method key does not count", USUAL, POLICY, {"bundle": "by credential only"})
     yield Vector("policy: it needs others to sign", USUAL, "APPROVAL_REQUIRED", {"bundle": "approvals"})
     nobody = replace(LIST, actor=Actor("console", "OWNER"))
     yield Vector("role: one that there is not", sent(nobody), POLICY)
@@ -95,6 +105,7 @@ def signers() -> Iterator[Vector]:
     ):
         octets = RFC_8037_SEED if label is None else seed(label)
         yield Vector(f"intent: by {name}", _with_word(forge(header_of(key, INTENT), SAID, octets)), SIGNATURE)
+    yield Vector("intent: its operator's key is not valid yet", USUAL, SIGNATURE, {"bundle": "not yet alice"})
     yield Vector("intent: its operator was removed by a newer bundle", USUAL, SIGNATURE, {"bundle": "without alice"})
     by_thief = forge(HERS, SAID, seed("thief"))
     yield Vector("intent: by a thief under the operator's kid", _with_word(by_thief), SIGNATURE)

@@ -71,6 +71,10 @@ GOOD: tuple[Vector, ...] = (
     ),
     Vector("both targets", sent(EVERYWHERE)),
     Vector("past the bundle's end, and it reads", sent(LIST), here={"bundle": "expired"}),
+    Vector("keys that are valid from this second to the next", sent(WORD), here={"bundle": "now valid"}),
+    Vector("a verb for which the method key counts", sent(WORD), here={"bundle": "by key only"}),
+    Vector("a bundle with an extension that is not critical", sent(WORD), here={"bundle": "extended"}),
+    Vector("a bundle with a critical extension, and it reads", sent(LIST), here={"bundle": "critically extended"}),
     Vector("its members in another order", dispatched(REVERSED)),
     Vector(
         "its JSON with blanks and escapes",

@@ -24,8 +24,9 @@ from warren.commands.signing import CommandEnvelope
 from warren.commands.verify import Context
 from warren.jws import SigningKey
 from warren.trust.bundle import TrustBundle
-from warren.trust.principals import Approval
+from warren.trust.principals import Approval, KeyEntry
 from warren.trust.sealing import purpose
+from warren.trust.webauthn_key import HOSTED_METHOD, KEY_METHOD, LOCAL_METHOD
 
 HEADER = {"alg": "Ed25519", "typ": TYPE, "kid": DISPATCHER.public.kid}
 
@@ -38,6 +39,31 @@ BUNDLES: Mapping[str, TrustBundle] = {
     ),
     "another policy": replace(BUNDLE, version=10, policy_id="policy-2026-02"),
     "rotated": replace(BUNDLE, version=11, dispatch=BUNDLE.dispatch[1:]),
+    "not yet alice": replace(
+        BUNDLE,
+        version=13,
+        operators={**BUNDLE.operators, "alice": replace(BUNDLE.operators["alice"], not_before=NOW + 1)},
+    ),
+    "not yet dispatched": replace(BUNDLE, version=14, dispatch=(KeyEntry(DISPATCHER.public, not_before=NOW + 1),)),
+    "now valid": replace(
+        BUNDLE,
+        version=15,
+        dispatch=(KeyEntry(DISPATCHER.public, NOW + 1, NOW),),
+        operators={**BUNDLE.operators, "alice": replace(BUNDLE.operators["alice"], expires=NOW + 1, not_before=NOW)},
+    ),
+    "by credential only": replace(
+        BUNDLE, version=16, signing_methods={"stop_container": frozenset({LOCAL_METHOD, HOSTED_METHOD})}
+    ),
+    "by key only": replace(BUNDLE, version=17, signing_methods={"stop_container": frozenset({KEY_METHOD})}),
+    "extended": replace(BUNDLE, version=18, ext={"quotas": {"alice": 3}}),
+    "critically extended": replace(BUNDLE, version=19, ext={"quotas": {"alice": 3}}, crit=("quotas",)),
+    "critically extended, without alice": replace(
+        BUNDLE,
+        version=20,
+        operators={"bob": BUNDLE.operators["bob"]},
+        ext={"quotas": {}},
+        crit=("quotas",),
+    ),
     "next root": replace(BUNDLE, version=12, roots=(ROOT.public, NEXT_ROOT.public)),
 }
 

@@ -22,6 +22,7 @@ from warren.trust.principals import KeyEntry, Operator
 from warren.trust.sealing import SealingKey
 
 NOW = 1_767_225_600  # 2026-01-01
+CLUSTER = "office"
 SID = "session-of-the-local-transport"
 CORR_ID = "6f1b2c9e-0f0a-4d0e-9a53-0a6c8f1d2e3b"
 
@@ -35,9 +36,11 @@ RFC_8037_SEED = from_base64url("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A")
 
 ROOT = SigningKey(seed("root"))
 NEXT_ROOT = SigningKey(seed("next root"))
+SPARE_ROOT = SigningKey(seed("spare root"))
 DISPATCHER = SigningKey(RFC_8037_SEED)
 NEXT_DISPATCHER = SigningKey(seed("next dispatcher"))
 REGISTRAR = SigningKey(seed("registrar"))
+WITNESS = SigningKey(seed("witness"))
 ALICE = SigningKey(seed("alice"))
 ALICE_SEALING = SealingKey(seed("alice, sealing"))
 BOB = SigningKey(seed("bob"))
@@ -48,10 +51,11 @@ NODE = NodeIdentity("gateway-001", SigningKey(seed("node, signing")), SealingKey
 OTHER_NODE = NodeIdentity("gateway-002", SigningKey(seed("other, signing")), SealingKey(seed("other, sealing")))
 
 BUNDLE = TrustBundle(
+    cluster=CLUSTER,
     version=7,
     policy_id="policy-2026-01",
     issued=NOW - 86_400,
-    expires=NOW + 90 * 86_400,
+    expires=NOW + 89 * 86_400,
     roots=(ROOT.public,),
     dispatch=(KeyEntry(DISPATCHER.public), KeyEntry(NEXT_DISPATCHER.public, NOW + 3600)),
     operators={

@@ -17,7 +17,7 @@ from .parties import ALICE, ALICE_SEALING, DISPATCHER, NEXT_ROOT, NOW, ROOT
 pytestmark = pytest.mark.unit
 
 ROLES = {"ADMIN": ("list_users", "delete_user"), "VIEWER": ("list_users",)}
-DRAFT = draft_policy(DISPATCHER.public, ROLES, NOW)
+DRAFT = draft_policy("office", DISPATCHER.public, ROLES, NOW)
 WHOLE = DRAFT + operator_table(KeySet("alice", ALICE, ALICE_SEALING), ALICE_SEALING, ("ADMIN",))
 
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 from warren import jws
 from warren.audit.chain import DIGEST, Head
+from warren.signed_types import CHECKPOINT
 from warren.strictjson import encode, parse_object
 
-TYPE = "warren-cp+jws"
+TYPE = CHECKPOINT.typ
 INTERVAL_SECONDS = 30
 INTERVAL_LINES = 256
 NO_PREVIOUS = "0" * 64

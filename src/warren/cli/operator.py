@@ -13,7 +13,7 @@ from warren.cli.output import report, warn, write
 from warren.cli.trust_options import Security, security_options
 from warren.errors import TrustError
 from warren.trust.bundle_toml import operator_table
-from warren.trust.bundle_verify import claimed_root, verify_bundle
+from warren.trust.bundle_verify import claimed_roots, verify_bundle
 from warren.trust.io.bundle_file import read_text
 from warren.trust.io.keyset_file import make_keyset
 
@@ -56,9 +56,10 @@ def list_operators(security: Security, file: Path | None) -> None:
     Without FILE, of the installed bundle.
     """
     text = read_text(file or Path(security.trust))
-    root = claimed_root(text)
-    bundle = verify_bundle(text, (root,))
-    if root not in security.roots:
-        warn(f"the bundle is signed by {root}, which is not pinned on this node")
+    signers = claimed_roots(text)
+    bundle = verify_bundle(text, signers)
+    if len(set(signers) & set(security.roots)) < security.threshold:
+        warn(f"the bundle is signed by {', '.join(signers)}, not by enough roots that are pinned on this node")
     for entry in bundle.operators.values():
-        write(f"{entry.id}\t{','.join(entry.roles)}\t{entry.signing.kid}\n")
+        kids = [*([entry.signing.kid] if entry.signing else []), *(key.kid for key in entry.webauthn.values())]
+        write(f"{entry.id}\t{','.join(entry.roles)}\t{','.join(kids)}\n")

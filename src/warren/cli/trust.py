@@ -19,9 +19,18 @@ from warren.files.directory import make_directory
 from warren.trust.bundle import TrustBundle, expiry_problem
 from warren.trust.bundle_json import bundle_members
 from warren.trust.bundle_toml import draft_policy, parse_policy
-from warren.trust.bundle_verify import claimed_root, sign_bundle, verify_bundle
+from warren.trust.bundle_verify import (
+    claimed_roots,
+    cosign_bundle,
+    missing_signatures,
+    parse_unverified,
+    sign_bundle,
+    verify_bundle,
+)
+from warren.trust.cluster import CLUSTER
 from warren.trust.io.bundle_file import MODE, install_bundle, read_text
 from warren.trust.io.keyset_file import make_keyset, read_keyset
+from warren.trust.principals import Operator
 
 READ_ONLY_VERBS = (
     "list_users",
@@ -53,16 +62,21 @@ def trust() -> None:
 
 @trust.command(examples=("warren trust init ./trust",))
 @click.argument("directory", type=PATH, default=".")
-def init(directory: Path) -> None:
+@click.option("--cluster", metavar="NAME", default="default", help="Name of the cluster, a label of DNS.")
+def init(directory: Path, cluster: str) -> None:
     """Create a root key, a dispatch key and a draft policy.
 
     Prints the root thumbprint, which every node pins as [security] root. The files go into DIRECTORY, by default the
     current directory.
     """
+    try:
+        CLUSTER(cluster, "cluster")
+    except ValueError as error:
+        raise TrustError(str(error), code="trust.malformed", hint="nothing was created") from None
     _prepare(directory)
     root = make_keyset(directory / ROOT_FILE, "root", sealing=False)
     dispatcher = make_keyset(directory / DISPATCH_FILE, "dispatch", sealing=False)
-    _write_text(directory / POLICY_FILE, draft_policy(dispatcher.signing.public, ROLES, int(wall_seconds())))
+    _write_text(directory / POLICY_FILE, draft_policy(cluster, dispatcher.signing.public, ROLES, int(wall_seconds())))
     write(f"{root.signing.public.kid}\n")
     report(
         f"created {directory / ROOT_FILE}: its holder controls every node that pins it",
@@ -111,8 +125,19 @@ def sign(source: Path, root_file: Path | None, output: Path | None) -> None:
     bundle = parse_policy(_read_text(source), root.public, int(wall_seconds()))
     output = output or source.with_suffix(".jws")
     _check_higher(bundle, output)
-    _write_text(output, sign_bundle(bundle, root) + "\n")
-    write(f"{output}: version {bundle.version} of {bundle.policy_id}, until {_day(bundle.expires)}\n")
+    _write_signed(output, sign_bundle(bundle, root))
+
+
+@trust.command(examples=("warren trust cosign trust.jws --key second-root.jwks",))
+@click.argument("file", type=PATH)
+@click.option("--key", "root_file", metavar="FILE", type=PATH, required=True, help="Root key that signs too.")
+def cosign(file: Path, root_file: Path) -> None:
+    """Add the signature of another root to a trust bundle.
+
+    A policy with a `root_threshold` above 1 needs that many signatures. Look at the bundle first: warren trust show.
+    """
+    root = read_keyset(root_file).signing
+    _write_signed(file, cosign_bundle(read_text(file), root))
 
 
 @trust.command(examples=("warren trust show", "warren trust show trust.jws --json"))
@@ -126,11 +151,15 @@ def show(security: Security, file: Path | None, pins: tuple[str, ...], as_json: 
     Without FILE, the installed bundle.
     """
     text = read_text(file or Path(security.trust))
-    signer = claimed_root(text)
-    bundle = verify_bundle(text, (signer,))
-    pinned = signer in (pins or security.roots)
-    document = {"signed_by": signer, "pinned_here": pinned, **bundle_members(bundle)}
-    write(json.dumps(document, indent=2) + "\n" if as_json else _as_text(bundle, signer, pinned=pinned))
+    missing = missing_signatures(text)
+    signers = claimed_roots(text)
+    bundle = parse_unverified(text) if missing else verify_bundle(text, signers)
+    pinned = len(set(signers) & set(pins or security.roots)) >= security.threshold
+    document = {"signed_by": [*signers], "pinned_here": pinned, "missing_signatures": missing}
+    if as_json:
+        write(json.dumps({**document, **bundle_members(bundle)}, indent=2) + "\n")
+    else:
+        write(_as_text(bundle, signers, pinned=pinned, missing=missing))
 
 
 @trust.command(examples=("warren trust install trust.jws", "warren trust install trust.jws --pin THUMBPRINT"))
@@ -146,7 +175,7 @@ def install(security: Security, file: Path, pins: tuple[str, ...]) -> None:
     roots = pins or security.roots
     if not roots:
         raise TrustError("no trust root is pinned in [security]", code="trust.root_not_pinned")
-    bundle = install_bundle(Path(security.trust), read_text(file), roots)
+    bundle = install_bundle(Path(security.trust), read_text(file), roots, security.threshold)
     write(f"{security.trust}: version {bundle.version} of {bundle.policy_id}, until {_day(bundle.expires)}\n")
 
 
@@ -162,12 +191,20 @@ def _prepare(directory: Path) -> None:
             raise TrustError(f"{path} already exists", code="trust.unusable", hint=hint)
 
 
+def _write_signed(output: Path, text: str) -> None:
+    _write_text(output, text + "\n")
+    bundle, missing = parse_unverified(text), missing_signatures(text)
+    write(f"{output}: version {bundle.version} of {bundle.policy_id}, until {_day(bundle.expires)}\n")
+    if missing:
+        problem = f"{missing} of {bundle.root_threshold} signatures are missing: nodes reject the bundle until then"
+        report(problem, f"next: warren trust cosign {output} --key FILE")
+
+
 def _check_higher(bundle: TrustBundle, output: Path) -> None:
     """Raise TrustError if the existing bundle has the same version or a higher one: nodes would reject this one."""
     if not output.exists():
         return
-    text = read_text(output)
-    previous = verify_bundle(text, (claimed_root(text),)).version
+    previous = parse_unverified(read_text(output)).version
     if bundle.version <= previous:
         problem = f"version {bundle.version} is not higher than version {previous} of {output}"
         hint = "nothing was signed; raise the version in the policy file"
@@ -189,14 +226,16 @@ def _write_text(path: Path, text: str) -> None:
         raise TrustError(f"{path}: {error.strerror}", code="trust.unusable", errno=error.errno) from error
 
 
-def _as_text(bundle: TrustBundle, signer: str, *, pinned: bool) -> str:
+def _as_text(bundle: TrustBundle, signers: tuple[str, ...], *, pinned: bool, missing: int) -> str:
     lines = [
         f"version {bundle.version} of {bundle.policy_id}",
-        f"signed by {signer}, {'pinned' if pinned else 'NOT pinned'} on this node",
+        f"cluster {bundle.cluster}",
+        f"signed by {', '.join(signers)}, {'pinned' if pinned else 'NOT pinned'} on this node",
+        *([f"NOT VERIFIED: {missing} of {bundle.root_threshold} signatures are missing"] if missing else []),
         f"valid from {_day(bundle.issued)} until {_day(bundle.expires)}",
         *(f"dispatch key {entry.signing.kid}{_until(entry.expires)}" for entry in bundle.dispatch),
         *(
-            f"operator {entry.id} ({', '.join(entry.roles)}) {entry.signing.kid}{_until(entry.expires)}"
+            f"operator {entry.id} ({', '.join(entry.roles)}) {_methods(entry)}{_until(entry.expires)}"
             for entry in bundle.operators.values()
         ),
         *(f"role {role}: {', '.join(sorted(verbs)) or 'no verbs'}" for role, verbs in bundle.roles.items()),
@@ -205,6 +244,12 @@ def _as_text(bundle: TrustBundle, signer: str, *, pinned: bool) -> str:
     if problem := expiry_problem(bundle, wall_seconds()):
         lines.append(f"warning: {problem}")
     return "".join(f"{line}\n" for line in lines)
+
+
+def _methods(operator: Operator) -> str:
+    """Return the thumbprints of an operator's keys, with the method of those that are not files."""
+    own = [operator.signing.kid] if operator.signing else []
+    return " ".join((*own, *(f"{key.method}:{key.kid}" for key in operator.webauthn.values())))
 
 
 def _until(expires: int | None) -> str:

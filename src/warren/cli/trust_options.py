@@ -25,6 +25,8 @@ class Security:
     trust: str
     roots: tuple[str, ...]
     """Thumbprints of the pinned roots."""
+    threshold: int
+    """How many of them must sign a bundle."""
     user: str
     """The user that the agent runs as."""
     group: str
@@ -51,11 +53,12 @@ def read_security(config: Path | None, root: str) -> Security:
     if config is None and not path.exists():
         directory = f"{defaults.state}/identity"
         stores = f"{defaults.state}/commands", f"{defaults.state}/runner"
-        return Security(directory, f"{directory}/trust.jws", (), defaults.user, defaults.group, *stores)
+        return Security(directory, f"{directory}/trust.jws", (), 1, defaults.user, defaults.group, *stores)
     settings = read_config(path, defaults)
     security, daemon = settings.commands.security, settings.daemon
     stores = settings.commands.commands, settings.commands.runner
-    return Security(security.identity, security.trust, security.root, daemon.user, daemon.group, *stores)
+    pinned = security.root, security.root_threshold
+    return Security(security.identity, security.trust, *pinned, daemon.user, daemon.group, *stores)
 
 
 def pin_option(command: Command) -> Command:

@@ -11,8 +11,9 @@ from typing import Any
 
 from warren.commands.command import Actor
 from warren.shapes import Shape, anything, array, choice, record, text, whole
+from warren.signed_types import COMMAND
 
-TYPE = "warren-cmd+jws"
+TYPE = COMMAND.typ
 TRANSPORTS = ("channel", "http", "local")
 MAX_TIME = 10**15 - 1  # seconds; the largest number that `strictjson` reads
 MAX_TARGETS = 64  # a command is for one node; the document's member is a list

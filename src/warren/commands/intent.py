@@ -12,8 +12,9 @@ from typing import Any
 
 from warren.commands.envelope import CORR_ID, TARGETS, TIME, VERB
 from warren.shapes import Shape, anything, record
+from warren.signed_types import INTENT
 
-TYPE = "warren-intent+jws"
+TYPE = INTENT.typ
 # The store keeps a `corr_id` for 30 days after its command ran: an intent must have expired by then.
 MAX_LIFE_SECONDS = 7 * 86_400
 

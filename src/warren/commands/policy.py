@@ -5,9 +5,11 @@
 | commands are enabled on the node                        | EXEC_DISABLED     | V-64   |
 | the command names the policy of the trust bundle        | POLICY_DENIED     | V-44   |
 | the bundle has not expired, or the verb only reads      | POLICY_DENIED     | V-45   |
+| its critical extensions are known, or the verb reads    | POLICY_DENIED     | trust  |
 | a verb that changes state has an operator's intent      | POLICY_DENIED     | trust  |
 | the intent is signed by an operator of the trust bundle | INVALID_SIGNATURE | trust  |
 | it fits the closed schema                               | SCHEMA_MISMATCH   | V-71   |
+| its signing method counts for the verb                  | POLICY_DENIED     | trust  |
 | it matches the command, this node and the actor         | POLICY_DENIED     | trust  |
 | it was issued by now, and lives at most seven days      | EXPIRED_TOKEN     | trust  |
 | the actor's role is allowed the verb                    | POLICY_DENIED     | V-44   |
@@ -28,6 +30,7 @@ from warren.jws import JwsError, Stage, Token, read, verify
 from warren.strictjson import encode_sorted, parse_object
 from warren.trust.bundle import TrustBundle
 from warren.trust.principals import Operator
+from warren.trust.webauthn_key import KEY_METHOD
 
 
 def check_enabled(exec_enable: bool) -> None:
@@ -50,6 +53,14 @@ def check_bundle_age(verb: Verb, bundle: TrustBundle, now: float) -> None:
         raise CommandError(Code.POLICY_DENIED, problem)
 
 
+def check_extensions(verb: Verb, bundle: TrustBundle) -> None:
+    """Check that this version understands the bundle, for a verb that changes state; what it removes counts anyway."""
+    if bundle.not_understood and not verb.read_only:
+        names = ", ".join(bundle.not_understood)
+        problem = f"trust bundle {bundle.version} needs extensions that this version lacks: {names}; update Warren"
+        raise CommandError(Code.POLICY_DENIED, f"{problem}; only read-only verbs run until then")
+
+
 def check_intent(envelope: Envelope, verb: Verb, bundle: TrustBundle, agent_id: str, now: float) -> Intent | None:
     """Check the intent and return it; None if there is none and the verb only reads."""
     if envelope.intent is None:
@@ -57,6 +68,7 @@ def check_intent(envelope: Envelope, verb: Verb, bundle: TrustBundle, agent_id: 
             return None
         raise CommandError(Code.POLICY_DENIED, f"{verb.name} changes state and requires an operator's intent")
     operator, intent = _verify_intent(envelope.intent, bundle, now)
+    _check_method(verb, bundle, KEY_METHOD)
     _check_match(envelope, intent, agent_id)
     _check_actor(envelope, operator)
     _check_intent_time(intent, now)
@@ -93,7 +105,13 @@ def _verify_signature(token: Token, bundle: TrustBundle, now: float) -> tuple[Op
     operator = bundle.operator(token.kid, now)
     if operator is None:
         raise JwsError(Stage.KEY, f"key belongs to no operator of trust bundle {bundle.version}")
-    return operator, verify(token, TYPE, {token.kid: operator.signing})
+    return operator, verify(token, TYPE, {token.kid: operator.signing} if operator.signing else {})
+
+
+def _check_method(verb: Verb, bundle: TrustBundle, method: str) -> None:
+    if method not in (allowed := bundle.methods_of(verb.name)):
+        problem = f"{verb.name} needs an intent signed by {' or '.join(sorted(allowed))}, not by {method}"
+        raise CommandError(Code.POLICY_DENIED, problem)
 
 
 def _check_match(envelope: Envelope, intent: Intent, agent_id: str) -> None:

@@ -12,9 +12,10 @@ from typing import Any
 from warren.commands.envelope import MAX_TIME
 from warren.commands.result import Code, Result, Status
 from warren.shapes import Shape, anything, choice, record, text, whole
+from warren.signed_types import RESULT
 from warren.strictjson import encode
 
-TYPE = "warren-res+jws"
+TYPE = RESULT.typ
 MAX_RESULT_BYTES = 256 << 10  # of the JWS: a frame of the channel has at most 1 MiB, and carries other members too
 MAX_PAYLOAD_BYTES = (MAX_RESULT_BYTES - 1024) * 3 // 4  # base64url; header and signature need less than 1024 octets
 

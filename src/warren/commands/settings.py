@@ -72,6 +72,9 @@ class SecuritySettings(Settings):
     root: tuple[str, ...] = option(
         list_of(THUMBPRINT), "Thumbprints of the root keys whose trust bundle is accepted.", default=()
     )
+    root_threshold: int = option(
+        number_in(range(1, 17)), "Number of the pinned roots that must sign a trust bundle.", default=1
+    )
     rate_per_minute: int = option(number_in(MINUTE_RATE), "Commands per minute of one actor.", default=60)
     verb_rate_per_minute: int = option(number_in(MINUTE_RATE), "Commands per minute of one verb.", default=60)
     single_use_rows: int = option(
@@ -88,6 +91,9 @@ class SecuritySettings(Settings):
         """Yield a finding if commands may run but no signer could be trusted."""
         if self.exec_enable and not self.root:
             yield Finding("", "exec_enable needs at least one root", "expected root = [thumbprint]")
+        if self.root_threshold > max(1, len(self.root)):
+            problem = "exceeds the number of pinned roots: no trust bundle would be accepted"
+            yield Finding("root_threshold", problem, f"expected at most {max(1, len(self.root))}")
 
 
 @dataclass(frozen=True, slots=True)

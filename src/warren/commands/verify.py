@@ -151,6 +151,7 @@ def _authorize(token: Token, claims: Envelope, bundle: TrustBundle, context: Con
     policy.check_enabled(context.exec_enable)
     policy.check_policy_id(claims, bundle)
     policy.check_bundle_age(verb, bundle, context.now)
+    policy.check_extensions(verb, bundle)
     intent = policy.check_intent(claims, verb, bundle, context.agent_id, context.now)
     policy.check_role(claims, bundle)
     policy.check_approvals(claims, bundle)

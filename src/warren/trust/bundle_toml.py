@@ -3,7 +3,8 @@
 | in the file                       | in the bundle                                       |
 |-----------------------------------|-----------------------------------------------------|
 | `expires`, a date and time in UTC | `exp`, also of a key and of an operator             |
-| -                                 | `iat`, the time of signing                          |
+| `not_before`, likewise            | `nbf`, of a key and of an operator                  |
+| -                                 | `iat`, the time of signing; `format`                |
 | `roots`, optional                 | `roots`, always with the root that signs            |
 | everything else                   | the same                                            |
 """
@@ -17,13 +18,16 @@ from typing import Any
 
 from warren.errors import TrustError
 from warren.jws import VerifyingKey, to_base64url
+from warren.signed_types import TRUST
 from warren.trust.bundle import TrustBundle
 from warren.trust.bundle_json import parse_bundle
 from warren.trust.keyset import KeySet
 from warren.trust.sealing import SealingKey
 
 DRAFT_DAYS = 90
-RESERVED = {"iat": "signing sets it", "exp": "expected expires = YYYY-MM-DDTHH:MM:SSZ"}
+KEY_LISTS = ("dispatch", "registrars", "witness")
+TIMES = {"expires": "exp", "not_before": "nbf"}
+RESERVED = {"iat": "signing sets it", "format": "signing sets it", "exp": "expected expires = YYYY-MM-DDTHH:MM:SSZ"}
 
 
 def parse_policy(text: str, root: VerifyingKey, now: int) -> TrustBundle:
@@ -31,20 +35,21 @@ def parse_policy(text: str, root: VerifyingKey, now: int) -> TrustBundle:
     try:
         policy = tomllib.loads(text)
         _check_times(policy)
-        members = _with_exp(policy)
+        members = _with_times(policy)
         roots = members.setdefault("roots", [root.x])
         if isinstance(roots, list) and root.x not in roots:
             members["roots"] = [root.x, *roots]
-        return parse_bundle({**members, "iat": now})
+        return parse_bundle({"format": TRUST.format, **members, "iat": now})
     except ValueError as error:  # tomllib's error is a ValueError too
         raise TrustError(str(error), code="trust.malformed", hint="nothing was signed") from None
 
 
-def draft_policy(dispatcher: VerifyingKey, roles: Mapping[str, Iterable[str]], now: int) -> str:
+def draft_policy(cluster: str, dispatcher: VerifyingKey, roles: Mapping[str, Iterable[str]], now: int) -> str:
     """Return a policy file to start with: one dispatch key, these roles with their verbs, and no operator."""
     expires = dt.datetime.fromtimestamp(now + DRAFT_DAYS * 86_400, dt.UTC).strftime("%Y-%m-%dT00:00:00Z")
     lines = [
         "# Trust policy. Sign it with: warren trust sign trust.toml",
+        f'cluster = "{cluster}"  # for good: a node refuses the bundle of another cluster',
         "version = 1  # raise it before you sign again",
         'policy_id = "policy-1"',
         f"expires = {expires}  # after it, nodes run read-only commands only",
@@ -80,23 +85,26 @@ def _check_times(policy: dict[str, Any]) -> None:
         raise ValueError("expires: missing")
 
 
-def _with_exp(policy: dict[str, Any]) -> dict[str, Any]:
-    """Return the members with each `expires` as `exp`."""
-    members: dict[str, Any] = _exp_for_expires("", policy)
-    for name in ("dispatch", "registrars"):
+def _with_times(policy: dict[str, Any]) -> dict[str, Any]:
+    """Return the members with each `expires` as `exp`, and each `not_before` as `nbf`."""
+    members: dict[str, Any] = _with_seconds("", policy)
+    for name in KEY_LISTS:
         if isinstance(entries := members.get(name), list):
-            members[name] = [_exp_for_expires(f"{name}[{index}].", entry) for index, entry in enumerate(entries)]
+            members[name] = [_with_seconds(f"{name}[{index}].", entry) for index, entry in enumerate(entries)]
     if isinstance(operators := members.get("operators"), dict):
-        members["operators"] = {
-            name: _exp_for_expires(f"operators.{name}.", entry) for name, entry in operators.items()
-        }
+        members["operators"] = {name: _with_seconds(f"operators.{name}.", entry) for name, entry in operators.items()}
     return members
 
 
-def _exp_for_expires(where: str, entry: Any) -> Any:
-    if not isinstance(entry, dict) or "expires" not in entry:
+def _with_seconds(where: str, entry: Any) -> Any:
+    if not isinstance(entry, dict):
         return entry
-    expires = entry["expires"]
-    if not isinstance(expires, dt.datetime) or expires.tzinfo is None:
-        raise ValueError(f"{where}expires: expected a date and time with a UTC offset, such as 2027-01-01T00:00:00Z")
-    return {name: value for name, value in entry.items() if name != "expires"} | {"exp": int(expires.timestamp())}
+    return {TIMES.get(name, name): _seconds(where, name, value) for name, value in entry.items()}
+
+
+def _seconds(where: str, name: str, value: Any) -> Any:
+    if name not in TIMES:
+        return value
+    if not isinstance(value, dt.datetime) or value.tzinfo is None:
+        raise ValueError(f"{where}{name}: expected a date and time with a UTC offset, such as 2027-01-01T00:00:00Z")
+    return int(value.timestamp())

@@ -8,6 +8,7 @@ from pathlib import Path
 from warren.commands.settings import SecuritySettings
 from warren.errors import TrustError
 from warren.trust.bundle import TrustBundle
+from warren.trust.cluster import NO_CLUSTER
 from warren.trust.io.bundle_file import read_bundle
 
 
@@ -17,7 +18,7 @@ class BundleCache:
     def __init__(self, security: SecuritySettings, check: Callable[[Path], None] = lambda _: None) -> None:
         """`check` raises TrustError for a file that must not be used, whoever signed it."""
         self._path = Path(security.trust)
-        self._roots = security.root
+        self._roots, self._threshold = security.root, security.root_threshold
         self._check = check
         self._read_state: tuple[int, ...] | None = None
         self._bundle: TrustBundle | None = None
@@ -31,6 +32,11 @@ class BundleCache:
             self._read_state = state
             self._read()
         return self._bundle
+
+    def cluster(self) -> str:
+        """Return the cluster of this node, as its bundle names it; NO_CLUSTER without a bundle."""
+        bundle = self.bundle()
+        return bundle.cluster if bundle else NO_CLUSTER
 
     def sealing_key(self, operator: str) -> bytes | None:
         """Return the key to which secret fields of an answer are sealed; None if the operator is unknown."""
@@ -53,7 +59,7 @@ class BundleCache:
     def _read(self) -> None:
         try:
             self._check(self._path)
-            self._bundle = read_bundle(self._path, self._roots)
+            self._bundle = read_bundle(self._path, self._roots, self._threshold)
             self.problem = None if self._bundle else f"no trust bundle is installed at {self._path}"
         except TrustError as error:
             self._bundle, self.problem = None, str(error)

@@ -7,6 +7,7 @@ is rejected even if it is copied into place. This does not protect against root,
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 
 from warren.errors import TrustError
@@ -22,20 +23,26 @@ MAX_FILE_BYTES = MAX_LINES * (MAX_BYTES + 1)
 MAX_VERSION_BYTES = 32
 
 
-def read_bundle(path: Path, pins: Collection[str]) -> TrustBundle | None:
+def read_bundle(path: Path, pins: Collection[str], threshold: int = 1) -> TrustBundle | None:
     """Return the installed bundle after its verification, or None if there is none. Raises TrustError."""
     try:
-        return verify_bundle(_read(path), pins, highest_version(path))
+        return verify_bundle(_read(path), pins, highest_version(path), threshold=threshold)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise _unusable(path, error) from error
 
 
-def install_bundle(path: Path, text: str, pins: Collection[str]) -> TrustBundle:
-    """Verify a bundle and put it in place: whole, on the disk when this returns, or not at all. Raises TrustError."""
+def install_bundle(path: Path, text: str, pins: Collection[str], threshold: int = 1) -> TrustBundle:
+    """Verify a bundle and put it in place: whole, on the disk when this returns, or not at all. Raises TrustError.
+
+    An installed bundle that the pinned roots no longer verify does not count: its owner has pinned other roots.
+    """
     try:
-        bundle = verify_bundle(text, pins, highest_version(path))
+        installed = None
+        with suppress(TrustError):
+            installed = read_bundle(path, pins, threshold)
+        bundle = verify_bundle(text, pins, highest_version(path), threshold=threshold, installed=installed)
         make_directory(path.parent, DIRECTORY_MODE, exact_mode=True)
         check_replaceable(path)
         replace_file(path, text.strip().encode("ascii") + b"\n", MODE)
