@@ -27,7 +27,7 @@ class Daemon:
         self._host, self._root = host, root
         root.parent.chmod(0o711)  # the agent becomes another user, who must find its files
         self.socket = root / "run/warren/agent.sock"
-        for path in ("etc/warren", "run/warren", "var/lib/warren"):
+        for path in ("etc/warren", "var/lib/warren"):
             (root / path).mkdir(parents=True)
         root.parent.chmod(0o711)  # its user must find its files
 

@@ -60,8 +60,6 @@ class Agent:
     @contextmanager
     def running(self, networks: int) -> Iterator[None]:
         """Run the agent during the block, which starts when this number of networks is up."""
-        for place in ("run/warren", "var/lib/warren"):
-            (self.root / place).mkdir(parents=True, exist_ok=True)
         words = self.host.command("warren", "agent", "start", "--user", service_user(), "--root", str(self.root))
         with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
             try:

@@ -134,7 +134,9 @@ async def _serve(directory: Path, port: int, networks: SimulatedNetworks, ready:
     actions = NetworkActions(networks, network_from_json, ()).actions()
     agent = AgentApi(settings, networks, open_http(settings.http, gid), [Subsystem("networks", actions=actions)])
     async with asyncio.TaskGroup() as group:
-        for server in agent.servers(listen(directory / "agent.sock", gid), defaults, lambda: None, has_helper=True):
+        for server in agent.servers(
+            listen(directory / "agent.sock", gid, trust=None), defaults, lambda: None, has_helper=True
+        ):
             group.create_task(server.run(), name=server.name)
         ready.set_result(None)
 

@@ -68,7 +68,7 @@ def test_identity_init_initializes_replay_stores(tmp_path: Path) -> None:
     assert created(state / "commands") >= before
     if os.geteuid() == 0:  # what no agent that was taken over can change
         assert created(state / "runner") >= before
-        for name, owner, mode in (("commands", NOBODY, 0o755), ("runner", 0, 0o700)):
+        for name, owner, mode in (("commands", NOBODY, 0o700), ("runner", 0, 0o700)):
             found = (state / name).stat()
             assert (found.st_uid, stat.S_IMODE(found.st_mode)) == (owner, mode)
             assert {path.stat().st_uid for path in (state / name).iterdir()} == {owner}
@@ -85,16 +85,15 @@ def test_identity_init_keeps_existing_replay_store(tmp_path: Path, name: str) ->
 
 
 @pytest.mark.root
-def test_identity_init_initializes_no_store_in_directory_of_another_user(tmp_path: Path) -> None:
+def test_identity_init_makes_nothing_in_directory_of_another_user(tmp_path: Path) -> None:
     state = tmp_path / "var/lib/warren"
     state.mkdir(parents=True)
     os.chown(state, NOBODY, NOBODY)
     configure(tmp_path, '[daemon]\nuser = "nobody"\n')
     done = warren("identity", "init", "--id", "gateway-001", "--root", str(tmp_path))
-    assert done.returncode == 0
-    assert "the replay store is not initialized yet: " in done.stderr
+    assert done.returncode == 1
     assert f"{state} is owned by an untrusted user" in done.stderr
-    assert [path.name for path in state.iterdir()] == ["identity"]
+    assert [*state.iterdir()] == []
 
 
 def configure(root: Path, text: str) -> None:

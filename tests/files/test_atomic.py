@@ -32,7 +32,7 @@ import sys
 from pathlib import Path
 from warren.files.atomic import create_file, replace_file
 make = {"replace": replace_file, "create": create_file}[sys.argv[2]]
-make(Path(sys.argv[1]) / "file", b"new " * 1000, 0o640)
+make(Path(sys.argv[1]) / "file", b"new " * 1000, 0o640, trust=None)
 print("done")
 """
 
@@ -51,7 +51,7 @@ def test_replace_file_sets_content_and_mode_whatever_the_umask(tmp_path: Path, w
     path.write_bytes(OLD)
     before = os.umask(0o077)
     try:
-        replace_file(path, NEW, wanted)
+        replace_file(path, NEW, wanted, trust=None)
     finally:
         os.umask(before)
     assert (path.read_bytes(), mode(path), names(tmp_path)) == (NEW, wanted, ["file"])
@@ -60,14 +60,14 @@ def test_replace_file_sets_content_and_mode_whatever_the_umask(tmp_path: Path, w
 def test_replace_file_replaces_a_link_and_not_its_target(tmp_path: Path) -> None:
     (tmp_path / "target").write_bytes(OLD)
     (tmp_path / "file").symlink_to("target")
-    replace_file(tmp_path / "file", NEW, 0o600)
+    replace_file(tmp_path / "file", NEW, 0o600, trust=None)
     assert not (tmp_path / "file").is_symlink()
     assert (tmp_path / "target").read_bytes() == OLD
 
 
 def test_replace_file_under_a_fixed_name_takes_the_place_of_what_a_kill_left(tmp_path: Path) -> None:
     (tmp_path / ".unfinished").symlink_to("/etc/passwd")
-    replace_file(tmp_path / "file", NEW, 0o600, temporary=".unfinished")
+    replace_file(tmp_path / "file", NEW, 0o600, temporary=".unfinished", trust=None)
     assert ((tmp_path / "file").read_bytes(), names(tmp_path)) == (NEW, ["file"])
 
 
@@ -82,17 +82,17 @@ def test_create_file_overwrites_nothing(tmp_path: Path, taken: str) -> None:
         case _:
             path.mkdir()
     with pytest.raises(FileExistsError):
-        create_file(path, NEW, 0o600)
+        create_file(path, NEW, 0o600, trust=None)
     assert names(tmp_path) == ["path"]
 
 
 @as_root
 def test_an_owner_is_set_before_anybody_sees_the_file(tmp_path: Path) -> None:
-    create_file(tmp_path / "file", NEW, 0o640, owner=(STRANGER, -1))
+    create_file(tmp_path / "file", NEW, 0o640, owner=(STRANGER, -1), trust=None)
     assert (tmp_path / "file").stat().st_uid == STRANGER
-    update_file(tmp_path / "file", OLD, 0o600)
+    update_file(tmp_path / "file", OLD, 0o600, trust=None)
     assert ((tmp_path / "file").stat().st_uid, mode(tmp_path / "file")) == (STRANGER, 0o640)
-    replace_with_link(tmp_path / "file", b"target", owner=(STRANGER, STRANGER), temporary=".new")
+    replace_with_link(tmp_path / "file", b"target", owner=(STRANGER, STRANGER), temporary=".new", trust=None)
     assert ((tmp_path / "file").lstat().st_uid, (tmp_path / "file").readlink()) == (STRANGER, Path("target"))
 
 
@@ -120,17 +120,17 @@ def test_with_trust_nothing_is_made_where_another_can_write(tmp_path: Path) -> N
 
 def test_remove_file_tells_whether_there_was_one(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(OLD)
-    assert remove_file(tmp_path / "file")
-    assert not remove_file(tmp_path / "file")
-    assert not remove_file(tmp_path / "absent/file")
+    assert remove_file(tmp_path / "file", trust=None)
+    assert not remove_file(tmp_path / "file", trust=None)
+    assert not remove_file(tmp_path / "absent/file", trust=None)
 
 
 def test_move_and_link_keep_the_content(tmp_path: Path) -> None:
     (tmp_path / "one").write_bytes(OLD)
-    link_file(tmp_path / "one", "two")
+    link_file(tmp_path / "one", "two", trust=None)
     with pytest.raises(FileExistsError):
-        link_file(tmp_path / "one", "two")
-    move_file(tmp_path / "one", "three")
+        link_file(tmp_path / "one", "two", trust=None)
+    move_file(tmp_path / "one", "three", trust=None)
     assert names(tmp_path) == ["three", "two"]
 
 
@@ -140,7 +140,7 @@ def test_killed_at_each_call_the_file_is_old_or_new(tmp_path: Path, how: str) ->
     for kill, place in kills(tmp_path, lambda place: _prepare(place, how)):
         path = place / "file"
         assert _is_whole(path, how), kill
-        remove_unfinished(path)
+        remove_unfinished(path, trust=None)
         assert set(names(place)) <= {"file"}, kill
 
 

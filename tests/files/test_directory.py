@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from warren.files.directory import make_directory, open_directory
+from warren.files.directory import open_directory
 
 pytestmark = [pytest.mark.integration, pytest.mark.security]
 
@@ -39,21 +39,3 @@ def test_a_link_is_not_opened(tmp_path: Path) -> None:
             directory.open_directory("link")
         with pytest.raises(OSError, match="is a symbolic link"):
             directory.open("link", os.O_RDONLY)
-
-
-def test_make_directory_makes_what_is_missing_with_one_mode(tmp_path: Path) -> None:
-    before = os.umask(0o077)
-    try:
-        make_directory(tmp_path / "a/b", 0o755, exact_mode=True)
-        make_directory(tmp_path / "c", 0o755)
-    finally:
-        os.umask(before)
-    make_directory(tmp_path / "a/b", 0o700)
-    modes = [(tmp_path / name).stat().st_mode & 0o777 for name in ("a", "a/b", "c")]
-    assert modes == [0o755, 0o755, 0o700]
-
-
-def test_make_directory_takes_no_file_for_one(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(NotADirectoryError):
-        make_directory(tmp_path / "file", 0o700)

@@ -116,7 +116,7 @@ def test_a_key_is_written_for_its_owner_alone(tmp_path: Path) -> None:
     path = tmp_path / "private.key"
     before = os.umask(0)
     try:
-        write_private_key(path, KEY)
+        write_private_key(path, KEY, trust=None)
     finally:
         os.umask(before)
     assert path.read_text() == f"{TEXT}\n"
@@ -127,7 +127,7 @@ def test_a_key_is_written_for_its_owner_alone(tmp_path: Path) -> None:
 
 def test_a_preshared_key_is_written_as_closed(tmp_path: Path) -> None:
     path, key = tmp_path / "home.psk", PresharedKey.generate()
-    write_preshared_key(path, key)
+    write_preshared_key(path, key, trust=None)
     assert path.stat().st_mode & 0o777 == 0o600
     assert read_preshared_key(path) == key
 
@@ -135,7 +135,7 @@ def test_a_preshared_key_is_written_as_closed(tmp_path: Path) -> None:
 def test_a_key_that_is_there_is_never_written_over(tmp_path: Path) -> None:
     path = key_file(tmp_path, "another key")
     with pytest.raises(KeyFileError) as error:
-        write_private_key(path, KEY)
+        write_private_key(path, KEY, trust=None)
     assert error.value.code == "key_file.exists"
     assert path.read_text() == "another key"
     assert list(tmp_path.iterdir()) == [path]
@@ -145,7 +145,7 @@ def test_a_dangling_link_is_not_followed_either(tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(KeyFileError):
-        write_private_key(link, KEY)
+        write_private_key(link, KEY, trust=None)
     assert not (tmp_path / "elsewhere").exists()
 
 
@@ -162,14 +162,14 @@ def room_for(octets: int) -> Iterator[None]:
 
 def test_without_room_nothing_is_left(tmp_path: Path) -> None:
     with room_for(10), pytest.raises(KeyFileError) as error:
-        write_private_key(tmp_path / "private.key", KEY)
+        write_private_key(tmp_path / "private.key", KEY, trust=None)
     assert error.value.code == "key_file.unusable"
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(KeyFileError) as error:
-        write_private_key(tmp_path / "absent" / "private.key", KEY)
+        write_private_key(tmp_path / "absent" / "private.key", KEY, trust=None)
     assert error.value.code == "key_file.unusable"
 
 
@@ -199,7 +199,7 @@ from pathlib import Path
 from warren.files.key_file import read_private_key, write_private_key
 from warren._core import PrivateKey
 path = Path(sys.argv[1])
-write_private_key(path, PrivateKey.generate())
+write_private_key(path, PrivateKey.generate(), trust=None)
 key = read_private_key(path)
 key.public_key()
 print("ready", flush=True)

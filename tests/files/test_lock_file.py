@@ -19,7 +19,7 @@ HOLD = """
 import signal, sys
 from pathlib import Path
 from warren.files.lock_file import LockFile
-lock = LockFile.open(Path(sys.argv[1]))
+lock = LockFile.open(Path(sys.argv[1]), trust=None)
 assert lock.acquire()
 lock.record_holder("another")
 print(flush=True)
@@ -32,7 +32,7 @@ def test_acquire_fails_while_another_process_has_it_and_succeeds_after_its_kill(
     with subprocess.Popen([sys.executable, "-c", HOLD, path], stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         other.stdout.readline()
-        with LockFile.open(path) as lock:
+        with LockFile.open(path, trust=None) as lock:
             assert not lock.acquire()
             assert not lock.wait(0.1)
             assert lock.holder == "another"
@@ -46,12 +46,12 @@ def test_acquire_fails_while_another_process_has_it_and_succeeds_after_its_kill(
 def test_open_refuses_a_link(tmp_path: Path) -> None:
     (tmp_path / "lock").symlink_to(tmp_path / "target")
     with pytest.raises(OSError, match="Too many levels"):
-        LockFile.open(tmp_path / "lock")
+        LockFile.open(tmp_path / "lock", trust=None)
     assert not (tmp_path / "target").exists()
 
 
 def test_a_lock_that_was_removed_by_its_holder_has_no_name(tmp_path: Path) -> None:
-    with LockFile.open(tmp_path / "lock") as lock:
+    with LockFile.open(tmp_path / "lock", trust=None) as lock:
         assert lock.is_linked
         (tmp_path / "lock").unlink()
         assert not lock.is_linked

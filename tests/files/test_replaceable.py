@@ -32,7 +32,7 @@ path = Path(sys.argv[1])
 print(is_mount_point(path), is_mount_point(path.parent), is_mount_point(path.with_name("beside")))
 for change in (update_file, replace_file):
     try:
-        change(path, b"new", 0o600)
+        change(path, b"new", 0o600, trust=None)
     except OSError as error:
         print(error.strerror)
 print(*sorted(each.name for each in path.parent.iterdir()))
@@ -65,7 +65,7 @@ def test_a_link_is_refused_and_kept_with_its_target(tmp_path: Path, target: str)
     path = tmp_path / "link"
     path.symlink_to(target)
     with pytest.raises(OSError, match=LINK) as raised:
-        update_file(path, b"new", 0o600)
+        update_file(path, b"new", 0o600, trust=None)
     assert raised.value.errno == errno.ELOOP
     assert path.readlink() == Path(target)
     assert (tmp_path / "target").read_bytes() == b"old"
@@ -76,7 +76,7 @@ def test_a_link_that_is_not_followed_is_called_one(tmp_path: Path) -> None:
     path = tmp_path / "link"
     path.symlink_to("target")
     with pytest.raises(OSError, match=LINK):
-        read_bounded(path, 1)
+        read_bounded(path, 1, trust=None)
     with open_directory(tmp_path) as directory, pytest.raises(OSError, match=LINK):
         directory.open("link", os.O_RDONLY)
 
@@ -85,7 +85,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "pipe"
     os.mkfifo(path)
     with pytest.raises(OSError, match="is not a regular file"):
-        update_file(path, b"new", 0o600)
+        update_file(path, b"new", 0o600, trust=None)
 
 
 def test_a_bundle_is_not_installed_in_the_place_of_a_link(tmp_path: Path) -> None:

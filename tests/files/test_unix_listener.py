@@ -25,7 +25,7 @@ KILLED = """
 import signal, sys
 from pathlib import Path
 from warren.files.unix_listener import listen
-listener = listen(Path(sys.argv[1]))
+listener = listen(Path(sys.argv[1]), trust=None)
 print(flush=True)
 signal.pause()
 """
@@ -42,7 +42,7 @@ def test_its_mode_and_group(path: Path) -> None:
     before = os.umask(0)
     try:
         gid = max({*os.getgroups(), os.getegid()} - {NOBODY})
-        with listen(path, gid):
+        with listen(path, gid, trust=None):
             found = path.lstat()
             assert (stat.S_IMODE(found.st_mode), found.st_gid) == (0o660, gid)
             assert stat.S_IMODE(path.with_name(path.name + LOCK_SUFFIX).lstat().st_mode) == 0o600
@@ -53,19 +53,19 @@ def test_its_mode_and_group(path: Path) -> None:
 
 def test_it_is_gone_when_the_agent_ends_and_another_may_follow(path: Path) -> None:
     for _ in range(2):
-        with listen(path):
+        with listen(path, trust=None):
             assert path.is_socket()
         assert not path.exists()
 
 
 def test_a_second_agent_is_told_the_pid_of_the_first(path: Path) -> None:
-    with listen(path):
+    with listen(path, trust=None):
         with pytest.raises(HostError, match=f"an agent serves {path} already: pid {os.getpid()}$") as error:
-            listen(path)
+            listen(path, trust=None)
         assert error.value.code == "agent.running"
         path.with_name(path.name + LOCK_SUFFIX).unlink()
         with pytest.raises(HostError, match=f"pid {os.getpid()}$"):
-            listen(path)
+            listen(path, trust=None)
         assert path.is_socket()
 
 
@@ -74,10 +74,10 @@ def test_the_socket_of_an_agent_that_was_killed_is_replaced(path: Path) -> None:
         assert first.stdout is not None
         first.stdout.readline()
         with pytest.raises(HostError, match=f"pid {first.pid}$"):
-            listen(path)
+            listen(path, trust=None)
         first.kill()
     assert path.is_socket()
-    with listen(path), socket.socket(socket.AF_UNIX) as client:
+    with listen(path, trust=None), socket.socket(socket.AF_UNIX) as client:
         client.connect(str(path))
 
 
@@ -85,7 +85,7 @@ def test_the_socket_of_an_agent_that_was_killed_is_replaced(path: Path) -> None:
 def test_what_is_no_socket_is_not_touched(path: Path) -> None:
     path.write_text("precious")
     with pytest.raises(HostError, match="exists and is not a socket"):
-        listen(path)
+        listen(path, trust=None)
     assert path.read_text() == "precious"
 
 
@@ -93,12 +93,12 @@ def test_what_is_no_socket_is_not_touched(path: Path) -> None:
 def test_a_link_in_the_place_of_the_lock_is_not_followed(path: Path, tmp_path: Path) -> None:
     path.with_name(path.name + LOCK_SUFFIX).symlink_to(tmp_path / "elsewhere")
     with pytest.raises(HostError, match="cannot listen at"):
-        listen(path)
+        listen(path, trust=None)
     assert not (tmp_path / "elsewhere").exists()
 
 
 def test_what_took_its_place_is_not_removed(path: Path) -> None:
-    with listen(path):
+    with listen(path, trust=None):
         path.unlink()
         path.write_text("another's")
     assert path.read_text() == "another's"
@@ -106,11 +106,11 @@ def test_what_took_its_place_is_not_removed(path: Path) -> None:
 
 def test_where_it_cannot_be(tmp_path: Path) -> None:
     with pytest.raises(HostError, match="No such file or directory"):
-        listen(tmp_path / "absent" / "agent.sock")
+        listen(tmp_path / "absent" / "agent.sock", trust=None)
     long = tmp_path / ("a" * 120)
     for _ in range(2):  # a refusal holds no lock
         with pytest.raises(HostError, match="path too long"):
-            listen(long)
+            listen(long, trust=None)
 
 
 def test_a_socket_of_the_service_manager_is_taken_over_and_left_behind(path: Path) -> None:

@@ -119,7 +119,7 @@ class Agent:
     process: subprocess.Popen[bytes] | None = None
 
     def __post_init__(self) -> None:
-        for path in ("etc/warren", "run/warren", "var/lib/warren"):
+        for path in ("etc/warren", "var/lib/warren"):
             (self.directory / path).mkdir(parents=True)
 
     @property
@@ -130,7 +130,7 @@ class Agent:
         """The public key of a key file, which is made where there is none."""
         if name not in self.keys:
             self.keys[name] = PrivateKey.generate()
-            write_private_key(self.directory / "etc/warren" / name, self.keys[name])
+            write_private_key(self.directory / "etc/warren" / name, self.keys[name], trust=None)
         return str(self.keys[name].public_key())
 
     def configure(self, *networks: Network, head: str = "") -> None:

@@ -85,7 +85,7 @@ def spoken(make_agent: MakeAgent) -> Iterator[Spoken]:
     cabled(near.host, host)
     near.key()
     psk = PresharedKey.generate()
-    write_preshared_key(near.directory / "etc/warren/peer.psk", psk)
+    write_preshared_key(near.directory / "etc/warren/peer.psk", psk, trust=None)
     keys = KeyPair(octets(near.keys["private.key"]))
     with Client(host, Known(keys), OUTER["near"][0], octets(psk)) as client:
         lines = ('preshared_key_path = "/etc/warren/peer.psk"',)

@@ -262,6 +262,7 @@ def test_started_by_another_user_it_needs_the_capability_alone(two: Two) -> None
     """H-74, its second half: with files of its own it has no helper, and needs none."""
     near, far = two
     near.host.run("sh", "-c", f"{OPEN_TUN} && install -d -o {USER} /run/wireguard")
+    near.host.run("mkdir", "-p", str(near.directory / "run/warren"))
     near.host.run("chown", "-R", USER, str(near.directory))
     as_user = ("setpriv", "--reuid", USER, "--regid", str(pwd.getpwnam(USER).pw_gid), "--clear-groups")
     far.start()

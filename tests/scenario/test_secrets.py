@@ -114,7 +114,7 @@ def life(two: tuple[Agent, Agent]) -> Life:
     life, psk = Life(near), PresharedKey.generate()
     life.keep("preshared key", psk)
     for here, there, own, inner in ((near, far, NEAR_INNER[0], FAR_INNER[0]), (far, near, FAR_INNER[0], NEAR_INNER[0])):
-        write_preshared_key(here.directory / "etc/warren" / PSK, psk)
+        write_preshared_key(here.directory / "etc/warren" / PSK, psk, trust=None)
         here.configure(shared(there, own, inner))
     life.keep("private key", near.keys["private.key"])
     life.keep("private key of the peer", far.keys["private.key"])

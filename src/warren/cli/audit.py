@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from warren.agent.io.config_file import read_config
+from warren.agent.io.config_file import key_owners, read_config
 from warren.audit.io.keyfile import read_verifying_keys
 from warren.audit.io.logfiles import LogFiles, last_head, log_in, log_of
 from warren.audit.text import line_text
@@ -135,9 +135,10 @@ def head(files: Sequence[Path], checkpoint: bool, as_json: bool, config: Path | 
 def _own_keys(config: Path | None, root: str) -> Keys:
     """Return this node's public key, or None if this user may not read it."""
     defaults = own_defaults(root)
-    security = read_config(config_path(config, defaults), defaults).commands.security
+    settings = read_config(config_path(config, defaults), defaults)
+    owners = key_owners(settings.daemon.user)
     try:
-        public = read_identity(Path(security.identity)).signing.public
+        public = read_identity(Path(settings.commands.security.identity), owners).signing.public
     except WarrenError:
         return None
     return {public.kid: public}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from warren.agent.io.config_file import key_owners
 from warren.agent.io.init_stores import init_stores
 from warren.cli.help import Group, Option
 from warren.cli.output import report, warn, write
@@ -16,7 +17,7 @@ from warren.clock import wall_seconds
 from warren.errors import HostError
 from warren.privsep.io.service_user import ServiceUser, find_service_user, is_root
 from warren.trust.identity import NodeIdentity, agent_id_from_host
-from warren.trust.io.identity_file import make_identity, read_identity
+from warren.trust.io.identity_file import FILE, make_identity, read_identity
 
 
 @click.group(cls=Group, examples=("warren identity init --id gateway-1", "warren identity show"))
@@ -30,8 +31,9 @@ def identity() -> None:
 def init(security: Security, name: str | None) -> None:
     """Create the node's keys.
 
-    The keys are in one file that only the agent's user can read. The printed JSON is public: operators need it to seal
-    secrets for this node and to verify its results.
+    The keys are in one file that only the agent's user can read. Run by root, the command records the node's name and
+    sealing key for root as well, which the privileged runner relies on. The printed JSON is public: operators need it
+    to seal secrets for this node and to verify its results.
 
     The replay store is initialized as well: commands issued before, or within the next minute, are rejected.
     """
@@ -48,7 +50,7 @@ def init(security: Security, name: str | None) -> None:
 @security_options
 def show(security: Security) -> None:
     """Print the node's name and public keys as JSON."""
-    _show(read_identity(Path(security.identity)))
+    _show(read_identity(Path(security.identity), key_owners(security.user)))
 
 
 def _show(identity: NodeIdentity) -> None:
@@ -69,8 +71,13 @@ def _service(security: Security) -> ServiceUser | None:
     try:
         return find_service_user(security.user, security.group)
     except HostError as error:
-        warn(f"{error}: the keys are owned by root until root starts the agent as its own user")
+        warn(f"{error}: the keys stay root's; once there is such a user, give them to it: {_give(security)}")
         return None
+
+
+def _give(security: Security) -> str:
+    directory = Path(security.identity)
+    return f"chown {security.user}: {directory / FILE} && chgrp {security.user} {directory}"
 
 
 def _init_stores(security: Security, service: ServiceUser) -> None:

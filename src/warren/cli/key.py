@@ -14,6 +14,7 @@ from warren.cli.help import Command
 from warren.cli.options import output_option
 from warren.cli.output import warn, write
 from warren.files.key_file import write_private_key
+from warren.files.trusted_path import NAMED_BY_USER
 
 MAX_INPUT_BYTES = 1024  # a key has 44; the rest allows for surrounding whitespace
 
@@ -27,7 +28,7 @@ def genkey(output: Path | None) -> None:
     """
     key = PrivateKey.generate()
     if output is not None:
-        write_private_key(output, key)
+        write_private_key(output, key, trust=NAMED_BY_USER)
         return
     warn_if_world_readable()
     write(f"{key.to_base64()}\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -13,12 +14,14 @@ from warren.cli.help import Command
 from warren.cli.options import config_options, config_path, own_defaults
 from warren.cli.output import report, write
 from warren.errors import HostError, RemoteError
+from warren.files.trusted_path import UntrustedPathError
 from warren.localapi.io.client import request
 from warren.privsep.io.helper_state import lock_journal
 from warren.privsep.io.instance_lock import instance_lock
 from warren.privsep.io.separation import host_resolver
 from warren.privsep.io.service_directories import journal_directory
 from warren.privsep.io.service_user import is_root
+from warren.tunnel.io.dns import Resolver
 from warren.tunnel.io.link_owner import agent_id_of, remove_orphans
 from warren.tunnel.io.policy import remove_stale_policy
 
@@ -41,11 +44,7 @@ def recover(config: Path | None, root: str) -> int:
     refuse_while_running(Path(settings.daemon.socket))
     journal = journal_directory(settings)
     with ExitStack() as held:
-        if journal.is_dir():
-            held.enter_context(instance_lock(journal, "which cleans up"))
-        if journal.is_dir() and is_root():
-            held.enter_context(lock_journal(journal))
-        problems = host_resolver(settings, defaults).recover()
+        problems = _recover_name_servers(journal, held, host_resolver(settings, defaults))
         netlink = Netlink.open()
         remove_orphans(agent_id_of(Path(settings.daemon.state)), netlink)
         remove_stale_policy(netlink)
@@ -54,6 +53,22 @@ def recover(config: Path | None, root: str) -> int:
     if not problems:
         write("nothing left to clean up\n")
     return int(bool(problems))
+
+
+def _recover_name_servers(journal: Path, held: ExitStack, resolver: Resolver) -> tuple[HostError, ...]:
+    """Restore the name servers, if there is a journal of them, and return the errors.
+
+    A journal that another user could have written is an error, and nothing of it is believed.
+    """
+    if not os.path.lexists(journal):
+        return ()
+    try:
+        held.enter_context(instance_lock(journal, "which cleans up"))
+        if is_root():
+            held.enter_context(lock_journal(journal))
+    except UntrustedPathError as error:
+        return (error,)
+    return resolver.recover()
 
 
 def refuse_while_running(socket: Path) -> None:

@@ -35,12 +35,12 @@ def helper(config: Path | None, root: str) -> None:
     start_logging(Level.INFO)
     defaults = own_defaults(root)
     path = config_path(config, defaults)
-    read_rules(path, defaults)
+    service = read_rules(path, defaults).uid
     descriptor = activation_fd()
-    listener = bind_helper(Path(defaults.helper_socket)) if descriptor is None else adopt_helper(descriptor)
+    listener = bind_helper(Path(defaults.helper_socket), service) if descriptor is None else adopt_helper(descriptor)
     confine()
     with listener:
-        HelperSocket(listener, lambda: read_rules(path, defaults)).serve()
+        HelperSocket(listener, service, lambda: read_rules(path, defaults)).serve()
     if descriptor is None:
         remove_socket(Path(defaults.helper_socket))
 

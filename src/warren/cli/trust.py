@@ -15,7 +15,8 @@ from warren.cli.trust_options import Security, pin_option, security_options
 from warren.clock import wall_seconds
 from warren.errors import TrustError
 from warren.files.atomic import replace_file
-from warren.files.directory import make_directory
+from warren.files.make_directory import make_directory
+from warren.files.trusted_path import NAMED_BY_USER
 from warren.trust.bundle import TrustBundle, expiry_problem
 from warren.trust.bundle_json import bundle_members
 from warren.trust.bundle_toml import draft_policy, parse_policy
@@ -28,7 +29,7 @@ from warren.trust.bundle_verify import (
     verify_bundle,
 )
 from warren.trust.cluster import CLUSTER
-from warren.trust.io.bundle_file import MODE, install_bundle, read_text
+from warren.trust.io.bundle_file import MODE, install_bundle, read_installed_text, read_text
 from warren.trust.io.keyset_file import make_keyset, read_keyset
 from warren.trust.principals import Operator
 
@@ -150,7 +151,7 @@ def show(security: Security, file: Path | None, pins: tuple[str, ...], as_json: 
 
     Without FILE, the installed bundle.
     """
-    text = read_text(file or Path(security.trust))
+    text = read_text(file) if file else read_installed_text(Path(security.trust))
     missing = missing_signatures(text)
     signers = claimed_roots(text)
     bundle = parse_unverified(text) if missing else verify_bundle(text, signers)
@@ -182,7 +183,7 @@ def install(security: Security, file: Path, pins: tuple[str, ...]) -> None:
 def _prepare(directory: Path) -> None:
     """Create the directory with mode 0700 if it is missing, and check that no file in it would be overwritten."""
     try:
-        make_directory(directory, 0o700)
+        make_directory(directory, 0o700, trust=NAMED_BY_USER)
     except OSError as error:
         raise TrustError(f"{directory}: {error.strerror}", code="trust.unusable", errno=error.errno) from error
     for path in (directory / name for name in (POLICY_FILE, ROOT_FILE, DISPATCH_FILE)):
@@ -221,7 +222,7 @@ def _read_text(path: Path) -> str:
 
 def _write_text(path: Path, text: str) -> None:
     try:
-        replace_file(path, text.encode("ascii"), MODE)
+        replace_file(path, text.encode("ascii"), MODE, trust=NAMED_BY_USER)
     except OSError as error:
         raise TrustError(f"{path}: {error.strerror}", code="trust.unusable", errno=error.errno) from error
 

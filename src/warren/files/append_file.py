@@ -10,12 +10,15 @@ import os
 from pathlib import Path
 
 from warren.files.atomic import write_whole
-from warren.files.directory import NO_FOLLOW
+from warren.files.trusted_path import Trust, open_in_place
 
 
-def append_file(path: Path, content: bytes, mode: int) -> int:
-    """Append all octets or none, make the file if there is none, and return its size. Raises OSError."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | NO_FOLLOW, mode)
+def append_file(path: Path, content: bytes, mode: int, *, trust: Trust | None) -> int:
+    """Append all octets or none, make the file if there is none, and return its size.
+
+    Raises OSError and UntrustedPathError.
+    """
+    descriptor = open_in_place(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, mode, trust=trust)
     try:
         before = os.fstat(descriptor).st_size
         try:
@@ -28,9 +31,12 @@ def append_file(path: Path, content: bytes, mode: int) -> int:
         os.close(descriptor)
 
 
-def truncate_file(path: Path, size: int) -> None:
-    """Cut a file off behind its first `size` octets; on the disk when this returns. Raises OSError."""
-    descriptor = os.open(path, os.O_WRONLY | NO_FOLLOW)
+def truncate_file(path: Path, size: int, *, trust: Trust | None) -> None:
+    """Cut a file off behind its first `size` octets; on the disk when this returns.
+
+    Raises OSError and UntrustedPathError.
+    """
+    descriptor = open_in_place(path, os.O_WRONLY, trust=trust)
     try:
         os.ftruncate(descriptor, size)
         os.fsync(descriptor)
@@ -38,9 +44,9 @@ def truncate_file(path: Path, size: int) -> None:
         os.close(descriptor)
 
 
-def sync_file(path: Path) -> None:
-    """Write the content of a file to the disk. Raises OSError."""
-    descriptor = os.open(path, os.O_RDONLY | NO_FOLLOW)
+def sync_file(path: Path, *, trust: Trust | None) -> None:
+    """Write the content of a file to the disk. Raises OSError and UntrustedPathError."""
+    descriptor = open_in_place(path, os.O_RDONLY, trust=trust)
     try:
         os.fsync(descriptor)
     finally:

@@ -27,6 +27,7 @@ from warren.files.trusted_path import Trust, parent_directory
 
 ALPHABET = string.ascii_lowercase + string.digits
 RANDOM_CHARACTERS = 8
+SET_ID = stat.S_ISUID | stat.S_ISGID  # no file that the product writes has them
 Content = bytes | bytearray | memoryview
 Owner = tuple[int, int] | None
 """User and group by number; None is whoever this process is, -1 keeps one of them."""
@@ -37,8 +38,8 @@ def replace_file(  # noqa: PLR0913, the properties of a file
     content: Content,
     mode: int,
     *,
+    trust: Trust | None,
     owner: Owner = None,
-    trust: Trust | None = None,
     temporary: str | None = None,
 ) -> None:
     """Put a file in place; who reads meanwhile has the old or the new content.
@@ -47,14 +48,10 @@ def replace_file(  # noqa: PLR0913, the properties of a file
     and UntrustedPathError, with `path` as it was.
     """
     with parent_directory(path, trust) as directory:
-        if temporary is not None:
-            directory.remove(temporary)
-        with _unfinished(directory, path.name, content, mode, owner, temporary) as made:
-            directory.rename(made, path.name)
-        directory.sync()
+        _replace(directory, path.name, content, mode, owner, temporary)
 
 
-def create_file(path: Path, content: Content, mode: int, *, owner: Owner = None, trust: Trust | None = None) -> None:
+def create_file(path: Path, content: Content, mode: int, *, trust: Trust | None, owner: Owner = None) -> None:
     """Make a file whole or not at all, and never in the place of another.
 
     Raises FileExistsError if there is anything at `path`, also a link that leads nowhere; OSError and
@@ -66,22 +63,22 @@ def create_file(path: Path, content: Content, mode: int, *, owner: Owner = None,
         directory.sync()
 
 
-def update_file(path: Path, content: Content, mode: int, *, trust: Trust | None = None) -> None:
+def update_file(path: Path, content: Content, mode: int, *, trust: Trust | None) -> None:
     """Replace a file that others read, and keep the owner, group and mode of the one that is there; else use `mode`.
 
-    Raises OSError and UntrustedPathError, with `path` as it was; also if it is a link or a mount point.
+    They are read in the directory into which the new file goes. Raises OSError and UntrustedPathError, with `path` as
+    it was; also if it is a link or a mount point.
     """
     owner: Owner = None
-    check_replaceable(path)
-    with suppress(FileNotFoundError):
-        before = path.lstat()
-        owner, mode = (before.st_uid, before.st_gid), stat.S_IMODE(before.st_mode)
-    replace_file(path, content, mode, owner=owner, trust=trust)
+    with parent_directory(path, trust) as directory:
+        check_replaceable(path)
+        with suppress(FileNotFoundError):
+            before = directory.status(path.name)
+            owner, mode = (before.st_uid, before.st_gid), stat.S_IMODE(before.st_mode) & ~SET_ID
+        _replace(directory, path.name, content, mode, owner)
 
 
-def replace_with_link(
-    path: Path, target: bytes, *, owner: Owner = None, trust: Trust | None = None, temporary: str
-) -> None:
+def replace_with_link(path: Path, target: bytes, *, trust: Trust | None, temporary: str, owner: Owner = None) -> None:
     """Put a symbolic link in place. Raises OSError and UntrustedPathError, with `path` as it was."""
     with parent_directory(path, trust) as directory:
         directory.remove(temporary)
@@ -96,7 +93,7 @@ def replace_with_link(
         directory.sync()
 
 
-def remove_file(path: Path, *, trust: Trust | None = None) -> bool:
+def remove_file(path: Path, *, trust: Trust | None) -> bool:
     """Remove a file, on the disk when this returns; return False if there is none.
 
     Raises OSError and UntrustedPathError.
@@ -112,7 +109,7 @@ def remove_file(path: Path, *, trust: Trust | None = None) -> bool:
         return is_removed
 
 
-def move_file(path: Path, name: str, *, trust: Trust | None = None) -> None:
+def move_file(path: Path, name: str, *, trust: Trust | None) -> None:
     """Rename an entry within its directory, in the place of what is there; on the disk when this returns.
 
     Raises OSError and UntrustedPathError.
@@ -122,7 +119,7 @@ def move_file(path: Path, name: str, *, trust: Trust | None = None) -> None:
         directory.sync()
 
 
-def link_file(path: Path, name: str, *, trust: Trust | None = None) -> None:
+def link_file(path: Path, name: str, *, trust: Trust | None) -> None:
     """Give a file a second name in its directory; on the disk when this returns.
 
     Raises FileExistsError, OSError and UntrustedPathError.
@@ -132,7 +129,7 @@ def link_file(path: Path, name: str, *, trust: Trust | None = None) -> None:
         directory.sync()
 
 
-def remove_unfinished(path: Path, *, trust: Trust | None = None) -> None:
+def remove_unfinished(path: Path, *, trust: Trust | None) -> None:
     """Remove the temporary files that a killed process left while it wrote `path`.
 
     Raises OSError and UntrustedPathError.
@@ -142,6 +139,16 @@ def remove_unfinished(path: Path, *, trust: Trust | None = None) -> None:
         for name in directory.names():
             if pattern.fullmatch(name) and stat.S_ISREG(directory.status(name).st_mode):
                 directory.remove(name)
+
+
+def _replace(  # noqa: PLR0913, PLR0917, the properties of a file
+    directory: Directory, name: str, content: Content, mode: int, owner: Owner, temporary: str | None = None
+) -> None:
+    if temporary is not None:
+        directory.remove(temporary)
+    with _unfinished(directory, name, content, mode, owner, temporary) as made:
+        directory.rename(made, name)
+    directory.sync()
 
 
 @contextmanager

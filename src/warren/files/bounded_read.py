@@ -11,11 +11,11 @@ import os
 import stat
 from pathlib import Path
 
-from warren.files.directory import NO_FOLLOW, link_error
-from warren.files.trusted_path import READ_FLAGS, Trust, open_trusted
+from warren.files.directory import NO_FOLLOW, READ_FLAGS, link_error
+from warren.files.trusted_path import Trust, open_trusted
 
 
-def open_for_reading(path: Path, *, trust: Trust | None = None) -> int:
+def open_for_reading(path: Path, *, trust: Trust | None) -> int:
     """Open a file that is no link and return its descriptor. Raises OSError and UntrustedPathError."""
     if trust is not None:
         return open_trusted(path, trust=trust)
@@ -42,7 +42,7 @@ def read_descriptor(descriptor: int, max_bytes: int) -> tuple[bytes, os.stat_res
         return file.read(max_bytes) if stat.S_ISREG(status.st_mode) else b"", status
 
 
-def read_bounded(path: Path, max_bytes: int, *, trust: Trust | None = None) -> tuple[bytes, os.stat_result]:
+def read_bounded(path: Path, max_bytes: int, *, trust: Trust | None) -> tuple[bytes, os.stat_result]:
     """Return the first `max_bytes` octets of a file that is no link, and its state.
 
     Raises OSError and UntrustedPathError; the content of what is no regular file is empty.

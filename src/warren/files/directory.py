@@ -20,6 +20,9 @@ from typing import Self
 # Windows has none of these flags. O_PATH opens a directory that may be entered and not listed.
 NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 DIRECTORY_FLAGS = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
+READ_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)  # no wait for the writer of a pipe
+# Opens the thing itself and does nothing else to it (open(2)). Where there is no O_PATH, a link is an error (ELOOP).
+PROBE_FLAGS = getattr(os, "O_PATH", READ_FLAGS) | NO_FOLLOW
 LISTING_FLAGS = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
@@ -47,6 +50,15 @@ class Directory:
                 raise link_error(self.path / name) from error
             raise
 
+    @contextmanager
+    def probe(self, name: str) -> Iterator[int]:
+        """Open the entry itself, be it a link, a socket or a device, and nothing of what is behind it (O_PATH)."""
+        descriptor = os.open(_component(name), PROBE_FLAGS, dir_fd=self.descriptor)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
     def open_directory(self, name: str) -> Directory:
         """Open a directory in this one. A link is refused (ENOTDIR or ELOOP)."""
         descriptor = os.open(_component(name), DIRECTORY_FLAGS | NO_FOLLOW, dir_fd=self.descriptor)
@@ -68,6 +80,14 @@ class Directory:
     def make_directory(self, name: str, mode: int) -> None:
         """Make a directory in this one; the umask applies."""
         os.mkdir(_component(name), mode, dir_fd=self.descriptor)
+
+    def remove_directory(self, name: str) -> None:
+        """Remove an empty directory of this one."""
+        os.rmdir(_component(name), dir_fd=self.descriptor)
+
+    def read_link(self, name: str) -> bytes:
+        """Return the target of a symbolic link."""
+        return os.fsencode(os.readlink(_component(name), dir_fd=self.descriptor))
 
     def make_link(self, name: str, target: bytes) -> None:
         """Make a symbolic link."""
@@ -141,33 +161,6 @@ def mount_error(path: Path) -> OSError:
 def open_directory(path: Path, *, follow: bool = True) -> Directory:
     """Open a directory by its path, with the permissions of this process and no further proof. Raises OSError."""
     return Directory(path, os.open(path, DIRECTORY_FLAGS | (0 if follow else NO_FOLLOW)))
-
-
-def sync_directory(path: Path) -> None:
-    """Write the names of a directory to the disk. Raises OSError."""
-    with open_directory(path) as directory:
-        directory.sync()
-
-
-def make_directory(path: Path, mode: int, *, exact_mode: bool = False) -> None:
-    """Make a directory, and what is missing above it, with `mode`; one that exists stays as it is.
-
-    `exact_mode` makes the umask not apply. Power cut: each is on the disk before anything is made in it.
-    Raises OSError.
-    """
-    missing = [each for each in (path, *path.parents) if not each.exists()]
-    for each in reversed(missing):
-        with open_directory(each.parent) as above:
-            try:
-                above.make_directory(each.name, mode)
-            except FileExistsError:
-                continue  # another process was quicker
-            if exact_mode:
-                with above.open_directory(each.name) as made:
-                    made.set_mode(mode)
-            above.sync()
-    if not path.is_dir():
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
 
 
 def _component(name: str) -> str:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+MAX_FILE_BYTES = 1 << 20
+"""The longest file whose state is taken: a hundred times as long as any configuration of a resolver."""
+
 
 class Kind(enum.StrEnum):
     """The type of a directory entry."""

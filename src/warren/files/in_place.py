@@ -1,7 +1,7 @@
 """Writes into what is at a path, without a rename: not atomic, for what a rename cannot replace.
 
-Power cut or kill: a part of the content may be left. Hostile directory: links are followed, so root does this only
-where nobody else can write.
+Power cut or kill: a part of the content may be left. Hostile directory: `overwrite_file` follows no link at the end of
+the path, and with `trust` none at all that is not root's; `write_output` follows links, as a user names its path.
 """
 
 from __future__ import annotations
@@ -10,14 +10,19 @@ import os
 from pathlib import Path
 
 from warren.files.atomic import write_whole
+from warren.files.trusted_path import Trust, open_in_place
 
 CLOSE_ON_EXEC = getattr(os, "O_CLOEXEC", 0)
 
 
-def overwrite_file(path: Path, content: bytes) -> None:
-    """Write into the file that is there, as one that is a mount point, and onto the disk. Raises OSError."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC | CLOSE_ON_EXEC)
+def overwrite_file(path: Path, content: bytes, *, trust: Trust | None) -> None:
+    """Write into the file that is there and no link, as one that is a mount point, and onto the disk.
+
+    Raises OSError and UntrustedPathError.
+    """
+    descriptor = open_in_place(path, os.O_WRONLY, trust=trust)
     try:
+        os.ftruncate(descriptor, 0)
         write_whole(descriptor, content)
         os.fsync(descriptor)
     finally:

@@ -16,6 +16,7 @@ from warren._core import PresharedKey, PrivateKey
 from warren.errors import KeyFileError, KeyTextError
 from warren.files.atomic import create_file
 from warren.files.bounded_read import open_for_reading
+from warren.files.trusted_path import NAMED_BY_USER, Trust
 
 KEY_CHARACTERS = 44
 MAX_BYTES = KEY_CHARACTERS + 2  # a line may end as on Windows
@@ -32,7 +33,7 @@ ROOT = 0
 
 def open_key_file(path: Path) -> int:
     """Open a key file that is no link and return its descriptor. Raises OSError."""
-    return open_for_reading(path)
+    return open_for_reading(path, trust=NAMED_BY_USER)
 
 
 def read_private_key(path: Path, owners: Owners = None, opener: Opener = open_key_file) -> PrivateKey:
@@ -76,17 +77,17 @@ def is_credential(path: Path, status: os.stat_result, environ: Mapping[str, str]
     return stat.S_IMODE(status.st_mode) & ~CREDENTIAL == 0 and above.st_uid == ROOT and not above.st_mode & stat.S_IRWXO
 
 
-def write_private_key(path: Path, key: PrivateKey) -> None:
+def write_private_key(path: Path, key: PrivateKey, *, trust: Trust | None) -> None:
     """Make a private key file with mode 0600.
 
     Raises KeyFileError if there is anything at `path` already: a key that is overwritten is lost.
     """
-    _write(path, key)
+    _write(path, key, trust)
 
 
-def write_preshared_key(path: Path, key: PresharedKey) -> None:
+def write_preshared_key(path: Path, key: PresharedKey, *, trust: Trust | None) -> None:
     """Make a preshared key file with mode 0600. Raises KeyFileError as `write_private_key`."""
-    _write(path, key)
+    _write(path, key, trust)
 
 
 def _read(path: Path, parse: Callable[[memoryview], Key], kind: str, owners: Owners, opener: Opener) -> Key:
@@ -111,13 +112,13 @@ def _read(path: Path, parse: Callable[[memoryview], Key], kind: str, owners: Own
         buffer[:] = bytes(len(buffer))
 
 
-def _write(path: Path, key: PrivateKey | PresharedKey) -> None:
+def _write(path: Path, key: PrivateKey | PresharedKey, trust: Trust | None) -> None:
     line = bytearray(KEY_CHARACTERS + 1)
     line[KEY_CHARACTERS:] = b"\n"
     try:
         with memoryview(line) as whole, whole[:KEY_CHARACTERS] as text:
             key.write_base64(text)
-        create_file(path, line, MODE)
+        create_file(path, line, MODE, trust=trust)
     except OSError as error:
         raise _unusable(path, error) from error
     finally:

@@ -16,7 +16,7 @@ from typing import Self
 
 from warren.clock import monotonic_seconds
 from warren.errors import HostError
-from warren.files.trusted_path import Trust, open_trusted_in, parent_directory
+from warren.files.trusted_path import Trust, open_in_place
 
 if sys.platform != "win32":
     import fcntl
@@ -34,13 +34,10 @@ class LockFile:
         self._descriptor = descriptor
 
     @classmethod
-    def open(cls, path: Path, *, trust: Trust | None = None) -> Self:
+    def open(cls, path: Path, *, trust: Trust | None) -> Self:
         """Open or make a lock file, and take no lock yet. Raises OSError and UntrustedPathError."""
         flags = os.O_RDWR | os.O_CREAT
-        with parent_directory(path, trust) as directory:
-            if trust is not None:
-                return cls(path, open_trusted_in(directory, path.name, flags, MODE, trust))
-            return cls(path, directory.open(path.name, flags, MODE))
+        return cls(path, open_in_place(path, flags, MODE, trust=trust))
 
     def __enter__(self) -> Self:
         return self

@@ -18,23 +18,21 @@ import enum
 import errno
 import os
 import stat
+import sys
 from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import assert_never
 
 from warren.errors import HostError
-from warren.files.directory import DIRECTORY_FLAGS, NO_FOLLOW, Directory, open_directory
+from warren.files.directory import DIRECTORY_FLAGS, NO_FOLLOW, PROBE_FLAGS, READ_FLAGS, Directory, open_directory
 
 ROOT = 0
 ROOT_ONLY = frozenset((ROOT,))
 WRITERS = stat.S_IWGRP | stat.S_IWOTH
 MAX_LINKS = 40  # as many as the kernel follows (path_resolution(7))
-READ_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)  # no wait for the writer of a pipe
-# Opens the thing itself and does nothing else to it (open(2)). Where there is no O_PATH, a link is an error (ELOOP).
-PROBE_FLAGS = getattr(os, "O_PATH", READ_FLAGS) | NO_FOLLOW
 
 
 class Doubt(enum.Enum):
@@ -66,6 +64,21 @@ class Trust:
 
 ROOT_TRUST = Trust()
 """The trust in what only root can write."""
+ROOT_PATH_TRUST = Trust(follow_links=True)
+"""The trust in a path that the configuration or the package names: links of root's may be a part of it."""
+NAMED_BY_USER: Trust | None = None
+"""No proof: whoever runs this process has named the path, and its permissions decide."""
+
+
+def process_trust(*others: int) -> Trust | None:
+    """Return the trust for a path that the configuration names.
+
+    Root uses only what nobody else can write, apart from the users `others`; any other process has its own permissions
+    and needs no proof.
+    """
+    if sys.platform == "win32" or os.geteuid() != ROOT:
+        return None
+    return replace(ROOT_PATH_TRUST, owners=ROOT_ONLY.union(others)) if others else ROOT_PATH_TRUST
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,13 +153,21 @@ def open_trusted_in(
     return descriptor
 
 
+def open_in_place(path: Path, flags: int, mode: int = 0o600, *, trust: Trust | None) -> int:
+    """Open or make a file that is no link: proven, or for None with the permissions of this process.
+
+    Raises OSError and UntrustedPathError.
+    """
+    return os.open(path, flags | NO_FOLLOW, mode) if trust is None else open_trusted(path, flags, mode, trust)
+
+
 def verify_trusted(path: Path, trust: Trust = ROOT_TRUST) -> None:
     """Prove that only a trusted user can have put there what is at a path. Raises as `walk_trusted`."""
     with trusted_directory(path.parent, trust) as directory, walk_trusted(Path(path.name), trust, directory):
         return
 
 
-def parent_directory(path: Path, trust: Trust | None = None) -> Directory:
+def parent_directory(path: Path, trust: Trust | None) -> Directory:
     """Open the directory of a path: proven, or for None with the permissions of this process and no further proof.
 
     Raises UntrustedPathError and OSError.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -18,7 +19,9 @@ from types import TracebackType
 from typing import Self
 
 from warren.errors import HostError
+from warren.files.directory import Directory
 from warren.files.lock_file import LockFile
+from warren.files.trusted_path import Trust, parent_directory
 from warren.files.unix_socket import SocketKind, chown_socket, is_listening, open_socket, peer_credentials
 
 LOCK_SUFFIX = ".lock"
@@ -54,16 +57,18 @@ class InUseError(Exception):
         self.pid = pid
 
 
-def listen(path: Path, gid: int | None = None, remove: Callable[[Path], object] | None = None) -> Listener:
+def listen(
+    path: Path, gid: int | None = None, remove: Callable[[Path], object] | None = None, *, trust: Trust | None
+) -> Listener:
     """Listen at `path` with mode 0660 for the group `gid`; None leaves the group of this process.
 
     A socket that a killed agent left is replaced. `remove` removes the socket at the end, if this process may not.
     Raises HostError: `agent.running` if another process listens there, with its pid.
     """
     with _as_host_error(path), ExitStack() as undo:
-        _lock(path, undo)
+        _lock(path, undo, trust)
         try:
-            remove_dead_socket(path)
+            remove_dead_socket(path, trust=trust)
         except InUseError as error:
             raise _running(path, str(error.pid or "")) from None
         listener = undo.enter_context(open_socket())
@@ -119,19 +124,38 @@ def bind_socket(listener: socket.socket, path: Path, umask: int) -> None:
         os.umask(before)
 
 
-def remove_dead_socket(path: Path, kind: SocketKind = SocketKind.STREAM) -> bool:
+def remove_dead_socket(path: Path, kind: SocketKind = SocketKind.STREAM, *, trust: Trust | None) -> bool:
     """Remove a socket at which nobody listens. Return False if there is nothing at `path`.
 
-    Raises HostError if it is not a socket, InUseError if a process listens there, and OSError.
+    Raises HostError if it is not a socket, InUseError if a process listens there, UntrustedPathError and OSError.
     """
-    try:
-        status = path.lstat()
-    except FileNotFoundError:
-        return False
-    if not stat.S_ISSOCK(status.st_mode):
-        raise HostError(f"{path} exists and is not a socket", code="host.refused", hint=f"remove {path}")
-    _verify_dead(path, kind)
-    return remove_socket(path)
+    with suppress(FileNotFoundError), parent_directory(path, trust) as directory:
+        return remove_dead_socket_in(directory, path.name, kind)
+    return False
+
+
+def remove_dead_socket_in(directory: Directory, name: str, kind: SocketKind = SocketKind.STREAM) -> bool:
+    """Remove a socket of an open directory, as `remove_dead_socket` does."""
+    path = directory.path / name
+    with directory.probe(name) as probed:
+        if not stat.S_ISSOCK(os.fstat(probed).st_mode):
+            raise HostError(f"{path} exists and is not a socket", code="host.refused", hint=f"remove {path}")
+        # By the descriptor, so that what is asked is what was looked at.
+        _verify_dead(Path(f"/proc/self/fd/{probed}") if sys.platform == "linux" else path, kind)
+    return directory.remove(name)
+
+
+def remove_lock(path: Path, *, trust: Trust | None) -> None:
+    """Remove the lock file of a socket that does not exist, unless a process has the lock.
+
+    Raises OSError and UntrustedPathError.
+    """
+    lock_path = path.with_name(path.name + LOCK_SUFFIX)
+    with suppress(FileNotFoundError), parent_directory(path, trust) as directory:
+        descriptor = directory.open(lock_path.name, os.O_RDWR)
+        with LockFile(lock_path, descriptor) as lock:
+            if lock.acquire() and lock.is_linked and not os.path.lexists(path):
+                directory.remove(lock_path.name)
 
 
 def remove_socket(path: Path) -> bool:
@@ -148,8 +172,8 @@ def _not_adopted(descriptor: int, kind: SocketKind, errno: int | None = None) ->
     return HostError(problem, code="host.refused", errno=errno)
 
 
-def _lock(path: Path, undo: ExitStack) -> None:
-    lock = undo.enter_context(LockFile.open(path.with_name(path.name + LOCK_SUFFIX)))
+def _lock(path: Path, undo: ExitStack, trust: Trust | None) -> None:
+    lock = undo.enter_context(LockFile.open(path.with_name(path.name + LOCK_SUFFIX), trust=trust))
     if not lock.acquire():
         raise _running(path, lock.holder)
     lock.record_holder(str(os.getpid()))
@@ -160,7 +184,7 @@ def _verify_dead(path: Path, kind: SocketKind) -> None:
         probe.settimeout(PROBE_TIMEOUT_SECONDS)
         try:
             probe.connect(str(path))
-        except (ConnectionRefusedError, FileNotFoundError):
+        except ConnectionRefusedError:
             return
         except (BlockingIOError, TimeoutError):  # its queue is full of clients that wait
             raise InUseError(None) from None

@@ -37,11 +37,15 @@ class DaemonSettings(Protocol):
 
 
 class HttpPaths(Protocol):
-    """[http], as far as it names files."""
+    """[http], as far as it names files, and whether they are used."""
 
     @property
     def socket(self) -> str:
         """Path of the Unix socket of the local HTTP server."""
+
+    @property
+    def enabled(self) -> bool:
+        """Return whether the local HTTP server runs."""
 
     @property
     def token(self) -> str:

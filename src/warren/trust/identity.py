@@ -31,6 +31,14 @@ class NodeIdentity:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class PinnedNode:
+    """The part of a node's identity that root relies on: its name, and the key that opens what is sealed to it."""
+
+    agent_id: str
+    sealing: SealingKey
+
+
 def agent_id_from_host(host: str) -> str:
     """Return a node name for a host name: dots become hyphens, other invalid characters are removed.
 

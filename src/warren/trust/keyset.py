@@ -51,8 +51,24 @@ def parse_keyset(octets: bytes) -> KeySet:
         case {"id": str(name), "keys": [dict(signing)]}:
             return KeySet(name, _signing(signing))
         case {"id": str(name), "keys": [dict(signing), dict(sealing)]}:
-            return KeySet(name, _signing(signing), _sealing(sealing))
+            return KeySet(name, _signing(signing), _sealing(sealing, 1))
     raise ValueError("keys: expected one or two")
+
+
+def encode_sealing_key(name: str, sealing: bytes) -> bytes:
+    """Encode the name of a node and its sealing key of 32 octets as a file."""
+    key = _jwk("X25519", "enc", SealingKey(sealing).public, sealing)
+    return json.dumps({"id": name, "keys": [key]}, indent=1).encode() + b"\n"
+
+
+def parse_sealing_key(octets: bytes) -> tuple[str, SealingKey]:
+    """Parse the file of a node's sealing key. Raises ValueError; the message holds nothing of a key."""
+    members = parse_object(octets)
+    SHAPE(members, "")
+    match members:
+        case {"id": str(name), "keys": [dict(sealing)]}:
+            return name, _sealing(sealing, 0)
+    raise ValueError("keys: expected one")
 
 
 def _signing(jwk: dict[str, str]) -> SigningKey:
@@ -62,10 +78,10 @@ def _signing(jwk: dict[str, str]) -> SigningKey:
     return key
 
 
-def _sealing(jwk: dict[str, str]) -> SealingKey:
+def _sealing(jwk: dict[str, str], number: int) -> SealingKey:
     key = SealingKey(_private(jwk, "X25519", "enc"))
     if to_base64url(key.public) != jwk["x"]:
-        raise ValueError("keys[1]: x is not the public key of d")
+        raise ValueError(f"keys[{number}]: x is not the public key of d")
     return key
 
 

@@ -12,9 +12,11 @@ from ipaddress import ip_address
 from typing import Any
 
 from warren.config.parsers import IPAddress
-from warren.files.file_state import FileState, Kind
+from warren.files.file_state import MAX_FILE_BYTES, FileState, Kind
 
 VERSION = 2
+MAX_MODE = 0o644
+ROOT = 0
 
 
 class DnsBackend(enum.StrEnum):
@@ -76,6 +78,14 @@ class Journal:
         return state.content in self.written or any(whole.startswith(state.content) for whole in halves)
 
 
+def restorable(state: FileState) -> FileState:
+    """Return a recorded state as it may be put in the place of resolv.conf, whatever the record says.
+
+    That file belongs to root, everybody reads it, and nobody executes it: more than this is never restored.
+    """
+    return replace(state, mode=state.mode & MAX_MODE, owner=ROOT, group=ROOT)
+
+
 def encode_journal(journal: Journal) -> bytes:
     """Return the journal as JSON, with the content of files in base64."""
     original = journal.original
@@ -121,7 +131,7 @@ def parse_journal(octets: bytes) -> Journal:
             host_servers=tuple(ip_address(server) for server in document["host_servers"]),
             in_place=bool(document["in_place"]),
         )
-    except (KeyError, TypeError, AttributeError, binascii.Error) as error:
+    except (KeyError, TypeError, AttributeError, OverflowError, RecursionError, binascii.Error) as error:
         raise ValueError("the file is not a journal of Warren") from error
 
 
@@ -150,4 +160,7 @@ def _text(octets: bytes) -> str:
 
 
 def _octets(text: str) -> bytes:
-    return base64.b64decode(text, validate=True)
+    octets = base64.b64decode(text, validate=True)
+    if len(octets) > MAX_FILE_BYTES:
+        raise ValueError(f"a file of {len(octets)} octets, expected at most {MAX_FILE_BYTES}")
+    return octets

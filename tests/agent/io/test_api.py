@@ -53,7 +53,7 @@ def exchange(agent: AgentApi, path: Path, *requests: bytes) -> list[dict[str, ob
     """Return the responses of the agent's control socket."""
 
     async def whole() -> list[dict[str, object]]:
-        server = servers(agent, listen(path))[0]
+        server = servers(agent, listen(path, trust=None))[0]
         task = asyncio.ensure_future(server.run())
         reader, writer = await asyncio.open_unix_connection(path)
         writer.write(b"\n".join(requests))
@@ -96,7 +96,7 @@ def test_there_is_a_server_for_each_listener(tmp_path: Path) -> None:
     http = LocalHttp(tuple(listeners), Access())
 
     async def names() -> list[str]:
-        with listen(tmp_path / "agent.sock") as listener:
+        with listen(tmp_path / "agent.sock", trust=None) as listener:
             return [each.name for each in servers(api(http=http), listener)]
 
     assert asyncio.run(names()) == ["control", *(f"http {each.name}" for each in listeners)]

@@ -24,7 +24,7 @@ def interface(key: PublicKey, handshake: float) -> InterfaceStatus:
 
 @pytest.fixture
 def network(tmp_path: Path) -> NetworkConfig:
-    write_private_key(tmp_path / "private.key", PrivateKey.generate())
+    write_private_key(tmp_path / "private.key", PrivateKey.generate(), trust=None)
     return NetworkConfig("home", str(tmp_path / "private.key"))
 
 

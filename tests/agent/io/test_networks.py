@@ -36,7 +36,7 @@ from warren.tunnel.network import NetworkConfig
 
 root, seed = Path(sys.argv[1]), int(sys.argv[2])
 chance = random.Random(seed)
-write_private_key(root / "private.key", PrivateKey.generate())
+write_private_key(root / "private.key", PrivateKey.generate(), trust=None)
 
 
 def config(number):

@@ -48,7 +48,7 @@ def served(  # noqa: PLR0913, each by its name
     """Serve until the end of the block, and raise what went wrong in the server."""
     rejections = RejectionCounter()
     router = ActionRouter(PermissionTable([*all_actions(networks), *planted], permissions), rejections)
-    listener = listener or listen(path)
+    listener = listener or listen(path, trust=None)
     loop = asyncio.new_event_loop()
     task = loop.create_task(serve(listener, router, limits))
 

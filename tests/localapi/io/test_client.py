@@ -123,7 +123,7 @@ def test_request_reports_an_agent_that_does_not_run(path: Path) -> None:
 
 
 def test_request_times_out_without_a_response(path: Path) -> None:
-    with listen(path):
+    with listen(path, trust=None):
         error = refused(path, timeout=0.2)
     assert (error.code, str(error)) == ("agent.timeout", f"no response from the agent at {path} within 0.2 s")
 
@@ -137,7 +137,7 @@ def test_client_imports_nothing_of_the_daemon() -> None:
 @pytest.mark.root
 def test_request_names_the_group_that_may_connect(open_directory: Path, other_user: int) -> None:
     path = open_directory / "agent.sock"
-    with listen(path, 54321):
+    with listen(path, 54321, trust=None):
         os.seteuid(other_user)
         try:
             error = refused(path)

@@ -139,7 +139,7 @@ def test_users_are_served_by_their_groups(open_directory: Path, other_user: int)
     def ask(gid: int, groups: list[int]) -> list[object]:
         return [outcome(answer) for answer in socat(path, requests, user=other_user, group=gid, extra_groups=groups)]
 
-    listener = listen(path, read)
+    listener = listen(path, read, trust=None)
     path.chmod(0o666)  # what an administrator may do, and no more than that
     with served(path, SimulatedNetworks(config()), permissions=rules, listener=listener):
         assert ask(stranger, []) == [("s", "permission_denied"), ("r", "permission_denied")]

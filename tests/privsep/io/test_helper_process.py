@@ -67,7 +67,7 @@ class Place:
     def key(self, name: str = "private.key", owner: int = 0, mode: int = 0o600) -> Path:
         """A key file in the keys' directory."""
         path = self.keys / name
-        write_private_key(path, PrivateKey.generate())
+        write_private_key(path, PrivateKey.generate(), trust=None)
         path.chmod(mode)
         os.chown(path, owner, -1)
         return path
@@ -141,7 +141,7 @@ def test_a_step_that_cannot_be_is_refused_as_everywhere(place: Place) -> None:
 
 def test_a_key_outside_of_its_directories(place: Place, tmp_path: Path) -> None:
     path = tmp_path / "private.key"
-    write_private_key(path, PrivateKey.generate())
+    write_private_key(path, PrivateKey.generate(), trust=None)
     assert place.refusal(path) == "key_file.not_allowed"
     assert place.refusal(f"{place.keys}/../../private.key") == "key_file.not_allowed"
     assert place.refusal("/etc/shadow") == "key_file.not_allowed"
@@ -150,14 +150,14 @@ def test_a_key_outside_of_its_directories(place: Place, tmp_path: Path) -> None:
 def test_a_link_is_not_followed_wherever_it_stands(place: Place, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    write_private_key(elsewhere / "private.key", PrivateKey.generate())
+    write_private_key(elsewhere / "private.key", PrivateKey.generate(), trust=None)
     (place.keys / "link.key").symlink_to(elsewhere / "private.key")
     (place.keys / "directory").symlink_to(elsewhere)
     assert place.refusal(place.keys / "link.key") == "key_file.symlink"
     assert place.refusal(place.keys / "directory/private.key") == "key_file.symlink"
     place.keys.rename(tmp_path / "moved")
     place.keys.symlink_to(tmp_path / "moved")
-    write_private_key(tmp_path / "moved/private.key", PrivateKey.generate())
+    write_private_key(tmp_path / "moved/private.key", PrivateKey.generate(), trust=None)
     assert place.refusal(place.keys / "private.key") == "key_file.symlink"
 
 

@@ -43,11 +43,11 @@ class Unit:
         rules = HelperRules(
             (str(root / "etc"),), frozenset((ROOT,)), config, root / "run/agent.sock", root / "journal", root
         )
-        self.listener = bind_helper(self.path)
+        self.listener = bind_helper(self.path, ROOT)
         self.pid = os.fork()
         if self.pid == 0:
             try:
-                HelperSocket(self.listener, lambda: ServiceRules(uid, rules), idle_seconds).serve()
+                HelperSocket(self.listener, uid, lambda: ServiceRules(uid, rules), idle_seconds).serve()
             finally:
                 os._exit(0)
         self.listener.close()
@@ -151,18 +151,18 @@ def test_told_to_end_it_leaves_nothing_to_be_undone(make: MakeUnit) -> None:
 
 def test_where_nobody_listens_there_is_none(tmp_path: Path) -> None:
     assert connect_helper(tmp_path / "absent.sock") is None
-    bind_helper(tmp_path / "left.sock").close()
+    bind_helper(tmp_path / "left.sock", ROOT).close()
     assert connect_helper(tmp_path / "left.sock") is None
 
 
 def test_a_socket_that_was_left_is_replaced_and_one_in_use_is_not(tmp_path: Path) -> None:
-    bind_helper(tmp_path / "helper.sock").close()
-    with bind_helper(tmp_path / "helper.sock"), pytest.raises(HostError, match="a helper already listens at"):
-        bind_helper(tmp_path / "helper.sock")
+    bind_helper(tmp_path / "helper.sock", ROOT).close()
+    with bind_helper(tmp_path / "helper.sock", ROOT), pytest.raises(HostError, match="a helper already listens at"):
+        bind_helper(tmp_path / "helper.sock", ROOT)
 
 
 def test_what_the_service_manager_holds_must_be_a_socket_of_seqpackets(tmp_path: Path) -> None:
-    with bind_helper(tmp_path / "helper.sock") as listener, adopt_helper(os.dup(listener.fileno())) as adopted:
+    with bind_helper(tmp_path / "helper.sock", ROOT) as listener, adopt_helper(os.dup(listener.fileno())) as adopted:
         assert adopted.getsockname() == listener.getsockname()
     with (
         socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stream,

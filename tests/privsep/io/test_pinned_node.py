@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
+import stat
 from pathlib import Path
 
 import pytest
 
 from warren.commands.settings import CommandSettings, SecuritySettings
 from warren.errors import TrustError
+from warren.jws import to_base64url
 from warren.privsep.io.pinned_node import read_node, verify_bundle_path
-from warren.trust.io.identity_file import FILE, make_identity
+from warren.trust.io.identity_file import FILE, SEALING_FILE, make_identity
 
 pytestmark = [
     pytest.mark.integration,
@@ -29,21 +32,54 @@ def settings(tmp_path: Path) -> CommandSettings:
     return CommandSettings(security, "", "", str(tmp_path / "runner"))
 
 
-def test_a_node_cannot_become_another_by_what_the_agent_writes(settings: CommandSettings) -> None:
+def test_read_node_ignores_whatever_the_agent_writes_from_its_first_start_on(settings: CommandSettings) -> None:
+    made = json.loads((Path(settings.security.identity) / SEALING_FILE).read_text())
+    agents = Path(settings.security.identity) / FILE
+    agents.write_text(agents.read_text().replace("gateway-001", "gateway-002"))
+    node = read_node(settings)
+    assert (node.agent_id, to_base64url(node.sealing.public)) == ("gateway-001", made["keys"][0]["x"])
+    agents.unlink()
     assert read_node(settings).agent_id == "gateway-001"
-    assert read_node(settings).agent_id == "gateway-001"
-    mine = Path(settings.security.identity) / FILE
-    mine.write_text(mine.read_text().replace("gateway-001", "gateway-002"))
-    with pytest.raises(TrustError, match=r"^this node is gateway-001, and its identity is now gateway-002$"):
+
+
+def test_read_node_refuses_a_node_whose_identity_root_has_not_made(settings: CommandSettings) -> None:
+    """The file of the agent is no substitute, not even at the first start."""
+    (Path(settings.security.identity) / SEALING_FILE).unlink()
+    with pytest.raises(TrustError, match=r"sealing.jwks does not exist: root has not made the identity") as error:
+        read_node(settings)
+    assert error.value.code == "identity.missing"
+    assert "warren identity init" in error.value.hint
+    assert list(Path(settings.runner).iterdir()) == []
+
+
+def test_root_gives_a_node_another_name(settings: CommandSettings) -> None:
+    (Path(settings.security.identity) / FILE).unlink()
+    make_identity(Path(settings.security.identity), "gateway-002", (SERVICE, SERVICE))
+    assert read_node(settings).agent_id == "gateway-002"
+
+
+@pytest.mark.parametrize("changed", [SEALING_FILE, "."])
+@pytest.mark.parametrize("how", ["owner", "mode"])
+def test_read_node_refuses_a_record_that_another_user_could_write(
+    settings: CommandSettings, changed: str, how: str
+) -> None:
+    path = Path(settings.security.identity) / changed
+    if how == "owner":
+        os.chown(path, SERVICE, -1)
+    else:
+        path.chmod(0o777)
+    with pytest.raises(TrustError, match=r"is owned by an untrusted user|is writable by users other than its owner"):
         read_node(settings)
 
 
-def test_root_gives_it_another_name(settings: CommandSettings) -> None:
-    read_node(settings)
-    (Path(settings.security.identity) / FILE).unlink()
-    make_identity(Path(settings.security.identity), "gateway-002")
-    (Path(settings.runner) / "agent_id").unlink()
-    assert read_node(settings).agent_id == "gateway-002"
+def test_make_identity_keeps_both_files_of_a_node_from_others(settings: CommandSettings) -> None:
+    directory = Path(settings.security.identity)
+    found = {path.name: path.stat() for path in (*directory.iterdir(), directory)}
+    assert {name: (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) for name, status in found.items()} == {
+        FILE: (SERVICE, SERVICE, 0o600),
+        SEALING_FILE: (0, 0, 0o600),
+        directory.name: (0, SERVICE, 0o750),
+    }
 
 
 @pytest.mark.parametrize("which", ["file", "directory"])

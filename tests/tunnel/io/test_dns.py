@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from ipaddress import ip_address
@@ -68,9 +67,7 @@ def _as_it_is(path: Path) -> tuple[str | bytes, int, int, int]:
 
 def a_file(host: Host) -> None:
     host.file.write_text(PLAIN)
-    host.file.chmod(0o664)
-    if os.geteuid() == 0:
-        os.chown(host.file, 12345, 54321)
+    host.file.chmod(0o640)
 
 
 def a_link(host: Host) -> None:

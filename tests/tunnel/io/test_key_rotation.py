@@ -34,7 +34,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def key_file(directory: Path) -> Path:
-    write_private_key(directory / "private.key", PrivateKey.generate())
+    write_private_key(directory / "private.key", PrivateKey.generate(), trust=None)
     return directory / "private.key"
 
 

@@ -24,7 +24,8 @@ from warren.audit.io.segments import (
 )
 from warren.files.append_file import sync_file, truncate_file
 from warren.files.atomic import move_file, remove_file
-from warren.files.directory import make_directory, sync_directory
+from warren.files.make_directory import make_directory, sync_directory
+from warren.files.trusted_path import process_trust
 from warren.jws import SigningKey
 
 DIRECTORY_MODE = 0o750
@@ -59,7 +60,7 @@ class Journal:
 
     def open(self) -> None:
         """Open the log, and finish a rotation that was interrupted. Raises OSError."""
-        make_directory(self._directory, DIRECTORY_MODE)
+        make_directory(self._directory, DIRECTORY_MODE, trust=process_trust())
         self._finish_rotation()
         self.size = self._current.log.stat().st_size if self._current.log.exists() else 0
 
@@ -91,15 +92,15 @@ class Journal:
         if present != wanted:
             equal = _common_prefix_length(present, wanted)
             if path.exists():
-                truncate_file(path, base + equal)
+                truncate_file(path, base + equal, trust=process_trust())
             self.size = append(path, wanted[equal:])
         self.sync()
 
     def sync(self) -> None:
         """Flush appended lines to the disk. Raises OSError."""
         if self._current.log.exists():
-            sync_file(self._current.log)
-            sync_directory(self._directory)
+            sync_file(self._current.log, trust=process_trust())
+            sync_directory(self._directory, trust=process_trust())
 
     def checkpoint(self, head: Head, now: float) -> None:
         """Write a checkpoint of `head`, on the disk when this returns. `head` must be on the disk. Raises OSError."""
@@ -107,8 +108,8 @@ class Journal:
             prev = token_hash(self._token) if self._token else NO_PREVIOUS
             token = sign_checkpoint(Checkpoint(self._agent_id, head, int(now), prev), self._key)
             append(self._current.checkpoints, token.encode("ascii") + b"\n")
-            sync_file(self._current.checkpoints)
-            sync_directory(self._directory)
+            sync_file(self._current.checkpoints, trust=process_trust())
+            sync_directory(self._directory, trust=process_trust())
             self._token = token
 
     @property
@@ -128,8 +129,8 @@ class Journal:
         """Start a new segment. The log must be on the disk, with a checkpoint of its head. Raises OSError."""
         full = rotated(self._directory, self._first)
         if self._current.checkpoints.exists():
-            move_file(self._current.checkpoints, full.checkpoints.name)
-        move_file(self._current.log, full.log.name)
+            move_file(self._current.checkpoints, full.checkpoints.name, trust=process_trust())
+        move_file(self._current.log, full.log.name, trust=process_trust())
         self._finish_rotation()
         self.size = 0
 
@@ -140,8 +141,8 @@ class Journal:
         """
         for segment in segments(self._directory):
             if segment != self._current and segment.log.stat().st_mtime + self._retention.seconds < now:
-                remove_file(segment.log)
-                remove_file(segment.checkpoints)
+                remove_file(segment.log, trust=process_trust())
+                remove_file(segment.checkpoints, trust=process_trust())
 
     @property
     def _first(self) -> int:
@@ -155,18 +156,18 @@ class Journal:
         if self._current.log.exists():
             full = rotated(self._directory, self._first)
             if full.checkpoints.exists() and not full.log.exists():
-                move_file(self._current.log, full.log.name)
+                move_file(self._current.log, full.log.name, trust=process_trust())
         truncate_torn_line(self._current.checkpoints)
         self._token = last_line(self._current.checkpoints).decode("ascii", "replace")
         rest = [segment for segment in segments(self._directory) if segment != self._current]
         if not self._token and rest:
             self._start_with(last_line(rest[-1].checkpoints))
-        sync_directory(self._directory)
+        sync_directory(self._directory, trust=process_trust())
 
     def _start_with(self, token: bytes) -> None:
         if token:
             append(self._current.checkpoints, token + b"\n")
-            sync_file(self._current.checkpoints)
+            sync_file(self._current.checkpoints, trust=process_trust())
             self._token = token.decode("ascii", "replace")
 
 

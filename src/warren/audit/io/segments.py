@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from warren.files.append_file import append_file, truncate_file
+from warren.files.trusted_path import process_trust
 
 CURRENT = "audit"
 LOG_SUFFIX = ".jsonl"
@@ -76,7 +77,7 @@ def last_line(path: Path) -> bytes:
 
 def append(path: Path, octets: bytes) -> int:
     """Append all octets to a segment or none, and return its size. Raises OSError."""
-    return append_file(path, octets, MODE)
+    return append_file(path, octets, MODE, trust=process_trust())
 
 
 def truncate_torn_line(path: Path) -> int:
@@ -92,7 +93,7 @@ def truncate_torn_line(path: Path) -> int:
             end = start + newline + 1
             if newline >= 0:
                 break
-    truncate_file(path, end)
+    truncate_file(path, end, trust=process_trust())
     return end
 
 

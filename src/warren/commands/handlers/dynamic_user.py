@@ -16,8 +16,9 @@ from pathlib import Path
 from warren.commands.sandbox_protocol import RunAs
 from warren.errors import HostError
 from warren.files.atomic import remove_file
-from warren.files.directory import make_directory
 from warren.files.lock_file import LockFile
+from warren.files.make_directory import make_directory
+from warren.files.trusted_path import process_trust
 
 if sys.platform != "win32":
     import grp
@@ -68,7 +69,7 @@ def _named(user: str) -> RunAs | None:
 @contextmanager
 def _claimed(locks: Path) -> Iterator[int]:
     """Claim a number that no user, group or process has, and that nobody else claims."""
-    make_directory(locks, DIRECTORY_MODE)
+    make_directory(locks, DIRECTORY_MODE, trust=process_trust())
     count = LAST - FIRST + 1
     start = secrets.randbelow(count)
     in_use = _uids_of_processes()
@@ -86,10 +87,10 @@ def _claimed(locks: Path) -> Iterator[int]:
 @contextmanager
 def _lock(path: Path) -> Iterator[bool]:
     """Lock a file and return whether this process has it. The file is removed while it is locked, as systemd does."""
-    with LockFile.open(path) as lock, ExitStack() as undo:
+    with LockFile.open(path, trust=process_trust()) as lock, ExitStack() as undo:
         is_ours = lock.acquire() and lock.is_linked
         if is_ours:
-            undo.callback(remove_file, path)
+            undo.callback(remove_file, path, trust=process_trust())
         yield is_ours
 
 

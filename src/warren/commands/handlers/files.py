@@ -13,7 +13,8 @@ from warren.commands.execution import Handlers
 from warren.commands.handlers.resources import Resources
 from warren.files.atomic import remove_file, update_file
 from warren.files.bounded_read import read_bounded
-from warren.files.directory import make_directory
+from warren.files.make_directory import make_directory
+from warren.files.trusted_path import process_trust
 
 T = TypeVar("T")
 DIRECTORY_MODE = 0o750
@@ -24,7 +25,9 @@ def handlers(_: Resources | None = None) -> Handlers:
     return {
         ReadFile: lambda effect, _: _in_thread(effect.path, lambda: read(effect)),
         WriteFile: lambda effect, _: _in_thread(effect.path, lambda: write(effect)),
-        RemoveFile: lambda effect, _: _in_thread(effect.path, lambda: remove_file(Path(effect.path))),
+        RemoveFile: lambda effect, _: _in_thread(
+            effect.path, lambda: remove_file(Path(effect.path), trust=process_trust())
+        ),
         ListDirectory: lambda effect, _: _in_thread(effect.path, lambda: names(effect)),
     }
 
@@ -32,7 +35,7 @@ def handlers(_: Resources | None = None) -> Handlers:
 def read(effect: ReadFile) -> bytes | None:
     """Read a file that is no link; None if there is none. Raises OSError, and EffectError for one that is too long."""
     try:
-        octets, _ = read_bounded(Path(effect.path), effect.max_bytes + 1)
+        octets, _ = read_bounded(Path(effect.path), effect.max_bytes + 1, trust=process_trust())
     except FileNotFoundError:
         return None
     if len(octets) > effect.max_bytes:
@@ -43,8 +46,8 @@ def read(effect: ReadFile) -> bytes | None:
 def write(effect: WriteFile) -> None:
     """Replace a file, and keep its owner and mode; on the disk when this returns. Raises OSError."""
     path = Path(effect.path)
-    make_directory(path.parent, DIRECTORY_MODE)
-    update_file(path, effect.content.open(), effect.mode)
+    make_directory(path.parent, DIRECTORY_MODE, trust=process_trust())
+    update_file(path, effect.content.open(), effect.mode, trust=process_trust())
 
 
 def names(effect: ListDirectory) -> tuple[str, ...]:

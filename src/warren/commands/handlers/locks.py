@@ -9,8 +9,9 @@ from warren.commands.effects import locks as effects
 from warren.commands.effects.effect import EffectError
 from warren.commands.execution import Execution, Handlers
 from warren.commands.handlers.resources import Resources
-from warren.files.directory import make_directory
 from warren.files.lock_file import LockFile
+from warren.files.make_directory import make_directory
+from warren.files.trusted_path import process_trust
 
 DIRECTORY_MODE = 0o750
 POLL_INTERVAL = 0.01  # seconds between two attempts: a wait in the kernel could not be cancelled
@@ -25,8 +26,8 @@ async def lock(effect: effects.LockFile, execution: Execution) -> None:
     """Take the lock, after another process has released it. Raises EffectError if the file cannot be opened."""
     path = Path(effect.path)
     try:
-        make_directory(path.parent, DIRECTORY_MODE)
-        file = execution.cleanup.enter_context(LockFile.open(path))
+        make_directory(path.parent, DIRECTORY_MODE, trust=process_trust())
+        file = execution.cleanup.enter_context(LockFile.open(path, trust=process_trust()))
     except OSError as error:
         raise EffectError(f"{effect.path}: {error.strerror}") from error
     while not file.acquire():  # noqa: ASYNC110, another process may hold it

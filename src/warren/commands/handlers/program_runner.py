@@ -19,8 +19,9 @@ from warren.commands.handlers.script_file import open_script
 from warren.commands.sandbox_protocol import Outcome, RunAs, SandboxLevel, SandboxRequest, higher, verify_outcome
 from warren.commands.settings import SandboxSettings, ScriptSettings
 from warren.errors import WarrenError
-from warren.files.directory import make_directory
+from warren.files.make_directory import make_directory
 from warren.files.sealed_copy import sealed_copy
+from warren.files.trusted_path import process_trust
 
 TAIL_BYTES = 4096  # of standard error: enough to see why it failed
 PROBE_SECONDS = 10.0  # it takes milliseconds
@@ -107,7 +108,7 @@ class ProgramRunner:
                 cleanup.callback(os.close, image)
             stdin = sealed_copy(secret, "stdin", SECRET_MODE) if secret else open_null()
             cleanup.callback(os.close, stdin)
-            make_directory(self._directory, DIRECTORY_MODE)
+            make_directory(self._directory, DIRECTORY_MODE, trust=process_trust())
             user = cleanup.enter_context(chosen(self._settings.user, self._directory / "uids"))
             return _Prepared(argv, stdin, user, image, cleanup.pop_all())
 

@@ -14,6 +14,7 @@ transactions, `command_table` and `records` hold the rows, `outbox` carries audi
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -222,6 +223,11 @@ class CommandStore:
         outbox.put(AuditEvent("store.initialized", int(self._now()), details={"why": database.init_reason}))
         database.connection.execute("COMMIT")
         outbox.committed()
+
+
+def has_store(directory: Path) -> bool:
+    """Return whether there is a store in a directory, intact or not."""
+    return os.path.lexists(directory / NAME)
 
 
 def initialize_store(directory: Path, now: float) -> None:

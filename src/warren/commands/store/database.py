@@ -11,7 +11,8 @@ from pathlib import Path
 
 from warren.errors import HostError
 from warren.files.atomic import create_file, move_file, remove_file
-from warren.files.directory import make_directory
+from warren.files.make_directory import make_directory
+from warren.files.trusted_path import process_trust
 
 NAME = "commands.db"
 DIRECTORY_MODE, FILE_MODE = 0o700, 0o600
@@ -59,7 +60,7 @@ def open_database(directory: Path, now: float) -> Database:
     """
     path = directory / NAME
     try:
-        make_directory(directory, DIRECTORY_MODE)
+        make_directory(directory, DIRECTORY_MODE, trust=process_trust())
         if not path.exists():
             return _initialize(path, now, "missing")
         try:
@@ -77,9 +78,9 @@ def initialize_again(directory: Path, now: float, why: str) -> Database:
         OSError, sqlite3.Error: the directory or the disk refused.
     """
     path = directory / NAME
-    move_file(path, f"{NAME}.damaged")
+    move_file(path, f"{NAME}.damaged", trust=process_trust())
     for suffix in ("-wal", "-shm", "-journal"):
-        remove_file(path.with_name(f"{NAME}{suffix}"))
+        remove_file(path.with_name(f"{NAME}{suffix}"), trust=process_trust())
     return _initialize(path, now, why)
 
 
@@ -92,15 +93,15 @@ def store_failed(path: Path, error: Exception) -> HostError:
 def _initialize(path: Path, now: float, why: str) -> Database:
     """Create the file under another name and rename it, so that it is never there in part."""
     unfinished = path.with_name(f".{NAME}.unfinished")
-    remove_file(unfinished)
-    create_file(unfinished, b"", FILE_MODE)
+    remove_file(unfinished, trust=process_trust())
+    create_file(unfinished, b"", FILE_MODE, trust=process_trust())
     connection = sqlite3.connect(unfinished, isolation_level=None)
     try:
         connection.executescript(f"PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; {TABLES}")
         connection.execute("INSERT INTO meta VALUES ('created', ?), ('begun', ?)", (int(now), why))
     finally:
         connection.close()
-    move_file(unfinished, path.name)
+    move_file(unfinished, path.name, trust=process_trust())
     return _open(path)
 
 

@@ -11,6 +11,7 @@ from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
 from warren.errors import HostError
+from warren.files.trusted_path import process_trust
 from warren.files.unix_listener import listen
 
 BACKLOG = 64
@@ -58,7 +59,7 @@ def open_tcp(address: TcpAddress) -> HttpListener:
 
 def open_unix(path: Path, group: int | None = None) -> HttpListener:
     """Listen on a Unix socket for its owner and `group`, mode 0660, one agent per path. Raises HostError."""
-    unix = listen(path, group)
+    unix = listen(path, group, trust=process_trust())
     return HttpListener(unix.socket, str(path), unix.undo, trusted=True)
 
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from warren.files.bounded_read import read_bounded
+from warren.files.trusted_path import NAMED_BY_USER
 
 HOSTS = Path("/etc/hosts")
 MAX_HOSTS_BYTES = 1 << 20
@@ -23,7 +24,7 @@ def own_names(hosts: Path = HOSTS) -> frozenset[str]:
     label = name.partition(".")[0]
     own = {name, label, label + MULTICAST_DNS} if label else set[str]()
     with suppress(OSError):
-        text = read_bounded(hosts, MAX_HOSTS_BYTES)[0].decode("ascii", "replace")
+        text = read_bounded(hosts, MAX_HOSTS_BYTES, trust=NAMED_BY_USER)[0].decode("ascii", "replace")
         own.update(alias for names in _entries(text) if own & names for alias in names)
     return frozenset(own)
 

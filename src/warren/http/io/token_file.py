@@ -13,7 +13,9 @@ from pathlib import Path
 
 from warren.errors import HostError
 from warren.files.atomic import create_file
-from warren.files.bounded_read import read_bounded
+from warren.files.bounded_read import read_descriptor
+from warren.files.directory import READ_FLAGS
+from warren.files.trusted_path import parent_directory, process_trust
 
 GROUP_MODE = 0o640
 OWNER_MODE = 0o600
@@ -31,10 +33,17 @@ def read_or_make_token(path: Path, group: int | None = None, mode: int = GROUP_M
         with suppress(FileNotFoundError):
             return _read(path, mode)
         with suppress(FileExistsError):  # another process was quicker
-            create_file(path, _new_token(), mode, owner=None if group is None else (-1, group))
+            create_file(path, _new_token(), mode, trust=process_trust(), owner=None if group is None else (-1, group))
         return _read(path, mode)
     except OSError as error:
         raise HostError(f"{path}: {error.strerror}", code="http.token_file_invalid", errno=error.errno) from error
+
+
+def make_token(path: Path, mode: int, owner: tuple[int, int]) -> None:
+    """Make a token with this mode for this user and group if there is no file yet. Raises OSError and UntrustedPathError."""
+    if not path.exists():
+        with suppress(FileExistsError):  # a link that leads nowhere, which its reader refuses
+            create_file(path, _new_token(), mode, trust=process_trust(), owner=owner)
 
 
 def _new_token() -> bytes:
@@ -42,7 +51,8 @@ def _new_token() -> bytes:
 
 
 def _read(path: Path, expected: int) -> str:
-    octets, status = read_bounded(path, MAX_BYTES)
+    with parent_directory(path, process_trust()) as directory:  # the file itself is the service's, whoever reads it
+        octets, status = read_descriptor(directory.open(path.name, READ_FLAGS), MAX_BYTES)
     if not stat.S_ISREG(status.st_mode):
         raise HostError(f"{path} is not a regular file", code="http.token_file_invalid")
     mode = stat.S_IMODE(status.st_mode)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from warren._core import UAPI_DIRECTORY
 from warren.errors import HostError
-from warren.files.unix_listener import InUseError, remove_dead_socket
+from warren.files.directory import open_directory
+from warren.files.unix_listener import InUseError, remove_dead_socket_in
 from warren.privsep.io.service_user import ServiceUser
 from warren.privsep.service_config import ServiceConfig
 
@@ -19,9 +20,9 @@ def remove_dead_engine_sockets(user: ServiceUser, config: ServiceConfig) -> None
 
     One that cannot be removed stays.
     """
-    names = {f"{network.interface}{SUFFIX}" for network in config.networks}
-    with suppress(OSError):
-        for path in (*Path(UAPI_DIRECTORY).iterdir(),):
+    own = {f"{network.interface}{SUFFIX}" for network in config.networks}
+    with suppress(OSError), open_directory(Path(UAPI_DIRECTORY), follow=False) as directory:
+        for name in directory.names():
             with suppress(OSError, HostError, InUseError):
-                if path.suffix == SUFFIX and (path.name in names or path.lstat().st_uid == user.uid):
-                    remove_dead_socket(path)
+                if name.endswith(SUFFIX) and (name in own or directory.status(name).st_uid == user.uid):
+                    remove_dead_socket_in(directory, name)

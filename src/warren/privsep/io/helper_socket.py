@@ -15,15 +15,16 @@ import selectors
 import signal
 import socket
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from warren.errors import HostError
-from warren.files.directory import make_directory
+from warren.errors import HostError, WarrenError
+from warren.files.make_directory import make_directory
+from warren.files.trusted_path import process_trust
 from warren.files.unix_listener import InUseError, adopt_socket, bind_socket, remove_dead_socket
 from warren.files.unix_socket import SocketKind, open_socket, peer_credentials
-from warren.privsep.io.helper_process import HelperProcess
+from warren.privsep.io.helper_process import HelperProcess, limit_answers
 from warren.privsep.io.helper_state import HelperRules
 from warren.privsep.operation import encode_answer, encode_error
 
@@ -44,15 +45,21 @@ class ServiceRules:
 
 
 class HelperSocket:
-    """Serves one agent after the other; `rules` is read for each, so that root's last change is used."""
+    """Serves one agent of the user `uid` after the other.
+
+    `rules` is read for each, so that root's last change is used; a change of the user takes effect when the helper
+    starts again.
+    """
 
     def __init__(
         self,
         listener: socket.socket,
+        uid: int,
         rules: Callable[[], ServiceRules],
         idle_timeout_seconds: float = IDLE_TIMEOUT_SECONDS,
     ) -> None:
         self._listener = listener
+        self._uid = uid
         self._rules = rules
         self._idle_timeout_seconds = idle_timeout_seconds
         self._client: socket.socket | None = None
@@ -62,7 +69,7 @@ class HelperSocket:
     def serve(self) -> None:
         """Serve until no agent has connected for a while, or SIGTERM or SIGINT; then nothing is left to undo.
 
-        Raises HostError if the rules cannot be read.
+        Whatever ends it, also an error of its own, the host has its name servers back.
         """
         near, far = socket.socketpair()
         near.setblocking(False)
@@ -70,15 +77,17 @@ class HelperSocket:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
         signal.set_wakeup_fd(far.fileno())
-        with near, far, self._selector:
-            self._selector.register(near, selectors.EVENT_READ)
-            self._selector.register(self._listener, selectors.EVENT_READ)
-            while near not in (ready := self._wait()) and (ready or self._client or not self._undo()):
-                # An agent that has gone makes room for the one that connects.
-                for source in sorted(ready, key=lambda each: each is self._listener):
-                    self._dispatch(source)
-            signal.set_wakeup_fd(-1)
-        self._undo()
+        try:
+            with near, far, self._selector:
+                self._selector.register(near, selectors.EVENT_READ)
+                self._selector.register(self._listener, selectors.EVENT_READ)
+                while near not in (ready := self._wait()) and (ready or self._client or not self._undo()):
+                    # An agent that has gone makes room for the one that connects.
+                    for source in sorted(ready, key=lambda each: each is self._listener):
+                        self._dispatch(source)
+                signal.set_wakeup_fd(-1)
+        finally:
+            self._undo()
 
     def _wait(self) -> list[object]:
         events = self._selector.select(None if self._client else self._idle_timeout_seconds)
@@ -92,29 +101,42 @@ class HelperSocket:
             self._disconnect(self._client)
 
     def _admit(self, connection: socket.socket) -> None:
-        try:
-            rules = self._rules()
-            self._verify_client(connection, rules)
-        except HostError as error:
-            log.warning("helper.refused", extra={"code": error.code, "error": str(error)})
-            with connection:
+        """Serve a client, or say why not; the connection stays open only for a client that is served."""
+        limit_answers(connection)
+        with ExitStack() as refused:
+            refused.enter_context(connection)
+            try:
+                rules = self._rules_for(connection)
+                connection.send(encode_answer(None))
+            except OSError:
+                return  # the client has gone already
+            except WarrenError as error:
+                log.warning("helper.refused", extra={"code": error.code, "error": str(error)})
                 connection.send(encode_error(error))
-            return
-        self._process, self._client = HelperProcess(rules.rules), connection
+                return
+            except Exception:  # whatever one client meets, the others are served, and the host gets its own back
+                log.exception("helper.failed")
+                connection.send(encode_error(HostError("the helper failed", code="helper.failed")))
+                return
+            refused.pop_all()
+        self._process, self._client = HelperProcess(rules), connection
         self._selector.register(connection, selectors.EVENT_READ)
-        connection.send(encode_answer(None))
 
-    def _verify_client(self, connection: socket.socket, rules: ServiceRules) -> None:
-        """Raise HostError unless the client may be served, and now."""
+    def _rules_for(self, connection: socket.socket) -> HelperRules:
+        """Return what is permitted to a client. Nothing is read for a client before it is known to be the service's.
+
+        Raises WarrenError if it may not be served, or not now, or if the configuration is invalid.
+        """
         client = peer_credentials(connection)
-        if client.uid != rules.uid:
-            problem = f"uid {client.uid} may not use this helper, which serves uid {rules.uid}"
-            raise HostError(problem, code="helper.denied")
+        _verify_user(client.uid, self._uid)
         if self._client is not None:
             problem = f"the helper already serves pid {peer_credentials(self._client).pid}"
             raise HostError(problem, code="helper.busy")
         if not self._undo():
             raise HostError("changes of the previous agent could not be reverted", code="dns.refused")
+        current = self._rules()
+        _verify_user(client.uid, current.uid)
+        return current.rules
 
     def _disconnect(self, client: socket.socket) -> None:
         self._selector.unregister(client)
@@ -127,11 +149,21 @@ class HelperSocket:
         return self._process is None or self._process.undo()
 
 
-def bind_helper(path: Path) -> socket.socket:
-    """Listen at `path`, in the place of the socket of a helper that has exited. Raises HostError."""
+def _verify_user(uid: int, service: int) -> None:
+    if uid != service:
+        raise HostError(f"uid {uid} may not use this helper, which serves uid {service}", code="helper.denied")
+
+
+def bind_helper(path: Path, service: int) -> socket.socket:
+    """Listen at `path`, in the place of the socket of a helper that has exited.
+
+    The directory may belong to `service`, the user whom the helper serves: it could only replace the socket by one of
+    its own, which no agent takes for a helper's. Raises HostError.
+    """
+    trust = process_trust(service)
     try:
-        make_directory(path.parent, DIRECTORY_MODE)
-        remove_dead_socket(path, SocketKind.SEQPACKET)
+        make_directory(path.parent, DIRECTORY_MODE, trust=trust)
+        remove_dead_socket(path, SocketKind.SEQPACKET, trust=trust)
         return _listen(path)
     except InUseError:
         problem = f"a helper already listens at {path}"

@@ -13,7 +13,7 @@ from warren.commands.settings import CommandSettings
 from warren.errors import HostError, KeyFileError
 from warren.files.directory import Directory
 from warren.files.lock_file import LockFile
-from warren.files.trusted_path import ROOT_TRUST, Doubt, Trust, UntrustedPathError, trusted_directory
+from warren.files.trusted_path import ROOT_PATH_TRUST, ROOT_TRUST, Doubt, UntrustedPathError, trusted_directory
 from warren.tunnel.io.dns import Resolver
 
 LOCK_TIMEOUT_SECONDS = 30  # the programs that set name servers have ten each
@@ -71,7 +71,7 @@ class HelperState:
 
 def lock_journal(journal: Path) -> LockFile:
     """Lock root's journal for this process. Raises HostError if another helper has it, and OSError."""
-    lock = LockFile.open(journal / "lock")
+    lock = LockFile.open(journal / "lock", trust=ROOT_PATH_TRUST)
     if not lock.wait(LOCK_TIMEOUT_SECONDS):
         lock.close()
         problem = f"the helper of another agent uses {journal}"
@@ -85,7 +85,7 @@ def root_directory(path: Path, *below: str) -> Directory:
 
     Links of root's may lead to it; neither it nor anything below it may be a link. Raises UntrustedPathError, OSError.
     """
-    with trusted_directory(path.parent, Trust(follow_links=True)) as parent:
+    with trusted_directory(path.parent, ROOT_PATH_TRUST) as parent:
         return trusted_directory(Path(path.name, *below), ROOT_TRUST, parent)
 
 

@@ -8,8 +8,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from warren.errors import HostError
-from warren.files.directory import make_directory
 from warren.files.lock_file import LockFile
+from warren.files.make_directory import make_directory
+from warren.files.trusted_path import process_trust
 
 NAME = "agent.lock"
 DIRECTORY_MODE = 0o700
@@ -20,12 +21,13 @@ def instance_lock(journal: Path, purpose: str) -> Iterator[None]:
     """Lock `journal`, the part of a state directory that holds what must be undone; a kill releases the lock.
 
     A directory that cannot be made or written holds nothing to undo, and is not locked. `purpose` is for others to
-    read. Raises HostError `agent.running` if another process has the lock, with its pid and purpose.
+    read. Raises UntrustedPathError, and HostError `agent.running` if another process has the lock, with its pid and
+    purpose.
     """
     with suppress(OSError):
-        make_directory(journal, DIRECTORY_MODE)
+        make_directory(journal, DIRECTORY_MODE, trust=process_trust())
     try:
-        lock = LockFile.open(journal / NAME)
+        lock = LockFile.open(journal / NAME, trust=process_trust())
     except OSError:
         yield
         return

@@ -1,8 +1,8 @@
-"""The values that a runner takes from root alone: the node's name, and a bundle that only root can have installed.
+"""The values that a runner takes from root alone: the node's name and sealing key, and the trust bundle.
 
-The agent owns the file of its identity, as it must read its keys, and could write another name into it: then commands
-that operators have signed for another node would run as root on this one. So the first name is kept in a directory of
-root's, until root removes it.
+The agent reads a file with the same name, and could write another one into it: then commands that operators have
+signed for another node would run as root on this one. So root wrote both for itself when it made the identity
+(`trust.io.identity_file`), and a runner never looks at the file of the agent.
 """
 
 from __future__ import annotations
@@ -11,29 +11,17 @@ from pathlib import Path
 
 from warren.commands.settings import CommandSettings
 from warren.errors import TrustError
-from warren.files.atomic import replace_file
 from warren.files.trusted_path import UntrustedPathError, verify_trusted
-from warren.trust.identity import NodeIdentity
-from warren.trust.io.identity_file import read_identity
-
-FILE = "agent_id"
-MODE = 0o600
+from warren.trust.identity import PinnedNode
+from warren.trust.io.identity_file import read_pinned_node
 
 
-def read_node(settings: CommandSettings) -> NodeIdentity:
-    """Return the identity, if it has the name that it had at first. Raises TrustError and KeyFileError."""
-    identity, path = read_identity(Path(settings.security.identity)), Path(settings.runner) / FILE
+def read_node(settings: CommandSettings) -> PinnedNode:
+    """Return the name and the sealing key that root recorded. Raises TrustError and KeyFileError."""
     try:
-        pinned = path.read_text() if path.exists() else None
-        if pinned is None:
-            replace_file(path, identity.agent_id.encode(), MODE)
-    except OSError as error:
-        raise TrustError(f"{path}: {error.strerror}", code="trust.unusable", errno=error.errno) from error
-    if pinned not in (None, identity.agent_id):
-        hint = f"if root has renamed this node: rm {path}"
-        problem = f"this node is {pinned}, and its identity is now {identity.agent_id}"
-        raise TrustError(problem, code="identity.invalid", hint=hint)
-    return identity
+        return read_pinned_node(Path(settings.security.identity))
+    except UntrustedPathError as error:
+        raise TrustError(str(error), code="identity.invalid", errno=error.errno, hint=error.hint) from error
 
 
 def verify_bundle_path(path: Path) -> None:

@@ -41,7 +41,7 @@ from warren.privsep.runner_protocol import (
     ResultMessage,
 )
 from warren.ratelimit import RateLimit
-from warren.trust.identity import NodeIdentity
+from warren.trust.identity import PinnedNode
 
 PER_MINUTE = 1_000_000  # the agent limits the rates; here a number that no agent reaches
 
@@ -54,7 +54,7 @@ class Runner:
     def __init__(
         self,
         settings: CommandSettings,
-        identity: NodeIdentity,
+        identity: PinnedNode,
         store: CommandStore,
         send: Callable[[Message], None],
         group: asyncio.TaskGroup,

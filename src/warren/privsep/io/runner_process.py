@@ -19,7 +19,7 @@ from warren.errors import HostError, WarrenError
 from warren.privsep.io.pinned_node import read_node
 from warren.privsep.io.runner import Runner
 from warren.privsep.runner_protocol import MAX_OCTETS, ErrorMessage, encode_message, parse_message
-from warren.trust.identity import NodeIdentity
+from warren.trust.identity import PinnedNode
 
 if sys.platform == "linux":
     import resource
@@ -89,7 +89,7 @@ async def _serve(settings: CommandSettings, connection: socket.socket) -> None:
 
 async def _serve_agent(
     settings: CommandSettings,
-    identity: NodeIdentity,
+    identity: PinnedNode,
     store: CommandStore,
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,

@@ -17,6 +17,7 @@ from typing import Generic, TypeVar
 from warren.config.defaults import Defaults
 from warren.errors import HostError
 from warren.files.bounded_read import open_following
+from warren.files.trusted_path import ROOT_PATH_TRUST, UntrustedPathError, process_trust, trusted_directory
 from warren.files.unix_listener import Listener, activation_fd, from_activation, listen
 from warren.files.unix_socket import chown_socket, find_group
 from warren.privsep.io.capabilities import drop_privileges, verify_capabilities
@@ -84,13 +85,11 @@ def host_resolver(config: ServiceConfig, defaults: Defaults) -> Resolver:
 def prepare_helper(user: ServiceUser, config: ServiceConfig, defaults: Defaults) -> HelperRules:
     """Make the service's directories, as root, and return the rules of its helper. Raises HostError."""
     commands = config.commands if config.commands.security.exec_enable else None
-    try:
-        make_directories(user, config, defaults)
+    _make_directories(user, config, defaults)
+    with _as_host_error():
         journal = make_root_directory(Path(config.daemon.state) / JOURNAL)
         if commands is not None:
             make_root_directory(Path(commands.runner))
-    except OSError as error:
-        raise HostError(f"{error.filename}: {error.strerror}", code="host.refused", errno=error.errno) from error
     return HelperRules(
         _key_directories(config),
         user.owners,
@@ -100,6 +99,19 @@ def prepare_helper(user: ServiceUser, config: ServiceConfig, defaults: Defaults)
         Path(defaults.root or "/"),
         commands,
     )
+
+
+def _make_directories(user: ServiceUser, config: ServiceConfig, defaults: Defaults) -> None:
+    with _as_host_error():
+        make_directories(user, config, defaults)
+
+
+@contextmanager
+def _as_host_error() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise HostError(f"{error.filename}: {error.strerror}", code="host.refused", errno=error.errno) from error
 
 
 def _connect_helper(path: Path, defaults: Defaults) -> HelperClient | None:
@@ -120,6 +132,7 @@ def _privileged_ops(
     remove_dead_engine_sockets(user, config)
     if user.uid == ROOT:
         log.warning("privileges.kept", extra={"reason": "[daemon] user or --user is root"})
+        _make_directories(user, config, defaults)
     elif is_root():
         rules = prepare_helper(user, config, defaults)
         try:
@@ -141,16 +154,25 @@ def _listen(config: ServiceConfig, user: ServiceUser, privileged: PrivilegedOps)
         drop_privileges(user)
         return from_activation(descriptor)
     path, gid = _resolve_socket_link(Path(config.daemon.socket)), find_group(config.daemon.group).gid
-    if owned := user.owns(path.parent):
+    before_drop = _is_roots(path.parent)
+    if not before_drop:
         drop_privileges(user)
     with ExitStack() as undo:
-        listener = undo.enter_context(listen(path, gid, privileged.remove_socket))
-        if not owned:
-            if is_root():
-                chown_socket(path, user.uid)
+        listener = undo.enter_context(listen(path, gid, privileged.remove_socket, trust=process_trust()))
+        if before_drop:
+            chown_socket(path, user.uid)
             drop_privileges(user)
         undo.pop_all()
         return listener
+
+
+def _is_roots(directory: Path) -> bool:
+    """Return whether this process is root and nobody else can write the directory."""
+    try:
+        with trusted_directory(directory, ROOT_PATH_TRUST):
+            return is_root()
+    except (UntrustedPathError, OSError):
+        return False
 
 
 def _resolve_socket_link(socket: Path) -> Path:

@@ -12,9 +12,11 @@ from pathlib import Path
 from warren.config.parsers import IPAddress
 from warren.errors import HostError
 from warren.files.atomic import remove_file
-from warren.files.file_state import FileState, Kind
+from warren.files.bounded_read import open_following, read_descriptor
+from warren.files.file_state import MAX_FILE_BYTES, FileState, Kind
 from warren.files.in_place import overwrite_file
 from warren.files.snapshot import restore_snapshot, take_snapshot
+from warren.files.trusted_path import process_trust
 from warren.tunnel.dns import (
     RESOLVED_DIRECTORY,
     choose_backend,
@@ -25,7 +27,7 @@ from warren.tunnel.dns import (
     resolv_conf,
     server_addresses,
 )
-from warren.tunnel.dns_journal import DnsBackend, Entry, Journal
+from warren.tunnel.dns_journal import DnsBackend, Entry, Journal, restorable
 from warren.tunnel.io.dns_journal_file import JournalFile
 from warren.tunnel.io.dns_programs import DnsPrograms
 
@@ -88,7 +90,7 @@ class Resolver:
         try:
             entries = self._journal.recover().entries
             if entries:
-                remove_file(self._file.with_name(UNFINISHED))
+                remove_file(self._file.with_name(UNFINISHED), trust=process_trust())
         except HostError as error:
             return (error,)
         except OSError as error:
@@ -107,7 +109,7 @@ class Resolver:
         if entry is None:
             return
         if entry.backend is DnsBackend.FILE:
-            if not journal.is_ours(take_snapshot(self._file)):
+            if not journal.is_ours(take_snapshot(self._file, trust=process_trust())):
                 raise self._changed(journal)
         elif self._backend_for(frozenset((entry.backend,))) is not entry.backend:
             problem = f"{self._file} was changed by another program: lookups no longer use {entry.backend}"
@@ -120,7 +122,7 @@ class Resolver:
         return journal.host_servers if journal.entries else self._servers_now()
 
     def _servers_now(self) -> tuple[IPAddress, ...]:
-        text = self._text_of(take_snapshot(self._file))
+        text = self._text_of(take_snapshot(self._file, trust=process_trust()))
         if is_resolveds_stub(text):
             text = _read(self._root / RESOLVED_DIRECTORY[1:] / "resolv.conf")
         return server_addresses(text)
@@ -131,7 +133,7 @@ class Resolver:
         return Entry(network, interface, (), backend, record_name(backend, interface, order))
 
     def _backend_for(self, programs: frozenset[DnsBackend]) -> DnsBackend:
-        state = take_snapshot(self._file)
+        state = take_snapshot(self._file, trust=process_trust())
         nsswitch = _read(self._root / "etc" / "nsswitch.conf")
         return choose_backend(state, self._text_of(state), nsswitch, programs)
 
@@ -161,13 +163,13 @@ class Resolver:
                 raise
 
     def _apply_in_file(self, journal: Journal, wanted: Journal) -> None:
-        here = take_snapshot(self._file)
+        here = take_snapshot(self._file, trust=process_trust())
         if not self._is_known(journal, here):
             raise self._changed(journal)
         self._write(journal, wanted, here)
 
     def _revert_in_file(self, journal: Journal, rest: Journal) -> None:
-        here = take_snapshot(self._file)
+        here = take_snapshot(self._file, trust=process_trust())
         if not self._is_known(journal, here):
             self._abandon(journal, rest)
         elif rest.in_file:
@@ -206,9 +208,10 @@ class Resolver:
     def _put(self, journal: Journal, state: FileState, before: Journal, here: FileState) -> None:
         """Write `state` once `journal` is on the disk. Raises HostError, with everything as it was `before`."""
         self._journal.store(journal)
+        state = restorable(state) if process_trust() is not None else state
         try:
             try:
-                restore_snapshot(self._file, UNFINISHED, state)
+                restore_snapshot(self._file, UNFINISHED, state, trust=process_trust())
             except OSError as error:
                 # A mount point, as in a container, cannot be replaced by a rename.
                 if error.errno != errno.EBUSY or state.kind is not Kind.FILE:
@@ -221,10 +224,10 @@ class Resolver:
 
     def _write_in_place(self, content: bytes, before: bytes) -> None:
         try:
-            overwrite_file(self._file, content)
+            overwrite_file(self._file, content, trust=process_trust())
         except OSError:
             with suppress(OSError):
-                overwrite_file(self._file, before)
+                overwrite_file(self._file, before, trust=process_trust())
             raise
 
     def _refusal(self, error: OSError) -> HostError:
@@ -249,6 +252,6 @@ def _with_nothing_written(journal: Journal) -> Journal:
 def _read(path: Path) -> bytes:
     """Return the content of a file, or nothing if it cannot be read."""
     try:
-        return path.read_bytes()
+        return read_descriptor(open_following(path), MAX_FILE_BYTES)[0]
     except OSError:
         return b""

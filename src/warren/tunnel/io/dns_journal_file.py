@@ -6,13 +6,16 @@ from pathlib import Path
 
 from warren.errors import HostError
 from warren.files.atomic import remove_file
-from warren.files.directory import make_directory
+from warren.files.bounded_read import read_bounded
 from warren.files.file_state import FileState, Kind
+from warren.files.make_directory import make_directory
 from warren.files.snapshot import restore_snapshot
+from warren.files.trusted_path import process_trust
 from warren.tunnel.dns_journal import Journal, encode_journal, parse_journal
 
 DIRECTORY_MODE, FILE_MODE = 0o700, 0o600
 TEMPORARY = ".dns.unfinished"
+MAX_BYTES = 8 << 20  # three contents of MAX_FILE_BYTES at most, in base64; what is cut off is no JSON
 
 
 class JournalFile:
@@ -24,7 +27,8 @@ class JournalFile:
     def load(self) -> Journal:
         """Return what was stored last, an empty journal if there is none. Raises HostError if it cannot be read."""
         try:
-            return parse_journal(self._path.read_bytes())
+            octets, _ = read_bounded(self._path, MAX_BYTES, trust=process_trust())
+            return parse_journal(octets)
         except FileNotFoundError:
             return Journal()
         except OSError as error:
@@ -36,7 +40,7 @@ class JournalFile:
         """Remove what a killed process left unfinished, and return what was stored last. Raises HostError."""
         unfinished = self._path.with_name(TEMPORARY)
         try:
-            remove_file(unfinished)
+            remove_file(unfinished, trust=process_trust())
         except OSError as error:
             raise self._unusable(unfinished, error) from error
         return self.load()
@@ -51,8 +55,8 @@ class JournalFile:
     def put_beside(self, path: Path, state: FileState) -> None:
         """Put a file into the directory of the journal, as safely. Raises HostError."""
         try:
-            make_directory(path.parent, DIRECTORY_MODE)
-            restore_snapshot(path, TEMPORARY, state)
+            make_directory(path.parent, DIRECTORY_MODE, trust=process_trust())
+            restore_snapshot(path, TEMPORARY, state, trust=process_trust())
         except OSError as error:
             raise self._unusable(path, error) from error
 

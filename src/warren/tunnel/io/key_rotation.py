@@ -14,9 +14,10 @@ from typing import assert_never
 from warren._core import PrivateKey, PublicKey
 from warren.errors import KeyFileError
 from warren.files.atomic import link_file, move_file, remove_file, remove_unfinished
-from warren.files.directory import open_directory, sync_directory
 from warren.files.key_file import Owners, read_private_key, write_private_key
+from warren.files.make_directory import sync_directory
 from warren.files.replaceable import is_mount_point
+from warren.files.trusted_path import parent_directory, process_trust
 from warren.tunnel.rotation import FileStep, KeyFiles, Step, plan_rotation
 
 REFUSALS = frozenset((errno.EACCES, errno.EPERM, errno.EROFS))
@@ -65,7 +66,7 @@ def rotate(path: Path, step: Step, owners: Owners = None) -> KeyFiles:
             fallback = KeyFileError(problem, code="key_file.unusable", errno=error.errno)
             raise _refusal(path, error.errno) or fallback from error
     # A process that was killed may have changed a name and not synced the directory.
-    sync_directory(path.parent)
+    sync_directory(path.parent, trust=process_trust())
     return read_key_files(path, owners)
 
 
@@ -73,26 +74,26 @@ def recover(path: Path, owners: Owners = None) -> KeyFiles:
     """Remove what a killed process left unfinished, and return the files. Raises KeyFileError and OSError."""
     if not path.exists():
         return read_key_files(path, owners)  # which raises the error that names the reason
-    remove_unfinished(next_path(path))
+    remove_unfinished(next_path(path), trust=process_trust())
     return rotate(path, Step.RECOVER, owners)
 
 
 def _perform(step: FileStep, path: Path) -> None:
     match step:
         case FileStep.CREATE_NEXT:
-            write_private_key(next_path(path), PrivateKey.generate())
+            write_private_key(next_path(path), PrivateKey.generate(), trust=process_trust())
             _copy_owner(path, next_path(path))
         case FileStep.REMOVE_NEXT:
-            remove_file(next_path(path))
+            remove_file(next_path(path), trust=process_trust())
         case FileStep.LINK_PREVIOUS:
-            link_file(path, previous_path(path).name)
+            link_file(path, previous_path(path).name, trust=process_trust())
         case FileStep.SWITCH:
             _copy_owner(path, next_path(path))
-            move_file(next_path(path), path.name)
+            move_file(next_path(path), path.name, trust=process_trust())
         case FileStep.RESTORE_PREVIOUS:
-            move_file(previous_path(path), path.name)
+            move_file(previous_path(path), path.name, trust=process_trust())
         case FileStep.REMOVE_PREVIOUS:
-            remove_file(previous_path(path))
+            remove_file(previous_path(path), trust=process_trust())
         case _:
             assert_never(step)
 
@@ -101,7 +102,7 @@ def _copy_owner(path: Path, made: Path) -> None:
     """Give the new key the owner of the old one: who could read the old must be able to read the new."""
     owner, maker = path.stat(), made.stat()
     if (owner.st_uid, owner.st_gid) != (maker.st_uid, maker.st_gid):
-        with open_directory(made.parent) as directory:
+        with parent_directory(made, process_trust()) as directory:
             try:
                 directory.chown(made.name, owner.st_uid, owner.st_gid)
                 directory.sync()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from warren.errors import InputError
-from warren.files.trusted_path import READ_FLAGS
+from warren.files.directory import READ_FLAGS
 from warren.privsep.io.helper_state import HelperState, as_key_file_error, root_directory
 from warren.privsep.operation import DESCRIPTOR, Operation
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from warren._core import PublicKey
 from warren.errors import KeyFileError, WarrenError
+from warren.files.directory import READ_FLAGS
 from warren.files.key_file import MAX_BYTES, check_key_file
-from warren.files.trusted_path import READ_FLAGS
 from warren.privsep.io.helper_state import HelperState, as_key_file_error, root_directory
 from warren.privsep.operation import DESCRIPTOR, Operation
 from warren.privsep.wire import TEXT, Codec, parsed_codec
