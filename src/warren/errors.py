@@ -48,6 +48,7 @@ HINTS = {
     "helper.busy": "stop that agent first; a helper serves one agent",
     "helper.denied": "start the agent as the user of [daemon] in the configuration",
     "helper.ended": "restart the agent; its tunnels stay up meanwhile",
+    "helper.failed": "see its log: journalctl -u '*helper.service'; it serves the next request",
     "helper.refused": "nothing was changed",
     "host.no_ipv6": "remove the IPv6 addresses, or run: sysctl -w net.ipv6.conf.all.disable_ipv6=0",
     "host.no_nftables": "load the modules: modprobe -a nf_tables nft_ct nft_fib_ipv4 nft_fib_ipv6",

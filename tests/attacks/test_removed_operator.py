@@ -52,6 +52,7 @@ from warren.privsep.runner_protocol import Execute, Message, ResultMessage
 from warren.ratelimit import RateLimit
 from warren.trust.bundle import TrustBundle
 from warren.trust.bundle_verify import sign_bundle
+from warren.trust.identity import PinnedNode
 from warren.trust.io.bundle_file import install_bundle
 from warren.trust.principals import Approval
 
@@ -111,7 +112,7 @@ def runner_of(settings: CommandSettings, store: CommandStore, group: asyncio.Tas
         if isinstance(message, ResultMessage):
             answers[message.number].set_result(message.result)
 
-    runner = Runner(settings, NODE, store, send, group)
+    runner = Runner(settings, PinnedNode(NODE.agent_id, NODE.sealing), store, send, group)
     return lambda text: answer_of(runner.perform, answers, text), runner.close
 
 
@@ -186,7 +187,7 @@ async def run_queued(
     node: Node, log: pytest.LogCaptureFixture, change: Callable[[Node], None], running: str = "bob"
 ) -> tuple[Result, Result]:
     """Queue alice's command behind one that runs, change the node, and let both come to their end."""
-    with LockFile.open(node.directory / "htpasswd.lock") as lock:
+    with LockFile.open(node.directory / "htpasswd.lock", trust=None) as lock:
         assert lock.acquire()
         first = asyncio.create_task(node.submit(command("c-first", "first", running, BOB)))
         await until_accepted(log, "c-first")

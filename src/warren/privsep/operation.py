@@ -2,7 +2,8 @@
 
 A request is one datagram of JSON, `{"op": NAME, …}` with the fields of that request and no others. A reply is
 `{"answer": …}` or `{"error": …}`, with a descriptor beside it (SCM_RIGHTS) where the operation returns one. Everything
-else is rejected: the process that asks may have been taken over.
+else is rejected, also what two parsers could read differently and text that no path can be (`strictjson`): the process
+that asks may have been taken over.
 
 This module is pure: a row is a value, and `perform` is called by the process that has the privileges.
 """
@@ -16,6 +17,7 @@ from typing import Any, Generic, TypeVar
 
 from warren.errors import InputError, WarrenError
 from warren.privsep.wire import Codec, Fields, check_shape, decode_record, encode_record, error_members, parse_error
+from warren.strictjson import parse_object
 
 MAX_BYTES = 16_384  # a path of PATH_MAX octets, each escaped, is the longest that a request can need
 
@@ -66,10 +68,10 @@ def operation_table(*rows: Operation[Any, Any, Any]) -> Operations:
 def parse_request(octets: bytes, operations: Operations) -> tuple[Operation[Any, Any, Any], Any]:
     """Return the operation and the request of a datagram. Raises InputError for everything that is not in the table."""
     try:
-        members = json.loads(octets)
-        operation = operations[members.pop("op")]
+        members = parse_object(octets)
+        operation = operations[str(members.pop("op"))]
         return operation, operation.decode(members)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise InputError("the request is not an operation of the helper", code="helper.refused") from error
 
 

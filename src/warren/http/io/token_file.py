@@ -40,7 +40,10 @@ def read_or_make_token(path: Path, group: int | None = None, mode: int = GROUP_M
 
 
 def make_token(path: Path, mode: int, owner: tuple[int, int]) -> None:
-    """Make a token with this mode for this user and group if there is no file yet. Raises OSError and UntrustedPathError."""
+    """Make a token with this mode for this user and group if there is no file yet.
+
+    Raises OSError and UntrustedPathError.
+    """
     if not path.exists():
         with suppress(FileExistsError):  # a link that leads nowhere, which its reader refuses
             create_file(path, _new_token(), mode, trust=process_trust(), owner=owner)

@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 import socket
+import struct
 import sys
 import traceback
 from contextlib import suppress
@@ -28,6 +29,8 @@ if sys.platform == "linux":
 MAX_FILES = 64  # descriptors: it needs a dozen, and the programs that it runs no more
 MAX_FILE_BYTES = 1 << 20  # none of the files that it writes has a hundredth of this
 MAX_LOGGED_BYTES = 400
+ANSWER_TIMEOUT_SECONDS = 5  # an agent that waits for an answer reads it at once
+TIMEVAL = struct.Struct("@ll")  # struct timeval (socket(7), SO_SNDTIMEO)
 NAME = "warren-helper"  # at most 15 octets (prctl(2), PR_SET_NAME)
 
 log = logging.getLogger(__name__)
@@ -72,13 +75,17 @@ class HelperProcess:
             octets = connection.recv(MAX_BYTES + 1)
             if octets:
                 self._answer(octets, connection)
-        except ConnectionError:
+        except OSError:  # the agent has gone, or reads no answers: an answer that is not read in time ends it
             return False
         return bool(octets)
 
     def undo(self) -> bool:
         """Give the host its own name servers back; return False if something of that is left to do."""
-        return self._state.undo()
+        try:
+            return self._state.undo()
+        except Exception:  # it is tried again at the next occasion, at the latest by the next start
+            log.exception("dns.recovery_failed")
+            return False
 
     def _answer(self, octets: bytes, connection: socket.socket) -> None:
         descriptors: list[int] = []
@@ -91,6 +98,9 @@ class HelperProcess:
             reply = encode_error(error)
         except OSError as error:
             reply = encode_error(HostError(str(error.strerror), code="host.refused", errno=error.errno))
+        except Exception:  # whatever one request meets, the next one is served, and the host gets its own back
+            log.exception("helper.failed", extra={"asked": octets[:MAX_LOGGED_BYTES]})
+            reply = encode_error(HostError("the helper failed in this request", code="helper.failed"))
         try:
             if sys.platform != "win32":
                 socket.send_fds(connection, [reply], descriptors)
@@ -106,6 +116,12 @@ class HelperProcess:
         return encode_answer(operation.reply.encode(outcome))
 
 
+def limit_answers(connection: socket.socket) -> None:
+    """Let no answer wait for a client that reads none, so that such a client cannot keep the helper from its end."""
+    if sys.platform == "linux":
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, TIMEVAL.pack(ANSWER_TIMEOUT_SECONDS, 0))
+
+
 def _run(rules: HelperRules, connection: socket.socket) -> None:
     """Run the whole life of the child: nothing of its parent's runs in it."""
     status = 1
@@ -113,9 +129,12 @@ def _run(rules: HelperRules, connection: socket.socket) -> None:
         _detach(connection.fileno())
         confine()
         process = HelperProcess(rules)
-        while process.answer(connection):
-            pass
-        process.undo()
+        limit_answers(connection)
+        try:
+            while process.answer(connection):
+                pass
+        finally:
+            process.undo()
         status = 0
     finally:
         if status:
