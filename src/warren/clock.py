@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from functools import cache
+from pathlib import Path
+
+from warren.elapsed_clock import ClockReading
+
+RELEASE_SECONDS = 1_793_491_200
+"""2026-11-01, before this version was released: no right clock of a host that runs it shows less."""
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def wall_seconds() -> float:
@@ -13,3 +22,21 @@ def wall_seconds() -> float:
 def monotonic_seconds() -> float:
     """Return seconds that never go back, for waits and deadlines."""
     return time.monotonic()
+
+
+def read_clocks() -> ClockReading:
+    """Return the wall clock and the clock that cannot be set, for what must not end early if the first is set."""
+    return ClockReading(time.time(), _boottime_seconds(), boot_id())
+
+
+@cache
+def boot_id() -> str:
+    """Return the kernel's boot id; empty where there is none."""
+    try:
+        return BOOT_ID.read_text("ascii").strip()
+    except OSError:
+        return ""
+
+
+def _boottime_seconds() -> float:
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if sys.platform == "linux" else time.monotonic()
