@@ -27,12 +27,13 @@ ORDER = VerifiedCommand(
     sid="s-1",
     iat=NOW,
     exp=NOW + 60,
-    intent_iat=0,
+    intent_iat=NOW,
 )
 
 
 def order(number: int, **changes: Any) -> VerifiedCommand:
-    """One with numbers of its own."""
+    """One with numbers of its own; its intent was signed when it was, unless `intent_iat` says otherwise."""
+    changes = {"intent_iat": changes.get("iat", NOW), **changes}
     return replace(ORDER, nonce=f"n-{number}", corr_id=f"c-{number}", **changes)
 
 

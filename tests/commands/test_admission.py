@@ -6,7 +6,9 @@ from contextlib import ExitStack
 
 import pytest
 
-from warren.commands.admission import Admission
+from tests.commands.commands import command
+from warren.commands.admission import Admission, verb_of
+from warren.commands.command import Actor
 from warren.commands.result import Code, CommandError
 from warren.ratelimit import RateLimit
 
@@ -15,7 +17,7 @@ pytestmark = pytest.mark.unit
 
 def refusal(admission: Admission, actor: str, verb: str, now: float) -> Code:
     try:
-        with admission.hold(actor, verb, now):
+        with admission.hold(command(verb, actor=Actor(actor, "ADMIN")), now):
             return Code.NONE
     except CommandError as error:
         return error.code
@@ -54,7 +56,7 @@ def test_rejected_command_takes_no_token_and_no_place() -> None:
     admission = Admission(RateLimit(2), RateLimit(100, {"rare": 1}.get), 1)
     assert refusal(admission, "ada", "rare", 0) == Code.NONE
     assert refusal(admission, "ada", "rare", 0) == Code.RATE_LIMITED
-    with admission.hold("ada", "v", 0):
+    with admission.hold(command("v"), 0):
         assert admission.taken == 1
     assert admission.taken == 0
 
@@ -63,8 +65,42 @@ def test_place_is_held_until_the_command_is_done() -> None:
     admission = Admission(RateLimit(100), RateLimit(100), 2)
     with ExitStack() as held:
         for _ in range(2):
-            held.enter_context(admission.hold("ada", "v", 0))
+            held.enter_context(admission.hold(command("v"), 0))
         assert refusal(admission, "ada", "v", 0) == Code.QUEUE_FULL
     assert refusal(admission, "ada", "v", 0) == Code.NONE
     admission.closed = True
     assert refusal(admission, "ada", "v", 0) == Code.SHUTTING_DOWN
+
+
+@pytest.mark.security
+def test_dispatch_key_alone_spends_no_rate_of_an_operator() -> None:
+    """It names any actor in a command without an intent."""
+    rates = {"rare": 3}
+    admission = Admission(RateLimit(2), RateLimit(100, lambda key: rates.get(verb_of(key))), 10)
+
+    def read(actor: str, verb: str = "v", kid: str = "kid") -> Code:
+        try:
+            with admission.hold(command(verb, actor=Actor(actor, "ADMIN"), kid=kid, intent_iat=None), 0):
+                return Code.NONE
+        except CommandError as error:
+            return error.code
+
+    assert [read("ada"), read("bob"), read("eve")] == [Code.NONE, Code.NONE, Code.RATE_LIMITED]
+    assert read("ada", kid="another") == Code.NONE
+    assert [refusal(admission, "ada", "v", 0) for _ in range(3)] == [Code.NONE, Code.NONE, Code.RATE_LIMITED]
+    rates["v"] = 1
+    assert [read("eve", kid="third") for _ in range(2)] == [Code.NONE, Code.RATE_LIMITED]
+    assert refusal(admission, "bob", "v", 0) == Code.NONE
+
+
+@pytest.mark.security
+def test_dispatch_key_alone_leaves_places_to_operators() -> None:
+    admission = Admission(RateLimit(100), RateLimit(100), 4)
+    reading = command("v", intent_iat=None)
+    with ExitStack() as held:
+        for _ in range(3):
+            held.enter_context(admission.hold(reading, 0))
+        with pytest.raises(CommandError) as caught:
+            held.enter_context(admission.hold(reading, 0))
+        assert caught.value.code is Code.QUEUE_FULL
+        assert refusal(admission, "ada", "v", 0) == Code.NONE

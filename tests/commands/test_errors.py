@@ -64,6 +64,6 @@ def _raised() -> Iterator[tuple[str, str, str]]:
 
 def test_every_code_of_the_verifier_has_a_vector() -> None:
     """Row V-69: the others are reached where they arise, behind the verifier."""
-    later = {"NONE", "RATE_LIMITED", "QUEUE_FULL", "SHUTTING_DOWN", "REPLAY_DETECTED"}
+    later = {"NONE", "RATE_LIMITED", "QUEUE_FULL", "STORE_FULL", "SHUTTING_DOWN", "REPLAY_DETECTED"}
     behind = later | {"SCRIPT_NOT_FOUND", "EXEC_TIMEOUT", "EXEC_FAILED", "CANCELLED", "INTERRUPTED"}
     assert {vector.code for vector in BAD} == {code.value for code in Code} - behind

@@ -13,6 +13,9 @@ from datetime import UTC, datetime
 
 from warren.audit.chain import MAX_LINE_BYTES
 
+INTENT_IAT = "intent_iat"
+"""In the details of an accepted command: when its operator signed the intent."""
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:
@@ -68,6 +71,28 @@ def encode_line(event: AuditEvent, origin: Origin, n: int, prev: str) -> bytes:
     if len(line) > MAX_LINE_BYTES:
         return _encode(replace(event, parameters={}, details={"left_out_bytes": len(line)}), origin, n, prev)
     return line
+
+
+def time_of(line: bytes) -> int:
+    """Return the timestamp of a line in seconds since the Unix epoch; 0 if it has none."""
+    try:
+        members = json.loads(line)
+        return int(datetime.fromisoformat(members["timestamp"]).timestamp())
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return 0
+
+
+def intent_time(line: bytes) -> int:
+    """Return when the intent of a line's command was signed; 0 if the line names none."""
+    if INTENT_IAT.encode() not in line:
+        return 0
+    try:
+        match json.loads(line):
+            case {"details": {"intent_iat": int(seconds)}}:
+                return int(seconds)
+    except (ValueError, RecursionError):
+        pass
+    return 0
 
 
 def _encode(event: AuditEvent, origin: Origin, n: int, prev: str) -> bytes:

@@ -1,6 +1,8 @@
 """Admit commands: check their rates first, then the queue (V-62, V-63, X-26). Pure.
 
-A command that is rejected takes neither a token nor a place.
+A command that is rejected takes neither a token nor a place. Without an operator's intent nobody but the dispatch key
+has asked for it, whatever actor it names. So such commands have rates of that key, for all of them and for each verb,
+and at most three quarters of the queue: they take nothing from the operators.
 """
 
 from __future__ import annotations
@@ -8,8 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from warren.commands.command import VerifiedCommand
 from warren.commands.result import Code, CommandError
 from warren.ratelimit import RateLimit
+
+
+def verb_of(key: str) -> str:
+    """Return the verb of a key in the limit of verbs, which may have its own rate."""
+    return key.partition(" ")[0]
 
 
 class Admission:
@@ -29,17 +37,21 @@ class Admission:
         return self._taken
 
     @contextmanager
-    def hold(self, actor: str, verb: str, now: float) -> Iterator[None]:
+    def hold(self, command: VerifiedCommand, now: float) -> Iterator[None]:
         """Hold a place. Raises CommandError SHUTTING_DOWN, RATE_LIMITED or QUEUE_FULL."""
+        requester, verb, places = command.actor.id, command.verb, self._places
+        if not command.has_intent:
+            requester, verb = f"dispatch key {command.kid}", f"{command.verb} {command.kid}"
+            places = max(1, places * 3 // 4)
         if self.closed:
             raise CommandError(Code.SHUTTING_DOWN, "the agent is stopping")
-        if not self._actors.has_token(actor, now):
-            raise CommandError(Code.RATE_LIMITED, f"rate limit exceeded for {actor}")
+        if not self._actors.has_token(requester, now):
+            raise CommandError(Code.RATE_LIMITED, f"rate limit exceeded for {requester}")
         if not self._verbs.has_token(verb, now):
-            raise CommandError(Code.RATE_LIMITED, f"rate limit exceeded for {verb}")
-        if self._taken >= self._places:
+            raise CommandError(Code.RATE_LIMITED, f"rate limit exceeded for {command.verb}")
+        if self._taken >= places:
             raise CommandError(Code.QUEUE_FULL, f"queue is full: {self._taken} commands are waiting or running")
-        self._actors.take_token(actor, now)
+        self._actors.take_token(requester, now)
         self._verbs.take_token(verb, now)
         self._taken += 1
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from warren.audit.event import AuditEvent
+from warren.audit.event import INTENT_IAT, AuditEvent
 from warren.audit.redact import loggable_arguments
 from warren.commands.command import VerifiedCommand
 from warren.commands.effects.effect import sha256_hex
@@ -35,6 +35,7 @@ def accepted(command: VerifiedCommand, verb: Verb, source: str, now: float) -> A
         kid=command.kid,
         nonce=command.nonce,
         hashes={"args": command.args_sha256},
+        details={} if command.intent_iat is None else {INTENT_IAT: command.intent_iat},
     )
 
 

@@ -1,9 +1,14 @@
 """At-most-once execution: the decision on a command that was, or was not, seen before (V-39, V-40, V-42, X-41).
 
+    command or intent older than the record  EXPIRED_TOKEN: it may have been used before the record began
+    nonce or intent that may be deleted      EXPIRED_TOKEN
     nonce seen                               REPLAY_DETECTED, always
     corr_id of a different command           REPLAY_DETECTED
     corr_id of the same one, fresh nonce     its result, or that it is in progress; no second execution
     neither                                  accepted; both are bound
+
+The dispatch key signs commands, and can sign one intent as often as it likes. So the times of the intent decide as well
+as those of the command: an operator's intent runs once, whoever has the dispatch key (trust).
 
 Delivery is at least once, execution at most once.
 """
@@ -70,8 +75,8 @@ class SeenCommand:
 class ReplayState:
     """The store's knowledge of one command's nonce and corr_id, and its fill level."""
 
-    created: int
-    """When the store was created, in seconds since the Unix epoch."""
+    begun: int
+    """When the record begins, in seconds since the Unix epoch."""
     nonce_seen: bool
     known: SeenCommand | None
     live: int
@@ -79,6 +84,8 @@ class ReplayState:
     limit: int
     deleted_until: int = 0
     """The latest retention time of all deleted nonces, in seconds since the Unix epoch."""
+    deleted_intents: int = 0
+    """The latest `iat` of the intents of all deleted commands."""
 
 
 def keep_until(command: VerifiedCommand) -> int:
@@ -92,11 +99,10 @@ def decide(command: VerifiedCommand, state: ReplayState) -> Verdict:
     Raises:
         CommandError: EXPIRED_TOKEN, REPLAY_DETECTED or QUEUE_FULL.
     """
-    if command.iat <= state.created + SKEW_SECONDS:
-        raise CommandError(
-            Code.EXPIRED_TOKEN,
-            f"issued before, or at most {SKEW_SECONDS} s after, the command store was initialized; sign it again",
-        )
+    signed = command.iat if command.intent_iat is None else min(command.iat, command.intent_iat)
+    if signed <= state.begun:
+        problem = f"signed at {signed}, and the record of used commands begins at {state.begun}; sign it again"
+        raise CommandError(Code.EXPIRED_TOKEN, problem)
     if keep_until(command) <= state.deleted_until:  # the clock was ahead and has been set back
         raise CommandError(
             Code.EXPIRED_TOKEN, "this node's clock was ahead and its nonce may be deleted already; sign it again"
@@ -106,6 +112,9 @@ def decide(command: VerifiedCommand, state: ReplayState) -> Verdict:
         raise CommandError(Code.REPLAY_DETECTED, "nonce already used")
     if known and not known.is_retried_by(command):
         raise CommandError(Code.REPLAY_DETECTED, "corr_id already used by a different command")
+    if known is None and command.intent_iat is not None and command.intent_iat <= state.deleted_intents:
+        problem = "its intent is as old as one whose record was deleted; have the operator sign it again"
+        raise CommandError(Code.EXPIRED_TOKEN, problem)
     if state.live >= state.limit:
         raise CommandError(Code.QUEUE_FULL, f"{state.limit} nonces of its dispatch key are stored; retry later")
     if known is None:

@@ -44,6 +44,7 @@ class Code(enum.StrEnum):
     POLICY_DENIED = "POLICY_DENIED"
     APPROVAL_REQUIRED = "APPROVAL_REQUIRED"
     QUEUE_FULL = "QUEUE_FULL"
+    STORE_FULL = "STORE_FULL"
     EXEC_DISABLED = "EXEC_DISABLED"
     CANCELLED = "CANCELLED"
     INTERRUPTED = "INTERRUPTED"
@@ -81,6 +82,6 @@ class Result:
     data: Mapping[str, object] = field(default_factory=dict)
     """The verb's answer; secret fields are sealed to the operator."""
     problem: str = ""
-    """For people, unless the status is SUCCESS."""
+    """For people, unless the status is SUCCESS and the result is complete."""
     level: str = "L0"
     """The weakest sandbox that a program of it ran in; L0 also if none ran."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from warren.commands.envelope import MAX_TIME
 from warren.commands.result import Code, Result, Status
+from warren.jws import payload_of
 from warren.shapes import Shape, anything, choice, record, text, whole
 from warren.signed_types import RESULT
 from warren.strictjson import encode
@@ -102,6 +103,16 @@ def limit_result(result: Result) -> Result:
         else:
             exceeds = middle
     return replace(result, stdout=result.stdout[:fits] + mark)
+
+
+def acknowledged_result(result: Result) -> Result:
+    """Return what is kept of a result that its receiver has, or that nobody fetches any more: its outcome and its hash.
+
+    The hash is that of the payload of the RESULT, which the receiver has.
+    """
+    digest = hashlib.sha256(payload_of(result_members(result))).hexdigest()
+    problem = f"this command was executed and its result is no longer stored; the SHA-256 of its payload is {digest}"
+    return replace(result, stdout="", data={}, problem=problem)
 
 
 def encode_result(result: Result) -> bytes:

@@ -75,12 +75,26 @@ class SecuritySettings(Settings):
     root_threshold: int = option(
         number_in(range(1, 17)), "Number of the pinned roots that must sign a trust bundle.", default=1
     )
-    rate_per_minute: int = option(number_in(MINUTE_RATE), "Commands per minute of one actor.", default=60)
-    verb_rate_per_minute: int = option(number_in(MINUTE_RATE), "Commands per minute of one verb.", default=60)
+    rate_per_minute: int = option(
+        number_in(MINUTE_RATE),
+        "Commands per minute of one operator; those without an intent count for the dispatch key.",
+        default=60,
+    )
+    verb_rate_per_minute: int = option(
+        number_in(MINUTE_RATE),
+        "Commands per minute of one verb; those without an intent are counted for each dispatch key.",
+        default=60,
+    )
     single_use_rows: int = option(
         number_in(USED_NONCES),
         "Used nonces kept per dispatch key; a full store refuses new commands.",
         default=200_000,
+    )
+    store_max_mb: int = option(
+        number_in(range(64, 1_000_001)),
+        "Size of the store of commands and results in MB; a full store refuses new commands, and the last quarter is"
+        " for commands with an intent.",
+        default=512,
     )
     cert_file: str | None = option(PATH, f"Certificate for {INBOUND_HTTPS}.", default=None)
     key_file: str | None = option(PATH, f"Private key for {INBOUND_HTTPS}.", default=None)
@@ -269,6 +283,12 @@ class MonitoringSettings(Settings):
     )
     max_log_size_mb: int = option(number_in(range(1, 100_001)), "Size of one file of the audit log in MB.", default=100)
     log_retention_days: int = option(number_in(range(1, 3_651)), "Days that the audit log is kept.", default=30)
+    audit_log_max_mb: int = option(
+        number_in(range(16, 10_000_001)),
+        "Size of the whole audit log in MB; a full log refuses new commands, and the last quarter is for commands with"
+        " an intent.",
+        default=4096,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,13 @@ ROWS = (
         "let the agent's user be in bootstrap_group, or see the error",
     ),
     ConditionRow(
+        "command.store_full",
+        _DEGRADED,
+        "The command store or the audit log has reached its size, so commands are refused with STORE_FULL.",
+        "acknowledge results, move old files of the audit log away, or raise [security] store_max_mb or"
+        " [monitoring] audit_log_max_mb",
+    ),
+    ConditionRow(
         "command.unavailable",
         _DEGRADED,
         "Signed commands do not run on this node.",

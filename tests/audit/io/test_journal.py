@@ -102,7 +102,8 @@ def test_delete_expired_leaves_a_verifiable_log(tmp_path: Path) -> None:
     os.utime(tmp_path / "audit-00000000009.jsonl", (NOW - 29 * DAY_SECONDS,) * 2)
     for path in [*tmp_path.glob("audit-0000000001*"), *tmp_path.glob("audit-000000000[2-9]*")]:
         os.utime(path, (NOW, NOW))
-    journal.delete_expired(NOW)
+    for name in journal.expired(NOW):
+        journal.delete(name)
     assert not list(tmp_path.glob("audit-00000000001.*"))
     assert verdict_of(tmp_path) == Verdict(9, HEADS[40], 40, ())
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from tests.commands.commands import command, file_handlers
+from warren.clock import read_clocks
 from warren.commands.command import Actor
 from warren.commands.dry_run import DryRun
 from warren.commands.effects.effect import Effect, Effects
 from warren.commands.effects.events import EmitEvent
 from warren.commands.effects.records import DeleteRecord, ListRecords
-from warren.commands.effects.system import GetTime
+from warren.commands.effects.system import GetClocks, GetTime
 from warren.commands.execution import Execution, Handler, Handlers
 from warren.commands.handlers import containers, openvpn, passwords
 from warren.commands.pipeline.executor import Executor
@@ -21,6 +22,7 @@ from warren.commands.result import Result
 from warren.commands.sealing import open_data
 from warren.commands.settings import CommandSettings
 from warren.commands.verb import Verb, VerbContext
+from warren.elapsed_clock import ClockReading
 from warren.trust.sealing import SealingKey
 
 T = TypeVar("T")
@@ -57,13 +59,21 @@ class Node:
         return asyncio.run(self._executor().dry_run(asked, verb, verb.run))
 
     def run_internal(self, part: Callable[[VerbContext], Effects[T]], now: float | None = None) -> T:
-        """What is due by itself; with `now`, as if it were that late."""
+        """What is due by itself; with `now`, as if it were that late, by both clocks."""
+        present = read_clocks()
+        late = 0 if now is None else now - present.wall
+        return self.run_internal_at(part, ClockReading(present.wall + late, present.boottime + late, present.boot_id))
 
-        async def later(_: GetTime, __: Execution) -> float:
-            assert now is not None
-            return now
+    def run_internal_at(self, part: Callable[[VerbContext], Effects[T]], reading: ClockReading) -> T:
+        """What is due by itself when the clocks show this."""
 
-        return asyncio.run(self._executor({} if now is None else {GetTime: later}).run_internal(part))
+        async def wall(_: GetTime, __: Execution) -> float:
+            return reading.wall
+
+        async def clocks(_: GetClocks, __: Execution) -> ClockReading:
+            return reading
+
+        return asyncio.run(self._executor({GetTime: wall, GetClocks: clocks}).run_internal(part))
 
     def _executor(self, others: Handlers | None = None) -> Executor:
         usual: Handlers = {

@@ -24,7 +24,7 @@ from warren.commands.effects.events import EmitEvent
 from warren.commands.effects.locks import LockFile
 from warren.commands.effects.openvpn import KillVpnSessions, ListVpnSessions, VpnSession
 from warren.commands.effects.privileged import RunPrivileged
-from warren.commands.effects.records import DeleteRecord, GetRecord, ListRecords, PutRecord
+from warren.commands.effects.records import DeleteRecord, GetMoment, GetRecord, ListRecords, PutRecord
 from warren.commands.effects.system import GetRandomBytes, GetTime
 from warren.commands.handlers.container_spec import encode_spec
 from warren.commands.pipeline.executor import Executor
@@ -33,6 +33,7 @@ from warren.commands.providers.bootstrap import BOOTSTRAP, SESSION
 from warren.commands.result import NOT_RUN, Code, CommandError, Status
 from warren.commands.settings import OpenVpnSettings, ServiceSettings
 from warren.commands.verb import Verb, VerbContext
+from warren.elapsed_clock import Deadline, Moment
 
 pytestmark = pytest.mark.unit
 
@@ -162,8 +163,8 @@ def test_the_limit_counts_what_lives() -> None:
 def test_a_session_ends_whose_vpn_did_not_answer_at_first() -> None:
     play = Playbook(sessions.end_session({"session_id": "s-1"}, OCCASION))
     play.expect(LockFile(LOCK)).reply().expect(OWN).reply((container(1), container(2, "bob", "s-2")))
-    play.expect(GetRecord("session_ending", "s-1")).reply(None).expect(GetTime()).reply(1000)
-    play.expect(PutRecord("session_ending", "s-1", {"users": ["ada"]}, 87_400)).reply()
+    play.expect(GetRecord("session_ending", "s-1")).reply(None).expect(GetMoment()).reply(Moment(1000, 7))
+    play.expect(PutRecord("session_ending", "s-1", {"users": ["ada"]}, Deadline(87_400, 86_407))).reply()
     play.expect(KillVpnSessions(MANAGEMENT, "ada")).fail("no answer")
     play.expect(StopContainers(SOCKET, (f"{1:064x}",), 5)).reply({})
     assert play.of(EmitEvent).fields["reason"] == "session"
@@ -171,7 +172,7 @@ def test_a_session_ends_whose_vpn_did_not_answer_at_first() -> None:
         play.reply()
     again = Playbook(sessions.end_session({"session_id": "s-1"}, OCCASION))
     again.reply().expect(OWN).reply(()).expect(GetRecord("session_ending", "s-1")).reply({"users": ["ada"]})
-    again.reply(1001).of(PutRecord)
+    again.reply(Moment(1001, 8)).of(PutRecord)
     again.reply().expect(KillVpnSessions(MANAGEMENT, "ada")).reply(2)
     again.expect(DeleteRecord("session_ending", "s-1")).reply(outcome=True)
     again.expect(EmitEvent("session.terminated", {"session_id": "s-1", "users": ["ada"]})).reply()
@@ -180,7 +181,7 @@ def test_a_session_ends_whose_vpn_did_not_answer_at_first() -> None:
 
 def test_a_container_that_does_not_end_is_named() -> None:
     play = Playbook(sessions.end_session({"session_id": "s-1"}, OCCASION))
-    play.reply().reply((container(1), container(2))).reply(None).reply(1000).reply()
+    play.reply().reply((container(1), container(2))).reply(None).reply(Moment(1000, 7)).reply()
     play.expect(KillVpnSessions(MANAGEMENT, "ada")).reply(0).of(StopContainers)
     play.reply({f"{2:064x}": "it hangs"}).of(EmitEvent)
     with pytest.raises(CommandError, match=r"1 of 2 .*container 000000000000: it hangs"):

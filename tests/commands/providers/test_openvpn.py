@@ -70,6 +70,7 @@ def test_what_it_makes(node: Node, tmp_path: Path, args: Mapping[str, object]) -
         "pki/server.key": 0o600,
         "pki/server.crt": 0o644,
         "crl.pem": 0o644,
+        "clock.json": 0o644,
         "access/user1.json": 0o640,
         "certs/user1.crt": 0o644,
         "users/user1.ovpn": 0o600,

@@ -48,6 +48,13 @@ def verify(tmp_path: Path) -> OpenSsl:
 
 @pytest.mark.integration
 @pytest.mark.needs("openssl")
+@pytest.mark.security
+def test_wall_clock_set_ahead_deletes_none_of_the_last_revocations() -> None:
+    first = make_crl(AUTHORITY, None, [5], NOW)
+    ahead = make_crl(AUTHORITY, first, [6], NOW + 400 * DAY)
+    assert (is_revoked(ahead, 5), is_revoked(ahead, 6)) == (True, True)
+
+
 def test_openssl_takes_them_for_what_they_are(verify: OpenSsl) -> None:
     server, client = make_server(AUTHORITY, b"s" * 64, NOW), make_client(AUTHORITY, "user1", b"c" * 64, NOW, DAY)
     assert "one: OK" in verify(server, "sslserver", NOW)
@@ -97,7 +104,7 @@ def test_nothing_lives_longer_than_the_authority() -> None:
 def test_the_list_grows_and_forgets_what_has_expired_by_itself() -> None:
     first = make_crl(AUTHORITY, None, [5], NOW)
     second = make_crl(AUTHORITY, first, [5, 6], NOW + DAY)
-    third = make_crl(AUTHORITY, second, [7], NOW + REVOKED_LIFE.total_seconds())
+    third = make_crl(AUTHORITY, second, [7], NOW + REVOKED_LIFE.total_seconds(), keep_at_least=0)
     assert [is_revoked(second, serial) for serial in (5, 6, 7)] == [True, True, False]
     assert [is_revoked(third, serial) for serial in (5, 6, 7)] == [False, True, True]
     numbers = [

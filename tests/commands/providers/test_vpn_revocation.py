@@ -12,6 +12,7 @@ from cryptography import x509
 
 from tests.commands.commands import settings
 from tests.commands.providers.performing import Cut, Node
+from warren.clock import read_clocks
 from warren.commands.effects.effect import EffectError, Effects
 from warren.commands.effects.locks import LockFile
 from warren.commands.effects.openvpn import KillVpnSessions
@@ -19,15 +20,18 @@ from warren.commands.execution import Execution, Handlers
 from warren.commands.handlers.locks import lock
 from warren.commands.providers import openvpn
 from warren.commands.providers.openvpn_files import VpnFiles
-from warren.commands.providers.openvpn_user import VpnUser, parse_user
+from warren.commands.providers.openvpn_user import Login, VpnUser, parse_user, rejection
 from warren.commands.providers.pki import is_revoked
+from warren.commands.providers.vpn_clock import encode_clock, parse_clock, read_moment
 from warren.commands.providers.vpn_revocation import delete_openvpn_user, expire_users
 from warren.commands.result import Status
 from warren.commands.settings import OpenVpnSettings, PanelSettings, ServiceSettings
 from warren.commands.verb import TaskResult, VerbContext
+from warren.elapsed_clock import ClockReading, ElapsedState
 
 pytestmark = pytest.mark.integration
 
+DAY_SECONDS = 86_400
 SOCKET = "/run/openvpn/management.sock"
 
 
@@ -69,6 +73,14 @@ class Place:
         result = self.node.run(openvpn.VERBS[0], args)
         assert result.status == Status.SUCCESS, result.problem
         return parse_user(Path(self.files.entry(username)).read_bytes())
+
+    def rejection(self, user: VpnUser, reading: ClockReading) -> str | None:
+        """Why a login is refused, whatever its password is."""
+        moment = read_moment(Path(self.files.clock).read_bytes(), reading)
+        return rejection(user, Login(user.username, user.username, user.source_ip or ""), moment)
+
+    def crl(self) -> bytes:
+        return Path(self.files.crl).read_bytes()
 
     def left_of(self, username: str) -> list[str]:
         """The files that a user still has."""
@@ -241,3 +253,46 @@ def test_ended_by_halves_it_ends_at_the_next_attempt(tmp_path: Path) -> None:
 def test_without_a_directory_there_is_nothing_to_end(place: Place) -> None:
     place.node.settings = settings()
     assert place.node.run_internal(expire_users) == TaskResult()
+
+
+@pytest.mark.security
+def test_wall_clock_set_ahead_suspends_users_and_deletes_none(place: Place) -> None:
+    """Access comes back when the clock is corrected: neither the entry nor the certificate is gone."""
+    user = place.make("user1")
+    files = place.left_of("user1")
+    place.sessions.of = {"user1": 2}
+    present = read_clocks()
+    ahead = replace(present, wall=user.expires + 30 * DAY_SECONDS)
+    outcome = place.node.run_internal_at(expire_users, ahead)
+    assert (outcome.removed, outcome.failed, place.sessions.of) == ((), {}, {})
+    assert place.node.events[-1] == ("user.suspended", {"username": "user1", "system": "openvpn"})
+    assert place.left_of("user1") == files
+    assert place.rejection(user, ahead) == "user has expired"
+    assert place.rejection(user, present) is None
+    assert not is_revoked(place.crl(), int(user.serial, 16))
+    both = replace(ahead, boottime=present.boottime + user.expires - user.created + 1)
+    assert place.node.run_internal_at(expire_users, both).removed == ("user1",)
+
+
+@pytest.mark.security
+def test_wall_clock_set_back_prolongs_no_access(place: Place) -> None:
+    user = place.make("user1")
+    present = read_clocks()
+    back = replace(present, wall=present.wall - DAY_SECONDS, boottime=present.boottime + user.expires - user.created)
+    place.sessions.of = {"user1": 1}
+    assert place.node.run_internal_at(expire_users, back).removed == ()
+    assert place.sessions.of == {}
+    assert place.rejection(user, back) == "user has expired"
+
+
+@pytest.mark.security
+def test_lost_clock_of_users_continues_after_the_newest_user(place: Place) -> None:
+    place.make("user1")
+    clock = Path(place.files.clock)
+    clock.write_bytes(encode_clock(ElapsedState(7_200, 0, "another boot")))
+    newest = place.make("user2")
+    clock.unlink()
+    place.node.run_internal_at(expire_users, read_clocks())
+    state = parse_clock(clock.read_bytes())
+    assert state
+    assert 7_200 <= newest.created_elapsed <= state.elapsed

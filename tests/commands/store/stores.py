@@ -13,8 +13,9 @@ from tests.commands.sandbox_requests import GATEWAY, NOW
 from warren.audit.event import Origin
 from warren.audit.io.journal import Journal, Retention
 from warren.commands.result import Result
-from warren.commands.store.command_store import CommandStore
+from warren.commands.store.command_store import DEFAULT_BYTES, CommandStore
 from warren.commands.store.database import open_database
+from warren.elapsed_clock import ClockReading
 from warren.jws import SigningKey
 
 KEY = SigningKey(b"\x05" * 32)
@@ -28,6 +29,9 @@ class Place:
     rows: int = 1000
     keeping: Retention = field(default_factory=Retention)
     now: Callable[[], float] = lambda: NOW
+    """Both clocks, unless `clocks` is set."""
+    clocks: Callable[[], ClockReading] | None = None
+    max_bytes: int = DEFAULT_BYTES
     interrupted: tuple[Result, ...] = ()
 
     @property
@@ -35,15 +39,26 @@ class Place:
         return self.directory / "audit"
 
     def begin(self) -> Place:
-        made = open_database(self.directory, self.now() - 3600)
-        made.connection.execute("DELETE FROM meta WHERE name = 'begun'")
+        begun = int(self.read_clocks().wall) - 3540
+        made = open_database(self.directory, lambda: begun)
+        made.connection.execute("DELETE FROM meta WHERE name = 'init_reason'")
         made.connection.close()
         return self
 
     def store(self) -> CommandStore:
         """Of a process that starts now."""
         journal = Journal(self.log, GATEWAY, KEY, self.keeping)
-        return CommandStore(self.directory, Origin(GATEWAY), journal, rows=self.rows, now=self.now)
+        return CommandStore(
+            self.directory,
+            Origin(GATEWAY),
+            journal,
+            rows=self.rows,
+            max_bytes=self.max_bytes,
+            clocks=self.read_clocks,
+        )
+
+    def read_clocks(self) -> ClockReading:
+        return ClockReading(self.now(), self.now(), "boot") if self.clocks is None else self.clocks()
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[CommandStore]:

@@ -15,6 +15,7 @@ from warren.audit.event import AuditEvent, Origin
 from warren.commands.command import VerifiedCommand
 from warren.commands.replay import Accepted, InProgress, Stored, Verdict
 from warren.commands.result import Code, CommandError
+from warren.commands.result_json import acknowledged_result
 from warren.commands.store.command_store import CommandStore
 from warren.errors import HostError
 
@@ -105,7 +106,7 @@ def test_results_are_unacknowledged_until_acknowledge(place: Place) -> None:
             assert await store.unacknowledged() == (result(ONE), result(OTHER))
             assert [await store.acknowledge("c-1"), await store.acknowledge("c-1")] == [True, False]
             assert await store.unacknowledged() == (result(OTHER),)
-            assert await store.result_of("c-1") == result(ONE)
+            assert await store.result_of("c-1") == acknowledged_result(result(ONE))
 
     asyncio.run(day())
 
@@ -223,7 +224,7 @@ def test_lost_or_damaged_database_rejects_older_commands(tmp_path: Path, damage:
     told = place.lines()[2]
     assert (told["event"], told["details"]) == (
         "store.initialized",
-        {"why": "missing" if damage == "deleted" else "damaged"},
+        {"why": "missing" if damage == "deleted" else "damaged", "begun": NOW + 60},
     )
 
 
@@ -257,7 +258,7 @@ def test_restored_older_database_is_detected_by_the_log(place: Place) -> None:
     asyncio.run(day(OTHER))
     path.write_bytes(backup)
     asyncio.run(after())
-    assert place.lines()[-1]["details"] == {"why": "outdated"}
+    assert place.lines()[-1]["details"] == {"why": "outdated", "begun": NOW + 60}
 
 
 def test_second_process_cannot_open_the_store(place: Place) -> None:
@@ -273,7 +274,7 @@ def test_store_without_journal_writes_no_audit(tmp_path: Path) -> None:
     place = Place(tmp_path).begin()
 
     async def day() -> None:
-        store = CommandStore(tmp_path, Origin(GATEWAY), now=place.now)
+        store = CommandStore(tmp_path, Origin(GATEWAY), clocks=place.read_clocks)
         await store.recover()
         assert await run(store, ONE) == Accepted()
         assert await refusal(store, ONE) is Code.REPLAY_DETECTED

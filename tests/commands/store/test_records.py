@@ -57,7 +57,7 @@ def test_record_survives_restart(provider: Provider) -> None:
 
 def test_put_replaces_record_and_its_expiry(provider: Provider) -> None:
     async def story(store: CommandStore) -> None:
-        await store.put_record("session", "a", VALUE, expires=NOW + 10)
+        await store.put_record("session", "a", VALUE, expires=(await store.moment()).after(10))
         await store.put_record("session", "a", {"user": "b"})
         provider.time += 10
         assert await store.list_records("session") == {"a": {"user": "b"}}
@@ -79,7 +79,7 @@ def test_of_concurrent_deletes_one_gets_true(provider: Provider) -> None:
 @pytest.mark.security
 def test_record_expires(provider: Provider) -> None:
     async def story(store: CommandStore) -> None:
-        await store.put_record("bootstrap", "late", VALUE, expires=NOW + 10)
+        await store.put_record("bootstrap", "late", VALUE, expires=(await store.moment()).after(10))
         provider.time += 9
         assert await store.get_record("bootstrap", "late") == VALUE
         provider.time += 1

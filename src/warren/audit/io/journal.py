@@ -7,16 +7,19 @@ line that a crash tore or a power cut lost is complete again. A journal is used 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from warren.audit.chain import EMPTY, Head, parse_link
 from warren.audit.checkpoint import NO_PREVIOUS, Checkpoint, parse_unverified, sign_checkpoint, token_hash
+from warren.audit.event import intent_time, time_of
 from warren.audit.io.segments import (
     Segment,
     append,
     first_line,
     last_line,
+    lines_of,
     read_from,
     rotated,
     segments,
@@ -39,7 +42,9 @@ class Retention:
     max_bytes: int = 100 << 20
     """A segment that has reached this size is rotated."""
     seconds: int = 30 * DAY_SECONDS
-    """A segment is deleted when its last line is older."""
+    """A segment is deleted when its last line is older by the wall clock and by the time that has passed."""
+    max_total_bytes: int = 4 << 30
+    """The size of all segments at which the log is full: then nothing is deleted for room, and commands are refused."""
 
 
 class Journal:
@@ -51,18 +56,37 @@ class Journal:
         self._directory = directory
         self._agent_id = agent_id
         self._key = key
-        self._retention = retention or Retention()
+        self.retention = retention or Retention()
         self._current = Segment(directory)
         self._token = ""
         """The last checkpoint."""
         self.size = 0
         """The size of the current segment in octets."""
+        self._rotated_bytes = 0
 
     def open(self) -> None:
         """Open the log, and finish a rotation that was interrupted. Raises OSError."""
         make_directory(self._directory, DIRECTORY_MODE, trust=process_trust())
         self._finish_rotation()
         self.size = self._current.log.stat().st_size if self._current.log.exists() else 0
+        self._measure()
+
+    @property
+    def total_bytes(self) -> int:
+        """Return the size of all segments in octets."""
+        return self._rotated_bytes + self.size
+
+    def latest_time(self) -> int:
+        """Return the latest time of the last line and the last checkpoint, and of each intent that a line names.
+
+        A database that is initialized again begins after it. The times of other lines do not count: a clock that was
+        ahead for a while wrote them. Raises OSError.
+        """
+        times = [time_of(last_line(segment.log)) for segment in segments(self._directory)[-1:]]
+        times += [intent_time(line) for segment in segments(self._directory) for line in lines_of(segment.log)]
+        with suppress(ValueError):
+            times.append(parse_unverified(self._token).ts)
+        return max(times, default=0)
 
     @property
     def last(self) -> Head:
@@ -123,7 +147,7 @@ class Journal:
     @property
     def is_full(self) -> bool:
         """Return whether the current segment is due for rotation."""
-        return self.size >= self._retention.max_bytes
+        return self.size >= self.retention.max_bytes
 
     def rotate(self) -> None:
         """Start a new segment. The log must be on the disk, with a checkpoint of its head. Raises OSError."""
@@ -133,16 +157,30 @@ class Journal:
         move_file(self._current.log, full.log.name, trust=process_trust())
         self._finish_rotation()
         self.size = 0
+        self._measure()
 
-    def delete_expired(self, now: float) -> None:
-        """Delete segments older than the retention. Checkpoints of the others prove where the log starts.
+    @property
+    def rotated(self) -> tuple[str, ...]:
+        """Return the names of the segments that are complete."""
+        return tuple(segment.stem for segment in segments(self._directory) if segment != self._current)
 
-        Raises OSError.
-        """
-        for segment in segments(self._directory):
-            if segment != self._current and segment.log.stat().st_mtime + self._retention.seconds < now:
-                remove_file(segment.log, trust=process_trust())
-                remove_file(segment.checkpoints, trust=process_trust())
+    def expired(self, now: float) -> tuple[str, ...]:
+        """Return the names of the complete segments that are older than the retention by the wall clock."""
+        complete = [Segment(self._directory, stem) for stem in self.rotated]
+        oldest = now - self.retention.seconds
+        return tuple(segment.stem for segment in complete if segment.log.stat().st_mtime < oldest)
+
+    def delete(self, name: str) -> None:
+        """Delete a complete segment. Checkpoints of the others prove where the log starts. Raises OSError."""
+        segment = Segment(self._directory, name)
+        remove_file(segment.log, trust=process_trust())
+        remove_file(segment.checkpoints, trust=process_trust())
+        self._measure()
+
+    def _measure(self) -> None:
+        complete = [Segment(self._directory, stem) for stem in self.rotated]
+        files = [path for segment in complete for path in (segment.log, segment.checkpoints) if path.exists()]
+        self._rotated_bytes = sum(path.stat().st_size for path in files)
 
     @property
     def _first(self) -> int:

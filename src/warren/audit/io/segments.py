@@ -10,9 +10,11 @@ starts, and a segment can be deleted together with its own checkpoints.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from warren.audit.chain import MAX_LINE_BYTES
 from warren.files.append_file import append_file, truncate_file
 from warren.files.trusted_path import process_trust
 
@@ -73,6 +75,12 @@ def last_line(path: Path) -> bytes:
             octets, end = file.read(end - start) + octets, start
     whole = octets[: octets.rfind(b"\n") + 1].splitlines()
     return whole[-1] if whole else b""
+
+
+def lines_of(path: Path) -> Iterator[bytes]:
+    """Yield the lines without their newlines; one that is too long for a log comes in parts. Raises OSError."""
+    with path.open("rb") as file:
+        yield from (line.rstrip(b"\n") for line in iter(lambda: file.readline(MAX_LINE_BYTES + 1), b""))
 
 
 def append(path: Path, octets: bytes) -> int:

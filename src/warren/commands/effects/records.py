@@ -7,16 +7,24 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from warren.commands.effects.effect import Effect
+from warren.elapsed_clock import Deadline, Moment
+
+
+@dataclass(frozen=True, slots=True)
+class GetMoment(Effect[Moment]):
+    """Return the present moment by the clocks by which records expire."""
+
+    reads: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, slots=True)
 class PutRecord(Effect[None]):
-    """Store a value durably, replacing one of the same key; it is deleted at `expires`."""
+    """Store a value durably, replacing one of the same key; it expires by either clock, and is deleted by both."""
 
     kind: str
     key: str
     value: Mapping[str, object]
-    expires: int | None = None
+    expires: Deadline | None = None
 
 
 @dataclass(frozen=True, slots=True)

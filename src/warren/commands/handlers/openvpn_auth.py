@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from warren.clock import wall_seconds
+from warren.clock import read_clocks
 from warren.commands.effects.effect import EffectError
 from warren.commands.handlers.passwords import matches
 from warren.commands.providers.arguments import USERNAME
 from warren.commands.providers.openvpn_files import VpnFiles
 from warren.commands.providers.openvpn_user import Login, VpnUser, parse_user, rejection
+from warren.commands.providers.vpn_clock import read_moment
 
 
 def rejection_reason(directory: str, credentials: Path, environment: Mapping[str, str]) -> str | None:
@@ -27,10 +28,18 @@ def rejection_reason(directory: str, credentials: Path, environment: Mapping[str
     username, _, password = credentials.read_bytes().partition(b"\n")
     source = environment.get("untrusted_ip") or environment.get("untrusted_ip6") or ""
     login = Login(username.decode(errors="replace"), environment.get("common_name", ""), source)
-    user = _read_user(VpnFiles(directory), login.username)
-    if problem := rejection(user, login, wall_seconds()):
+    files = VpnFiles(directory)
+    user = _read_user(files, login.username)
+    if problem := rejection(user, login, read_moment(_read_clock(files), read_clocks())):
         return problem
     return None if user and matches(password.removesuffix(b"\n"), user.password_hash) else "wrong password"
+
+
+def _read_clock(files: VpnFiles) -> bytes | None:
+    try:
+        return Path(files.clock).read_bytes()
+    except FileNotFoundError:  # an older version has created the users
+        return None
 
 
 def _read_user(files: VpnFiles, username: str) -> VpnUser | None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from warren.commands.effects.records import DeleteRecord, GetRecord, ListRecords, PutRecord
+from warren.commands.effects.records import DeleteRecord, GetMoment, GetRecord, ListRecords, PutRecord
 from warren.commands.execution import Execution, Handlers
 from warren.commands.handlers.resources import Resources
+from warren.elapsed_clock import Moment
 
 
 def handlers(resources: Resources) -> Handlers:
     """Return the handlers."""
     store = resources.store
+
+    async def moment(_: GetMoment, __: Execution) -> Moment:
+        return await store.moment()
 
     async def put(effect: PutRecord, _: Execution) -> None:
         await store.put_record(effect.kind, effect.key, effect.value, effect.expires)
@@ -25,4 +29,4 @@ def handlers(resources: Resources) -> Handlers:
     async def delete(effect: DeleteRecord, _: Execution) -> bool:
         return await store.delete_record(effect.kind, effect.key)
 
-    return {PutRecord: put, GetRecord: get, ListRecords: list_all, DeleteRecord: delete}
+    return {GetMoment: moment, PutRecord: put, GetRecord: get, ListRecords: list_all, DeleteRecord: delete}

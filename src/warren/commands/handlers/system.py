@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import secrets
 
-from warren.clock import wall_seconds
-from warren.commands.effects.system import GetRandomBytes, GetTime
+from warren.clock import read_clocks, wall_seconds
+from warren.commands.effects.system import GetClocks, GetRandomBytes, GetTime
 from warren.commands.execution import Execution, Handlers
 from warren.commands.handlers.resources import Resources
+from warren.elapsed_clock import ClockReading
 
 
 def handlers(_: Resources | None = None) -> Handlers:
     """Return the handlers."""
-    return {GetRandomBytes: _random, GetTime: _time}
+    return {GetClocks: _clocks, GetRandomBytes: _random, GetTime: _time}
 
 
 async def _random(effect: GetRandomBytes, _: Execution) -> bytes:
@@ -21,3 +22,7 @@ async def _random(effect: GetRandomBytes, _: Execution) -> bytes:
 
 async def _time(_: GetTime, __: Execution) -> float:
     return wall_seconds()
+
+
+async def _clocks(_: GetClocks, __: Execution) -> ClockReading:
+    return read_clocks()

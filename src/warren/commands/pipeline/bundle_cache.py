@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from warren.clock import RELEASE_SECONDS
 from warren.commands.settings import SecuritySettings
 from warren.errors import TrustError
 from warren.trust.bundle import TrustBundle
@@ -37,6 +38,11 @@ class BundleCache:
         """Return the cluster of this node, as its bundle names it; NO_CLUSTER without a bundle."""
         bundle = self.bundle()
         return bundle.cluster if bundle else NO_CLUSTER
+
+    def time_floor(self) -> int:
+        """Return a time that has certainly passed: of the bundle, and of this version's release."""
+        bundle = self.bundle()
+        return max(RELEASE_SECONDS, bundle.issued if bundle else 0)
 
     def sealing_key(self, operator: str) -> bytes | None:
         """Return the key to which secret fields of an answer are sealed; None if the operator is unknown."""

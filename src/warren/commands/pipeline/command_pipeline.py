@@ -121,7 +121,7 @@ class CommandPipeline:
     async def _accept(self, command: VerifiedCommand, ingress: Ingress) -> Job | Result:
         verb = self._verbs[command.verb]
         with ExitStack() as place:
-            place.enter_context(self._admission.hold(command.actor.id, command.verb, monotonic_seconds()))
+            place.enter_context(self._admission.hold(command, monotonic_seconds()))
             event = accepted(command, verb, ingress.source, wall_seconds())
             self._accepting.setdefault(command.corr_id, None)
             try:

@@ -48,9 +48,11 @@ class RejectionLog:
 
     async def _write(self, error: CommandError, source: str, proven: ProvenClaims) -> None:
         unwritten, self._unwritten = self._unwritten, 0
+        event = refused(error, source, wall_seconds(), proven, unwritten)
         try:
-            await self._store.write_event(refused(error, source, wall_seconds(), proven, unwritten))
+            await self._store.write_event(event, essential=False)
         except (CommandError, WarrenError) as problem:  # the sender gets the rejection all the same
+            self._unwritten += unwritten + 1
             log.error("audit.write_failed", extra={"error": str(problem)})  # noqa: TRY400, no traceback
 
 

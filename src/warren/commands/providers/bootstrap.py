@@ -1,7 +1,8 @@
 """Bootstrap tokens: single-use login tokens, and the browser sessions that they start (G-40, V-56).
 
 Only hashes are stored. Redeeming a token consumes it, also if two clients redeem it at the same moment, and starts a
-session with a random cookie. Both expire at the requested time, or are revoked.
+session with a random cookie. Both expire at the requested time, by the wall clock or when as much time has passed,
+whichever comes first; or they are revoked.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from typing import Any
 
 from warren.commands.effects.effect import Effects, do, sha256_hex
 from warren.commands.effects.events import EmitEvent
-from warren.commands.effects.records import DeleteRecord, GetRecord, ListRecords, PutRecord
-from warren.commands.effects.system import GetRandomBytes, GetTime
+from warren.commands.effects.records import DeleteRecord, GetMoment, GetRecord, ListRecords, PutRecord
+from warren.commands.effects.system import GetRandomBytes
 from warren.commands.providers.arguments import SESSION_ID, USERNAME
 from warren.commands.schema import Number, Schema, Text
 from warren.commands.verb import Data, Verb, VerbContext
+from warren.elapsed_clock import Deadline, Moment
 from warren.jws import to_base64url
 
 SECRET_BYTES = 32
@@ -42,9 +44,11 @@ class Session:
 def generate(args: Mapping[str, Any], _: VerbContext) -> Effects[Data]:
     """Create a token: `{bootstrap_token, expires_at}`."""
     token = to_base64url((yield from do(GetRandomBytes(SECRET_BYTES))))
-    expires = int((yield from do(GetTime()))) + args["ttl_seconds"]
-    record = {"username": args["username"], "session_id": args["session_id"], "expires": expires}
-    yield from do(PutRecord(BOOTSTRAP, _hash(token), record, expires))
+    deadline = (yield from do(GetMoment())).after(args["ttl_seconds"])
+    expires = int(deadline.wall)
+    times = {"expires": expires, "expires_elapsed": deadline.elapsed}
+    record = {"username": args["username"], "session_id": args["session_id"], **times}
+    yield from do(PutRecord(BOOTSTRAP, _hash(token), record, Deadline(expires, deadline.elapsed)))
     yield from do(EmitEvent("bootstrap.generated", {"username": args["username"], "session_id": args["session_id"]}))
     return {"bootstrap_token": token, "expires_at": expires}
 
@@ -65,12 +69,14 @@ def redeem(token: str) -> Effects[Session | None]:
     record = yield from do(GetRecord(BOOTSTRAP, digest))
     if record is None or not (yield from do(DeleteRecord(BOOTSTRAP, digest))):
         return None
-    now = yield from do(GetTime())
+    now = yield from do(GetMoment())
     cookie = to_base64url((yield from do(GetRandomBytes(SECRET_BYTES))))
-    expires = int(str(record["expires"]))
-    yield from do(PutRecord(SESSION, _hash(cookie), {**record, "bootstrap": digest}, expires))
+    deadline = _deadline(record, now)
+    yield from do(PutRecord(SESSION, _hash(cookie), {**record, "bootstrap": digest}, deadline))
     yield from do(EmitEvent("bootstrap.redeemed", {"username": record["username"], "session_id": record["session_id"]}))
-    return Session(cookie, str(record["username"]), str(record["session_id"]), max(1, expires - int(now)))
+    return Session(
+        cookie, str(record["username"]), str(record["session_id"]), max(1, round(deadline.remaining_seconds(now)))
+    )
 
 
 def holder(cookie: str) -> Effects[Mapping[str, object] | None]:
@@ -93,6 +99,13 @@ def _end_sessions(field: str, value: str) -> Effects[int]:
         if record.get(field) == value:
             ended += yield from do(DeleteRecord(SESSION, digest))
     return ended
+
+
+def _deadline(record: Mapping[str, object], now: Moment) -> Deadline:
+    """Return the deadline of a token, which its session inherits; a token of an older version has no elapsed time."""
+    wall = float(str(record["expires"]))
+    elapsed = record.get("expires_elapsed")
+    return Deadline(wall, now.elapsed + max(0.0, wall - now.wall) if elapsed is None else float(str(elapsed)))
 
 
 def _hash(secret: str) -> str:

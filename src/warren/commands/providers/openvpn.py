@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from math import floor
 from typing import Any
 
 from warren.commands.effects.effect import Effects, Secret, do
@@ -23,10 +24,12 @@ from warren.commands.providers.ca import open_authority
 from warren.commands.providers.openvpn_files import Spa, VpnFiles, default_head, profile
 from warren.commands.providers.openvpn_user import VpnUser, encode_user
 from warren.commands.providers.script_provider import emit_user_event, run_script
+from warren.commands.providers.vpn_clock import vpn_moment
 from warren.commands.result import Code, CommandError, Status
 from warren.commands.schema import Schema
 from warren.commands.settings import CommandSettings, OpenVpnSettings, ScriptSettings
 from warren.commands.verb import Data, Verb, VerbContext
+from warren.elapsed_clock import Moment
 
 SYSTEM = "openvpn"
 CREATE, DELETE, LIST = "openvpn_create", "openvpn_delete", "openvpn_list"
@@ -63,9 +66,10 @@ def _built_in(args: Mapping[str, Any], settings: OpenVpnSettings, files: VpnFile
     yield from _require_free(files, username)
     head = yield from _head(settings)
     authority = yield from open_authority(files, now)
+    moment = yield from vpn_moment(files)
     seconds = args.get("timeout", pki.CLIENT_LIFE.total_seconds())
-    client = pki.make_client(authority, username, (yield from do(GetRandomBytes(pki.SEED_BYTES))), now, seconds)
-    user = _user(args, client, hashed, now)
+    client = pki.make_client(authority, username, (yield from do(GetRandomBytes(pki.SEED_BYTES))), moment.wall, seconds)
+    user = _user(args, client, hashed, moment)
     ovpn = profile(head, authority.certificate_pem, client.certificate_pem, client.key_pem)
     yield from do(WriteFile(files.entry(username), Secret(encode_user(user)), 0o640))
     yield from _write_spa(args, settings, files, user)
@@ -97,15 +101,16 @@ def _head(settings: OpenVpnSettings) -> Effects[str]:
     return default_head(settings.remote)
 
 
-def _user(args: Mapping[str, Any], client: pki.Issued, hashed: str, now: float) -> VpnUser:
+def _user(args: Mapping[str, Any], client: pki.Issued, hashed: str, now: Moment) -> VpnUser:
     return VpnUser(
         username=args["username"],
         serial=f"{client.certificate.serial_number:x}",
-        created=int(now),
+        created=int(now.wall),
         expires=int(client.certificate.not_valid_after_utc.timestamp()),
         password_hash=hashed,
         source_ip=args.get("source_ip"),
         email=args.get("email"),
+        created_elapsed=floor(now.elapsed - now.wall % 1),  # at the second that `created` names
     )
 
 

@@ -2,6 +2,7 @@
 
     DIRECTORY/
       crl.pem              0644  the CRL; the server reads it at each handshake
+      clock.json           0644  the time that has passed; see `vpn_clock`
       pki/                       ca.crt ca.key server.crt server.key; the keys 0600
       access/USER.json     0640  the user's entry; `warren openvpn verify` reads it
       certs/USER.crt       0644
@@ -38,6 +39,11 @@ class VpnFiles:
     def crl(self) -> str:
         """The CRL; not in pki/, which only root can read."""
         return f"{self.directory}/crl.pem"
+
+    @property
+    def clock(self) -> str:
+        """The elapsed clock by which users expire."""
+        return f"{self.directory}/clock.json"
 
     @property
     def access(self) -> str:

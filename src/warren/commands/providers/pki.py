@@ -29,6 +29,7 @@ CLIENT_LIFE = timedelta(days=30)
 BACKDATED = timedelta(minutes=5)  # for a client whose clock is behind
 Life = tuple[datetime, datetime]
 REVOKED_LIFE = CLIENT_LIFE + timedelta(days=1)
+KEPT_ENTRIES = 5_000  # of about 40 octets: the server reads the file when it has changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +93,14 @@ def make_client(authority: Issued, username: str, seed: bytes, now: float, secon
     return _issue(authority, username, ExtendedKeyUsageOID.CLIENT_AUTH, seed, _from(now, end))
 
 
-def make_crl(authority: Issued, before: bytes | None, serials: Iterable[int], now: float) -> bytes:
+def make_crl(
+    authority: Issued, before: bytes | None, serials: Iterable[int], now: float, keep_at_least: int = KEPT_ENTRIES
+) -> bytes:
     """Make the CRL that has the entries of the one before and these serials, without expired certificates.
 
-    It is valid as long as the authority: OpenVPN rejects all clients by an expired CRL.
+    The last `keep_at_least` entries are kept whatever the wall clock shows: it may be ahead, and a certificate whose
+    entry is gone is valid again when it is corrected. The CRL is valid as long as the authority: OpenVPN rejects all
+    clients by an expired CRL.
 
     Raises:
         ValueError: the CRL before is not of this authority.
@@ -103,7 +108,8 @@ def make_crl(authority: Issued, before: bytes | None, serials: Iterable[int], no
     old = _parse_crl(authority, before) if before is not None else None
     at = _at(now).replace(microsecond=0)
     dates = {entry.serial_number: entry.revocation_date_utc for entry in old or ()}
-    kept = {serial: date for serial, date in dates.items() if date + REVOKED_LIFE > at}
+    last = set(sorted(dates, key=lambda serial: dates[serial])[-keep_at_least:] if keep_at_least else ())
+    kept = {serial: date for serial, date in dates.items() if serial in last or date + REVOKED_LIFE > at}
     builder = x509.CertificateRevocationListBuilder().issuer_name(authority.certificate.subject)
     builder = builder.last_update(at - BACKDATED).next_update(authority.certificate.not_valid_after_utc)
     for serial, date in sorted((dict.fromkeys(serials, at) | kept).items()):

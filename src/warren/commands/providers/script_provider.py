@@ -68,5 +68,5 @@ def list_by_script(scripts: ScriptSettings, name: str) -> Effects[frozenset[str]
 
 
 def emit_user_event(event: str, username: str, system: str) -> Effects[None]:
-    """Emit `user.created`, `user.deleted` or `user.expired`."""
+    """Emit `user.created`, `user.deleted`, `user.expired` or `user.suspended`."""
     yield from do(EmitEvent(event, {"username": username, "system": system}))

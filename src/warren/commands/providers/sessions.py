@@ -14,7 +14,7 @@ from warren.commands.effects.events import EmitEvent
 from warren.commands.effects.locks import LockFile
 from warren.commands.effects.openvpn import KillVpnSessions, ListVpnSessions, VpnSession
 from warren.commands.effects.privileged import RunPrivileged
-from warren.commands.effects.records import DeleteRecord, GetRecord, PutRecord
+from warren.commands.effects.records import DeleteRecord, GetMoment, GetRecord, PutRecord
 from warren.commands.effects.system import GetTime
 from warren.commands.providers import bootstrap
 from warren.commands.providers.arguments import SESSION_ID, USERNAME
@@ -90,7 +90,7 @@ def end_session(args: Mapping[str, Any], context: VerbContext) -> Effects[Data]:
         *_names((before or {}).get("users")),
         *(container.labels[USER] for container in own if USER in container.labels),
     }
-    expires = int((yield from do(GetTime()))) + RETENTION_SECONDS
+    expires = (yield from do(GetMoment())).after(RETENTION_SECONDS)
     yield from do(PutRecord(TERMINATING, session_id, {"users": sorted(users)}, expires))
     connections, remaining = yield from _end_connections(settings, sorted(users))
     problems = yield from stop(context, own, "session")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from math import ceil
 
 from cryptography import x509
 
@@ -21,11 +22,13 @@ from warren.commands.providers.arguments import USERNAME
 from warren.commands.providers.ca import revoke
 from warren.commands.providers.openvpn import SYSTEM
 from warren.commands.providers.openvpn_files import ENTRY, VpnFiles
-from warren.commands.providers.openvpn_user import VpnUser, encode_user, expired, parse_user
+from warren.commands.providers.openvpn_user import VpnUser, encode_user, parse_user, to_delete, to_suspend
 from warren.commands.providers.script_provider import emit_user_event
+from warren.commands.providers.vpn_clock import vpn_moment
 from warren.commands.result import CommandError
 from warren.commands.settings import OpenVpnSettings
 from warren.commands.verb import RECHECK_SECONDS, TaskResult, VerbContext
+from warren.elapsed_clock import Moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ def list_openvpn_users(files: VpnFiles) -> Effects[frozenset[str]]:
 
 
 def expire_users(context: VerbContext) -> Effects[TaskResult]:
-    """Delete users who have expired.
+    """Delete users who have expired by both clocks, and end the sessions of those who have by one.
 
     The privileged process runs it, again at the next expiry at the latest. All state is in files, so it resumes where a
     killed process stopped. An entry that cannot be read admits nobody and is reported as failed.
@@ -60,15 +63,30 @@ def expire_users(context: VerbContext) -> Effects[TaskResult]:
     if settings.directory is None:
         return TaskResult()
     files = VpnFiles(settings.directory)
-    now = yield from do(GetTime())
     users, failed = yield from _read_users(files, (yield from list_openvpn_users(files)))
-    deleted, problems = yield from _expire(settings, files, expired(users, now), now)
-    next_run = min([RECHECK_SECONDS, *(user.expires - now for user in users if user.expires > now)])
-    return TaskResult(tuple(deleted), failed | problems, max(1, next_run))
+    if not users:
+        return TaskResult((), failed)
+    now = yield from vpn_moment(files)
+    deleted, problems = yield from _expire(settings, files, to_delete(users, now), now)
+    problems |= yield from _suspend(settings, to_suspend(users, now))
+    ends = (user.deadline.remaining_seconds(now) for user in users if not user.deadline.has_ended(now))
+    return TaskResult(tuple(deleted), failed | problems, max(1, ceil(min([RECHECK_SECONDS, *ends]))))
+
+
+def _suspend(settings: OpenVpnSettings, users: Sequence[VpnUser]) -> Effects[dict[str, str]]:
+    """End the sessions of users whose access has ended by one clock; they can log in again if that is corrected."""
+    failed: dict[str, str] = {}
+    for user in users if settings.management is not None else ():
+        try:
+            if (yield from do(KillVpnSessions(str(settings.management), user.username))):
+                yield from emit_user_event("user.suspended", user.username, SYSTEM)
+        except EffectError as error:
+            failed[user.username] = str(error)
+    return failed
 
 
 def _expire(
-    settings: OpenVpnSettings, files: VpnFiles, users: Sequence[VpnUser], now: float
+    settings: OpenVpnSettings, files: VpnFiles, users: Sequence[VpnUser], now: Moment
 ) -> Effects[tuple[list[str], dict[str, str]]]:
     """Read the entries again under the lock: a user of that name may have been created again meanwhile."""
     deleted: list[str] = []
@@ -76,7 +94,7 @@ def _expire(
     if users:
         yield from do(LockFile(files.lock))
         users, _ = yield from _read_users(files, [user.username for user in users])
-    for user in expired(users, now):
+    for user in to_delete(users, now):
         try:
             yield from _delete(settings, files, user.username)
         except (EffectError, CommandError) as error:
@@ -115,18 +133,17 @@ def _delete(settings: OpenVpnSettings, files: VpnFiles, username: str) -> Effect
             sessions = yield from do(KillVpnSessions(settings.management, username))
     except EffectError:
         if removed:  # an unknown user needs no retry
-            yield from _mark_expired(files, username, entry, now)
+            yield from _mark_deleted(files, username, entry)
             raise
     yield from do(RemoveFile(files.entry(username)))
     return DeletedUser(removed, sessions)
 
 
-def _mark_expired(files: VpnFiles, username: str, entry: bytes | None, now: float) -> Effects[None]:
-    """Set the expiry to now, so that `expire_users` completes the deletion."""
+def _mark_deleted(files: VpnFiles, username: str, entry: bytes | None) -> Effects[None]:
+    """Mark the entry, so that nobody can log in with it and `expire_users` completes the deletion."""
     with suppress(ValueError):
-        user = parse_user(entry or b"")
-        if user.expires > now:
-            yield from do(WriteFile(files.entry(username), Secret(encode_user(replace(user, expires=int(now)))), 0o640))
+        user = replace(parse_user(entry or b""), deleted=True)
+        yield from do(WriteFile(files.entry(username), Secret(encode_user(user)), 0o640))
 
 
 def _serials(files: VpnFiles, username: str, entry: bytes | None) -> Effects[frozenset[int]]:

@@ -4,11 +4,12 @@
     finish   the result is stored, unacknowledged until its receiver has it  commit, then the caller may answer
     recover  what a killed process was running is INTERRUPTED, and is never run again by itself
 
-A database that is missing, damaged or older than its own audit log is initialized again, and rejects every command that
-was issued before that or in the minute after (V-39). So no old command runs, whatever the clocks show.
+A database that is missing, damaged or older than its own audit log is initialized again, and rejects every command and
+every intent that was signed before that or in the minute after (V-39). So no old command runs.
 
 This is the public module of the package. The others are its parts: `database` opens the file, `group_commit` batches
-transactions, `command_table` and `records` hold the rows, `outbox` carries audit lines to the log.
+transactions, `command_table` and `records` hold the rows, `store_clock` has the time by which they are deleted, and
+`outbox` carries audit lines to the log.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from typing import TypeVar
 from warren.audit.chain import Head
 from warren.audit.event import AuditEvent, Origin
 from warren.audit.io.journal import DAY_SECONDS, Journal
-from warren.clock import wall_seconds
-from warren.commands.command import VerifiedCommand
+from warren.clock import RELEASE_SECONDS, read_clocks
+from warren.commands.command import SKEW_SECONDS, VerifiedCommand
 from warren.commands.replay import Verdict
 from warren.commands.result import Code, CommandError, Result
 from warren.commands.result_json import encode_result
@@ -33,16 +34,20 @@ from warren.commands.store.database import NAME, Database, initialize_again, ope
 from warren.commands.store.group_commit import GroupCommit
 from warren.commands.store.outbox import Outbox
 from warren.commands.store.records import Records, RecordValue
+from warren.commands.store.store_clock import StoreClock
+from warren.elapsed_clock import ClockReading, Deadline, Moment
 
 T = TypeVar("T")
 DEFAULT_ROWS = 200_000  # per dispatch key: 500 commands per second over the six minutes of a lifetime
+DEFAULT_BYTES = 512 << 20
 MIN_RETENTION_SECONDS = 30 * DAY_SECONDS
 
 
 class CommandStore:
     """The store in a directory, which one process opens. Without a journal nothing is audited, as in the runner.
 
-    Call `recover` first and `close` last.
+    Call `recover` first and `close` last. A new record begins after `floor()`, a time that has certainly passed: of the
+    trust bundle, for example.
     """
 
     def __init__(  # noqa: PLR0913, its parts and limits
@@ -53,13 +58,16 @@ class CommandStore:
         *,
         rows: int = DEFAULT_ROWS,
         retention_seconds: int = MIN_RETENTION_SECONDS,
-        now: Callable[[], float] = wall_seconds,
+        max_bytes: int = DEFAULT_BYTES,
+        floor: Callable[[], int] = lambda: RELEASE_SECONDS,
+        clocks: Callable[[], ClockReading] = read_clocks,
     ) -> None:
         self._path = directory / NAME
         self._origin = origin
         self._journal = journal
-        self._limits = Limits(rows, max(retention_seconds, MIN_RETENTION_SECONDS))
-        self._now = now
+        self._limits = Limits(rows, max(retention_seconds, MIN_RETENTION_SECONDS), max_bytes)
+        self._floor = floor
+        self._clocks = clocks
         self._opened: tuple[CommandTable, GroupCommit, Records] | None = None
 
     async def recover(self) -> tuple[Result, ...]:
@@ -70,7 +78,7 @@ class CommandStore:
         """
         table = await asyncio.to_thread(self._open)
         commits = GroupCommit(table, asyncio.get_running_loop())
-        self._opened = table, commits, Records(commits, self._now)
+        self._opened = table, commits, Records(commits, table)
         commits.start()
         return await self._do(lambda: table.interrupt(self._origin.agent_id))
 
@@ -94,8 +102,9 @@ class CommandStore:
         `write_event`.
 
         Raises:
-            CommandError: REPLAY_DETECTED; EXPIRED_TOKEN for a command older than the store; QUEUE_FULL if the store or
-                its disk is full or, unless it is `read_only`, if the audit log cannot be written (G-48).
+            CommandError: REPLAY_DETECTED; EXPIRED_TOKEN for a command or intent older than the record; STORE_FULL if
+                the store or the audit log has reached its size; QUEUE_FULL if the nonces of its key or the disk are
+                full or, unless it is `read_only`, if the audit log cannot be written (G-48).
         """
         table = self._table
 
@@ -122,14 +131,16 @@ class CommandStore:
         octets, table = encode_result(result), self._table
         await self._do(lambda: table.finish(corr_id, result, octets, event), must=True)
 
-    async def write_event(self, event: AuditEvent) -> None:
+    async def write_event(self, event: AuditEvent, *, essential: bool = True) -> None:
         """Write the audit line of a rejection or another event that is not a step of a command.
+
+        Lines that are not `essential`, like that of a rejection, leave a quarter of the log to the others.
 
         Raises:
             CommandError, HostError: the line could not be written.
         """
         table = self._table
-        await self._do(lambda: table.write_event(event))
+        await self._do(lambda: table.write_event(event, essential=essential))
 
     async def result_of(self, corr_id: str) -> Result | None:
         """Return the stored result; None if the command is unknown or in progress."""
@@ -141,15 +152,20 @@ class CommandStore:
         return await self._do(self._table.unacknowledged)
 
     async def acknowledge(self, corr_id: str) -> bool:
-        """Mark a result as received; return whether it was unacknowledged."""
+        """Mark a result as received; return whether it was unacknowledged. Its outcome and hash alone are kept."""
         table = self._table
         return await self._do(lambda: table.acknowledge(corr_id))
 
-    async def put_record(self, kind: str, key: str, value: RecordValue, expires: int | None = None) -> None:
-        """Store a record durably, replacing one of the same key; `expires` is in seconds since the Unix epoch.
+    async def moment(self) -> Moment:
+        """Return the present moment by the clocks of this store, by which its records expire."""
+        return await self._do(self._table.clock.moment)
+
+    async def put_record(self, kind: str, key: str, value: RecordValue, expires: Deadline | None = None) -> None:
+        """Store a record durably, replacing one of the same key. It expires by either clock.
 
         Raises:
             ValueError: the value cannot be expressed in JSON.
+            CommandError: STORE_FULL.
         """
         await self._records.put(kind, key, value, expires)
 
@@ -174,6 +190,11 @@ class CommandStore:
     def audit_error(self) -> OSError | None:
         """Why the audit log cannot be written now; None if it can."""
         return self._table.outbox.error
+
+    @property
+    def full_problem(self) -> str | None:
+        """Why commands are refused for lack of room; None if they are not."""
+        return self._table.full_problem
 
     @property
     def _open_parts(self) -> tuple[CommandTable, GroupCommit, Records]:
@@ -203,24 +224,36 @@ class CommandStore:
         try:
             if self._journal is not None:
                 self._journal.open()
-            return self._open_table(open_database(self._path.parent, self._now()))
+            return self._open_table(open_database(self._path.parent, self._begin))
         except (OSError, sqlite3.Error) as error:
             raise store_failed(self._path, error) from error
 
+    def _begin(self) -> int:
+        """Return when a record begins that is initialized now: after all that can have been signed for the last one.
+
+        The wall clock may have been set back. So the audit log counts, if it is left, and every time that has
+        certainly passed.
+        """
+        logged = 0 if self._journal is None else self._journal.latest_time()
+        return max(int(self._clocks().wall), self._floor(), logged) + SKEW_SECONDS
+
     def _open_table(self, database: Database) -> CommandTable:
+        clock = StoreClock(database.connection, self._clocks)
         outbox = Outbox(database.connection, self._journal, self._origin)
         if self._journal is not None and database.init_reason is None and outbox.is_older_than_file():
             database.connection.close()
-            return self._open_table(initialize_again(self._path.parent, self._now(), "outdated"))
-        outbox.recover(self._now(), resume_after_file=database.init_reason is not None)
+            return self._open_table(initialize_again(self._path.parent, self._begin(), "outdated"))
+        outbox.recover(clock.moment(), resume_after_file=database.init_reason is not None)
         if database.init_reason is not None:
-            self._audit_initialization(database, outbox)
-        return CommandTable(database, outbox, self._limits, self._now)
+            self._audit_initialization(database, outbox, clock.moment())
+        return CommandTable(database, outbox, self._limits, clock)
 
-    def _audit_initialization(self, database: Database, outbox: Outbox) -> None:
+    @staticmethod
+    def _audit_initialization(database: Database, outbox: Outbox, now: Moment) -> None:
+        details = {"why": database.init_reason, "begun": database.begun}
         database.connection.execute("BEGIN IMMEDIATE")
-        database.connection.execute("DELETE FROM meta WHERE name = 'begun'")
-        outbox.put(AuditEvent("store.initialized", int(self._now()), details={"why": database.init_reason}))
+        database.connection.execute("DELETE FROM meta WHERE name = 'init_reason'")
+        outbox.put(AuditEvent("store.initialized", int(now.wall), details=details))
         database.connection.execute("COMMIT")
         outbox.committed()
 
@@ -236,4 +269,4 @@ def initialize_store(directory: Path, now: float) -> None:
     Raises:
         HostError: it cannot be created.
     """
-    open_database(directory, now).connection.close()
+    open_database(directory, lambda: int(now) + SKEW_SECONDS).connection.close()

@@ -1,26 +1,49 @@
-"""The rows of commands and used nonces. The database's thread calls every method, all but `tick` in a transaction."""
+"""The rows of commands and used nonces. The database's thread calls every method, all but `tick` in a transaction.
+
+A row is deleted when both clocks have passed its deadline (`warren.elapsed_clock`), and what was deleted leaves a
+floor: a nonce or an intent that may have had a row is refused. So a wall clock that is set ahead deletes nothing, and
+one that is set back afterwards revives nothing.
+"""
 
 from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from warren.audit.event import AuditEvent
 from warren.commands.command import VerifiedCommand
 from warren.commands.replay import Accepted, ReplayState, SeenCommand, State, Verdict, decide, interrupted, keep_until
 from warren.commands.result import Code, CommandError, Result
-from warren.commands.result_json import decode_result, encode_result
+from warren.commands.result_json import MAX_RESULT_BYTES, acknowledged_result, decode_result, encode_result
 from warren.commands.store.database import Database
 from warren.commands.store.group_commit import Work
 from warren.commands.store.outbox import Outbox
+from warren.commands.store.store_clock import StoreClock
+from warren.elapsed_clock import Deadline, Moment
 
 SWEEP_SECONDS = 60
+RESULT_BYTES = 2 * MAX_RESULT_BYTES
+"""Reserved for the result of each command that runs: JSON in ASCII is longer than the RESULT in UTF-8."""
 KNOWN = "SELECT corr_id, verb, actor, kid, nonce, args_sha256, state, result FROM command"
+RUNNING = "SELECT COUNT(*) FROM command WHERE state = 1"
+LAST_NONCE = "SELECT MAX(keep_until) FROM used WHERE keep_until < ? AND keep_elapsed < ?"
+DELETE_NONCES = "DELETE FROM used WHERE keep_until < ? AND keep_elapsed < ?"
+LAST_INTENT = "SELECT MAX(intent_iat) FROM command WHERE keep_until < ? AND keep_elapsed < ? AND state <> 1"
+DELETE_COMMANDS = "DELETE FROM command WHERE keep_until < ? AND keep_elapsed < ? AND state <> 1"
+DELETE_RECORDS = "DELETE FROM record WHERE expires <= ? AND expires_elapsed <= ?"
 
 BIND = """
-INSERT INTO command (corr_id, verb, actor, kid, nonce, args_sha256, state, keep_until) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO command (
+    corr_id, verb, actor, kid, nonce, args_sha256, state, keep_until, keep_elapsed, intent_iat, answer_until,
+    answer_elapsed
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+ANSWERS = """
+SELECT corr_id, result FROM command
+WHERE answer_until < ? AND answer_elapsed < ? AND result IS NOT NULL LIMIT 1000
 """
 
 
@@ -31,32 +54,46 @@ class Limits:
     rows: int
     """Stored nonces per dispatch key."""
     retention_seconds: int
-    """How long a command's `corr_id` and result are stored."""
+    """How long the `corr_id` and result of a command with an intent are stored."""
+    max_bytes: int
+    """The size of the database. Without an operator's intent, commands get three quarters of it."""
+
+    def share(self, *, has_intent: bool) -> int:
+        """Return the size at which such a command is refused."""
+        return self.max_bytes if has_intent else self.max_bytes * 3 // 4
 
 
 class CommandTable:
     """The command rows of an open database."""
 
-    def __init__(self, database: Database, outbox: Outbox, limits: Limits, now: Callable[[], float]) -> None:
+    def __init__(self, database: Database, outbox: Outbox, limits: Limits, clock: StoreClock) -> None:
         self.connection = database.connection
         self.outbox = outbox
-        self._created = database.created
+        self.clock = clock
+        self.full_problem: str | None = None
+        """Why the last command or record had no room; None if it had."""
+        self._begun = database.begun
         self._limits = limits
-        self._now = now
         self._live: Counter[str] = Counter()
         self._deleted_until = 0
-        self._swept = now()
+        self._deleted_intents = 0
+        self._swept = clock.moment().elapsed
         self._load()
 
     def accept(self, command: VerifiedCommand, event: AuditEvent | None, *, read_only: bool) -> Verdict:
-        """Decide on a command and bind it. Raises as `replay.decide`; QUEUE_FULL if the audit log cannot be written."""
+        """Decide on a command and bind it.
+
+        Raises as `replay.decide`; STORE_FULL if there is no room, QUEUE_FULL if the audit log cannot be written.
+        """
         self._require_log(read_only=read_only)
-        verdict = decide(command, self._replay_state(command))
-        nonce_until = keep_until(command)
-        self.connection.execute("INSERT INTO used VALUES (?, ?, ?)", (command.kid, command.nonce, nonce_until))
+        self.require_room(has_intent=command.has_intent)
+        verdict, now = decide(command, self._replay_state(command)), self.clock.moment()
+        nonce = _later(now, keep_until(command), 0)
+        row = (command.kid, command.nonce, nonce.wall, nonce.elapsed)
+        self.connection.execute("INSERT INTO used VALUES (?, ?, ?, ?)", row)
         self._live[command.kid] += 1
         if isinstance(verdict, Accepted):
-            self._bind(command, max(int(self._now()) + self._limits.retention_seconds, nonce_until))
+            self._bind(command, now, nonce, read_only=read_only)
         elif event is not None:
             event = replace(event, event="command.repeated", result="repeated")
         self._put(event)
@@ -72,10 +109,11 @@ class CommandTable:
             raise LookupError(f"command {result.corr_id} is not in progress")
         self._put(event)
 
-    def write_event(self, event: AuditEvent) -> None:
-        """Add an audit line. Raises CommandError QUEUE_FULL if the outbox is full."""
+    def write_event(self, event: AuditEvent, *, essential: bool) -> None:
+        """Add an audit line. Raises CommandError QUEUE_FULL if the outbox is full, STORE_FULL if the log is."""
         if self.outbox.is_full:
             raise self._log_failed()
+        self._require_log_room(has_intent=essential)
         self._put(event)
 
     def undo(self, command: VerifiedCommand, event: AuditEvent | None, problem: str) -> None:
@@ -83,14 +121,13 @@ class CommandTable:
         row = (command.corr_id, command.nonce, State.ACCEPTED)
         self.connection.execute("DELETE FROM command WHERE corr_id = ? AND nonce = ? AND state = ?", row)
         if event is not None:
-            event = replace(
-                event, event="command.refused", timestamp=int(self._now()), result="denied", status="DENIED"
-            )
+            now = int(self.clock.moment().wall)
+            event = replace(event, event="command.refused", timestamp=now, result="denied", status="DENIED")
             self._put(replace(event, error_code=Code.CANCELLED, details={"why": problem}))
 
     def interrupt(self, agent_id: str) -> tuple[Result, ...]:
         """Mark the commands that a killed process was running, and return their results."""
-        now = int(self._now())
+        now = int(self.clock.moment().wall)
         unfinished = [_parse_row(row) for row in self.connection.execute(f"{KNOWN} WHERE state = {State.ACCEPTED:d}")]
         results = [interrupted(known, agent_id, now) for known in unfinished]
         for known, result in zip(unfinished, results, strict=True):
@@ -110,9 +147,12 @@ class CommandTable:
         return tuple(decode_result(octets) for (octets,) in self.connection.execute(query))
 
     def acknowledge(self, corr_id: str) -> bool:
-        """Mark a result as received; return whether it was unacknowledged."""
-        query = "UPDATE command SET acknowledged = 1 WHERE corr_id = ? AND acknowledged = 0 AND result IS NOT NULL"
-        return bool(self.connection.execute(query, (corr_id,)).rowcount)
+        """Mark a result as received and keep its outcome and hash alone; return whether it was unacknowledged."""
+        query = "SELECT result FROM command WHERE corr_id = ? AND acknowledged = 0 AND result IS NOT NULL"
+        row = self.connection.execute(query, (corr_id,)).fetchone()
+        if row is not None:
+            self._drop_answer(corr_id, row[0])
+        return row is not None
 
     def committed(self, done: Sequence[Work]) -> None:
         """Write the audit lines to the file; if that fails, undo the accepted commands that change state."""
@@ -142,47 +182,99 @@ class CommandTable:
         self._load()
 
     def tick(self, *, closing: bool) -> None:
-        """Write a checkpoint if one is due, and delete expired rows."""
-        now = self._now()
+        """Write a checkpoint if one is due, delete what is over by both clocks, and store the elapsed clock."""
+        now = self.clock.moment()
         if self.outbox.error is not None:
             self.outbox.committed()
         self.outbox.checkpoint_if_due(now, closing=closing)
-        if not self._swept <= now < self._swept + SWEEP_SECONDS:
-            self._swept = now
-            self._sweep(int(now))
+        if now.elapsed >= self._swept + SWEEP_SECONDS:
+            self._swept = now.elapsed
+            self._sweep(now)
+        self.clock.save_if_due(closing=closing)
 
     def idle_seconds(self) -> float:
         """Return for how long nothing is due."""
-        now = self._now()
-        return min(self._swept + SWEEP_SECONDS - now, self.outbox.idle_seconds(now))
+        now = self.clock.moment()
+        return min(self._swept + SWEEP_SECONDS - now.elapsed, self.outbox.idle_seconds(now))
 
-    def _sweep(self, now: int) -> None:
+    def require_room(self, *, has_intent: bool) -> None:
+        """Raise CommandError STORE_FULL unless one more command fits, with its result and those of all that run."""
+        (running,) = self.connection.execute(RUNNING).fetchone()
+        used, share = self._used_bytes() + (running + 1) * RESULT_BYTES, self._limits.share(has_intent=has_intent)
+        if used > share:
+            self.full_problem = f"command store is full: its results need {used >> 20} of {share >> 20} MiB"
+            raise CommandError(Code.STORE_FULL, self.full_problem)
+        self._require_log_room(has_intent=has_intent)
+        self.full_problem = None
+
+    def _require_log_room(self, *, has_intent: bool) -> None:
+        if problem := self.outbox.full_problem(has_intent=has_intent):
+            self.full_problem = problem
+            raise CommandError(Code.STORE_FULL, problem)
+
+    def _used_bytes(self) -> int:
+        pages, free, size = (
+            self.connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        return int((pages - free) * size)
+
+    def _sweep(self, now: Moment) -> None:
+        clocks = (int(now.wall), now.elapsed)
         self.connection.execute("BEGIN IMMEDIATE")
-        (last,) = self.connection.execute("SELECT MAX(keep_until) FROM used WHERE keep_until < ?", (now,)).fetchone()
-        if last is not None:
-            row = (max(last, self._deleted_until),)
-            self.connection.execute("INSERT OR REPLACE INTO meta VALUES ('forgotten', ?)", row)
-            self.connection.execute("DELETE FROM used WHERE keep_until < ?", (now,))
-        self.connection.execute("DELETE FROM command WHERE keep_until < ? AND state <> ?", (now, State.ACCEPTED))
-        self.connection.execute("DELETE FROM record WHERE expires <= ?", (now,))
+        self._raise_floor("forgotten", LAST_NONCE, clocks)
+        self.connection.execute(DELETE_NONCES, clocks)
+        for corr_id, octets in self.connection.execute(ANSWERS, clocks).fetchall():
+            self._drop_answer(corr_id, octets)
+        self._raise_floor("forgotten_intents", LAST_INTENT, clocks)
+        self.connection.execute(DELETE_COMMANDS, clocks)
+        self.connection.execute(DELETE_RECORDS, clocks)
         self.connection.execute("COMMIT")
         self._load()
+        if self.full_problem is not None:
+            with suppress(CommandError):
+                self.require_room(has_intent=False)
+
+    def _raise_floor(self, name: str, query: str, clocks: tuple[int, float]) -> None:
+        """Raise the floor `name` to the highest value of the rows that are deleted next."""
+        (last,) = self.connection.execute(query, clocks).fetchone()
+        if last is not None and last > self._floor(name):
+            self.connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, last))
+
+    def _floor(self, name: str) -> int:
+        row = self.connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return int(row[0]) if row else 0
+
+    def _drop_answer(self, corr_id: str, octets: bytes) -> None:
+        """Keep the outcome of a result and its hash; nobody asks for the rest of it any more."""
+        row = (encode_result(acknowledged_result(decode_result(octets))), corr_id)
+        self.connection.execute(
+            "UPDATE command SET acknowledged = 1, result = ?, answer_until = NULL WHERE corr_id = ?", row
+        )
 
     def _replay_state(self, command: VerifiedCommand) -> ReplayState:
         query = "SELECT 1 FROM used WHERE kid = ? AND nonce = ?"
-        seen = self.connection.execute(query, (command.kid, command.nonce)).fetchone() is not None
-        live = self._live[command.kid]
         return ReplayState(
-            self._created, seen, self._find(command.corr_id), live, self._limits.rows, self._deleted_until
+            begun=self._begun,
+            nonce_seen=self.connection.execute(query, (command.kid, command.nonce)).fetchone() is not None,
+            known=self._find(command.corr_id),
+            live=self._live[command.kid],
+            limit=self._limits.rows,
+            deleted_until=self._deleted_until,
+            deleted_intents=self._deleted_intents,
         )
 
     def _find(self, corr_id: str) -> SeenCommand | None:
         row = self.connection.execute(f"{KNOWN} WHERE corr_id = ?", (corr_id,)).fetchone()
         return _parse_row(row) if row else None
 
-    def _bind(self, command: VerifiedCommand, keep_until: int) -> None:
+    def _bind(self, command: VerifiedCommand, now: Moment, nonce: Deadline, *, read_only: bool) -> None:
+        """Insert the row: with an intent for the retention, else as long as the nonce, like answers of reads."""
+        kept = _later(now, keep_until(command), self._limits.retention_seconds) if command.has_intent else nonce
+        answer = (nonce.wall, nonce.elapsed) if read_only else (None, None)
         row = (command.corr_id, command.verb, command.actor.id, command.kid, command.nonce, command.args_sha256)
-        self.connection.execute(BIND, (*row, State.ACCEPTED, keep_until))
+        deadlines = (kept.wall, kept.elapsed, command.intent_iat, *answer)
+        self.connection.execute(BIND, (*row, State.ACCEPTED, *deadlines))
 
     def _put(self, event: AuditEvent | None) -> None:
         if event is not None:
@@ -190,8 +282,8 @@ class CommandTable:
 
     def _load(self) -> None:
         self._live = Counter(dict(self.connection.execute("SELECT kid, COUNT(*) FROM used GROUP BY kid")))
-        row = self.connection.execute("SELECT value FROM meta WHERE name = 'forgotten'").fetchone()
-        self._deleted_until = int(row[0]) if row else 0
+        self._deleted_until = self._floor("forgotten")
+        self._deleted_intents = self._floor("forgotten_intents")
 
     def _require_log(self, *, read_only: bool) -> None:
         if self.outbox.is_full or (self.outbox.error is not None and not read_only):
@@ -199,6 +291,12 @@ class CommandTable:
 
     def _log_failed(self) -> CommandError:
         return CommandError(Code.QUEUE_FULL, f"audit log cannot be written: {self.outbox.error}")
+
+
+def _later(now: Moment, until: int, at_least_seconds: int) -> Deadline:
+    """Return the deadline at `until` of the wall clock, but `at_least_seconds` from now, by both clocks."""
+    wall = max(until, int(now.wall) + at_least_seconds)
+    return Deadline(wall, now.elapsed + max(0.0, wall - now.wall))
 
 
 def _parse_row(row: tuple[str, str, str, str, str, str, int, bytes | None]) -> SeenCommand:

@@ -7,13 +7,16 @@ Without a journal there is no audit, and events are dropped. Used by the databas
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping, Sequence
 
 from warren.audit.chain import EMPTY, Head
 from warren.audit.checkpoint import INTERVAL_SECONDS, is_due
 from warren.audit.event import AuditEvent, Origin, encode_line
 from warren.audit.io.journal import Journal
+from warren.elapsed_clock import Moment
 
 MAX_PENDING = 10_000  # of about 700 octets; the number of read-only commands while the file cannot be written
+MAX_PENDING_BYTES = 16 << 20  # a line can have 64 KiB
 
 
 class Outbox:
@@ -39,13 +42,22 @@ class Outbox:
     @property
     def is_full(self) -> bool:
         """True if it can hold no more lines while the file cannot be written."""
-        return len(self._pending) >= MAX_PENDING
+        return len(self._pending) >= MAX_PENDING or sum(map(len, self._pending)) >= MAX_PENDING_BYTES
+
+    def full_problem(self, *, has_intent: bool) -> str | None:
+        """Return why the log has no room for such a command; None if it has."""
+        if self._journal is None:
+            return None
+        size, limit = self._journal.total_bytes, self._journal.retention.max_total_bytes
+        share = limit if has_intent else limit * 3 // 4
+        problem = f"audit log is full: {size >> 20} of {share >> 20} MiB are used ([monitoring] audit_log_max_mb)"
+        return problem if size >= share else None
 
     def is_older_than_file(self) -> bool:
         """Return whether the file has lines that this database does not know: another database wrote them."""
         return self._journal is not None and self._journal.last.n > self._read_head().n
 
-    def recover(self, now: float, *, resume_after_file: bool) -> None:
+    def recover(self, now: Moment, *, resume_after_file: bool) -> None:
         """Complete the file, or, for a database without lines of its own, resume after the file's last line.
 
         Raises:
@@ -58,7 +70,7 @@ class Outbox:
         self._head = self._committed = self._journal.last if resume_after_file else self._read_head()
         self._sealed_n = self._journal.checkpoint_n
         # What an agent that was killed has left without a checkpoint is due.
-        self._since = now if self._head.n <= self._sealed_n else now - INTERVAL_SECONDS
+        self._since = now.elapsed if self._head.n <= self._sealed_n else now.elapsed - INTERVAL_SECONDS
         self._trim(self._journal)
 
     def put(self, event: AuditEvent) -> None:
@@ -85,14 +97,14 @@ class Outbox:
         """Forget the lines of the transaction that was rolled back."""
         self._new, self._head = [], self._committed
 
-    def checkpoint_if_due(self, now: float, *, closing: bool = False) -> None:
+    def checkpoint_if_due(self, now: Moment, *, closing: bool = False) -> None:
         """Sync the file and sign its head: every 30 seconds or 256 lines, on close, and after an error.
 
         Raises:
             sqlite3.Error: the database failed.
         """
         lines = self._head.n - self._sealed_n
-        is_due_now = is_due(lines, now - self._since) or (closing and lines > 0) or self.error is not None
+        is_due_now = is_due(lines, now.elapsed - self._since) or (closing and lines > 0) or self.error is not None
         if self._journal is not None and not self._pending and is_due_now:
             try:
                 self._checkpoint(self._journal, now)
@@ -100,21 +112,39 @@ class Outbox:
             except OSError as error:
                 self.error = error
 
-    def idle_seconds(self, now: float) -> float:
+    def idle_seconds(self, now: Moment) -> float:
         """Return for how long no checkpoint is due."""
         if self.error is not None:
             return 0
-        return INTERVAL_SECONDS - (now - self._since) if self._head.n > self._sealed_n else INTERVAL_SECONDS
+        return INTERVAL_SECONDS - (now.elapsed - self._since) if self._head.n > self._sealed_n else INTERVAL_SECONDS
 
-    def _checkpoint(self, journal: Journal, now: float) -> None:
+    def _checkpoint(self, journal: Journal, now: Moment) -> None:
         journal.sync()
         self._trim(journal)
-        journal.checkpoint(self._head, now)
-        self._sealed_n, self._since = self._head.n, now
+        journal.checkpoint(self._head, now.wall)
+        self._sealed_n, self._since = self._head.n, now.elapsed
         if journal.is_full:
             journal.rotate()
             self._trim(journal)
-        journal.delete_expired(now)
+        self._delete_expired(journal, now)
+
+    def _delete_expired(self, journal: Journal, now: Moment) -> None:
+        """Delete the segments that are older than the retention by both clocks."""
+        since = self._note_segments(journal.rotated, now)
+        for name in journal.expired(now.wall):
+            if now.elapsed - since[name] >= journal.retention.seconds:
+                journal.delete(name)
+
+    def _note_segments(self, names: Sequence[str], now: Moment) -> Mapping[str, float]:
+        """Return when each rotated segment was first seen, by the elapsed clock; forget those that are gone."""
+        known = dict(self._connection.execute("SELECT name, since_elapsed FROM segment"))
+        seen = {name: float(known.get(name, now.elapsed)) for name in names}
+        if seen.keys() != known.keys():
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.execute("DELETE FROM segment")
+            self._connection.executemany("INSERT INTO segment VALUES (?, ?)", seen.items())
+            self._connection.execute("COMMIT")
+        return seen
 
     def _trim(self, journal: Journal) -> None:
         """Delete the lines: the file has all of them on disk."""

@@ -13,10 +13,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from warren.audit.event import Origin
+from warren.commands.pipeline.bundle_cache import BundleCache
 from warren.commands.settings import CommandSettings
 from warren.commands.store.command_store import CommandStore
 from warren.errors import HostError, WarrenError
-from warren.privsep.io.pinned_node import read_node
+from warren.privsep.io.pinned_node import read_node, verify_bundle_path
 from warren.privsep.io.runner import Runner
 from warren.privsep.runner_protocol import MAX_OCTETS, ErrorMessage, encode_message, parse_message
 from warren.trust.identity import PinnedNode
@@ -75,7 +76,14 @@ async def _serve(settings: CommandSettings, connection: socket.socket) -> None:
     reader, writer = await asyncio.open_connection(sock=connection, limit=MAX_OCTETS)
     try:
         identity = read_node(settings)
-        store = CommandStore(Path(settings.runner), Origin(identity.agent_id), rows=settings.security.single_use_rows)
+        security = settings.security
+        store = CommandStore(
+            Path(settings.runner),
+            Origin(identity.agent_id),
+            rows=security.single_use_rows,
+            max_bytes=security.store_max_mb << 20,
+            floor=BundleCache(security, verify_bundle_path).time_floor,
+        )
         await store.recover()
     except WarrenError as error:
         log.error("runner.refused", extra={"code": error.code, "error": str(error)})  # noqa: TRY400, no traceback

@@ -16,8 +16,8 @@ from warren.agent.io.commands.context import AgentContext
 from warren.agent.io.commands.local_ingress import LocalIngress
 from warren.audit.event import AuditEvent, Origin
 from warren.audit.io.journal import DAY_SECONDS, Journal, Retention
-from warren.clock import monotonic_seconds, wall_seconds
-from warren.commands.admission import Admission
+from warren.clock import boot_id, monotonic_seconds, wall_seconds
+from warren.commands.admission import Admission, verb_of
 from warren.commands.bootstrap_routes import BootstrapRoutes
 from warren.commands.execution import Handlers
 from warren.commands.handlers.host import HostMetrics
@@ -48,7 +48,6 @@ from warren.trust.identity import NodeIdentity
 from warren.trust.io.identity_file import read_identity
 
 SESSION_ID_BYTES = 16
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 MEGABYTE = 1 << 20
 
 log = logging.getLogger(__name__)
@@ -62,19 +61,24 @@ async def open_command_service(settings: CommandSettings, context: AgentContext)
     """
     identity = read_identity(Path(settings.security.identity))
     sid = to_base64url(secrets.token_bytes(SESSION_ID_BYTES))
+    bundles, monitoring = BundleCache(settings.security), settings.monitoring
     retention = Retention(
-        settings.monitoring.max_log_size_mb * MEGABYTE, settings.monitoring.log_retention_days * DAY_SECONDS
+        monitoring.max_log_size_mb * MEGABYTE,
+        monitoring.log_retention_days * DAY_SECONDS,
+        monitoring.audit_log_max_mb * MEGABYTE,
     )
     store = CommandStore(
         Path(settings.commands),
-        Origin(identity.agent_id, boot=_boot_id(), session=sid),
+        Origin(identity.agent_id, boot=boot_id(), session=sid),
         Journal(Path(settings.audit), identity.agent_id, identity.signing, retention),
         rows=settings.security.single_use_rows,
         retention_seconds=retention.seconds,
+        max_bytes=settings.security.store_max_mb * MEGABYTE,
+        floor=bundles.time_floor,
     )
     for result in await store.recover():
         log.warning("command.interrupted", extra={"corr_id": result.corr_id, "verb": result.verb})
-    service = CommandService(settings, identity, sid, store, context)
+    service = CommandService(settings, identity, sid, store, bundles, context)
     try:
         service.open_bootstrap_endpoint()
         yield service
@@ -83,25 +87,24 @@ async def open_command_service(settings: CommandSettings, context: AgentContext)
         await store.close()
 
 
-def _boot_id() -> str:
-    try:
-        return BOOT_ID.read_text().strip()
-    except OSError:
-        return ""
-
-
 class CommandService:
     """Connect the pipeline of commands with its store, its executor and the host."""
 
-    def __init__(
-        self, settings: CommandSettings, identity: NodeIdentity, sid: str, store: CommandStore, context: AgentContext
+    def __init__(  # noqa: PLR0913, PLR0917, each is a part of it
+        self,
+        settings: CommandSettings,
+        identity: NodeIdentity,
+        sid: str,
+        store: CommandStore,
+        bundles: BundleCache,
+        context: AgentContext,
     ) -> None:
         self._settings = settings
         self._identity = identity
         self._sid = sid
         self._store = store
         self._context = context
-        self._bundles = BundleCache(settings.security)
+        self._bundles = bundles
         self._host = HostMetrics(settings.monitoring.status_interval_seconds)
         self._services = ServiceMonitor(
             settings.services, settings.monitoring.health_check_interval_seconds, self._host.states
@@ -120,7 +123,7 @@ class CommandService:
             part_of=lambda verb: verb.run,
             admission=Admission(
                 RateLimit(security.rate_per_minute),
-                RateLimit(security.verb_rate_per_minute, self._bundles.rate),
+                RateLimit(security.verb_rate_per_minute, lambda key: self._bundles.rate(verb_of(key))),
                 sandbox.queue,
             ),
             max_concurrency=sandbox.max_concurrency,
@@ -140,6 +143,8 @@ class CommandService:
         if (error := self._store.audit_error) is not None:
             problem = f"{self._settings.audit}: {error.strerror}: commands that change something are rejected"
             yield Condition("audit.unwritable", problem)
+        if (problem := self._store.full_problem) is not None:
+            yield Condition("command.store_full", f"{problem}: commands are refused")
         yield from self._bootstrap_conditions
         yield from self._services.conditions()
         if self._runner is not None:
