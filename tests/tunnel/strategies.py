@@ -9,6 +9,7 @@ from ipaddress import ip_address, ip_interface, ip_network
 from hypothesis import strategies as st
 
 from warren._core import PresharedKey, PrivateKey
+from warren.reserved_names import INTERFACES
 from warren.tunnel.config import SYSTEM_TABLES, Endpoint, InterfaceConfig, IPInterface, IPNetwork, PeerConfig
 from warren.tunnel.routes import FIRST_POLICY_TABLE, LAST_RULE, MAIN_TABLE, Route, Rule
 from warren.tunnel.status import InterfaceStatus, LinkStatus, PeerStatus
@@ -19,7 +20,7 @@ PUBLIC_KEYS = [PrivateKey.generate().public_key() for _ in range(5)]
 PRESHARED_KEYS = [PresharedKey.generate() for _ in range(2)]
 
 names = st.text(string.ascii_letters + string.digits + "_=+.-", min_size=1, max_size=15).filter(
-    lambda name: name not in {".", ".."}
+    lambda name: name not in {".", ".."} and name[0] != "-" and not name.isdigit() and not INTERFACES.meaning(name)
 )
 networks: st.SearchStrategy[IPNetwork] = st.one_of(
     st.builds(lambda ip, bits: ip_network((ip, bits), strict=False), st.ip_addresses(v=4), st.integers(0, 32)),
