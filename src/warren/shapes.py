@@ -6,6 +6,7 @@ The message never contains a value, and at most the start of an unknown name.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 
@@ -58,10 +59,13 @@ def array(of: Shape, minimum: int, maximum: int) -> Shape:
     def check(value: object, where: str) -> None:
         if not isinstance(value, list) or not minimum <= len(value) <= maximum:
             raise ValueError(f"{where}: expected a list of {minimum} to {maximum}")
+        known: set[str] = set()
         for index, item in enumerate(value):
             of(item, f"{where}[{index}]")
-            if item in value[:index]:
+            text = json.dumps(item, sort_keys=True)  # an item may be an object, which has no hash
+            if text in known:
                 raise ValueError(f"{where}[{index}]: duplicate")
+            known.add(text)
 
     return check
 

@@ -75,7 +75,7 @@ class Table:
         self.key = key
         self.report = report
         self._values = values
-        self._known: list[str] = []
+        self._known: dict[str, None] = {}
 
     def read(self, name: str, parser: Parser[T], default: T) -> T:
         """Return the value of a field, or `default` where it is absent or invalid."""
@@ -135,7 +135,7 @@ class Table:
 
     def _find(self, name: str) -> tuple[str, _Present | None]:
         key = joined(self.key, name)
-        self._known.append(name)
+        self._known[name] = None
         if override := self.report.overrides.get(key):
             return override.origin, _Present(override.value)
         return key, _Present(self._values[name]) if name in self._values else None

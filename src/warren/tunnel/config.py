@@ -174,9 +174,11 @@ class InterfaceConfig:
 
 def address_findings(addresses: Sequence[IPInterface]) -> Iterator[Finding]:
     """Yield the addresses that an interface cannot have. The key of a finding is `addresses[N]`."""
+    known: set[IPInterface] = set()
     for number, address in enumerate(addresses):
-        if address in addresses[:number]:
+        if address in known:
             yield Finding(f"addresses[{number}]", f"{address} is a duplicate", "expected each address once")
+        known.add(address)
         if isinstance(address, IPv6Interface) and address.scope_id:
             yield Finding(f"addresses[{number}]", f"{address} names a zone", "expected an address without %zone")
 

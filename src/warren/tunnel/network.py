@@ -231,14 +231,21 @@ def _between(peers: Sequence[NetworkPeer]) -> Iterator[Finding]:
     yield from _shared_in_part(peers)
 
 
+def prefix_sets(peers: Sequence[NetworkPeer]) -> tuple[int, ...]:
+    """Return a number for the allowed IPs of each peer, the same for redundant peers: sets are compared only once."""
+    numbers: dict[frozenset[IPNetwork], int] = {}
+    return tuple(numbers.setdefault(frozenset(peer.allowed_ips), len(numbers)) for peer in peers)
+
+
 def _shared_in_part(peers: Sequence[NetworkPeer]) -> Iterator[Finding]:
     """Yield the prefixes of peers that share only some of them: neither peer can replace the other."""
-    owners: dict[IPNetwork, NetworkPeer] = {}
+    sets = prefix_sets(peers)
+    owners: dict[IPNetwork, int] = {}
     for number, peer in enumerate(peers):
         for position, prefix in enumerate(peer.allowed_ips):
-            owner = owners.setdefault(prefix, peer)
-            if set(owner.allowed_ips) != set(peer.allowed_ips):
-                problem = f"{prefix} is also at {owner.name}, whose other prefixes differ"
+            owner = owners.setdefault(prefix, number)
+            if sets[owner] != sets[number]:
+                problem = f"{prefix} is also at {peers[owner].name}, whose other prefixes differ"
                 expected = "expected the same prefixes at redundant peers, else each prefix at one peer"
                 yield Finding(f"peers[{number}].allowed_ips[{position}]", problem, expected)
 

@@ -6,14 +6,16 @@ prefix within a default route is not reported: a default route is for all packet
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from bisect import bisect_left
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 from warren.config.parsers import IPAddress
 from warren.errors import Finding
 from warren.tunnel.config import SYSTEM_TABLES, IPInterface, IPNetwork
 from warren.tunnel.coverage import containing
-from warren.tunnel.network import NetworkConfig
+from warren.tunnel.network import NetworkConfig, prefix_sets
 from warren.tunnel.routes import TUNNEL_MARKS
 
 Owner = TypeVar("Owner", bound=Hashable)
@@ -22,24 +24,40 @@ Place = tuple[str, str]
 """The name of a network and the key of an allowed IP in it."""
 
 
-def covered(claims: Sequence[Claim[Owner]]) -> Iterator[tuple[Claim[Owner], Claim[Owner]]]:
-    """Yield each claim with every other that it contains or equals: (outer, inner), equals in the order given."""
-    open_claims: list[Claim[Owner]] = []
+def covered(
+    claims: Sequence[Claim[Owner]], group: Callable[[Owner], Hashable] | None = None
+) -> Iterator[tuple[Claim[Owner], Claim[Owner]]]:
+    """Yield each claim with every other that it contains or equals: (outer, inner), equals in the order given.
+
+    With `group`, only the first claim of each group to a prefix is an outer one. Where many claim the same prefix, the
+    number of pairs then grows with the number of claims, and not with its square.
+    """
+    stack: list[_Level[Owner]] = []
     # Prefixes nest or are disjoint, so in this order the prefixes that contain the next one form a stack.
-    for claim in sorted(claims, key=lambda claim: _begin(claim[0])):
-        while open_claims and not _holds(open_claims[-1][0], claim[0]):
-            open_claims.pop()
-        yield from ((outer, claim) for outer in open_claims)
-        open_claims.append(claim)
+    for number, claim in enumerate(sorted(claims, key=lambda claim: _begin(claim[0]))):
+        begin = _begin(claim[0])
+        while stack and not stack[-1].holds(begin):
+            stack.pop()
+        yield from ((outer, claim) for level in stack for outer in level.firsts.values())
+        if not stack or stack[-1].begin != begin:
+            stack.append(_Level(begin, int(claim[0].broadcast_address)))
+        stack[-1].firsts.setdefault(number if group is None else group(claim[1]), claim)
 
 
 def _begin(prefix: IPNetwork) -> tuple[int, int, int]:
     return prefix.version, int(prefix.network_address), prefix.prefixlen
 
 
-def _holds(outer: IPNetwork, inner: IPNetwork) -> bool:
-    # subnet_of() of ipaddress raises an exception for different versions.
-    return outer.version == inner.version and inner.network_address in outer and outer.prefixlen <= inner.prefixlen
+@dataclass(slots=True)
+class _Level(Generic[Owner]):
+    """A prefix that may contain the next one, with the first claim of each group to it."""
+
+    begin: tuple[int, int, int]
+    end: int
+    firsts: dict[Hashable, Claim[Owner]] = field(default_factory=dict)
+
+    def holds(self, begin: tuple[int, int, int]) -> bool:
+        return self.begin[0] == begin[0] and begin[1] <= self.end
 
 
 def clash_findings(networks: Sequence[NetworkConfig]) -> Iterator[Finding]:
@@ -106,11 +124,14 @@ def _around_endpoints(network: NetworkConfig) -> dict[IPNetwork, IPAddress]:
 
 
 def _pairs(networks: Sequence[NetworkConfig]) -> Iterator[tuple[Claim[Place], Claim[Place]]]:
-    """Yield the allowed IPs that two networks route in one table: for each two networks the first of each kind."""
+    """Yield the allowed IPs that two networks route in one table: for each two networks the first of each kind.
+
+    A prefix of several networks is compared with the first of them.
+    """
     seen: set[tuple[str, str, bool]] = set()
     tables = {network.name: network.table for network in networks if network.table != "off"}
     claims = [claim for network in networks if network.name in tables for claim in _claims(network)]
-    for outer, inner in covered(claims):
+    for outer, inner in covered(claims, group=lambda place: tables[place[0]]):
         owner, name = outer[1][0], inner[1][0]
         pair = (owner, name, outer[0] == inner[0])
         if owner == name or tables[owner] != tables[name] or pair in seen:
@@ -151,14 +172,14 @@ def _endpoint_warnings(network: NetworkConfig) -> Iterator[Finding]:
 
 def _peer_warnings(network: NetworkConfig) -> Iterator[Finding]:
     """Yield prefixes of one peer that lie within another's: for each two peers the first."""
-    sets = [frozenset(peer.allowed_ips) for peer in network.peers]
+    sets = prefix_sets(network.peers)
     claims = [
         (prefix, (number, at))
         for number, peer in enumerate(network.peers)
         for at, prefix in enumerate(peer.allowed_ips)
     ]
     seen: set[tuple[int, int]] = set()
-    for (outer, (owner, _)), (inner, (number, at)) in covered(claims):
+    for (outer, (owner, _)), (inner, (number, at)) in covered(claims, group=lambda place: sets[place[0]]):
         if outer.prefixlen and sets[owner] != sets[number] and (owner, number) not in seen:
             seen.add((owner, number))
             first, second = network.peers[owner].name, network.peers[number].name
@@ -175,21 +196,45 @@ def lan_warnings(network: NetworkConfig, links: Mapping[str, Sequence[IPInterfac
     if network.table == "off":
         return
     seen: set[int] = set()
-    lans = [(link, address.network) for link, addresses in links.items() for address in addresses]
+    lans = _Lans(links)
     for prefix, (_, key), number in _routed(network):
-        for link, lan in lans:
-            if number not in seen and prefix.prefixlen and _overlap(prefix, lan):
-                seen.add(number)
-                nearer = link if prefix.prefixlen < lan.prefixlen else f"network {network.name}"
-                problem = f"{prefix} overlaps with {lan}, the network of {link}"
-                yield Finding(key, problem, f"packets for both go to {nearer}")
+        if number in seen or not prefix.prefixlen or (found := lans.first_overlap(prefix)) is None:
+            continue
+        seen.add(number)
+        lan, link = found
+        nearer = link if prefix.prefixlen < lan.prefixlen else f"network {network.name}"
+        problem = f"{prefix} overlaps with {lan}, the network of {link}"
+        yield Finding(key, problem, f"packets for both go to {nearer}")
+
+
+class _Lans:
+    """The networks of a host's links, found by their addresses."""
+
+    def __init__(self, links: Mapping[str, Sequence[IPInterface]]) -> None:
+        networks = ((address.network, link) for link, addresses in links.items() for address in addresses)
+        lans = [(lan, link) for lan, link in networks if lan.prefixlen < lan.max_prefixlen]
+        self._by_begin = {_begin(lan): (lan, link) for lan, link in reversed(lans)}
+        self._begins = sorted(self._by_begin)
+        self._lengths = {version: {length for of, _, length in self._begins if of == version} for version in (4, 6)}
+
+    def first_overlap(self, prefix: IPNetwork) -> tuple[IPNetwork, str] | None:
+        """Return a network that contains the prefix or lies within it, with its link, or None."""
+        version, begin, length = _begin(prefix)
+        for shorter in self._lengths[version]:
+            if shorter <= length:
+                host_bits = prefix.max_prefixlen - shorter
+                outer = self._by_begin.get((version, begin >> host_bits << host_bits, shorter))
+                if outer is not None:
+                    return outer
+        at = bisect_left(self._begins, (version, begin, length))
+        if at < len(self._begins):
+            of, inner, _ = self._begins[at]
+            if of == version and inner <= int(prefix.broadcast_address):
+                return self._by_begin[self._begins[at]]
+        return None
 
 
 def _routed(network: NetworkConfig) -> Iterator[tuple[IPNetwork, Place, int]]:
     for number, peer in enumerate(network.peers):
         for position, prefix in enumerate(peer.allowed_ips):
             yield prefix, (network.name, f"peers[{number}].allowed_ips[{position}]"), number
-
-
-def _overlap(one: IPNetwork, other: IPNetwork) -> bool:
-    return other.prefixlen < other.max_prefixlen and (_holds(one, other) or _holds(other, one))

@@ -7,7 +7,7 @@ without such a route belongs to an interface that is gone. An unchanged peer is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from warren._core import PresharedKey, PrivateKey, PublicKey
@@ -168,13 +168,14 @@ def _difference(desired: InterfaceConfig, observed: InterfaceStatus) -> Iterator
     guards = guards_for(desired) if observed.guards is not None else ()
     yield from _guards_to_remove(guards, observed)
     yield from (RemoveRoute(route) for route in link.routes if route in unwanted)
-    yield from (RemoveAddress(address) for address in link.addresses if _must_remove(address, desired))
+    wanted, assigned = set(desired.addresses), set(link.addresses)
+    yield from (RemoveAddress(address) for address in link.addresses if _must_remove(address, wanted))
     change = _engine_change(desired, observed)
     if change != InterfaceChange():
         yield change
     if link.mtu != desired.mtu:
         yield SetMtu(desired.mtu)
-    yield from (AddAddress(address) for address in desired.addresses if address not in link.addresses)
+    yield from (AddAddress(address) for address in desired.addresses if address not in assigned)
     if not link.up:
         yield SetUp()
     yield from (AddRoute(route) for route in routes if route not in present)
@@ -198,10 +199,10 @@ def _guards_to_remove(wanted: tuple[Guard, ...], observed: InterfaceStatus) -> I
     yield from (RemoveGuard(guard.link, guard.version) for guard in existing)
 
 
-def _must_remove(address: IPInterface, desired: InterfaceConfig) -> bool:
+def _must_remove(address: IPInterface, wanted: Collection[IPInterface]) -> bool:
     # The kernel gives an IPv6 link a link-local address of its own (RFC 4862, section 5.3).
     made_by_the_kernel = address.version == 6 and address.is_link_local
-    return address not in desired.addresses and not made_by_the_kernel
+    return address not in wanted and not made_by_the_kernel
 
 
 def _engine_change(desired: InterfaceConfig, observed: InterfaceStatus) -> InterfaceChange:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 
@@ -165,12 +166,13 @@ class AgentNetworks:
         """
         running = {name: network.config for name, network in self._networks.items() if network.state.is_running}
         released = set()
+        users = Counter(network.listen_port for network in running.values())
         for config in configs:
             before = running.get(config.name)
             if before is None or before.origin == "control":
                 continue
-            other_ports = {other.listen_port for name, other in running.items() if name != config.name} - {0}
-            if not is_same_link(before, config) or config.listen_port in other_ports:
+            others = users[config.listen_port] - (before.listen_port == config.listen_port)
+            if not is_same_link(before, config) or (config.listen_port and others):
                 network = self._networks[config.name]
                 if network.state.is_running:
                     await _attempt(network.disconnect(), refusals)
