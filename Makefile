@@ -23,7 +23,7 @@ PIP := $(VENV)/bin/python -m pip install --quiet --require-hashes --requirement
 
 # tests/conftest.py groups and sorts the tests: docs/decisions/0027-parallel-test-run.md has the reasons.
 PYTEST := python -m pytest --numprocesses=$(WORKERS) --dist=loadscope --no-loadscope-reorder --durations=20
-CHECKS := types types-darwin types-win32 contracts stubs clippy licences contents files terms reference commits \
+CHECKS := types types-darwin types-win32 contracts stubs clippy licences contents files printing terms reference commits \
     crate_modules rustfmt
 SIDE_BY_SIDE := @$(MAKE) --no-print-directory --keep-going
 
@@ -62,7 +62,7 @@ check-contracts:
 check-stubs:
 	python -m mypy.stubtest warren._core
 
-check-licences check-contents check-files check-terms check-reference check-commits check-crate_modules: check-%:
+check-licences check-contents check-files check-printing check-terms check-reference check-commits check-crate_modules: check-%:
 	python -m checks.$*
 
 check-rustfmt:

@@ -12,7 +12,7 @@ def line_text(line: bytes) -> str:
     """Return the line for people, without the members of the chain. A line that cannot be parsed is escaped."""
     try:
         members = json.loads(line)
-        head = " ".join(str(members[name]) for name in SHOWN_KEYS[:3])
+        head = " ".join(_value_text(members[name]) for name in SHOWN_KEYS[:3])
         pairs = {
             name: members[name] for name in (*SHOWN_KEYS[3:], "details") if members.get(name) not in (None, {}, "NONE")
         }

@@ -27,10 +27,12 @@ from warren.errors import InputError, RemoteError
 from warren.files.in_place import write_output
 from warren.jws import MAX_BYTES, JwsError, VerifyingKey
 from warren.localapi.io.client import request
+from warren.terminal import visible_line
 from warren.trust.io.keyset_file import read_keyset
 
 TIMEOUT_SECONDS = 3_700.0  # the maximum of [sandbox] cmd_timeout_secs, and a margin
 FAILED = 1
+CONTINUATION = " " * 4
 PATH = click.Path(path_type=Path, allow_dash=True)
 KEYS = "--operator alice.jwks --dispatch dispatch.jwks"
 
@@ -199,14 +201,22 @@ def _as_json(result: Result, data: Mapping[str, object]) -> str:
 
 
 def _as_text(result: Result, data: Mapping[str, object]) -> str:
-    code = "" if result.status is Status.SUCCESS else f" {result.error_code}: {result.problem}"
+    code = "" if result.status is Status.SUCCESS else f" {result.error_code}: {visible_line(result.problem)}"
     if result.corr_id == UNKNOWN:  # the envelope was not verified, so its name is not known
         return f"{result.status}{code}\n"
     lines = [f"{result.verb} {result.status}{code}", f"  corr_id: {result.corr_id}"]
     if result.status is not Status.DENIED:
         lines.append(f"  took {result.duration_ms} ms, sandbox {result.level}")
-    lines += [f"  {name}: {value if isinstance(value, str) else json.dumps(value)}" for name, value in data.items()]
+    lines += [
+        f"  {visible_line(name)}: {_indented(value) if isinstance(value, str) else json.dumps(value)}"
+        for name, value in data.items()
+    ]
     return "".join(f"{line}\n" for line in lines)
+
+
+def _indented(text: str) -> str:
+    """Return a text that may have several lines, none of which looks like the next field or a result."""
+    return text.rstrip("\n").replace("\n", f"\n{CONTINUATION}")
 
 
 def _show_dry_run(answer: Mapping[str, object], as_json: bool) -> None:
@@ -214,7 +224,7 @@ def _show_dry_run(answer: Mapping[str, object], as_json: bool) -> None:
     lines = [str(effect) for effect in effects] if isinstance(effects, list) else []
     if problem := answer.get("problem"):
         lines.append(f"would fail: {problem}")
-    write(json.dumps(answer, indent=2) + "\n" if as_json else "".join(f"{line}\n" for line in lines))
+    write(json.dumps(answer, indent=2) + "\n" if as_json else "".join(f"{visible_line(line)}\n" for line in lines))
 
 
 def _read_text(path: Path) -> str:

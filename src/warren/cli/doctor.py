@@ -16,6 +16,7 @@ from warren.cli.output import write
 from warren.clock import wall_seconds
 from warren.localapi.io.client import request
 from warren.localapi.messages import DEFAULT_NETWORK
+from warren.terminal import visible_line
 from warren.tunnel.network import no_such_network
 
 INDENT = " " * 10
@@ -52,7 +53,7 @@ def as_text(verdict: Verdict) -> str:
     """Return the result of a check as a line, with hints below it."""
     hint = verdict.hint.splitlines() if verdict.result is not Result.OK else []
     lines = (f"{verdict.result.value:<8}  {verdict.check}: {verdict.sentence}", *(f"{INDENT}{line}" for line in hint))
-    return "".join(f"{line}\n" for line in lines)
+    return "".join(f"{visible_line(line)}\n" for line in lines)
 
 
 def as_object(verdict: Verdict) -> dict[str, object]:

@@ -12,7 +12,7 @@ import click
 from warren._core import PresharedKey, PrivateKey
 from warren.cli.help import Command
 from warren.cli.options import output_option
-from warren.cli.output import warn, write
+from warren.cli.output import output_descriptor, warn, write
 from warren.files.key_file import write_private_key
 from warren.files.trusted_path import NAMED_BY_USER
 
@@ -50,6 +50,6 @@ def genpsk() -> None:
 
 def warn_if_world_readable() -> None:
     """Warn if standard output is a file that every user can open, as wg(8) does."""
-    status = os.fstat(sys.stdout.fileno())
+    status = os.fstat(output_descriptor())
     if stat.S_ISREG(status.st_mode) and status.st_mode & stat.S_IRWXO:
         warn("standard output is a world-accessible file; run `umask 077` first")

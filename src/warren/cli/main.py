@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import importlib
 import sys
+import threading
 from collections.abc import Iterable, Mapping
 
 import click
 
 from warren.cli.help import Group
-from warren.cli.output import abandon_output, report
+from warren.cli.output import abandon_output, report, report_crash, report_thread_crash, write_error
 from warren.cli.program_names import SECTIONS_OF_PROGRAM, commands_of, program_name
 from warren.cli.version import print_version
 from warren.errors import WarrenError
@@ -63,13 +64,15 @@ def program() -> None:
 
 def main() -> int:
     """Run the command line and return the exit status."""
+    sys.excepthook = report_crash
+    threading.excepthook = report_thread_crash
     try:
         return program.main(prog_name=program_name(), standalone_mode=False) or 0
     except WarrenError as error:
         report(str(error), error.hint)
         return 1
     except click.exceptions.NoArgsIsHelpError as error:
-        sys.stderr.write(f"{error.format_message()}\n")
+        write_error(f"{error.format_message()}\n")
         return error.exit_code
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else program_name()

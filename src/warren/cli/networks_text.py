@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from warren.cli.format import format_age, format_bytes
+from warren.terminal import visible_line, visible_members
 from warren.tunnel.lifecycle import State
 
 NO_NETWORK = "the agent has no networks"
@@ -15,14 +16,21 @@ PEER_TITLES = ("peer", "health", "endpoint", "allowed IPs", "handshake", "latenc
 Answer = Mapping[str, Any]
 
 
+def _shown(answer: Answer) -> Answer:
+    """Return an answer whose texts, which may be of others, control no terminal."""
+    return {visible_line(name): visible_members(member) for name, member in answer.items()}
+
+
 def network_line(answer: Answer) -> str:
     """Return the state of one network as a line."""
+    answer = _shown(answer)
     where = f" on {answer['interface']}" if answer.get("interface") and answer["state"] != State.STOPPED else ""
     return f"{answer['network']} is {answer['state']}{where}"
 
 
 def network_lines(answer: Answer) -> str:
     """Return a table of all networks, with their problems and those of the agent below it."""
+    answer = _shown(answer)
     networks, conditions = answer["networks"], answer.get("conditions", ())
     lines = columns([NETWORK_TITLES, *map(network_cells, networks)]) if networks else [NO_NETWORK]
     messages = (f"the agent: {condition['message']}" for condition in conditions)
@@ -31,7 +39,7 @@ def network_lines(answer: Answer) -> str:
 
 def network_problems(networks: Sequence[Answer]) -> Iterator[str]:
     """Yield a line for each error and warning of networks."""
-    for network in networks:
+    for network in map(_shown, networks):
         if network["error"]:
             yield f"{network['network']}: {network['error']}"
         yield from (f"{network['network']}: {warning}" for warning in network["warnings"])
@@ -39,6 +47,7 @@ def network_problems(networks: Sequence[Answer]) -> Iterator[str]:
 
 def network_cells(network: Answer) -> tuple[str, ...]:
     """Return the row of a network, in the order of NETWORK_TITLES."""
+    network = _shown(network)
     peers, traffic = network["peers"], network["traffic"]
     return (
         network["network"],
@@ -60,6 +69,7 @@ def peer_counts(peers: Mapping[str, int]) -> str:
 
 def peer_lines(answer: Answer, now: float) -> str:
     """Return a table of all peers of a network, with unresolved endpoints and addresses without an answer below it."""
+    answer = _shown(answer)
     peers = answer["peers"]
     if not peers:
         return f"{answer['network']} has no peers\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +13,7 @@ import click
 from warren.cli.help import Command
 from warren.cli.networks_text import Answer, network_lines
 from warren.cli.options import json_option, socket_option
-from warren.cli.output import report, warn, write
+from warren.cli.output import is_terminal, report, warn, write, write_styled
 from warren.cli.status_json import as_object
 from warren.cli.status_text import Names, as_text
 from warren.clock import wall_seconds
@@ -50,11 +49,10 @@ def status(name: str | None, socket: Path, as_json: bool) -> int:
         return exit_status(result, networks)
     if result.interfaces or networks or not result.failures:
         names = peer_names(socket, networks)
-        write(
-            _as_table(result, networks, names, now)
-            if sys.stdout.isatty()
-            else _as_columns(result, networks, names, now)
-        )
+        if is_terminal():
+            write_styled(_as_table(result, networks, names, now))
+        else:
+            write(_as_columns(result, networks, names, now))
     for error in result.failures.values():
         report(str(error), error.hint)
     for condition in agent["conditions"]:

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from warren.cli.networks_text import NETWORK_TITLES, Answer, network_cells, network_problems
 from warren.cli.status_text import ELSEWHERE, NO_INTERFACE, NO_NAMES, TITLES, Names, cells, facts, state
+from warren.terminal import visible_line
 from warren.tunnel.status import InterfaceStatus, PeerStatus
 
 FULL_KEY_COLUMNS = 140  # below, a key is shortened so that a line holds a peer
@@ -28,7 +29,7 @@ def as_table(
     networks: Sequence[Answer] = (),
     names: Names = NO_NAMES,
 ) -> str:
-    """Return networks and interfaces, fitted to the terminal or to `width` columns.
+    """Return networks and interfaces, fitted to the terminal or to `width` columns, with styles of our own alone.
 
     `--json` shows what does not fit.
     """
@@ -58,7 +59,7 @@ def _print_networks(console: Console, networks: Sequence[Answer]) -> None:
 
 def _print_interface(console: Console, interface: InterfaceStatus, now: float, names: Names) -> None:
     shown = state(interface)
-    heading = ((interface.name, "bold"), "  ", (shown, COLOURS[shown]), "  ", "  ".join(facts(interface)))
+    heading = ((visible_line(interface.name), "bold"), "  ", (shown, COLOURS[shown]), "  ", "  ".join(facts(interface)))
     console.print(Text.assemble(*heading), soft_wrap=True)
     console.print(Text.assemble(("public key ", "dim"), str(interface.public_key or "none yet")), soft_wrap=True)
     if interface.peers:

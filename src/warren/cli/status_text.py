@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from warren.cli.format import format_age, format_bytes
+from warren.terminal import visible_line
 from warren.tunnel.status import InterfaceStatus, PeerStatus
 
 NO_INTERFACE = "no interface is up\nbring one up with: warren up FILE.conf\n"
@@ -25,7 +26,7 @@ def as_text(interfaces: Sequence[InterfaceStatus], now: float, names: Names = NO
 
 
 def _lines(interface: InterfaceStatus, now: float, names: Names) -> Iterator[str]:
-    yield "  ".join((interface.name, state(interface), *facts(interface)))
+    yield "  ".join((visible_line(interface.name), state(interface), *facts(interface)))
     yield f"public key {interface.public_key or 'none yet'}"
     if interface.peers:
         rows = [TITLES, *(cells(peer, now, names) for peer in interface.peers)]
@@ -55,14 +56,14 @@ def facts(interface: InterfaceStatus) -> Iterator[str]:
     if not interface.peers:
         yield "no peers"
     for name, reason in interface.offloads_off:
-        yield f"{name} off: {reason}"
+        yield visible_line(f"{name} off: {reason}")
 
 
 def cells(peer: PeerStatus, now: float, names: Names = NO_NAMES) -> tuple[str, ...]:
     """Return the row of a peer in the order of TITLES, with its configured name or else its key."""
     keepalive = peer.persistent_keepalive_seconds
     return (
-        names.get(str(peer.public_key), str(peer.public_key)),
+        visible_line(names.get(str(peer.public_key), str(peer.public_key))),
         str(peer.endpoint or "unknown"),
         _prefixes(peer),
         format_age(peer.handshake_age_seconds(now)),

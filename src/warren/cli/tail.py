@@ -12,9 +12,30 @@ from warren.errors import WarrenError
 from warren.jws import JwsError, from_base64url, read
 from warren.localapi.io.client import request
 from warren.strictjson import parse_object
+from warren.terminal import LINE_BREAK
 
 POLL_INTERVAL_SECONDS = 0.05
 TIMEOUT_SECONDS = 30.0
+MARK = "| "
+
+
+class OutputLines:
+    """Write the output of a program with a mark before each line: it cannot look like a line of this program."""
+
+    def __init__(self) -> None:
+        self._at_start = True
+
+    def write(self, text: str) -> None:
+        """Write the next piece, which is not empty."""
+        marked = (MARK if self._at_start else "") + text.replace(LINE_BREAK, LINE_BREAK + MARK)
+        self._at_start = text.endswith(LINE_BREAK)
+        write(marked.removesuffix(MARK) if self._at_start else marked)
+
+    def end(self) -> None:
+        """End an incomplete line."""
+        if not self._at_start:
+            write(LINE_BREAK)
+            self._at_start = True
 
 
 @contextmanager
@@ -35,17 +56,18 @@ def follow_output(socket: Path, envelope: str, *, show: bool) -> Iterator[None]:
 
 
 def _follow(socket: Path, corr_id: str, ended: threading.Event) -> None:
-    offset, has_started = 0, False
+    offset, has_started, output = 0, False, OutputLines()
     with suppress(WarrenError):
         while True:
             piece = request(socket, "tail_output", config={"corr_id": corr_id, "from": offset}, timeout=TIMEOUT_SECONDS)
             if text := str(piece["text"]):
-                write(text)
+                output.write(text)
             offset, has_started = int(str(piece["next"])), has_started or not piece["ended"]
             if piece["ended"] and (has_started or ended.is_set()):
-                return
+                break
             if piece["ended"]:
                 ended.wait(POLL_INTERVAL_SECONDS)
+    output.end()
 
 
 def _corr_id(envelope: str) -> str | None:

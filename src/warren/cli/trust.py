@@ -17,6 +17,7 @@ from warren.errors import TrustError
 from warren.files.atomic import replace_file
 from warren.files.make_directory import make_directory
 from warren.files.trusted_path import NAMED_BY_USER
+from warren.terminal import visible_line
 from warren.trust.bundle import TrustBundle, expiry_problem
 from warren.trust.bundle_json import bundle_members
 from warren.trust.bundle_toml import draft_policy, parse_policy
@@ -244,7 +245,7 @@ def _as_text(bundle: TrustBundle, signers: tuple[str, ...], *, pinned: bool, mis
     ]
     if problem := expiry_problem(bundle, wall_seconds()):
         lines.append(f"warning: {problem}")
-    return "".join(f"{line}\n" for line in lines)
+    return "".join(f"{visible_line(line)}\n" for line in lines)
 
 
 def _methods(operator: Operator) -> str:

@@ -19,6 +19,7 @@ from warren.cli.output import write
 from warren.config.defaults import Defaults
 from warren.config.reader import in_order
 from warren.errors import ConfigError, Finding
+from warren.terminal import visible_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def as_text(verdict: Verdict) -> str:
     """Return a line for each finding and warning, `FILE:LINE: KEY: problem; expected`, and a summary."""
     lines = [_line(verdict.path, finding) for finding in verdict.findings]
     lines += [_line(verdict.path, finding, "warning: ") for finding in verdict.warnings]
-    return "".join(f"{line}\n" for line in (*lines, _summary(verdict)))
+    return "".join(f"{visible_line(line)}\n" for line in (*lines, _summary(verdict)))
 
 
 def _line(path: Path, finding: Finding, label: str = "") -> str:

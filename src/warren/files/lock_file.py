@@ -17,6 +17,7 @@ from typing import Self
 from warren.clock import monotonic_seconds
 from warren.errors import HostError
 from warren.files.trusted_path import Trust, open_in_place
+from warren.terminal import visible_line
 
 if sys.platform != "win32":
     import fcntl
@@ -73,9 +74,12 @@ class LockFile:
 
     @property
     def holder(self) -> str:
-        """Return what the process that has the lock wrote about itself; empty if nothing."""
+        """Return what the process that has the lock wrote about itself, on one line; empty if nothing.
+
+        It is for people: whoever can write the file can write anything.
+        """
         os.lseek(self._descriptor, 0, os.SEEK_SET)
-        return os.read(self._descriptor, MAX_HOLDER_BYTES).decode(errors="replace").strip()
+        return visible_line(os.read(self._descriptor, MAX_HOLDER_BYTES).decode(errors="replace").strip())
 
     def record_holder(self, text: str) -> None:
         """Write one line about the process that has the lock, for others to read."""

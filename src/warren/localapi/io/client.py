@@ -14,6 +14,7 @@ from warren.localapi.messages import DEFAULT_NETWORK, ErrorType, Request, encode
 
 TIMEOUT_SECONDS = 10.0  # a disconnect takes the longest, a few seconds at worst
 CHUNK_OCTETS = 64 << 10
+MAX_ANSWER_BYTES = 32 << 20  # the peers of 50,000 need half of it
 
 # The message has the hint already: that of the code would repeat it.
 ERRORS: Mapping[str, Callable[[str], WarrenError]] = {
@@ -39,7 +40,8 @@ def request(
     """Send a request to the agent at `path`, and return the `data` of its response.
 
     Raises WarrenError: `agent.unavailable` if nobody listens, `agent.denied` if this user may not connect,
-    `agent.timeout` after `timeout` seconds, `agent.failed` for an invalid response; else the error of the response.
+    `agent.timeout` after `timeout` seconds, `agent.failed` for an invalid response or one of more than
+    MAX_ANSWER_BYTES; else the error of the response.
     """
     encoded = encode_request(Request("1", action, network, config))
     deadline = monotonic_seconds() + timeout
@@ -48,7 +50,7 @@ def request(
         try:
             connection.connect(str(path))
             connection.sendall(encoded)
-            line = _read_line(connection, deadline)
+            line = _read_line(connection, deadline, path)
         except (BlockingIOError, TimeoutError) as error:
             problem = f"no response from the agent at {path} within {timeout:g} s"
             raise RemoteError(problem, code="agent.timeout", errno=error.errno) from error
@@ -57,8 +59,8 @@ def request(
     return _parse_response(path, line)
 
 
-def _read_line(connection: socket.socket, deadline: float) -> bytes:
-    """Return the input up to the end of a line, or up to its own end."""
+def _read_line(connection: socket.socket, deadline: float, path: Path) -> bytes:
+    """Return the input up to the end of a line, or up to its own end. Raises OSError, RemoteError."""
     octets = bytearray()
     while not octets.endswith(b"\n"):
         connection.settimeout(max(deadline - monotonic_seconds(), 0.001))  # 0 would mean not to wait at all
@@ -66,6 +68,8 @@ def _read_line(connection: socket.socket, deadline: float) -> bytes:
         if not received:
             break
         octets += received
+        if len(octets) > MAX_ANSWER_BYTES:
+            raise RemoteError(f"the response from {path} is longer than {MAX_ANSWER_BYTES} bytes", code="agent.failed")
     return bytes(octets)
 
 
@@ -82,7 +86,7 @@ def _parse_response(path: Path, line: bytes) -> dict[str, object]:
 def _decode_json(line: bytes) -> object:
     try:
         return json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

@@ -13,7 +13,6 @@ import signal
 import socket
 import struct
 import sys
-import traceback
 from contextlib import suppress
 from pathlib import Path
 
@@ -136,9 +135,9 @@ def _run(rules: HelperRules, connection: socket.socket) -> None:
         finally:
             process.undo()
         status = 0
+    except BaseException:
+        log.critical("helper.crashed", exc_info=True)
     finally:
-        if status:
-            traceback.print_exc()
         os._exit(status)
 
 

@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import sys
-import traceback
 from contextlib import suppress
 from pathlib import Path
 
@@ -51,8 +50,8 @@ def _run(settings: CommandSettings, connection: socket.socket) -> None:
         _confine(connection.fileno())
         asyncio.run(_serve(settings, connection))
         status = 0
-    except BaseException:  # noqa: BLE001, whatever it is ends this process, and is written to its log
-        traceback.print_exc()
+    except BaseException:
+        log.critical("runner.crashed", exc_info=True)
     finally:
         os._exit(status)
 

@@ -18,11 +18,12 @@ from typing import TextIO
 
 from warren._core import PresharedKey, PrivateKey
 from warren.telemetry.levels import Level
+from warren.terminal import visible, visible_line
 
 EVENT = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 HIDDEN = "(hidden)"
 SECRET_FIELD = re.compile(r"(private_?key|preshared_?key|token|password|secret)$", re.IGNORECASE)
-UNQUOTED = re.compile(r"[^\s\"=\\\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+UNQUOTED = re.compile(r"[^\s\"=\\]+")
 RECORD_ATTRIBUTES = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 LEVELS = {
     Level.ERROR: logging.ERROR,
@@ -87,8 +88,8 @@ class TextFormatter(JsonFormatter):
             fields.pop("traceback", ""),
         )
         pairs = [f"{key}={_text_value(value)}" for key, value in fields.items()]
-        line = " ".join((_timestamp(record.created), f"{level:7}", str(event), *pairs))
-        return f"{line}\n{traceback}" if traceback else line
+        line = visible_line(" ".join((_timestamp(record.created), f"{level:7}", str(event), *pairs)))
+        return f"{line}\n{visible(str(traceback))}" if traceback else line
 
 
 def presentable(value: object, name: str = "") -> object:
@@ -114,4 +115,4 @@ def _timestamp(seconds: float) -> str:
 
 def _text_value(value: object) -> str:
     text = value if isinstance(value, str) else json.dumps(value)
-    return text if UNQUOTED.fullmatch(text) else json.dumps(text)
+    return text if text.isprintable() and UNQUOTED.fullmatch(text) else json.dumps(text)
