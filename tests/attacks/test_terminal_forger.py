@@ -157,11 +157,11 @@ def test_log_lines_on_a_terminal_control_nothing() -> None:
 
 def test_lock_file_of_another_process_controls_no_terminal(tmp_path: Path) -> None:
     path = tmp_path / "agent.sock"
-    with LockFile.open(tmp_path / "agent.sock.lock") as lock:
+    with LockFile.open(tmp_path / "agent.sock.lock", trust=None) as lock:
         assert lock.acquire()
         lock.record_holder("\x1b[2J\x1b[H\u202e4242")
         with pytest.raises(HostError) as error:
-            listen(path)
+            listen(path, trust=None)
     assert_harmless(str(error.value))
 
 
