@@ -127,7 +127,7 @@ def test_program_that_cannot_be_started_is_an_error(trusted: Path, argv: tuple[s
 
 
 def test_script_without_interpreter_is_not_run_by_a_shell(trusted: Path) -> None:
-    with pytest.raises(EffectError, match="Exec format error"):
+    with pytest.raises(EffectError, match="it has no first line #!INTERPRETER"):
         done(run(programs(trusted, "echo shell\n")))
 
 

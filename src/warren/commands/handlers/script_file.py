@@ -8,12 +8,15 @@ and runs from a sealed copy that nobody can change, its owner included.
 from __future__ import annotations
 
 import hashlib
+import os
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from warren.commands.effects.effect import EffectError
+from warren.commands.handlers.first_line import MAX_BYTES as FIRST_BYTES
+from warren.commands.handlers.first_line import first_line_problem
 from warren.commands.result import Code, CommandError, Status
 from warren.commands.settings import ScriptSettings
 from warren.files.sealed_copy import sealed_copy
@@ -52,7 +55,8 @@ class Script:
 def open_script(name: str, settings: ScriptSettings, owners: frozenset[int], pinned: Mapping[str, str]) -> Script:
     """Open the script with that name. `owners` are the users who may own any part of its path.
 
-    Raises CommandError SCRIPT_NOT_FOUND if there is none, and ScriptError if it may not be trusted.
+    Raises CommandError SCRIPT_NOT_FOUND if there is none, ScriptError if it may not be trusted, and EffectError if the
+    kernel could not run it.
     """
     path = path_of(name, settings)
     if path is None:
@@ -64,7 +68,12 @@ def open_script(name: str, settings: ScriptSettings, owners: frozenset[int], pin
             _verify_root(name, path, entry.path, settings, trust)
             if not stat.S_ISREG(entry.status.st_mode):
                 raise ScriptError(name, path, f"{path} is not a regular file")
-            return Script(str(entry.path), _pinned_copy(name, path, entry, pins) if pins else None)
+            image = _pinned_copy(name, path, entry, pins) if pins else None
+            if problem := first_line_problem(_read(entry, FIRST_BYTES), str(entry.path)):
+                if image is not None:
+                    os.close(image)
+                raise EffectError(f"the script {name}, {path}, cannot run: {problem}")
+            return Script(str(entry.path), image)
     except UntrustedPathError as error:
         raise ScriptError(name, path, f"{error}; {error.hint}") from error
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -111,10 +120,15 @@ def _verify_root(name: str, path: str, target: Path, settings: ScriptSettings, t
             raise ScriptError(name, path, f"{path} leads to {target}, outside scripts_root")
 
 
+def _read(entry: TrustedEntry, size: int) -> bytes:
+    """Return the beginning of a file. Raises OSError."""
+    with Path(f"/proc/self/fd/{entry.descriptor}").open("rb") as source:
+        return source.read(size)
+
+
 def _pinned_copy(name: str, path: str, entry: TrustedEntry, pins: frozenset[str]) -> int:
     """Return a descriptor of a copy that has the pinned hash. Raises ScriptError, OSError."""
-    with Path(f"/proc/self/fd/{entry.descriptor}").open("rb") as source:
-        text = source.read(MAX_BYTES + 1)
+    text = _read(entry, MAX_BYTES + 1)
     if len(text) > MAX_BYTES:
         raise ScriptError(name, path, f"{path} has more than {MAX_BYTES} octets")
     verify_pins(name, path, hashlib.sha256(text).hexdigest(), pins)
