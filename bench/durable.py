@@ -134,5 +134,7 @@ def _command() -> VerifiedCommand:
         sid="bench",
         iat=now,
         exp=now + 60,
+        cluster="bench",
+        agent_id=AGENT,
         intent_iat=None,
     )

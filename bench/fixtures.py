@@ -57,7 +57,7 @@ class Orders:
     def sign(self, verb: str, sid: str) -> str:
         """Return another command for the session of the control socket, with an intent of the operator."""
         now = int(wall_seconds())
-        ask = CommandEnvelope(verb, ARGS[verb], Actor("alice", "ADMIN"), "policy-1", (NODE,))
+        ask = CommandEnvelope(verb, ARGS[verb], Actor("alice", "ADMIN"), "policy-1", (NODE,), "bench")
         intended = replace(ask, intent=sign_intent(ask, self.alice, iat=now, exp=now + DAY))
         return sign_command(intended, self.dispatcher, Delivery("local", sid, now, now + MAX_LIFE_SECONDS))
 

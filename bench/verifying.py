@@ -68,7 +68,7 @@ def _contestants() -> Mapping[str, Turn]:
     verbs = {verb.name: verb for verb in (stop, reads)}
     context = Context(NODE, bundle, "local", SID, NOW, exec_enable=True, verbs=verbs)
     ask = CommandEnvelope(
-        "stop_container", {"container_id": "0123456789ab"}, Actor("alice", "ADMIN"), "policy-1", (NODE,)
+        "stop_container", {"container_id": "0123456789ab"}, Actor("alice", "ADMIN"), "policy-1", (NODE,), "bench"
     )
     intent = sign_intent(ask, alice, iat=NOW, exp=NOW + 3600)
     sending = Delivery("local", SID, NOW)

@@ -55,6 +55,7 @@ from warren.trust.bundle_verify import sign_bundle
 from warren.trust.identity import PinnedNode
 from warren.trust.io.bundle_file import install_bundle
 from warren.trust.principals import Approval
+from warren.trust.sealing import SecretScope
 
 pytestmark = [
     pytest.mark.integration,
@@ -163,13 +164,22 @@ async def opened(process: str) -> AsyncIterator[Node]:
             await close()
 
 
+def scope(corr_id: str, operator: str) -> SecretScope:
+    return SecretScope(BUNDLE.cluster, NODE.agent_id, VERB, operator, corr_id)
+
+
 def command(corr_id: str, user: str, operator: str, key: SigningKey) -> str:
     """A command that makes a panel user."""
     now = int(wall_seconds())
     args = seal_members(
-        {"username": user, "password": "correct-horse"}, {"password"}, NODE.sealing.public, corr_id, ARGUMENT
+        {"username": user, "password": "correct-horse"},
+        {"password"},
+        NODE.sealing.public,
+        scope(corr_id, operator),
+        ARGUMENT,
     )
-    envelope = CommandEnvelope(VERB, args, Actor(operator, "ADMIN"), BUNDLE.policy_id, (NODE.agent_id,), corr_id)
+    actor, targets = Actor(operator, "ADMIN"), (NODE.agent_id,)
+    envelope = CommandEnvelope(VERB, args, actor, BUNDLE.policy_id, targets, BUNDLE.cluster, corr_id)
     intent = sign_intent(envelope, key, iat=now, exp=now + 300)
     return signed(replace(envelope, intent=intent), sending=Delivery("local", SID, now))
 

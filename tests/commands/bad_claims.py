@@ -6,16 +6,16 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from tests.commands.good import CREATE, WORD
+from tests.commands.good import CREATE, SIXTEEN, WORD
 from tests.commands.vectors import Vector, claims, dispatched, sealed, sent
 from tests.trust.forge import base64url
-from tests.trust.parties import CORR_ID, LIST, NODE, NOW, OTHER_NODE, STOP, with_intent
+from tests.trust.parties import LIST, NODE, NOW, OTHER_NODE, STOP, with_intent
 from warren.commands.signing import CommandEnvelope
 
 SIGNATURE, SCHEMA, POLICY = "INVALID_SIGNATURE", "SCHEMA_MISMATCH", "POLICY_DENIED"
 USUAL = sent(WORD)
 TEXT = json.dumps(claims(WORD))
-SEALED = sealed("securepass123", "password", CORR_ID)
+SEALED = sealed("securepass123", "password")
 CYRILLIC_S = "\u0455"
 VERBS = (
     "reboot",
@@ -29,6 +29,17 @@ VERBS = (
     f"{CYRILLIC_S}top_container",
 )
 CLAIMS: Mapping[str, Mapping[str, object]] = {
+    "format of a later version": {"format": 2},
+    "format of a later version, with one more member": {"format": 2, "later": True},
+    "format a text": {"format": "1"},
+    "format true": {"format": True},
+    "cluster a number": {"cluster": 1},
+    "cluster empty": {"cluster": ""},
+    "cluster in capitals": {"cluster": "Office"},
+    "approvals a text": {"approvals": str(WORD.intent)},
+    "approvals with a number": {"approvals": [1]},
+    "seventeen approvals": {"approvals": [*SIXTEEN, f"{SIXTEEN[0]}A"]},
+    "an approval twice": {"approvals": [SIXTEEN[0], SIXTEEN[0]]},
     "one more member": {"admin": True},
     "a claim of JWT": {"aud": NODE.agent_id},
     "corr_id with a blank": {"corr_id": "a b"},
@@ -134,6 +145,13 @@ def targets() -> Iterator[Vector]:
     }.items():
         command = with_intent(replace(STOP, targets=tuple(found)))
         yield Vector(f"target: {name}", sent(command), POLICY)
+    for name, changes in {
+        "of another cluster": {"cluster": "home"},
+        "of a cluster within": {"cluster": "offic"},
+    }.items():
+        yield Vector(f"target: {name}", sent(WORD, **changes), POLICY)
+    elsewhere = with_intent(replace(STOP, cluster="home"))
+    yield Vector("target: of another cluster, as the operator says too", sent(elsewhere), POLICY)
     yield Vector("target: at another node", USUAL, POLICY, {"agent_id": OTHER_NODE.agent_id})
 
 
@@ -184,7 +202,7 @@ def verbs() -> Iterator[Vector]:
         "words of a shell": replace(STOP, args={"container_id": "0123456789ab;reboot"}),
         "one where there are none": replace(LIST, args={"all": True}),
         "something sealed that is no secret": replace(
-            STOP, args={"container_id": sealed("0123456789ab", "container_id", CORR_ID)}
+            STOP, args={"container_id": sealed("0123456789ab", "container_id", "stop_container")}
         ),
         "a secret in plain": replace(CREATE, args={"username": "user123", "password": "securepass123"}),
         "a secret with a member more": _create(SEALED | {"to": "me"}),

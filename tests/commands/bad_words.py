@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 from tests.commands.bad_tokens import THIEFS_KEY, octets, one_bit_more
-from tests.commands.good import WORD
-from tests.commands.vectors import Vector, header_of, sent
+from tests.commands.good import SIXTEEN, WORD
+from tests.commands.vectors import Vector, approved, header_of, sent
 from tests.trust.forge import base64url, forge
 from tests.trust.parties import (
     ALICE,
     BOB,
+    BUNDLE,
     CAROL,
     DISPATCHER,
     LIST,
@@ -33,14 +35,18 @@ from warren.commands.signing import CommandEnvelope, sign_intent
 from warren.jws import SigningKey
 
 SIGNATURE, SCHEMA, POLICY = "INVALID_SIGNATURE", "SCHEMA_MISMATCH", "POLICY_DENIED"
+NEEDED = "APPROVAL_REQUIRED"
 USUAL = sent(WORD)
 SAID = {
+    "format": 1,
+    "cluster": STOP.cluster,
     "verb": STOP.verb,
     "args": STOP.args,
     "targets": [*STOP.targets],
     "corr_id": STOP.corr_id,
     "iat": NOW,
     "exp": NOW + 3600,
+    "bundle_min": 1,
 }
 HERS = header_of(ALICE, INTENT)
 
@@ -85,6 +91,7 @@ def intents() -> Iterator[Vector]:
         "for another corr_id": replace(STOP, corr_id="another-command"),
         "for another node": replace(STOP, targets=(OTHER_NODE.agent_id,)),
         "for every node": replace(STOP, targets=("*",)),
+        "for another cluster": replace(STOP, cluster="home"),
     }.items():
         yield Vector(f"intent: {name}", sent(replace(STOP, intent=_word(said))), POLICY)
     wider = replace(STOP, targets=(NODE.agent_id, OTHER_NODE.agent_id), intent=WORD.intent)
@@ -135,6 +142,11 @@ def words() -> Iterator[Vector]:
         "a member twice": (json.dumps(SAID)[:-1] + f', "exp": {NOW + 9999}}}').encode(),
         "one more member": octets(SAID | {"roles": ["ADMIN"]}),
         "no exp": octets({key: value for key, value in SAID.items() if key != "exp"}),
+        "no format": octets({key: value for key, value in SAID.items() if key != "format"}),
+        "format of a later version": octets(SAID | {"format": 2}),
+        "no cluster": octets({key: value for key, value in SAID.items() if key != "cluster"}),
+        "no bundle_min": octets({key: value for key, value in SAID.items() if key != "bundle_min"}),
+        "bundle_min a text": octets(SAID | {"bundle_min": "1"}),
         "no iat": octets({key: value for key, value in SAID.items() if key != "iat"}),
         "iat a text": octets(SAID | {"iat": str(NOW)}),
         "iat a fraction": octets(SAID | {"iat": NOW + 0.5}),
@@ -154,8 +166,84 @@ def words() -> Iterator[Vector]:
         ("it expires before it is issued", NOW + 60, NOW + 30),
     ):
         yield Vector(f"intent: {name}", sent(with_intent(STOP, iat=iat, exp=exp)), "EXPIRED_TOKEN")
+    later = with_intent(STOP, bundle_min=BUNDLE.version + 1)
+    yield Vector("intent: it needs a later bundle than this node has", sent(later), POLICY)
     bad_reader = replace(LIST, intent=_word(STOP))
     yield Vector("intent: of something else, where none is needed", sent(bad_reader), POLICY)
+
+
+def approvals() -> Iterator[Vector]:
+    """Rule 11: approvals of other operators."""
+    one = {"bundle": "one approval"}
+    yield Vector("approval: none, one is required", USUAL, NEEDED, one)
+    yield Vector("approval: the author's own", sent(approved(WORD, ALICE)), NEEDED, one)
+    yield Vector(
+        "approval: of a role that does not count", sent(approved(WORD, BOB)), NEEDED, {"bundle": "approval of an admin"}
+    )
+    yield Vector(
+        "approval: of one operator twice, two are required",
+        sent(approved(WORD, BOB), approvals=SIXTEEN),
+        NEEDED,
+        {"bundle": "approvals"},
+    )
+    yield Vector("approval: a rejection", sent(approved(WORD, BOB, decision="reject")), NEEDED, one)
+    yield Vector(
+        "approval: of a removed operator", sent(approved(WORD, BOB)), SIGNATURE, {"bundle": "approval without bob"}
+    )
+    yield Vector("approval: without an intent", sent(replace(LIST, approvals=approved(WORD, BOB).approvals)), POLICY)
+    other = approved(with_intent(replace(STOP, args={"container_id": "ffffffffffff"})), BOB)
+    yield Vector("approval: of another intent", sent(replace(WORD, approvals=other.approvals)), POLICY, one)
+    renewed = approved(with_intent(STOP, exp=NOW + 3601), BOB)
+    yield Vector(
+        "approval: of the same intent, signed again", sent(replace(WORD, approvals=renewed.approvals)), POLICY, one
+    )
+    for name, key in {
+        "a thief": THIEF,
+        "the dispatcher": DISPATCHER,
+        "the node itself": NODE.signing,
+        "the root": ROOT,
+    }.items():
+        yield Vector(f"approval: by {name}", sent(approved(WORD, key)), SIGNATURE, one)
+    yield Vector("approval: the intent for it", sent(WORD, approvals=[WORD.intent]), SIGNATURE, one)
+    yield Vector(
+        "approval: the intent of another operator for it",
+        sent(WORD, approvals=[with_intent(STOP, BOB).intent]),
+        SIGNATURE,
+        one,
+    )
+    yield Vector(
+        "approval: an approval for the intent", sent(WORD, intent=approved(WORD, ALICE).approvals[0]), SIGNATURE
+    )
+    yield Vector(
+        "approval: one is valid, one is a thief's",
+        sent(WORD, approvals=[*approved(WORD, BOB, THIEF).approvals]),
+        SIGNATURE,
+        one,
+    )
+    differing: dict[str, dict[str, Any]] = {
+        "another cluster": {"cluster": "home"},
+        "another author": {"author": "bob"},
+        "the digest of nothing": {"intent": "0" * 64},
+    }
+    for name, changes in differing.items():
+        yield Vector(f"approval: {name}", sent(approved(WORD, BOB, **changes)), POLICY, one)
+    malformed: dict[str, dict[str, Any]] = {
+        "no format": {"format": None},
+        "format of a later version": {"format": 2},
+        "no decision": {"decision": None},
+        "another decision": {"decision": "maybe"},
+        "one more member": {"comment": "fine"},
+        "the digest in capitals": {"intent": "A" * 64},
+    }
+    for name, changes in malformed.items():
+        yield Vector(f"approval: {name}", sent(approved(WORD, BOB, **changes)), SCHEMA, one)
+    for name, iat, exp in (
+        ("it has expired", NOW - 60, NOW),
+        ("issued 61 s ahead", NOW + 61, NOW + 120),
+        ("a lifetime of more than seven days", NOW, NOW + MAX_LIFE_SECONDS + 1),
+        ("it expires when it is issued", NOW + 60, NOW + 60),
+    ):
+        yield Vector(f"approval: {name}", sent(approved(WORD, BOB, iat=iat, exp=exp)), "EXPIRED_TOKEN", one)
 
 
 def _word(command: CommandEnvelope, key: SigningKey = ALICE) -> str:
@@ -166,4 +254,4 @@ def _with_word(intent: str, **changes: object) -> str:
     return sent(STOP, intent=intent, **changes)
 
 
-BAD_WORDS = (*policies(), *intents(), *signers(), *words())
+BAD_WORDS = (*policies(), *intents(), *signers(), *words(), *approvals())

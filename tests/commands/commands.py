@@ -8,13 +8,17 @@ from dataclasses import replace
 from warren.commands.command import Actor, VerifiedCommand
 from warren.commands.execution import Handlers
 from warren.commands.handlers import files, locks, system
+from warren.commands.result import Result
 from warren.commands.settings import CommandSettings, ContainerSettings, SandboxSettings, SecuritySettings
+from warren.trust.sealing import SecretScope
 
 COMMAND = VerifiedCommand(
     envelope="",
     kid="kid",
     nonce="nonce",
     corr_id="corr-1",
+    cluster="office",
+    agent_id="gateway-001",
     verb="list_users",
     args={},
     args_sha256="0" * 64,
@@ -26,6 +30,11 @@ COMMAND = VerifiedCommand(
     exp=1_700_000_060,
     intent_iat=1_700_000_000,
 )
+
+
+def secret_scope(result: Result) -> SecretScope:
+    """Return the scope of the secrets in a result of `COMMAND`."""
+    return replace(COMMAND.secret_scope(), verb=result.verb, corr_id=result.corr_id)
 
 
 def command(verb: str, args: Mapping[str, object] | None = None, **others: object) -> VerifiedCommand:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from tests.commands.vectors import HEADER, Vector, claims, dispatched, header_of, sealed, sent
+from tests.commands.vectors import HEADER, Vector, approved, claims, dispatched, header_of, sealed, sent
 from tests.trust.forge import forge
 from tests.trust.parties import (
     BOB,
-    CORR_ID,
+    BUNDLE,
     LIST,
     NEXT_DISPATCHER,
     NODE,
@@ -25,7 +25,7 @@ from warren.commands.intent import MAX_LIFE_SECONDS
 CREATE = replace(
     STOP,
     verb="create_panel_user",
-    args={"username": "user123", "password": sealed("securepass123", "password", CORR_ID)},
+    args={"username": "user123", "password": sealed("securepass123", "password")},
 )
 WORD = with_intent(STOP)
 EVERYWHERE = with_intent(replace(STOP, targets=(NODE.agent_id, OTHER_NODE.agent_id)))
@@ -33,6 +33,8 @@ EVERYWHERE = with_intent(replace(STOP, targets=(NODE.agent_id, OTHER_NODE.agent_
 PLAIN = with_intent(replace(CREATE, args={"username": "user123", "password": "securepass123"}))
 ESCAPED = json.dumps(claims(WORD), indent=2).replace('"verb"', '"\\u0076erb"').encode()
 REVERSED = dict(reversed(claims(WORD).items()))
+
+SIXTEEN = [token for number in range(16) for token in approved(WORD, BOB, exp=NOW + 3600 + number).approvals]
 
 GOOD: tuple[Vector, ...] = (
     Vector("it reads, and has no intent", sent(LIST)),
@@ -71,6 +73,15 @@ GOOD: tuple[Vector, ...] = (
     ),
     Vector("both targets", sent(EVERYWHERE)),
     Vector("past the bundle's end, and it reads", sent(LIST), here={"bundle": "expired"}),
+    Vector("an intent that needs the installed bundle", sent(with_intent(STOP, bundle_min=BUNDLE.version))),
+    Vector("an approval that is not required", sent(approved(WORD, BOB))),
+    Vector("the approval that the bundle requires", sent(approved(WORD, BOB)), here={"bundle": "one approval"}),
+    Vector(
+        "an approval issued in 60 s by this node's clock, in its last second",
+        sent(approved(WORD, BOB, iat=NOW + 60, exp=NOW + 61), iat=NOW + 60, exp=NOW + 120),
+        here={"bundle": "one approval", "now": NOW},
+    ),
+    Vector("sixteen approvals", sent(approved(WORD, BOB), approvals=SIXTEEN), here={"bundle": "one approval"}),
     Vector("keys that are valid from this second to the next", sent(WORD), here={"bundle": "now valid"}),
     Vector("a verb for which the method key counts", sent(WORD), here={"bundle": "by key only"}),
     Vector("a bundle with an extension that is not critical", sent(WORD), here={"bundle": "extended"}),

@@ -102,7 +102,15 @@ def gets(text: str, context: Context = CONTEXT) -> bool:
 
 def words(wish: CommandEnvelope) -> Iterator[str | None]:
     """Everything that can stand for an operator's word of it."""
-    said = {"verb": wish.verb, "args": dict(wish.args), "targets": [*wish.targets], "corr_id": wish.corr_id}
+    said = {
+        "format": 1,
+        "cluster": wish.cluster,
+        "bundle_min": 1,
+        "verb": wish.verb,
+        "args": dict(wish.args),
+        "targets": [*wish.targets],
+        "corr_id": wish.corr_id,
+    }
     payload = {**said, "iat": NOW, "exp": NOW + 3600}
     yield None
     yield from INTENTS

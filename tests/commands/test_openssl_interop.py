@@ -36,10 +36,10 @@ key "$ALICE" alice.der
 key "$DISPATCHER" dispatcher.der
 args='{"container_id":"0123456789ab"}'
 intent=$(token alice.der warren-intent+jws \
-  '{"verb":"stop_container","args":'$args',"targets":["'$NODE'"],"corr_id":"of-a-stranger",'\
+  '{"format":1,"cluster":"office","bundle_min":1,"verb":"stop_container","args":'$args',"targets":["'$NODE'"],"corr_id":"of-a-stranger",'\
 '"iat":'$NOW',"exp":'$((NOW + 600))'}')
 token dispatcher.der warren-cmd+jws \
-  '{"corr_id":"of-a-stranger","verb":"stop_container","args":'$args',"actor":{"id":"alice","role":"ADMIN"},'\
+  '{"format":1,"cluster":"office","corr_id":"of-a-stranger","verb":"stop_container","args":'$args',"actor":{"id":"alice","role":"ADMIN"},'\
 '"policy_id":"policy-2026-01","nonce":"0123456789abcdef","iat":'$NOW',"exp":'$((NOW + 60))','\
 '"agent_targets":["'$NODE'"],"transport":"local","sid":"'$SID'","intent":"'$intent'"}'
 """

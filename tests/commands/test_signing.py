@@ -10,6 +10,7 @@ import pytest
 from tests.trust.forge import forge
 from tests.trust.parties import (
     ALICE,
+    CLUSTER,
     CONTEXT,
     CORR_ID,
     DISPATCHER,
@@ -74,7 +75,9 @@ def test_answer_above_the_limit_becomes_an_error() -> None:
 
 def test_signed_command_verifies_and_its_result_validates() -> None:
     """Row V-77."""
-    command = CommandEnvelope("stop_container", STOP.args, Actor("alice", "ADMIN"), "policy-2026-01", ("gateway-001",))
+    command = CommandEnvelope(
+        "stop_container", STOP.args, Actor("alice", "ADMIN"), "policy-2026-01", ("gateway-001",), CLUSTER
+    )
     command = replace(command, intent=sign_intent(command, ALICE, iat=NOW, exp=NOW + 60))
     verified = verify_command(sign_command(command, DISPATCHER, Delivery("local", SID, NOW)), CONTEXT)
     assert (verified.corr_id, verified.exp) == (command.corr_id, NOW + 60)
@@ -84,7 +87,7 @@ def test_signed_command_verifies_and_its_result_validates() -> None:
 
 
 def test_commands_and_deliveries_are_unique() -> None:
-    commands = [CommandEnvelope("list_users", {}, STOP.actor, STOP.policy_id, STOP.targets) for _ in range(8)]
+    commands = [CommandEnvelope("list_users", {}, STOP.actor, STOP.policy_id, STOP.targets, CLUSTER) for _ in range(8)]
     assert len({command.corr_id for command in commands}) == 8
     assert len({Delivery("local", SID, NOW).nonce for _ in range(8)}) == 8
 

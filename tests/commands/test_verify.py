@@ -14,10 +14,11 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.commands.good import CREATE, PLAIN, WORD
-from tests.commands.vectors import claims, dispatched, sealed, sent
-from tests.trust.forge import base64url
+from tests.commands.vectors import approved, claims, dispatched, sealed, sent
+from tests.trust.forge import base64url, hpke_seal
 from tests.trust.parties import (
     ALICE_SEALING,
+    BOB,
     BUNDLE,
     CONTEXT,
     CORR_ID,
@@ -31,14 +32,16 @@ from tests.trust.parties import (
     STOP,
     THIEF,
     VERBS,
+    seed,
     signed,
     with_intent,
 )
 from warren.commands.command import MAX_LIFE_SECONDS, Actor
 from warren.commands.rejection import ProvenClaims, Rejected
 from warren.commands.result import Code, CommandError
-from warren.commands.sealing import DATA, check_args, open_data, seal_members, unsealer
+from warren.commands.sealing import ARGUMENT, DATA, check_args, open_args, open_data, seal_members, unsealer
 from warren.commands.verify import split_frame, verify_command
+from warren.trust.sealing import purpose
 
 pytestmark = pytest.mark.unit
 
@@ -184,14 +187,30 @@ def test_sealed_argument_opens_only_on_its_node() -> None:
     password = command.args["password"]
     assert isinstance(password, dict)
     text = password["sealed"]
-    assert unsealer(NODE.sealing)(text, CORR_ID, "password") == b"securepass123"
-    for key, corr_id, name in (
-        (OTHER_NODE.sealing, CORR_ID, "password"),
-        (NODE.sealing, "another-command", "password"),
-        (NODE.sealing, CORR_ID, "username"),
+    scope = command.secret_scope()
+    assert unsealer(NODE.sealing)(text, purpose(ARGUMENT, scope, "password")) == b"securepass123"
+    for key, other, name in (
+        (OTHER_NODE.sealing, scope, "password"),
+        (NODE.sealing, scope, "username"),
+        (NODE.sealing, replace(scope, cluster="home"), "password"),
+        (NODE.sealing, replace(scope, node=OTHER_NODE.agent_id), "password"),
+        (NODE.sealing, replace(scope, verb="create_openvpn_user"), "password"),
+        (NODE.sealing, replace(scope, operator="bob"), "password"),
+        (NODE.sealing, replace(scope, corr_id="another-command"), "password"),
     ):
         with pytest.raises(ValueError, match="not sealed"):
-            unsealer(key)(text, corr_id, name)
+            unsealer(key)(text, purpose(ARGUMENT, other, name))
+
+
+def test_argument_sealed_by_version_1_is_rejected() -> None:
+    """A ciphertext of the former `info`, which names neither the node nor the operator, does not open."""
+    info = f"warren-seal-v1 arg {CORR_ID} password".encode()
+    text = base64url(hpke_seal(b"securepass123", NODE.sealing.public, info, seed("ephemeral")))
+    args = {**CREATE.args, "password": {"sealed": text}}
+    command = verify_command(sent(with_intent(replace(CREATE, args=args))), CONTEXT)
+    with pytest.raises(CommandError, match="not sealed to this node for this command") as refused:
+        open_args(command, VERBS["create_panel_user"], unsealer(NODE.sealing))
+    assert refused.value.code == Code.VALIDATION_FAILED
 
 
 @pytest.mark.parametrize("transport", ["local", "channel"])
@@ -206,13 +225,14 @@ def test_plain_secret_is_rejected_on_other_transports_than_http(transport: str) 
 
 def test_sealed_field_opens_only_for_its_operator() -> None:
     answer = {"bootstrap_token": "a secret", "expires": 60}
-    sent_back = seal_members(answer, {"bootstrap_token"}, ALICE_SEALING.public, CORR_ID, DATA)
+    scope = STOP.secret_scope()
+    sent_back = seal_members(answer, {"bootstrap_token"}, ALICE_SEALING.public, scope, DATA)
     assert "a secret" not in json.dumps(sent_back)
-    assert open_data(sent_back, CORR_ID, ALICE_SEALING) == answer
+    assert open_data(sent_back, scope, ALICE_SEALING) == answer
     with pytest.raises(ValueError, match="not sealed"):
-        open_data(sent_back, "another-command", ALICE_SEALING)
+        open_data(sent_back, replace(scope, corr_id="another-command"), ALICE_SEALING)
     with pytest.raises(ValueError, match="not sealed"):
-        open_data({"bootstrap_token": sealed("a secret", "bootstrap_token", CORR_ID)}, CORR_ID, ALICE_SEALING)
+        open_data({"bootstrap_token": sealed("a secret", "bootstrap_token")}, scope, ALICE_SEALING)
 
 
 def test_without_bundle_every_command_is_rejected() -> None:
@@ -232,3 +252,10 @@ def test_runner_accepts_queued_command_until_it_expires() -> None:
         with pytest.raises(Rejected) as refused:
             verify_command(text, replace(node, now=now))
         assert refused.value.code == Code.EXPIRED_TOKEN
+
+
+def test_verified_command_has_the_earliest_time_of_its_signatures() -> None:
+    """The single-use record compares it with its beginning: no signature may be older."""
+    early = approved(with_intent(STOP, iat=NOW), BOB, iat=NOW - 3600)
+    assert verify_command(sent(early), CONTEXT).intent_iat == NOW - 3600
+    assert verify_command(sent(approved(with_intent(STOP, iat=NOW - 60), BOB)), CONTEXT).intent_iat == NOW - 60

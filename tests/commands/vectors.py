@@ -19,10 +19,13 @@ from tests.trust.parties import (
     STOP,
     seed,
 )
+from warren.commands.approval import TYPE as APPROVAL
+from warren.commands.approval import Approval as Approval_
+from warren.commands.approval import approval_members, intent_digest
 from warren.commands.envelope import TYPE, Envelope, envelope_members
 from warren.commands.signing import CommandEnvelope
 from warren.commands.verify import Context
-from warren.jws import SigningKey
+from warren.jws import SigningKey, from_base64url, payload_of, read
 from warren.trust.bundle import TrustBundle
 from warren.trust.principals import Approval, KeyEntry
 from warren.trust.sealing import purpose
@@ -34,6 +37,14 @@ BUNDLES: Mapping[str, TrustBundle] = {
     "usual": BUNDLE,
     "expired": replace(BUNDLE, version=6, expires=NOW),
     "approvals": replace(BUNDLE, version=8, approvals={"stop_container": Approval(2, ("ADMIN",))}),
+    "one approval": replace(BUNDLE, version=21, approvals={"stop_container": Approval(1, ("ADMIN", "VIEWER"))}),
+    "approval of an admin": replace(BUNDLE, version=22, approvals={"stop_container": Approval(1, ("ADMIN",))}),
+    "approval without bob": replace(
+        BUNDLE,
+        version=23,
+        approvals={"stop_container": Approval(1, ("ADMIN", "VIEWER"))},
+        operators={"alice": BUNDLE.operators["alice"]},
+    ),
     "without alice": replace(
         BUNDLE, version=9, operators={name: each for name, each in BUNDLE.operators.items() if name != "alice"}
     ),
@@ -101,6 +112,7 @@ def claims(command: CommandEnvelope = STOP, **changes: object) -> dict[str, obje
     """The payload of a command as it would be sent, with these members instead; None takes one away."""
     sent = Envelope(
         corr_id=command.corr_id,
+        cluster=command.cluster,
         verb=command.verb,
         args=command.args,
         actor=command.actor,
@@ -112,6 +124,7 @@ def claims(command: CommandEnvelope = STOP, **changes: object) -> dict[str, obje
         transport=SENDING.transport,
         sid=SENDING.sid,
         intent=command.intent,
+        approvals=command.approvals,
     )
     members = {**envelope_members(sent), **changes}
     return {name: value for name, value in members.items() if value is not None}
@@ -127,12 +140,24 @@ def sent(command: CommandEnvelope = STOP, *, header: object = None, **changes: o
     return dispatched(claims(command, **changes), header)
 
 
+def approved(
+    command: CommandEnvelope, *keys: SigningKey, iat: int = NOW, exp: int = NOW + 3600, **changes: object
+) -> CommandEnvelope:
+    """The command with an approval by each key, in which members are changed; None takes one away."""
+    token = read(str(command.intent))
+    digest = intent_digest(token.typ, from_base64url(token.text.split(".")[1]))
+    members = approval_members(Approval_(command.cluster, digest, command.actor.id, iat, exp)) | changes
+    payload = payload_of({name: value for name, value in members.items() if value is not None})
+    return replace(command, approvals=tuple(key.sign(payload, APPROVAL) for key in keys))
+
+
 def header_of(key: SigningKey, typ: str = TYPE) -> dict[str, object]:
     """The header of a token by another."""
     return {"alg": "Ed25519", "typ": typ, "kid": key.public.kid}
 
 
-def sealed(secret: str, name: str, corr_id: str, public: bytes = NODE.sealing.public) -> dict[str, str]:
+def sealed(secret: str, name: str, verb: str = "create_panel_user", **changes: str) -> dict[str, str]:
     """A secret argument, the same each time: its ephemeral key is made of a label."""
-    octets = hpke_seal(secret.encode(), public, purpose("arg", corr_id, name), seed("ephemeral"))
+    scope = replace(STOP.secret_scope(), verb=verb, **changes)
+    octets = hpke_seal(secret.encode(), NODE.sealing.public, purpose("arg", scope, name), seed("ephemeral"))
     return {"sealed": base64url(octets)}

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tests.trust.parties import ALICE, BUNDLE, DISPATCHER, ROOT, STOP
+from tests.trust.parties import ALICE, ALICE_SEALING, BUNDLE, DISPATCHER, ROOT, STOP
 from warren.clock import wall_seconds
 from warren.commands.envelope import TYPE
 from warren.commands.registry import VERBS
 from warren.commands.result import Result
 from warren.commands.schema import nearest
-from warren.commands.sealing import ARGUMENT, seal_members
+from warren.commands.sealing import ARGUMENT, open_data, seal_members
 from warren.commands.signing import CommandEnvelope, Delivery, sign_command, sign_intent, validate_result
 from warren.commands.store.command_store import initialize_store
 from warren.jws import VerifyingKey, from_base64url, payload_of
@@ -27,6 +27,7 @@ from warren.strictjson import parse_object
 from warren.trust.bundle_verify import sign_bundle
 from warren.trust.io.bundle_file import install_bundle
 from warren.trust.io.identity_file import make_identity
+from warren.trust.sealing import SecretScope
 
 from .agent import USER, Agent
 
@@ -93,17 +94,24 @@ class Commanded:
         secret = nearest(VERBS[verb].schemas, args).secrets if verb in VERBS else frozenset()
         number = corr_id or str(uuid.uuid4())
         public = from_base64url(str(self.challenge["sealing"]))
+        scope = SecretScope(BUNDLE.cluster, NODE, verb, STOP.actor.id, number)
         command = CommandEnvelope(
             verb=verb,
-            args=seal_members(args, secret, public, number, ARGUMENT),
+            args=seal_members(args, secret, public, scope, ARGUMENT),
             actor=STOP.actor,
             policy_id=BUNDLE.policy_id,
             targets=(NODE,),
+            cluster=BUNDLE.cluster,
             corr_id=number,
         )
         intended = replace(command, intent=sign_intent(command, ALICE, iat=now, exp=now + 300))
         sending = Delivery("local", str(self.challenge["sid"]), now)
         return sign_command(intended, DISPATCHER, replace(sending, nonce=nonce) if nonce else sending)
+
+    def opened(self, result: Result) -> dict[str, object]:
+        """The answer, as alice reads it."""
+        scope = SecretScope(BUNDLE.cluster, NODE, result.verb, STOP.actor.id, result.corr_id)
+        return open_data(result.data, scope, ALICE_SEALING)
 
     def again(self, envelope: str) -> str:
         """The same word of the operator's, sent once more: by a number and for a session of now."""

@@ -11,8 +11,6 @@ import pytest
 
 from tests.netns.deadline import until
 from tests.netns.host import IN_NAMESPACES
-from tests.trust.parties import ALICE_SEALING
-from warren.commands.sealing import open_data
 
 from .agent import USER
 from .commanded import Commanded
@@ -81,7 +79,7 @@ def curl(site: Path, path: str, *options: str) -> str:
 
 def generate(node: Commanded) -> str:
     result = node.run("generate_bootstrap", username="ada", session_id="s-1", ttl_seconds=600)
-    return str(open_data(result.data, result.corr_id, ALICE_SEALING)["bootstrap_token"])
+    return str(node.opened(result)["bootstrap_token"])
 
 
 def redeem(site: Path, token: str) -> tuple[str, str]:

@@ -13,9 +13,7 @@ import pytest
 from tests.commands.pipeline.bundles import put, trusted_directory
 from tests.netns.deadline import until
 from tests.netns.host import IN_NAMESPACES
-from tests.trust.parties import ALICE_SEALING
 from warren.commands.result import Code, Result, Status
-from warren.commands.sealing import open_data
 from warren.errors import WarrenError
 
 from .agent import USER, Agent
@@ -67,7 +65,7 @@ def test_unprivileged_command_seals_secret_fields(node: Commanded) -> None:
     node.start()
     result = node.run("generate_bootstrap", username="ada", session_id="s-1", ttl_seconds=60)
     assert result.status == Status.SUCCESS
-    token = open_data(result.data, result.corr_id, ALICE_SEALING)["bootstrap_token"]
+    token = node.opened(result)["bootstrap_token"]
     assert node.run("revoke_bootstrap", bootstrap_token=token).data == {"revoked": True}
     assert node.run("revoke_bootstrap", bootstrap_token=token).data == {"revoked": False}
     health = node.run("get_system_health")

@@ -8,9 +8,7 @@ from tests.commands.providers.vpn import PASSWORD, Client, Server
 from tests.netns.deadline import until
 from tests.netns.host import IN_NAMESPACES, Host
 from tests.netns.pair import cabled
-from tests.trust.parties import ALICE_SEALING
 from warren.commands.result import Result, Status
-from warren.commands.sealing import open_data
 
 from .agent import USER
 from .commanded import Commanded
@@ -68,7 +66,7 @@ def is_refused(server: Server, client: Client) -> None:
 def test_a_user_is_made_comes_in_and_is_deleted(node: Commanded, far: Host, server: Server) -> None:
     made = run(node, "create_openvpn_user", username="user1", password=PASSWORD, email="user1@example.com")
     profile = (server.directory / "users" / "user1.ovpn").read_text()
-    assert open_data(made.data, made.corr_id, ALICE_SEALING)["config"] == profile
+    assert node.opened(made)["config"] == profile
     client = Client(far, server, "user1")
     client.start()
     until(client.reaches, "the client reaches the server")

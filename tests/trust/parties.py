@@ -103,6 +103,7 @@ STOP = CommandEnvelope(
     actor=Actor("alice", "ADMIN"),
     policy_id=BUNDLE.policy_id,
     targets=(NODE.agent_id,),
+    cluster=CLUSTER,
     corr_id=CORR_ID,
 )
 LIST = replace(STOP, verb="list_users", args={})
@@ -110,10 +111,10 @@ SENDING = Delivery("local", SID, NOW, NOW + 60, "nonce-0000000000000001")
 
 
 def with_intent(
-    command: CommandEnvelope, key: SigningKey = ALICE, exp: int = NOW + 3600, iat: int = NOW
+    command: CommandEnvelope, key: SigningKey = ALICE, exp: int = NOW + 3600, iat: int = NOW, bundle_min: int = 1
 ) -> CommandEnvelope:
     """Return the command with an intent signed by an operator."""
-    return replace(command, intent=sign_intent(command, key, iat=iat, exp=exp))
+    return replace(command, intent=sign_intent(command, key, iat=iat, exp=exp, bundle_min=bundle_min))
 
 
 def signed(command: CommandEnvelope = STOP, key: SigningKey = DISPATCHER, sending: Delivery = SENDING) -> str:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import struct
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from warren.jws import from_base64url, to_base64url
-from warren.trust.sealing import OVERHEAD_BYTES, SealingKey, purpose, seal
+from warren.trust.sealing import OVERHEAD_BYTES, SealingKey, SecretScope, purpose, seal
 
 from .forge import hpke_open, hpke_seal
 from .parties import ALICE_SEALING, CORR_ID, NODE, OTHER_NODE, seed
 
 pytestmark = [pytest.mark.unit, pytest.mark.security]
 
-INFO = purpose("arg", CORR_ID, "password")
+SCOPE = SecretScope("office", "gateway-001", "create_panel_user", "alice", CORR_ID)
+INFO = purpose("arg", SCOPE, "password")
 
 
 def test_unseal_needs_the_recipients_key() -> None:
@@ -28,9 +32,14 @@ def test_unseal_needs_the_recipients_key() -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        purpose("data", CORR_ID, "password"),
-        purpose("arg", "another-command", "password"),
-        purpose("arg", CORR_ID, "username"),
+        purpose("data", SCOPE, "password"),
+        purpose("arg", SCOPE, "username"),
+        purpose("arg", replace(SCOPE, cluster="home"), "password"),
+        purpose("arg", replace(SCOPE, node="gateway-002"), "password"),
+        purpose("arg", replace(SCOPE, verb="delete_user"), "password"),
+        purpose("arg", replace(SCOPE, operator="bob"), "password"),
+        purpose("arg", replace(SCOPE, corr_id="another-command"), "password"),
+        f"warren-seal-v1 arg {CORR_ID} password".encode(),
         b"",
     ],
 )
@@ -73,7 +82,31 @@ def test_sealing_key_repr_hides_private_key() -> None:
         SealingKey(bytes(31))
 
 
-@pytest.mark.parametrize("parts", [("arg", "a b", "c"), ("arg", "", "c"), ("arg", "a", "b\n"), ("a\0", "b", "c")])
-def test_purpose_rejects_ambiguous_parts(parts: tuple[str, str, str]) -> None:
+def test_purpose_is_the_label_and_each_part_with_its_length() -> None:
+    """docs/protocol/secrets.md."""
+    parts = ("warren-seal-v2", "arg", "office", "gateway-001", "create_panel_user", "alice", CORR_ID, "password")
+    assert b"".join(struct.pack(">H", len(part)) + part.encode() for part in parts) == INFO
+
+
+TEXT = st.text(max_size=12)
+PURPOSE = st.tuples(TEXT, TEXT, TEXT, TEXT, TEXT, TEXT, TEXT)
+
+
+@given(PURPOSE, PURPOSE)
+def test_no_two_purposes_have_one_encoding(one: tuple[str, ...], other: tuple[str, ...]) -> None:
+    def encoded(parts: tuple[str, ...]) -> bytes | None:
+        kind, *scope, name = parts
+        try:
+            return purpose(kind, SecretScope(*scope), name)
+        except ValueError:
+            return None
+
+    assert (encoded(one) is None) == ("" in one)
+    if one != other and encoded(one) is not None:
+        assert encoded(one) != encoded(other)
+
+
+@pytest.mark.parametrize("scope", [replace(SCOPE, cluster=""), replace(SCOPE, operator="")])
+def test_purpose_rejects_an_empty_part(scope: SecretScope) -> None:
     with pytest.raises(ValueError, match="sealing purpose"):
-        purpose(*parts)
+        purpose("arg", scope, "password")

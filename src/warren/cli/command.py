@@ -29,6 +29,7 @@ from warren.jws import MAX_BYTES, JwsError, VerifyingKey
 from warren.localapi.io.client import request
 from warren.terminal import visible_line
 from warren.trust.io.keyset_file import read_keyset
+from warren.trust.sealing import SecretScope
 
 TIMEOUT_SECONDS = 3_700.0  # the maximum of [sandbox] cmd_timeout_secs, and a margin
 FAILED = 1
@@ -175,8 +176,10 @@ def _submit(socket: Path, envelope: str, operator: Path | None, as_json: bool) -
     with follow_output(socket, envelope, show=not as_json):
         answer = request(socket, "command", config={"envelope": envelope}, timeout=TIMEOUT_SECONDS)
     result = _verified(answer, node)
-    if operator is not None and (key := read_keyset(operator).sealing) is not None:
-        data: Mapping[str, object] = open_data(result.data, result.corr_id, key)
+    keys = None if operator is None else read_keyset(operator)
+    if keys is not None and keys.sealing is not None:
+        scope = SecretScope(node["cluster"], node["agent_id"], result.verb, keys.id, result.corr_id)
+        data: Mapping[str, object] = open_data(result.data, scope, keys.sealing)
     else:
         data = result.data
     write(_as_json(result, data) if as_json else _as_text(result, data))

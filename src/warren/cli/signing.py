@@ -61,14 +61,19 @@ def sign_for(verb: Verb, words: tuple[str, ...], signers: Signers, challenge: Ma
     """Return the signed envelope. Raises InputError, KeyFileError, TrustError."""
     operator, dispatcher = read_keyset(signers.operator), read_keyset(signers.dispatch)
     args = read_arguments(verb, words)
-    command = CommandEnvelope(
-        verb.name, args, Actor(operator.id, signers.role), challenge["policy_id"], (challenge["agent_id"],)
-    )
+    actor, targets = Actor(operator.id, signers.role), (challenge["agent_id"],)
+    command = CommandEnvelope(verb.name, args, actor, challenge["policy_id"], targets, challenge["cluster"])
     secret, public = nearest(verb.schemas, args).secrets, from_base64url(challenge["sealing"])
     now = int(wall_seconds())
     try:
-        command = replace(command, args=seal_members(args, secret, public, command.corr_id, ARGUMENT))
-        intent = sign_intent(command, operator.signing, iat=now, exp=now + INTENT_LIFETIME_SECONDS)
+        command = replace(command, args=seal_members(args, secret, public, command.secret_scope(), ARGUMENT))
+        intent = sign_intent(
+            command,
+            operator.signing,
+            iat=now,
+            exp=now + INTENT_LIFETIME_SECONDS,
+            bundle_min=int(challenge["bundle_version"]),
+        )
         command = replace(command, intent=intent)
         return sign_command(command, dispatcher.signing, Delivery(challenge["transport"], challenge["sid"], now))
     except ValueError as error:
@@ -87,9 +92,11 @@ def parse_challenge(text: str) -> Mapping[str, str]:
 def checked_challenge(members: Mapping[str, object]) -> Mapping[str, str]:
     """Check the members of a challenge. Raises InputError, TrustError."""
     names = ("agent_id", "transport", "sid", "sealing", "signing")
+    problem = "invalid challenge; expected the output of `warren command challenge` on the node"
     if not all(isinstance(members.get(name), str) for name in names):
-        problem = "invalid challenge; expected the output of `warren command challenge` on the node"
         raise InputError(problem, code="command.malformed")
     if not isinstance(members.get("policy_id"), str):
         raise TrustError("no trust bundle is installed on that node", code="trust.missing")
-    return {name: str(members[name]) for name in (*names, "policy_id")}
+    if not isinstance(members.get("cluster"), str) or not isinstance(members.get("bundle_version"), int):
+        raise InputError(problem, code="command.malformed")
+    return {name: str(members[name]) for name in (*names, "policy_id", "cluster", "bundle_version")}

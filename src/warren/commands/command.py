@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from warren.trust.sealing import SecretScope
+
 MAX_LIFE_SECONDS = 300  # V-38
 SKEW_SECONDS = 60  # V-38: of `iat`, in either direction
 
@@ -27,6 +29,9 @@ class VerifiedCommand:
     """The dispatch key; with `nonce` it identifies this delivery."""
     nonce: str
     corr_id: str
+    cluster: str
+    agent_id: str
+    """This node."""
     verb: str
     args: Mapping[str, object]
     """Valid by the schema. Secrets are still sealed, or plain on a transport that allows it."""
@@ -39,11 +44,15 @@ class VerifiedCommand:
     iat: int
     exp: int
     intent_iat: int | None
-    """When the operator signed the intent; None only for a verb that reads and came without one."""
+    """When the intent was signed, or an approval if that was earlier; None only for a verb that reads without one."""
     min_level: str = "L0"
     """The weakest sandbox level that the trust bundle allows this verb."""
     script_sha256: Mapping[str, str] | None = None
     """The hashes that the trust bundle pins, by script name."""
+
+    def secret_scope(self) -> SecretScope:
+        """Return the scope of its secrets."""
+        return SecretScope(self.cluster, self.agent_id, self.verb, self.actor.id, self.corr_id)
 
     @property
     def has_intent(self) -> bool:

@@ -1,4 +1,4 @@
-"""The envelope of a command: the members of ViWorkS outbound (V-33), then intent, transport and session.
+"""The envelope of a command: the members of ViWorkS outbound (V-33), then Warren's own.
 
 It is the payload of a `warren-cmd+jws` (docs/protocol/envelope.md). Nothing in it is verified here: see `verify`.
 """
@@ -11,13 +11,15 @@ from typing import Any
 
 from warren.commands.command import Actor
 from warren.shapes import Shape, anything, array, choice, record, text, whole
-from warren.signed_types import COMMAND
+from warren.signed_types import COMMAND, check_format
+from warren.trust.cluster import CLUSTER
 
 TYPE = COMMAND.typ
 TRANSPORTS = ("channel", "http", "local")
 MAX_TIME = 10**15 - 1  # seconds; the largest number that `strictjson` reads
 MAX_TARGETS = 64  # a command is for one node; the document's member is a list
 MAX_INTENT_CHARACTERS = 32_768
+MAX_APPROVALS = 16
 
 CORR_ID = text(r"[A-Za-z0-9._:-]{1,128}", "1 to 128 of A-Z a-z 0-9 . _ : -")
 NAME = text(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}", "1 to 64 of A-Z a-z 0-9 . _ @ -, the first a letter or digit")
@@ -30,6 +32,8 @@ ACTOR = record({"id": NAME, "role": NAME})
 
 SHAPE: Shape = record(
     {
+        "format": TIME,
+        "cluster": CLUSTER,
         "corr_id": CORR_ID,
         "verb": VERB,
         "args": anything,
@@ -42,7 +46,7 @@ SHAPE: Shape = record(
         "transport": choice(*TRANSPORTS),
         "sid": text(r"[A-Za-z0-9_-]{1,64}", "the session of the transport"),
     },
-    {"intent": COMPACT},
+    {"intent": COMPACT, "approvals": array(COMPACT, 0, MAX_APPROVALS)},
 )
 """Closed: an unknown member is an error."""
 
@@ -63,6 +67,7 @@ class Ingress:
 class Envelope:
     """The claims of a command, none of them verified."""
 
+    cluster: str
     corr_id: str
     verb: str
     args: Mapping[str, object]
@@ -76,6 +81,8 @@ class Envelope:
     sid: str
     intent: str | None = None
     """The operator's token."""
+    approvals: tuple[str, ...] = ()
+    """The tokens of other operators."""
 
 
 def parse_envelope(members: Mapping[str, Any]) -> Envelope:
@@ -84,8 +91,10 @@ def parse_envelope(members: Mapping[str, Any]) -> Envelope:
     Raises:
         ValueError: a member is missing, unknown or malformed; the text names it and what was expected.
     """
+    check_format(members, COMMAND)
     SHAPE(members, "")
     return Envelope(
+        cluster=members["cluster"],
         corr_id=members["corr_id"],
         verb=members["verb"],
         args=members["args"],
@@ -98,12 +107,15 @@ def parse_envelope(members: Mapping[str, Any]) -> Envelope:
         transport=members["transport"],
         sid=members["sid"],
         intent=members.get("intent"),
+        approvals=tuple(members.get("approvals", ())),
     )
 
 
 def envelope_members(envelope: Envelope) -> dict[str, object]:
     """Return the members that `parse_envelope` reads, in the order of ViWorkS outbound."""
     members: dict[str, object] = {
+        "format": COMMAND.format,
+        "cluster": envelope.cluster,
         "corr_id": envelope.corr_id,
         "verb": envelope.verb,
         "args": dict(envelope.args),
@@ -116,4 +128,5 @@ def envelope_members(envelope: Envelope) -> dict[str, object]:
         "transport": envelope.transport,
         "sid": envelope.sid,
     }
-    return members | ({} if envelope.intent is None else {"intent": envelope.intent})
+    members |= {} if envelope.intent is None else {"intent": envelope.intent}
+    return members | ({"approvals": [*envelope.approvals]} if envelope.approvals else {})

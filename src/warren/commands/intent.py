@@ -12,14 +12,25 @@ from typing import Any
 
 from warren.commands.envelope import CORR_ID, TARGETS, TIME, VERB
 from warren.shapes import Shape, anything, record
-from warren.signed_types import INTENT
+from warren.signed_types import INTENT, check_format
+from warren.trust.cluster import CLUSTER
 
 TYPE = INTENT.typ
 # The store keeps a `corr_id` for 30 days after its command ran: an intent must have expired by then.
 MAX_LIFE_SECONDS = 7 * 86_400
 
 SHAPE: Shape = record(
-    {"verb": VERB, "args": anything, "targets": TARGETS, "corr_id": CORR_ID, "iat": TIME, "exp": TIME}
+    {
+        "format": TIME,
+        "cluster": CLUSTER,
+        "verb": VERB,
+        "args": anything,
+        "targets": TARGETS,
+        "corr_id": CORR_ID,
+        "iat": TIME,
+        "exp": TIME,
+        "bundle_min": TIME,
+    }
 )
 """Closed: an unknown member is an error."""
 
@@ -28,12 +39,15 @@ SHAPE: Shape = record(
 class Intent:
     """The claims of an intent; the `kid` of its token names the signer."""
 
+    cluster: str
     verb: str
     args: Mapping[str, object]
     targets: tuple[str, ...]
     corr_id: str
     iat: int
     exp: int
+    bundle_min: int = 1
+    """The lowest version of the trust bundle by which a node may accept it."""
 
 
 def parse_intent(members: Mapping[str, Any]) -> Intent:
@@ -42,24 +56,30 @@ def parse_intent(members: Mapping[str, Any]) -> Intent:
     Raises:
         ValueError: a member is missing, unknown or malformed; the text names it and what was expected.
     """
+    check_format(members, INTENT)
     SHAPE(members, "")
     return Intent(
+        cluster=members["cluster"],
         verb=members["verb"],
         args=members["args"],
         targets=tuple(members["targets"]),
         corr_id=members["corr_id"],
         iat=members["iat"],
         exp=members["exp"],
+        bundle_min=members["bundle_min"],
     )
 
 
 def intent_members(intent: Intent) -> dict[str, object]:
     """Return the members that `parse_intent` reads."""
     return {
+        "format": INTENT.format,
+        "cluster": intent.cluster,
         "verb": intent.verb,
         "args": dict(intent.args),
         "targets": [*intent.targets],
         "corr_id": intent.corr_id,
         "iat": intent.iat,
         "exp": intent.exp,
+        "bundle_min": intent.bundle_min,
     }

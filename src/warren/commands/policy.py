@@ -11,26 +11,48 @@
 | it fits the closed schema                               | SCHEMA_MISMATCH   | V-71   |
 | its signing method counts for the verb                  | POLICY_DENIED     | trust  |
 | it matches the command, this node and the actor         | POLICY_DENIED     | trust  |
+| the bundle is as new as the intent requires             | POLICY_DENIED     | trust  |
 | it was issued by now, and lives at most seven days      | EXPIRED_TOKEN     | trust  |
 | the actor's role is allowed the verb                    | POLICY_DENIED     | V-44   |
-| the bundle requires no approvals                        | APPROVAL_REQUIRED | V-45   |
+| each approval is signed by an operator, of this intent  | as an intent      | V-45   |
+| there are as many approvals as the bundle requires      | APPROVAL_REQUIRED | V-45   |
 
-An intent that is optional is checked by the same rules. Approvals exist in the format of the bundle only: no command
-can carry one yet, so a verb that requires them does not run.
+An intent that is optional is checked by the same rules.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from warren.commands.approval import APPROVE, Approval, intent_digest, parse_approval
+from warren.commands.approval import TYPE as APPROVAL_TYPE
 from warren.commands.command import SKEW_SECONDS
 from warren.commands.envelope import Envelope
-from warren.commands.intent import MAX_LIFE_SECONDS, TYPE, Intent, parse_intent
+from warren.commands.intent import MAX_LIFE_SECONDS, Intent, parse_intent
+from warren.commands.intent import TYPE as INTENT_TYPE
 from warren.commands.result import Code, CommandError
 from warren.commands.verb import Verb
-from warren.jws import JwsError, Stage, Token, read, verify
+from warren.jws import JwsError, read, verify
 from warren.strictjson import encode_sorted, parse_object
 from warren.trust.bundle import TrustBundle
 from warren.trust.principals import Operator
 from warren.trust.webauthn_key import KEY_METHOD
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIntent:
+    """A verified intent."""
+
+    operator: Operator
+    """The author."""
+    intent: Intent
+    digest: str
+    """The digest by which approvals name it."""
+
+    @property
+    def iat(self) -> int:
+        """Return when it was signed."""
+        return self.intent.iat
 
 
 def check_enabled(exec_enable: bool) -> None:
@@ -61,18 +83,19 @@ def check_extensions(verb: Verb, bundle: TrustBundle) -> None:
         raise CommandError(Code.POLICY_DENIED, f"{problem}; only read-only verbs run until then")
 
 
-def check_intent(envelope: Envelope, verb: Verb, bundle: TrustBundle, agent_id: str, now: float) -> Intent | None:
+def check_intent(envelope: Envelope, verb: Verb, bundle: TrustBundle, agent_id: str, now: float) -> SignedIntent | None:
     """Check the intent and return it; None if there is none and the verb only reads."""
     if envelope.intent is None:
         if verb.read_only:
             return None
         raise CommandError(Code.POLICY_DENIED, f"{verb.name} changes state and requires an operator's intent")
-    operator, intent = _verify_intent(envelope.intent, bundle, now)
-    _check_method(verb, bundle, KEY_METHOD)
-    _check_match(envelope, intent, agent_id)
-    _check_actor(envelope, operator)
-    _check_intent_time(intent, now)
-    return intent
+    signed = _verify_intent(envelope.intent, bundle, now)
+    _check_method(verb, bundle, KEY_METHOD, "an intent")
+    _check_match(envelope, signed.intent, agent_id)
+    _check_actor(envelope, signed.operator)
+    _check_bundle_min(signed.intent, bundle)
+    _check_lifetime("intent", signed.intent.iat, signed.intent.exp, now)
+    return signed
 
 
 def check_role(envelope: Envelope, bundle: TrustBundle) -> None:
@@ -82,41 +105,76 @@ def check_role(envelope: Envelope, bundle: TrustBundle) -> None:
         raise CommandError(Code.POLICY_DENIED, problem)
 
 
-def check_approvals(envelope: Envelope, bundle: TrustBundle) -> None:
-    """Check that no approvals are required (V-45)."""
-    if approval := bundle.approvals.get(envelope.verb):
-        roles = " or ".join(approval.roles)
-        problem = f"{envelope.verb} requires {approval.count} approvals by {roles}; approvals are not supported yet"
-        raise CommandError(Code.APPROVAL_REQUIRED, problem)
+def check_approvals(
+    envelope: Envelope, verb: Verb, bundle: TrustBundle, signed: SignedIntent | None, now: float
+) -> tuple[Approval, ...]:
+    """Check that every approval is valid and that there are enough, and return them (V-45).
+
+    Distinct operators other than the author count who approve and have a role that the bundle names now.
+    """
+    if envelope.approvals and signed is None:
+        raise CommandError(Code.POLICY_DENIED, "approvals without an intent")
+    given = [_verify_approval(text, verb, bundle, signed, now) for text in envelope.approvals if signed]
+    if rule := bundle.approvals.get(envelope.verb):
+        counted = {
+            operator.id
+            for operator, approval in given
+            if approval.decision == APPROVE and operator.id != approval.author and set(operator.roles) & set(rule.roles)
+        }
+        if len(counted) < rule.count:
+            roles = " or ".join(rule.roles)
+            problem = f"{envelope.verb} requires {rule.count} approvals by {roles}; the command has {len(counted)}"
+            raise CommandError(Code.APPROVAL_REQUIRED, problem)
+    return tuple(approval for _, approval in given)
 
 
-def _verify_intent(text: str, bundle: TrustBundle, now: float) -> tuple[Operator, Intent]:
+def _verify_intent(text: str, bundle: TrustBundle, now: float) -> SignedIntent:
+    operator, payload = _verify_token("intent", text, INTENT_TYPE, bundle, now)
     try:
-        operator, payload = _verify_signature(read(text), bundle, now)
-    except JwsError as error:
-        raise CommandError(Code.INVALID_SIGNATURE, f"intent: {error}") from None
-    try:
-        return operator, parse_intent(parse_object(payload))
+        return SignedIntent(operator, parse_intent(parse_object(payload)), intent_digest(INTENT_TYPE, payload))
     except ValueError as error:
         raise CommandError(Code.SCHEMA_MISMATCH, f"intent: {error}") from None
 
 
-def _verify_signature(token: Token, bundle: TrustBundle, now: float) -> tuple[Operator, bytes]:
-    operator = bundle.operator(token.kid, now)
-    if operator is None:
-        raise JwsError(Stage.KEY, f"key belongs to no operator of trust bundle {bundle.version}")
-    return operator, verify(token, TYPE, {token.kid: operator.signing} if operator.signing else {})
+def _verify_approval(
+    text: str, verb: Verb, bundle: TrustBundle, signed: SignedIntent, now: float
+) -> tuple[Operator, Approval]:
+    operator, payload = _verify_token("approval", text, APPROVAL_TYPE, bundle, now)
+    try:
+        approval = parse_approval(parse_object(payload))
+    except ValueError as error:
+        raise CommandError(Code.SCHEMA_MISMATCH, f"approval: {error}") from None
+    expected = (signed.intent.cluster, signed.digest, signed.operator.id)
+    if (approval.cluster, approval.intent, approval.author) != expected:
+        raise CommandError(Code.POLICY_DENIED, f"approval of {operator.id} is for another intent")
+    _check_method(verb, bundle, KEY_METHOD, "approvals")
+    _check_lifetime("approval", approval.iat, approval.exp, now)
+    return operator, approval
 
 
-def _check_method(verb: Verb, bundle: TrustBundle, method: str) -> None:
+def _verify_token(what: str, text: str, typ: str, bundle: TrustBundle, now: float) -> tuple[Operator, bytes]:
+    """Return the payload of a token that an operator signed by a key, and the operator."""
+    try:
+        token = read(text)
+        operator = bundle.operator(token.kid, now)
+        if operator is not None and operator.signing is not None:
+            return operator, verify(token, typ, {token.kid: operator.signing})
+    except JwsError as error:
+        raise CommandError(Code.INVALID_SIGNATURE, f"{what}: {error}") from None
+    problem = f"{what}: key belongs to no operator of trust bundle {bundle.version}"
+    raise CommandError(Code.INVALID_SIGNATURE, problem)
+
+
+def _check_method(verb: Verb, bundle: TrustBundle, method: str, what: str) -> None:
     if method not in (allowed := bundle.methods_of(verb.name)):
-        problem = f"{verb.name} needs an intent signed by {' or '.join(sorted(allowed))}, not by {method}"
+        problem = f"{verb.name} needs {what} signed by {' or '.join(sorted(allowed))}, not by {method}"
         raise CommandError(Code.POLICY_DENIED, problem)
 
 
 def _check_match(envelope: Envelope, intent: Intent, agent_id: str) -> None:
     """Check that the command repeats all that the operator signed."""
     pairs = {
+        "cluster": envelope.cluster == intent.cluster,
         "verb": envelope.verb == intent.verb,
         "args": encode_sorted(dict(envelope.args)) == encode_sorted(dict(intent.args)),
         "corr_id": envelope.corr_id == intent.corr_id,
@@ -135,15 +193,20 @@ def _check_actor(envelope: Envelope, operator: Operator) -> None:
         raise CommandError(Code.POLICY_DENIED, problem)
 
 
-def _check_intent_time(intent: Intent, now: float) -> None:
+def _check_bundle_min(intent: Intent, bundle: TrustBundle) -> None:
+    if bundle.version < intent.bundle_min:
+        problem = f"intent needs trust bundle {intent.bundle_min} or later; this node has {bundle.version}"
+        raise CommandError(Code.POLICY_DENIED, problem)
+
+
+def _check_lifetime(what: str, iat: int, exp: int, now: float) -> None:
     """Check the time; `replay.decide` compares `iat` with the beginning of the single-use record."""
-    lifetime = intent.exp - intent.iat
-    if intent.iat > now + SKEW_SECONDS:
-        problem = f"intent issued at {intent.iat}, more than {SKEW_SECONDS} s ahead of the node time {now:.0f}"
-    elif now >= intent.exp:
-        problem = f"intent expired at {intent.exp} (node time {now:.0f})"
-    elif not 0 < lifetime <= MAX_LIFE_SECONDS:
-        problem = f"intent lifetime {lifetime} s is not within 1 to {MAX_LIFE_SECONDS} s"
+    if iat > now + SKEW_SECONDS:
+        problem = f"{what} issued at {iat}, more than {SKEW_SECONDS} s ahead of the node time {now:.0f}"
+    elif now >= exp:
+        problem = f"{what} expired at {exp} (node time {now:.0f})"
+    elif not 0 < exp - iat <= MAX_LIFE_SECONDS:
+        problem = f"{what} lifetime {exp - iat} s is not within 1 to {MAX_LIFE_SECONDS} s"
     else:
         return
     raise CommandError(Code.EXPIRED_TOKEN, problem)

@@ -13,7 +13,7 @@ from warren.commands.result import Code, CommandError, Status
 from warren.commands.schema import Schema, choose
 from warren.commands.verb import Data, Verb
 from warren.jws import from_base64url
-from warren.trust.sealing import OVERHEAD_BYTES, SealingKey, purpose, seal
+from warren.trust.sealing import OVERHEAD_BYTES, SealingKey, SecretScope, purpose, seal
 
 SEALED = "sealed"
 MAX_CHARACTERS = 16_384  # a private key of RSA 8192 in PEM has 6,400 octets
@@ -22,8 +22,8 @@ PLAINTEXT_TRANSPORTS = frozenset({"http"})
 ARGUMENT = "arg"
 DATA = "data"
 
-Unseal = Callable[[str, str, str], bytes]
-"""Opens a sealed argument, given its text, the corr_id and the argument's name. Raises ValueError."""
+Unseal = Callable[[str, bytes], bytes]
+"""Opens a sealed argument, given its text and its `info`. Raises ValueError."""
 SealingKeyOf = Callable[[str], bytes | None]
 """Returns an operator's X25519 key by id, to which secret fields of an answer are sealed."""
 
@@ -49,18 +49,18 @@ def secret_names(schemas: Iterable[Schema]) -> frozenset[str]:
 
 
 def seal_members(
-    members: Mapping[str, object], names: Collection[str], public: bytes, corr_id: str, kind: str
+    members: Mapping[str, object], names: Collection[str], public: bytes, scope: SecretScope, kind: str
 ) -> dict[str, object]:
     """Return a copy in which the texts of these names are sealed; `kind` is ARGUMENT or DATA."""
     return {
-        name: {SEALED: seal(str(value).encode(), public, purpose(kind, corr_id, name))} if name in names else value
+        name: {SEALED: seal(str(value).encode(), public, purpose(kind, scope, name))} if name in names else value
         for name, value in members.items()
     }
 
 
 def unsealer(key: SealingKey) -> Unseal:
     """Return the function that opens arguments sealed to this node's key."""
-    return lambda text, corr_id, name: key.unseal(text, purpose(ARGUMENT, corr_id, name))
+    return key.unseal
 
 
 def open_args(command: VerifiedCommand, verb: Verb, unseal: Unseal) -> dict[str, object]:
@@ -71,7 +71,7 @@ def open_args(command: VerifiedCommand, verb: Verb, unseal: Unseal) -> dict[str,
     """
     secret = secret_names(verb.schemas)
     return {
-        name: _open_arg(name, value, command.corr_id, unseal) if name in secret else value
+        name: _open_arg(name, value, command.secret_scope(), unseal) if name in secret else value
         for name, value in command.args.items()
     }
 
@@ -89,35 +89,33 @@ def seal_data(command: VerifiedCommand, verb: Verb, data: Data, key_of: SealingK
     if key is None:
         problem = f"{', '.join(sorted(secret))}: secret, and {command.actor.id} has no key to seal it to"
         raise CommandError(Code.EXEC_FAILED, problem, Status.ERROR)
-    return seal_members(data, secret, key, command.corr_id, DATA)
+    return seal_members(data, secret, key, command.secret_scope(), DATA)
 
 
-def open_data(data: Mapping[str, object], corr_id: str, key: SealingKey) -> dict[str, object]:
+def open_data(data: Mapping[str, object], scope: SecretScope, key: SealingKey) -> dict[str, object]:
     """Return an answer with its secret fields in plain, for the operator.
 
     Raises:
         ValueError: a field is sealed to another key.
     """
-    return {
-        name: _open_field(value, name, corr_id, key) if _is_sealed(value) else value for name, value in data.items()
-    }
+    return {name: _open_field(value, name, scope, key) if _is_sealed(value) else value for name, value in data.items()}
 
 
-def _open_arg(name: str, value: object, corr_id: str, unseal: Unseal) -> object:
+def _open_arg(name: str, value: object, scope: SecretScope, unseal: Unseal) -> object:
     match value:
         case {"sealed": str(text)}:
             try:
-                return unseal(text, corr_id, name).decode()
+                return unseal(text, purpose(ARGUMENT, scope, name)).decode()
             except ValueError:
                 problem = f"{name}: not sealed to this node for this command"
                 raise CommandError(Code.VALIDATION_FAILED, problem) from None
     return value
 
 
-def _open_field(value: object, name: str, corr_id: str, key: SealingKey) -> str:
+def _open_field(value: object, name: str, scope: SecretScope, key: SealingKey) -> str:
     match value:
         case {"sealed": str(text)}:
-            return key.unseal(text, purpose(DATA, corr_id, name)).decode()
+            return key.unseal(text, purpose(DATA, scope, name)).decode()
     raise ValueError(f"{name}: not sealed")
 
 

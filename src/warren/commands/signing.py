@@ -10,14 +10,16 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from warren.commands import approval as approval_schema
 from warren.commands import envelope as envelope_schema
 from warren.commands import intent as intent_schema
 from warren.commands.command import Actor
 from warren.commands.result import Result
 from warren.commands.result_json import MAX_RESULT_BYTES, parse_result, result_members
 from warren.commands.result_json import TYPE as RESULT_TYPE
-from warren.jws import SigningKey, VerifyingKey, payload_of, read, verify
+from warren.jws import SigningKey, VerifyingKey, from_base64url, payload_of, read, verify
 from warren.strictjson import parse_object
+from warren.trust.sealing import SecretScope
 
 LIFE_SECONDS = 60  # the sample of ViWorkS outbound
 NONCE_BYTES = 16
@@ -32,9 +34,16 @@ class CommandEnvelope:
     actor: Actor
     policy_id: str
     targets: tuple[str, ...]
+    cluster: str
     corr_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     intent: str | None = None
     """From `sign_intent`; only a verb that reads may omit it."""
+    approvals: tuple[str, ...] = ()
+    """From `sign_approval`."""
+
+    def secret_scope(self) -> SecretScope:
+        """Return the scope of its secrets. An intent with a sealed argument is for one node."""
+        return SecretScope(self.cluster, self.targets[0], self.verb, self.actor.id, self.corr_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +60,35 @@ class Delivery:
     nonce: str = field(default_factory=lambda: secrets.token_urlsafe(NONCE_BYTES))
 
 
-def sign_intent(command: CommandEnvelope, key: SigningKey, *, iat: int, exp: int) -> str:
+def sign_intent(command: CommandEnvelope, key: SigningKey, *, iat: int, exp: int, bundle_min: int = 1) -> str:
     """Sign an intent, issued at `iat` and valid until `exp`, at most seven days later.
+
+    A node whose trust bundle has a lower version than `bundle_min` rejects it.
 
     Raises:
         ValueError: a claim is malformed.
     """
-    intent = intent_schema.Intent(command.verb, command.args, command.targets, command.corr_id, iat, exp)
+    intent = intent_schema.Intent(
+        command.cluster, command.verb, command.args, command.targets, command.corr_id, iat, exp, bundle_min
+    )
     members = intent_schema.intent_members(intent)
     intent_schema.SHAPE(members, "")
     return key.sign(payload_of(members), intent_schema.TYPE)
+
+
+def sign_approval(command: CommandEnvelope, key: SigningKey, *, iat: int, exp: int) -> str:
+    """Sign an approval of the intent in a command, valid until `exp`, at most seven days after `iat`.
+
+    Raises:
+        ValueError: there is no intent, or a claim is malformed.
+    """
+    token = read(command.intent or "")
+    digest = approval_schema.intent_digest(token.typ, from_base64url(token.text.split(".")[1]))
+    members = approval_schema.approval_members(
+        approval_schema.Approval(command.cluster, digest, command.actor.id, iat, exp)
+    )
+    approval_schema.SHAPE(members, "")
+    return key.sign(payload_of(members), approval_schema.TYPE)
 
 
 def sign_command(command: CommandEnvelope, key: SigningKey, delivery: Delivery) -> str:
@@ -70,6 +98,7 @@ def sign_command(command: CommandEnvelope, key: SigningKey, delivery: Delivery) 
         ValueError: a claim is malformed.
     """
     envelope = envelope_schema.Envelope(
+        cluster=command.cluster,
         corr_id=command.corr_id,
         verb=command.verb,
         args=command.args,
@@ -82,6 +111,7 @@ def sign_command(command: CommandEnvelope, key: SigningKey, delivery: Delivery) 
         transport=delivery.transport,
         sid=delivery.sid,
         intent=command.intent,
+        approvals=command.approvals,
     )
     members = envelope_schema.envelope_members(envelope)
     envelope_schema.SHAPE(members, "")

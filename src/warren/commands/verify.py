@@ -9,7 +9,7 @@
 |  5 | the payload is strict JSON without duplicate members              | SCHEMA_MISMATCH   | RFC 7493, V-71      |
 |  6 | the claims fit the closed schema                                  | SCHEMA_MISMATCH   | V-33, V-71          |
 |  - | an object sent along with it is equal                             | INVALID_SIGNATURE | V-34                |
-|  7 | this node is named as a target, exactly                           | POLICY_DENIED     | V-43, V-70          |
+|  7 | the cluster is this node's, which is named as a target, exactly   | POLICY_DENIED     | V-43, V-70          |
 |  8 | issued within 60 s, not expired, lifetime at most 300 s           | EXPIRED_TOKEN     | V-38                |
 |  9 | signed for this transport and for its current session             | STALE_SESSION     | V-41                |
 | 10 | the verb exists                                                   | UNKNOWN_VERB      | V-46                |
@@ -143,7 +143,7 @@ def _check_companion(members: Mapping[str, object], companion: Mapping[str, obje
 
 def _authorize(token: Token, claims: Envelope, bundle: TrustBundle, context: Context) -> VerifiedCommand:
     """Check rules 7 to 11."""
-    _check_target(claims, context.agent_id)
+    _check_target(claims, bundle.cluster, context.agent_id)
     _check_time(claims, context.now, context.max_age_seconds)
     _check_session(claims, context)
     verb = _find_verb(claims, context.verbs)
@@ -154,12 +154,16 @@ def _authorize(token: Token, claims: Envelope, bundle: TrustBundle, context: Con
     policy.check_extensions(verb, bundle)
     intent = policy.check_intent(claims, verb, bundle, context.agent_id, context.now)
     policy.check_role(claims, bundle)
-    policy.check_approvals(claims, bundle)
-    return _verified(token, claims, bundle, None if intent is None else intent.iat)
+    approvals = policy.check_approvals(claims, verb, bundle, intent, context.now)
+    signed_at = [] if intent is None else [intent.iat, *(approval.iat for approval in approvals)]
+    return _verified(token, claims, bundle, context.agent_id, min(signed_at, default=None))
 
 
-def _check_target(claims: Envelope, agent_id: str) -> None:
-    """Check rule 7: no wildcard, no other case."""
+def _check_target(claims: Envelope, cluster: str, agent_id: str) -> None:
+    """Check rule 7: the cluster first, as ids are unique in one cluster only; no wildcard, no other case."""
+    if claims.cluster != cluster:
+        problem = f"command is for cluster {claims.cluster}; this node belongs to {cluster}"
+        raise CommandError(Code.POLICY_DENIED, problem)
     if agent_id not in claims.targets:
         raise CommandError(Code.POLICY_DENIED, f"command is not for this node, {agent_id}")
 
@@ -195,13 +199,17 @@ def _find_verb(claims: Envelope, verbs: Mapping[str, Verb]) -> Verb:
     return verb
 
 
-def _verified(token: Token, claims: Envelope, bundle: TrustBundle, intent_iat: int | None) -> VerifiedCommand:
+def _verified(
+    token: Token, claims: Envelope, bundle: TrustBundle, agent_id: str, intent_iat: int | None
+) -> VerifiedCommand:
     signed = encode_sorted({"verb": claims.verb, "args": dict(claims.args)})
     return VerifiedCommand(
         envelope=token.text,
         kid=token.kid,
         nonce=claims.nonce,
         corr_id=claims.corr_id,
+        cluster=claims.cluster,
+        agent_id=agent_id,
         verb=claims.verb,
         args=claims.args,
         args_sha256=hashlib.sha256(signed).hexdigest(),

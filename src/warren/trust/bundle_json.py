@@ -38,7 +38,7 @@ APPROVAL = record({"k": whole(1, MAX_KEYS), "by": array(NAME, 1, MAX_KEYS)})
 
 SHAPE: Shape = record(
     {
-        "format": whole(0, MAX_NUMBER),
+        "format": TIME,
         "cluster": CLUSTER,
         "version": whole(1, MAX_NUMBER),
         "policy_id": NAME,

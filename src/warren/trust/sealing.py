@@ -1,13 +1,13 @@
 """Sealed secrets: HPKE (RFC 9180) in base mode, one message per ciphertext.
 
 The suite is DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, ChaCha20-Poly1305. The text is the encapsulated key (32 octets)
-and the ciphertext with its tag, in base64url without padding. `info` binds the ciphertext to one command and field, so
-that it cannot be moved to another. There is no associated data.
+and the ciphertext with its tag, in base64url without padding. `info` binds the ciphertext to one field of one command
+of one operator for one node, so that it cannot be moved to another. There is no associated data.
 """
 
 from __future__ import annotations
 
-import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from warren.jws import from_base64url, to_base64url
@@ -17,7 +17,24 @@ if TYPE_CHECKING:
 
 KEY_BYTES = 32
 OVERHEAD_BYTES = 32 + 16  # encapsulated key and tag
-PART = re.compile(r"[A-Za-z0-9._:@-]+")
+LABEL = "warren-seal-v2"
+MAX_PART_BYTES = 0xFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class SecretScope:
+    """The command that a secret belongs to."""
+
+    cluster: str
+    node: str
+    verb: str
+    operator: str
+    """The operator who signed the intent."""
+    corr_id: str
+
+    def parts(self) -> tuple[str, ...]:
+        """Return its parts in the order of `info`."""
+        return self.cluster, self.node, self.verb, self.operator, self.corr_id
 
 
 class SealingKey:
@@ -53,11 +70,15 @@ def seal(secret: bytes, public: bytes, info: bytes) -> str:
     return to_base64url(_suite().encrypt(secret, X25519PublicKey.from_public_bytes(public), info=info))
 
 
-def purpose(kind: str, corr_id: str, field: str) -> bytes:
-    """Return the `info` of a secret in a command; `kind` is `arg` or `data`. Raises ValueError for an invalid part."""
-    if not all(PART.fullmatch(part) for part in (kind, corr_id, field)):
-        raise ValueError("invalid sealing purpose: a part is empty or contains a blank")
-    return f"warren-seal-v1 {kind} {corr_id} {field}".encode()
+def purpose(kind: str, scope: SecretScope, name: str) -> bytes:
+    """Return the `info` of a secret in a command; `kind` is `arg` or `data`, `name` the field.
+
+    Raises ValueError for an empty part: it would be bound to nothing.
+    """
+    parts = [part.encode() for part in (LABEL, kind, *scope.parts(), name)]
+    if not all(0 < len(part) <= MAX_PART_BYTES for part in parts):
+        raise ValueError("invalid sealing purpose: a part is empty or too long")
+    return b"".join(len(part).to_bytes(2) + part for part in parts)
 
 
 def _suite() -> Suite:

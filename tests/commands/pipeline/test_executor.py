@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.commands.commands import command, file_handlers, settings
+from tests.commands.commands import command, file_handlers, secret_scope, settings
 from warren.commands.command import Actor
 from warren.commands.effects.effect import Effect, EffectError, Effects, Secret, do
 from warren.commands.effects.files import ReadFile, WriteFile
@@ -28,10 +28,11 @@ pytestmark = pytest.mark.integration
 NAME = Schema({"name": Text("[a-z]{1,8}", "1 to 8 of a-z")}, {"password": Text(".{8,}", "8 or more", secret=True)})
 
 
-def unseal(sealed: str, corr_id: str, name: str) -> bytes:
+def unseal(sealed: str, info: bytes) -> bytes:
     if sealed != "opens":
         raise ValueError
-    return f"{corr_id}/{name}".encode()
+    corr_id, name = info.decode().split("\0")[-2:]
+    return f"{corr_id[1:]}/{name[1:]}".encode()
 
 
 async def speak(effect: RunProgram, running: Execution) -> ProgramResult:
@@ -158,7 +159,7 @@ def test_secret_field_of_answer_is_sealed_to_the_operator() -> None:
 
     result = run(part, {"name": "ada"})
     assert "12345678" not in str(result)
-    assert open_data(result.data, "corr-1", OPERATOR) == {"key": "12345678", "name": "ada"}
+    assert open_data(result.data, secret_scope(result), OPERATOR) == {"key": "12345678", "name": "ada"}
     unsealed = run(part, {"name": "ada"}, actor="nobody")
     assert (unsealed.error_code, unsealed.data, unsealed.stdout) == (Code.EXEC_FAILED, {}, "")
 

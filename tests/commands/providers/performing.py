@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from tests.commands.commands import command, file_handlers
+from tests.commands.commands import command, file_handlers, secret_scope
 from warren.clock import read_clocks
 from warren.commands.command import Actor
 from warren.commands.dry_run import DryRun
@@ -105,7 +105,7 @@ class Node:
 
 def in_plain(result: Result) -> dict[str, object]:
     """Its data, as the operator reads it."""
-    return open_data(result.data, result.corr_id, OPERATOR)
+    return open_data(result.data, secret_scope(result), OPERATOR)
 
 
 async def _none(_: Effect[object], __: Execution) -> Mapping[str, object]:

@@ -37,7 +37,7 @@ class CommandActions:
     async def _challenge(self, _request: Request, _client: Client, now: float) -> Data:
         """Return what a signer of commands for this socket needs, valid until the agent restarts.
 
-        Response: `{agent_id, transport, sid, now, kid, signing, sealing, policy_id}`
+        Response: `{agent_id, transport, sid, now, kid, signing, sealing, policy_id, cluster, bundle_version}`
         """
         return self._ingress().challenge(now)
 

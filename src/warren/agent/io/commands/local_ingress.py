@@ -58,6 +58,8 @@ class LocalIngress:
             "sid": self._sid,
             "now": int(now),
             "policy_id": bundle.policy_id if bundle else None,
+            "cluster": bundle.cluster if bundle else None,
+            "bundle_version": bundle.version if bundle else None,
         }
 
     async def submit(self, envelope: str, uid: int) -> Data:
