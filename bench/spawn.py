@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import concurrent.futures.thread  # noqa: F401, imported late, when another user may not read it any more
 import json
 import os
 import subprocess
@@ -28,11 +27,10 @@ from failure import BenchError
 from markdown import number, table
 from warren.commands.effects.programs import RunProgram
 from warren.commands.handlers.program_runner import ProgramRunner
-from warren.commands.handlers.sandbox_process import find_sandbox
 from warren.commands.settings import SandboxSettings, ScriptSettings
 
 PROGRAM = "/bin/true"
-STRANGER = 54321  # a user that nobody is
+AGENT_USER = "warren"
 SPAWNS = 10  # of a turn
 PATIENCE_SECONDS = 60.0
 BARE = "asyncio alone"
@@ -43,8 +41,6 @@ class Contestant:
     """Who spawns, and how."""
 
     is_sandboxed: bool = True
-    uid: int | None = None
-    """Whom it becomes first."""
     network: bool = True
     before: tuple[str, ...] = ()
     """A command line that takes something away from it."""
@@ -55,7 +51,6 @@ CONTESTANTS = {
     "root": Contestant(),
     "root, a program without network": Contestant(network=False),
     "root without namespaces": Contestant(before=("setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin")),
-    "another user": Contestant(uid=STRANGER),
 }
 
 
@@ -88,7 +83,7 @@ class Figures:
 def measure(turns: int) -> dict[str, Figures]:
     """All of them, in turns."""
     if os.geteuid() != 0:
-        raise BenchError("run it as root: another user has no other levels to show")
+        raise BenchError("run it as root: no other user runs programs")
     workers = {name: start(name, contestant) for name, contestant in CONTESTANTS.items()}
     try:
         # The first turn shows the level, and does not count.
@@ -120,25 +115,18 @@ def ask(worker: subprocess.Popen[str]) -> Figures:
 
 def work(contestant: Contestant) -> None:
     """A contestant's life: a turn for each line that comes."""
-    with workplace(contestant.uid) as directory:
+    with workplace() as directory:
         settings = SandboxSettings(min_level="L0", network=contestant.network)
-        programs = ProgramRunner(settings, ScriptSettings(), directory)
-        if contestant.uid is not None:
-            find_sandbox()
-            os.setgroups([])
-            os.setgid(contestant.uid)
-            os.setuid(contestant.uid)
+        programs = ProgramRunner(settings, ScriptSettings(), directory, AGENT_USER)
         asyncio.run(take_turns((lambda: sandboxed(programs)) if contestant.is_sandboxed else bare))
 
 
 @contextmanager
-def workplace(uid: int | None) -> Iterator[Path]:
+def workplace() -> Iterator[Path]:
     """A directory where programs may work."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         directory = Path(name)
         directory.chmod(0o711)
-        if uid is not None:
-            os.chown(directory, uid, uid)
         yield directory
 
 

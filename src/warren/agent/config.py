@@ -79,7 +79,7 @@ def load_config(text: str, source: str, defaults: Defaults, overrides: Sequence[
     report = Report(layout.lines, {override.key: override for override in overrides}, defaults.root)
     config = _read(Table(values, "", report), source, defaults)
     enabled = [network for network in config.networks if network.enabled]
-    report.findings.extend(map(report.with_line, clash_findings(enabled)))
+    report.findings.extend(map(report.with_line, (*clash_findings(enabled), *_sandbox_findings(config))))
     if report.findings:
         raise ConfigError(in_order(report.findings), source=source)
     between = (*overlap_warnings(enabled), *mark_warnings(enabled))
@@ -96,6 +96,7 @@ def _read(root: Table, source: str, defaults: Defaults) -> AgentConfig:
     commands = CommandSettings(
         audit=f"{state}/audit",
         commands=f"{state}/commands",
+        user=own["daemon"].user,
         runner=f"{state}/runner",
         **read_values(root, CommandSettings, replace(defaults, state=state)),
     )
@@ -109,6 +110,13 @@ def config_sections(config: AgentConfig, root: str = "") -> Iterator[Section]:
     yield from nested_sections(config.commands, root=root)
     for network in config.networks:
         yield from network_sections(network, whole=True, root=root)
+
+
+def _sandbox_findings(config: AgentConfig) -> Iterator[Finding]:
+    """Yield a finding if scripts would run as the agent's user: they could use its keys and its sockets."""
+    if config.commands.sandbox.user == config.daemon.user:
+        problem = "scripts cannot run as the agent's own user: they could read its keys"
+        yield Finding("sandbox.user", problem, "expected another user, or none for a user of its own in each run")
 
 
 def _network_warnings(networks: Sequence[NetworkConfig]) -> Iterator[Finding]:

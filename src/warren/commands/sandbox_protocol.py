@@ -31,8 +31,7 @@ class SandboxRequest:
     """One run. It holds no secret: secrets go to standard input."""
 
     argv: tuple[str, ...]
-    user: RunAs | None
-    """None is the user of the agent."""
+    user: RunAs
     directory: str
     """The working directory without a private /tmp; created for the run and removed."""
     min_level: str
@@ -53,6 +52,7 @@ class FailedStage(enum.StrEnum):
     PROGRAM = "program"
     REQUEST = "request"
     SUPERVISOR = "supervisor"
+    SYSTEM_CALLS = "system_calls"
     USER = "user"
 
 
@@ -95,9 +95,7 @@ def encode_request(request: SandboxRequest, settings: SandboxSettings) -> bytes:
     fields = {
         "argv": list(request.argv),
         "probe": request.probe,
-        "user": None
-        if user is None
-        else {"uid": user.uid, "gid": user.gid, "groups": list(user.groups), "exclusive": user.exclusive},
+        "user": {"uid": user.uid, "gid": user.gid, "groups": list(user.groups), "exclusive": user.exclusive},
         "directory": request.directory,
         "writable": list(settings.writable),
         "network": settings.network,

@@ -32,6 +32,7 @@ from warren.reserved_names import ENGINE_NETWORKS
 INBOUND_HTTPS = "inbound HTTPS (ViWorkS gateway agent), not used in this version"
 DEFAULT_SERVICES = {"spa": "fwknop-server", "tls_proxy": "stunnel4", "openvpn": "openvpn", "nginx": "nginx"}
 OPENVPN = "openvpn"
+ROOT_USER = "root"
 SCRIPTS = {
     "openvpn_create": "Script that creates an OpenVPN user.",
     "openvpn_delete": "Script that deletes an OpenVPN user.",
@@ -131,7 +132,11 @@ class ScriptSettings(Settings):
 class SandboxSettings(Settings):
     """[sandbox]: how the programs of commands run."""
 
-    user: str | None = option(USER, "User that scripts run as; if unset, each has a user of its own.", default=None)
+    user: str | None = option(
+        USER,
+        "User that scripts run as, neither root nor the agent's; if unset, each run has a user of its own.",
+        default=None,
+    )
     min_level: str = option(
         one_of(("L0", "L1", "L2", "L3"), "level"),
         "Lowest acceptable isolation level; a host that reaches less refuses programs.",
@@ -159,6 +164,12 @@ class SandboxSettings(Settings):
         list_of(PATH), "Directories that scripts may write besides their own.", default=()
     )
     network: bool = option(FLAG, "Give programs the network of the host.", default=True)
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield a finding if scripts would run as root."""
+        if self.user == ROOT_USER:
+            problem = "scripts cannot run as root: they could change every file and socket of root's"
+            yield Finding("user", problem, "expected another user, or none for a user of its own in each run")
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +311,8 @@ class CommandSettings:
     """The directory of the audit log."""
     commands: str = f"{WARREN.state}/commands"
     """The directory of the agent's command records."""
+    user: str = WARREN.user
+    """The user of the agent, as which no program runs."""
     runner: str = f"{WARREN.state}/runner"
     """The directory of the runner's command records, which only root may access."""
     scripts: ScriptSettings = subtable(ScriptSettings, "Scripts that commands start.")

@@ -55,7 +55,7 @@ class Scripts:
     def use(self, scripts: ScriptSettings) -> None:
         limits = SandboxSettings(min_level="L0")
         self.node.settings = replace(settings(), scripts=scripts, sandbox=limits)
-        self._programs = ProgramRunner(limits, scripts, self._work)
+        self._programs = ProgramRunner(limits, scripts, self._work, "warren")
 
     def put(self, name: str, text: str) -> Path:
         path = self.root / name

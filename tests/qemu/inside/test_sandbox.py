@@ -56,7 +56,7 @@ def unit() -> Iterator[Path]:
 def programs(trusted: Path, text: str) -> ProgramRunner:
     put(trusted / "script", text)
     settings = SandboxSettings(memory_bytes=64 * MEBIBYTE)
-    return ProgramRunner(settings, ScriptSettings({"script": str(trusted / "script")}), trusted / "work")
+    return ProgramRunner(settings, ScriptSettings({"script": str(trusted / "script")}), trusted / "work", "warren")
 
 
 def test_an_older_kernel_reaches_as_much(trusted: Path) -> None:

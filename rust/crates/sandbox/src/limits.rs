@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 
 use rustix::io::Errno;
-use rustix::process::{Resource, Rlimit, geteuid, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::report::Failure;
 use crate::request::{Limits, User};
@@ -40,15 +40,9 @@ fn set_one(resource: Resource, most: u64) -> Result<(), Errno> {
     setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })
 }
 
-/// Count the threads of the program's user outside the run. An exclusive user has none, and a user namespace counts
-/// separately.
-pub(crate) fn others(user: Option<&User>, has_pid_namespace: bool) -> u64 {
-    match user {
-        Some(user) if user.exclusive => 0,
-        Some(user) => threads_of(user.uid),
-        None if has_pid_namespace => 0,
-        None => threads_of(geteuid().as_raw()),
-    }
+/// Count the threads of the program's user outside the run. An exclusive user has none.
+pub(crate) fn others(user: &User) -> u64 {
+    if user.exclusive { 0 } else { threads_of(user.uid) }
 }
 
 fn threads_of(uid: u32) -> u64 {

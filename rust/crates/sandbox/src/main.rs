@@ -11,6 +11,8 @@
 
 mod cgroup;
 mod init;
+mod ipc;
+mod keyring;
 mod limits;
 mod namespaces;
 mod paths;
@@ -20,6 +22,7 @@ mod program;
 mod report;
 mod request;
 mod signals;
+mod system_calls;
 mod watch;
 
 use std::env;
@@ -94,7 +97,7 @@ fn run(request: &SandboxRequest, control: &UnixStream, image: Option<OwnedFd>) -
     if request.directory.symlink_metadata().is_ok() {
         return Err(Failure::new("directory", format!("{} already exists", request.directory.display())));
     }
-    let others = limits::others(request.user.as_ref(), has_pid_namespace);
+    let others = limits::others(&request.user);
     let cgroup = Cgroup::make(&request.limits);
     let Some(child) = process::fork().map_err(failed)? else {
         let program =
@@ -111,6 +114,7 @@ fn run(request: &SandboxRequest, control: &UnixStream, image: Option<OwnedFd>) -
         cgroup.remove();
     }
     process_tree.end();
+    ipc::remove_objects(&request.user);
     program::remove_directory(&request.directory);
     let (status, kind) = ended.map_err(failed)?;
     Message::Exited { status, kind }.send_to(control);

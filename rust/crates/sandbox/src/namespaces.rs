@@ -1,13 +1,11 @@
 //! Namespaces (namespaces(7)): processes that end together, a private /tmp and /proc, no network.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, mkdir};
-use rustix::io::Errno;
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_bind, mount_change};
-use rustix::process::{Gid, Uid, WaitOptions, waitpid};
+use rustix::process::{Gid, Uid};
 use rustix::thread::UnshareFlags;
 
 use crate::process;
@@ -23,42 +21,13 @@ const TMP_ALIASES: [&str; 2] = ["/var/tmp", "/dev/shm"];
 const MAX_INODES: u32 = 16_384;
 const MOUNT_FLAGS: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV);
 
-/// Unshare a PID namespace for the children of this process and return whether it was possible. Root needs the
-/// capability; other users need a user namespace.
+/// Unshare a PID namespace for the children of this process and return whether it was possible.
 pub(crate) fn unshare() -> bool {
-    if rustix::process::geteuid().is_root() {
-        return process::unshare(UnshareFlags::NEWPID).is_ok();
-    }
-    can_unshare_unprivileged() && enter_user_namespace().is_ok() && process::unshare(UnshareFlags::NEWPID).is_ok()
+    process::unshare(UnshareFlags::NEWPID).is_ok()
 }
 
-/// Test the namespaces in a child: some systems allow a user namespace but nothing in it, and it cannot be left again.
-fn can_unshare_unprivileged() -> bool {
-    match process::fork() {
-        Ok(None) => process::exit(i32::from(
-            enter_user_namespace().and_then(|()| enter_mount_namespace(UnshareFlags::NEWPID)).is_err(),
-        )),
-        Ok(Some(child)) => loop {
-            match waitpid(Some(child), WaitOptions::empty()) {
-                Ok(Some((_, status))) => return status.exit_status() == Some(0),
-                Err(Errno::INTR) => {}
-                _ => return false,
-            }
-        },
-        Err(_) => false,
-    }
-}
-
-fn enter_user_namespace() -> io::Result<()> {
-    let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
-    process::unshare(UnshareFlags::NEWUSER)?;
-    fs::write("/proc/self/setgroups", "deny")?;
-    fs::write("/proc/self/uid_map", format!("{0} {0} 1", uid.as_raw()))?;
-    fs::write("/proc/self/gid_map", format!("{0} {0} 1", gid.as_raw()))
-}
-
-fn enter_mount_namespace(others: UnshareFlags) -> io::Result<()> {
-    process::unshare(UnshareFlags::NEWNS.union(others))?;
+fn enter_mount_namespace() -> io::Result<()> {
+    process::unshare(UnshareFlags::NEWNS)?;
     Ok(mount_change("/", MountPropagationFlags::PRIVATE.union(MountPropagationFlags::REC))?)
 }
 
@@ -72,7 +41,7 @@ pub(crate) fn setup_mounts(request: &SandboxRequest, sandbox_level: &mut Sandbox
         sandbox_level.add(Fact::Ipc);
     }
     drop_network(request, sandbox_level)?;
-    if enter_mount_namespace(UnshareFlags::empty()).is_ok() && mount_private_files(request).is_ok() {
+    if enter_mount_namespace().is_ok() && mount_private_files(request).is_ok() {
         sandbox_level.add(Fact::Mounts);
     }
     Ok(())
@@ -115,8 +84,6 @@ fn mount_private_files(request: &SandboxRequest) -> io::Result<()> {
 /// Those of mkdir(2) and chown(2), including `AlreadyExists`.
 pub(crate) fn make_directory(path: &Path, request: &SandboxRequest) -> io::Result<()> {
     mkdir(path, Mode::RWXU)?;
-    if let Some(user) = &request.user {
-        rustix::fs::chown(path, Some(Uid::from_raw(user.uid)), Some(Gid::from_raw(user.gid)))?;
-    }
-    Ok(())
+    let user = &request.user;
+    Ok(rustix::fs::chown(path, Some(Uid::from_raw(user.uid)), Some(Gid::from_raw(user.gid)))?)
 }

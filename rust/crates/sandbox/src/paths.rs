@@ -12,44 +12,11 @@ use crate::report::Failure;
 /// The newest ABI known here. An older kernel applies what it supports.
 const LATEST_ABI: ABI = ABI::V7;
 const DEVICES: [&str; 3] = ["/dev/null", "/dev/zero", "/dev/full"];
-/// What a program may read that runs as the agent's own user, since file modes do not protect the agent's files from
-/// it: the system's programs and libraries.
-const SYSTEM: [&str; 25] = [
-    "/bin",
-    "/sbin",
-    "/lib",
-    "/lib32",
-    "/lib64",
-    "/usr",
-    "/opt",
-    "/proc",
-    "/sys",
-    "/dev/random",
-    "/dev/urandom",
-    "/etc/alternatives",
-    "/etc/group",
-    "/etc/hosts",
-    "/etc/ld.so.cache",
-    "/etc/localtime",
-    "/etc/nsswitch.conf",
-    "/etc/passwd",
-    "/etc/protocols",
-    "/etc/python3",
-    "/etc/resolv.conf",
-    "/etc/services",
-    "/etc/ssl/certs",
-    "/etc/ssl/openssl.cnf",
-    "/etc/os-release",
-];
-
 /// What the program may access.
 #[derive(Debug)]
 pub(crate) struct Paths {
-    pub(crate) program: PathBuf,
     pub(crate) own: Vec<PathBuf>,
     pub(crate) writable: Vec<PathBuf>,
-    /// Whether it may read all that its user may read.
-    pub(crate) reads_all: bool,
 }
 
 /// The rules, created while this process may still open every path.
@@ -69,11 +36,9 @@ impl Rules {
         let ruleset = Ruleset::default().handle_access(AccessFs::from_all(LATEST_ABI)).map_err(map_error)?;
         let ruleset = ruleset.scope(Scope::from_all(LATEST_ABI)).map_err(map_error)?;
         let mut rules = ruleset.create().map_err(map_error)?;
-        for path in readable(paths) {
-            if let Ok(opened) = PathFd::new(path) {
-                rules = rules.add_rule(allow(opened, AccessFs::from_read(LATEST_ABI))).map_err(map_error)?;
-            }
-        }
+        // It reads what the modes of files permit its user.
+        let everything = PathFd::new("/").map_err(|error| error.to_string())?;
+        rules = rules.add_rule(allow(everything, AccessFs::from_read(LATEST_ABI))).map_err(map_error)?;
         for device in DEVICES {
             if let Ok(opened) = PathFd::new(device) {
                 rules = rules.add_rule(allow(opened, AccessFs::from_all(LATEST_ABI))).map_err(map_error)?;
@@ -99,13 +64,6 @@ impl Rules {
 /// Allow an access; rights that apply only to directories are left out for a file.
 fn allow(opened: PathFd, access: BitFlags<AccessFs>) -> PathBeneath<PathFd> {
     PathBeneath::new(opened, access)
-}
-
-fn readable(paths: &Paths) -> Vec<&Path> {
-    if paths.reads_all {
-        return vec![Path::new("/")];
-    }
-    SYSTEM.iter().map(Path::new).chain([paths.program.as_path()]).collect()
 }
 
 fn unusable(path: &Path, error: &PathFdError) -> String {

@@ -7,7 +7,8 @@ use std::io;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
-use rustix::process::{Pid, Signal};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitOptions, waitpid};
 use rustix::thread::UnshareFlags;
 
 /// The highest signal number of Linux.
@@ -50,6 +51,11 @@ pub(crate) fn fork() -> io::Result<Option<Pid>> {
         ..0 => Err(io::Error::last_os_error()),
         child => Ok(Pid::from_raw(child)),
     }
+}
+
+/// Wait until a child has ended.
+pub(crate) fn wait_for(child: Pid) {
+    while matches!(waitpid(Some(child), WaitOptions::empty()), Err(Errno::INTR)) {}
 }
 
 /// Unshare namespaces of this process.

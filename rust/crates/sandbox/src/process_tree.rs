@@ -23,7 +23,7 @@ pub(crate) enum ProcessTree {
     Namespace(Pid),
     /// The descendants of this process. A user that no other process has finds even those that fork and exit so fast
     /// that they are missing from a listing of /proc.
-    Descendants { program: Pid, user: Option<User> },
+    Descendants { program: Pid, user: User },
 }
 
 impl ProcessTree {
@@ -65,7 +65,7 @@ impl ProcessTree {
 
     fn kill_all(&self) {
         let Self::Descendants { user, .. } = self else { return };
-        if let Some(user) = user.as_ref().filter(|user| user.exclusive) {
+        if user.exclusive {
             kill_all_of_user(user);
         }
         stop_all();

@@ -10,12 +10,14 @@ use rustix::fs::{FileType, Mode, fchown, fstat};
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{geteuid, setsid, umask};
 
+use crate::keyring;
 use crate::limits;
 use crate::namespaces::{self, PRIVATE_DIRECTORY, make_directory};
 use crate::paths::{Paths, Rules};
 use crate::process;
 use crate::report::{Fact, Failure, Message, SandboxLevel};
 use crate::request::{SandboxRequest, User};
+use crate::system_calls;
 
 /// V-59: only these two.
 const ENVIRONMENT: [&str; 2] = ["PATH=/usr/bin:/bin", "LC_ALL=C"];
@@ -41,10 +43,8 @@ impl Program<'_> {
         let own = self.own_directory().map_err(|error| Failure::of("directory", "the program's directory", error))?;
         std::env::set_current_dir(&own).map_err(|error| Failure::of("directory", own.display(), error))?;
         let rules = Rules::make(&Paths {
-            program: request.argv.first().map(PathBuf::from).unwrap_or_default(),
             own: if self.sandbox_level.has(Fact::Mounts) { namespaces::writable_mounts() } else { vec![own] },
             writable: request.writable.clone(),
-            reads_all: request.user.is_some(),
         })?;
         self.become_user()?;
         Ok(rules)
@@ -59,17 +59,18 @@ impl Program<'_> {
     }
 
     fn become_user(&mut self) -> Result<(), Failure> {
-        let before = geteuid();
-        if let Some(user) = &self.request.user {
-            chown_streams(user).map_err(|error| Failure::of("user", "the standard streams", error))?;
+        let user = &self.request.user;
+        if geteuid().as_raw() == user.uid {
+            return Err(Failure::new("user", "the program would be the user of the process that runs it"));
         }
-        let user = self.request.user.as_ref().map_or_else(User::current, User::privileges);
-        privilege::drop_to(&user, 0).map_err(|error| Failure::new("user", error.to_string()))?;
-        if user.uid != before && !user.uid.is_root() {
-            self.sandbox_level.add(Fact::User);
+        chown_streams(user).map_err(|error| Failure::of("user", "the standard streams", error))?;
+        privilege::drop_to(&user.privileges(), 0).map_err(|error| Failure::new("user", error.to_string()))?;
+        for fact in [Fact::User, Fact::NoNewPrivs, Fact::NoCapabilities] {
+            self.sandbox_level.add(fact);
         }
-        self.sandbox_level.add(Fact::NoNewPrivs);
-        self.sandbox_level.add(Fact::NoCapabilities);
+        if keyring::leave_session() {
+            self.sandbox_level.add(Fact::Keyring);
+        }
         Ok(())
     }
 
@@ -88,6 +89,7 @@ impl Program<'_> {
         }
         limits::set(&self.request.limits, self.others)?;
         self.sandbox_level.add(Fact::Limits);
+        self.filter_system_calls()?;
         Message::of_level(&self.sandbox_level).send_to(self.control);
         let (level, wanted) = (self.sandbox_level.level(), self.request.min_level);
         if level < wanted {
@@ -100,6 +102,21 @@ impl Program<'_> {
             process::exit(0);
         }
         self.execute().map_err(|error| Failure::of("program", &self.request.argv[0], error))
+    }
+
+    fn filter_system_calls(&mut self) -> Result<(), Failure> {
+        let level = &mut self.sandbox_level;
+        let surroundings =
+            system_calls::Surroundings { has_ipc: level.has(Fact::Ipc), has_cgroup: level.has(Fact::Cgroup) };
+        if system_calls::filter(surroundings)? {
+            level.add(Fact::SystemCalls);
+        }
+        // Files in memory are bounded by the size of the private /tmp, or cannot be written.
+        let are_files_bounded = level.has(Fact::Mounts) || level.has(Fact::Paths);
+        if level.has(Fact::Cgroup) || (level.has(Fact::SystemCalls) && are_files_bounded) {
+            level.add(Fact::Memory);
+        }
+        Ok(())
     }
 
     fn execute(&self) -> io::Result<()> {
@@ -130,10 +147,6 @@ impl User {
     pub(crate) fn privileges(&self) -> privilege::User {
         let groups = self.groups.iter().map(|gid| Gid::from_raw(*gid)).collect();
         privilege::User { uid: Uid::from_raw(self.uid), gid: Gid::from_raw(self.gid), groups }
-    }
-
-    fn current() -> privilege::User {
-        privilege::User { uid: geteuid(), gid: rustix::process::getegid(), groups: Vec::new() }
     }
 }
 

@@ -13,6 +13,12 @@ pub(crate) enum Fact {
     NoNewPrivs,
     NoCapabilities,
     Limits,
+    /// It has a filter of system calls.
+    SystemCalls,
+    /// It has a session keyring of its own.
+    Keyring,
+    /// No memory is outside of all limits.
+    Memory,
     /// It sees only its own processes, and they end with it.
     Processes,
     /// It has a private /tmp and /proc.
@@ -21,14 +27,15 @@ pub(crate) enum Fact {
     Ipc,
     /// It has no network.
     NoNetwork,
-    /// Landlock limits where it writes, and where it reads if it runs as the agent's user.
+    /// Landlock limits where it writes.
     Paths,
     /// Memory and processes are limited for the whole run.
     Cgroup,
 }
 
 /// The facts that each level consists of.
-const L1: [Fact; 4] = [Fact::User, Fact::NoNewPrivs, Fact::NoCapabilities, Fact::Limits];
+const L1: [Fact; 6] =
+    [Fact::User, Fact::NoNewPrivs, Fact::NoCapabilities, Fact::Limits, Fact::SystemCalls, Fact::Memory];
 const L3: [Fact; 3] = [Fact::Processes, Fact::Mounts, Fact::Paths];
 
 /// The facts established so far.
@@ -121,15 +128,13 @@ mod tests {
 
     #[test]
     fn a_level_needs_all_of_its_facts_and_those_of_lower_levels() {
-        let mut sandbox_level = SandboxLevel::default();
-        for fact in [Fact::Processes, Fact::Mounts, Fact::Paths, Fact::NoNewPrivs, Fact::NoCapabilities, Fact::Limits] {
-            sandbox_level.add(fact);
-            assert_eq!(sandbox_level.level(), 0);
+        let all: Vec<Fact> = L1.into_iter().chain(L3).collect();
+        let level = |facts: &[Fact]| SandboxLevel(facts.to_vec()).level();
+        assert_eq!((level(&all), level(&L1), level(&L3), level(&[])), (3, 1, 0, 0));
+        for missing in &all {
+            let rest: Vec<Fact> = all.iter().copied().filter(|fact| fact != missing).collect();
+            assert_eq!(level(&rest), if L1.contains(missing) { 0 } else { 1 }, "{missing:?}");
         }
-        sandbox_level.add(Fact::User);
-        assert_eq!(sandbox_level.level(), 3);
-        sandbox_level.0.retain(|fact| *fact != Fact::Paths);
-        assert_eq!(sandbox_level.level(), 1);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 /// The kernel limits the arguments of a program to a quarter of this in total.
 const MAX_LINE_BYTES: usize = 8 << 20;
+const ROOT: u32 = 0;
 
 /// One run.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -16,8 +17,8 @@ pub(crate) struct SandboxRequest {
     pub(crate) argv: Vec<String>,
     /// Set everything up and run nothing, to report the level that would be reached.
     pub(crate) probe: bool,
-    /// The user to run as; `None` keeps the current user.
-    pub(crate) user: Option<User>,
+    /// The user to run as: neither root nor the user of this process, whose files and processes it would share.
+    pub(crate) user: User,
     /// The working directory if there is no private /tmp: created here, and removed with its contents.
     pub(crate) directory: PathBuf,
     /// Further directories that it may write.
@@ -79,8 +80,12 @@ impl SandboxRequest {
         if has_nul || !(is_absolute || self.probe) || !self.directory.is_absolute() {
             return Err(invalid("the program and the directory must be absolute paths without NUL"));
         }
-        if self.user.as_ref().is_some_and(|user| [user.uid, user.gid].contains(&u32::MAX)) {
+        if [self.user.uid, self.user.gid].contains(&u32::MAX) {
             return Err(invalid("the user or group number is invalid"));
+        }
+        let groups = || self.user.groups.iter().copied().chain([self.user.gid]);
+        if self.user.uid == ROOT || groups().any(|gid| gid == ROOT) {
+            return Err(invalid("a program cannot be root or in the group of root"));
         }
         Ok(self)
     }
@@ -110,7 +115,7 @@ mod tests {
         let request = SandboxRequest::read(LINE.as_bytes()).unwrap();
         assert_eq!(request.argv, ["/bin/true", "a b"]);
         assert_eq!(request.limits, Limits { memory_bytes: 1, cpu_seconds: 2, processes: 3, file_bytes: 4 });
-        assert_eq!(request.user.map(|user| (user.uid, user.exclusive)), Some((61184, true)));
+        assert_eq!((request.user.uid, request.user.exclusive), (61184, true));
     }
 
     #[test]
@@ -125,6 +130,10 @@ mod tests {
             &LINE.replace("\"probe\"", "\"shell\":true,\"probe\""),
             &LINE.replace("\"uid\":61184", "\"uid\":4294967295"),
             &LINE.replace("\"uid\":61184", "\"uid\":-1"),
+            &LINE.replace("\"uid\":61184", "\"uid\":0"),
+            &LINE.replace("\"gid\":61184", "\"gid\":0"),
+            &LINE.replace("\"groups\":[]", "\"groups\":[4,0]"),
+            &LINE.replace("{\"uid\":61184,\"gid\":61184,\"groups\":[],\"exclusive\":true}", "null"),
             &LINE.replace("[\"/bin/true\",\"a b\"]", "[]"),
         ] {
             assert!(is_rejected(line), "{line}");

@@ -1,5 +1,8 @@
 """Choose the user that a program runs as: one that the owner names, or one that nobody else has.
 
+A program never has the user of the agent or of root, nor their groups: it could signal their processes, open their
+files, change the modes of these, and connect to their sockets, none of which Landlock prevents.
+
 The numbers are those of systemd's dynamic users (61184 to 65519), and so are the lock files: where systemd has its
 directory of them, a number is taken there as systemd takes it, so that the two never give the same one.
 """
@@ -31,16 +34,18 @@ DIRECTORY_MODE = 0o700
 
 
 @contextmanager
-def chosen(user: str | None, locks: Path) -> Iterator[RunAs | None]:
-    """Return the user for as long as the context lasts; None is the agent's own, who cannot become another.
+def chosen(user: str | None, locks: Path, agent_user: str) -> Iterator[RunAs]:
+    """Return the user for as long as the context lasts; `agent_user` is the name of the agent's.
 
-    Raises HostError `sandbox.user`.
+    Raises HostError: `sandbox.unprivileged` if this process is not root, `sandbox.forbidden_user` for the user of root
+    or of the agent, and `sandbox.unknown_user`.
     """
+    if own_uid() != ROOT:
+        problem = "only root can run a program as another user, and no program runs as the agent's own"
+        raise HostError(problem, code="sandbox.unprivileged")
     with ExitStack() as held:
         if user is not None:
-            yield _named(user)
-        elif own_uid() != ROOT:
-            yield None
+            yield _named(user, agent_user)
         else:
             uid = held.enter_context(_claimed(LOCKS if LOCKS.is_dir() else locks))
             yield RunAs(uid, uid, exclusive=True)
@@ -53,17 +58,38 @@ def own_uid() -> int:
     raise HostError("this system has no users to run programs as", code="sandbox.unknown_user")
 
 
-def _named(user: str) -> RunAs | None:
+def _named(user: str, agent_user: str) -> RunAs:
     if sys.platform != "win32":
         try:
             account = pwd.getpwnam(user)
         except KeyError as error:
             raise HostError(f"there is no user {user} for scripts to run as", code="sandbox.unknown_user") from error
-        if account.pw_uid == os.geteuid():
-            return None
-        if os.geteuid() == ROOT:
-            return RunAs(account.pw_uid, account.pw_gid, tuple(os.getgrouplist(user, account.pw_gid)))
-    raise HostError(f"scripts are to run as {user}, and this is not root", code="sandbox.unknown_user")
+        groups = tuple(os.getgrouplist(user, account.pw_gid))
+        uids, gids = _forbidden(agent_user)
+        if account.pw_uid in uids:
+            problem = f"scripts cannot run as {user}: uid {account.pw_uid} is that of root or of the agent"
+            raise HostError(problem, code="sandbox.forbidden_user")
+        if shared := sorted(gids & {account.pw_gid, *groups}):
+            problem = (
+                f"scripts cannot run as {user}: gid {shared[0]}, one of its groups, is that of root or of the agent"
+            )
+            raise HostError(problem, code="sandbox.forbidden_user")
+        return RunAs(account.pw_uid, account.pw_gid, groups)
+    raise HostError("this system has no users to run programs as", code="sandbox.unknown_user")
+
+
+def _forbidden(agent_user: str) -> tuple[frozenset[int], frozenset[int]]:
+    """Return the users and the groups that no program has: those of root, of the agent and of this process.
+
+    An agent whose user does not exist on this host runs as none that could be shared.
+    """
+    uids, gids = {ROOT, os.geteuid()}, {ROOT, os.getegid()}
+    if sys.platform != "win32":
+        with suppress(KeyError):
+            account = pwd.getpwnam(agent_user)
+            uids.add(account.pw_uid)
+            gids.add(account.pw_gid)
+    return frozenset(uids), frozenset(gids)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from warren.commands.effects.effect import EffectError
 from warren.commands.effects.programs import ProgramResult, RunProgram, RunScript
-from warren.commands.handlers.dynamic_user import ROOT, chosen, own_uid
+from warren.commands.handlers.dynamic_user import ROOT, chosen
 from warren.commands.handlers.output_capture import OutputCapture, TailCapture
 from warren.commands.handlers.sandbox_process import Streams, open_null, run_sandbox
 from warren.commands.handlers.script_file import open_script
@@ -36,7 +36,7 @@ class _Prepared:
 
     argv: tuple[str, ...]
     stdin: int
-    user: RunAs | None
+    user: RunAs
     image: int | None
     cleanup: ExitStack = field(repr=False)
 
@@ -47,11 +47,15 @@ class _Prepared:
 class ProgramRunner:
     """Runs RunScript and RunProgram."""
 
-    def __init__(self, settings: SandboxSettings, scripts: ScriptSettings, directory: Path) -> None:
-        """`directory` holds the working directories of programs without a private /tmp, and the locks of users."""
+    def __init__(self, settings: SandboxSettings, scripts: ScriptSettings, directory: Path, agent_user: str) -> None:
+        """Run programs as any user but `agent_user`.
+
+        `directory` holds the working directories of programs without a private /tmp, and the locks of users.
+        """
         self._settings = settings
         self._scripts = scripts
         self._directory = directory
+        self._agent_user = agent_user
 
     async def run(  # noqa: PLR0913, each by its name
         self,
@@ -109,7 +113,7 @@ class ProgramRunner:
             stdin = sealed_copy(secret, "stdin", SECRET_MODE) if secret else open_null()
             cleanup.callback(os.close, stdin)
             make_directory(self._directory, DIRECTORY_MODE, trust=process_trust())
-            user = cleanup.enter_context(chosen(self._settings.user, self._directory / "uids"))
+            user = cleanup.enter_context(chosen(self._settings.user, self._directory / "uids", self._agent_user))
             return _Prepared(argv, stdin, user, image, cleanup.pop_all())
 
     def _program(
@@ -144,8 +148,8 @@ def _as_effect_errors() -> Iterator[None]:
 
 
 def _owners() -> frozenset[int]:
-    """Return the users who may own a script: root, and the agent's own user if it is not root."""
-    return frozenset((ROOT, own_uid()))
+    """Return the users who may own a script."""
+    return frozenset((ROOT,))
 
 
 def _label(effect: RunScript | RunProgram, prepared: _Prepared) -> str:
