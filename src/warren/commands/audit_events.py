@@ -39,6 +39,11 @@ def accepted(command: VerifiedCommand, verb: Verb, source: str, now: float) -> A
     )
 
 
+def previewed(command: VerifiedCommand, verb: Verb, source: str, now: float) -> AuditEvent:
+    """Return the event of a dry run that is about to begin."""
+    return replace(accepted(command, verb, source, now), event="command.previewed", result="previewed")
+
+
 def finished(command: VerifiedCommand, verb: Verb, result: Result, source: str) -> AuditEvent:
     """Return the event of a command that has a result."""
     return replace(

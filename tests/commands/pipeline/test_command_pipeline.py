@@ -19,6 +19,7 @@ from tests.trust.parties import BUNDLE, CONTEXT, NODE, SENDING, SID, STOP, VERBS
 from warren.clock import wall_seconds
 from warren.commands.admission import Admission
 from warren.commands.command import MAX_LIFE_SECONDS, SKEW_SECONDS, VerifiedCommand
+from warren.commands.dry_run import DryRun
 from warren.commands.effects.effect import Effects, do
 from warren.commands.effects.programs import ProgramResult, RunProgram
 from warren.commands.envelope import Ingress
@@ -26,7 +27,7 @@ from warren.commands.execution import Execution
 from warren.commands.pipeline.command_pipeline import CommandPipeline
 from warren.commands.pipeline.executor import Executor
 from warren.commands.pipeline.rejection_log import REJECTIONS_PER_MINUTE, UNAUTHENTICATED_PER_MINUTE
-from warren.commands.result import Code, Result, Status
+from warren.commands.result import Code, CommandError, Result, Status
 from warren.commands.store.command_store import CommandStore
 from warren.commands.verb import Data, VerbContext
 from warren.commands.verify import verify_command
@@ -76,6 +77,13 @@ class Fixture:
         command = with_intent(replace(STOP, corr_id=corr_id, args={"container_id": container}), iat=now, exp=now + 600)
         sending = replace(SENDING, iat=now, exp=now + 60, nonce=nonce or f"nonce-of-{corr_id}-000")
         return await self.pipeline.submit(signed(command, sending=sending), Ingress("local", SID, "uid 0"))
+
+    async def preview(self, corr_id: str) -> DryRun:
+        """What one more envelope would do."""
+        now = int(wall_seconds())
+        command = with_intent(replace(STOP, corr_id=corr_id, args={"container_id": "0123456789ab"}), exp=now + 600)
+        sending = replace(SENDING, iat=now, exp=now + 60, nonce=f"nonce-of-{corr_id}-000")
+        return await self.pipeline.dry_run(signed(command, sending=sending), Ingress("local", SID, "uid 0"))
 
 
 @asynccontextmanager
@@ -193,6 +201,54 @@ def test_rate_limit_of_actor_rejects_command(tmp_path: Path) -> None:
         assert fixture.began == ["c-0", "c-1"]
 
     play(tmp_path, scene, rate=2)
+
+
+def test_dry_run_is_admitted_and_audited_like_a_command(tmp_path: Path) -> None:
+    async def scene(fixture: Fixture) -> None:
+        fixture.go_on.set()
+        for number in range(2):
+            assert (await fixture.preview(f"c-{number}")).effects
+        with pytest.raises(CommandError, match="rate limit exceeded") as refused:
+            await fixture.preview("c-2")
+        assert refused.value.code == Code.RATE_LIMITED
+        assert (await fixture.ask("c-3")).error_code == Code.RATE_LIMITED
+        assert fixture.began == []
+
+    place = play(tmp_path, scene, rate=2)
+    assert [(line["event"], line["correlation_id"], line["error_code"]) for line in place.lines()] == [
+        ("command.previewed", "c-0", "NONE"),
+        ("command.previewed", "c-1", "NONE"),
+        ("command.refused", "c-2", "RATE_LIMITED"),
+        ("command.refused", "c-3", "RATE_LIMITED"),
+    ]
+
+
+def test_dry_run_takes_a_place_in_the_queue(tmp_path: Path) -> None:
+    async def scene(fixture: Fixture) -> None:
+        asked = asyncio.create_task(fixture.ask("c-1"))
+        await until_begun(fixture, 1)
+        with pytest.raises(CommandError) as refused:
+            await fixture.preview("c-2")
+        assert refused.value.code == Code.QUEUE_FULL
+        fixture.go_on.set()
+        await asked
+
+    play(tmp_path, scene, places=1)
+
+
+def test_flood_of_junk_for_dry_runs_is_rate_limited_and_counted_in_the_log(tmp_path: Path) -> None:
+    async def scene(fixture: Fixture) -> None:
+        codes = []
+        for _ in range(2 * UNAUTHENTICATED_PER_MINUTE):
+            with pytest.raises(CommandError) as refused:
+                await fixture.pipeline.dry_run("junk", Ingress("local", SID, "uid 0"))
+            codes.append(refused.value.code)
+        assert codes[0] == Code.INVALID_SIGNATURE
+        assert codes[-1] == Code.RATE_LIMITED
+
+    lines = play(tmp_path, scene).lines()
+    assert UNAUTHENTICATED_PER_MINUTE <= len(lines) < 2 * UNAUTHENTICATED_PER_MINUTE
+    assert {line["event"] for line in lines} == {"command.refused"}
 
 
 def test_cancel_ends_only_its_command(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from typing import assert_never
 
 from warren.clock import monotonic_seconds, wall_seconds
 from warren.commands.admission import Admission
-from warren.commands.audit_events import accepted, finished
+from warren.commands.audit_events import accepted, finished, previewed
 from warren.commands.command import VerifiedCommand
 from warren.commands.dry_run import DryRun
 from warren.commands.envelope import Ingress
@@ -86,14 +86,20 @@ class CommandPipeline:
             return self._failure(await self._rejections.record(error, ingress.source, proven), proven)
 
     async def dry_run(self, envelope: str, ingress: Ingress) -> DryRun:
-        """Return what a command would do; it is verified like any other, and neither executed nor marked as used.
+        """Return what a command would do. It is verified, admitted and audited like any other, but not marked as used.
 
         Raises:
             CommandError: the command is rejected.
         """
-        command = self._verify(envelope, ingress)
-        verb = self._verbs[command.verb]
-        return await self._executor.dry_run(command, verb, self._part_of(verb))
+        proven = ProvenClaims()
+        try:
+            command = self._verify(envelope, ingress)
+            proven = _claims_of(command)
+            with self._admission.hold(command, monotonic_seconds()):
+                return await self._preview(command, ingress)
+        except CommandError as error:
+            proven = error.proven if isinstance(error, Rejected) else proven
+            raise await self._rejections.record(error, ingress.source, proven) from error
 
     def output(self, corr_id: str) -> OutputBuffer | None:
         """Return the output of a command that is queued or running."""
@@ -117,6 +123,14 @@ class CommandPipeline:
         for corr_id in tuple(self._jobs):
             self.cancel(corr_id, Code.INTERRUPTED, "agent stopped while the command ran")
         await asyncio.gather(*(job.done for job in self._jobs.values()), return_exceptions=True)
+
+    async def _preview(self, command: VerifiedCommand, ingress: Ingress) -> DryRun:
+        verb = self._verbs[command.verb]
+        await self._store.write_event(previewed(command, verb, ingress.source, wall_seconds()))
+        log.info("command.previewed", extra=log_fields(self._process, _claims_of(command)))
+        async with self._slots:
+            command = self._verify(command.envelope, ingress, was_queued=True)
+            return await self._executor.dry_run(command, verb, self._part_of(verb))
 
     async def _accept(self, command: VerifiedCommand, ingress: Ingress) -> Job | Result:
         verb = self._verbs[command.verb]

@@ -49,15 +49,15 @@ class CommandActions:
         """
         return await self._ingress().submit(_only_text(request, "envelope"), client.uid)
 
-    async def _dry_run(self, request: Request, _client: Client, _now: float) -> Data:
+    async def _dry_run(self, request: Request, client: Client, _now: float) -> Data:
         """Return the effects that a signed command would have; `problem` is there if it would fail.
 
-        Nothing is run, and the nonce is not consumed.
+        Nothing is run, and the nonce is not consumed. It counts for the rates, and the audit log has it.
 
         Config: `{"envelope": TEXT}`
         Response: `{effects, problem}`
         """
-        return await self._ingress().dry_run(_only_text(request, "envelope"))
+        return await self._ingress().dry_run(_only_text(request, "envelope"), client.uid)
 
     async def _cancel(self, request: Request, client: Client, _now: float) -> Data:
         """Cancel a running command; `cancelled` is false if it was not running.

@@ -70,10 +70,10 @@ class LocalIngress:
         self._group.create_task(self._acknowledge(result.corr_id), name="acknowledgement")
         return {"result": result_members(result), "jws": sign_result(result, self._identity.signing)}
 
-    async def dry_run(self, envelope: str) -> Data:
+    async def dry_run(self, envelope: str, uid: int) -> Data:
         """Return the effects that a command would have. Raises InputError where it would be rejected."""
         try:
-            dry_run = await self._pipeline.dry_run(envelope, Ingress(TRANSPORT, self._sid, "dry run"))
+            dry_run = await self._pipeline.dry_run(envelope, Ingress(TRANSPORT, self._sid, f"uid {uid}"))
         except CommandError as error:
             raise InputError(f"{error.code}: {error}", code="command.refused") from error
         return dry_run.members()
