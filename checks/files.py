@@ -40,6 +40,8 @@ EXEMPTIONS = (
     Exemption("cli/help.py", "formatter", "the formatter of click, which writes help"),
     Exemption("cli/output.py", "os.devnull", "a device"),
     Exemption("commands/handlers/sandbox_process.py", "os.devnull", "a device"),
+    Exemption("privsep/io/control_group.py", "own", "cgroupfs"),
+    Exemption("privsep/io/control_group.py", "own / 'cgroup.procs'", "cgroupfs"),
     Exemption("privsep/io/operations/tun.py", "TUN", "a device"),
     Exemption("privsep/io/helper_process.py", "Path('/proc/self/comm')", "procfs"),
     Exemption("privsep/io/runner_process.py", "Path('/proc/self/comm')", "procfs"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -98,10 +98,12 @@ def settings_of(directory: Path) -> CommandSettings:
     )
 
 
-async def answer_of(runner: Callable[[Message], None], answers: dict[int, asyncio.Future[Result]], text: str) -> Result:
+async def answer_of(
+    runner: Callable[[Message], Awaitable[None]], answers: dict[int, asyncio.Future[Result]], text: str
+) -> Result:
     number = len(answers)
     answers[number] = asyncio.get_running_loop().create_future()
-    runner(Execute(number, text, "local", SID, "agent"))
+    await runner(Execute(number, text, "local", SID, "agent"))
     return await answers[number]
 
 

@@ -25,7 +25,15 @@ def test_a_root_stands_before_every_path(root: str) -> None:
     assert below.pop("root") == "/tree"
     assert bare.pop("root") == ""
     paths = {name for name, value in bare.items() if str(value).startswith("/")}
-    assert paths == {"config", "keys", "socket", "helper_socket", "http_socket", "http_token", "http_admin_token"} | {
+    assert paths == {
+        "config",
+        "keys",
+        "socket",
+        "helper_socket",
+        "runner_socket",
+        "http_socket",
+        "http_token",
+        "http_admin_token",
         "state",
         "log",
     }

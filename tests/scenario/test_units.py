@@ -19,7 +19,7 @@ pytestmark = [*IN_NAMESPACES, pytest.mark.needs("systemd-analyze")]
 @pytest.mark.parametrize("unit", UNITS)
 def test_systemd_finds_nothing_wrong_with_a_unit(unit: str, tmp_path: Path) -> None:
     with Host("node", tmp_path) as host:
-        user = User(host, unit.partition("-helper")[0].partition(".")[0])
+        user = User(host, unit.partition("-helper")[0].partition("-runner")[0].partition(".")[0])
         user.types(f"cp {DEPLOY}/systemd/* /etc/systemd/system/")
         done = user.attempts(f"systemd-analyze verify --man=no --recursive-errors=one /etc/systemd/system/{unit}")
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -29,6 +29,7 @@ WARREN: Mapping[str, Commands] = {
         "config": "warren.cli.config:config",
         "validate": "warren.cli.validate:validate",
         "helper": "warren.cli.root_helper:helper",
+        "runner": "warren.cli.root_runner:runner",
     },
     "Commands": {
         "command": "warren.cli.command:command",

@@ -311,8 +311,6 @@ class CommandSettings:
     """The directory of the audit log."""
     commands: str = f"{WARREN.state}/commands"
     """The directory of the agent's command records."""
-    user: str = WARREN.user
-    """The user of the agent, as which no program runs."""
     runner: str = f"{WARREN.state}/runner"
     """The directory of the runner's command records, which only root may access."""
     scripts: ScriptSettings = subtable(ScriptSettings, "Scripts that commands start.")
@@ -320,3 +318,5 @@ class CommandSettings:
     containers: ContainerSettings = subtable(ContainerSettings, "Containers that commands start.")
     services: ServiceSettings = subtable(ServiceSettings, "Services that commands manage.")
     monitoring: MonitoringSettings = subtable(MonitoringSettings, "Monitoring of the host, and the audit log's size.")
+    user: str = WARREN.user
+    """The user of the agent, as which no program runs."""

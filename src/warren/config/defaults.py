@@ -18,6 +18,8 @@ class Defaults:
     socket: str
     helper_socket: str
     """The socket of the helper that has its own unit."""
+    runner_socket: str
+    """The socket of the runner that has its own unit."""
     http_socket: str
     http_token: str
     http_admin_token: str
@@ -38,6 +40,7 @@ WARREN = Defaults(
     keys="/etc/warren",
     socket="/run/warren/agent.sock",
     helper_socket="/run/warren/helper.sock",
+    runner_socket="/run/warren/runner.sock",
     http_socket="/run/warren/http.sock",
     http_token="/var/lib/warren/http.token",  # noqa: S106, a path
     http_admin_token="/var/lib/warren/http-admin.token",  # noqa: S106, a path
@@ -52,6 +55,7 @@ HARMONY_AGENT = Defaults(
     keys="/etc/harmony-agent",
     socket="/var/run/harmony-agent.sock",
     helper_socket="/run/harmony-agent/helper.sock",
+    runner_socket="/run/harmony-agent/runner.sock",
     http_socket="/run/harmony-agent/http.sock",
     http_token="/var/lib/harmony-agent/http.token",  # noqa: S106, a path
     http_admin_token="/var/lib/harmony-agent/http-admin.token",  # noqa: S106, a path
@@ -75,6 +79,7 @@ def defaults_for(program: str, root: str = "") -> Defaults:
         keys=root + defaults.keys,
         socket=root + defaults.socket,
         helper_socket=root + defaults.helper_socket,
+        runner_socket=root + defaults.runner_socket,
         http_socket=root + defaults.http_socket,
         http_token=root + defaults.http_token,
         http_admin_token=root + defaults.http_admin_token,

@@ -81,7 +81,8 @@ class Fixture:
     async def preview(self, corr_id: str) -> DryRun:
         """What one more envelope would do."""
         now = int(wall_seconds())
-        command = with_intent(replace(STOP, corr_id=corr_id, args={"container_id": "0123456789ab"}), exp=now + 600)
+        stop = replace(STOP, corr_id=corr_id, args={"container_id": "0123456789ab"})
+        command = with_intent(stop, iat=now, exp=now + 600)
         sending = replace(SENDING, iat=now, exp=now + 60, nonce=f"nonce-of-{corr_id}-000")
         return await self.pipeline.dry_run(signed(command, sending=sending), Ingress("local", SID, "uid 0"))
 

@@ -36,7 +36,7 @@ from warren.privsep.io.operations.dns import (
 )
 from warren.privsep.io.operations.key_files import KEY_FILES, OpenKey, RotateKey, locate_key
 from warren.privsep.io.operations.runner import OpenRunner
-from warren.privsep.io.operations.table import HELPER_OPERATIONS
+from warren.privsep.io.operations.table import FORKED_HELPER_OPERATIONS, HELPER_OPERATIONS
 from warren.privsep.io.operations.tun import OpenTun
 from warren.privsep.operation import (
     Operation,
@@ -68,17 +68,17 @@ REQUESTS: tuple[object, ...] = (
 
 
 def encoded(request: object) -> bytes:
-    return HELPER_OPERATIONS[type(request).__name__].encode(request)
+    return FORKED_HELPER_OPERATIONS[type(request).__name__].encode(request)
 
 
 @pytest.mark.parametrize("request_", REQUESTS, ids=str)
 def test_each_request_arrives_as_it_was_sent(request_: object) -> None:
-    operation, parsed = parse_request(encoded(request_), HELPER_OPERATIONS)
-    assert (operation, parsed) == (HELPER_OPERATIONS[type(request_).__name__], request_)
+    operation, parsed = parse_request(encoded(request_), FORKED_HELPER_OPERATIONS)
+    assert (operation, parsed) == (FORKED_HELPER_OPERATIONS[type(request_).__name__], request_)
 
 
 def test_no_operation_is_without_a_request_here() -> None:
-    assert {type(request).__name__ for request in REQUESTS} == HELPER_OPERATIONS.keys()
+    assert {type(request).__name__ for request in REQUESTS} == FORKED_HELPER_OPERATIONS.keys()
 
 
 @pytest.mark.parametrize(
@@ -108,19 +108,19 @@ def test_no_operation_is_without_a_request_here() -> None:
 )
 def test_what_is_not_in_the_table_is_refused(text: str) -> None:
     with pytest.raises(InputError) as error:
-        parse_request(text.encode(), HELPER_OPERATIONS)
+        parse_request(text.encode(), FORKED_HELPER_OPERATIONS)
     assert error.value.code == "helper.refused"
 
 
 def test_more_name_servers_than_anybody_has_are_refused() -> None:
     with pytest.raises(InputError):
-        parse_request(encoded(ApplyDns("home", "wg0", (ip_address("192.0.2.1"),) * 33)), HELPER_OPERATIONS)
+        parse_request(encoded(ApplyDns("home", "wg0", (ip_address("192.0.2.1"),) * 33)), FORKED_HELPER_OPERATIONS)
 
 
 @given(st.binary() | st.recursive(st.none() | st.text() | st.integers(), st.lists).map(json.dumps).map(str.encode))
 def test_whatever_arrives_is_refused_in_one_way(octets: bytes) -> None:
     with pytest.raises(InputError):
-        parse_request(octets, HELPER_OPERATIONS)
+        parse_request(octets, FORKED_HELPER_OPERATIONS)
 
 
 def test_a_key_is_located_from_its_directory() -> None:
@@ -213,7 +213,7 @@ def test_an_operation_is_added_by_one_row(tmp_path: Path) -> None:
     """The client, the wire and the process need no change for it."""
     near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     rules = HelperRules((), frozenset((os.geteuid(),)), tmp_path, tmp_path, tmp_path, tmp_path)
-    process = HelperProcess(rules, operation_table(*HELPER_OPERATIONS.values(), PLANTED))
+    process = HelperProcess(rules, operation_table(*FORKED_HELPER_OPERATIONS.values(), PLANTED))
     client = HelperClient(near)
     server = threading.Thread(target=process.answer, args=(far,))
     with far:
@@ -228,7 +228,7 @@ def test_a_row_has_the_fields_of_its_request() -> None:
         operation_table(Operation(Planted, {}, shout, TEXT))
 
 
-@pytest.mark.parametrize("operation", HELPER_OPERATIONS.values(), ids=lambda operation: operation.name)
+@pytest.mark.parametrize("operation", FORKED_HELPER_OPERATIONS.values(), ids=lambda operation: operation.name)
 def test_an_operation_stands_in_its_module_and_in_the_table_alone(operation: Operation[Any, Any, Any]) -> None:
     """Beside them only its callers name it, and these are in one module."""
     package = ROOT / "src/warren/privsep"
@@ -238,3 +238,10 @@ def test_an_operation_stands_in_its_module_and_in_the_table_alone(operation: Ope
     rows = {path.name for path in package.rglob("*.py") if re.search(rf"\b{row}\b", path.read_text())}
     assert request <= {own, "privileged_ops.py"}
     assert rows == {own, "table.py", "privileged_ops.py"}
+
+
+def test_only_a_forked_helper_starts_a_runner() -> None:
+    """Where the helper is a unit it lacks the capabilities of a runner, which is a unit too."""
+    assert FORKED_HELPER_OPERATIONS.keys() - HELPER_OPERATIONS.keys() == {"OpenRunner"}
+    with pytest.raises(InputError):
+        parse_request(encoded(OpenRunner()), HELPER_OPERATIONS)

@@ -40,7 +40,7 @@ class Machine(User):
         self.types(f"systemd-sysusers {DEPLOY}/sysusers.d/{name}.conf")
         self.types(f"systemd-tmpfiles --create {DEPLOY}/tmpfiles.d/{name}.conf")  # noqa: S108, a directory of ours
         self.types(f"cp {DEPLOY}/systemd/{name}* /etc/systemd/system/ && mkdir -p /etc/{name}")
-        for unit in (name, f"{name}-helper"):
+        for unit in (name, f"{name}-helper", f"{name}-runner"):
             self.adds(unit)
         self.writes("/run/init", INIT)
         namespaces = ("--pid", "--fork", "--mount", "--cgroup", "--kill-child")

@@ -19,7 +19,7 @@ from pathlib import Path
 from warren.errors import HostError, InputError, WarrenError, redact
 from warren.privsep.io.helper_client import HelperClient
 from warren.privsep.io.helper_state import HelperRules, HelperState
-from warren.privsep.io.operations.table import HELPER_OPERATIONS
+from warren.privsep.io.operations.table import FORKED_HELPER_OPERATIONS, HELPER_OPERATIONS
 from warren.privsep.operation import MAX_BYTES, Operations, encode_answer, encode_error, parse_request
 
 if sys.platform == "linux":
@@ -127,7 +127,7 @@ def _run(rules: HelperRules, connection: socket.socket) -> None:
     try:
         _detach(connection.fileno())
         confine()
-        process = HelperProcess(rules)
+        process = HelperProcess(rules, FORKED_HELPER_OPERATIONS)
         limit_answers(connection)
         try:
             while process.answer(connection):

@@ -20,18 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from warren.errors import HostError, WarrenError
-from warren.files.make_directory import make_directory
-from warren.files.trusted_path import process_trust
-from warren.files.unix_listener import InUseError, adopt_socket, bind_socket, remove_dead_socket
-from warren.files.unix_socket import SocketKind, open_socket, peer_credentials
+from warren.files.unix_listener import adopt_socket
+from warren.files.unix_socket import SocketKind, peer_credentials
 from warren.privsep.io.helper_process import HelperProcess, limit_answers
 from warren.privsep.io.helper_state import HelperRules
+from warren.privsep.io.service_socket import bind_service_socket
 from warren.privsep.operation import encode_answer, encode_error
 
 IDLE_TIMEOUT_SECONDS = 60.0
-BACKLOG = 8  # agents that connect while another is served are refused at once
-SOCKET_UMASK = 0o111  # the kernel names the user who connects; the socket of a unit may be narrower
-DIRECTORY_MODE = 0o755
 
 log = logging.getLogger(__name__)
 
@@ -155,34 +151,10 @@ def _verify_user(uid: int, service: int) -> None:
 
 
 def bind_helper(path: Path, service: int) -> socket.socket:
-    """Listen at `path`, in the place of the socket of a helper that has exited.
-
-    The directory may belong to `service`, the user whom the helper serves: it could only replace the socket by one of
-    its own, which no agent takes for a helper's. Raises HostError.
-    """
-    trust = process_trust(service)
-    try:
-        make_directory(path.parent, DIRECTORY_MODE, trust=trust)
-        remove_dead_socket(path, SocketKind.SEQPACKET, trust=trust)
-        return _listen(path)
-    except InUseError:
-        problem = f"a helper already listens at {path}"
-        raise HostError(problem, code="helper.busy", hint="stop that helper first") from None
-    except OSError as error:
-        raise HostError(f"cannot listen at {path}: {error.strerror}", code="host.refused", errno=error.errno) from error
+    """Listen at `path` for the user `service`. Raises HostError."""
+    return bind_service_socket(path, SocketKind.SEQPACKET, "helper", service)
 
 
 def adopt_helper(descriptor: int) -> socket.socket:
     """Return the socket on which the service manager listens. Raises HostError if it is another one."""
     return adopt_socket(descriptor, SocketKind.SEQPACKET)
-
-
-def _listen(path: Path) -> socket.socket:
-    listener = open_socket(SocketKind.SEQPACKET)
-    try:
-        bind_socket(listener, path, SOCKET_UMASK)
-        listener.listen(BACKLOG)
-    except OSError:
-        listener.close()
-        raise
-    return listener

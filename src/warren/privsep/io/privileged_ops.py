@@ -36,6 +36,7 @@ from warren.privsep.io.operations.dns import (
 from warren.privsep.io.operations.key_files import OPEN_KEY, ROTATE_KEY, OpenKey, RotateKey
 from warren.privsep.io.operations.runner import OPEN_RUNNER, OpenRunner
 from warren.privsep.io.operations.tun import OPEN_TUN, TUN, OpenTun
+from warren.privsep.io.runner_link import connect_runner
 from warren.telemetry.conditions import Condition
 from warren.tunnel.dns_journal import DnsBackend
 from warren.tunnel.io.conffile import Opener
@@ -86,17 +87,13 @@ class PrivilegedOps:
     resolver: HostResolver
     open_tun: OpenDriver
     helper: HelperClient | None = None
+    open_runner: Callable[[], int] | None = None
+    """Opens a connection to a new runner; None if this process runs privileged parts itself."""
 
     @property
     def open_config(self) -> Opener:
         """Return the opener of the configuration, to read it again."""
         return open_following if self.helper is None else config_opener(self.helper)
-
-    @property
-    def open_runner(self) -> Callable[[], int] | None:
-        """Return what opens a connection to a new runner; None if this process runs privileged parts itself."""
-        helper = self.helper
-        return None if helper is None else lambda: helper.call(OPEN_RUNNER, OpenRunner())
 
     def remove_socket(self, path: Path) -> None:
         """Remove the control socket. If nobody can any more, the next start replaces it."""
@@ -122,16 +119,29 @@ class PrivilegedOps:
             self.helper.close()
 
 
-def direct_privileged_ops(owners: Owners, resolver: Resolver) -> PrivilegedOps:
-    """Return the operations of a process that performs all of them itself."""
-    return PrivilegedOps(DirectKeyAccess(owners), resolver, open_no_driver)
+def direct_privileged_ops(
+    owners: Owners, resolver: Resolver, open_runner: Callable[[], int] | None = None
+) -> PrivilegedOps:
+    """Return the operations of a process that performs all of them itself, apart from those of a runner."""
+    return PrivilegedOps(DirectKeyAccess(owners), resolver, open_no_driver, open_runner=open_runner)
 
 
-def helper_privileged_ops(owners: Owners, directories: Sequence[str], helper: HelperClient) -> PrivilegedOps:
+def helper_privileged_ops(
+    owners: Owners, directories: Sequence[str], helper: HelperClient, open_runner: Callable[[], int] | None
+) -> PrivilegedOps:
     """Return the operations of a process with a helper, which opens keys in `directories`."""
-    return PrivilegedOps(
-        HelperKeyAccess(owners, directories, helper), HelperResolver(helper), tun_opener(helper), helper
-    )
+    keys, resolver = HelperKeyAccess(owners, directories, helper), HelperResolver(helper)
+    return PrivilegedOps(keys, resolver, tun_opener(helper), helper, open_runner)
+
+
+def forked_runner_opener(helper: HelperClient) -> Callable[[], int]:
+    """Return what opens a runner by a helper that is a child of the agent. Raises HostError."""
+    return lambda: helper.call(OPEN_RUNNER, OpenRunner())
+
+
+def unit_runner_opener(path: Path) -> Callable[[], int]:
+    """Return what connects to the runner that is a unit of its own. Raises HostError."""
+    return lambda: connect_runner(path)
 
 
 def config_opener(helper: HelperClient) -> Opener:

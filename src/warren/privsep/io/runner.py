@@ -8,11 +8,11 @@ nothing that no operator has signed, and nothing twice.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from warren.commands.admission import Admission
+from warren.commands.command import MAX_LIFE_SECONDS
 from warren.commands.dry_run import DryRun
 from warren.commands.effects.effect import Effects
 from warren.commands.envelope import Ingress
@@ -29,6 +29,7 @@ from warren.commands.sealing import unsealer
 from warren.commands.settings import CommandSettings
 from warren.commands.store.command_store import CommandStore
 from warren.commands.verb import Data, Verb, VerbContext, VerbHandler
+from warren.errors import InputError
 from warren.privsep.io.pinned_node import verify_bundle_path
 from warren.privsep.runner_protocol import (
     Cancel,
@@ -43,9 +44,9 @@ from warren.privsep.runner_protocol import (
 from warren.ratelimit import RateLimit
 from warren.trust.identity import PinnedNode
 
-PER_MINUTE = 1_000_000  # the agent limits the rates; here a number that no agent reaches
-
-log = logging.getLogger(__name__)
+MINUTE_SECONDS = 60
+BURST_MINUTES = MAX_LIFE_SECONDS // MINUTE_SECONDS + 1
+"""The agent admits by the same rates, but what it has admitted may wait there for its lifetime and come at once."""
 
 
 class Runner:
@@ -61,6 +62,9 @@ class Runner:
     ) -> None:
         self._send = send
         self._group = group
+        # An agent has no more under way than its own queue holds; what comes beyond that waits unread.
+        self._places = asyncio.Semaphore(settings.sandbox.queue)
+        self._previews: set[asyncio.Task[None]] = set()
         bundles = BundleCache(settings.security, verify_bundle_path)
         self._executor = Executor(
             identity.agent_id,
@@ -75,7 +79,11 @@ class Runner:
             verify=verifier.verify,
             verbs=VERBS,
             part_of=_privileged_part,
-            admission=Admission(RateLimit(PER_MINUTE), RateLimit(PER_MINUTE), settings.sandbox.queue),
+            admission=Admission(
+                RateLimit(BURST_MINUTES * settings.security.rate_per_minute),
+                RateLimit(BURST_MINUTES * settings.security.verb_rate_per_minute, _burst_of(bundles.rate)),
+                settings.sandbox.queue,
+            ),
             max_concurrency=settings.sandbox.max_concurrency,
             store=store,
             executor=self._executor,
@@ -84,15 +92,22 @@ class Runner:
             process="runner",
         )
 
-    def perform(self, message: Message) -> None:
-        """Begin what a message of the agent asks for."""
+    async def perform(self, message: Message) -> None:
+        """Begin what a message of the agent asks for, as soon as there is a place for it.
+
+        Raises InputError for a message that only a runner sends.
+        """
         match message:
             case Execute():
-                self._group.create_task(self._execute(message), name="command of the agent")
+                await self._places.acquire()
+                task = self._group.create_task(self._execute(message), name="command of the agent")
+                if message.dry_run:
+                    self._previews.add(task)
+                    task.add_done_callback(self._previews.discard)
             case Cancel(corr_id, code, reason):
                 self._pipeline.cancel(corr_id, code, reason)
             case _:
-                log.warning("runner.message_ignored", extra={"op": type(message).__name__})
+                raise InputError(f"{type(message).__name__} is not a request to a runner", code="helper.refused")
 
     async def run_periodic(self) -> None:
         """Run the periodic tasks until cancelled."""
@@ -100,14 +115,19 @@ class Runner:
 
     async def close(self) -> None:
         """Cancel what runs."""
+        for preview in self._previews:
+            preview.cancel()
         await self._pipeline.close()
 
     async def _execute(self, request: Execute) -> None:
         ingress = Ingress(request.transport, request.sid, request.source)
-        if request.dry_run:
-            self._send(Preview(request.number, await self._preview(request.envelope, ingress)))
-        else:
-            self._send(ResultMessage(request.number, await self._pipeline.submit(request.envelope, ingress)))
+        try:
+            if request.dry_run:
+                self._send(Preview(request.number, await self._preview(request.envelope, ingress)))
+            else:
+                self._send(ResultMessage(request.number, await self._pipeline.submit(request.envelope, ingress)))
+        finally:
+            self._places.release()
 
     async def _preview(self, envelope: str, ingress: Ingress) -> DryRun | Rejection:
         try:
@@ -117,6 +137,16 @@ class Runner:
 
     def _emit(self, event: str, fields: Mapping[str, object]) -> None:
         self._send(Event(event, fields))
+
+
+def _burst_of(rate: Callable[[str], int | None]) -> Callable[[str], int | None]:
+    """Return a bundle's rates of verbs as those of the runner."""
+
+    def burst(verb: str) -> int | None:
+        per_minute = rate(verb)
+        return None if per_minute is None else BURST_MINUTES * per_minute
+
+    return burst
 
 
 def _privileged_part(verb: Verb) -> VerbHandler:

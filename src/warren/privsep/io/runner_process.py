@@ -1,4 +1,7 @@
-"""The process of a runner, which the helper forks: it lives as long as its connection to the agent."""
+"""The runner's connection to one agent, and the process of a runner that the helper forks for an agent of root.
+
+Where units run, the runner is a unit of its own: see `runner_socket`.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,22 @@ from contextlib import suppress
 from pathlib import Path
 
 from warren.audit.event import Origin
+from warren.clock import monotonic_seconds
 from warren.commands.pipeline.bundle_cache import BundleCache
 from warren.commands.settings import CommandSettings
 from warren.commands.store.command_store import CommandStore
-from warren.errors import HostError, WarrenError
+from warren.errors import HostError, InputError, WarrenError
 from warren.privsep.io.pinned_node import read_node, verify_bundle_path
 from warren.privsep.io.runner import Runner
-from warren.privsep.runner_protocol import MAX_OCTETS, ErrorMessage, encode_message, parse_message
+from warren.privsep.runner_protocol import (
+    MAX_REQUEST_OCTETS,
+    ErrorMessage,
+    Message,
+    Output,
+    encode_message,
+    parse_message,
+)
+from warren.ratelimit import RateLimit
 from warren.trust.identity import PinnedNode
 
 if sys.platform == "linux":
@@ -26,6 +38,9 @@ if sys.platform == "linux":
 
 NAME = "warren-runner"  # at most 15 octets (prctl(2), PR_SET_NAME)
 MAX_FILES = 4_096
+MAX_UNREAD_OUTPUT = 1 << 20
+"""Live output is dropped while the agent has not read this much: the result has all of it."""
+JUNK_PER_MINUTE = 10  # lines of the log: an agent of this version sends none
 
 log = logging.getLogger(__name__)
 
@@ -43,26 +58,9 @@ def fork_runner(settings: CommandSettings) -> tuple[int, int]:
     raise HostError("there is no runner on this system", code="host.refused")
 
 
-def _run(settings: CommandSettings, connection: socket.socket) -> None:
-    """Run the whole life of the child: nothing of its parent's runs in it."""
-    status = 1
-    try:
-        _confine(connection.fileno())
-        asyncio.run(_serve(settings, connection))
-        status = 0
-    except BaseException:
-        log.critical("runner.crashed", exc_info=True)
-    finally:
-        os._exit(status)
-
-
-def _confine(kept: int) -> None:
-    """Exit with the connection and with no signal before; open and write as much as providers need."""
+def confine() -> None:
+    """Limit this process to the files and the mode of files that providers need."""
     if sys.platform == "linux":
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
-        os.closerange(3, kept)
-        os.closerange(kept + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])
         files, octets = (resource.getrlimit(kind)[1] for kind in (resource.RLIMIT_NOFILE, resource.RLIMIT_FSIZE))
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(MAX_FILES, files), files))
         resource.setrlimit(resource.RLIMIT_FSIZE, (octets, octets))
@@ -70,9 +68,11 @@ def _confine(kept: int) -> None:
         Path("/proc/self/comm").write_text(NAME)
 
 
-async def _serve(settings: CommandSettings, connection: socket.socket) -> None:
-    """Serve until the connection ends; what prevents that is sent to the agent, whose condition names it."""
-    reader, writer = await asyncio.open_connection(sock=connection, limit=MAX_OCTETS)
+async def serve_agent(settings: CommandSettings, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Serve an agent until its connection ends; what prevents that is sent to it, and its condition names it.
+
+    Cancelled, end what runs, and store the results.
+    """
     try:
         identity = read_node(settings)
         security = settings.security
@@ -86,28 +86,99 @@ async def _serve(settings: CommandSettings, connection: socket.socket) -> None:
         await store.recover()
     except WarrenError as error:
         log.error("runner.refused", extra={"code": error.code, "error": str(error)})  # noqa: TRY400, no traceback
-        writer.write(encode_message(ErrorMessage(error)))
-        with suppress(ConnectionError):
-            await writer.drain()
-        writer.close()
+        await refuse_agent(writer, error)
         return
-    await _serve_agent(settings, identity, store, reader, writer)
-
-
-async def _serve_agent(
-    settings: CommandSettings,
-    identity: PinnedNode,
-    store: CommandStore,
-    reader: asyncio.StreamReader,
-    writer: asyncio.StreamWriter,
-) -> None:
     try:
-        async with asyncio.TaskGroup() as group:
-            runner = Runner(settings, identity, store, lambda message: writer.write(encode_message(message)), group)
-            periodic = group.create_task(runner.run_periodic(), name="periodic tasks")
-            while line := await reader.readline():
-                runner.perform(parse_message(line))
-            periodic.cancel()
-            await runner.close()
+        await AgentConnection(reader, writer).serve(settings, identity, store)
     finally:
         await store.close()
+
+
+async def refuse_agent(writer: asyncio.StreamWriter, error: WarrenError) -> None:
+    """Tell an agent why it is not served, and close the connection."""
+    writer.write(encode_message(ErrorMessage(error)))
+    with suppress(ConnectionError):
+        await writer.drain()
+    writer.close()
+
+
+class AgentConnection:
+    """The messages of one agent. It reads no further request while the agent does not read the answers."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._junk = RateLimit(JUNK_PER_MINUTE)
+        self._unlogged = 0
+
+    async def serve(self, settings: CommandSettings, identity: PinnedNode, store: CommandStore) -> None:
+        """Perform what the agent requests, until it has gone; then close the connection."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                runner = Runner(settings, identity, store, self._send, group)
+                periodic = group.create_task(runner.run_periodic(), name="periodic tasks")
+                try:
+                    await self._receive(runner)
+                finally:
+                    periodic.cancel()
+                    await runner.close()
+        finally:
+            self._writer.close()
+
+    async def _receive(self, runner: Runner) -> None:
+        while line := await self._read_line():
+            try:
+                message = parse_message(line)
+                await runner.perform(message)
+            except InputError as error:
+                self._log_junk(error)
+            with suppress(ConnectionError):  # the next read tells that it has gone
+                await self._writer.drain()
+
+    async def _read_line(self) -> bytes:
+        """Return a line; none if the agent has gone, or sends one that is longer than any request."""
+        try:
+            return await self._reader.readline()
+        except (ValueError, ConnectionError) as error:
+            log.warning("runner.disconnected", extra={"problem": str(error)})
+            return b""
+
+    def _log_junk(self, error: InputError) -> None:
+        if self._junk.try_take("", monotonic_seconds()):
+            unlogged, self._unlogged = self._unlogged, 0
+            log.warning("runner.message_rejected", extra={"problem": str(error), "unlogged": unlogged})
+        else:
+            self._unlogged += 1
+
+    def _send(self, message: Message) -> None:
+        is_behind = self._writer.transport.get_write_buffer_size() > MAX_UNREAD_OUTPUT
+        if not (isinstance(message, Output) and is_behind):
+            self._writer.write(encode_message(message))
+
+
+def _run(settings: CommandSettings, connection: socket.socket) -> None:
+    """Run the whole life of the child: nothing of its parent's runs in it."""
+    status = 1
+    try:
+        _detach(connection.fileno())
+        confine()
+        asyncio.run(_serve_forked(settings, connection))
+        status = 0
+    except BaseException:
+        log.critical("runner.crashed", exc_info=True)
+    finally:
+        os._exit(status)
+
+
+async def _serve_forked(settings: CommandSettings, connection: socket.socket) -> None:
+    reader, writer = await asyncio.open_connection(sock=connection, limit=MAX_REQUEST_OCTETS)
+    await serve_agent(settings, reader, writer)
+
+
+def _detach(kept: int) -> None:
+    """Exit with the connection and with no signal before; close every other descriptor."""
+    if sys.platform == "linux":
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        os.closerange(3, kept)
+        os.closerange(kept + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[0])

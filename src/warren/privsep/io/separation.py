@@ -30,7 +30,9 @@ from warren.privsep.io.privileged_ops import (
     PrivilegedOps,
     config_opener,
     direct_privileged_ops,
+    forked_runner_opener,
     helper_privileged_ops,
+    unit_runner_opener,
 )
 from warren.privsep.io.service_directories import (
     JOURNAL,
@@ -70,7 +72,7 @@ def separate_privileges(
     helper = _connect_helper(path, defaults)
     config = load(open_following if helper is None else config_opener(helper))
     user = find_service_user(config.daemon.user, config.daemon.group)
-    privileged = _privileged_ops(user, config, defaults, helper)
+    privileged = _privileged_ops(path, user, config, defaults, helper)
     before_drop(config)
     lock = instance_lock(journal_directory(config), f"which serves {config.daemon.socket}")
     with closing(privileged), lock, _listen(config, user, privileged) as listener:
@@ -115,14 +117,17 @@ def _as_host_error() -> Iterator[None]:
 
 
 def _connect_helper(path: Path, defaults: Defaults) -> HelperClient | None:
-    """Return the helper that is a unit of its own, or None. It opens only the configuration at the default path."""
-    if is_root() or path != Path(defaults.config):
-        return None
-    return connect_helper(Path(defaults.helper_socket))
+    """Return the helper that is a unit of its own, or None."""
+    return connect_helper(Path(defaults.helper_socket)) if _has_units(path, defaults) else None
+
+
+def _has_units(path: Path, defaults: Defaults) -> bool:
+    """Return whether helper and runner may be units of their own: they read the configuration at the default path."""
+    return not is_root() and path == Path(defaults.config)
 
 
 def _privileged_ops(
-    user: ServiceUser, config: ServiceConfig, defaults: Defaults, helper: HelperClient | None
+    path: Path, user: ServiceUser, config: ServiceConfig, defaults: Defaults, helper: HelperClient | None
 ) -> PrivilegedOps:
     """Return the privileged operations: by `helper`, if there is one; root forks one.
 
@@ -140,9 +145,23 @@ def _privileged_ops(
         except OSError as error:
             problem = f"cannot start the helper: {error.strerror}"
             raise HostError(problem, code="host.refused", errno=error.errno) from error
+    open_runner = _runner_opener(path, defaults, helper)
     if helper is None:
-        return direct_privileged_ops(user.owners, host_resolver(config, defaults))
-    return helper_privileged_ops(user.owners, _key_directories(config), helper)
+        return direct_privileged_ops(user.owners, host_resolver(config, defaults), open_runner)
+    return helper_privileged_ops(user.owners, _key_directories(config), helper, open_runner)
+
+
+def _runner_opener(path: Path, defaults: Defaults, helper: HelperClient | None) -> Callable[[], int] | None:
+    """Return what opens a runner: the helper that root forked, else the runner that is a unit of its own.
+
+    Without units there is none, and this process runs what it can of the privileged parts.
+    """
+    if helper is not None and helper.child is not None:
+        return forked_runner_opener(helper)
+    socket = Path(defaults.runner_socket)
+    if _has_units(path, defaults) and (helper is not None or socket.exists()):
+        return unit_runner_opener(socket)
+    return None
 
 
 def _listen(config: ServiceConfig, user: ServiceUser, privileged: PrivilegedOps) -> Listener:

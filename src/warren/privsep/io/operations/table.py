@@ -10,7 +10,7 @@ from warren.privsep.io.operations.runner import OPEN_RUNNER
 from warren.privsep.io.operations.tun import OPEN_TUN
 from warren.privsep.operation import operation_table
 
-HELPER_OPERATIONS = operation_table(
+ROWS = (
     OPEN_CONFIG,
     OPEN_KEY,
     ROTATE_KEY,
@@ -21,5 +21,7 @@ HELPER_OPERATIONS = operation_table(
     RECOVER_DNS,
     GET_HOST_DNS,
     REMOVE_SOCKET,
-    OPEN_RUNNER,
 )
+HELPER_OPERATIONS = operation_table(*ROWS)
+FORKED_HELPER_OPERATIONS = operation_table(*ROWS, OPEN_RUNNER)
+"""The operations of a helper that root's agent forked. Where the helper is a unit, the runner is one too."""
