@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.program import warren
+from tests.cli.program import shell, warren
 from warren.audit.chain import EMPTY, Head
 from warren.audit.checkpoint import INTERVAL_SECONDS, Checkpoint, sign_checkpoint
 from warren.audit.event import AuditEvent, Origin, encode_line
@@ -78,3 +78,12 @@ def test_checkpoint_that_the_key_signed_for_another_agent_does_not_cover_the_log
     done = warren("audit", "verify", str(log), *key)
     assert done.returncode == 1
     assert "signed for agent 'gateway-002'" in done.stderr
+
+
+def test_line_without_end_is_not_read_into_memory(tmp_path: Path) -> None:
+    with (tmp_path / "audit.jsonl").open("wb") as file:
+        file.truncate(8 << 30)  # a hole, which takes no room
+    started = shell(f"ulimit -v 2000000; warren audit head {tmp_path}")
+    named = shell(f"ulimit -v 2000000; warren audit head {tmp_path}/audit.jsonl")
+    for done in (started, named):
+        assert (done.returncode, done.stdout) == (0, f"0 {'0' * 64}\n")

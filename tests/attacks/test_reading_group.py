@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from warren.localapi.http_routes import LocalRoutes
@@ -44,13 +46,16 @@ def test_reader_sees_the_same_on_each_entry(agent: ServedAgent) -> None:
     assert control_error(agent, READ_GROUP, "peers") is None
 
 
-def test_reader_cannot_reload_by_any_entry(agent: ServedAgent) -> None:
+def test_reader_cannot_reload_by_any_entry(agent: ServedAgent, caplog: pytest.LogCaptureFixture) -> None:
     token = agent.run_as(READ_GROUP, "cat", str(agent.directory / "http.token")).stdout.strip()
     assert http_status(agent, READ_GROUP, "POST", "/reload") == 403
     assert http_status(agent, READ_GROUP, "POST", "/reload", "--header", f"Authorization: Bearer {token}") == 403
     assert tcp_status(agent, token, "POST", "/reload") == 403
     assert control_error(agent, READ_GROUP, "reload") == "permission_denied"
-    assert tcp_status(agent, agent.token("http-admin.token"), "POST", "/reload") == 200
+    with caplog.at_level(logging.INFO):
+        assert tcp_status(agent, agent.token("http-admin.token"), "POST", "/reload") == 200
+    (record,) = (each for each in caplog.records if each.message == "config.reload")
+    assert vars(record)["transport"] == "http"
 
 
 @pytest.mark.parametrize("action", CHANGES)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from warren._core import __version__
 from warren.agent.config import AgentConfig
@@ -17,7 +19,7 @@ from warren.config.defaults import Defaults
 from warren.files.unix_listener import Listener
 from warren.files.unix_socket import find_group
 from warren.http.router import HttpRouter
-from warren.local_client import ADMIN_GROUP
+from warren.local_client import ADMIN_GROUP, Client, Token
 from warren.localapi.agent_actions import AgentActions
 from warren.localapi.http_routes import LocalRoutes
 from warren.localapi.io import socket
@@ -26,6 +28,8 @@ from warren.localapi.networks import Networks
 from warren.localapi.permissions import Permissions, PermissionTable
 from warren.localapi.router import ActionRouter, RejectionCounter
 from warren.telemetry.conditions import Condition
+
+log = logging.getLogger(__name__)
 
 STOP_DELAY_SECONDS = 0.1  # the client that stops the agent receives its response first
 
@@ -67,7 +71,7 @@ class AgentApi:
             info=self.info,
             rejected_requests=lambda: int(self.rejections),
         )
-        return self.http.servers(HttpRouter(local.routes(), self.http.access, table.verify))
+        return self.http.servers(HttpRouter(local.routes(), self.http.access, partial(_verify_and_log, table)))
 
     def conditions(self) -> Iterator[Condition]:
         """Yield the conditions of all subsystems."""
@@ -94,6 +98,17 @@ class AgentApi:
             admin=users if defaults.program != "warren" else find_group(ADMIN_GROUP),
             owner=None if has_helper else _owner(),
         )
+
+
+def _verify_and_log(table: PermissionTable, client: Client | Token, name: str) -> None:
+    """Check that a client of the local HTTP may request an action, and log one that changes something.
+
+    Raises HostError.
+    """
+    table.verify(client, name)
+    if (event := table.actions[name].event) is not None:
+        who = {"token": client.value} if isinstance(client, Token) else {"uid": client.uid, "pid": client.pid}
+        log.info(event, extra={"action": name, "transport": "http", **who})
 
 
 def _owner() -> int | None:

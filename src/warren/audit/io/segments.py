@@ -56,20 +56,23 @@ def segments(directory: Path) -> list[Segment]:
 
 
 def first_line(path: Path) -> bytes:
-    """Return the first line without its newline; empty if there is none."""
+    """Return the first line without its newline, or the part of it that is longer than an entry; empty if none."""
     if not path.exists():
         return b""
     with path.open("rb") as file:
-        return file.readline().rstrip(b"\n")
+        return file.readline(MAX_LINE_BYTES + 2).rstrip(b"\n")
 
 
 def last_line(path: Path) -> bytes:
-    """Return the last complete line without its newline; empty if there is none. Raises OSError."""
+    """Return the last complete line without its newline; empty if there is none, or only one that is too long.
+
+    Raises OSError.
+    """
     if not path.exists():
         return b""
     with path.open("rb") as file:
         end, octets = file.seek(0, os.SEEK_END), b""
-        while end and octets.rstrip(b"\n").count(b"\n") < 2:
+        while end and octets.rstrip(b"\n").count(b"\n") < 2 and len(octets) <= 3 * MAX_LINE_BYTES:
             start = max(0, end - BLOCK_BYTES)
             file.seek(start)
             octets, end = file.read(end - start) + octets, start
