@@ -130,7 +130,10 @@ def decode_result(octets: bytes) -> Result:
     Raises:
         ValueError: the octets are not an encoded result.
     """
-    return parse_result(json.loads(octets))
+    try:
+        return parse_result(json.loads(octets))
+    except RecursionError:
+        raise ValueError("too many levels") from None
 
 
 def _size(result: Result) -> int:

@@ -33,7 +33,7 @@ RESERVED = {"iat": "signing sets it", "format": "signing sets it", "exp": "expec
 def parse_policy(text: str, root: VerifyingKey, now: int) -> TrustBundle:
     """Return the bundle of a policy file, issued now. Raises TrustError with the location and what was expected."""
     try:
-        policy = tomllib.loads(text)
+        policy = _loads(text)
         _check_times(policy)
         members = _with_times(policy)
         roots = members.setdefault("roots", [root.x])
@@ -42,6 +42,14 @@ def parse_policy(text: str, root: VerifyingKey, now: int) -> TrustBundle:
         return parse_bundle({"format": TRUST.format, **members, "iat": now})
     except ValueError as error:  # tomllib's error is a ValueError too
         raise TrustError(str(error), code="trust.malformed", hint="nothing was signed") from None
+
+
+def _loads(text: str) -> dict[str, Any]:
+    """Parse TOML. Raises ValueError."""
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("too many levels") from None
 
 
 def draft_policy(cluster: str, dispatcher: VerifyingKey, roles: Mapping[str, Iterable[str]], now: int) -> str:
