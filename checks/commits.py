@@ -1,6 +1,6 @@
 """Commit subjects have the form `area: imperative verb ...` (CONTRIBUTING.md, "Commits").
 
-Checked are the commits after `RULE_SINCE`. Where that commit is not in the clone (a shallow one), nothing is checked.
+Checked are the commits after `RULE_SINCE`. In a shallow clone that does not have that commit, nothing is checked.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-RULE_SINCE = "1119be3c"
+RULE_SINCE = "1119be300aef2d0a01b241d2987a8982e34d6403"
 SUBJECT = re.compile(r"(?:[a-z0-9_./+-]+(?:, )?)+: (?P<verb>[a-z]+(?:-[a-z]+)?)\b.*[^.]", re.ASCII)
 # Verbs that end like another form of a verb, and are none.
 IMPERATIVES = re.compile(
@@ -33,8 +33,17 @@ def main() -> int:
 
 
 def subjects(root: Path) -> list[str]:
-    """Return the subjects to check, the newest first, or nothing where git does not know the first commit."""
-    command = ["git", "log", "--no-merges", "--format=%s", f"{RULE_SINCE}..HEAD"]
+    """Return the subjects to check, the newest first; nothing in a shallow clone and in a tree without a repository."""
+    if _git(root, "rev-parse", "--is-shallow-repository") != ["false"]:
+        return []
+    if not _git(root, "rev-parse", "--quiet", "--verify", f"{RULE_SINCE}^{{commit}}"):
+        raise SystemExit(f"checks/commits.py: RULE_SINCE: no commit {RULE_SINCE} in this repository")
+    return _git(root, "log", "--no-merges", "--format=%s", f"{RULE_SINCE}..HEAD")
+
+
+def _git(root: Path, *arguments: str) -> list[str]:
+    """Return the lines that git prints, or none if it fails."""
+    command = ["git", *arguments]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     return done.stdout.splitlines() if done.returncode == 0 else []
 

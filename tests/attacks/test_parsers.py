@@ -39,7 +39,7 @@ from warren.privsep.runner_protocol import parse_message
 from warren.strictjson import parse_object
 from warren.trust.bundle_json import parse_bundle
 from warren.trust.bundle_toml import parse_policy
-from warren.trust.keyset import encode_keyset, parse_keyset
+from warren.trust.keyset import encode_keyset, parse_keyset, parse_sealing_key
 from warren.tunnel.dns_journal import parse_journal
 from warren.tunnel.wgquick import parse_wgquick
 
@@ -156,6 +156,7 @@ PARSERS = (
     Parser("parse_bundle", _members(parse_bundle), _json(BUNDLE)),
     Parser("parse_policy", _text(lambda text: parse_policy(text, ROOT.public, 1)), POLICY.encode(), (WarrenError,)),
     Parser("parse_keyset", parse_keyset, KEYSET),
+    Parser("parse_sealing_key", parse_sealing_key, KEYSET),
     Parser("parse_journal", parse_journal, _json(JOURNAL)),
     Parser("decode_result", decode_result, b"{}"),
     Parser("parse_user", parse_user, _json(USER)),

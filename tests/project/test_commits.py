@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from checks.commits import ROOT, subjects, violations
@@ -11,6 +14,18 @@ pytestmark = pytest.mark.unit
 
 def test_subjects_of_this_branch_are_imperative() -> None:
     assert list(violations(subjects(ROOT))) == []
+
+
+def test_a_repository_without_the_first_commit_is_an_error(tmp_path: Path) -> None:
+    """Otherwise the check would pass whatever the subjects are."""
+    author = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+    for command in (
+        ("init", "--quiet"),
+        (*author, "commit", "--quiet", "--allow-empty", "--message", "tunnel: mended"),
+    ):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    with pytest.raises(SystemExit, match="no commit"):
+        subjects(tmp_path)
 
 
 @pytest.mark.parametrize(
