@@ -14,6 +14,7 @@ from warren.commands.settings import CommandSettings
 from warren.config.defaults import Defaults
 from warren.config.field_names import joined, line_of
 from warren.config.fields import subtable
+from warren.config.lazy import LazyMapping
 from warren.config.overrides import Override
 from warren.config.reader import Report, Table, in_order, parse_toml, read_values
 from warren.config.toml_writer import Section, nested_sections
@@ -54,11 +55,8 @@ class AgentConfig:
 
     def explicitly_disabled(self) -> frozenset[str]:
         """Return the names of the networks that the file disables by `enable_wireguard = false`."""
-        return frozenset(
-            network.name
-            for network in self.networks
-            if not network.enabled and f"{NETWORK}.{network.name}.{ENABLED_KEY}" in self.origins
-        )
+        disabled = (network.name for network in self.networks if not network.enabled)
+        return frozenset(name for name in disabled if f"{NETWORK}.{name}.{ENABLED_KEY}" in self.origins)
 
     def line(self, key: str) -> int | None:
         """Return the line of `key` in the file, or of the nearest enclosing key."""
@@ -84,7 +82,7 @@ def load_config(text: str, source: str, defaults: Defaults, overrides: Sequence[
         raise ConfigError(in_order(report.findings), source=source)
     between = (*overlap_warnings(enabled), *mark_warnings(enabled))
     warnings = (*_network_warnings(config.networks), *between, *report.warnings)
-    origins = _origins(values, source, report)
+    origins = LazyMapping(lambda: _origins(values, source, report))
     return replace(config, warnings=in_order(map(report.with_line, warnings)), origins=origins, lines=layout.lines)
 
 

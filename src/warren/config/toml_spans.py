@@ -26,6 +26,7 @@ TOKEN = re.compile(
     ''',
     re.DOTALL | re.VERBOSE,
 )
+PLAIN_HEADER = re.compile(r"(\[\[?)([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*)(\]\]?)(?=[ \t]*(?:#|\Z))")
 PLAIN_KEY = re.compile(r"[A-Za-z0-9_.-]+")
 
 
@@ -90,6 +91,10 @@ def _header(written: str) -> tuple[tuple[str, ...], str, int] | None:
     """Return the path, the kind and the length of a header, without what follows it."""
     if not written.startswith("["):
         return None
+    if plain := PLAIN_HEADER.match(written):
+        opening, name, closing = plain.groups()
+        if len(opening) == len(closing):
+            return tuple(name.split(".")), "array" if closing == "]]" else "table", plain.end()
     path = _path_in(written.rstrip())
     opening = "[[" if written.startswith("[[") else "["
     end = next((found.end() for found in TOKEN.finditer(written, len(opening)) if found[0] == "]"), len(written))

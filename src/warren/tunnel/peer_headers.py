@@ -8,15 +8,19 @@ be mixed, and peers keep the order of the text (H-04).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from warren.config.field_names import PLAIN_NAME
-from warren.config.toml_spans import KeyLines, Statement, statements
+from warren.config.lazy import LazyMapping
+from warren.config.toml_spans import KeyLines, Statement, key_lines, statements
 from warren.tunnel.network import RESERVED_NAME
 
 NETWORK = "network"
 SHARED = (NETWORK, RESERVED_NAME)
+# Every spelling of the short header, and more: escapes in quotation marks, and such a line within a string.
+MAY_BE_SHARED = re.compile(r"^[ \t]*\[\[[ \t]*(?:[\"']?network[\"']?[ \t]*\.[ \t]*[\"']?peers|[^\n]*\\)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,12 @@ class Layout:
 
 
 def expand_peer_headers(text: str) -> Layout:
-    """Return `text` with the network of every peer header written out."""
+    """Return `text` with the network of every peer header written out.
+
+    A text without such a header is scanned for the lines of its keys only once somebody asks for one.
+    """
+    if not MAY_BE_SHARED.search(text):
+        return Layout(text, LazyMapping(lambda: key_lines(text)))
     written = [*statements(text)]
     parts: list[str] = []
     lines = KeyLines()
