@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -17,8 +18,14 @@ def camel_case(name: str) -> str:
 
 def joined(key: str, name: str) -> str:
     """Return the key of `name` in the table at `key`; a name with other characters is in quotation marks."""
-    plain = name if PLAIN_NAME.fullmatch(name) else json.dumps(name)
+    plain = _plain(name)
     return f"{key}.{plain}" if key else plain
+
+
+@lru_cache(maxsize=256)
+def _plain(name: str) -> str:
+    """Return a name as a key has it; the same few names occur at every peer."""
+    return name if PLAIN_NAME.fullmatch(name) else json.dumps(name)
 
 
 def line_of(key: str, lines: Mapping[str, int]) -> int | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip_address
 from typing import Literal
 
@@ -25,6 +25,7 @@ Table = Literal["auto", "off"] | int
 DEFAULT_MTU = 1420  # 1500 less IPv6 (40), UDP (8) and WireGuard's own 32
 MTU = range(1280, 0xFFFF + 1)  # RFC 8200 section 5 requires 1280; the length field of IP limits it
 PORT = range(0xFFFF + 1)
+ENDPOINT_PORT = range(1, PORT.stop)
 KEEPALIVE = range(0xFFFF + 1)
 MARK = range(0xFFFF_FFFF + 1)
 TABLE = range(1, 0xFFFF_FFFF + 1)  # 0 is "unspecified" to the kernel
@@ -57,9 +58,15 @@ class Endpoint:
 
     host: str
     port: int
+    address: IPAddress | None = field(init=False, repr=False, compare=False)
+    """The address; None for a name and for an address with a zone (`%eth0`), as engines know zones by number."""
 
     def __post_init__(self) -> None:
-        findings = [*host_findings(self.host), *out_of_range("endpoint", self.port, range(1, PORT.stop))]
+        # Parsed once: it is asked for in every round of reconciliation.
+        object.__setattr__(self, "address", _parse_address(self.host))
+        if self.address is not None and self.port in ENDPOINT_PORT:
+            return
+        findings = [*host_findings(self.host), *out_of_range("endpoint", self.port, ENDPOINT_PORT)]
         if findings:
             raise ConfigError(findings)
 
@@ -68,19 +75,15 @@ class Endpoint:
 
     @property
     def is_address(self) -> bool:
-        """Return True if `host` needs no resolver.
-
-        An address with a zone (`%eth0`) does, as engines know zones by number.
-        """
+        """Return True if `host` needs no resolver."""
         return self.address is not None
 
-    @property
-    def address(self) -> IPAddress | None:
-        """Return the address; None for a name and for an address with a zone."""
-        try:
-            return None if "%" in self.host else ip_address(self.host)
-        except ValueError:
-            return None
+
+def _parse_address(text: str) -> IPAddress | None:
+    try:
+        return None if "%" in text else ip_address(text)
+    except ValueError:
+        return None
 
 
 def addresses_of(endpoints: Iterable[Endpoint | None]) -> tuple[IPAddress, ...]:

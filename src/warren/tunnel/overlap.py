@@ -92,7 +92,7 @@ def mark_warnings(networks: Sequence[NetworkConfig]) -> Iterator[Finding]:
     """
     expected = f"expected a mark from {TUNNEL_MARKS.start} to {TUNNEL_MARKS.stop - 1}"
     full = [network for network in networks if network.table == "auto" and any(_defaults(network))]
-    for network in networks:
+    for network in networks if full else ():
         key, has_policy = f"network.{network.name}.fwmark", network.table == "auto" and _needs_policy(network)
         for other in full:
             if other is network or network.fwmark in TUNNEL_MARKS:
