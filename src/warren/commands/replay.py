@@ -82,10 +82,10 @@ class ReplayState:
     live: int
     """Stored nonces of this dispatch key."""
     limit: int
-    deleted_until: int = 0
-    """The latest retention time of all deleted nonces, in seconds since the Unix epoch."""
-    deleted_intents: int = 0
-    """The latest `iat` of the intents of all deleted commands."""
+    nonce_forgotten: bool = False
+    """True if a deleted nonce was kept until the same time."""
+    intent_forgotten: bool = False
+    """True if the intent of a deleted command was signed at the same time."""
 
 
 def keep_until(command: VerifiedCommand) -> int:
@@ -103,7 +103,7 @@ def decide(command: VerifiedCommand, state: ReplayState) -> Verdict:
     if signed <= state.begun:
         problem = f"signed at {signed}, and the record of used commands begins at {state.begun}; sign it again"
         raise CommandError(Code.EXPIRED_TOKEN, problem)
-    if keep_until(command) <= state.deleted_until:  # the clock was ahead and has been set back
+    if state.nonce_forgotten:  # the clock was ahead and has been set back
         raise CommandError(
             Code.EXPIRED_TOKEN, "this node's clock was ahead and its nonce may be deleted already; sign it again"
         )
@@ -112,7 +112,7 @@ def decide(command: VerifiedCommand, state: ReplayState) -> Verdict:
         raise CommandError(Code.REPLAY_DETECTED, "nonce already used")
     if known and not known.is_retried_by(command):
         raise CommandError(Code.REPLAY_DETECTED, "corr_id already used by a different command")
-    if known is None and command.intent_iat is not None and command.intent_iat <= state.deleted_intents:
+    if known is None and state.intent_forgotten:
         problem = "its intent is as old as one whose record was deleted; have the operator sign it again"
         raise CommandError(Code.EXPIRED_TOKEN, problem)
     if state.live >= state.limit:

@@ -1,7 +1,7 @@
 """The rows of commands and used nonces. The database's thread calls every method, all but `tick` in a transaction.
 
-A row is deleted when both clocks have passed its deadline (`warren.elapsed_clock`), and what was deleted leaves a
-floor: a nonce or an intent that may have had a row is refused. So a wall clock that is set ahead deletes nothing, and
+A row is deleted when both clocks have passed its deadline (`warren.elapsed_clock`), and leaves its time in `forgotten`:
+a nonce or an intent that may have had a row is refused. So a wall clock that is set ahead deletes nothing, and
 one that is set back afterwards revives nothing.
 """
 
@@ -19,6 +19,7 @@ from warren.commands.replay import Accepted, ReplayState, SeenCommand, State, Ve
 from warren.commands.result import Code, CommandError, Result
 from warren.commands.result_json import MAX_RESULT_BYTES, acknowledged_result, decode_result, encode_result
 from warren.commands.store.database import Database
+from warren.commands.store.forgotten import forget, is_forgotten
 from warren.commands.store.group_commit import Work
 from warren.commands.store.outbox import Outbox
 from warren.commands.store.store_clock import StoreClock
@@ -29,9 +30,14 @@ RESULT_BYTES = 2 * MAX_RESULT_BYTES
 """Reserved for the result of each command that runs: JSON in ASCII is longer than the RESULT in UTF-8."""
 KNOWN = "SELECT corr_id, verb, actor, kid, nonce, args_sha256, state, result FROM command"
 RUNNING = "SELECT COUNT(*) FROM command WHERE state = 1"
-LAST_NONCE = "SELECT MAX(keep_until) FROM used WHERE keep_until < ? AND keep_elapsed < ?"
+NONCE, INTENT = "nonce", "intent"
+"""The kinds of forgotten times: until when a nonce was kept, and when an intent was signed."""
+OLD_NONCES = "SELECT DISTINCT keep_until FROM used WHERE keep_until < ? AND keep_elapsed < ?"
 DELETE_NONCES = "DELETE FROM used WHERE keep_until < ? AND keep_elapsed < ?"
-LAST_INTENT = "SELECT MAX(intent_iat) FROM command WHERE keep_until < ? AND keep_elapsed < ? AND state <> 1"
+OLD_INTENTS = """
+SELECT DISTINCT intent_iat FROM command
+WHERE keep_until < ? AND keep_elapsed < ? AND state <> 1 AND intent_iat IS NOT NULL
+"""
 DELETE_COMMANDS = "DELETE FROM command WHERE keep_until < ? AND keep_elapsed < ? AND state <> 1"
 DELETE_RECORDS = "DELETE FROM record WHERE expires <= ? AND expires_elapsed <= ?"
 
@@ -75,8 +81,6 @@ class CommandTable:
         self._begun = database.begun
         self._limits = limits
         self._live: Counter[str] = Counter()
-        self._deleted_until = 0
-        self._deleted_intents = 0
         self._swept = clock.moment().elapsed
         self._load()
 
@@ -222,11 +226,11 @@ class CommandTable:
     def _sweep(self, now: Moment) -> None:
         clocks = (int(now.wall), now.elapsed)
         self.connection.execute("BEGIN IMMEDIATE")
-        self._raise_floor("forgotten", LAST_NONCE, clocks)
+        forget(self.connection, NONCE, (time for (time,) in self.connection.execute(OLD_NONCES, clocks)))
         self.connection.execute(DELETE_NONCES, clocks)
         for corr_id, octets in self.connection.execute(ANSWERS, clocks).fetchall():
             self._drop_answer(corr_id, octets)
-        self._raise_floor("forgotten_intents", LAST_INTENT, clocks)
+        forget(self.connection, INTENT, (time for (time,) in self.connection.execute(OLD_INTENTS, clocks)))
         self.connection.execute(DELETE_COMMANDS, clocks)
         self.connection.execute(DELETE_RECORDS, clocks)
         self.connection.execute("COMMIT")
@@ -234,16 +238,6 @@ class CommandTable:
         if self.full_problem is not None:
             with suppress(CommandError):
                 self.require_room(has_intent=False)
-
-    def _raise_floor(self, name: str, query: str, clocks: tuple[int, float]) -> None:
-        """Raise the floor `name` to the highest value of the rows that are deleted next."""
-        (last,) = self.connection.execute(query, clocks).fetchone()
-        if last is not None and last > self._floor(name):
-            self.connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, last))
-
-    def _floor(self, name: str) -> int:
-        row = self.connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
-        return int(row[0]) if row else 0
 
     def _drop_answer(self, corr_id: str, octets: bytes) -> None:
         """Keep the outcome of a result and its hash; nobody asks for the rest of it any more."""
@@ -260,8 +254,9 @@ class CommandTable:
             known=self._find(command.corr_id),
             live=self._live[command.kid],
             limit=self._limits.rows,
-            deleted_until=self._deleted_until,
-            deleted_intents=self._deleted_intents,
+            nonce_forgotten=is_forgotten(self.connection, NONCE, keep_until(command)),
+            intent_forgotten=command.intent_iat is not None
+            and is_forgotten(self.connection, INTENT, command.intent_iat),
         )
 
     def _find(self, corr_id: str) -> SeenCommand | None:
@@ -282,8 +277,6 @@ class CommandTable:
 
     def _load(self) -> None:
         self._live = Counter(dict(self.connection.execute("SELECT kid, COUNT(*) FROM used GROUP BY kid")))
-        self._deleted_until = self._floor("forgotten")
-        self._deleted_intents = self._floor("forgotten_intents")
 
     def _require_log(self, *, read_only: bool) -> None:
         if self.outbox.is_full or (self.outbox.error is not None and not read_only):

@@ -36,6 +36,9 @@ CREATE INDEX command_open ON command (state) WHERE state = 1;
 CREATE INDEX command_spooled ON command (acknowledged) WHERE acknowledged = 0;
 CREATE INDEX command_kept ON command (keep_until);
 CREATE INDEX command_answer ON command (answer_until) WHERE answer_until IS NOT NULL;
+CREATE TABLE forgotten (
+    kind TEXT, first INTEGER, last INTEGER NOT NULL, PRIMARY KEY (kind, first)
+) WITHOUT ROWID;
 CREATE TABLE outbox (n INTEGER PRIMARY KEY, line BLOB NOT NULL);
 CREATE TABLE segment (name TEXT PRIMARY KEY, since_elapsed REAL NOT NULL) WITHOUT ROWID;
 CREATE TABLE record (
@@ -57,6 +60,11 @@ CREATE INDEX command_kept ON command (keep_until);
 CREATE INDEX command_answer ON command (answer_until) WHERE answer_until IS NOT NULL;
 CREATE TABLE segment (name TEXT PRIMARY KEY, since_elapsed REAL NOT NULL) WITHOUT ROWID;
 ALTER TABLE record ADD COLUMN expires_elapsed REAL;
+CREATE TABLE forgotten (
+    kind TEXT, first INTEGER, last INTEGER NOT NULL, PRIMARY KEY (kind, first)
+) WITHOUT ROWID;
+INSERT INTO forgotten SELECT 'nonce', 0, value FROM meta WHERE name = 'forgotten';
+DELETE FROM meta WHERE name = 'forgotten';
 UPDATE record SET expires_elapsed = 86400 WHERE expires IS NOT NULL;
 UPDATE meta SET name = 'init_reason' WHERE name = 'begun';
 UPDATE meta SET name = 'begun', value = value + 60 WHERE name = 'created';
