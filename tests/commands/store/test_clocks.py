@@ -11,9 +11,10 @@ import shutil
 import sqlite3
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import given, settings
@@ -35,6 +36,7 @@ from warren.errors import HostError
 
 pytestmark = [pytest.mark.integration, pytest.mark.security]
 
+T = TypeVar("T")
 DAY = 86_400
 MEMORY = Path("/dev/shm")  # noqa: S108, each commit is synced, which a disk takes long for; nothing here cuts the power
 EXAMPLES = 5_000 if is_soak() else 60
@@ -152,7 +154,7 @@ class Host:
                 assert self.table._find(f"c-{intent.number}") is not None, "lost early"
 
 
-def with_transaction(table: CommandTable, run: Any) -> Any:
+def with_transaction(table: CommandTable, run: Callable[[], T]) -> T:
     """As the database's thread does, with a batch of one."""
     table.connection.execute("BEGIN IMMEDIATE")
     try:
