@@ -33,7 +33,9 @@ def read_clocks() -> ClockReading:
 def boot_id() -> str:
     """Return the kernel's boot id; empty where there is none."""
     try:
-        return BOOT_ID.read_text("ascii").strip()
+        return BOOT_ID.read_text(
+            "utf-8"
+        ).strip()  # whose codec is always loaded: this process may not read files of Python
     except OSError:
         return ""
 
