@@ -54,6 +54,8 @@ class Context:
     verbs: Mapping[str, Verb]
     max_age_seconds: int = SKEW_SECONDS
     """The maximum age of `iat`. The runner receives a command after it was queued and allows its whole lifetime."""
+    requires_intent: bool = False
+    """True in the runner: what runs as root was asked for by an operator, a verb that only reads too."""
 
 
 def verify_command(envelope: str, context: Context, companion: Mapping[str, object] | None = None) -> VerifiedCommand:
@@ -152,11 +154,17 @@ def _authorize(token: Token, claims: Envelope, bundle: TrustBundle, context: Con
     policy.check_policy_id(claims, bundle)
     policy.check_bundle_age(verb, bundle, context.now)
     policy.check_extensions(verb, bundle)
-    intent = policy.check_intent(claims, verb, bundle, context.agent_id, context.now)
+    intent = _check_intent(claims, verb, bundle, context)
     policy.check_role(claims, bundle)
     approvals = policy.check_approvals(claims, verb, bundle, intent, context.now)
     signed_at = [] if intent is None else [intent.iat, *(approval.iat for approval in approvals)]
     return _verified(token, claims, bundle, context.agent_id, min(signed_at, default=None))
+
+
+def _check_intent(claims: Envelope, verb: Verb, bundle: TrustBundle, context: Context) -> policy.SignedIntent | None:
+    if claims.intent is None and context.requires_intent:
+        raise CommandError(Code.POLICY_DENIED, f"{verb.name} runs as root here and requires an operator's intent")
+    return policy.check_intent(claims, verb, bundle, context.agent_id, context.now)
 
 
 def _check_target(claims: Envelope, cluster: str, agent_id: str) -> None:

@@ -31,8 +31,8 @@ class Verifier:
     agent_id: str
     bundles: BundleCache
     is_exec_enabled: Callable[[], bool]
-    receives_queued: bool = False
-    """True in the runner, which receives a command after it was queued in the agent."""
+    is_runner: bool = False
+    """True in the runner: it receives a command after it was queued in the agent, and requires an intent for each."""
 
     def verify(self, envelope: str, ingress: Ingress, *, was_queued: bool = False) -> VerifiedCommand:
         """Verify an envelope: see `Verify`."""
@@ -44,6 +44,7 @@ class Verifier:
             wall_seconds(),
             exec_enable=self.is_exec_enabled(),
             verbs=VERBS,
-            max_age_seconds=MAX_LIFE_SECONDS if was_queued or self.receives_queued else SKEW_SECONDS,
+            max_age_seconds=MAX_LIFE_SECONDS if was_queued or self.is_runner else SKEW_SECONDS,
+            requires_intent=self.is_runner,
         )
         return verify_command(envelope, context)

@@ -73,7 +73,7 @@ class Runner:
             unsealer(identity.sealing),
             bundles.sealing_key,
         )
-        verifier = Verifier(identity.agent_id, bundles, lambda: settings.security.exec_enable, receives_queued=True)
+        verifier = Verifier(identity.agent_id, bundles, lambda: settings.security.exec_enable, is_runner=True)
         self._pipeline = CommandPipeline(
             identity.agent_id,
             verify=verifier.verify,
