@@ -9,6 +9,7 @@ row of `PARSERS` is tried with arbitrary octets, with the texts of `HOSTILE`, an
 from __future__ import annotations
 
 import ast
+import base64
 import contextlib
 import json
 from collections.abc import Callable, Iterator
@@ -88,8 +89,8 @@ public_key = "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg="
 endpoint = "vpn.example:51820"
 allowed_ips = ["10.9.0.2/32"]
 """
-WGQUICK = """[Interface]
-PrivateKey = yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=
+WGQUICK = f"""[Interface]
+PrivateKey = {base64.b64encode(bytes(range(32))).decode()}
 Address = 10.9.0.1/24, fd09::1/64
 [Peer]
 PublicKey = xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=
