@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 LINE_BREAK, TAB = "\n", "\t"
+SHORT = {LINE_BREAK: r"\n", TAB: r"\t", "\r": r"\r"}
+MAX_OCTET, MAX_PLANE = 0xFF, 0xFFFF
 
 
 def visible(text: str) -> str:
@@ -41,4 +43,10 @@ def _escaped(text: str, kept: str) -> str:
 
 
 def _escape(character: str) -> str:
-    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
+    """Return the escape; without a codec, which an agent may no longer be able to import."""
+    number = ord(character)
+    if character in SHORT:
+        return SHORT[character]
+    if number <= MAX_OCTET:
+        return f"\\x{number:02x}"
+    return f"\\u{number:04x}" if number <= MAX_PLANE else f"\\U{number:08x}"
