@@ -1,5 +1,6 @@
 # What Rust does for Python; `help(warren._core)` has the words. Every call that may wait lets other threads run.
 
+from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from types import TracebackType
 from typing import ClassVar, Self, final
@@ -17,6 +18,7 @@ __all__ = [
     "DeviceStatus",
     "Event",
     "Events",
+    "HostLookup",
     "KeyMemory",
     "Link",
     "LinkRoute",
@@ -215,6 +217,21 @@ class Event:
         def reason(self) -> str: ...
 
 @final
+class HostLookup:
+    @staticmethod
+    def start(
+        name: str,
+        resolv_conf: str,
+        hosts: str,
+        host_name: str,
+        servers: Sequence[IPv4Address | IPv6Address] | None = None,
+        mark: int = 0,
+    ) -> HostLookup: ...
+    def fileno(self) -> int: ...
+    def addresses(self) -> list[str] | None: ...
+    def close(self) -> None: ...
+
+@final
 class Link:
     @property
     def index(self) -> int: ...
@@ -292,6 +309,7 @@ class Netlink:
     def table_routes(self, table: int) -> list[LinkRoute]: ...
     def add_route(self, index: int, destination: IPv4Network | IPv6Network, table: int) -> None: ...
     def remove_route(self, index: int, destination: IPv4Network | IPv6Network, table: int) -> None: ...
+    def route_to(self, destination: IPv4Address | IPv6Address, fwmark: int) -> int: ...
     def rules(self) -> list[PolicyRule]: ...
     def add_rule(self, rule: Rule) -> None: ...
     def remove_rule(self, rule: Rule) -> None: ...

@@ -5,6 +5,9 @@ use device::uapi::format;
 use proto::change::InterfaceChange;
 use proto::key::PrivateKey;
 
+use dns::message::Family;
+
+use crate::dns_response::question;
 use crate::messages::Step;
 use crate::pair::{Pair, private_key};
 
@@ -17,6 +20,8 @@ pub fn all() -> Vec<(&'static str, Vec<Vec<u8>>)> {
         ("aead", batches()),
         ("allowed_ips", prefixes()),
         ("coalescer", flows()),
+        ("dns_files", resolver_files()),
+        ("dns_response", responses()),
         ("insider", insiders()),
         ("keys", keys()),
         ("messages", messages()),
@@ -25,6 +30,28 @@ pub fn all() -> Vec<(&'static str, Vec<Vec<u8>>)> {
         ("uapi_request", requests),
         ("uapi_server", vec![conversation, b"\x01get=1\n\n".to_vec()]),
         ("uapi_status", vec![[&status[..], b"errno=0\n"].concat(), b"errno=-22\n".to_vec()]),
+    ]
+}
+
+fn resolver_files() -> Vec<Vec<u8>> {
+    let resolv_conf = "vpn\nnameserver 192.0.2.53\nnameserver fe80::1%eth0\nsearch corp.example lab.example\n\
+                       options ndots:2 timeout:1 attempts:3 rotate use-vc no-aaaa\n";
+    vec![resolv_conf.into(), b"vpn.example.org.\n127.0.0.1 localhost\nfd00::2 vpn # home\n".to_vec()]
+}
+
+/// Return an address behind two aliases, a truncated response, and one that is only an alias.
+fn responses() -> Vec<Vec<u8>> {
+    let question = question(Family::V4).encode(false);
+    let response = |flags: [u8; 2], count: u8, records: &[&[u8]]| {
+        [&question[..2], &flags, &[0, 1, 0, count, 0, 0, 0, 0], &question[12..], &records.concat()].concat()
+    };
+    let alias = b"\xc0\x0c\x00\x05\x00\x01\x00\x00\x00\x3c\x00\x0a\x07gateway\xc0\x10";
+    let address = b"\x07gateway\xc0\x10\x00\x01\x00\x01\x00\x00\x00\x3c\x00\x04\xc0\x00\x02\x07";
+    vec![
+        response([0x81, 0x80], 2, &[alias, address]),
+        response([0x83, 0x80], 0, &[]),
+        response([0x81, 0x80], 1, &[alias]),
+        response([0x81, 0x83], 0, &[]),
     ]
 }
 

@@ -76,7 +76,7 @@ impl Link {
         endpoint.local.is_some_and(|local| match local.address {
             IpAddr::V6(_) => true,
             IpAddr::V4(_) => {
-                let route = self.netlink.route_to(endpoint.remote.ip(), local.address, fwmark);
+                let route = self.netlink.route_to(endpoint.remote.ip(), Some(local.address), fwmark);
                 route.is_ok_and(|interface| interface == local.interface)
             }
         })

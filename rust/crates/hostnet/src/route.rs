@@ -122,28 +122,31 @@ impl Netlink {
         })
     }
 
-    /// Return the index of the link by which a datagram to `destination` would leave, sent from `source` with that
-    /// mark.
+    /// Return the index of the link by which a datagram to `destination` would leave with that mark, sent from
+    /// `source` if there is one.
     ///
     /// # Errors
     /// [`NetError`]; ENETUNREACH if there is no route, ENETUNREACH or EINVAL if `source` is an IPv4 address that is not
     /// this host's. IPv6 addresses are not checked.
-    pub fn route_to(&mut self, destination: IpAddr, source: IpAddr, fwmark: u32) -> Result<u32, NetError> {
+    pub fn route_to(&mut self, destination: IpAddr, source: Option<IpAddr>, fwmark: u32) -> Result<u32, NetError> {
         let mut message = RouteMessage::default();
         let host = IpNet::from(destination).prefix_len();
         message.header.address_family = family(destination);
         message.header.destination_prefix_length = host;
-        message.header.source_prefix_length = host;
-        message.attributes = vec![
-            RouteAttribute::Destination(destination.into()),
-            RouteAttribute::Source(source.into()),
-            RouteAttribute::Mark(fwmark),
-        ];
+        message.attributes = vec![RouteAttribute::Destination(destination.into()), RouteAttribute::Mark(fwmark)];
+        if let Some(source) = source {
+            message.header.source_prefix_length = host;
+            message.attributes.push(RouteAttribute::Source(source.into()));
+        }
         let found = self.0.query(&RouteNetlinkMessage::GetRoute(message), |body| attribute_number(body, RTA_OIF));
         found
             .and_then(|index| index.ok_or_else(|| Refusal::from(std::io::Error::from_raw_os_error(ENETUNREACH))))
-            .map_err(|refusal| refusal.to(format!("resolving the route to {destination} from {source}")))
+            .map_err(|refusal| refusal.to(format!("resolving the route to {destination}{}", from(source))))
     }
+}
+
+fn from(source: Option<IpAddr>) -> String {
+    source.map(|source| format!(" from {source}")).unwrap_or_default()
 }
 
 fn in_table(table: Option<u32>) -> String {

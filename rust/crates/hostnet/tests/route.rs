@@ -147,7 +147,9 @@ fn the_link_for_a_datagram_depends_on_destination_source_and_mark() {
     ip("rule add from 10.7.0.1 table 10");
     ip("route add 198.51.100.0/24 dev wg0 table 10");
     let mut by = |destination: &str, source: &str, mark| {
-        netlink.route_to(destination.parse().unwrap(), source.parse().unwrap(), mark).map_err(|error| error.errno())
+        netlink
+            .route_to(destination.parse().unwrap(), Some(source.parse().unwrap()), mark)
+            .map_err(|error| error.errno())
     };
     assert_eq!(by("198.51.100.7", "192.0.2.1", 0), Ok(wan));
     assert_eq!(by("198.51.100.7", "192.0.2.1", 51820), Ok(wg0));

@@ -6,6 +6,7 @@ use std::io;
 use device::control::ControlError;
 use device::tun::TunError;
 use device::uapi::{ClientError, ListenError, PathError};
+use dns::lookup::LookupError;
 use hostnet::NetError;
 use privilege::DropError;
 use proto::key::KeyError;
@@ -84,6 +85,15 @@ pub(crate) fn net(py: Python<'_>, error: &NetError) -> PyErr {
         NetError::NoNftables { .. } => raise(py, "HostError", "host.no_nftables", error.to_string(), error.errno()),
         NetError::NotPermitted { .. } | NetError::Refused { .. } => host(py, error.to_string(), error.errno()),
     }
+}
+
+/// Why a name has no address.
+pub(crate) fn lookup(py: Python<'_>, error: &LookupError) -> PyErr {
+    raise(py, "RemoteError", "endpoint.unresolved", error.to_string(), None)
+}
+
+pub(crate) fn lookup_not_started(py: Python<'_>, error: &io::Error) -> PyErr {
+    host(py, format!("the lookup did not start: {error}"), error.raw_os_error())
 }
 
 pub(crate) fn privilege(py: Python<'_>, error: &DropError) -> PyErr {

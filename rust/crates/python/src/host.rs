@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use crate::change::Change;
 use crate::failure;
 use crate::guard::{FromGuard, Guard};
-use crate::net::{FromPrefix, ToInterface, ToNetwork};
+use crate::net::{FromAddress, FromPrefix, ToInterface, ToNetwork};
 use crate::rule::{self, FromRule, Rule};
 use crate::status::{self, DeviceStatus};
 
@@ -179,6 +179,13 @@ impl Netlink {
     /// Remove a route on a link, if `add_route` created it.
     fn remove_route(&self, py: Python<'_>, index: u32, destination: FromPrefix, table: u32) -> PyResult<()> {
         self.with_netlink(py, |netlink| netlink.remove_route(index, destination.0, Some(table)))
+    }
+
+    /// Return the index of the link by which a datagram to `destination` would leave with that mark.
+    ///
+    /// Raises HostError if there is no route.
+    fn route_to(&self, py: Python<'_>, destination: FromAddress, fwmark: u32) -> PyResult<u32> {
+        self.with_netlink(py, |netlink| netlink.route_to(destination.0, None, fwmark))
     }
 
     /// Return the rules of policy routing that `add_rule` created, in this process or in one that has ended.

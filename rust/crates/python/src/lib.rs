@@ -12,6 +12,7 @@ mod guard;
 mod host;
 mod key;
 mod keymemory;
+mod lookup;
 mod net;
 mod privilege;
 mod rule;
@@ -31,6 +32,8 @@ mod _core {
     use crate::key::{PresharedKey, PrivateKey, PublicKey};
     #[pymodule_export]
     use crate::keymemory::{KeyMemory, key_memory};
+    #[pymodule_export]
+    use crate::lookup::HostLookup;
     #[pymodule_export]
     use crate::privilege::drop_privileges;
     #[pymodule_export]

@@ -1,6 +1,6 @@
 //! Prefixes and addresses as the classes of Python's `ipaddress`.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 use pyo3::prelude::*;
@@ -14,6 +14,9 @@ pub(crate) struct FromPrefix(pub(crate) IpNet);
 
 /// An endpoint, from any object by its `str()`.
 pub(crate) struct FromEndpoint(pub(crate) SocketAddr);
+
+/// An address, from any object by its `str()`.
+pub(crate) struct FromAddress(pub(crate) IpAddr);
 
 /// An `IPv4Network` or `IPv6Network`.
 pub(crate) struct ToNetwork(pub(crate) IpNet);
@@ -32,6 +35,15 @@ impl<'py> FromPyObject<'_, 'py> for FromPrefix {
     fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
         let text = object.str()?.to_string();
         text.parse().map(Self).map_err(|_| failure::value(object.py(), format!("invalid prefix {text:?}")))
+    }
+}
+
+impl<'py> FromPyObject<'_, 'py> for FromAddress {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let text = object.str()?.to_string();
+        text.parse().map(Self).map_err(|_| failure::value(object.py(), format!("invalid address {text:?}")))
     }
 }
 

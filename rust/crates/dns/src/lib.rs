@@ -1,0 +1,34 @@
+//! The resolver: host names to addresses, with the settings of resolv.conf(5) and hosts(5).
+//!
+//! The system's resolver cannot send its questions with a mark or from one source, which a tunnel needs so that the name
+//! of its endpoint is not asked through the tunnel itself. This one can, and behaves the same in either case.
+//!
+//! | file | content |
+//! |---|---|
+//! | `resolv_conf` | servers, search list and options of resolv.conf(5) |
+//! | `hosts` | addresses of hosts(5), and `localhost` |
+//! | `search` | the names to ask for one name |
+//! | `message` | questions and responses of DNS (RFC 1035, 6891) |
+//! | `lookup` | one lookup as a state machine: no socket, no clock, no random number |
+//! | `order` | addresses in the order of RFC 6724 and RFC 8305 |
+//! | `client`, `channel` | the sockets of a lookup |
+//! | `task` | a lookup on a thread of its own, with a descriptor that becomes readable at its end |
+//!
+//! Of nsswitch.conf(5) only `files` and `dns` exist here. Other services, such as `mdns`, `myhostname` or `ldap`, are not
+//! supported; systemd-resolved is asked as a DNS server where resolv.conf(5) names it.
+#![forbid(unsafe_code)]
+
+mod channel;
+pub mod client;
+pub mod hosts;
+pub mod lookup;
+pub mod message;
+pub mod order;
+pub mod resolv_conf;
+pub mod search;
+pub mod task;
+
+use domain::base::name::Name;
+
+/// An absolute host name.
+pub type HostName = Name<Vec<u8>>;
