@@ -22,22 +22,22 @@ def main() -> None:
     print("ready", flush=True)
     while True:
         question, asker = sock.recvfrom(512)
-        name, kind = asked(question)
+        name, kind, end = asked(question)
         print(name, flush=True)
         found = [address for owner, address in zone if owner == name and isinstance(address, KINDS[kind])]
         code = 0 if any(owner == name for owner, _ in zone) else 3
         records = [struct.pack("!HHHIH", 0xC00C, kind, 1, 60, len(each.packed)) + each.packed for each in found]
         header = question[:2] + struct.pack("!HHHHH", 0x8180 | code, 1, len(records), 0, 0)
-        sock.sendto(header + question[12:] + b"".join(records), asker)
+        sock.sendto(header + question[12:end] + b"".join(records), asker)
 
 
-def asked(question: bytes) -> tuple[str, int]:
-    """The name, and the kind of record."""
+def asked(question: bytes) -> tuple[str, int, int]:
+    """The name, the kind of record, and the end of both, behind which there may be an OPT record."""
     labels, at = [], 12
     while question[at]:
         labels.append(question[at + 1 : at + 1 + question[at]].decode())
         at += 1 + question[at]
-    return ".".join(labels), struct.unpack_from("!H", question, at + 1)[0]
+    return ".".join(labels), struct.unpack_from("!H", question, at + 1)[0], at + 5
 
 
 if __name__ == "__main__":

@@ -20,15 +20,16 @@ pytestmark = [*IN_NAMESPACES, pytest.mark.security]
 MARK = "51820"
 SERVER = "198.51.100.53"
 LOOK_UP = """
-import sys
+import asyncio, sys
 from ipaddress import ip_address
 from warren.errors import RemoteError
 from warren.tunnel.config import parse_endpoint
-from warren.tunnel.io.dns_client import look_up
+from warren.tunnel.io.resolver import resolve_soon
 from warren.tunnel.endpoint_dns import UpstreamServers
 mark, endpoint, *servers = sys.argv[1:]
+upstream = UpstreamServers(tuple(map(ip_address, servers)), int(mark)) if servers != ["resolv.conf"] else None
 try:
-    print(look_up(parse_endpoint(endpoint), UpstreamServers(tuple(map(ip_address, servers)), int(mark)))[0])
+    print(asyncio.run(resolve_soon(parse_endpoint(endpoint), upstream))[0])
 except RemoteError as error:
     print(error)
 """
@@ -45,9 +46,12 @@ def serve(host: Host, where: str, *names: str) -> None:
 
 
 @pytest.fixture
-def near(hosts: tuple[Host, Host]) -> Host:
-    """With a dead default route for all that has no mark."""
+def near(hosts: tuple[Host, Host], tmp_path: Path) -> Host:
+    """With a dead default route for all that has no mark, and settings of its own for the resolver."""
     near = hosts[0]
+    settings = tmp_path / "resolv.conf"
+    settings.write_text("nameserver 192.0.2.2\nsearch none.example corp.example\noptions ndots:1 timeout:1\n")
+    near.run("mount", "--bind", str(settings), "/etc/resolv.conf")
     near.ip("route", "add", "default", "via", "192.0.2.2")
     near.ip("link", "add", "wg0", "type", "veth", "peer", "nowhere")
     near.ip("link", "set", "nowhere", "up")
@@ -85,8 +89,21 @@ def test_the_next_server_is_asked_where_one_does_not_answer(near: Host, far: Hos
 
 def test_a_name_that_there_is_not(near: Host, far: Host) -> None:
     serve(far, SERVER, "vpn.example.org=192.0.2.2")
-    said = look_up(near, MARK, "vpm.example.org:51820", SERVER, "192.0.2.2")
-    assert said == f"the endpoint vpm.example.org:51820 does not resolve: {SERVER}: there is no such name"
+    said = look_up(near, MARK, "vpm.example.org.:51820", SERVER, "192.0.2.2")
+    assert said == f"the endpoint vpm.example.org.:51820 does not resolve: {SERVER}: there is no such name"
+
+
+def test_search_list_counts_with_the_mark_as_without(near: Host, far: Host) -> None:
+    """A name of one label is found in a full tunnel as in any other."""
+    serve(far, SERVER, "vpn.corp.example=192.0.2.2")
+    serve(far, "192.0.2.2", "vpn.corp.example=192.0.2.2")
+    assert look_up(near, MARK, "vpn:51820", SERVER) == "192.0.2.2:51820"
+    near.ip("rule", "delete", "not", "fwmark", MARK, "table", MARK)
+    assert look_up(near, "0", "vpn:51820", "resolv.conf") == "192.0.2.2:51820"
+    assert look_up(near, MARK, "gone:51820", SERVER) == (
+        f"the endpoint gone:51820 does not resolve: {SERVER}: there is no such name "
+        "(gone.none.example, gone.corp.example, gone)"
+    )
 
 
 def test_without_a_server_it_says_so(near: Host) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from tests.netns import nameserver
 from tests.netns.deadline import until
 from tests.netns.host import IN_NAMESPACES, address
 from tests.netns.pair import FAR_INNER, NEAR_INNER
@@ -91,6 +94,29 @@ def test_peer_with_a_dead_address_is_reached_by_its_living_one(two: Two) -> None
     until(lambda: reached(near), "far is reached", MINUTES)
     until(lambda: near.peers()["far"]["endpoint"] == "192.0.2.2:51820", "by its living address")
     until(lambda: near.peers()["far"]["tried"] == [], "no address is without an answer")
+
+
+@pytest.mark.parametrize("allowed_ips", [f"{FAR_INNER[0]}/32", "0.0.0.0/0", "0.0.0.0/1, 128.0.0.0/1"])
+def test_search_list_counts_in_a_full_tunnel_as_in_a_split_one(two: Two, allowed_ips: str) -> None:
+    near, far = two
+    near.host.ip("route", "add", "default", "via", "192.0.2.2")
+    settings = near.directory / "resolv.conf"
+    settings.write_text("nameserver 192.0.2.2\nsearch corp.example\n")
+    near.host.run("mount", "--bind", str(settings), "/etc/resolv.conf")
+    server = Path(nameserver.__file__)
+    far.host.start(sys.executable, server, "192.0.2.2", "vpn.corp.example=192.0.2.2")
+    network = network_to(far, NEAR_INNER[0], FAR_INNER[0])
+    prefixes = tuple(allowed_ips.split(", "))
+    peer = replace(network.peers[0], endpoint="vpn:51820", keepalive=5, allowed_ips=prefixes)
+    near.configure(network.but(peers=(peer,)))
+    far.configure(network_to(near, FAR_INNER[0], NEAR_INNER[0]).but(peers=(silent_peer(near),)))
+    far.start()
+    near.start()
+    near.until_state("active")
+    until(lambda: near.peers()["far"]["latest_handshake"], "there is a session", MINUTES)
+    assert near.peers()["far"]["endpoint"] == "192.0.2.2:51820"
+    assert " dev wg0 " in near.host.ip("route", "get", FAR_INNER[0])
+    assert reached(near)
 
 
 def silent_peer(near: Agent) -> Peer:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from warren.config.parsers import IPAddress
 from warren.tunnel.config import IPNetwork
-from warren.tunnel.endpoint_dns import UpstreamServers, hosts_addresses, upstream_servers_of
+from warren.tunnel.coverage import taking_all
+from warren.tunnel.endpoint_dns import UpstreamServers, upstream_servers_of
 from warren.tunnel.network import NetworkConfig, NetworkPeer
 
 from .strategies import PUBLIC_KEYS, networks
@@ -38,6 +39,7 @@ def of(prefixes: list[IPNetwork], dns: str = "") -> NetworkConfig:
         (network("0.0.0.0/0"), UpstreamServers((AT_HOME, PUBLIC), 7)),
         (network("::/0"), None),
         (network("0.0.0.0/0", "10.0.0.0/8"), UpstreamServers((PUBLIC,), 7)),
+        (network("0.0.0.0/1", "128.0.0.0/1"), UpstreamServers((AT_HOME, PUBLIC), 7)),
         (network("10.0.0.0/8"), UpstreamServers((PUBLIC,), 7)),
         (network("10.0.0.0/8", "192.0.0.0/8"), UpstreamServers((), 7)),
     ],
@@ -56,12 +58,6 @@ def test_never_one_that_only_the_network_leads_to(
 ) -> None:
     found = upstream_servers_of(of(prefixes, dns), servers, 7)
     asked = servers if found is None else found.servers
-    assert not any(server in prefix for server in asked for prefix in prefixes if prefix.prefixlen)
+    only = set(prefixes) - taking_all(prefixes)
+    assert not any(server in prefix for server in asked for prefix in only)
     assert (found is None) <= (not dns)
-
-
-def test_the_file_of_hosts() -> None:
-    text = "127.0.0.1 localhost\n# 10.0.0.1 vpn\n10.0.0.2\tVPN.example.org vpn # home\nfd00::2 vpn\nnonsense vpn\n\n"
-    assert hosts_addresses(text, "vpn") == (ip_address("10.0.0.2"), ip_address("fd00::2"))
-    assert hosts_addresses(text, "vpn.example.org.") == (ip_address("10.0.0.2"),)
-    assert hosts_addresses(text, "home") == ()

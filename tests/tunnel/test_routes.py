@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from warren.tunnel.config import Endpoint, InterfaceConfig, PeerConfig, Table
+from warren.tunnel.coverage import is_full, taking_all
 from warren.tunnel.routes import (
     MAIN_TABLE,
     TUNNEL_MARKS,
     TUNNEL_MASK,
     Route,
     Rule,
-    is_full,
     policy_prefixes,
     policy_table,
     routes_for,
@@ -67,7 +67,8 @@ def test_off_gives_none() -> None:
         (config("0.0.0.0/0", "::/0", "0.0.0.0/1"), ["0.0.0.0/0", "::/0"]),
         (config("192.0.2.2/32", endpoint="192.0.2.2"), ["192.0.2.2/32"]),
         (config("192.0.2.3/32", "10.9.0.0/16", endpoint="192.0.2.2"), []),
-        (config("0.0.0.0/1", "128.0.0.0/1", endpoint="192.0.2.2"), ["128.0.0.0/1"]),
+        (config("0.0.0.0/1", "128.0.0.0/1", "::/1"), ["0.0.0.0/1", "128.0.0.0/1"]),
+        (config("0.0.0.0/2", "128.0.0.0/1", endpoint="192.0.2.2"), ["128.0.0.0/1"]),
         (config("192.0.0.0/16", "192.0.2.0/24", "::/1", endpoint="192.0.2.2"), ["192.0.0.0/16", "192.0.2.0/24"]),
         (config("2001:db8::/32", "0.0.0.0/0", endpoint="2001:db8::2"), ["2001:db8::/32", "0.0.0.0/0"]),
         (config("10.0.0.0/24", endpoint="10.0.0.2"), []),
@@ -79,7 +80,8 @@ def test_off_gives_none() -> None:
         "default routes",
         "the endpoint itself",
         "beside the endpoint",
-        "one of two halves",
+        "two halves",
+        "part of the half",
         "nested",
         "both versions",
         "the network of an address",
@@ -134,10 +136,10 @@ def test_the_mark_of_the_configuration_is_the_table() -> None:
     [
         config("0.0.0.0/0", table=7),
         config("0.0.0.0/0", table="off"),
-        config("0.0.0.0/1", "128.0.0.0/1"),
+        config("0.0.0.0/1", "128.0.0.0/2"),
         config("0.0.0.0/0", address="10.0.0.1/0"),
     ],
-    ids=["another table", "no table", "two halves", "the network of an address"],
+    ids=["another table", "no table", "not all", "the network of an address"],
 )
 def test_what_needs_no_rules(wanted: InterfaceConfig) -> None:
     assert (policy_table(wanted), rules_for(wanted)) == (None, ())
@@ -243,6 +245,9 @@ def test_full_means_that_no_address_is_left_out() -> None:
     assert (is_full(halves, 4), is_full(halves, 6)) == (True, False)
     assert is_full([*halves, ip_network("8000::/1")], 6)
     assert not is_full(halves[1:], 4)
+    default = ip_network("::/0")
+    assert taking_all([*halves, default, ip_network("fd00::/8")]) == {*halves[:2], default}
+    assert taking_all(halves[1:]) == frozenset()
 
 
 @given(interface_configs)

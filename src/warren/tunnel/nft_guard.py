@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from warren.config.parsers import IPAddress
 from warren.tunnel.config import InterfaceConfig
-from warren.tunnel.routes import is_full, rules_for
+from warren.tunnel.coverage import is_full
+from warren.tunnel.routes import rules_for
 
 
 @dataclass(frozen=True, slots=True)

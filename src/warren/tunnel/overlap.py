@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 from warren.config.parsers import IPAddress
 from warren.errors import Finding
 from warren.tunnel.config import SYSTEM_TABLES, IPInterface, IPNetwork
-from warren.tunnel.coverage import containing
+from warren.tunnel.coverage import containing, taking_all
 from warren.tunnel.network import NetworkConfig, prefix_sets
 from warren.tunnel.routes import TUNNEL_MARKS
 
@@ -91,7 +91,7 @@ def mark_warnings(networks: Sequence[NetworkConfig]) -> Iterator[Finding]:
     Rules exempt the marks that are chosen automatically, and those next to them (routes.py).
     """
     expected = f"expected a mark from {TUNNEL_MARKS.start} to {TUNNEL_MARKS.stop - 1}"
-    full = [network for network in networks if network.table == "auto" and any(_defaults(network))]
+    full = [network for network in networks if network.table == "auto" and _taking_all(network)]
     for network in networks if full else ():
         key, has_policy = f"network.{network.name}.fwmark", network.table == "auto" and _needs_policy(network)
         for other in full:
@@ -112,11 +112,11 @@ def mark_warnings(networks: Sequence[NetworkConfig]) -> Iterator[Finding]:
 
 
 def _needs_policy(network: NetworkConfig) -> bool:
-    return any(_defaults(network)) or bool(_around_endpoints(network))
+    return bool(_taking_all(network) or _around_endpoints(network))
 
 
-def _defaults(network: NetworkConfig) -> Iterator[IPNetwork]:
-    return (prefix for prefix, _, _ in _routed(network) if prefix.prefixlen == 0)
+def _taking_all(network: NetworkConfig) -> frozenset[IPNetwork]:
+    return taking_all(prefix for prefix, _, _ in _routed(network))
 
 
 def _around_endpoints(network: NetworkConfig) -> dict[IPNetwork, IPAddress]:

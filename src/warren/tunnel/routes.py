@@ -1,10 +1,10 @@
 """The routes and policy rules that follow from allowed IPs.
 
 A route in the main table that covers the endpoint of a peer would lead the engine's own datagrams into the tunnel that
-they carry. A default route does so, and any other prefix that contains an endpoint. Such routes go into a table of the
-interface's own, as wg-quick(8) does with a default route, and rules lead there for packets without the mark of a
-tunnel. All other packets still take the most specific route of both tables. For each length of prefix in the table
-there are two rules, at a priority that follows from the length, so that the longest comes first:
+they carry. A default route does so, or two halves of one, and any other prefix that contains an endpoint. Such routes
+go into a table of the interface's own, as wg-quick(8) does with a default route, and rules lead there for packets
+without the mark of a tunnel. All other packets still take the most specific route of both tables. For each length of
+prefix in the table there are two rules, at a priority that follows from the length, so that the longest comes first:
 
     not fwmark MARK lookup main  suppress_prefixlength LENGTH        a longer prefix of the main table comes first
     not fwmark MARK lookup TABLE suppress_prefixlength LENGTH - 1    then the table, without its shorter prefixes
@@ -16,12 +16,11 @@ other.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 
 from warren.tunnel.config import SYSTEM_TABLES, InterfaceConfig, IPNetwork
-from warren.tunnel.coverage import containing
+from warren.tunnel.coverage import containing, taking_all
 
 MAIN_TABLE = 254  # RT_TABLE_MAIN of rtnetlink(7)
 FIRST_POLICY_TABLE = 51820  # as wg-quick
@@ -109,23 +108,16 @@ def policy_table(config: InterfaceConfig) -> int | None:
 def policy_prefixes(config: InterfaceConfig) -> tuple[IPNetwork, ...]:
     """Return the allowed prefixes that need a table of the interface's own, in the order of the peers.
 
-    With table "auto" they are the default routes and the prefixes that contain the endpoint of a peer. The network of
-    an interface address is none of them: the kernel routes it in the main table. A mark that is the number of a system
-    table leaves only that one, so then there are none.
+    With table "auto" they are the default routes, or the prefixes that take their place together, and the prefixes that
+    contain the endpoint of a peer. The network of an interface address is none of them: the kernel routes it in the
+    main table. A mark that is the number of a system table leaves only that one, so then there are none.
     """
     if config.table != "auto" or config.fwmark in SYSTEM_TABLES:
         return ()
     connected = {address.network for address in config.addresses}
     allowed = [prefix for prefix in _allowed_prefixes(config) if prefix not in connected]
-    outer = containing(config.endpoint_addresses(), allowed)
-    return tuple(prefix for prefix in allowed if prefix.prefixlen == 0 or prefix in outer)
-
-
-def is_full(prefixes: Iterable[IPNetwork], version: int) -> bool:
-    """Return True if the prefixes together cover every address of that version of IP."""
-    if version == 4:
-        return [*collapse_addresses(p for p in prefixes if isinstance(p, IPv4Network))] == [IPv4Network("0.0.0.0/0")]
-    return [*collapse_addresses(p for p in prefixes if isinstance(p, IPv6Network))] == [IPv6Network("::/0")]
+    own = taking_all(allowed).union(containing(config.endpoint_addresses(), allowed))
+    return tuple(prefix for prefix in allowed if prefix in own)
 
 
 def _allowed_prefixes(config: InterfaceConfig) -> Sequence[IPNetwork]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from tests.netns.deadline import until
 from tests.tunnel.strategies import PRIVATE_KEYS, PUBLIC_KEYS
-from warren.errors import Fault, RemoteError
+from warren._core import HostLookup
+from warren.errors import Fault, InputError, RemoteError
 from warren.tunnel.config import Endpoint, InterfaceConfig, PeerConfig
 from warren.tunnel.endpoint_dns import UpstreamServers
 from warren.tunnel.io.resolver import resolve_endpoints, resolve_soon
@@ -79,25 +83,23 @@ def test_a_network_that_takes_the_way_to_the_resolver_has_servers_outside() -> N
     none = UpstreamServers(())
     assert asyncio.run(resolve_soon(Endpoint("192.0.2.1", 51820), none)) == (Endpoint("192.0.2.1", 51820),)
     with pytest.raises(RemoteError, match="no name server of this host is reached without the network"):
-        asyncio.run(resolve_soon(Endpoint("a.invalid", 1), none))
+        asyncio.run(resolve_soon(Endpoint("a.example", 1), none))
 
 
 STUCK = """
-import asyncio, threading
+import asyncio, socket
+from ipaddress import ip_address
 from warren.tunnel.config import Endpoint
-from warren.tunnel.io import resolver
+from warren.tunnel.endpoint_dns import UpstreamServers
+from warren.tunnel.io.resolver import resolve_soon
 
-asked = threading.Event()
-
-def never(*arguments, **options):
-    asked.set()
-    threading.Event().wait()
-
-resolver.socket.getaddrinfo = never
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+server.bind(("127.0.0.2", 53))
 
 async def main():
-    asking = asyncio.ensure_future(resolver.resolve_soon(Endpoint("vpn.example.org", 1)))
-    await asyncio.to_thread(asked.wait)
+    upstream = UpstreamServers((ip_address("127.0.0.2"),))
+    asking = asyncio.ensure_future(resolve_soon(Endpoint("vpn.example.org", 1), upstream))
+    await asyncio.to_thread(server.recv, 512)
     asking.cancel()
 
 asyncio.run(main())
@@ -105,6 +107,21 @@ print("ended")
 """
 
 
+@pytest.mark.root
 def test_a_resolver_that_never_answers_delays_no_end() -> None:
     done = subprocess.run([sys.executable, "-c", STUCK], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "ended\n", "")
+
+
+def test_closed_lookup_is_refused_and_leaves_no_descriptor() -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    lookup = HostLookup.start("localhost", "", "", "")
+    select.select([lookup], [], [])
+    assert lookup.addresses()
+    lookup.close()
+    with pytest.raises(InputError, match="the lookup is closed"):
+        lookup.addresses()
+    with pytest.raises(InputError, match="the lookup is closed"):
+        lookup.fileno()
+    del lookup
+    until(lambda: len(list(Path("/proc/self/fd").iterdir())) == before, "the thread has closed its descriptors")

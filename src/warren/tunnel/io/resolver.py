@@ -1,23 +1,29 @@
-"""Resolve endpoint names to addresses, by this host's resolver or by name servers of its own (endpoint_dns.py)."""
+"""Resolve endpoint names to addresses by Warren's resolver (crate `dns`), the same with and without a full tunnel.
+
+It reads resolv.conf(5) and hosts(5). Other services of nsswitch.conf(5) are not supported. A lookup runs on a thread of
+its own that waits for nobody: a name server that does not answer delays neither the loop nor the end of the process.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
-import threading
-from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing
 from dataclasses import replace
-from functools import partial
+from pathlib import Path
 
+from warren._core import HostLookup
 from warren.errors import RemoteError
 from warren.tunnel.config import Endpoint, InterfaceConfig, PeerConfig
 from warren.tunnel.endpoint_dns import UpstreamServers
-from warren.tunnel.io.dns_client import look_up
+
+RESOLV_CONF = Path("/etc/resolv.conf")
+HOSTS = Path("/etc/hosts")
 
 
 def resolve_endpoints(config: InterfaceConfig) -> InterfaceConfig:
-    """Return `config` with addresses for names; each name is resolved once.
+    """Return `config` with addresses for names; each name is resolved once, and its best address is taken.
 
     Raises:
         RemoteError: Some names do not resolve; it lists every one of them.
@@ -27,70 +33,79 @@ def resolve_endpoints(config: InterfaceConfig) -> InterfaceConfig:
     failures: list[str] = []
     for endpoint in sorted(named, key=str):
         try:
-            addresses[endpoint] = resolve(endpoint)[0]
-        except OSError as error:
-            failures.append(_failure(endpoint, error))
+            addresses[endpoint] = _resolve(endpoint)[0]
+        except RemoteError as error:
+            failures.append(str(error))
     if failures:
         raise RemoteError("\n".join(failures), code="endpoint.unresolved")
     return replace(config, peers=tuple(_with_address(peer, addresses) for peer in config.peers))
 
 
-def resolve(endpoint: Endpoint) -> tuple[Endpoint, ...]:
-    """Return the addresses of the system's resolver; the first is the one that this host can reach best (RFC 6724)."""
-    found = socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_DGRAM)
-    return tuple(dict.fromkeys(_endpoint(address) for *_, address in found))
-
-
-def _endpoint(address: Sequence[object]) -> Endpoint:
-    host, port, *rest = address
-    # For IPv6 the rest is the flow label and the number of the zone.
-    zone = rest[1] if len(rest) > 1 else 0
-    host = str(host).partition("%")[0]
-    return Endpoint(f"{host}%{zone}" if zone else host, int(str(port)))
-
-
 async def resolve_soon(endpoint: Endpoint, upstream: UpstreamServers | None = None) -> tuple[Endpoint, ...]:
-    """Return the addresses of an endpoint, the best first, without blocking the loop.
+    """Return the addresses of an endpoint, in the order in which to try them, without blocking the loop.
 
-    They are those of the system's resolver, or of the servers of `upstream`.
-
-    The system's resolver cannot be cancelled. It runs in a thread that neither the loop nor the interpreter waits for,
-    so a name server that does not answer delays no shutdown.
+    The servers are those of `upstream`, else those of resolv.conf(5). Cancellation ends the lookup.
 
     Raises:
         RemoteError: The name does not resolve.
     """
+    if "%" in endpoint.host or endpoint.is_address:
+        return _resolve(endpoint)
     loop = asyncio.get_running_loop()
-    answer: asyncio.Future[tuple[Endpoint, ...]] = loop.create_future()
-
-    def run() -> None:
+    ended = asyncio.Event()
+    with closing(_start(endpoint, upstream)) as lookup:
+        loop.add_reader(lookup.fileno(), ended.set)
         try:
-            addresses = resolve(endpoint) if upstream is None else look_up(endpoint, upstream)
-        except RemoteError as error:
-            settle = partial(_settle, answer, error)
-        except OSError as error:
-            failure = RemoteError(_failure(endpoint, error), code="endpoint.unresolved")
-            settle = partial(_settle, answer, failure)
-        else:
-            settle = partial(_settle, answer, addresses)
-        with suppress(RuntimeError):  # the loop has ended meanwhile
-            loop.call_soon_threadsafe(settle)
-
-    threading.Thread(target=run, name=f"resolve {endpoint.host}", daemon=True).start()
-    return await answer
+            await ended.wait()
+        finally:
+            loop.remove_reader(lookup.fileno())
+        return _addresses(endpoint, lookup)
 
 
-def _settle(answer: asyncio.Future[tuple[Endpoint, ...]], result: tuple[Endpoint, ...] | RemoteError) -> None:
-    if answer.cancelled():
-        return
-    if isinstance(result, RemoteError):
-        answer.set_exception(result)
-    else:
-        answer.set_result(result)
+def _resolve(endpoint: Endpoint) -> tuple[Endpoint, ...]:
+    """Return the addresses of an endpoint. Blocks, but not against signals. Raises RemoteError."""
+    if endpoint.is_address:
+        return (endpoint,)
+    if "%" in endpoint.host:
+        return (_with_zone_number(endpoint),)
+    with closing(_start(endpoint)) as lookup:
+        select.select([lookup], [], [])
+        return _addresses(endpoint, lookup)
 
 
-def _failure(endpoint: Endpoint, error: OSError) -> str:
-    return f"the endpoint {endpoint} does not resolve: {error.strerror}"
+def _start(endpoint: Endpoint, upstream: UpstreamServers | None = None) -> HostLookup:
+    servers, mark = (None, 0) if upstream is None else (upstream.servers, upstream.mark)
+    texts = (_text(RESOLV_CONF), _text(HOSTS), socket.gethostname())
+    return HostLookup.start(endpoint.host, *texts, servers, mark)
+
+
+def _addresses(endpoint: Endpoint, lookup: HostLookup) -> tuple[Endpoint, ...]:
+    try:
+        addresses = lookup.addresses() or ()
+    except RemoteError as error:
+        raise _unresolved(endpoint, str(error)) from error
+    return tuple(Endpoint(address, endpoint.port) for address in addresses)
+
+
+def _with_zone_number(endpoint: Endpoint) -> Endpoint:
+    """Return an endpoint with the number of its zone, by which engines know it. Raises RemoteError."""
+    host, _, zone = endpoint.host.partition("%")
+    try:
+        number = int(zone) if zone.isdecimal() else socket.if_nametoindex(zone)
+    except OSError as error:
+        raise _unresolved(endpoint, f"there is no link {zone}") from error
+    return Endpoint(f"{host}%{number}", endpoint.port)
+
+
+def _unresolved(endpoint: Endpoint, reason: str) -> RemoteError:
+    return RemoteError(f"the endpoint {endpoint} does not resolve: {reason}", code="endpoint.unresolved")
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""
 
 
 def _with_address(peer: PeerConfig, addresses: dict[Endpoint, Endpoint]) -> PeerConfig:
