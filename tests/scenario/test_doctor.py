@@ -30,7 +30,7 @@ def test_doctor_passes_healthy_network(joined: Two) -> None:
     until(lambda: near.peers()["far"]["health"] == "healthy", "far is healthy")
     verdicts = verdicts_of(near)
     assert {check: verdict["result"] for check, verdict in verdicts.items()} == dict.fromkeys(
-        ("state", "interface", "routes", "port", "firewall", "peer far", f"mtu to {FAR_INNER[0]}"), "ok"
+        ("state", "interface", "routes", "endpoints", "port", "firewall", "peer far", f"mtu to {FAR_INNER[0]}"), "ok"
     )
     assert verdicts[f"mtu to {FAR_INNER[0]}"]["sentence"] == "path MTU is at least 1420"
     assert near.attempt("doctor").returncode == 0
@@ -81,3 +81,23 @@ def test_doctor_fails_for_unreachable_peer_and_stopped_network(two: Two) -> None
     verdicts = verdicts_of(near)
     assert (verdicts["state"]["result"], verdicts["interface"]["result"]) == ("failed", "failed")
     assert near.attempt("doctor", "--network", "nowhere").returncode == 1
+
+
+def test_doctor_and_agent_name_an_endpoint_that_a_foreign_rule_leads_into_the_tunnel(two: Two) -> None:
+    near, far = two
+    network = network_to(far, NEAR_INNER[0], FAR_INNER[0])
+    near.configure(network.but(peers=(replace(network.peers[0], allowed_ips=(f"{FAR_INNER[0]}/32", "192.0.2.2/32")),)))
+    far.start()
+    near.start()
+    near.until_state("active")
+    until(lambda: verdicts_of(near)["endpoints"]["result"] == "ok", "packets to the endpoint stay outside")
+    assert near.host.attempt("ping", "-c1", "-W10", FAR_INNER[0]).returncode == 0
+    near.host.ip("route", "add", "192.0.2.2", "dev", "wg0", "table", "99")
+    near.host.ip("rule", "add", "to", "192.0.2.2", "table", "99")
+    verdict = verdicts_of(near)["endpoints"]
+    assert verdict["result"] == "failed"
+    assert verdict["sentence"] == "packets to the endpoint 192.0.2.2 of peer far are routed into wg0 itself"
+    warning = "packets to 192.0.2.2 are routed into wg0 itself"
+    until(lambda: warning in near.attempt("list").stdout, "the agent warns")
+    near.host.ip("rule", "delete", "to", "192.0.2.2")
+    until(lambda: warning not in near.attempt("list").stdout, "the warning is gone")

@@ -44,6 +44,7 @@ def network_sample(
         origin=config.origin,
         mtu=config.mtu,
         listen_port=status.listen_port,
+        fwmark=status.fwmark,
         public_key=None if status.public_key is None else status.public_key.to_base64(),
         addresses=tuple(str(address) for address in config.addresses),
         connected_since=state.connected_since,

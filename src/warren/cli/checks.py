@@ -16,6 +16,8 @@ from typing import Any
 from warren._core import Link, Netlink
 from warren.cli.format import format_age
 from warren.telemetry.health import PeerHealth
+from warren.tunnel.config import parse_endpoint
+from warren.tunnel.io.endpoint_route import leads_into
 from warren.tunnel.io.observe import find_link, link_status
 from warren.tunnel.lifecycle import State
 
@@ -53,6 +55,7 @@ def run_checks(
     if link is None or network["state"] != State.ACTIVE:
         return  # a link of that name belongs to another program then
     yield check_routes(peers, link, netlink)
+    yield check_endpoints(network, peers, netlink)
     yield check_port(network)
     yield check_firewall(network)
     for peer in peers:
@@ -100,6 +103,21 @@ def check_routes(peers: Sequence[Mapping[str, Any]], link: Link, netlink: Netlin
         return Verdict("routes", Result.WARNING, problem, "expected with table = 'off'; else run: warren agent reload")
     count = "1 prefix is" if len(wanted) == 1 else f"{len(wanted)} prefixes are"
     return Verdict("routes", Result.OK, f"{count} routed to {link.name}")
+
+
+def check_endpoints(network: Mapping[str, Any], peers: Sequence[Mapping[str, Any]], netlink: Netlink) -> Verdict:
+    """Check that packets to the endpoints of peers stay outside the tunnel that they carry."""
+    interface, mark = network["interface"], network["fwmark"] or 0
+    found = ((peer["name"], parse_endpoint(peer["endpoint"]).address) for peer in peers if peer["endpoint"])
+    endpoints = [(name, address) for name, address in found if address is not None]
+    inside = [(name, address) for name, address in endpoints if leads_into(interface, address, mark, netlink)]
+    if not inside:
+        return Verdict("endpoints", Result.OK, f"no endpoint is reached by {interface} itself")
+    names = ", ".join(f"{address} of peer {name}" for name, address in inside)
+    problem = f"packets to the endpoint {names} are routed into {interface} itself"
+    place = f"ip route get {inside[0][1]}" + (f" mark {mark:#x}" if mark else "")
+    hint = f"`{place}` and `ip rule` show the route or rule; table = 'auto' lets the agent keep them outside"
+    return Verdict("endpoints", Result.FAILED, problem, hint)
 
 
 def check_port(network: Mapping[str, Any]) -> Verdict:

@@ -40,6 +40,7 @@ def listed(view: NetworkView, now: float) -> dict[str, object]:
         "backend": sample.backend,
         "mtu": sample.mtu,
         "listen_port": sample.listen_port or None,
+        "fwmark": sample.fwmark or None,
         "public_key": sample.public_key,
         "addresses": list(sample.addresses),
         "connected_since": sample.connected_since,

@@ -106,6 +106,12 @@ ROWS = (
         "allow a group of the agent in net.ipv4.ping_group_range, or give the agent CAP_NET_RAW",
     ),
     ConditionRow(
+        "endpoint.inside_tunnel",
+        _DEGRADED,
+        "Packets to the endpoint of a peer are routed into the tunnel that they carry, so they never arrive.",
+        "run: warren doctor; `ip rule` and `ip route get` show the rule or route of another program",
+    ),
+    ConditionRow(
         "helper.ended",
         _DEGRADED,
         "The privileged helper exited: tunnels stay up, but keys of root and name servers cannot be changed.",

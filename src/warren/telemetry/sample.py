@@ -56,6 +56,7 @@ class NetworkSample:
     origin: str
     mtu: int = 0
     listen_port: int = 0
+    fwmark: int = 0
     public_key: str | None = None
     addresses: tuple[str, ...] = ()
     connected_since: float | None = None

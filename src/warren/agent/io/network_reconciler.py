@@ -33,8 +33,9 @@ from warren.errors import EngineError, InterfaceError, WarrenError
 from warren.localapi.networks import Rotation
 from warren.telemetry.conditions import Condition
 from warren.telemetry.sample import NetworkSample
-from warren.tunnel.config import InterfaceConfig
+from warren.tunnel.config import Endpoint, InterfaceConfig
 from warren.tunnel.desired import NetworkKeys
+from warren.tunnel.io.endpoint_route import endpoints_inside
 from warren.tunnel.io.observe import lan_addresses
 from warren.tunnel.lifecycle import LifecycleEvent, State
 from warren.tunnel.network import NetworkConfig
@@ -42,11 +43,13 @@ from warren.tunnel.network_table import toml_key
 from warren.tunnel.overlap import lan_warnings, network_warnings
 from warren.tunnel.plan import Step as PlanStep
 from warren.tunnel.reconcile_state import ReconcileState
+from warren.tunnel.resolution import Question
 from warren.tunnel.status import InterfaceStatus, interface_status
 
 RECONCILE_INTERVAL = 5.0  # seconds; the longest that a change by another program stays unnoticed
 MIN_DELAY = 0.05  # seconds between two rounds, whatever is due
 LAN_CHECK_INTERVAL = 60.0  # seconds; a lease of a new address is rare, and takes nothing away at once
+ENDPOINT_CHECK_INTERVAL = 15.0  # seconds; a rule of another program is seen by that, a new endpoint at once
 RETRY = BackoffPolicy((5.0, 15.0, 30.0, 60.0))
 """Between two attempts to bring a network up. A fatal cause keeps the schedule: somebody may mend it at any time."""
 
@@ -63,6 +66,8 @@ class NetworkReconciler:
         self._wake = wake
         self._backoff = Backoff(RETRY, random.random)
         self._lans_checked_at = 0.0
+        self._endpoints_checked_at = 0.0
+        self._endpoints: frozenset[Endpoint | None] = frozenset()
         self.reset(config)
 
     @property
@@ -184,22 +189,27 @@ class NetworkReconciler:
 
     async def _apply(self) -> None:
         """Decide what should be, plan the difference and apply it. Raises WarrenError."""
-        steps = await self._apply_to_interface(await self._decide())
+        desired, questions = await self._decide()
+        try:
+            steps = await self._apply_to_interface(desired)
+        finally:
+            for question in questions:  # only now is the mark known with which names are asked past this network
+                self._resolver.ask(question)
         if steps or monotonic_seconds() > self._lans_checked_at + LAN_CHECK_INTERVAL:
             await self._check_lan_overlaps()
+        await self._check_endpoint_routes()
         self._context.probes.set_targets(self.config, self._decisions.standing_by())
         dns_problem = await self._context.name_servers.apply(self.config)
         dns = None if dns_problem is None else Condition.of_error(dns_problem, "dns.refused")
         self._set_condition("dns", dns)
 
-    async def _decide(self) -> InterfaceConfig:
-        """Return the desired state of the interface, and start the lookups that are due."""
+    async def _decide(self) -> tuple[InterfaceConfig, Sequence[Question]]:
+        """Return the desired state of the interface, and the names to look up."""
         keys = self._keys.held
         if keys is None:
             keys = await asyncio.to_thread(self._keys.read, self.config)
-        for question in self._decisions.take_questions(monotonic_seconds(), random.random()):  # noqa: S311, it only spreads
-            self._resolver.ask(question)
-        return self._decisions.desired(keys)
+        questions = self._decisions.take_questions(monotonic_seconds(), random.random())  # noqa: S311, it only spreads
+        return self._decisions.desired(keys), questions
 
     async def _apply_to_interface(self, desired: InterfaceConfig) -> Sequence[PlanStep]:
         """Create or update the interface; return the steps that this took."""
@@ -210,6 +220,7 @@ class NetworkReconciler:
         else:
             steps = await asyncio.to_thread(self._interface.create, desired)
             self._follow_events()
+            self._record_status(await asyncio.to_thread(self._interface.observe))
         if steps:
             names = [type(step).__name__ for step in steps]
             log.debug("network.applied", extra={"network": self.config.name, "steps": names})
@@ -264,6 +275,22 @@ class NetworkReconciler:
         findings = await asyncio.to_thread(lambda: [*lan_warnings(self.config, lan_addresses(self._context.netlink))])
         text = "; ".join(f"{toml_key(finding.key)}: {finding.problem}; {finding.expected}" for finding in findings)
         self._set_condition("lan", Condition("route.overlaps_lan", text) if text else None)
+
+    async def _check_endpoint_routes(self) -> None:
+        """Warn if packets to an endpoint go into the tunnel that they carry, by a route or rule of another program.
+
+        Examined are new endpoints at once, and all of them now and then. The routes for what was observed are applied.
+        """
+        status, netlink, now = self._state.status, self._context.netlink, monotonic_seconds()
+        if status is None:
+            return
+        endpoints = frozenset(peer.endpoint for peer in status.peers)
+        if endpoints == self._endpoints and now < self._endpoints_checked_at + ENDPOINT_CHECK_INTERVAL:
+            return
+        self._endpoints, self._endpoints_checked_at = endpoints, now
+        inside = await asyncio.to_thread(lambda: [*endpoints_inside(status, netlink)])
+        text = f"packets to {', '.join(map(str, inside))} are routed into {status.name} itself"
+        self._set_condition("endpoint", Condition("endpoint.inside_tunnel", text) if inside else None)
 
     def _update_warnings(self) -> None:
         """Show what `warren validate` warns of to those who never ran it."""
