@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -14,7 +15,7 @@ from warren.audit.checkpoint import TYPE, Checkpoint, is_due, parse_unverified, 
 
 pytestmark = [pytest.mark.unit, pytest.mark.security]
 
-CHECKPOINT = Checkpoint("gateway-001", Head(7, "ab" * 32), 1_800_000_000, "cd" * 32)
+CHECKPOINT = Checkpoint("gateway-001", Head(7, "ab" * 32), 1_800_000_000, "cd" * 32, "office")
 
 
 def test_verify_checkpoint_returns_what_was_signed() -> None:
@@ -32,12 +33,38 @@ def test_verify_checkpoint_rejects_changed_token(data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"n": "7"}, {"n": -1}, {"head": "ab"}, {"prev": "AB" * 32}, {"ts": None}, {"more": 1}, {"agent_id": 3}]
+    "change",
+    [
+        {"n": "7"},
+        {"n": -1},
+        {"head": "ab"},
+        {"prev": "AB" * 32},
+        {"ts": None},
+        {"more": 1},
+        {"agent_id": 3},
+        {"cluster": 1},
+        {"cluster": None},
+    ],
 )
 def test_verify_checkpoint_rejects_signed_payload_of_another_shape(change: dict[str, object]) -> None:
-    members = {"agent_id": "gateway-001", "n": 7, "head": "ab" * 32, "ts": 1, "prev": "cd" * 32} | change
+    members = {"format": 1, "cluster": "office", "agent_id": "gateway-001"} | {"n": 7, "head": "ab" * 32}
+    members |= {"ts": 1, "prev": "cd" * 32} | change
     with pytest.raises(ValueError, match="not a checkpoint"):
         verify_checkpoint(KEY.sign(json.dumps(members).encode(), TYPE), KEYS)
+
+
+def test_verify_checkpoint_rejects_a_malformed_cluster() -> None:
+    token = sign_checkpoint(replace(CHECKPOINT, cluster="Office"), KEY)
+    with pytest.raises(ValueError, match="cluster: expected"):
+        verify_checkpoint(token, KEYS)
+
+
+@pytest.mark.parametrize("value", [None, 2, "1", True])
+def test_verify_checkpoint_rejects_another_format(value: object) -> None:
+    members = {"format": value, "cluster": "office", "agent_id": "gateway-001", "n": 7, "head": "ab" * 32, "ts": 1}
+    token = KEY.sign(json.dumps({**members, "prev": "cd" * 32}).encode(), TYPE)
+    with pytest.raises(ValueError, match="format: expected 1"):
+        verify_checkpoint(token, KEYS)
 
 
 def test_verify_checkpoint_rejects_token_of_another_type() -> None:

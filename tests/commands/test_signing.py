@@ -24,7 +24,7 @@ from tests.trust.parties import (
 )
 from warren.commands.command import Actor
 from warren.commands.result import Code, Result, Status
-from warren.commands.result_json import MAX_RESULT_BYTES, limit_result, parse_result, result_members
+from warren.commands.result_json import MAX_RESULT_BYTES, limit_result, parse_result, result_members, signed_members
 from warren.commands.signing import (
     CommandEnvelope,
     Delivery,
@@ -51,15 +51,20 @@ RESULT = Result(
 )
 
 
+def validated(text: str, corr_id: str = CORR_ID) -> Result:
+    public = NODE.signing.public
+    return validate_result(text, public, cluster=CLUSTER, agent_id=NODE.agent_id, corr_id=corr_id)
+
+
 @pytest.mark.parametrize("text", ["x", "\x01", "✓"])
 def test_result_with_the_longest_output_is_truncated_to_the_limit_and_validates(text: str) -> None:
     """The output is of [sandbox] max_output_bytes, also with every octet escaped."""
     whole = text * (1 << 20)
     limited = limit_result(replace(RESULT, stdout=whole))
-    answer = sign_result(limited, NODE.signing)
+    answer = sign_result(limited, NODE.signing, CLUSTER)
     assert MAX_RESULT_BYTES - 2048 < len(answer) <= MAX_RESULT_BYTES
     assert hashlib.sha256(whole.encode()).hexdigest() in limited.stdout
-    assert validate_result(answer, NODE.signing.public, agent_id=NODE.agent_id, corr_id=CORR_ID) == limited
+    assert validated(answer) == limited
 
 
 def test_result_within_the_limit_is_unchanged() -> None:
@@ -70,7 +75,7 @@ def test_answer_above_the_limit_becomes_an_error() -> None:
     limited = limit_result(replace(RESULT, data={"users": ["x" * 64] * 10_000}))
     assert (limited.status, limited.error_code, limited.data) == (Status.ERROR, Code.EXEC_FAILED, {})
     assert str(MAX_RESULT_BYTES) in limited.problem
-    assert len(sign_result(limited, NODE.signing)) <= MAX_RESULT_BYTES
+    assert len(sign_result(limited, NODE.signing, CLUSTER)) <= MAX_RESULT_BYTES
 
 
 def test_signed_command_verifies_and_its_result_validates() -> None:
@@ -81,8 +86,8 @@ def test_signed_command_verifies_and_its_result_validates() -> None:
     command = replace(command, intent=sign_intent(command, ALICE, iat=NOW, exp=NOW + 60))
     verified = verify_command(sign_command(command, DISPATCHER, Delivery("local", SID, NOW)), CONTEXT)
     assert (verified.corr_id, verified.exp) == (command.corr_id, NOW + 60)
-    answer = sign_result(replace(RESULT, corr_id=verified.corr_id), NODE.signing)
-    found = validate_result(answer, NODE.signing.public, agent_id=NODE.agent_id, corr_id=command.corr_id)
+    answer = sign_result(replace(RESULT, corr_id=verified.corr_id), NODE.signing, CLUSTER)
+    found = validated(answer, command.corr_id)
     assert found == replace(RESULT, corr_id=command.corr_id)
 
 
@@ -95,15 +100,21 @@ def test_commands_and_deliveries_are_unique() -> None:
 @pytest.mark.security
 def test_validate_result_rejects_other_nodes_and_commands() -> None:
     """Row V-74."""
-    by_another = sign_result(RESULT, OTHER_NODE.signing)
-    of_another = sign_result(replace(RESULT, agent_id=OTHER_NODE.agent_id), NODE.signing)
-    to_another = sign_result(replace(RESULT, corr_id="another-command"), NODE.signing)
+    by_another = sign_result(RESULT, OTHER_NODE.signing, CLUSTER)
+    of_another = sign_result(replace(RESULT, agent_id=OTHER_NODE.agent_id), NODE.signing, CLUSTER)
+    to_another = sign_result(replace(RESULT, corr_id="another-command"), NODE.signing, CLUSTER)
     header = {"alg": "Ed25519", "typ": "warren-cmd+jws", "kid": NODE.signing.public.kid}
-    no_answer = forge(header, result_members(RESULT), seed("node, signing"))
-    good = sign_result(RESULT, NODE.signing)
-    for text in (by_another, of_another, to_another, no_answer, good[:-1], good + "A", ""):
-        with pytest.raises(ValueError, match=r"^(key|result|type|signature|not|header)"):
-            validate_result(text, NODE.signing.public, agent_id=NODE.agent_id, corr_id=CORR_ID)
+    no_answer = forge(header, signed_members(RESULT, CLUSTER), seed("node, signing"))
+    good = sign_result(RESULT, NODE.signing, CLUSTER)
+    in_another = sign_result(RESULT, NODE.signing, "home")
+    before = sign_result(RESULT, NODE.signing, "")
+    typed = {**header, "typ": "warren-res+jws"}
+    before_formats = forge(typed, result_members(RESULT), seed("node, signing"))
+    later = forge(typed, {**signed_members(RESULT, CLUSTER), "format": 2}, seed("node, signing"))
+    others = (in_another, before, by_another, of_another, to_another, no_answer, before_formats, later)
+    for text in (*others, good[:-1], good + "A", ""):
+        with pytest.raises(ValueError, match=r"^(format|key|result|type|signature|not|header)"):
+            validated(text)
 
 
 @pytest.mark.parametrize(

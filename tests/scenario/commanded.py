@@ -124,7 +124,13 @@ class Commanded:
         """What became of it, by the node's own signature."""
         answer = self.ask("command", envelope=envelope)
         key = VerifyingKey.from_x(str(self.challenge["signing"]))
-        return validate_result(answer["jws"], key, agent_id=NODE, corr_id=answer["result"]["corr_id"])
+        return validate_result(
+            answer["jws"],
+            key,
+            cluster=str(self.challenge["cluster"] or ""),
+            agent_id=NODE,
+            corr_id=answer["result"]["corr_id"],
+        )
 
     def run(self, verb: str, **args: object) -> Result:
         """A command of its own."""

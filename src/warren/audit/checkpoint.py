@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from warren import jws
 from warren.audit.chain import DIGEST, Head
-from warren.signed_types import CHECKPOINT
+from warren.cluster import NODE_CLUSTER
+from warren.signed_types import CHECKPOINT, check_format
 from warren.strictjson import encode, parse_object
 
 TYPE = CHECKPOINT.typ
@@ -20,7 +21,7 @@ INTERVAL_SECONDS = 30
 INTERVAL_LINES = 256
 NO_PREVIOUS = "0" * 64
 """The `prev` of the first checkpoint."""
-MEMBERS = {"agent_id", "n", "head", "ts", "prev"}
+MEMBERS = {"format", "cluster", "agent_id", "n", "head", "ts", "prev"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +34,15 @@ class Checkpoint:
     """Seconds since the Unix epoch."""
     prev: str = NO_PREVIOUS
     """SHA-256 of the previous checkpoint's token."""
+    cluster: str = ""
+    """The cluster of the node; empty as long as the node has no trust bundle."""
 
 
 def sign_checkpoint(checkpoint: Checkpoint, key: jws.SigningKey) -> str:
     """Return the signed token of a checkpoint."""
     members = {
+        "format": CHECKPOINT.format,
+        "cluster": checkpoint.cluster,
         "agent_id": checkpoint.agent_id,
         "n": checkpoint.head.n,
         "head": checkpoint.head.digest,
@@ -77,8 +82,18 @@ def is_due(lines: int, seconds: float) -> bool:
 
 def _parse(octets: bytes) -> Checkpoint:
     members = parse_object(octets)
+    check_format(members, CHECKPOINT)
     match members:
-        case {"agent_id": str(agent), "n": int(n), "head": str(head), "ts": int(ts), "prev": str(prev)}:
-            if set(members) == MEMBERS and n >= 0 and DIGEST.fullmatch(head) and DIGEST.fullmatch(prev):
-                return Checkpoint(agent, Head(n, head), ts, prev)
+        case {
+            "cluster": str(cluster),
+            "agent_id": str(agent),
+            "n": int(n),
+            "head": str(head),
+            "ts": int(ts),
+            "prev": str(prev),
+        }:
+            is_valid = n >= 0 and DIGEST.fullmatch(head) and DIGEST.fullmatch(prev)
+            if set(members) == MEMBERS and is_valid:
+                NODE_CLUSTER(cluster, "cluster")
+                return Checkpoint(agent, Head(n, head), ts, prev, cluster)
     raise ValueError("not a checkpoint")

@@ -98,7 +98,7 @@ def read_checkpoints(tokens: Iterable[tuple[Location, str]], keys: Keys) -> tupl
     """Return the checkpoints of a log in their order, and what contradicts them."""
     anchors: list[Anchor] = []
     findings: list[Finding] = []
-    previous = ""
+    previous = cluster = ""
     for location, token in tokens:
         if token == previous:  # a segment starts with the last checkpoint of the previous one
             continue
@@ -110,6 +110,10 @@ def read_checkpoints(tokens: Iterable[tuple[Location, str]], keys: Keys) -> tupl
             continue
         if previous and checkpoint.prev != token_hash(previous):
             problem = "the checkpoint before the one of this entry is missing or was reordered"
+            findings.append(Finding(location, checkpoint.head.n, problem))
+        cluster = cluster or checkpoint.cluster  # of the first one: a node without a trust bundle signs none
+        if checkpoint.cluster not in ("", cluster):
+            problem = f"the checkpoint of this entry is of cluster {checkpoint.cluster}, those before it of {cluster}"
             findings.append(Finding(location, checkpoint.head.n, problem))
         anchors.append(Anchor(location, checkpoint))
         previous = token

@@ -193,7 +193,7 @@ def _verified(answer: Mapping[str, object], node: Mapping[str, str]) -> Result:
         case {"jws": str(jws), "result": {"corr_id": str(corr_id)}}:
             try:
                 key = VerifyingKey.from_x(node["signing"])
-                return validate_result(jws, key, agent_id=node["agent_id"], corr_id=corr_id)
+                return validate_result(jws, key, cluster=node["cluster"], agent_id=node["agent_id"], corr_id=corr_id)
             except (JwsError, ValueError) as error:
                 raise RemoteError(f"the result is not signed by the node: {error}", code="agent.failed") from error
     raise RemoteError("unexpected response from the agent", code="agent.failed")

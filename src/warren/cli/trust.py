@@ -13,6 +13,7 @@ from warren.cli.options import PATH, json_option
 from warren.cli.output import report, write
 from warren.cli.trust_options import Security, pin_option, security_options
 from warren.clock import wall_seconds
+from warren.cluster import CLUSTER
 from warren.errors import TrustError
 from warren.files.atomic import replace_file
 from warren.files.make_directory import make_directory
@@ -29,7 +30,6 @@ from warren.trust.bundle_verify import (
     sign_bundle,
     verify_bundle,
 )
-from warren.trust.cluster import CLUSTER
 from warren.trust.io.bundle_file import MODE, install_bundle, read_installed_text, read_text
 from warren.trust.io.keyset_file import make_keyset, read_keyset
 from warren.trust.principals import Operator

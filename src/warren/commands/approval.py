@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from warren.cluster import CLUSTER
 from warren.commands.envelope import NAME, TIME
 from warren.shapes import Shape, choice, record, text
 from warren.signed_types import APPROVAL, check_format
-from warren.trust.cluster import CLUSTER
 
 TYPE = APPROVAL.typ
 APPROVE, REJECT = "approve", "reject"

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from warren.cluster import CLUSTER
 from warren.commands.command import Actor
 from warren.shapes import Shape, anything, array, choice, record, text, whole
 from warren.signed_types import COMMAND, check_format
-from warren.trust.cluster import CLUSTER
 
 TYPE = COMMAND.typ
 TRANSPORTS = ("channel", "http", "local")

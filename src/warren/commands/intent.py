@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from warren.cluster import CLUSTER
 from warren.commands.envelope import CORR_ID, TARGETS, TIME, VERB
 from warren.shapes import Shape, anything, record
 from warren.signed_types import INTENT, check_format
-from warren.trust.cluster import CLUSTER
 
 TYPE = INTENT.typ
 # The store keeps a `corr_id` for 30 days after its command ran: an intent must have expired by then.

@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from warren.cluster import NODE_CLUSTER
 from warren.commands.envelope import MAX_TIME
 from warren.commands.result import Code, Result, Status
 from warren.jws import payload_of
 from warren.shapes import Shape, anything, choice, record, text, whole
-from warren.signed_types import RESULT
+from warren.signed_types import RESULT, check_format
 from warren.strictjson import encode
 
 TYPE = RESULT.typ
@@ -57,6 +58,21 @@ def result_members(result: Result) -> dict[str, object]:
         "problem": result.problem,
         "level": result.level,
     }
+
+
+def signed_members(result: Result, cluster: str) -> dict[str, object]:
+    """Return the payload of a `warren-res+jws`; `cluster` is empty as long as the node has no trust bundle."""
+    return {"format": RESULT.format, "cluster": cluster, **result_members(result)}
+
+
+def parse_signed(members: Mapping[str, Any]) -> tuple[str, Result]:
+    """Return the cluster and the result of a payload that `signed_members` returned. Raises ValueError."""
+    check_format(members, RESULT)
+    if "cluster" not in members:
+        raise ValueError("cluster: missing")
+    NODE_CLUSTER(members["cluster"], "cluster")
+    rest = {name: value for name, value in members.items() if name not in ("format", "cluster")}
+    return members["cluster"], parse_result(rest)
 
 
 def parse_result(members: Mapping[str, Any]) -> Result:

@@ -15,7 +15,7 @@ from warren.commands import envelope as envelope_schema
 from warren.commands import intent as intent_schema
 from warren.commands.command import Actor
 from warren.commands.result import Result
-from warren.commands.result_json import MAX_RESULT_BYTES, parse_result, result_members
+from warren.commands.result_json import MAX_RESULT_BYTES, parse_signed, signed_members
 from warren.commands.result_json import TYPE as RESULT_TYPE
 from warren.jws import SigningKey, VerifyingKey, from_base64url, payload_of, read, verify
 from warren.strictjson import parse_object
@@ -118,19 +118,21 @@ def sign_command(command: CommandEnvelope, key: SigningKey, delivery: Delivery) 
     return key.sign(payload_of(members), envelope_schema.TYPE)
 
 
-def sign_result(result: Result, key: SigningKey) -> str:
+def sign_result(result: Result, key: SigningKey, cluster: str) -> str:
     """Sign the result of a node as a `warren-res+jws` (V-74)."""
-    return key.sign(payload_of(result_members(result)), RESULT_TYPE)
+    return key.sign(payload_of(signed_members(result, cluster)), RESULT_TYPE)
 
 
-def validate_result(text: str, agent_public_key: VerifyingKey, *, agent_id: str, corr_id: str) -> Result:
+def validate_result(text: str, agent_public_key: VerifyingKey, *, cluster: str, agent_id: str, corr_id: str) -> Result:
     """Return the verified result of this command on this node (V-74).
 
     Raises:
-        ValueError: the token is invalid, or is the result of another node or command.
+        ValueError: the token is invalid, or is the result of another cluster, node or command.
     """
     payload = verify(read(text, max_bytes=MAX_RESULT_BYTES), RESULT_TYPE, {agent_public_key.kid: agent_public_key})
-    result = parse_result(parse_object(payload))
+    claimed, result = parse_signed(parse_object(payload))
+    if claimed != cluster:
+        raise ValueError("result of a node of another cluster")
     if (result.agent_id, result.corr_id) != (agent_id, corr_id):
         raise ValueError("result of another node or another command")
     return result

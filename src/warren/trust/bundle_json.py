@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from warren.cluster import CLUSTER
 from warren.jws import VerifyingKey
 from warren.shapes import Shape, any_json, array, choice, record, table, text, whole
 from warren.signed_types import TRUST, check_format
 from warren.trust.bundle import TrustBundle
-from warren.trust.cluster import CLUSTER
 from warren.trust.principals import Approval, KeyEntry, Operator
 from warren.trust.webauthn_key import SHAPE as WEBAUTHN
 from warren.trust.webauthn_key import SIGNING_METHODS

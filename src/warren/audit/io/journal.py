@@ -6,7 +6,7 @@ line that a crash tore or a power cut lost is complete again. A journal is used 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,11 +51,18 @@ class Journal:
     """The log in a directory, which is created if needed. Without a key, no checkpoint is written."""
 
     def __init__(
-        self, directory: Path, agent_id: str, key: SigningKey | None, retention: Retention | None = None
+        self,
+        directory: Path,
+        agent_id: str,
+        key: SigningKey | None,
+        retention: Retention | None = None,
+        cluster: Callable[[], str] = lambda: "",
     ) -> None:
+        """`cluster` returns the node's cluster, empty while it has no trust bundle. It is called in any thread."""
         self._directory = directory
         self._agent_id = agent_id
         self._key = key
+        self._cluster = cluster
         self.retention = retention or Retention()
         self._current = Segment(directory)
         self._token = ""
@@ -130,7 +137,7 @@ class Journal:
         """Write a checkpoint of `head`, on the disk when this returns. `head` must be on the disk. Raises OSError."""
         if self._key is not None:
             prev = token_hash(self._token) if self._token else NO_PREVIOUS
-            token = sign_checkpoint(Checkpoint(self._agent_id, head, int(now), prev), self._key)
+            token = sign_checkpoint(Checkpoint(self._agent_id, head, int(now), prev, self._cluster()), self._key)
             append(self._current.checkpoints, token.encode("ascii") + b"\n")
             sync_file(self._current.checkpoints, trust=process_trust())
             sync_directory(self._directory, trust=process_trust())

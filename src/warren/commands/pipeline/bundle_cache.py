@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from warren.clock import RELEASE_SECONDS
+from warren.cluster import NO_CLUSTER
 from warren.commands.settings import SecuritySettings
 from warren.errors import TrustError
 from warren.trust.bundle import TrustBundle
-from warren.trust.cluster import NO_CLUSTER
 from warren.trust.io.bundle_file import read_bundle
 
 
@@ -35,8 +35,11 @@ class BundleCache:
         return self._bundle
 
     def cluster(self) -> str:
-        """Return the cluster of this node, as its bundle names it; NO_CLUSTER without a bundle."""
-        bundle = self.bundle()
+        """Return the cluster of this node, as the bundle that was read last names it; NO_CLUSTER without one.
+
+        Any thread may call it: it reads no file.
+        """
+        bundle = self._bundle
         return bundle.cluster if bundle else NO_CLUSTER
 
     def time_floor(self) -> int:

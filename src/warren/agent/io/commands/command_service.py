@@ -62,6 +62,7 @@ async def open_command_service(settings: CommandSettings, context: AgentContext)
     identity = read_identity(Path(settings.security.identity))
     sid = to_base64url(secrets.token_bytes(SESSION_ID_BYTES))
     bundles, monitoring = BundleCache(settings.security), settings.monitoring
+    bundles.bundle()  # so that the first checkpoint has its cluster
     retention = Retention(
         monitoring.max_log_size_mb * MEGABYTE,
         monitoring.log_retention_days * DAY_SECONDS,
@@ -70,7 +71,7 @@ async def open_command_service(settings: CommandSettings, context: AgentContext)
     store = CommandStore(
         Path(settings.commands),
         Origin(identity.agent_id, boot=boot_id(), session=sid),
-        Journal(Path(settings.audit), identity.agent_id, identity.signing, retention),
+        Journal(Path(settings.audit), identity.agent_id, identity.signing, retention, bundles.cluster),
         rows=settings.security.single_use_rows,
         retention_seconds=retention.seconds,
         max_bytes=settings.security.store_max_mb * MEGABYTE,

@@ -11,7 +11,7 @@ from warren.commands.envelope import Ingress
 from warren.commands.pipeline.bundle_cache import BundleCache
 from warren.commands.pipeline.command_pipeline import CommandPipeline
 from warren.commands.result import Code, CommandError, Result
-from warren.commands.result_json import result_members
+from warren.commands.result_json import result_members, signed_members
 from warren.commands.signing import sign_result
 from warren.commands.store.command_store import CommandStore
 from warren.errors import InputError, WarrenError
@@ -68,7 +68,9 @@ class LocalIngress:
         self._remember(result)
         # The client receives this response and may submit the same envelope again: nobody fetches the result later.
         self._group.create_task(self._acknowledge(result.corr_id), name="acknowledgement")
-        return {"result": result_members(result), "jws": sign_result(result, self._identity.signing)}
+        cluster = self._bundles.cluster()
+        jws = sign_result(result, self._identity.signing, cluster)
+        return {"result": signed_members(result, cluster), "jws": jws}
 
     async def dry_run(self, envelope: str, uid: int) -> Data:
         """Return the effects that a command would have. Raises InputError where it would be rejected."""
