@@ -103,8 +103,9 @@ def configure(root: Path, text: str) -> None:
 
 
 def created(directory: Path) -> int:
+    """Return when the store was created: its record begins a minute later."""
     with closing(sqlite3.connect(directory / "commands.db")) as connection:
-        return int(connection.execute("SELECT value FROM meta WHERE name = 'created'").fetchone()[0])
+        return int(connection.execute("SELECT value FROM meta WHERE name = 'begun'").fetchone()[0]) - 60
 
 
 def test_install_uses_pins_of_the_configuration(office: Path, tmp_path: Path) -> None:

@@ -9,24 +9,28 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import click
 
 from warren.cli.help import Group, Option
 from warren.cli.options import json_option, socket_option
-from warren.cli.output import report, write
+from warren.cli.output import report, warn, write
 from warren.cli.signing import Signers, checked_challenge, parse_challenge, sign_for, signing_options
 from warren.cli.tail import follow_output
+from warren.cli.trust_options import Security, security_options
 from warren.commands.registry import VERBS
 from warren.commands.result import UNKNOWN, Result, Status
 from warren.commands.result_json import result_members
 from warren.commands.sealing import open_data
 from warren.commands.signing import validate_result
-from warren.errors import InputError, RemoteError
+from warren.errors import HostError, InputError, RemoteError, WarrenError
 from warren.files.in_place import write_output
 from warren.jws import MAX_BYTES, JwsError, VerifyingKey
 from warren.localapi.io.client import request
+from warren.privsep.io.runner_record import begin_runner_record
+from warren.privsep.io.service_user import is_root
 from warren.terminal import visible_line
 from warren.trust.io.keyset_file import read_keyset
 from warren.trust.sealing import SecretScope
@@ -54,6 +58,35 @@ def challenge(socket: Path) -> None:
     It is JSON, public, and valid until the agent restarts.
     """
     write(json.dumps(request(socket, "challenge"), indent=2) + "\n")
+
+
+@command.command("begin-record", examples=("warren command begin-record",))
+@security_options
+def begin_record(security: Security) -> None:
+    """Have the records of used commands begin now, if the clock was ahead when they were begun.
+
+    Until the time that the clock showed then, every command is refused (condition `command.record_ahead`). Root runs
+    this once the clock is right. The record of the privileged runner is changed while the runner is stopped: run the
+    command again after `systemctl stop warren-runner.socket warren-runner.service`.
+    """
+    if not is_root():
+        raise HostError("only root may vouch for the clock", code="host.refused", hint="run it as root")
+    failed: list[WarrenError] = []
+    for name, lower in (
+        ("runner", partial(begin_runner_record, Path(security.runner), Path(security.trust))),
+        ("agent", partial(_begin_agent_record, Path(security.socket))),
+    ):
+        try:
+            report(f"record of the {name}: {lower()}")
+        except WarrenError as error:
+            failed.append(error)
+            warn(f"record of the {name}: {error}")
+    if failed:
+        raise failed[0]
+
+
+def _begin_agent_record(socket: Path) -> str:
+    return f"begins at {request(socket, 'begin_record')['begun']}"
 
 
 @command.command(

@@ -34,6 +34,8 @@ class Security:
     """Directory of the agent's replay store."""
     runner: str
     """Directory of the privileged runner's replay store."""
+    socket: str
+    """Control socket of the agent."""
 
 
 def security_options(command: Command) -> Command:
@@ -53,12 +55,14 @@ def read_security(config: Path | None, root: str) -> Security:
     if config is None and not path.exists():
         directory = f"{defaults.state}/identity"
         stores = f"{defaults.state}/commands", f"{defaults.state}/runner"
-        return Security(directory, f"{directory}/trust.jws", (), 1, defaults.user, defaults.group, *stores)
+        return Security(
+            directory, f"{directory}/trust.jws", (), 1, defaults.user, defaults.group, *stores, defaults.socket
+        )
     settings = read_config(path, defaults)
     security, daemon = settings.commands.security, settings.daemon
     stores = settings.commands.commands, settings.commands.runner
     pinned = security.root, security.root_threshold
-    return Security(security.identity, security.trust, *pinned, daemon.user, daemon.group, *stores)
+    return Security(security.identity, security.trust, *pinned, daemon.user, daemon.group, *stores, daemon.socket)
 
 
 def pin_option(command: Command) -> Command:

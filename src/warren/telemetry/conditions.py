@@ -51,6 +51,12 @@ ROWS = (
         "let the agent's user be in bootstrap_group, or see the error",
     ),
     ConditionRow(
+        "command.record_ahead",
+        _DEGRADED,
+        "The record of used commands was begun while the clock was ahead, so every command is refused until that time.",
+        "check the clock; once it is right, run `warren command begin-record` as root",
+    ),
+    ConditionRow(
         "command.store_full",
         _DEGRADED,
         "The command store or the audit log has reached its size, so commands are refused with STORE_FULL.",

@@ -227,7 +227,7 @@ def test_intent_runs_at_most_once_and_nothing_is_lost_early(events: list[tuple[s
                 host.deliver(intent)
             host.check()
         host.wall, host.is_stuck = host.real, False
-        if host.table._begun < host.real:
+        if host.table.begun < host.real:
             host.let_pass(2 * MAX_LIFE_SECONDS)
             assert host.deliver(host.sign(600)) == Accepted(), "refused although the clocks are right"
     finally:
@@ -339,7 +339,7 @@ def test_schema_1_is_migrated_with_its_rows(host: Host) -> None:
     old.execute("INSERT INTO record VALUES ('bootstrap', 'hash', '{}', ?)", (NOW + 60,))
     old.close()
     host.store, host.table = host.open()
-    assert host.table._begun == NOW - 7200 + 60
+    assert host.table.begun == NOW - 7200 + 60
     assert host.table.result_of("c-7") == result(command)
     assert isinstance(host.deliver(Intent(7, NOW - 30, NOW + 600)), Stored)
     host.wall += 40 * DAY
@@ -356,3 +356,30 @@ def test_newer_schema_is_an_error_and_no_new_record(host: Host) -> None:
     with pytest.raises(HostError, match="schema 99"):
         host.open()
     assert not (host.place.directory / "commands.db.damaged").exists()
+
+
+def test_record_begun_while_the_clock_was_ahead_is_lowered_and_never_below_what_was_signed(host: Host) -> None:
+    host.deliver(host.sign(600))
+    host.wall += 400 * DAY
+    host.lose_record("deleted")
+    host.wall = host.real
+    assert isinstance(host.deliver(host.sign(600)), CommandError)
+    assert host.table.begun > host.real + 399 * DAY
+    logged = host.store._vouched_beginning()
+    assert logged == int(host.real) + SKEW_SECONDS
+    assert with_transaction(host.table, lambda: host.table.lower_beginning(logged))
+    assert not with_transaction(host.table, lambda: host.table.lower_beginning(logged))
+    host.restart()
+    assert host.table.begun == logged
+    host.let_pass(SKEW_SECONDS + 1)
+    assert isinstance(host.deliver(host.intents[0]), CommandError)
+    assert host.deliver(host.sign(600)) == Accepted()
+
+
+def test_record_is_not_lowered_below_an_intent_of_the_log(host: Host) -> None:
+    """Root may be mistaken about the clock."""
+    intent = host.sign(7 * DAY)
+    assert host.deliver(intent) == Accepted()
+    host.lose_record("deleted")
+    host.wall -= 30 * DAY
+    assert host.store._vouched_beginning() > intent.iat

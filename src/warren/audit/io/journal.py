@@ -84,16 +84,22 @@ class Journal:
         return self._rotated_bytes + self.size
 
     def latest_time(self) -> int:
-        """Return the latest time of the last line and the last checkpoint, and of each intent that a line names.
+        """Return the later time of the last line and the last checkpoint; 0 if there is none.
 
-        A database that is initialized again begins after it. The times of other lines do not count: a clock that was
-        ahead for a while wrote them. Raises OSError.
+        The times of other lines do not count: a clock that was ahead for a while wrote them. Raises OSError.
         """
         times = [time_of(last_line(segment.log)) for segment in segments(self._directory)[-1:]]
-        times += [intent_time(line) for segment in segments(self._directory) for line in lines_of(segment.log)]
         with suppress(ValueError):
             times.append(parse_unverified(self._token).ts)
         return max(times, default=0)
+
+    def latest_intent(self) -> int:
+        """Return when the latest intent that a line names was signed; 0 if there is none. It reads the whole log.
+
+        Raises OSError.
+        """
+        lines = (line for segment in segments(self._directory) for line in lines_of(segment.log))
+        return max(map(intent_time, lines), default=0)
 
     @property
     def last(self) -> Head:

@@ -131,6 +131,18 @@ class CommandStore:
         octets, table = encode_result(result), self._table
         await self._do(lambda: table.finish(corr_id, result, octets, event), must=True)
 
+    async def lower_beginning(self) -> tuple[int, bool]:
+        """Have a record that was begun while the clock was ahead begin now; return its beginning, and if it changed.
+
+        The caller vouches for the present wall clock. The record never begins before an intent that the log names.
+
+        Raises:
+            HostError: the store cannot be written.
+        """
+        table = self._table
+        lowered = await self._do(lambda: table.lower_beginning(self._vouched_beginning()))
+        return table.begun, lowered
+
     async def write_event(self, event: AuditEvent, *, essential: bool = True) -> None:
         """Write the audit line of a rejection or another event that is not a step of a command.
 
@@ -192,6 +204,14 @@ class CommandStore:
         return self._table.outbox.error
 
     @property
+    def ahead_problem(self) -> str | None:
+        """Why every command is refused for longer than the first minute of a record; None if it is not."""
+        begun = self._table.begun
+        if begun <= self._clocks().wall + SKEW_SECONDS:
+            return None
+        return f"the record of used commands was begun while the clock was ahead; commands are refused until {begun}"
+
+    @property
     def full_problem(self) -> str | None:
         """Why commands are refused for lack of room; None if they are not."""
         return self._table.full_problem
@@ -235,7 +255,12 @@ class CommandStore:
         certainly passed.
         """
         logged = 0 if self._journal is None else self._journal.latest_time()
-        return max(int(self._clocks().wall), self._floor(), logged) + SKEW_SECONDS
+        return max(self._vouched_beginning(), logged + SKEW_SECONDS)
+
+    def _vouched_beginning(self) -> int:
+        """Return when a record begins if the wall clock is right: after now and all intents that the log names."""
+        signed = 0 if self._journal is None else self._journal.latest_intent()
+        return max(int(self._clocks().wall), self._floor(), signed) + SKEW_SECONDS
 
     def _open_table(self, database: Database) -> CommandTable:
         clock = StoreClock(database.connection, self._clocks)

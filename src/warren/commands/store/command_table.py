@@ -78,7 +78,8 @@ class CommandTable:
         self.clock = clock
         self.full_problem: str | None = None
         """Why the last command or record had no room; None if it had."""
-        self._begun = database.begun
+        self.begun = database.begun
+        """When the record begins, in seconds since the Unix epoch."""
         self._limits = limits
         self._live: Counter[str] = Counter()
         self._swept = clock.moment().elapsed
@@ -102,6 +103,16 @@ class CommandTable:
             event = replace(event, event="command.repeated", result="repeated")
         self._put(event)
         return verdict
+
+    def lower_beginning(self, begun: int) -> bool:
+        """Have the record begin at `begun` if it begins later, with an audit line; return whether it did."""
+        if self.begun <= begun:
+            return False
+        self.connection.execute("UPDATE meta SET value = ? WHERE name = 'begun'", (begun,))
+        details = {"from": self.begun, "to": begun}
+        self._put(AuditEvent("record.lowered", int(self.clock.moment().wall), details=details))
+        self.begun = begun
+        return True
 
     def finish(self, corr_id: str, result: Result, octets: bytes, event: AuditEvent | None) -> None:
         """Store a result. Raises LookupError for a command that is not in progress."""
@@ -249,7 +260,7 @@ class CommandTable:
     def _replay_state(self, command: VerifiedCommand) -> ReplayState:
         query = "SELECT 1 FROM used WHERE kid = ? AND nonce = ?"
         return ReplayState(
-            begun=self._begun,
+            begun=self.begun,
             nonce_seen=self.connection.execute(query, (command.kid, command.nonce)).fetchone() is not None,
             known=self._find(command.corr_id),
             live=self._live[command.kid],
@@ -277,6 +288,8 @@ class CommandTable:
 
     def _load(self) -> None:
         self._live = Counter(dict(self.connection.execute("SELECT kid, COUNT(*) FROM used GROUP BY kid")))
+        (begun,) = self.connection.execute("SELECT value FROM meta WHERE name = 'begun'").fetchone()
+        self.begun = int(begun)
 
     def _require_log(self, *, read_only: bool) -> None:
         if self.outbox.is_full or (self.outbox.error is not None and not read_only):

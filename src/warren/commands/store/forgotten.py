@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 GAP_SECONDS = 600
 """Times that are closer become one interval."""
 MAX_INTERVALS = 1_000
-"""Of a kind; beyond, the two earliest become one. They lie in the past, where nothing new is signed."""
+"""The limit for each kind; beyond, the two earliest become one. They lie in the past, where nothing new is signed."""
 
 
 def forget(connection: sqlite3.Connection, kind: str, times: Iterable[int]) -> None:

@@ -32,6 +32,7 @@ class CommandActions:
             Action("dry_run", self._dry_run, takes_config=True),
             Action("cancel", self._cancel, takes_config=True),
             Action("tail_output", self._tail_output, takes_config=True),
+            Action("begin_record", self._begin_record, event="record.lowered"),
         )
 
     async def _challenge(self, _request: Request, _client: Client, now: float) -> Data:
@@ -66,6 +67,13 @@ class CommandActions:
         Response: `{corr_id, cancelled}`
         """
         return self._ingress().cancel(_only_text(request, "corr_id"), client.uid)
+
+    async def _begin_record(self, _request: Request, client: Client, _now: float) -> Data:
+        """Have a record of used commands that was begun while the clock was ahead begin now. Only root may.
+
+        Response: `{begun, lowered}`
+        """
+        return await self._ingress().begin_record(client.uid)
 
     async def _tail_output(self, request: Request, _client: Client, _now: float) -> Data:
         """Return the output of a running command from an offset on, as soon as there is some.

@@ -144,6 +144,8 @@ class CommandService:
         if (error := self._store.audit_error) is not None:
             problem = f"{self._settings.audit}: {error.strerror}: commands that change something are rejected"
             yield Condition("audit.unwritable", problem)
+        if (problem := self._store.ahead_problem) is not None:
+            yield Condition("command.record_ahead", problem)
         if (problem := self._store.full_problem) is not None:
             yield Condition("command.store_full", f"{problem}: commands are refused")
         yield from self._bootstrap_conditions

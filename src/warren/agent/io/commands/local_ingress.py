@@ -14,10 +14,11 @@ from warren.commands.result import Code, CommandError, Result
 from warren.commands.result_json import result_members, signed_members
 from warren.commands.signing import sign_result
 from warren.commands.store.command_store import CommandStore
-from warren.errors import InputError, WarrenError
+from warren.errors import HostError, InputError, WarrenError
 from warren.localapi.action import Data
 from warren.trust.identity import NodeIdentity
 
+ROOT = 0
 TRANSPORT = "local"
 RECENT_COMMANDS = 20
 TAIL_SECONDS = 5.0  # a client that tails a silent command gets an empty response after that, and asks again
@@ -79,6 +80,14 @@ class LocalIngress:
         except CommandError as error:
             raise InputError(f"{error.code}: {error}", code="command.refused") from error
         return dry_run.members()
+
+    async def begin_record(self, uid: int) -> Data:
+        """Have a record that was begun while the clock was ahead begin now: `{begun, lowered}`. Root vouches for it."""
+        if uid != ROOT:
+            problem = f"uid {uid} may not request begin_record; expected root"
+            raise HostError(problem, code="request.denied", hint="run it as root, who vouches for the clock")
+        begun, lowered = await self._store.lower_beginning()
+        return {"begun": begun, "lowered": lowered}
 
     def cancel(self, corr_id: str, uid: int) -> Data:
         """Cancel a running command: `{corr_id, cancelled}`, the last false where none of that corr_id was running."""
