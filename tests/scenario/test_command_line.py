@@ -65,7 +65,7 @@ def node(make_agent: MakeAgent, office: Path) -> Agent:
     shown = json.loads(warren("trust", "show", office / "trust.jws", "--json"))
     panel = '[services.panel]\nhtpasswd = "/etc/htpasswd"\nbcrypt_cost = 4'
     agent.configure(
-        head=f'[security]\nroot = ["{shown["signed_by"]}"]\nexec_enable = true\n{panel}\n[daemon]\nuser = "{USER}"'
+        head=f'[security]\nroot = ["{shown["signed_by"][0]}"]\nexec_enable = true\n{panel}\n[daemon]\nuser = "{USER}"'
     )
     (agent.directory / "etc/htpasswd").touch()
     init_stores_an_hour_ago(agent)
