@@ -207,6 +207,23 @@ def test_a_default_route_and_back(near: Host, netlink: Netlink, config: Interfac
     assert state(near) == before
 
 
+def test_endpoint_inside_allowed_ips_stays_outside(
+    near: Host, netlink: Netlink, config: InterfaceConfig, far: FarInterface
+) -> None:
+    """As for a default route; the kernel's WireGuard drops what would loop, so nothing would get through."""
+    before = state(near)
+    outer = OUTER["far"][0]
+    inside = replace(config, peers=(far_peer(far, f"{FAR_INNER[0]}/32", f"{outer}/32"),))
+    running = made(inside, netlink)
+    for inner in (FAR_INNER[0], outer):
+        reach(near, inner)
+    assert " dev wg0 " in near.ip("route", "get", outer)
+    assert " dev eth0 " in near.ip("route", "get", outer, "mark", "51820")
+    running.update(replace(config, peers=(far_peer(far),)))
+    reach(near, FAR_INNER[0])
+    assert rules(near) == before[:2]
+
+
 def test_what_a_killed_agent_left_is_taken_over(
     near: Host, netlink: Netlink, config: InterfaceConfig, far: FarInterface
 ) -> None:
