@@ -96,7 +96,11 @@ def test_peer_with_a_dead_address_is_reached_by_its_living_one(two: Two) -> None
     until(lambda: near.peers()["far"]["tried"] == [], "no address is without an answer")
 
 
-@pytest.mark.parametrize("allowed_ips", [f"{FAR_INNER[0]}/32", "0.0.0.0/0", "0.0.0.0/1, 128.0.0.0/1"])
+@pytest.mark.parametrize(
+    "allowed_ips",
+    [f"{FAR_INNER[0]}/32", "0.0.0.0/0", "0.0.0.0/1, 128.0.0.0/1", f"{FAR_INNER[0]}/32, 192.0.0.0/16"],
+    ids=["split", "full", "two halves", "around the server, which the cable leads to"],
+)
 def test_search_list_counts_in_a_full_tunnel_as_in_a_split_one(two: Two, allowed_ips: str) -> None:
     near, far = two
     near.host.ip("route", "add", "default", "via", "192.0.2.2")

@@ -8,11 +8,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from warren.config.parsers import IPAddress
-from warren.tunnel.coverage import taking_all
 from warren.tunnel.network import NetworkConfig
 
 
@@ -24,16 +23,15 @@ class UpstreamServers:
     mark: int = 0
 
 
-def upstream_servers_of(network: NetworkConfig, host_servers: Sequence[IPAddress], mark: int) -> UpstreamServers | None:
+def upstream_servers_of(
+    network: NetworkConfig, host_servers: Sequence[IPAddress], mark: int, inside: Container[IPAddress]
+) -> UpstreamServers | None:
     """Return the name servers to ask for the network's endpoints; None for those of resolv.conf(5).
 
-    `host_servers` are the host's own, without any that a network set, and `mark` is that of the network's interface. A
-    server within a prefix of the network is not asked, as only the network leads there, unless the prefix is a default
-    route or a part of one.
+    `host_servers` are the host's own, without any that a network set, and `mark` is that of the network's interface.
+    Those that are `inside`, as this host routes packets with that mark, are not asked: only the network leads there.
     """
     prefixes = {prefix for peer in network.peers for prefix in peer.allowed_ips}
     if not network.dns and not any(server in prefix for server in host_servers for prefix in prefixes):
         return None
-    narrower = prefixes - taking_all(prefixes)
-    reachable = (server for server in host_servers if not any(server in prefix for prefix in narrower))
-    return UpstreamServers(tuple(reachable), mark)
+    return UpstreamServers(tuple(server for server in host_servers if server not in inside), mark)

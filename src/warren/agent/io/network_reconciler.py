@@ -81,9 +81,7 @@ class NetworkReconciler:
         self.config = config
         self._interface = Interface(config.backend, context.netlink, context.privileged.open_tun, context.agent_id)
         self._decisions = ReconcileState(config, monotonic_seconds())
-        self._resolver = EndpointResolver(
-            self._decisions, self._state, context.name_servers, context.tasks, on_answer=self._wake
-        )
+        self._resolver = EndpointResolver(self._decisions, self._state, context, on_answer=self._wake)
         self._keys = KeyRing(context.privileged.keys)
         self._update_warnings()
 
