@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.commands.good import GOOD
-from tests.commands.vectorfiles import BAD, DIRECTORY, files
+from tests.commands.vectorfiles import BAD, DIRECTORY, GOOD, files
 from tests.commands.vectors import BUNDLES, Vector
 from tests.trust.parties import CONTEXT, ROOT
 from warren.commands.registry import VERBS

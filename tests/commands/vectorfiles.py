@@ -12,13 +12,15 @@ from pathlib import Path
 from tests.commands.bad_claims import BAD_CLAIMS
 from tests.commands.bad_tokens import BAD_TOKENS
 from tests.commands.bad_words import BAD_WORDS
-from tests.commands.good import GOOD
+from tests.commands.good import GOOD as GOOD_COMMANDS
 from tests.commands.vectors import BUNDLES, Vector
+from tests.commands.webauthn import BAD_WEBAUTHN, GOOD_WEBAUTHN
 from tests.trust.forge import base64url
 from tests.trust.parties import CONTEXT, NODE, RFC_8037_SEED, ROOT, seed
 from warren.trust.bundle_verify import sign_bundle
 
-BAD = (*BAD_TOKENS, *BAD_CLAIMS, *BAD_WORDS)
+GOOD = (*GOOD_COMMANDS, *GOOD_WEBAUTHN)
+BAD = (*BAD_TOKENS, *BAD_CLAIMS, *BAD_WORDS, *BAD_WEBAUTHN)
 DIRECTORY = Path(__file__).parent.parent / "vectors" / "commands"
 SEEDS = ("root", "next root", "next dispatcher", "registrar", "alice", "bob", "thief", "node, signing", "node, sealing")
 

@@ -19,6 +19,7 @@ from tests.trust.parties import (
     STOP,
     seed,
 )
+from tests.trust.vectors import HOSTED_KEY, LOCAL_KEY
 from warren.commands.approval import TYPE as APPROVAL
 from warren.commands.approval import Approval as Approval_
 from warren.commands.approval import approval_members, intent_digest
@@ -33,10 +34,26 @@ from warren.trust.webauthn_key import HOSTED_METHOD, KEY_METHOD, LOCAL_METHOD
 
 HEADER = {"alg": "Ed25519", "typ": TYPE, "kid": DISPATCHER.public.kid}
 
+WITH_CREDENTIALS = replace(
+    BUNDLE,
+    version=24,
+    operators={
+        **BUNDLE.operators,
+        "alice": replace(BUNDLE.operators["alice"], webauthn={"laptop": LOCAL_KEY, "phone": HOSTED_KEY}),
+    },
+)
+
 BUNDLES: Mapping[str, TrustBundle] = {
     "usual": BUNDLE,
     "expired": replace(BUNDLE, version=6, expires=NOW),
     "approvals": replace(BUNDLE, version=8, approvals={"stop_container": Approval(2, ("ADMIN",))}),
+    "credentials": WITH_CREDENTIALS,
+    "credentials, also hosted": replace(
+        WITH_CREDENTIALS, version=25, signing_methods={"stop_container": frozenset({KEY_METHOD, HOSTED_METHOD})}
+    ),
+    "credentials, by key only": replace(
+        WITH_CREDENTIALS, version=26, signing_methods={"stop_container": frozenset({KEY_METHOD})}
+    ),
     "one approval": replace(BUNDLE, version=21, approvals={"stop_container": Approval(1, ("ADMIN", "VIEWER"))}),
     "approval of an admin": replace(BUNDLE, version=22, approvals={"stop_container": Approval(1, ("ADMIN",))}),
     "approval without bob": replace(

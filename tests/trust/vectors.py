@@ -30,8 +30,9 @@ from warren.trust.principals import KeyEntry
 from warren.trust.webauthn_key import ED25519, ES256, HOSTED_METHOD, LOCAL_METHOD, WebauthnKey
 
 MALFORMED, NOT_PINNED = "trust.malformed", "trust.root_not_pinned"
+ES256_SECRET = int.from_bytes(seed("alice, credential")) % 2**255 + 1
 POINT = (
-    derive_private_key(int.from_bytes(seed("alice, credential")) % 2**255 + 1, SECP256R1())
+    derive_private_key(ES256_SECRET, SECP256R1())
     .public_key()
     .public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
 )

@@ -33,9 +33,11 @@ from warren.commands.intent import TYPE as INTENT_TYPE
 from warren.commands.result import Code, CommandError
 from warren.commands.verb import Verb
 from warren.jws import JwsError, read, verify
+from warren.signed_types import WEBAUTHN_INTENT
 from warren.strictjson import encode_sorted, parse_object
 from warren.trust.bundle import TrustBundle
 from warren.trust.principals import Operator
+from warren.trust.webauthn_assertion import is_assertion, read_assertion, verify_assertion
 from warren.trust.webauthn_key import KEY_METHOD
 
 
@@ -48,6 +50,8 @@ class SignedIntent:
     intent: Intent
     digest: str
     """The digest by which approvals name it."""
+    method: str
+    """The signing method, a property of the key."""
 
     @property
     def iat(self) -> int:
@@ -90,7 +94,7 @@ def check_intent(envelope: Envelope, verb: Verb, bundle: TrustBundle, agent_id: 
             return None
         raise CommandError(Code.POLICY_DENIED, f"{verb.name} changes state and requires an operator's intent")
     signed = _verify_intent(envelope.intent, bundle, now)
-    _check_method(verb, bundle, KEY_METHOD, "an intent")
+    _check_method(verb, bundle, signed.method, "an intent")
     _check_match(envelope, signed.intent, agent_id)
     _check_actor(envelope, signed.operator)
     _check_bundle_min(signed.intent, bundle)
@@ -129,11 +133,29 @@ def check_approvals(
 
 
 def _verify_intent(text: str, bundle: TrustBundle, now: float) -> SignedIntent:
-    operator, payload = _verify_token("intent", text, INTENT_TYPE, bundle, now)
+    if is_assertion(text):
+        typ, (operator, payload, method) = WEBAUTHN_INTENT.typ, _verify_assertion(text, bundle, now)
+    else:
+        typ, method = INTENT_TYPE, KEY_METHOD
+        operator, payload = _verify_token("intent", text, INTENT_TYPE, bundle, now)
     try:
-        return SignedIntent(operator, parse_intent(parse_object(payload)), intent_digest(INTENT_TYPE, payload))
+        return SignedIntent(operator, parse_intent(parse_object(payload)), intent_digest(typ, payload), method)
     except ValueError as error:
         raise CommandError(Code.SCHEMA_MISMATCH, f"intent: {error}") from None
+
+
+def _verify_assertion(text: str, bundle: TrustBundle, now: float) -> tuple[Operator, bytes, str]:
+    """Return the payload that an operator signed by a credential, with the operator and the signing method."""
+    try:
+        assertion = read_assertion(text)
+        found = bundle.webauthn(assertion.kid, now)
+        if found is not None:
+            operator, key = found
+            return operator, verify_assertion(assertion, WEBAUTHN_INTENT.typ, key), key.method
+    except JwsError as error:
+        raise CommandError(Code.INVALID_SIGNATURE, f"intent: {error}") from None
+    problem = f"intent: credential belongs to no operator of trust bundle {bundle.version}"
+    raise CommandError(Code.INVALID_SIGNATURE, problem)
 
 
 def _verify_approval(

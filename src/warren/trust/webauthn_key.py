@@ -1,7 +1,7 @@
 """An operator's WebAuthn credential in a trust bundle: how it signs, and for which origins.
 
 Only its public key and its scope are here. A node verifies the origin and the RP ID that the authenticator signed
-against this entry (docs/protocol/trust-bundle.md).
+against this entry (docs/protocol/webauthn.md).
 """
 
 from __future__ import annotations
