@@ -13,7 +13,7 @@ from warren.commands.command import Actor
 from warren.commands.dry_run import DryRun
 from warren.commands.effects.effect import Effect, Effects
 from warren.commands.effects.events import EmitEvent
-from warren.commands.effects.records import DeleteRecord, ListRecords
+from warren.commands.effects.records import DeleteRecord, ListRecords, PutRecord
 from warren.commands.effects.system import GetClocks, GetTime
 from warren.commands.execution import Execution, Handler, Handlers
 from warren.commands.handlers import containers, openvpn, passwords
@@ -42,6 +42,7 @@ class Node:
     settings: CommandSettings
     others: Handlers = field(default_factory=dict)
     events: list[tuple[str, Mapping[str, object]]] = field(default_factory=list)
+    records: dict[tuple[str, str], Mapping[str, object]] = field(default_factory=dict)
     effects_left: int | None = None
     """After how many effects `Cut` is raised; None is never."""
 
@@ -82,8 +83,9 @@ class Node:
             **containers.handlers(),
             **openvpn.handlers(),
             EmitEvent: self._emit,
-            ListRecords: _none,
-            DeleteRecord: _none,
+            PutRecord: self._put,
+            ListRecords: self._list,
+            DeleteRecord: self._delete,
         }
         handlers = {**usual, **self.others, **(others or {})}
         handlers = {kind: self._counted(perform) for kind, perform in handlers.items()}
@@ -99,6 +101,15 @@ class Node:
 
         return counted
 
+    async def _put(self, effect: PutRecord, _: Execution) -> None:
+        self.records[effect.kind, effect.key] = effect.value
+
+    async def _list(self, effect: ListRecords, _: Execution) -> Mapping[str, Mapping[str, object]]:
+        return {key: value for (kind, key), value in self.records.items() if kind == effect.kind}
+
+    async def _delete(self, effect: DeleteRecord, _: Execution) -> bool:
+        return self.records.pop((effect.kind, effect.key), None) is not None
+
     async def _emit(self, effect: EmitEvent, _: Execution) -> None:
         self.events.append((effect.event, effect.fields))
 
@@ -106,8 +117,3 @@ class Node:
 def in_plain(result: Result) -> dict[str, object]:
     """Its data, as the operator reads it."""
     return open_data(result.data, secret_scope(result), OPERATOR)
-
-
-async def _none(_: Effect[object], __: Execution) -> Mapping[str, object]:
-    """Of an agent without records."""
-    return {}

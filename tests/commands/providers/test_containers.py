@@ -17,6 +17,7 @@ from warren.commands.effects.containers import (
     Image,
     InspectImage,
     ListContainers,
+    PauseContainers,
     StartContainer,
     StopContainers,
 )
@@ -25,15 +26,16 @@ from warren.commands.effects.locks import LockFile
 from warren.commands.effects.openvpn import KillVpnSessions, ListVpnSessions, VpnSession
 from warren.commands.effects.privileged import RunPrivileged
 from warren.commands.effects.records import DeleteRecord, GetMoment, GetRecord, ListRecords, PutRecord
-from warren.commands.effects.system import GetRandomBytes, GetTime
+from warren.commands.effects.system import GetClocks, GetRandomBytes, GetTime
 from warren.commands.handlers.container_spec import encode_spec
 from warren.commands.pipeline.executor import Executor
 from warren.commands.providers import containers, monitoring, sessions
 from warren.commands.providers.bootstrap import BOOTSTRAP, SESSION
+from warren.commands.providers.containers import SUSPENDED
 from warren.commands.result import NOT_RUN, Code, CommandError, Status
 from warren.commands.settings import OpenVpnSettings, ServiceSettings
 from warren.commands.verb import Verb, VerbContext
-from warren.elapsed_clock import Deadline, Moment
+from warren.elapsed_clock import ClockReading, Deadline, Moment
 
 pytestmark = pytest.mark.unit
 
@@ -90,15 +92,30 @@ def test_hostile_arguments(verb: Verb, args: dict[str, object]) -> None:
     assert (result.status, result.error_code, result.rc) == (Status.DENIED, Code.VALIDATION_FAILED, NOT_RUN)
 
 
+CLOCKS = ClockReading(1000.9, 50.9, "boot")
+
+
 def container(
     number: int, user: str = "ada", session: str = "s-1", state: str = "running", at: int = 1000
 ) -> Container:
-    labels = {"viw.agent": "node-1", "viw.session": session, "viw.user": user, "viw.started": str(at)}
+    labels = {
+        "viw.agent": "node-1",
+        "viw.session": session,
+        "viw.user": user,
+        "viw.started": str(at),
+        "viw.boot": "50 boot",
+    }
     return Container(f"{number:064x}", "viworks/chrome:latest", state, at, labels)
 
 
 def specification(network: str = "bridge", memory: int = 512, cpus: float = 0.5) -> ContainerSpec:
-    labels = {"viw.agent": "node-1", "viw.session": "s-1", "viw.user": "ada", "viw.started": "1000"}
+    labels = {
+        "viw.agent": "node-1",
+        "viw.session": "s-1",
+        "viw.user": "ada",
+        "viw.started": "1000",
+        "viw.boot": "50 boot",
+    }
     name, image = f"viw-{'07' * 8}", "viworks/chrome:latest"
     return ContainerSpec(name, image, labels, network, memory << 20, cpus, 256, ("/tmp", "/data"))  # noqa: S108
 
@@ -114,7 +131,7 @@ def specification(network: str = "bridge", memory: int = 512, cpus: float = 0.5)
 def test_what_is_started(more: Mapping[str, object], wanted: ContainerSpec) -> None:
     play = Playbook(containers.spawn_container({**ADA, **more}, OCCASION))
     play.expect(InspectImage(SOCKET, "viworks/chrome:latest")).reply(Image(("/data",)))
-    play.expect(GetRandomBytes(8)).reply(b"\7" * 8).expect(GetTime()).reply(1000.9)
+    play.expect(GetRandomBytes(8)).reply(b"\7" * 8).expect(GetClocks()).reply(CLOCKS)
     play.expect(LockFile(LOCK)).reply().expect(OWN).reply(())
     play.expect(StartContainer(SOCKET, wanted)).reply("f" * 64)
     assert play.of(EmitEvent).event == "container.started"
@@ -155,7 +172,7 @@ def test_the_limit_counts_what_lives() -> None:
     table = replace(SETTINGS.containers, max_containers=2)
     occasion = replace(OCCASION, settings=replace(SETTINGS, containers=table))
     play = Playbook(containers.spawn_container(ADA, occasion))
-    play.reply(Image()).reply(b"\7" * 8).reply(1000).expect(LockFile(LOCK)).reply().expect(OWN)
+    play.reply(Image()).reply(b"\7" * 8).reply(CLOCKS).expect(LockFile(LOCK)).reply().expect(OWN)
     with pytest.raises(CommandError, match="max_containers"):
         play.reply((container(1), container(2, state="created"), container(3, state="exited")))
 
@@ -249,3 +266,39 @@ def test_counts_say_what_they_do_not_know() -> None:
         "sessions": {"count": 2, "vpn": None},
         "unavailable": {"users": "cannot be listed on this host: openvpn, panel", "vpn": "no answer"},
     }
+
+
+def reaper(own: tuple[Container, ...], wall: float, boottime: float, boot_id: str = "boot") -> Playbook:
+    play = Playbook(containers.remove_expired_containers(OCCASION))  # type: ignore[arg-type]
+    return play.expect(GetClocks()).reply(ClockReading(wall, boottime, boot_id)).expect(OWN).reply(own)
+
+
+@pytest.mark.security
+def test_wall_clock_set_ahead_pauses_a_container_and_removes_none() -> None:
+    running, paused = container(1), container(1, state="paused")
+    play = reaper((running,), 1000 + 400 * 86_400, 60)
+    play.expect(PutRecord(SUSPENDED, running.id, {})).reply()
+    play.expect(PauseContainers(SOCKET, (running.id,), paused=True)).reply({})
+    play.expect(EmitEvent("container.suspended", {"container_id": running.id})).reply()
+    corrected = reaper((paused,), 1060, 110)
+    corrected.expect(ListRecords(SUSPENDED)).reply({running.id: {}})
+    corrected.expect(PauseContainers(SOCKET, (running.id,), paused=False)).reply({})
+    corrected.expect(DeleteRecord(SUSPENDED, running.id)).reply(outcome=True)
+    corrected.expect(EmitEvent("container.resumed", {"container_id": running.id})).reply()
+
+
+@pytest.mark.security
+def test_wall_clock_set_back_prolongs_no_container() -> None:
+    running = container(1)
+    play = reaper((running,), 10, 50 + 3_600)
+    play.expect(PutRecord(SUSPENDED, running.id, {})).reply()
+    play.expect(PauseContainers(SOCKET, (running.id,), paused=True)).reply({})
+
+
+def test_container_that_somebody_else_paused_is_not_resumed() -> None:
+    reaper((container(1, state="paused"),), 1060, 110).expect(ListRecords(SUSPENDED)).reply({})
+
+
+def test_container_is_removed_when_both_clocks_have_passed_its_lifetime() -> None:
+    running = container(1, state="paused")
+    reaper((running,), 1000 + 3_600, 50 + 3_600).expect(StopContainers(SOCKET, (running.id,), 5))

@@ -22,9 +22,10 @@ import pytest
 from tests.commands.commands import settings
 from tests.commands.providers.dockerd import IMAGE, NETWORK, PROGRAMS, WITH_VOLUME, Engine, running_engine
 from tests.commands.providers.performing import Node
+from warren.clock import read_clocks
 from warren.commands.effects.containers import ContainerSpec, StartContainer
 from warren.commands.effects.effect import EffectError, Effects
-from warren.commands.effects.records import DeleteRecord, GetRecord, PutRecord
+from warren.commands.effects.records import DeleteRecord, GetRecord, ListRecords, PutRecord
 from warren.commands.execution import Execution, Handlers
 from warren.commands.handlers.containers import start_container
 from warren.commands.providers import containers, monitoring, sessions, users
@@ -97,7 +98,10 @@ def records() -> Handlers:
     async def drop(effect: DeleteRecord, _: Execution) -> bool:
         return kept.pop((effect.kind, effect.key), None) is not None
 
-    return {PutRecord: keep, GetRecord: find, DeleteRecord: drop}
+    async def list_all(effect: ListRecords, _: Execution) -> Mapping[str, Mapping[str, object]]:
+        return {key: value for (kind, key), value in kept.items() if kind == effect.kind}
+
+    return {PutRecord: keep, GetRecord: find, DeleteRecord: drop, ListRecords: list_all}
 
 
 def spawned(node: Node, **args: object) -> str:
@@ -346,6 +350,20 @@ def test_its_time_is_up_though_the_agent_was_killed_meanwhile(engine: Engine, tm
 def reaping(engine: Engine, directory: Path) -> subprocess.Popen[bytes]:
     """A process that does what is due, as the agent does, and has looked once or will soon."""
     return subprocess.Popen([sys.executable, "-c", REAPING, engine.socket, str(directory), "3"])
+
+
+@pytest.mark.security
+def test_container_is_suspended_while_the_wall_clock_is_ahead(engine: Engine, node: Node) -> None:
+    container = spawned(node)
+    present = read_clocks()
+    ahead = replace(present, wall=present.wall + 1_000_000)
+    assert node.run_internal_at(remove_expired_containers, ahead).failed == {}
+    assert engine.inspect(container)["State"]["Paused"] is True
+    assert node.run_internal_at(remove_expired_containers, present).failed == {}
+    assert engine.inspect(container)["State"]["Paused"] is False
+    node.run_internal_at(remove_expired_containers, ahead)
+    both = replace(ahead, boottime=present.boottime + 3_601)
+    assert node.run_internal_at(remove_expired_containers, both).removed == (container,)
 
 
 def test_the_reaper_says_when_to_look_again(engine: Engine, node: Node) -> None:

@@ -99,3 +99,15 @@ class StopContainers(Effect[Mapping[str, str]]):
 
     def simulated(self) -> object:
         return {}
+
+
+@dataclass(frozen=True, slots=True)
+class PauseContainers(Effect[Mapping[str, str]]):
+    """Freeze the processes of containers, or let them go on; the outcome has, by id, the reason for each failure."""
+
+    socket: str
+    ids: tuple[str, ...]
+    paused: bool
+
+    def simulated(self) -> object:
+        return {}

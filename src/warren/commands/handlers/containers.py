@@ -21,6 +21,7 @@ from warren.commands.effects.containers import (
     Image,
     InspectImage,
     ListContainers,
+    PauseContainers,
     StartContainer,
     StopContainers,
 )
@@ -48,6 +49,7 @@ def handlers(_: Resources | None = None) -> Handlers:
         InspectImage: inspect_image,
         StartContainer: start_container,
         StopContainers: stop_containers,
+        PauseContainers: pause_containers,
     }
 
 
@@ -131,6 +133,19 @@ async def stop_containers(effect: StopContainers, _: Execution) -> Mapping[str, 
 
     problems = await asyncio.gather(*(stop(container_id) for container_id in effect.ids))
     return {container_id: problem for container_id, problem in zip(effect.ids, problems, strict=True) if problem}
+
+
+async def pause_containers(effect: PauseContainers, _: Execution) -> Mapping[str, str]:
+    """Pause containers or resume them; return the reason for each that failed, by id."""
+    problems: dict[str, str] = {}
+    for container_id in effect.ids:
+        try:
+            async with _connect(effect.socket) as docker:
+                container = docker.containers.container(container_id)
+                await (container.pause() if effect.paused else container.unpause())
+        except EffectError as error:
+            problems[container_id] = str(error)
+    return problems
 
 
 async def _stop(docker: aiodocker.Docker, container_id: str, grace_seconds: int) -> None:

@@ -2,11 +2,15 @@
 
 The labels of a container, which the engine stores, name the agent that owns it. So an agent knows its containers after
 a restart, and no command can stop a container without the label of this agent.
+
+A container whose lifetime is over by one clock alone is paused, and goes on if the wall clock is corrected. It is
+removed when both clocks say so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import ceil, floor
 from typing import Any
 
 from warren.commands.effects.containers import (
@@ -15,21 +19,29 @@ from warren.commands.effects.containers import (
     EngineUnavailableError,
     InspectImage,
     ListContainers,
+    PauseContainers,
     StartContainer,
     StopContainers,
 )
 from warren.commands.effects.effect import Effects, do
 from warren.commands.effects.events import EmitEvent
 from warren.commands.effects.locks import LockFile
-from warren.commands.effects.system import GetRandomBytes, GetTime
+from warren.commands.effects.records import DeleteRecord, ListRecords, PutRecord
+from warren.commands.effects.system import GetClocks, GetRandomBytes, GetTime
 from warren.commands.providers.arguments import SESSION_ID, USERNAME
 from warren.commands.result import Code, CommandError, Status
 from warren.commands.schema import Choice, Number, Schema, Text
 from warren.commands.settings import CommandSettings, ContainerSettings, engine_network_problem
 from warren.commands.verb import RECHECK_SECONDS, Data, TaskResult, Verb, VerbContext
+from warren.elapsed_clock import ClockReading, Deadline, Moment
 
 AGENT, SESSION, USER, STARTED = "viw.agent", "viw.session", "viw.user", "viw.started"
+BOOT = "viw.boot"
+"""The boot-time clock at the start, in seconds, and the boot id."""
 STOPPED = ("exited", "dead")
+PAUSED = "paused"
+SUSPENDED = "container_suspended"
+"""The kind of the records of containers that this agent has paused: it resumes no others."""
 NEVER_STARTED_SECONDS = 300  # longer than a command may take between creating and starting one
 SCRATCH = "/tmp"  # noqa: S108, in the container
 NAME_BYTES = 8
@@ -88,27 +100,68 @@ def list_containers(_: Mapping[str, Any], context: VerbContext) -> Effects[Data]
 
 
 def remove_expired_containers(context: VerbContext) -> Effects[TaskResult]:
-    """Stop and remove containers that have expired, and remove those that have exited (G-35).
+    """Stop and remove containers that have expired by both clocks, and remove those that have exited (G-35).
 
     Each is labelled with its start time, so the task resumes after a kill of the agent.
     """
     settings: CommandSettings = context.settings
     life = settings.containers.container_timeout_seconds
-    now = yield from do(GetTime())
+    reading = yield from do(GetClocks())
     try:
         own = yield from list_own(context)
     except EngineUnavailableError:
         return TaskResult()
-    expired = [container for container in own if not _has_exited(container) and now - started(container) >= life]
-    dead = [container for container in own if _has_exited(container) or _never_started(container, now)]
-    dead = [container for container in dead if container not in expired]
+    dead = [each for each in own if _has_exited(each) or _never_started(each, reading)]
+    live = [each for each in own if each not in dead]
+    expired = [each for each in live if _deadline(each, life).is_over(_age(each, reading))]
+    live = [each for each in live if each not in expired]
     problems = dict((yield from stop(context, expired, "timeout")))
     problems |= yield from stop(context, dead, "ended")
-    removed = tuple(container.id for container in (*expired, *dead) if container.id not in problems)
-    live = (container for container in own if container not in expired and container not in dead)
-    expiries = [started(container) + life - now for container in live]
-    next_run = min([RECHECK_SECONDS, *expiries])
-    return TaskResult(removed, problems, max(1, next_run))
+    suspended = [each for each in live if _deadline(each, life).has_ended(_age(each, reading))]
+    problems |= yield from _suspend(settings, live, suspended)
+    removed = tuple(each.id for each in (*expired, *dead) if each.id not in problems)
+    ends = (_deadline(each, life).remaining_seconds(_age(each, reading)) for each in live)
+    next_run = min([RECHECK_SECONDS, *(seconds for seconds in ends if seconds > 0)])
+    return TaskResult(removed, problems, max(1, ceil(next_run)))
+
+
+def _suspend(
+    settings: CommandSettings, live: Sequence[Container], suspended: Sequence[Container]
+) -> Effects[Mapping[str, str]]:
+    """Pause what is suspended, and resume what was paused for that reason and is not any more."""
+    socket = settings.containers.docker_socket
+    to_pause = [each.id for each in suspended if each.state == "running"]
+    for container_id in to_pause:
+        yield from do(PutRecord(SUSPENDED, container_id, {}))
+    problems = dict((yield from do(PauseContainers(socket, tuple(to_pause), paused=True)))) if to_pause else {}
+    paused = [each.id for each in live if each.state == PAUSED and each not in suspended]
+    records = (yield from do(ListRecords(SUSPENDED))) if paused else {}
+    to_resume = [container_id for container_id in paused if container_id in records]
+    if to_resume:
+        problems |= yield from do(PauseContainers(socket, tuple(to_resume), paused=False))
+    for container_id in to_resume:
+        if container_id not in problems:
+            yield from do(DeleteRecord(SUSPENDED, container_id))
+    changes = [(each, "container.suspended") for each in to_pause] + [(each, "container.resumed") for each in to_resume]
+    for container_id, event in changes:
+        if container_id not in problems:
+            yield from do(EmitEvent(event, {"container_id": container_id}))
+    return problems
+
+
+def _deadline(container: Container, life: float) -> Deadline:
+    """Return when a lifetime ends, by the wall clock and by the time since the start."""
+    return Deadline(started(container) + life, life)
+
+
+def _age(container: Container, reading: ClockReading) -> Moment:
+    """Return the wall clock, and for how long the container has certainly existed.
+
+    No container goes on over a reboot. One that somebody has started again afterwards is at most as old as the boot.
+    """
+    boottime, _, boot_id = container.labels.get(BOOT, "").partition(" ")
+    since = int(boottime) if boottime.isascii() and boottime.isdigit() and boot_id == reading.boot_id else 0
+    return Moment(reading.wall, reading.boottime - since)
 
 
 def list_own(context: VerbContext) -> Effects[tuple[Container, ...]]:
@@ -189,12 +242,13 @@ def _make_spec(args: Mapping[str, Any], context: VerbContext) -> Effects[Contain
     if image is None:
         raise failed(f"image {name} is not on this host; images are never pulled, so load it first")
     random = (yield from do(GetRandomBytes(NAME_BYTES))).hex()
-    now = yield from do(GetTime())
+    reading = yield from do(GetClocks())
     labels = {
         AGENT: context.agent_id,
         SESSION: args["session_id"],
         USER: args["username"],
-        STARTED: str(int(now)),
+        STARTED: str(int(reading.wall)),
+        BOOT: f"{floor(reading.boottime - reading.wall % 1)} {reading.boot_id}",  # at the second that STARTED names
     }
     writable = (SCRATCH, *image.volumes)
     return ContainerSpec(f"viw-{random}", name, labels, network, int(memory) << 20, cpus, table.pids_limit, writable)
@@ -217,9 +271,10 @@ def _has_exited(container: Container) -> bool:
     return container.state in STOPPED
 
 
-def _never_started(container: Container, now: float) -> bool:
+def _never_started(container: Container, reading: ClockReading) -> bool:
     """Return whether the process that created it was killed before starting it."""
-    return container.state == "created" and now - started(container) >= NEVER_STARTED_SECONDS
+    deadline = _deadline(container, NEVER_STARTED_SECONDS)
+    return container.state == "created" and deadline.is_over(_age(container, reading))
 
 
 VERBS = (
