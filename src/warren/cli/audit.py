@@ -20,6 +20,7 @@ from warren.cli.options import config_options, config_path, json_option, own_def
 from warren.cli.output import report, warn, write
 from warren.clock import wall_seconds
 from warren.errors import InputError, WarrenError
+from warren.files.trusted_path import process_trust
 from warren.trust.io.identity_file import read_identity
 
 FILES = click.argument("files", metavar="[FILE…]", nargs=-1, type=click.Path(path_type=Path, exists=True))
@@ -145,10 +146,14 @@ def _own_keys(config: Path | None, root: str) -> Keys:
 
 
 def _log(files: Sequence[Path], config: Path | None, root: str) -> LogFiles:
-    if files:
-        return log_in(files)
-    defaults = own_defaults(root)
-    return log_of(Path(read_config(config_path(config, defaults), defaults).commands.audit))
+    try:
+        if files:
+            return log_in(files)
+        defaults = own_defaults(root)
+        settings = read_config(config_path(config, defaults), defaults)
+        return log_of(Path(settings.commands.audit), process_trust(*(key_owners(settings.daemon.user) or ())))
+    except OSError as error:
+        raise _unreadable(error) from error
 
 
 def _parse_anchors(texts: Sequence[str], keys: Keys) -> list[Anchor]:

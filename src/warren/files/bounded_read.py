@@ -9,7 +9,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from warren.files.directory import NO_FOLLOW, READ_FLAGS, link_error
 from warren.files.trusted_path import Trust, open_trusted
@@ -30,6 +33,18 @@ def open_for_reading(path: Path, *, trust: Trust | None) -> int:
 def open_following(path: Path) -> int:
     """Open a file by whatever links lead to it, as a user names one. Raises OSError."""
     return os.open(path, READ_FLAGS | getattr(os, "O_CLOEXEC", 0))
+
+
+@contextmanager
+def open_binary(path: Path, *, trust: Trust | None) -> Iterator[BinaryIO]:
+    """Open a file for reading: what a user has named, by links and be it a pipe, or with `trust` a regular file alone.
+
+    Raises OSError and UntrustedPathError.
+    """
+    with path.open("rb") if trust is None else open(open_trusted(path, trust=trust), "rb") as file:  # noqa: PTH123, from a descriptor
+        if trust is not None and not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "is not a regular file", str(path))
+        yield file
 
 
 def read_descriptor(descriptor: int, max_bytes: int) -> tuple[bytes, os.stat_result]:

@@ -7,6 +7,9 @@ true: nobody else can put another file in the place of any part of the path.
 Links are refused, or followed if `Trust.follow_links` is set. A link that is followed lies in a proven directory and
 belongs to a trusted user, and its target is walked in the same way.
 
+A file with a second name is refused in a directory that does not belong to root: whoever may make names there can give
+another user's file one (where fs.protected_hardlinks is 0).
+
 A directory with the sticky bit that others can write (as /tmp) is passed only if `Trust.allow_sticky` is set, and only
 on the way to a directory of a trusted user: nobody else can rename or remove that, and directories have no hard links.
 What lies directly in such a directory is refused.
@@ -41,6 +44,7 @@ class Doubt(enum.Enum):
     OWNER = enum.auto()
     WRITABLE = enum.auto()
     LINK = enum.auto()
+    HARD_LINK = enum.auto()
 
 
 class UntrustedPathError(HostError):
@@ -59,6 +63,8 @@ class Trust:
 
     owners: frozenset[int] = ROOT_ONLY
     follow_links: bool = False
+    link_owners: frozenset[int] | None = None
+    """The users whose links are followed; None is every owner."""
     allow_sticky: bool = True
 
 
@@ -73,12 +79,12 @@ NAMED_BY_USER: Trust | None = None
 def process_trust(*others: int) -> Trust | None:
     """Return the trust for a path that the configuration names.
 
-    Root uses only what nobody else can write, apart from the users `others`; any other process has its own permissions
-    and needs no proof.
+    Root uses only what nobody else can write, apart from the users `others`, and follows no link of theirs; any other
+    process has its own permissions and needs no proof.
     """
     if sys.platform == "win32" or os.geteuid() != ROOT:
         return None
-    return replace(ROOT_PATH_TRUST, owners=ROOT_ONLY.union(others)) if others else ROOT_PATH_TRUST
+    return replace(ROOT_PATH_TRUST, owners=ROOT_ONLY.union(others), link_owners=ROOT_ONLY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +152,7 @@ def open_trusted_in(
             raise UntrustedPathError(Doubt.LINK, directory.path / name, directory.status(name)) from error
         raise
     try:
-        _check(directory.path / name, os.fstat(descriptor), trust)
+        _check_file(directory, name, os.fstat(descriptor), trust)
     except UntrustedPathError:
         os.close(descriptor)
         raise
@@ -167,12 +173,17 @@ def verify_trusted(path: Path, trust: Trust = ROOT_TRUST) -> None:
         return
 
 
-def parent_directory(path: Path, trust: Trust | None) -> Directory:
-    """Open the directory of a path: proven, or for None with the permissions of this process and no further proof.
+def proven_directory(path: Path, trust: Trust | None) -> Directory:
+    """Open a directory: proven, or for None with the permissions of this process and no further proof.
 
     Raises UntrustedPathError and OSError.
     """
-    return open_directory(path.parent) if trust is None else trusted_directory(path.parent, trust)
+    return open_directory(path) if trust is None else trusted_directory(path, trust)
+
+
+def parent_directory(path: Path, trust: Trust | None) -> Directory:
+    """Open the directory of a path as `proven_directory` does."""
+    return proven_directory(path.parent, trust)
 
 
 @dataclass(slots=True)
@@ -231,7 +242,8 @@ class _Walk:
             raise UntrustedPathError(Doubt.WRITABLE, self.path, above)
 
     def _enter_link(self, name: str, found: int, status: os.stat_result) -> list[str]:
-        if not self.trust.follow_links:
+        owners = self.trust.owners if self.trust.link_owners is None else self.trust.link_owners
+        if not self.trust.follow_links or status.st_uid not in owners:
             raise UntrustedPathError(Doubt.LINK, self.path / name, status)
         self.links += 1
         if self.links > MAX_LINKS:
@@ -253,6 +265,12 @@ def _check(component: Path, status: os.stat_result, trust: Trust) -> None:
         raise UntrustedPathError(Doubt.WRITABLE, component, status)
 
 
+def _check_file(directory: Directory, name: str, status: os.stat_result, trust: Trust) -> None:
+    _check(directory.path / name, status, trust)
+    if stat.S_ISREG(status.st_mode) and status.st_nlink > 1 and directory.own_status().st_uid != ROOT:
+        raise UntrustedPathError(Doubt.HARD_LINK, directory.path / name, status)
+
+
 def _components(path: str) -> list[str]:
     return [component for component in path.split("/") if component not in {"", "."}]
 
@@ -267,5 +285,7 @@ def _explain(doubt: Doubt, component: Path, status: os.stat_result) -> tuple[str
             return f"{component} is writable by users other than its owner ({mode})", f"chmod go-w {component}"
         case Doubt.LINK:
             return f"{component} is a symbolic link", "name the file that it leads to"
+        case Doubt.HARD_LINK:
+            return f"{component} has another name, which may be that of another user's file", "replace it by a copy"
         case _:
             assert_never(doubt)

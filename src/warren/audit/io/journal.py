@@ -88,7 +88,10 @@ class Journal:
 
         The times of other lines do not count: a clock that was ahead for a while wrote them. Raises OSError.
         """
-        times = [time_of(last_line(segment.log)) for segment in segments(self._directory)[-1:]]
+        times = [
+            time_of(last_line(segment.log, process_trust()))
+            for segment in segments(self._directory, process_trust())[-1:]
+        ]
         with suppress(ValueError):
             times.append(parse_unverified(self._token).ts)
         return max(times, default=0)
@@ -98,14 +101,14 @@ class Journal:
 
         Raises OSError.
         """
-        lines = (line for segment in segments(self._directory) for line in lines_of(segment.log))
+        lines = (line for segment in segments(self._directory, process_trust()) for line in lines_of(segment.log))
         return max(map(intent_time, lines), default=0)
 
     @property
     def last(self) -> Head:
         """Return the head after the last complete line, as that line claims."""
-        for segment in reversed(segments(self._directory)):
-            line = last_line(segment.log)
+        for segment in reversed(segments(self._directory, process_trust())):
+            line = last_line(segment.log, process_trust())
             try:
                 return parse_link(line).after
             except ValueError:  # empty or invalid: the next line will not fit, and `warren audit verify` reports it
@@ -175,7 +178,7 @@ class Journal:
     @property
     def rotated(self) -> tuple[str, ...]:
         """Return the names of the segments that are complete."""
-        return tuple(segment.stem for segment in segments(self._directory) if segment != self._current)
+        return tuple(segment.stem for segment in segments(self._directory, process_trust()) if segment != self._current)
 
     def expired(self, now: float) -> tuple[str, ...]:
         """Return the names of the complete segments that are older than the retention by the wall clock."""
@@ -199,7 +202,7 @@ class Journal:
     def _first(self) -> int:
         """Return the number of the first line in the current segment."""
         try:
-            return parse_link(first_line(self._current.log)).after.n
+            return parse_link(first_line(self._current.log, process_trust())).after.n
         except ValueError:  # an invalid line: number it after all valid ones
             return self.last.n + 1
 
@@ -209,10 +212,10 @@ class Journal:
             if full.checkpoints.exists() and not full.log.exists():
                 move_file(self._current.log, full.log.name, trust=process_trust())
         truncate_torn_line(self._current.checkpoints)
-        self._token = last_line(self._current.checkpoints).decode("ascii", "replace")
-        rest = [segment for segment in segments(self._directory) if segment != self._current]
+        self._token = last_line(self._current.checkpoints, process_trust()).decode("ascii", "replace")
+        rest = [segment for segment in segments(self._directory, process_trust()) if segment != self._current]
         if not self._token and rest:
-            self._start_with(last_line(rest[-1].checkpoints))
+            self._start_with(last_line(rest[-1].checkpoints, process_trust()))
         sync_directory(self._directory, trust=process_trust())
 
     def _start_with(self, token: bytes) -> None:

@@ -10,17 +10,21 @@ starts, and a segment can be deleted together with its own checkpoints.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from warren.audit.chain import MAX_LINE_BYTES
 from warren.files.append_file import append_file, truncate_file
-from warren.files.trusted_path import process_trust
+from warren.files.bounded_read import open_binary
+from warren.files.trusted_path import Trust, process_trust, proven_directory
 
 CURRENT = "audit"
 LOG_SUFFIX = ".jsonl"
 CHECKPOINT_SUFFIX = ".checkpoints"
+ROTATED = re.compile(rf"{CURRENT}-.*{re.escape(LOG_SUFFIX)}")
 MODE = 0o640
 BLOCK_BYTES = 65_536
 
@@ -48,29 +52,31 @@ def rotated(directory: Path, first: int) -> Segment:
     return Segment(directory, f"{CURRENT}-{first:011}")
 
 
-def segments(directory: Path) -> list[Segment]:
-    """Return the segments on the disk, the oldest first, the current one last."""
-    stems = {path.stem for path in directory.glob(f"{CURRENT}-*{LOG_SUFFIX}")}
+def segments(directory: Path, trust: Trust | None) -> list[Segment]:
+    """Return the segments on the disk, the oldest first, the current one last. Raises UntrustedPathError."""
+    stems: set[str] = set()
+    with suppress(FileNotFoundError), proven_directory(directory, trust) as opened:
+        stems.update(Path(name).stem for name in opened.names() if ROTATED.fullmatch(name))
     current = Segment(directory)
     return [*(Segment(directory, stem) for stem in sorted(stems)), *([current] if current.log.exists() else [])]
 
 
-def first_line(path: Path) -> bytes:
+def first_line(path: Path, trust: Trust | None) -> bytes:
     """Return the first line without its newline, or the part of it that is longer than an entry; empty if none."""
     if not path.exists():
         return b""
-    with path.open("rb") as file:
+    with open_binary(path, trust=trust) as file:
         return file.readline(MAX_LINE_BYTES + 2).rstrip(b"\n")
 
 
-def last_line(path: Path) -> bytes:
+def last_line(path: Path, trust: Trust | None) -> bytes:
     """Return the last complete line without its newline; empty if there is none, or only one that is too long.
 
     Raises OSError.
     """
     if not path.exists():
         return b""
-    with path.open("rb") as file:
+    with open_binary(path, trust=trust) as file:
         end, octets = file.seek(0, os.SEEK_END), b""
         while end and octets.rstrip(b"\n").count(b"\n") < 2 and len(octets) <= 3 * MAX_LINE_BYTES:
             start = max(0, end - BLOCK_BYTES)
@@ -82,7 +88,7 @@ def last_line(path: Path) -> bytes:
 
 def lines_of(path: Path) -> Iterator[bytes]:
     """Yield the lines without their newlines; one that is too long for a log comes in parts. Raises OSError."""
-    with path.open("rb") as file:
+    with open_binary(path, trust=process_trust()) as file:
         yield from (line.rstrip(b"\n") for line in iter(lambda: file.readline(MAX_LINE_BYTES + 1), b""))
 
 
@@ -95,7 +101,7 @@ def truncate_torn_line(path: Path) -> int:
     """Truncate a file after its last newline, as needed after a crash, and return its size. Raises OSError."""
     if not path.exists():
         return 0
-    with path.open("rb") as file:
+    with open_binary(path, trust=process_trust()) as file:
         end = file.seek(0, os.SEEK_END)
         while end:
             start = max(0, end - BLOCK_BYTES)
@@ -110,6 +116,6 @@ def truncate_torn_line(path: Path) -> int:
 
 def read_from(path: Path, offset: int) -> bytes:
     """Return the octets from `offset` on. Raises OSError."""
-    with path.open("rb") as file:
+    with open_binary(path, trust=process_trust()) as file:
         file.seek(offset)
         return file.read()

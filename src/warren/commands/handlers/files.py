@@ -14,7 +14,7 @@ from warren.commands.handlers.resources import Resources
 from warren.files.atomic import remove_file, update_file
 from warren.files.bounded_read import read_bounded
 from warren.files.make_directory import make_directory
-from warren.files.trusted_path import process_trust
+from warren.files.trusted_path import UntrustedPathError, process_trust, proven_directory
 
 T = TypeVar("T")
 DIRECTORY_MODE = 0o750
@@ -53,7 +53,8 @@ def write(effect: WriteFile) -> None:
 def names(effect: ListDirectory) -> tuple[str, ...]:
     """Return the names in a directory, sorted; none if there is no such directory. Raises OSError."""
     try:
-        return tuple(sorted(entry.name for entry in Path(effect.path).iterdir()))
+        with proven_directory(Path(effect.path), process_trust()) as directory:
+            return directory.names()
     except FileNotFoundError:
         return ()
 
@@ -63,3 +64,5 @@ async def _in_thread(path: str, work: Callable[[], T]) -> T:
         return await asyncio.to_thread(work)
     except OSError as error:
         raise EffectError(f"{path}: {error.strerror}") from error
+    except UntrustedPathError as error:
+        raise EffectError(f"{error}; {error.hint}") from error

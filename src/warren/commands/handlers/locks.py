@@ -11,7 +11,7 @@ from warren.commands.execution import Execution, Handlers
 from warren.commands.handlers.resources import Resources
 from warren.files.lock_file import LockFile
 from warren.files.make_directory import make_directory
-from warren.files.trusted_path import process_trust
+from warren.files.trusted_path import UntrustedPathError, process_trust
 
 DIRECTORY_MODE = 0o750
 POLL_INTERVAL = 0.01  # seconds between two attempts: a wait in the kernel could not be cancelled
@@ -30,5 +30,7 @@ async def lock(effect: effects.LockFile, execution: Execution) -> None:
         file = execution.cleanup.enter_context(LockFile.open(path, trust=process_trust()))
     except OSError as error:
         raise EffectError(f"{effect.path}: {error.strerror}") from error
+    except UntrustedPathError as error:
+        raise EffectError(f"{error}; {error.hint}") from error
     while not file.acquire():  # noqa: ASYNC110, another process may hold it
         await asyncio.sleep(POLL_INTERVAL)
