@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+import sys
+from typing import Any
 
 from tests.netns.deadline import until
 from tests.netns.host import Host
 from tests.project.conftest import ROOT
 from tests.scenario.user import PATH, User
+from warren.config.defaults import PROGRAMS
 
 DEPLOY = ROOT / "deploy"
 TARGET = "[Unit]\nDescription=What a test needs\nWants=systemd-journald.socket systemd-journald.service\n"
@@ -70,3 +74,44 @@ class Machine(User):
         """Has systemd start them; AssertionError with their journal unless it does."""
         done = self.attempts(f"systemctl start {' '.join(units)}")
         assert done.returncode == 0, f"{done.stderr}{self.types('journalctl --no-pager --output cat --lines 40')}"
+
+    def commands(self, line: str, stdin: str = "") -> dict[str, Any]:
+        """Runs a signed command, and returns its result, also of one that failed."""
+        done = self.attempts(f"{self.name} command run --json {line}", stdin)
+        assert done.stdout, done.stderr
+        result: dict[str, Any] = json.loads(done.stdout)
+        return result
+
+
+# A new record refuses what was issued in its first minute.
+AN_HOUR_AGO = """
+import os, pwd, time
+from pathlib import Path
+from warren.commands.store.command_store import initialize_store
+initialize_store(Path("/var/lib/warren/runner"), time.time() - 3600)
+user = pwd.getpwnam("warren")
+os.setgid(user.pw_gid)
+os.setuid(user.pw_uid)
+initialize_store(Path("/var/lib/warren/commands"), time.time() - 3600)
+"""
+
+
+def office(machine: Machine, tables: str) -> str:
+    """Sets up signed commands as docs/guide/trust.md has it; returns the options by which alice signs.
+
+    `tables` goes to the head of the configuration, with the thumbprint of the root in it.
+    """
+    machine.types("warren trust init /etc/office/keys")
+    table = machine.types("cd /etc/office && warren operator new alice --role ADMIN --output alice.jwks")
+    lines = [line for line in table.splitlines() if not line.startswith(("warren", " "))]
+    machine.types("cat >> /etc/office/keys/trust.toml", "\n" + "\n".join(lines) + "\n")
+    machine.types("warren trust sign /etc/office/keys/trust.toml")
+    shown = json.loads(machine.types("warren trust show /etc/office/keys/trust.jws --json"))
+    config = PROGRAMS[machine.name].config
+    head = tables.format(root=shown["signed_by"][0])
+    machine.writes(config, head + machine.types(f"cat {config}"))
+    machine.writes("/run/begin.py", AN_HOUR_AGO)
+    machine.types(f"{sys.executable} /run/begin.py")
+    machine.types("warren identity init --id gateway-001")
+    machine.types("warren trust install /etc/office/keys/trust.jws")
+    return "--operator /etc/office/alice.jwks --dispatch /etc/office/keys/dispatch.jwks"

@@ -14,7 +14,7 @@ from tests.netns.host import IN_NAMESPACES, Host
 from warren._core import PrivateKey
 from warren.config.defaults import PROGRAMS
 
-from .systemd import Machine
+from .systemd import Machine, office
 
 pytestmark = IN_NAMESPACES
 SERVERS = "nameserver 192.0.2.53\n"
@@ -150,3 +150,58 @@ def test_signed_commands_are_told_what_systemd_says_of_services(warren: Machine)
         "broken.service": "failed",
         "nowhere.service": "unknown",
     }
+
+
+SCRIPT = """#!/bin/sh
+read -r password
+echo "uid $(id -u) gid $(id -g) groups $(id -G) secret ${#password}"
+grep -E '^(CapEff|NoNewPrivs|Seccomp):' /proc/self/status
+cat /proc/self/cgroup
+ls -d /proc/[0-9]* | wc -l
+"""
+# Each of the four holds 24 MiB, less than is allowed to one, and all of them more than is allowed together.
+GREEDY = """#!/bin/sh
+for one in 1 2 3 4; do
+    (head -c 25165824 /dev/zero | tail -c 25165824 | (sleep 5; cat > /dev/null)) &
+done
+wait
+"""
+COMMANDS = """
+[security]
+root = ["{root}"]
+exec_enable = true
+
+[scripts]
+panel_create = "/etc/warren/scripts/create"
+panel_delete = "/etc/warren/scripts/greedy"
+
+[sandbox]
+memory = "64m"
+cmd_timeout_secs = 600
+"""
+
+
+@pytest.mark.security
+def test_scripts_run_in_the_shipped_units_at_the_level_of_the_guide(warren: Machine) -> None:
+    """With default settings: L3, with a limit for the memory of all processes (docs/guide/sandbox.md)."""
+    warren.types("mkdir -p /etc/warren/scripts /etc/office")
+    for name, text in (("create", SCRIPT), ("greedy", GREEDY)):
+        warren.writes(f"/etc/warren/scripts/{name}", text)
+    warren.types("chmod 755 /etc/warren/scripts/*")
+    keys = office(warren, COMMANDS)
+    started(warren)
+    done = warren.commands(f"create_panel_user username=ada password {keys}", "correct-horse-9\n")
+    assert (done["status"], done["error_code"], done["level"]) == ("SUCCESS", "NONE", "L3"), done
+    who, capabilities, no_new_privs, seccomp, group, processes = str(done["stdout"]).splitlines()
+    _, uid, _, gid, _, groups, _, secret = who.split()
+    assert 61184 <= int(uid) <= 65519
+    assert (gid, groups, secret) == (uid, uid, "15")
+    assert [line.split()[1] for line in (capabilities, no_new_privs, seccomp)] == [f"{0:016x}", "1", "2"]
+    assert "/warren-runner.service/warren-sandbox-" in group
+    assert int(processes) < 8
+    runner = warren.pid("warren-runner")
+    assert status(warren, runner, "NoNewPrivs") == "1"
+    greedy = warren.commands(f"delete_user username=ada {keys}")
+    assert "137" in json.dumps(greedy), greedy
+    assert warren.pid("warren-runner") == runner
+    assert warren.types("systemctl --failed --no-legend") == ""
