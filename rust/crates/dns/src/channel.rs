@@ -12,6 +12,8 @@ use crate::resolv_conf::Server;
 
 /// The longest message: TCP has two octets for the length.
 const MAX_MESSAGE: usize = 0xffff;
+/// Reads of one turn: a server that never stops sending must not keep the lookup from its deadline.
+const MAX_READS: usize = 16;
 
 /// A connected socket. It never blocks.
 pub(crate) struct Channel {
@@ -69,7 +71,8 @@ impl Channel {
     fn receive_datagrams(&mut self) -> io::Result<Vec<Vec<u8>>> {
         let mut messages = Vec::new();
         let mut buffer = [0; MAX_MESSAGE];
-        while let Some(length) = unless_blocked((&self.socket).read(&mut buffer))? {
+        for _ in 0..MAX_READS {
+            let Some(length) = unless_blocked((&self.socket).read(&mut buffer))? else { break };
             messages.push(buffer[..length].to_vec());
         }
         Ok(messages)
@@ -86,7 +89,8 @@ impl Channel {
     fn receive_stream(&mut self) -> io::Result<Vec<Vec<u8>>> {
         let mut buffer = [0; 4096];
         let mut messages = Vec::new();
-        while let Some(length) = unless_blocked((&self.socket).read(&mut buffer))? {
+        for _ in 0..MAX_READS {
+            let Some(length) = unless_blocked((&self.socket).read(&mut buffer))? else { break };
             if length == 0 {
                 // A server may close after its last answer, which still counts.
                 return if messages.is_empty() { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(messages) };

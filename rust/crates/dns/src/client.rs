@@ -68,22 +68,22 @@ fn ask(query: &Query, cancelled: BorrowedFd<'_>) -> Option<Result<Vec<IpAddr>, L
                 Err(error) => lookup.fail(request.channel, &reason(&error), Instant::now(), &mut id),
             }
         }
-        let current = open.as_mut().filter(|channel| Some(channel.number) == lookup.channel());
         let Some(deadline) = lookup.next_deadline() else { continue };
-        if !wait(current.as_deref(), cancelled, deadline)? {
-            lookup.on_deadline(Instant::now(), &mut id);
-            continue;
-        }
-        let Some(channel) = current else { continue };
-        let number = channel.number;
-        match channel.progress() {
-            Ok(messages) => {
-                for message in messages {
-                    lookup.receive(number, &message, Instant::now(), &mut id);
+        let current = open.as_mut().filter(|channel| Some(channel.number) == lookup.channel());
+        if wait(current.as_deref(), cancelled, deadline)?
+            && let Some(channel) = current
+        {
+            let number = channel.number;
+            match channel.progress() {
+                Ok(messages) => {
+                    for message in messages {
+                        lookup.receive(number, &message, Instant::now(), &mut id);
+                    }
                 }
+                Err(error) => lookup.fail(number, &reason(&error), Instant::now(), &mut id),
             }
-            Err(error) => lookup.fail(number, &reason(&error), Instant::now(), &mut id),
         }
+        lookup.on_deadline(Instant::now(), &mut id);
     }
 }
 

@@ -288,6 +288,21 @@ fn forged_answers_are_ignored() {
 }
 
 #[test]
+fn a_server_that_never_stops_sending_keeps_no_lookup_from_its_deadline() {
+    let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = tcp.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in tcp.incoming() {
+            let stray = [&[0, 12][..], &[0; 12]].concat().repeat(1000);
+            thread::spawn(move || while stream.as_ref().unwrap().write_all(&stray).is_ok() {});
+        }
+    });
+    let server = Server { address, log: Log::default() };
+    let conf = ResolvConf { timeout: Duration::from_millis(300), use_tcp: true, ..conf(&[&server]) };
+    assert_eq!(found(&query("vpn.example.org", conf)).unwrap_err().to_string(), "127.0.0.1: no answer");
+}
+
+#[test]
 fn names_of_hosts_and_special_names_need_no_server() {
     let server = zone(&[]);
     let mut query = query("VPN", conf(&[&server]));
