@@ -88,6 +88,9 @@ def test_deadline_ends_by_either_clock_and_is_over_by_both() -> None:
         assert (deadline.has_ended(now), deadline.is_over(now)) == expected
     assert deadline.remaining_seconds(Moment(1e9 + HOUR, 2 * HOUR)) == DAY - 2 * HOUR
     assert deadline.remaining_seconds(Moment(1e9 + 2 * DAY, HOUR)) == 0
+    assert deadline.next_change_seconds(Moment(1e9 + HOUR, 2 * HOUR)) == DAY - 2 * HOUR
+    assert deadline.next_change_seconds(Moment(1e9 + DAY, HOUR)) == DAY - HOUR
+    assert deadline.next_change_seconds(Moment(1e9 + DAY, DAY)) == 0
 
 
 def test_clocks_of_the_host_are_read() -> None:

@@ -56,6 +56,14 @@ class Deadline:
         """Return whether both clocks have reached it: only then may anything be deleted or revoked for good."""
         return now.wall >= self.wall and now.elapsed >= self.elapsed
 
+    def seconds_until_over(self, now: Moment) -> float:
+        """Return for how long one of the clocks will not have reached it, at least 0, if neither is set."""
+        return max(0.0, self.wall - now.wall, self.elapsed - now.elapsed)
+
+    def next_change_seconds(self, now: Moment) -> float:
+        """Return for how long `has_ended` and `is_over` stay as they are, if no clock is set; 0 once it is over."""
+        return self.seconds_until_over(now) if self.has_ended(now) else self.remaining_seconds(now)
+
     def remaining_seconds(self, now: Moment) -> float:
         """Return for how long no clock will have reached it, at least 0."""
         return max(0.0, min(self.wall - now.wall, self.elapsed - now.elapsed))

@@ -40,6 +40,7 @@ T = TypeVar("T")
 DAY = 86_400
 MEMORY = Path("/dev/shm")  # noqa: S108, each commit is synced, which a disk takes long for; nothing here cuts the power
 EXAMPLES = 5_000 if is_soak() else 60
+TIMEOUT_SECONDS = 0 if is_soak() else 600
 
 
 @dataclass
@@ -214,6 +215,7 @@ def happen(host: Host, event: str, number: int) -> None:  # noqa: C901, one case
                 host.restart()
 
 
+@pytest.mark.timeout(TIMEOUT_SECONDS)
 @settings(max_examples=EXAMPLES)
 @given(st.lists(EVENTS, min_size=3, max_size=25))
 def test_intent_runs_at_most_once_and_nothing_is_lost_early(events: list[tuple[str, int]]) -> None:

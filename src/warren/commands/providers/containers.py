@@ -120,8 +120,8 @@ def remove_expired_containers(context: VerbContext) -> Effects[TaskResult]:
     suspended = [each for each in live if _deadline(each, life).has_ended(_age(each, reading))]
     problems |= yield from _suspend(settings, live, suspended)
     removed = tuple(each.id for each in (*expired, *dead) if each.id not in problems)
-    ends = (_deadline(each, life).remaining_seconds(_age(each, reading)) for each in live)
-    next_run = min([RECHECK_SECONDS, *(seconds for seconds in ends if seconds > 0)])
+    changes = (_deadline(each, life).next_change_seconds(_age(each, reading)) for each in live)
+    next_run = min([RECHECK_SECONDS, *changes])
     return TaskResult(removed, problems, max(1, ceil(next_run)))
 
 

@@ -110,7 +110,7 @@ def _user(args: Mapping[str, Any], client: pki.Issued, hashed: str, now: Moment)
         password_hash=hashed,
         source_ip=args.get("source_ip"),
         email=args.get("email"),
-        created_elapsed=floor(now.elapsed - now.wall % 1),  # at the second that `created` names
+        created_elapsed=floor((now.elapsed - now.wall % 1) * 1_000) / 1_000,  # at the second that `created` names
     )
 
 

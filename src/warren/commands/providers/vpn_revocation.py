@@ -69,8 +69,8 @@ def expire_users(context: VerbContext) -> Effects[TaskResult]:
     now = yield from vpn_moment(files)
     deleted, problems = yield from _expire(settings, files, to_delete(users, now), now)
     problems |= yield from _suspend(settings, to_suspend(users, now))
-    ends = (user.deadline.remaining_seconds(now) for user in users if not user.deadline.has_ended(now))
-    return TaskResult(tuple(deleted), failed | problems, max(1, ceil(min([RECHECK_SECONDS, *ends]))))
+    changes = (user.deadline.next_change_seconds(now) for user in users if not user.deadline.is_over(now))
+    return TaskResult(tuple(deleted), failed | problems, max(1, ceil(min([RECHECK_SECONDS, *changes]))))
 
 
 def _suspend(settings: OpenVpnSettings, users: Sequence[VpnUser]) -> Effects[dict[str, str]]:
