@@ -15,37 +15,51 @@ const FULL: Duration = Duration::from_nanos(COST.as_nanos() as u64 * BURST as u6
 /// Sources remembered. Each was accepted by mac2, so each is a real address; 64 Ki of them take 5 MB.
 const SOURCES: usize = 65_536;
 
+/// The credit of a source, and when it was computed.
+type Buckets = HashMap<IpAddr, (Duration, Duration)>;
+
 /// Token buckets, one for each IPv4 address or IPv6 /64.
+///
+/// A bucket that was not used for `FULL` is full again, like that of an unknown source, and is forgotten. So the buckets
+/// are kept in two generations of that length, of which the older is dropped as a whole: no message pays for the others.
 #[derive(Default)]
 pub(crate) struct RateLimit {
-    /// The credit of a source and when it was computed.
-    buckets: HashMap<IpAddr, (Duration, Duration)>,
+    recent: Buckets,
+    /// The sources that were last seen in the generation before.
+    older: Buckets,
+    /// When `recent` began.
+    since: Duration,
 }
 
 impl RateLimit {
     /// Take one handshake from the bucket of `source`; false if it is empty.
     pub(crate) fn allow(&mut self, source: IpAddr, boot: Duration) -> bool {
-        if self.buckets.len() >= SOURCES {
-            self.forget(boot);
-        }
-        let full = self.buckets.len() >= SOURCES;
+        self.rotate(boot);
         let source = network(source);
-        if full && !self.buckets.contains_key(&source) {
+        let known = self.recent.remove(&source).or_else(|| self.older.remove(&source));
+        if known.is_none() && self.len() >= SOURCES {
             return false;
         }
-        let (credit, counted) = self.buckets.entry(source).or_insert((FULL, boot));
-        *credit = (*credit + boot.saturating_sub(*counted)).min(FULL);
-        *counted = boot;
-        let allowed = *credit >= COST;
-        if allowed {
-            *credit -= COST;
-        }
+        let (credit, counted) = known.unwrap_or((FULL, boot));
+        let credit = (credit + boot.saturating_sub(counted)).min(FULL);
+        let allowed = credit >= COST;
+        self.recent.insert(source, (if allowed { credit - COST } else { credit }, boot));
         allowed
     }
 
-    /// Remove the sources whose bucket is full again.
-    fn forget(&mut self, boot: Duration) {
-        self.buckets.retain(|_, (credit, counted)| *credit + boot.saturating_sub(*counted) < FULL);
+    /// Return how many sources are remembered.
+    fn len(&self) -> usize {
+        self.recent.len() + self.older.len()
+    }
+
+    /// Begin a new generation if the recent one is `FULL` old; each bucket that is dropped is full by then.
+    fn rotate(&mut self, boot: Duration) {
+        let age = boot.saturating_sub(self.since);
+        if age >= FULL {
+            self.older = if age < FULL * 2 { std::mem::take(&mut self.recent) } else { Buckets::new() };
+            self.recent = Buckets::new();
+            self.since = boot;
+        }
     }
 }
 
@@ -79,8 +93,26 @@ mod tests {
         for host in 0..SOURCES as u32 + 10 {
             limit.allow(std::net::Ipv4Addr::from_bits(host).into(), Duration::ZERO);
         }
-        assert_eq!(limit.buckets.len(), SOURCES);
-        assert!(limit.allow("203.0.113.1".parse().unwrap(), Duration::from_secs(1)));
-        assert_eq!(limit.buckets.len(), 1);
+        assert_eq!(limit.len(), SOURCES);
+        let fresh = "203.0.113.1".parse().unwrap();
+        assert!(!limit.allow(fresh, FULL), "the sources of the generation before count until it is dropped");
+        assert!(limit.allow(fresh, FULL * 2));
+        assert_eq!(limit.len(), 1);
+    }
+
+    #[test]
+    fn a_source_is_forgotten_only_when_its_bucket_is_full() {
+        let (mut limit, mut all) = (RateLimit::default(), Buckets::new());
+        let (mut boot, mut random) = (Duration::from_secs(7), 1_u32);
+        for _ in 0..100_000 {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            boot += Duration::from_millis(u64::from(random >> 28));
+            let source = std::net::Ipv4Addr::from_bits((random >> 8) % 40).into();
+            let (credit, counted) = all.get(&source).copied().unwrap_or((FULL, boot));
+            let credit = (credit + boot - counted).min(FULL);
+            let expected = credit >= COST;
+            all.insert(source, (if expected { credit - COST } else { credit }, boot));
+            assert_eq!(limit.allow(source, boot), expected);
+        }
     }
 }
