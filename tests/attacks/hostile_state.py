@@ -50,7 +50,16 @@ NAMES = {
 }
 """What root or the agent opens in the state directory, by its directory."""
 SERVICE_PARTS = ("commands", "audit", "dns")
-RUNTIME_NAMES = ("agent.sock", "agent.sock.lock", "http.sock", "http.sock.lock", "helper.sock", "helper.sock.lock")
+RUNTIME_NAMES = (
+    "agent.sock",
+    "agent.sock.lock",
+    "http.sock",
+    "http.sock.lock",
+    "helper.sock",
+    "helper.sock.lock",
+    "runner.sock",
+    "runner.sock.lock",
+)
 LOCKS = (".lock", "lock", ".unfinished")
 LINKED = "linked directories"
 """The kind in which each part of the state directory is a link to a directory of root's outside."""

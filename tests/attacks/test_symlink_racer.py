@@ -57,6 +57,8 @@ RECIPES: dict[str, tuple[tuple[str, ...], ...]] = {
     "config export": ((*STATE, "default"),),
     "validate": (STATE,),
     "helper": (STATE,),
+    "runner": (STATE,),
+    "command begin-record": (STATE,),
     "command challenge": (STATE,),
     "command sign": (
         ("get_system_health", "--operator", "{own}/a", "--dispatch", "{own}/d", "--challenge", "{own}/c"),
@@ -86,11 +88,14 @@ RECIPES: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 """How each command is called, once or several times: `{own}` is a directory of root's alone."""
 IN_STATE = frozenset(
-    ("agent start", "helper", "trust show", "trust install", "identity init", "identity show", "recover",
-     "audit verify", "audit show", "audit head", "operator list", "validate", "config show")
-)  # fmt: skip
+    (
+        *("agent start", "helper", "runner", "command begin-record", "recover", "validate", "config show"),
+        *("identity init", "identity show", "trust show", "trust install", "operator list"),
+        *("audit verify", "audit show", "audit head"),
+    )
+)
 """Those that open files of the state directory: they meet each kind of entry in each place."""
-SERVERS = ("agent start", "helper")
+SERVERS = ("agent start", "helper", "runner")
 
 
 def leaves(program: str) -> Iterator[str]:
@@ -189,7 +194,8 @@ def run(host: Host, command: Sequence[str], *, serves: bool) -> str:
 
 
 def _listens(host: Host) -> bool:
-    return b"helper.sock" in Path(f"/proc/{host.pid}/net/unix").read_bytes()
+    sockets = Path(f"/proc/{host.pid}/net/unix").read_bytes()
+    return b"helper.sock" in sockets or b"runner.sock" in sockets
 
 
 def _terminate(host: Host) -> None:

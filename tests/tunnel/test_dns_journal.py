@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from warren.files.file_state import FileState, Kind
-from warren.tunnel.dns_journal import DnsBackend, Entry, Journal, encode_journal, parse_journal
+from warren.files.file_state import MAX_FILE_BYTES, FileState, Kind
+from warren.tunnel.dns_journal import DnsBackend, Entry, Journal, encode_journal, parse_journal, restorable
 
 pytestmark = pytest.mark.unit
 
@@ -31,6 +31,26 @@ ENTRY = Entry("production", "wg0", (), DnsBackend.FILE, "wg0")
 @given(journal=journals)
 def test_it_is_read_as_it_was_written(journal: Journal) -> None:
     assert parse_journal(encode_journal(journal)) == journal
+
+
+@given(state=states)
+def test_restorable_state_is_root_s_and_no_program_whatever_was_recorded(state: FileState) -> None:
+    bounded = restorable(state)
+    assert (bounded.owner, bounded.group, bounded.mode & ~0o644) == (0, 0, 0)
+    assert (bounded.kind, bounded.content, bounded.mode) == (state.kind, state.content, state.mode & 0o644)
+
+
+def test_parse_journal_rejects_a_file_that_is_too_long() -> None:
+    longest = Journal(written=(b"x" * MAX_FILE_BYTES,))
+    assert parse_journal(encode_journal(longest)) == longest
+    with pytest.raises(ValueError, match="expected at most"):
+        parse_journal(encode_journal(Journal(written=(b"x" * (MAX_FILE_BYTES + 1),))))
+
+
+@pytest.mark.parametrize("octets", [b"[" * 100_000, b'{"version": 2, "entries": [], "original": {"mode": 1e999}}'])
+def test_parse_journal_rejects_hostile_json(octets: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        parse_journal(octets)
 
 
 @given(octets=st.binary())

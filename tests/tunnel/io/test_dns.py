@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from ipaddress import ip_address
@@ -15,8 +16,9 @@ from hypothesis import strategies as st
 from tests.faults import kills, python
 from tests.powercut import power_cuts
 from warren.errors import HostError
+from warren.files.file_state import FileState, Kind
 from warren.tunnel.dns import nameservers
-from warren.tunnel.dns_journal import DnsBackend
+from warren.tunnel.dns_journal import DnsBackend, Entry, Journal, encode_journal
 from warren.tunnel.io.dns import Resolver
 
 pytestmark = pytest.mark.integration
@@ -531,3 +533,21 @@ def test_resolvconf_is_told_and_forgets(tmp_path: Path, undo: list[str]) -> None
     assert [line for line in applied.splitlines() if line.startswith("nameserver")] == ["nameserver 10.100.0.2"]
     assert after == before
     assert list(state.iterdir()) == []
+
+
+@pytest.mark.security
+@pytest.mark.skipif(os.geteuid() != 0, reason="the file is given to root")
+def test_what_a_journal_restores_is_root_s_and_no_program(tmp_path: Path) -> None:
+    """Whatever a journal says, resolv.conf gets no setuid bit, no other owner and no writer but root."""
+    host = Host(tmp_path)
+    host.file.parent.mkdir(parents=True, exist_ok=True)
+    host.file.write_text("# Warren's\n")
+    original = FileState(Kind.FILE, b"nameserver 192.0.2.53\n", 0o6777, 12345, 54321)
+    entry = Entry("home", "wg0", (ip_address("10.9.0.53"),), DnsBackend.FILE, "wg0")
+    host.state.mkdir(parents=True)
+    journal = Journal((entry,), original, (b"# Warren's\n",))
+    (host.state / "dns.json").write_bytes(encode_journal(journal))
+    assert host.resolver.recover() == ()
+    status = host.file.stat()
+    assert (host.file.read_bytes(), status.st_uid, status.st_gid) == (original.content, 0, 0)
+    assert status.st_mode & 0o7777 == 0o644
