@@ -29,6 +29,7 @@ from tests.trust.parties import (
     LIST,
     NEXT_DISPATCHER,
     NODE,
+    NODE_SEALING,
     NOW,
     OTHER_NODE,
     REGISTRAR,
@@ -172,7 +173,7 @@ def test_recombined_recorded_tokens_are_rejected(
 
 def test_forged_bundle_is_rejected() -> None:
     """He names himself an operator, with every key that he has and every root that he has not."""
-    himself = Operator("thief", ("ADMIN",), THIEF.public, NODE.sealing.public)
+    himself = Operator("thief", ("ADMIN",), THIEF.public, NODE_SEALING.public)
     bundle = replace(BUNDLE, version=99, operators={**BUNDLE.operators, "thief": himself})
     for key, known in itertools.product(STOLEN.values(), KNOWN):
         own = SigningKey(key)
@@ -189,7 +190,7 @@ def test_forged_bundle_is_rejected() -> None:
 
 def test_older_bundle_is_rejected() -> None:
     """Her key has got out, and she was removed: with the older bundle alone it would count again."""
-    hers = Operator("carol", ("ADMIN",), CAROL.public, NODE.sealing.public)
+    hers = Operator("carol", ("ADMIN",), CAROL.public, NODE_SEALING.public)
     older = replace(BUNDLE, version=BUNDLE.version - 1, operators={**BUNDLE.operators, "carol": hers})
     word = INTENTS[5]
     wish = replace(STOP, corr_id="of-carol", actor=Actor("carol", "ADMIN"), intent=word)

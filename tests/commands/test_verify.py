@@ -24,9 +24,10 @@ from tests.trust.parties import (
     CORR_ID,
     DISPATCHER,
     LIST,
-    NODE,
+    NODE_SEALING,
     NOW,
     OTHER_NODE,
+    OTHER_SEALING,
     SENDING,
     SID,
     STOP,
@@ -188,15 +189,15 @@ def test_sealed_argument_opens_only_on_its_node() -> None:
     assert isinstance(password, dict)
     text = password["sealed"]
     scope = command.secret_scope()
-    assert unsealer(NODE.sealing)(text, purpose(ARGUMENT, scope, "password")) == b"securepass123"
+    assert unsealer(NODE_SEALING)(text, purpose(ARGUMENT, scope, "password")) == b"securepass123"
     for key, other, name in (
-        (OTHER_NODE.sealing, scope, "password"),
-        (NODE.sealing, scope, "username"),
-        (NODE.sealing, replace(scope, cluster="home"), "password"),
-        (NODE.sealing, replace(scope, node=OTHER_NODE.agent_id), "password"),
-        (NODE.sealing, replace(scope, verb="create_openvpn_user"), "password"),
-        (NODE.sealing, replace(scope, operator="bob"), "password"),
-        (NODE.sealing, replace(scope, corr_id="another-command"), "password"),
+        (OTHER_SEALING, scope, "password"),
+        (NODE_SEALING, scope, "username"),
+        (NODE_SEALING, replace(scope, cluster="home"), "password"),
+        (NODE_SEALING, replace(scope, node=OTHER_NODE.agent_id), "password"),
+        (NODE_SEALING, replace(scope, verb="create_openvpn_user"), "password"),
+        (NODE_SEALING, replace(scope, operator="bob"), "password"),
+        (NODE_SEALING, replace(scope, corr_id="another-command"), "password"),
     ):
         with pytest.raises(ValueError, match="not sealed"):
             unsealer(key)(text, purpose(ARGUMENT, other, name))
@@ -205,11 +206,11 @@ def test_sealed_argument_opens_only_on_its_node() -> None:
 def test_argument_sealed_by_version_1_is_rejected() -> None:
     """A ciphertext of the former `info`, which names neither the node nor the operator, does not open."""
     info = f"warren-seal-v1 arg {CORR_ID} password".encode()
-    text = base64url(hpke_seal(b"securepass123", NODE.sealing.public, info, seed("ephemeral")))
+    text = base64url(hpke_seal(b"securepass123", NODE_SEALING.public, info, seed("ephemeral")))
     args = {**CREATE.args, "password": {"sealed": text}}
     command = verify_command(sent(with_intent(replace(CREATE, args=args))), CONTEXT)
     with pytest.raises(CommandError, match="not sealed to this node for this command") as refused:
-        open_args(command, VERBS["create_panel_user"], unsealer(NODE.sealing))
+        open_args(command, VERBS["create_panel_user"], unsealer(NODE_SEALING))
     assert refused.value.code == Code.VALIDATION_FAILED
 
 

@@ -11,7 +11,7 @@ from tests.trust.parties import (
     CONTEXT,
     DISPATCHER,
     NEXT_ROOT,
-    NODE,
+    NODE_SEALING,
     NOW,
     RFC_8037_SEED,
     ROOT,
@@ -176,5 +176,5 @@ def header_of(key: SigningKey, typ: str = TYPE) -> dict[str, object]:
 def sealed(secret: str, name: str, verb: str = "create_panel_user", **changes: str) -> dict[str, str]:
     """A secret argument, the same each time: its ephemeral key is made of a label."""
     scope = replace(STOP.secret_scope(), verb=verb, **changes)
-    octets = hpke_seal(secret.encode(), NODE.sealing.public, purpose("arg", scope, name), seed("ephemeral"))
+    octets = hpke_seal(secret.encode(), NODE_SEALING.public, purpose("arg", scope, name), seed("ephemeral"))
     return {"sealed": base64url(octets)}

@@ -47,8 +47,9 @@ BOB = SigningKey(seed("bob"))
 BOB_SEALING = SealingKey(seed("bob, sealing"))
 CAROL = SigningKey(seed("carol, who was removed"))
 THIEF = SigningKey(seed("thief"))
-NODE = NodeIdentity("gateway-001", SigningKey(seed("node, signing")), SealingKey(seed("node, sealing")))
-OTHER_NODE = NodeIdentity("gateway-002", SigningKey(seed("other, signing")), SealingKey(seed("other, sealing")))
+NODE_SEALING, OTHER_SEALING = SealingKey(seed("node, sealing")), SealingKey(seed("other, sealing"))
+NODE = NodeIdentity("gateway-001", SigningKey(seed("node, signing")), NODE_SEALING.public, NODE_SEALING)
+OTHER_NODE = NodeIdentity("gateway-002", SigningKey(seed("other, signing")), OTHER_SEALING.public, OTHER_SEALING)
 
 BUNDLE = TrustBundle(
     cluster=CLUSTER,

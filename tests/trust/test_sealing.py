@@ -13,7 +13,7 @@ from warren.jws import from_base64url, to_base64url
 from warren.trust.sealing import OVERHEAD_BYTES, SealingKey, SecretScope, purpose, seal
 
 from .forge import hpke_open, hpke_seal
-from .parties import ALICE_SEALING, CORR_ID, NODE, OTHER_NODE, seed
+from .parties import ALICE_SEALING, CORR_ID, NODE_SEALING, OTHER_SEALING, seed
 
 pytestmark = [pytest.mark.unit, pytest.mark.security]
 
@@ -22,9 +22,9 @@ INFO = purpose("arg", SCOPE, "password")
 
 
 def test_unseal_needs_the_recipients_key() -> None:
-    text = seal(b"correct horse", NODE.sealing.public, INFO)
-    assert NODE.sealing.unseal(text, INFO) == b"correct horse"
-    for key in (OTHER_NODE.sealing, ALICE_SEALING):
+    text = seal(b"correct horse", NODE_SEALING.public, INFO)
+    assert NODE_SEALING.unseal(text, INFO) == b"correct horse"
+    for key in (OTHER_SEALING, ALICE_SEALING):
         with pytest.raises(ValueError, match="not sealed to this key"):
             key.unseal(text, INFO)
 
@@ -45,34 +45,34 @@ def test_unseal_needs_the_recipients_key() -> None:
 )
 def test_unseal_rejects_another_purpose(other: bytes) -> None:
     with pytest.raises(ValueError, match="not sealed to this key"):
-        NODE.sealing.unseal(seal(b"secret", NODE.sealing.public, INFO), other)
+        NODE_SEALING.unseal(seal(b"secret", NODE_SEALING.public, INFO), other)
 
 
 @given(st.data())
 def test_unseal_rejects_any_changed_octet(data: st.DataObject) -> None:
-    octets = bytearray(from_base64url(seal(b"a secret", NODE.sealing.public, INFO)))
+    octets = bytearray(from_base64url(seal(b"a secret", NODE_SEALING.public, INFO)))
     octets[data.draw(st.integers(0, len(octets) - 1))] ^= data.draw(st.integers(1, 255))
     with pytest.raises(ValueError, match="not sealed to this key"):
-        NODE.sealing.unseal(to_base64url(bytes(octets)), INFO)
+        NODE_SEALING.unseal(to_base64url(bytes(octets)), INFO)
 
 
 @pytest.mark.parametrize("text", ["", "A", "AAAA", "=", to_base64url(bytes(32)), to_base64url(bytes(48)), "ä" * 64])
 def test_unseal_rejects_invalid_ciphertext(text: str) -> None:
     with pytest.raises(ValueError, match="not "):
-        NODE.sealing.unseal(text, INFO)
+        NODE_SEALING.unseal(text, INFO)
 
 
 def test_seal_is_randomized() -> None:
-    assert len({seal(b"secret", NODE.sealing.public, INFO) for _ in range(8)}) == 8
+    assert len({seal(b"secret", NODE_SEALING.public, INFO) for _ in range(8)}) == 8
 
 
 @given(st.binary(max_size=200))
 def test_sealing_interoperates_with_independent_hpke(secret: bytes) -> None:
-    octets = from_base64url(seal(secret, NODE.sealing.public, INFO))
+    octets = from_base64url(seal(secret, NODE_SEALING.public, INFO))
     assert len(octets) == len(secret) + OVERHEAD_BYTES
     assert hpke_open(octets, seed("node, sealing"), INFO) == secret
-    text = to_base64url(hpke_seal(secret, NODE.sealing.public, INFO, seed("ephemeral")))
-    assert NODE.sealing.unseal(text, INFO) == secret
+    text = to_base64url(hpke_seal(secret, NODE_SEALING.public, INFO, seed("ephemeral")))
+    assert NODE_SEALING.unseal(text, INFO) == secret
 
 
 def test_sealing_key_repr_hides_private_key() -> None:

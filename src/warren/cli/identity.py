@@ -31,9 +31,9 @@ def identity() -> None:
 def init(security: Security, name: str | None) -> None:
     """Create the node's keys.
 
-    The keys are in one file that only the agent's user can read. Run by root, the command records the node's name and
-    sealing key for root as well, which the privileged runner relies on. The printed JSON is public: operators need it
-    to seal secrets for this node and to verify its results.
+    The keys are in a file that only the agent's user can read. Run by root, the command keeps the key that opens
+    secrets in a file of root's, for the privileged runner alone. The printed JSON is public: operators need it to seal
+    secrets for this node and to verify its results.
 
     The replay store is initialized as well: commands issued before, or within the next minute, are rejected.
     """

@@ -30,7 +30,7 @@ class Execution:
     """The end of its time limit, in seconds of the monotonic clock."""
     on_output: Callable[[bytes], None] | None = None
     args: Mapping[str, object] = field(default_factory=dict)
-    """The arguments in plain."""
+    """The arguments; the secret ones are sealed until the part of the verb begins that needs them."""
     secrets: tuple[bytes, ...] = ()
     """The octets that are masked in everything that leaves."""
     rc: int = NOT_RUN

@@ -63,6 +63,12 @@ def unsealer(key: SealingKey) -> Unseal:
     return key.unseal
 
 
+def refuse_to_open(_: str, __: bytes) -> bytes:
+    """Raise CommandError: this process has no key that opens arguments."""
+    problem = "secret arguments are sealed to the key of the privileged runner, and this process is not the runner"
+    raise CommandError(Code.EXEC_FAILED, problem, Status.ERROR)
+
+
 def open_args(command: VerifiedCommand, verb: Verb, unseal: Unseal) -> dict[str, object]:
     """Return all arguments in plain.
 

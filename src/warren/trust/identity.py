@@ -19,7 +19,10 @@ class NodeIdentity:
     agent_id: str
     signing: SigningKey
     """Signs results and checkpoints."""
-    sealing: SealingKey
+    sealing_public: bytes
+    """The X25519 key to which arguments are sealed."""
+    sealing: SealingKey | None = None
+    """Opens them; None where that key is root's, for the privileged runner alone."""
 
     def document(self) -> dict[str, str]:
         """Return the public part, for operators and the controller."""
@@ -27,7 +30,7 @@ class NodeIdentity:
             "agent_id": self.agent_id,
             "kid": self.signing.public.kid,
             "signing": self.signing.public.x,
-            "sealing": to_base64url(self.sealing.public),
+            "sealing": to_base64url(self.sealing_public),
         }
 
 

@@ -3,7 +3,8 @@
     {"id": "alice", "keys": [{"kty": "OKP", "crv": "Ed25519", "use": "sig", "x": "…", "d": "…"},
                              {"kty": "OKP", "crv": "X25519", "use": "enc", "x": "…", "d": "…"}]}
 
-A root has no second key: nothing is sealed to a root.
+A root has no second key: nothing is sealed to a root. The second key of a node has no `d` where the private key is
+root's.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ ABOUT_NAME = "1 to 64 of A-Z a-z 0-9 . _ @ -"
 
 KEY = text(r"[A-Za-z0-9_-]{43}", "32 octets in base64url")
 JWK = record(
-    {"kty": choice("OKP"), "crv": choice("Ed25519", "X25519"), "use": choice("sig", "enc"), "x": KEY, "d": KEY}
+    {"kty": choice("OKP"), "crv": choice("Ed25519", "X25519"), "use": choice("sig", "enc"), "x": KEY}, {"d": KEY}
 )
 SHAPE: Shape = record({"id": text(r"[A-Za-z0-9_-][A-Za-z0-9._@-]{0,63}", ABOUT_NAME), "keys": array(JWK, 1, 2)})
 
@@ -33,6 +34,8 @@ class KeySet:
     id: str
     signing: SigningKey
     sealing: SealingKey | None = None
+    sealing_public: bytes | None = None
+    """The public key of `sealing`; alone where the private key is root's."""
 
 
 def encode_keyset(name: str, signing: bytes, sealing: bytes | None = None) -> bytes:
@@ -40,6 +43,13 @@ def encode_keyset(name: str, signing: bytes, sealing: bytes | None = None) -> by
     keys = [_jwk("Ed25519", "sig", SigningKey(signing).public.octets, signing)]
     if sealing is not None:
         keys.append(_jwk("X25519", "enc", SealingKey(sealing).public, sealing))
+    return json.dumps({"id": name, "keys": keys}, indent=1).encode() + b"\n"
+
+
+def encode_node_keys(name: str, signing: bytes, sealing_public: bytes) -> bytes:
+    """Encode the signing key of a node, and the public key of its sealing key, which root has."""
+    public = {"kty": "OKP", "crv": "X25519", "use": "enc", "x": to_base64url(sealing_public)}
+    keys = [_jwk("Ed25519", "sig", SigningKey(signing).public.octets, signing), public]
     return json.dumps({"id": name, "keys": keys}, indent=1).encode() + b"\n"
 
 
@@ -51,7 +61,10 @@ def parse_keyset(octets: bytes) -> KeySet:
         case {"id": str(name), "keys": [dict(signing)]}:
             return KeySet(name, _signing(signing))
         case {"id": str(name), "keys": [dict(signing), dict(sealing)]}:
-            return KeySet(name, _signing(signing), _sealing(sealing, 1))
+            if "d" not in sealing:
+                return KeySet(name, _signing(signing), None, _public(sealing, "X25519", "enc"))
+            private = _sealing(sealing, 1)
+            return KeySet(name, _signing(signing), private, private.public)
     raise ValueError("keys: expected one or two")
 
 
@@ -86,9 +99,16 @@ def _sealing(jwk: dict[str, str], number: int) -> SealingKey:
 
 
 def _private(jwk: dict[str, str], curve: str, use: str) -> bytes:
+    _public(jwk, curve, use)
+    if "d" not in jwk:
+        raise ValueError("keys: expected a private key, with d")
+    return from_base64url(jwk["d"])
+
+
+def _public(jwk: dict[str, str], curve: str, use: str) -> bytes:
     if (jwk["crv"], jwk["use"]) != (curve, use):
         raise ValueError(f"keys: expected a key with crv {curve} and use {use}")
-    return from_base64url(jwk["d"])
+    return from_base64url(jwk["x"])
 
 
 def _jwk(curve: str, use: str, public: bytes, private: bytes) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.commands.pipeline.bundles import trusted_directory
 from tests.commands.store.stores import Place
-from tests.trust.parties import BUNDLE, NODE, ROOT, SID, signed
+from tests.trust.parties import BUNDLE, NODE, NODE_SEALING, ROOT, SID, signed
 from warren.clock import wall_seconds
 from warren.commands.admission import Admission
 from warren.commands.command import Actor
@@ -100,7 +100,7 @@ def runner_of(settings: CommandSettings, store: CommandStore, group: asyncio.Tas
         if isinstance(message, ResultMessage):
             answers[message.number].set_result(message.result)
 
-    runner = Runner(settings, PinnedNode(NODE.agent_id, NODE.sealing), store, send, group)
+    runner = Runner(settings, PinnedNode(NODE.agent_id, NODE_SEALING), store, send, group)
     return lambda text: answer_of(runner.perform, answers, text), runner.close
 
 
@@ -116,7 +116,7 @@ def agent_of(
     bundles = BundleCache(settings.security)
     own = handlers(Resources(settings, store, lambda *_: None), privileged=True)
     executor = Executor(
-        NODE.agent_id, settings, {**own, HashPassword: hash_password}, unsealer(NODE.sealing), bundles.sealing_key
+        NODE.agent_id, settings, {**own, HashPassword: hash_password}, unsealer(NODE_SEALING), bundles.sealing_key
     )
     pipeline = CommandPipeline(
         NODE.agent_id,
@@ -161,7 +161,7 @@ def command(corr_id: str, user: str, operator: str, key: SigningKey) -> str:
     args = seal_members(
         {"username": user, "password": "correct-horse"},
         {"password"},
-        NODE.sealing.public,
+        NODE_SEALING.public,
         scope(corr_id, operator),
         ARGUMENT,
     )

@@ -13,12 +13,13 @@ from tests.commands.commands import command, file_handlers, secret_scope, settin
 from warren.commands.command import Actor
 from warren.commands.effects.effect import Effect, EffectError, Effects, Secret, do
 from warren.commands.effects.files import ReadFile, WriteFile
+from warren.commands.effects.privileged import RunPrivileged
 from warren.commands.effects.programs import ProgramResult, RunProgram
 from warren.commands.execution import Execution, Handlers
 from warren.commands.pipeline.executor import Executor
 from warren.commands.result import Code, CommandError, Result, Status
 from warren.commands.schema import Schema, Text
-from warren.commands.sealing import open_data
+from warren.commands.sealing import Unseal, open_data, refuse_to_open
 from warren.commands.settings import SandboxSettings
 from warren.commands.verb import Data, Verb, VerbContext, VerbHandler, run_privileged
 from warren.trust.sealing import SealingKey
@@ -185,3 +186,39 @@ def test_run_internal_performs_effects_without_command(tmp_path: Path) -> None:
     executor = Executor("node-1", settings(), file_handlers(), unseal, lambda _: None)
     assert asyncio.run(executor.run_internal(part)) == "node-1"
     assert (tmp_path / "kept").exists()
+
+
+def test_agent_with_a_runner_opens_no_argument() -> None:
+    """It passes the envelope on, and the runner opens what its part needs."""
+    seen: list[object] = []
+
+    def agents(args: Mapping[str, Any], _: VerbContext) -> Effects[Data]:
+        seen.append(args["password"])
+        return (yield from do(RunPrivileged()))
+
+    def runners(args: Mapping[str, Any], _: VerbContext) -> Effects[Data]:
+        seen.append(args["password"])
+        yield from ()
+        return {"done": True}
+
+    async def pass_on(_: RunPrivileged, execution: Execution) -> Data:
+        return {"passed": execution.args["password"]}
+
+    sealed = {"sealed": "opens"}
+    verb = Verb("probe", "", (NAME,), run=agents, privileged=runners)
+    asked = command(verb.name, {"name": "ada", "password": sealed})
+
+    def executor(handlers: Handlers, unseal: Unseal) -> Executor:
+        return Executor("node-1", settings(), handlers, unseal, lambda _: None)
+
+    agent = executor({RunPrivileged: pass_on}, refuse_to_open)
+    assert asyncio.run(agent.run(asked, verb, verb.run)).data == {"passed": sealed}
+    runner = executor({}, unseal)
+    assert asyncio.run(runner.run(asked, verb, runners)).data == {"done": True}
+    alone = executor({}, unseal)
+    assert asyncio.run(alone.run(asked, verb, verb.run)).data == {"done": True}
+    assert seen == [sealed, opened := seen[1], sealed, opened]
+    assert opened != sealed
+    refused = asyncio.run(executor({}, refuse_to_open).run(asked, verb, runners))
+    assert (refused.error_code, refused.status) == (Code.EXEC_FAILED, Status.ERROR)
+    assert "sealed to the key of the privileged runner" in refused.problem

@@ -27,6 +27,8 @@ pytestmark = pytest.mark.integration
 
 T = TypeVar("T")
 ADA = {"username": "ada", "session_id": "s-1", "ttl_seconds": 60}
+PROBE = Verb("probe", "", (Schema(),))
+REVOKE = next(verb for verb in bootstrap.VERBS if verb.name == "revoke_bootstrap")
 
 
 class Gate:
@@ -39,7 +41,7 @@ class Gate:
         self.events: list[str] = []
         self.handlers: Handlers = {}
 
-    async def play(self, part: VerbHandler, args: Mapping[str, object] | None = None) -> Any:
+    async def play(self, part: VerbHandler, args: Mapping[str, object] | None = None, verb: Verb = PROBE) -> Any:
         async def emit(effect: EmitEvent, _: Execution) -> None:
             self.events.append(f"{effect.event} {json.dumps(dict(effect.fields))}")
 
@@ -48,7 +50,7 @@ class Gate:
 
         handlers: Handlers = {**file_handlers(), **self.handlers, EmitEvent: emit, GetTime: now}
         executor = Executor("node-1", settings(), handlers, lambda *_: b"", lambda _: None)
-        result = await executor.run(command("probe", args), Verb("probe", "", (Schema(),)), part)
+        result = await executor.run(command(verb.name, args), verb, part)
         assert result.problem == ""
         return result.data
 
@@ -73,7 +75,7 @@ class Gate:
         return await self.answer(bootstrap.holder(cookie))
 
     async def revoke(self, token: str) -> bool:
-        return bool((await self.play(_with(bootstrap.revoke, {"bootstrap_token": token})))["revoked"])
+        return bool((await self.play(REVOKE.run, {"bootstrap_token": token}, REVOKE))["revoked"])
 
 
 def _with(part: VerbHandler, args: Mapping[str, object]) -> VerbHandler:

@@ -13,7 +13,7 @@ from warren.commands.settings import CommandSettings, SecuritySettings
 from warren.errors import TrustError
 from warren.jws import to_base64url
 from warren.privsep.io.pinned_node import read_node, verify_bundle_path
-from warren.trust.io.identity_file import FILE, SEALING_FILE, make_identity
+from warren.trust.io.identity_file import FILE, SEALING_FILE, make_identity, read_identity
 
 pytestmark = [
     pytest.mark.integration,
@@ -80,6 +80,19 @@ def test_make_identity_keeps_both_files_of_a_node_from_others(settings: CommandS
         SEALING_FILE: (0, 0, 0o600),
         directory.name: (0, SERVICE, 0o750),
     }
+
+
+def test_agent_has_no_key_that_opens_arguments(settings: CommandSettings) -> None:
+    """The runner alone has it; the agent knows the public key, which operators seal to."""
+    directory = Path(settings.security.identity)
+    pinned = read_node(settings)
+    agents = read_identity(directory, frozenset((SERVICE,)))
+    assert agents.sealing is None
+    assert agents.sealing_public == pinned.sealing.public
+    assert [sorted(key) for key in json.loads((directory / FILE).read_text())["keys"]] == [
+        ["crv", "d", "kty", "use", "x"],
+        ["crv", "kty", "use", "x"],
+    ]
 
 
 @pytest.mark.parametrize("which", ["file", "directory"])

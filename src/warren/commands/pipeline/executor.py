@@ -100,14 +100,16 @@ class Executor:
 
     def _begin(self, command: VerifiedCommand, verb: Verb) -> Execution:
         context = VerbContext(self._agent_id, command.corr_id, command.actor.id, self._settings)
-        return Execution(command, verb, context, monotonic_seconds() + self._settings.sandbox.cmd_timeout_secs)
+        deadline = monotonic_seconds() + self._settings.sandbox.cmd_timeout_secs
+        return Execution(command, verb, context, deadline, args=command.args)
 
     async def _outcome(self, execution: Execution, part: VerbHandler) -> tuple[Data, CommandError | None]:
         """Return the data of the verb, or why it failed. Never raises."""
         seconds = self._settings.sandbox.cmd_timeout_secs
         try:
             async with asyncio.timeout(seconds):
-                self._open_secrets(execution)
+                if part is execution.verb.privileged or execution.verb.privileged is None:
+                    self._open_secrets(execution)
                 data = await self._drive(part(execution.args, execution.context), execution)
             return seal_data(execution.command, execution.verb, data, self._key_of), None
         except CommandError as error:
@@ -129,6 +131,7 @@ class Executor:
             execution.cleanup.close()
 
     def _open_secrets(self, execution: Execution) -> None:
+        """Open the secret arguments for the part of the verb that needs them, before its first effect."""
         execution.args = open_args(execution.command, execution.verb, self._unseal)
         names = choose(execution.verb.schemas, execution.args).secrets
         execution.secrets = tuple(str(execution.args[name]).encode() for name in names if name in execution.args)
@@ -137,6 +140,7 @@ class Executor:
         """Run the privileged part here: this process has the privileges itself."""
         if execution.verb.privileged is None:
             raise EffectError(f"{execution.verb.name} has no privileged part")
+        self._open_secrets(execution)
         return await self._drive(execution.verb.privileged(execution.args, execution.context), execution)
 
     async def _drive(self, effects: Effects[T], execution: Execution) -> T:

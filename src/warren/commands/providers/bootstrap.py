@@ -13,6 +13,7 @@ from typing import Any
 
 from warren.commands.effects.effect import Effects, do, sha256_hex
 from warren.commands.effects.events import EmitEvent
+from warren.commands.effects.privileged import RunPrivileged
 from warren.commands.effects.records import DeleteRecord, GetMoment, GetRecord, ListRecords, PutRecord
 from warren.commands.effects.system import GetRandomBytes
 from warren.commands.providers.arguments import SESSION_ID, USERNAME
@@ -53,9 +54,18 @@ def generate(args: Mapping[str, Any], _: VerbContext) -> Effects[Data]:
     return {"bootstrap_token": token, "expires_at": expires}
 
 
-def revoke(args: Mapping[str, Any], _: VerbContext) -> Effects[Data]:
+def hash_of_token(args: Mapping[str, Any], _: VerbContext) -> Effects[Data]:
+    """Return the hash of a token, by which its record is found: `{digest}`.
+
+    The token is sealed, and opened where the sealing key is.
+    """
+    yield from ()
+    return {"digest": _hash(args["bootstrap_token"])}
+
+
+def revoke(_: Mapping[str, Any], __: VerbContext) -> Effects[Data]:
     """Revoke a token and its session: `{revoked}`, whether there was one."""
-    digest = _hash(args["bootstrap_token"])
+    digest = str((yield from do(RunPrivileged()))["digest"])
     was_deleted = yield from do(DeleteRecord(BOOTSTRAP, digest))
     ended = yield from _end_sessions("bootstrap", digest)
     if was_deleted or ended:
@@ -125,5 +135,6 @@ VERBS = (
         "revoke a login token and end its session",
         (Schema({"bootstrap_token": TOKEN}),),
         run=revoke,
+        privileged=hash_of_token,
     ),
 )

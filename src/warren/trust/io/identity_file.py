@@ -1,7 +1,9 @@
 """The identity of a node: its keys in a directory that only root changes.
 
-    node.jwks      name, signing key and sealing key, for the agent's user
-    sealing.jwks   name and sealing key, for root alone: made if root makes the identity
+    node.jwks      name and signing key, for the agent's user
+    sealing.jwks   name and sealing key, for root alone
+
+If another user makes the identity, there is no runner, and `node.jwks` has the sealing key too.
 
 The agent reads `node.jwks` and could write another name into it. So root believes nothing of that file: what a
 process of root's needs to know of the node is in `sealing.jwks`, which root wrote when it made the identity.
@@ -20,7 +22,7 @@ from warren.files.trusted_path import ROOT_PATH_TRUST, process_trust
 from warren.jws import KEY_BYTES, SigningKey
 from warren.trust.identity import NodeIdentity, PinnedNode, check_agent_id
 from warren.trust.io.keyset_file import MODE, create_keyset, read_key_octets, read_keyset
-from warren.trust.keyset import encode_keyset, encode_sealing_key, parse_sealing_key
+from warren.trust.keyset import encode_keyset, encode_node_keys, encode_sealing_key, parse_sealing_key
 from warren.trust.sealing import SealingKey
 
 FILE, SEALING_FILE = "node.jwks", "sealing.jwks"
@@ -37,9 +39,9 @@ def read_identity(directory: Path, owners: Owners = None) -> NodeIdentity:
     if not path.exists():
         raise TrustError(f"{path} does not exist: this node has no identity", code="identity.missing")
     keys = read_keyset(path, owners, trust=process_trust(*(owners or ())))
-    if keys.sealing is None:
+    if keys.sealing_public is None:
         raise TrustError(f"{path} has no key to decrypt secrets with", code="identity.invalid")
-    return NodeIdentity(_checked(path, keys.id), keys.signing, keys.sealing)
+    return NodeIdentity(_checked(path, keys.id), keys.signing, keys.sealing_public, keys.sealing)
 
 
 def read_pinned_node(directory: Path) -> PinnedNode:
@@ -68,18 +70,21 @@ def make_identity(directory: Path, agent_id: str, owner: tuple[int, int] | None 
     except ValueError as error:
         raise TrustError(f"{agent_id!r}: {error}", code="identity.invalid", hint="set a valid name with --id") from None
     signing, sealing, trust = secrets.token_bytes(KEY_BYTES), secrets.token_bytes(KEY_BYTES), process_trust()
-    path = directory / FILE
+    path, public = directory / FILE, SealingKey(sealing).public
     _make_directory(directory, owner)
     try:
-        if trust is not None and not path.exists():
-            _record_for_root(directory / SEALING_FILE, encode_sealing_key(name, sealing))
-        create_keyset(path, encode_keyset(name, signing, sealing), trust=trust, owner=owner)
+        own = encode_keyset(name, signing, sealing)
+        if trust is not None:
+            own = encode_node_keys(name, signing, public)
+            if not path.exists():
+                _record_for_root(directory / SEALING_FILE, encode_sealing_key(name, sealing))
+        create_keyset(path, own, trust=trust, owner=owner)
     except KeyFileError as error:
         if error.code != "key_file.exists":
             raise
         problem = f"{directory}: this node already has an identity"
         raise TrustError(problem, code="identity.exists", errno=error.errno) from error
-    return NodeIdentity(name, SigningKey(signing), SealingKey(sealing))
+    return NodeIdentity(name, SigningKey(signing), public, SealingKey(sealing))
 
 
 def _make_directory(directory: Path, owner: tuple[int, int] | None) -> None:

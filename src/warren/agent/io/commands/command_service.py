@@ -30,7 +30,7 @@ from warren.commands.pipeline.executor import Executor
 from warren.commands.pipeline.periodic import run_periodic
 from warren.commands.pipeline.verifier import Verifier
 from warren.commands.registry import PERIODIC_TASKS, VERBS
-from warren.commands.sealing import unsealer
+from warren.commands.sealing import Unseal, refuse_to_open, unsealer
 from warren.commands.settings import CommandSettings
 from warren.commands.store.command_store import CommandStore
 from warren.errors import HostError
@@ -41,11 +41,12 @@ from warren.http.io.listeners import HttpListener, open_unix
 from warren.http.router import HttpRouter
 from warren.jws import to_base64url
 from warren.privsep.io.runner_client import RunnerClient
+from warren.privsep.io.service_user import is_root
 from warren.ratelimit import RateLimit
 from warren.telemetry.conditions import Condition
 from warren.trust.bundle import expiry_problem
 from warren.trust.identity import NodeIdentity
-from warren.trust.io.identity_file import read_identity
+from warren.trust.io.identity_file import read_identity, read_pinned_node
 
 SESSION_ID_BYTES = 16
 MEGABYTE = 1 << 20
@@ -114,7 +115,7 @@ class CommandService:
         self._bootstrap_conditions: tuple[Condition, ...] = ()
         self._runner = self._make_runner()
         self._executor = Executor(
-            identity.agent_id, settings, self._handlers(), unsealer(identity.sealing), self._bundles.sealing_key
+            identity.agent_id, settings, self._handlers(), self._unseal(), self._bundles.sealing_key
         )
         security, sandbox = settings.security, settings.sandbox
         self._pipeline = CommandPipeline(
@@ -192,6 +193,16 @@ class CommandService:
             return None
         grace = self._settings.sandbox.grace_seconds
         return RunnerClient(open_runner, self._sid, grace, self._emit_event)
+
+    def _unseal(self) -> Unseal:
+        """Return what opens secret arguments: nothing where there is a runner, which has the key.
+
+        An agent that stays root has the key itself. Raises WarrenError.
+        """
+        sealing = self._identity.sealing
+        if self._runner is None and sealing is None and is_root():
+            sealing = read_pinned_node(Path(self._settings.security.identity)).sealing
+        return refuse_to_open if self._runner is not None or sealing is None else unsealer(sealing)
 
     def _handlers(self) -> Handlers:
         queries = AgentQueries(self._host, self._context.describe, self._recent_commands)
