@@ -114,10 +114,10 @@ def policy_prefixes(config: InterfaceConfig) -> tuple[IPNetwork, ...]:
     """
     if config.table != "auto" or config.fwmark in SYSTEM_TABLES:
         return ()
-    connected = {address.network for address in config.addresses}
-    allowed = [prefix for prefix in _allowed_prefixes(config) if prefix not in connected]
+    allowed = [prefix for peer in config.peers for prefix in peer.allowed_ips]
     own = taking_all(allowed).union(containing(config.endpoint_addresses(), allowed))
-    return tuple(prefix for prefix in allowed if prefix in own)
+    own = own.difference(address.network for address in config.addresses)
+    return tuple(prefix for prefix in dict.fromkeys(allowed) if prefix in own) if own else ()
 
 
 def _allowed_prefixes(config: InterfaceConfig) -> Sequence[IPNetwork]:
