@@ -159,3 +159,10 @@ def test_openvpn_without_management_socket_is_a_warning() -> None:
     (warning,) = load_config(lines, "agent.toml", defaults_for("warren")).warnings
     assert "services.openvpn: sessions of a deleted or expired user stay connected" in str(warning)
     assert not load_config(f'{lines}management = "/run/m"', "agent.toml", defaults_for("warren")).warnings
+
+
+def test_threshold_above_the_number_of_pinned_roots_is_rejected() -> None:
+    pinned = f'[security]\nroot = ["{ROOT}", "{"y" * 43}"]\nroot_threshold = '
+    assert load(f"{pinned}2").security.root_threshold == 2
+    with pytest.raises(ConfigError, match="exceeds the number of pinned roots"):
+        load(f"{pinned}3")

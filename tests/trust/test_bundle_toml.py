@@ -12,7 +12,7 @@ from warren.trust.bundle_verify import sign_bundle, verify_bundle
 from warren.trust.keyset import KeySet
 from warren.trust.principals import KeyEntry, Operator
 
-from .parties import ALICE, ALICE_SEALING, DISPATCHER, NEXT_ROOT, NOW, ROOT
+from .parties import ALICE, ALICE_SEALING, DISPATCHER, NEXT_ROOT, NOW, ROOT, WITNESS
 
 pytestmark = pytest.mark.unit
 
@@ -76,3 +76,15 @@ def test_parse_policy_rejects_mistake_with_location(old: str, new: str, message:
     with pytest.raises(TrustError) as refused:
         parse_policy(WHOLE.replace(old, new, 1), ROOT.public, NOW)
     assert message in str(refused.value)
+
+
+def test_parse_policy_reads_the_start_of_keys_and_the_witness() -> None:
+    text = (
+        WHOLE.replace("[roles]", "not_before = 2026-01-02T00:00:00Z\n\n[roles]") + "not_before = 2026-01-03T00:00:00Z\n"
+    )
+    text += f'\n[[witness]]\nx = "{WITNESS.public.x}"\nexpires = 2027-01-01T00:00:00Z\n'
+    bundle = parse_policy(text, ROOT.public, NOW)
+    assert bundle.dispatch[0].not_before == NOW + 86_400
+    assert bundle.operators["alice"].not_before == NOW + 2 * 86_400
+    assert bundle.witness == (KeyEntry(WITNESS.public, NOW + 365 * 86_400),)
+    assert (bundle.cluster, bundle.root_threshold) == ("office", 1)
