@@ -42,6 +42,7 @@ def test_error_response_is_json_for_any_text(said: str) -> None:
     response = HttpError(404, "http.path", said).response
     assert json.loads(response.body)["error"]["code"] == "http.path"
     assert response.body.endswith(b"\n")
+    assert response.body.replace(b"\n", b"").decode("ascii").isprintable()
 
 
 def test_response_forbids_caching_and_sniffing() -> None:

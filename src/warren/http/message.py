@@ -89,6 +89,6 @@ class HttpError(Exception):
 
 
 def json_response(status: int, document: object, headers: Headers = ()) -> Response:
-    """Return a response with the document as indented JSON."""
-    body = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    return Response(status, body.encode(errors="replace"), JSON, GUARDS + headers)
+    """Return a response with the document as indented JSON, in ASCII: curl shows it on a terminal as it is."""
+    body = json.dumps(document, indent=2, allow_nan=False) + "\n"
+    return Response(status, body.encode(), JSON, GUARDS + headers)

@@ -11,6 +11,7 @@ import pytest
 
 from tests.commands.sandbox_requests import GATEWAY, NOW, accepted, finished, order, result
 from tests.commands.store.stores import Place
+from tests.netns.deadline import until
 from warren.audit.event import AuditEvent, Origin
 from warren.commands.command import VerifiedCommand
 from warren.commands.replay import Accepted, InProgress, Stored, Verdict
@@ -317,6 +318,22 @@ def test_write_event_adds_an_audit_line(place: Place) -> None:
 
     asyncio.run(day())
     assert place.told() == [("status.read", None)]
+
+
+def test_lines_that_a_killed_agent_left_without_a_checkpoint_get_one_at_the_start(place: Place) -> None:
+    checkpoints = place.log / "audit.checkpoints"
+
+    async def leave_lines() -> None:
+        async with place.opened() as store:
+            await store.write_event(AuditEvent("status.read", NOW))
+
+    async def start_again() -> None:
+        async with place.opened():  # whose clock stands still: no interval ends
+            await asyncio.to_thread(until, checkpoints.exists, "a checkpoint is signed")
+
+    asyncio.run(leave_lines())
+    checkpoints.unlink()
+    asyncio.run(start_again())
 
 
 def test_store_must_be_open(place: Place) -> None:
