@@ -19,7 +19,7 @@ from warren.commands.replay import Accepted, ReplayState, SeenCommand, State, Ve
 from warren.commands.result import Code, CommandError, Result
 from warren.commands.result_json import MAX_RESULT_BYTES, acknowledged_result, decode_result, encode_result
 from warren.commands.store.database import Database
-from warren.commands.store.forgotten import forget, is_forgotten
+from warren.commands.store.forgotten import ForgottenTimes, forget
 from warren.commands.store.group_commit import Work
 from warren.commands.store.outbox import Outbox
 from warren.commands.store.store_clock import StoreClock
@@ -82,6 +82,9 @@ class CommandTable:
         """When the record begins, in seconds since the Unix epoch."""
         self._limits = limits
         self._live: Counter[str] = Counter()
+        self._forgotten = ForgottenTimes(self.connection)
+        self._reserved_bytes = limits.max_bytes
+        """At least the size with the results of all that run; measured again when it exceeds a share."""
         self._swept = clock.moment().elapsed
         self._load()
 
@@ -214,10 +217,15 @@ class CommandTable:
 
     def require_room(self, *, has_intent: bool) -> None:
         """Raise CommandError STORE_FULL unless one more command fits, with its result and those of all that run."""
-        (running,) = self.connection.execute(RUNNING).fetchone()
-        used, share = self._used_bytes() + (running + 1) * RESULT_BYTES, self._limits.share(has_intent=has_intent)
-        if used > share:
-            self.full_problem = f"command store is full: its results need {used >> 20} of {share >> 20} MiB"
+        share = self._limits.share(has_intent=has_intent)
+        self._reserved_bytes += RESULT_BYTES
+        if self._reserved_bytes > share:
+            (running,) = self.connection.execute(RUNNING).fetchone()
+            self._reserved_bytes = self._used_bytes() + (running + 1) * RESULT_BYTES
+        if self._reserved_bytes > share:
+            self.full_problem = (
+                f"command store is full: its results need {self._reserved_bytes >> 20} of {share >> 20} MiB"
+            )
             raise CommandError(Code.STORE_FULL, self.full_problem)
         self._require_log_room(has_intent=has_intent)
         self.full_problem = None
@@ -265,9 +273,8 @@ class CommandTable:
             known=self._find(command.corr_id),
             live=self._live[command.kid],
             limit=self._limits.rows,
-            nonce_forgotten=is_forgotten(self.connection, NONCE, keep_until(command)),
-            intent_forgotten=command.intent_iat is not None
-            and is_forgotten(self.connection, INTENT, command.intent_iat),
+            nonce_forgotten=self._forgotten.has(NONCE, keep_until(command)),
+            intent_forgotten=command.intent_iat is not None and self._forgotten.has(INTENT, command.intent_iat),
         )
 
     def _find(self, corr_id: str) -> SeenCommand | None:
@@ -288,6 +295,7 @@ class CommandTable:
 
     def _load(self) -> None:
         self._live = Counter(dict(self.connection.execute("SELECT kid, COUNT(*) FROM used GROUP BY kid")))
+        self._forgotten = ForgottenTimes(self.connection)
         (begun,) = self.connection.execute("SELECT value FROM meta WHERE name = 'begun'").fetchone()
         self.begun = int(begun)
 

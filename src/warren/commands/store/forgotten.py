@@ -7,7 +7,10 @@ would raise it to that time, and everything would be refused until then.
 from __future__ import annotations
 
 import sqlite3
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+
+from warren.commands.envelope import MAX_TIME
 
 GAP_SECONDS = 600
 """Times that are closer become one interval."""
@@ -28,11 +31,19 @@ def forget(connection: sqlite3.Connection, kind: str, times: Iterable[int]) -> N
     connection.executemany("INSERT INTO forgotten VALUES (?, ?, ?)", ((kind, first, last) for first, last in merged))
 
 
-def is_forgotten(connection: sqlite3.Connection, kind: str, time: int) -> bool:
-    """Return whether a deleted row may have had this time."""
-    query = "SELECT last FROM forgotten WHERE kind = ? AND first <= ? ORDER BY first DESC LIMIT 1"
-    row = connection.execute(query, (kind, time)).fetchone()
-    return row is not None and int(row[0]) >= time
+class ForgottenTimes:
+    """The intervals as they are stored, in memory: each command is compared with them."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._intervals: dict[str, list[tuple[int, int]]] = {}
+        for kind, first, last in connection.execute("SELECT kind, first, last FROM forgotten ORDER BY kind, first"):
+            self._intervals.setdefault(kind, []).append((first, last))
+
+    def has(self, kind: str, time: int) -> bool:
+        """Return whether a deleted row may have had this time."""
+        intervals = self._intervals.get(kind, [])
+        before = bisect_right(intervals, (time, MAX_TIME))
+        return before > 0 and intervals[before - 1][1] >= time
 
 
 def _merge(intervals: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
