@@ -15,6 +15,7 @@ from typing import Any
 
 from warren._core import Link, Netlink
 from warren.cli.format import format_age
+from warren.telemetry.conditions import CONDITIONS, Severity
 from warren.telemetry.health import PeerHealth
 from warren.tunnel.config import parse_endpoint
 from warren.tunnel.io.endpoint_route import leads_into
@@ -43,6 +44,14 @@ class Verdict:
     result: Result
     sentence: str
     hint: str = ""
+
+
+def check_conditions(conditions: Sequence[Mapping[str, Any]]) -> Iterator[Verdict]:
+    """Yield a verdict for each condition that degrades the agent: a store that refuses work, or a listener."""
+    for condition in conditions:
+        if condition["severity"] == Severity.DEGRADED:
+            row = CONDITIONS.get(condition["name"])
+            yield Verdict(condition["name"], Result.FAILED, condition["message"], "" if row is None else row.hint)
 
 
 def run_checks(

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from warren._core import Netlink
-from warren.cli.checks import Result, Verdict, run_checks
+from warren.cli.checks import Result, Verdict, check_conditions, run_checks
 from warren.cli.help import Command
 from warren.cli.options import json_option, socket_option
 from warren.cli.output import write
@@ -29,17 +29,20 @@ INDENT = " " * 10
 def doctor(network: str, socket: Path, as_json: bool) -> int:
     """Diagnose a network.
 
-    Checks state, interface, routes, endpoints, port, firewall, peers and path MTU, in this order. Read-only, apart from
-    ICMP echo requests.
+    Checks the agent's conditions, state, interface, routes, endpoints, port, firewall, peers and path MTU, in this
+    order. Read-only, apart from ICMP echo requests.
 
     Exit status: 0 all checks passed or warned, 1 a check failed.
     """
-    networks: Any = request(socket, "list")["networks"]
+    answer: Any = request(socket, "list")
+    networks = answer["networks"]
+    verdicts = [*check_conditions(answer["conditions"])]
+    if not as_json:
+        write("".join(map(as_text, verdicts)))
     chosen = next((candidate for candidate in networks if candidate["network"] == network), None)
     if chosen is None:
         raise no_such_network(network, (known["network"] for known in networks))
     peers: Any = request(socket, "peers", network)["peers"]
-    verdicts = []
     for verdict in run_checks(chosen, peers, Netlink.open(), wall_seconds()):
         verdicts.append(verdict)
         if not as_json:

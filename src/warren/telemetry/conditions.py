@@ -57,6 +57,12 @@ ROWS = (
         "check the clock; once it is right, run `warren command begin-record` as root",
     ),
     ConditionRow(
+        "command.store_failed",
+        _DEGRADED,
+        "The command store of the agent or of its runner cannot be written, so commands are refused with QUEUE_FULL.",
+        "free disk space or see the error; commands run again by themselves as soon as the store can be written",
+    ),
+    ConditionRow(
         "command.store_full",
         _DEGRADED,
         "The command store or the audit log has reached its size, so commands are refused with STORE_FULL.",
@@ -67,7 +73,7 @@ ROWS = (
         "command.unavailable",
         _DEGRADED,
         "Signed commands do not run on this node.",
-        "see the error; the tunnels stay up meanwhile",
+        "see the error; the agent tries again by itself, and the tunnels stay up meanwhile",
     ),
     ConditionRow(
         "config.rejected",

@@ -36,6 +36,7 @@ from warren.commands.store.outbox import Outbox
 from warren.commands.store.records import Records, RecordValue
 from warren.commands.store.store_clock import StoreClock
 from warren.elapsed_clock import ClockReading, Deadline, Moment
+from warren.errors import HostError
 
 T = TypeVar("T")
 DEFAULT_ROWS = 200_000  # per dispatch key: 500 commands per second over the six minutes of a lifetime
@@ -46,6 +47,7 @@ MIN_RETENTION_SECONDS = 30 * DAY_SECONDS
 class CommandStore:
     """The store in a directory, which one process opens. Without a journal nothing is audited, as in the runner.
 
+    `on_failure` is told the error when the database can no longer be written, and None when it can again.
     Call `recover` first and `close` last. A new record begins after `floor()`, a time that has certainly passed: of the
     trust bundle, for example.
     """
@@ -61,6 +63,7 @@ class CommandStore:
         max_bytes: int = DEFAULT_BYTES,
         floor: Callable[[], int] = lambda: RELEASE_SECONDS,
         clocks: Callable[[], ClockReading] = read_clocks,
+        on_failure: Callable[[HostError | None], None] = lambda _: None,
     ) -> None:
         self._path = directory / NAME
         self._origin = origin
@@ -68,6 +71,7 @@ class CommandStore:
         self._limits = Limits(rows, max(retention_seconds, MIN_RETENTION_SECONDS), max_bytes)
         self._floor = floor
         self._clocks = clocks
+        self._on_failure = on_failure
         self._opened: tuple[CommandTable, GroupCommit, Records] | None = None
 
     async def recover(self) -> tuple[Result, ...]:
@@ -77,10 +81,14 @@ class CommandStore:
             HostError: the store cannot be used.
         """
         table = await asyncio.to_thread(self._open)
-        commits = GroupCommit(table, asyncio.get_running_loop())
+        commits = GroupCommit(table, asyncio.get_running_loop(), self._report)
         self._opened = table, commits, Records(commits, table)
         commits.start()
-        return await self._do(lambda: table.interrupt(self._origin.agent_id))
+        try:
+            return await self._do(lambda: table.interrupt(self._origin.agent_id))
+        except HostError:
+            await self.close()
+            raise
 
     def stop_retrying(self) -> None:
         """Give up from now on what cannot be written, so that a full disk does not delay the end of the process."""
@@ -212,6 +220,12 @@ class CommandStore:
         return f"the record of used commands was begun while the clock was ahead; commands are refused until {begun}"
 
     @property
+    def error(self) -> HostError | None:
+        """Why the database cannot be written now; None if it can."""
+        error = self._commits.error
+        return None if error is None else store_failed(self._path, error)
+
+    @property
     def full_problem(self) -> str | None:
         """Why commands are refused for lack of room; None if they are not."""
         return self._table.full_problem
@@ -240,12 +254,20 @@ class CommandStore:
         except sqlite3.Error as error:
             raise store_failed(self._path, error) from error
 
+    def _report(self, error: sqlite3.Error | None) -> None:
+        self._on_failure(None if error is None else store_failed(self._path, error))
+
     def _open(self) -> CommandTable:
         try:
             if self._journal is not None:
                 self._journal.open()
-            return self._open_table(open_database(self._path.parent, self._begin))
+            database = open_database(self._path.parent, self._begin)
         except (OSError, sqlite3.Error) as error:
+            raise store_failed(self._path, error) from error
+        try:
+            return self._open_table(database)
+        except (OSError, sqlite3.Error) as error:
+            database.connection.close()  # its lock would keep the next attempt out
             raise store_failed(self._path, error) from error
 
     def _begin(self) -> int:

@@ -26,6 +26,8 @@ from warren.commands.store.store_clock import StoreClock
 from warren.elapsed_clock import Deadline, Moment
 
 SWEEP_SECONDS = 60
+PROBE = ("INSERT OR REPLACE INTO meta VALUES ('probe', zeroblob(16384))", "DELETE FROM meta WHERE name = 'probe'")
+"""Four pages: the row of a command, its indices and the log's line. Each commit is on the disk."""
 RESULT_BYTES = 2 * MAX_RESULT_BYTES
 """Reserved for the result of each command that runs: JSON in ASCII is longer than the RESULT in UTF-8."""
 KNOWN = "SELECT corr_id, verb, actor, kid, nonce, args_sha256, state, result FROM command"
@@ -214,6 +216,13 @@ class CommandTable:
         """Return for how long nothing is due."""
         now = self.clock.moment()
         return min(self._swept + SWEEP_SECONDS - now.elapsed, self.outbox.idle_seconds(now))
+
+    def probe(self) -> None:
+        """Write and delete as much as a command and its result usually need."""
+        for statement in PROBE:
+            self.connection.execute("BEGIN IMMEDIATE")
+            self.connection.execute(statement)
+            self.connection.execute("COMMIT")
 
     def require_room(self, *, has_intent: bool) -> None:
         """Raise CommandError STORE_FULL unless one more command fits, with its result and those of all that run."""

@@ -123,9 +123,11 @@ def initialize_again(directory: Path, begun: int, why: str) -> Database:
 
 
 def store_failed(path: Path, error: Exception) -> HostError:
-    """Return the error for people."""
-    number = error.errno if isinstance(error, OSError) else None
-    return HostError(f"{path}: {error}", code="command.store_failed", errno=number)
+    """Return the error for people; it names the file that the system refused, such as one of the audit log."""
+    if isinstance(error, OSError):
+        problem = f"{error.filename or path}: {error.strerror or error}"
+        return HostError(problem, code="command.store_failed", errno=error.errno)
+    return HostError(f"{path}: {error}", code="command.store_failed")
 
 
 def _initialize(path: Path, begun: int, why: str) -> Database:

@@ -1,7 +1,8 @@
 """Group commit: one thread owns the database and commits all pending work together; outcomes follow the commit.
 
 So one fsync serves all commands that arrived during the previous one. Work that `must` be done is retried while the
-disk is full; any other fails with the database's error.
+disk is full; any other fails with the database's error. After an error the thread tries each second whether the
+database can be written again, and tells its owner of both.
 """
 
 from __future__ import annotations
@@ -40,6 +41,9 @@ class StoreConnection(Protocol):
     def idle_seconds(self) -> float:
         """Return for how long `tick` has nothing to do."""
 
+    def probe(self) -> None:
+        """Write and delete as much as a command needs, durably. Raises sqlite3.Error."""
+
 
 @dataclass(slots=True)
 class Work:
@@ -71,6 +75,10 @@ class GroupCommit:
 
     database: StoreConnection
     loop: asyncio.AbstractEventLoop
+    on_state: Callable[[sqlite3.Error | None], None] = lambda _: None
+    """Called in the loop with the error when the database can no longer be written, and with None when it can again."""
+    error: sqlite3.Error | None = None
+    """Why the database cannot be written now; None if it can."""
     _waiting: deque[Work] = field(default_factory=deque)
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _closing: bool = False
@@ -133,6 +141,8 @@ class GroupCommit:
             else:
                 self.database.committed(batch)
                 self._deliver(batch)
+                if self.error is not None:  # a batch that only read proves nothing
+                    self._probe()
             self._tick()
         self._tick(closing=True)
         self.database.connection.close()
@@ -140,14 +150,33 @@ class GroupCommit:
     def _tick(self, *, closing: bool = False) -> None:
         try:
             self.database.tick(closing=closing)
-        except sqlite3.Error:
+        except sqlite3.Error as error:
             self._roll_back()
-            log.exception("store.failed")
+            if self.error is None:
+                log.exception("store.failed")
+            self._set_error(error)
+
+    def _probe(self) -> None:
+        try:
+            self.database.probe()
+        except sqlite3.Error as error:
+            self._roll_back()
+            self._set_error(error)
+        else:
+            self._set_error(None)
+
+    def _set_error(self, error: sqlite3.Error | None) -> None:
+        """Keep the present state, and report a change of it."""
+        is_change, self.error = str(error) != str(self.error), error
+        if is_change:
+            with suppress(RuntimeError):  # the loop has ended
+                self.loop.call_soon_threadsafe(self.on_state, error)
 
     def _take(self) -> list[Work] | None:
         with self._changed:
             if not self._waiting and not self._closing:
-                self._changed.wait(max(MIN_DELAY, self.database.idle_seconds()))
+                idle = MIN_DELAY if self.error is not None else max(MIN_DELAY, self.database.idle_seconds())
+                self._changed.wait(idle)
             if self._closing and not self._waiting:
                 return None
             taken = [self._waiting.popleft() for _ in range(min(MAX_BATCH, len(self._waiting)))]
@@ -162,6 +191,7 @@ class GroupCommit:
 
     def _give_up(self, batch: Sequence[Work], error: sqlite3.Error) -> None:
         self._roll_back()
+        self._set_error(error)
         retried = [] if self._closing or not self._retries else [work for work in batch if work.must]
         given_up = [work for work in batch if work not in retried]
         for work in given_up:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import math
 import random
 import socket
 from collections.abc import Callable, Mapping
@@ -21,6 +22,8 @@ from warren.commands.result import Code, CommandError, Result, Status
 from warren.errors import EngineError, HostError, WarrenError
 from warren.privsep.runner_protocol import (
     MAX_OCTETS,
+    STORE_FAILED,
+    STORE_RECOVERED,
     Cancel,
     ErrorMessage,
     Event,
@@ -37,6 +40,7 @@ from warren.telemetry.conditions import Condition
 
 RETRY = BackoffPolicy.exponential(1.0, 60.0, fatal_delay_seconds=60.0)
 """Before a runner that exited is started again. A lasting cause is retried too: a person may remove it meanwhile."""
+SETTLE_SECONDS = 1.0  # a runner that cannot open its store says so in a tenth of it
 STABLE_SECONDS = 60.0  # after which a runner counts as started: an exit then is no repeated failure
 CANCEL_TIMEOUT_SECONDS = 10  # for the end of a cancelled command, beyond the grace of its programs
 
@@ -64,15 +68,21 @@ class RunnerClient:
         self._writer: asyncio.StreamWriter | None = None
         self._is_connected = asyncio.Event()
         self._backoff = Backoff(RETRY, random.random)
+        self._store_conditions: tuple[Condition, ...] = ()
+        self._connected_at = -math.inf
 
     def handlers(self) -> Handlers:
         """Return the handler of `RunPrivileged`."""
         return {RunPrivileged: self._run_privileged}
 
     def conditions(self) -> tuple[Condition, ...]:
-        """Return `runner.unavailable` with its cause while there is no runner."""
-        if self._writer is not None:
-            return ()
+        """Return `runner.unavailable` with its cause while there is no runner, or why its store cannot be written.
+
+        A runner that was started again after a failure counts once it has not failed in the same way at once.
+        """
+        has_settled = self._backoff.cause is None or monotonic_seconds() - self._connected_at > SETTLE_SECONDS
+        if self._writer is not None and has_settled:
+            return self._store_conditions
         return (Condition("runner.unavailable", f"commands that need root cannot run: {self._cause}"),)
 
     async def run(self) -> None:
@@ -111,6 +121,8 @@ class RunnerClient:
         descriptor = await asyncio.to_thread(self._open_runner)
         connection = socket.socket(fileno=descriptor)
         reader, self._writer = await asyncio.open_connection(sock=connection, limit=MAX_OCTETS)
+        self._store_conditions = ()
+        self._connected_at = monotonic_seconds()
         self._is_connected.set()
         return reader
 
@@ -133,11 +145,20 @@ class RunnerClient:
                     if pending.execution.command.corr_id == corr_id and pending.execution.on_output:
                         pending.execution.on_output(octets)
             case Event(event, fields):
+                self._note_store(event, fields)
                 self._emit(event, fields)
             case ErrorMessage(error):
                 raise error
             case _:
                 log.warning("runner.message_ignored", extra={"op": type(message).__name__})
+
+    def _note_store(self, event: str, fields: Mapping[str, object]) -> None:
+        """Keep what the runner says of its store: it is not open to this process."""
+        if event == STORE_FAILED:
+            sentence = f"runner: {fields.get('error')}: commands that need root are refused"
+            self._store_conditions = (Condition("command.store_failed", sentence),)
+        elif event == STORE_RECOVERED:
+            self._store_conditions = ()
 
     def _resolve(self, number: int, answer: Result | DryRun | Rejection) -> None:
         self._backoff.reset()  # it has verified a command: it works

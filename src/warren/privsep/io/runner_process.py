@@ -24,7 +24,10 @@ from warren.privsep.io.pinned_node import read_node, verify_bundle_path
 from warren.privsep.io.runner import Runner
 from warren.privsep.runner_protocol import (
     MAX_REQUEST_OCTETS,
+    STORE_FAILED,
+    STORE_RECOVERED,
     ErrorMessage,
+    Event,
     Message,
     Output,
     encode_message,
@@ -73,6 +76,7 @@ async def serve_agent(settings: CommandSettings, reader: asyncio.StreamReader, w
 
     Cancelled, end what runs, and store the results.
     """
+    connection = AgentConnection(reader, writer)
     try:
         identity = read_node(settings)
         security = settings.security
@@ -82,6 +86,7 @@ async def serve_agent(settings: CommandSettings, reader: asyncio.StreamReader, w
             rows=security.single_use_rows,
             max_bytes=security.store_max_mb << 20,
             floor=BundleCache(security, verify_bundle_path).time_floor,
+            on_failure=connection.report_store,
         )
         await store.recover()
     except WarrenError as error:
@@ -89,7 +94,7 @@ async def serve_agent(settings: CommandSettings, reader: asyncio.StreamReader, w
         await refuse_agent(writer, error)
         return
     try:
-        await AgentConnection(reader, writer).serve(settings, identity, store)
+        await connection.serve(settings, identity, store)
     finally:
         await store.close()
 
@@ -124,6 +129,10 @@ class AgentConnection:
                     await runner.close()
         finally:
             self._writer.close()
+
+    def report_store(self, error: HostError | None) -> None:
+        """Tell the agent, which shows it as a condition, that the store cannot be written, or can be again."""
+        self._send(Event(STORE_RECOVERED, {}) if error is None else Event(STORE_FAILED, {"error": str(error)}))
 
     async def _receive(self, runner: Runner) -> None:
         while line := await self._read_line():

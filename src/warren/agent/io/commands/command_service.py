@@ -77,6 +77,7 @@ async def open_command_service(settings: CommandSettings, context: AgentContext)
         retention_seconds=retention.seconds,
         max_bytes=settings.security.store_max_mb * MEGABYTE,
         floor=bundles.time_floor,
+        on_failure=_log_store,
     )
     for result in await store.recover():
         log.warning("command.interrupted", extra={"corr_id": result.corr_id, "verb": result.verb})
@@ -87,6 +88,13 @@ async def open_command_service(settings: CommandSettings, context: AgentContext)
     finally:
         await service.close()
         await store.close()
+
+
+def _log_store(error: HostError | None) -> None:
+    if error is None:
+        log.info("store.recovered")
+    else:
+        log.error("store.failed", extra={"code": error.code, "error": str(error)})
 
 
 class CommandService:
@@ -147,6 +155,8 @@ class CommandService:
             yield Condition("audit.unwritable", problem)
         if (problem := self._store.ahead_problem) is not None:
             yield Condition("command.record_ahead", problem)
+        if (failure := self._store.error) is not None:
+            yield Condition("command.store_failed", f"{failure}: commands are refused")
         if (problem := self._store.full_problem) is not None:
             yield Condition("command.store_full", f"{problem}: commands are refused")
         yield from self._bootstrap_conditions
