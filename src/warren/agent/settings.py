@@ -73,7 +73,7 @@ class HttpSettings(Settings):
     )
     admin_token: str = program_option(
         PATH,
-        "File of the token that TCP clients need to change something; only root and the agent's user can read it.",
+        "File of the token that TCP clients need to change something, which only root and the agent's user can read.",
         lambda program: program.http_admin_token,
     )
     enabled: bool = option(FLAG, "Run the local HTTP server.", default=True)

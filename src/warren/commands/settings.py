@@ -67,7 +67,7 @@ class SecuritySettings(Settings):
     identity: str = program_option(PATH, "Directory of the node's keys.", lambda paths: f"{paths.state}/identity")
     exec_enable: bool = option(
         FLAG,
-        "Run signed commands; otherwise each is denied with EXEC_DISABLED and audited. A reload disables them at once.",
+        "Run signed commands; otherwise each is denied with EXEC_DISABLED and audited; a reload disables them at once.",
         default=False,
     )
     root: tuple[str, ...] = option(
