@@ -45,7 +45,7 @@ def full(directory: Path) -> Iterator[None]:
 
 def mount(directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "full", str(directory)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SIZE},mode=0700", "full", str(directory)], check=True)
 
 
 async def answer(store: CommandStore, command: VerifiedCommand, *, read_only: bool = False) -> str:
