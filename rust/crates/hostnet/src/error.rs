@@ -11,6 +11,8 @@ pub(crate) const EINVAL: i32 = 22;
 pub(crate) const EPROTONOSUPPORT: i32 = 93;
 pub(crate) const EOPNOTSUPP: i32 = 95;
 pub(crate) const EAFNOSUPPORT: i32 = 97;
+/// Notifications were lost, as they arrived faster than they were read.
+pub(crate) const ENOBUFS: i32 = 105;
 
 /// Why an operation on the host's network failed.
 #[derive(Debug, thiserror::Error)]

@@ -9,6 +9,7 @@ mod address;
 mod attribute;
 mod error;
 mod link;
+mod monitor;
 mod netlink;
 mod nftables;
 mod route;
@@ -17,8 +18,10 @@ mod socket;
 mod watch;
 mod wireguard;
 
+pub use address::Address;
 pub use error::NetError;
 pub use link::Link;
+pub use monitor::{HostChanges, Monitor};
 pub use netlink::{Netlink, OURS};
 pub use nftables::{Guard, Nftables};
 pub use route::Route;

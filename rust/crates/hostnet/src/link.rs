@@ -3,7 +3,8 @@
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{
-    InfoKind, LinkAttribute, LinkExtentMask, LinkFlags, LinkHeader, LinkInfo, LinkMessage,
+    AfSpecInet, AfSpecUnspec, InetDevConf, InfoKind, LinkAttribute, LinkExtentMask, LinkFlags, LinkHeader, LinkInfo,
+    LinkMessage,
 };
 
 use crate::error::{EEXIST, EOPNOTSUPP, NetError, Refusal};
@@ -17,8 +18,14 @@ const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_IFALIAS: u16 = 20;
+const IFLA_AF_SPEC: u16 = 26;
 const IFLA_GROUP: u16 = 27;
 const IFLA_INFO_KIND: u16 = 1;
+const IFLA_INET_CONF: u16 = 1;
+/// The family whose settings are in IFLA_AF_SPEC (AF_INET).
+const AF_INET: u16 = 2;
+/// The place of promote_secondaries among the settings (IPV4_DEVCONF_PROMOTE_SECONDARIES in linux/ip.h), from 1.
+const PROMOTE_SECONDARIES: usize = 20;
 /// The kind of the kernel's WireGuard links.
 const WIREGUARD: &str = "wireguard";
 /// Size of a link's name without its terminating zero (IFNAMSIZ - 1).
@@ -41,6 +48,9 @@ pub struct Link {
     pub alias: Option<String>,
     /// Whether [`Netlink::create_wireguard`] created it, here or in a process that has ended.
     pub ours: bool,
+    /// Whether an IPv4 address is kept when the primary address of its network is removed (promote_secondaries of
+    /// ip-sysctl for this link); else the kernel removes it, too.
+    pub promotes_secondaries: bool,
 }
 
 impl Netlink {
@@ -55,7 +65,7 @@ impl Netlink {
         }
         let mut message = message(0);
         message.attributes.push(LinkAttribute::IfName(name.into()));
-        match self.0.query(&RouteNetlinkMessage::GetLink(message), parse_link) {
+        match self.socket.query(&RouteNetlinkMessage::GetLink(message), parse_link) {
             Ok(found) => found.ok_or_else(missing),
             Err(refusal) if refusal.is_no_device() => Err(missing()),
             Err(refusal) => Err(refusal.to(format!("querying link {name:?}"))),
@@ -67,7 +77,7 @@ impl Netlink {
     /// # Errors
     /// [`NetError::Refused`].
     pub fn links(&mut self) -> Result<Vec<Link>, NetError> {
-        let all = self.0.list(&RouteNetlinkMessage::GetLink(message(0)), parse_link);
+        let all = self.socket.list(&RouteNetlinkMessage::GetLink(message(0)), parse_link);
         all.map_err(|refusal| refusal.to("listing links".into()))
     }
 
@@ -85,7 +95,7 @@ impl Netlink {
             LinkAttribute::Group(u32::from(OURS)),
             LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Wireguard)]),
         ];
-        let result = self.0.execute(&RouteNetlinkMessage::NewLink(message), NLM_F_CREATE | NLM_F_EXCL);
+        let result = self.socket.execute(&RouteNetlinkMessage::NewLink(message), NLM_F_CREATE | NLM_F_EXCL);
         result.map_err(|refusal| match refusal {
             refusal if refusal.is(EOPNOTSUPP) => NetError::NoWireGuard,
             refusal if refusal.is(EEXIST) => NetError::LinkExists { link: format!("{name:?}") },
@@ -100,7 +110,7 @@ impl Netlink {
     pub fn set_mtu(&mut self, index: u32, mtu: u32) -> Result<(), NetError> {
         let mut message = message(index);
         message.attributes.push(LinkAttribute::Mtu(mtu));
-        let result = self.0.execute(&RouteNetlinkMessage::SetLink(message), 0);
+        let result = self.socket.execute(&RouteNetlinkMessage::SetLink(message), 0);
         result.map_err(|refusal| self.refused(index, refusal, |link| format!("setting the MTU of {link} to {mtu}")))
     }
 
@@ -111,9 +121,23 @@ impl Netlink {
     pub fn set_alias(&mut self, index: u32, alias: &str) -> Result<(), NetError> {
         let mut message = message(index);
         message.attributes.push(LinkAttribute::IfAlias(alias.into()));
-        let result = self.0.execute(&RouteNetlinkMessage::SetLink(message), 0);
+        let result = self.socket.execute(&RouteNetlinkMessage::SetLink(message), 0);
         result
             .map_err(|refusal| self.refused(index, refusal, |link| format!("setting the alias of {link} to {alias:?}")))
+    }
+
+    /// Let the kernel keep an IPv4 address of a link when the primary address of its network is removed.
+    ///
+    /// # Errors
+    /// [`NetError`].
+    pub fn promote_secondaries(&mut self, index: u32) -> Result<(), NetError> {
+        let mut settings = InetDevConf::default();
+        settings.promote_secondaries = 1;
+        let inet = AfSpecUnspec::Inet(vec![AfSpecInet::DevConfRequest(settings)]);
+        let mut message = message(index);
+        message.attributes.push(LinkAttribute::AfSpecUnspec(vec![inet]));
+        let result = self.socket.execute(&RouteNetlinkMessage::SetLink(message), 0);
+        result.map_err(|refusal| self.refused(index, refusal, |link| format!("setting promote_secondaries of {link}")))
     }
 
     /// Set a link up or down.
@@ -124,7 +148,7 @@ impl Netlink {
         let mut message = message(index);
         message.header.change_mask = LinkFlags::Up;
         message.header.flags = if up { LinkFlags::Up } else { LinkFlags::empty() };
-        let result = self.0.execute(&RouteNetlinkMessage::SetLink(message), 0);
+        let result = self.socket.execute(&RouteNetlinkMessage::SetLink(message), 0);
         let word = if up { "up" } else { "down" };
         result.map_err(|refusal| self.refused(index, refusal, |link| format!("setting {link} {word}")))
     }
@@ -134,7 +158,7 @@ impl Netlink {
     /// # Errors
     /// [`NetError`].
     pub fn delete_link(&mut self, index: u32) -> Result<(), NetError> {
-        let result = self.0.execute(&RouteNetlinkMessage::DelLink(message(index)), 0);
+        let result = self.socket.execute(&RouteNetlinkMessage::DelLink(message(index)), 0);
         result.map_err(|refusal| self.refused(index, refusal, |link| format!("deleting {link}")))
     }
 
@@ -143,7 +167,7 @@ impl Netlink {
         if refusal.is_no_device() {
             return NetError::NoSuchLink { link: format!("number {index}") };
         }
-        let link = self.0.query(&RouteNetlinkMessage::GetLink(message(index)), parse_link).ok().flatten();
+        let link = self.socket.query(&RouteNetlinkMessage::GetLink(message(index)), parse_link).ok().flatten();
         refusal.to(operation(&link.map_or_else(|| format!("link {index}"), |link| format!("link {:?}", link.name))))
     }
 }
@@ -159,13 +183,23 @@ fn message(index: u32) -> LinkMessage {
 fn parse_link(body: &[u8]) -> Option<Link> {
     let header = LinkHeader::parse(body).ok()?;
     let up = header.flags.contains(LinkFlags::Up);
-    let mut link = Link { index: header.index, name: String::new(), mtu: 0, up, kind: None, alias: None, ours: false };
+    let mut link = Link {
+        index: header.index,
+        name: String::new(),
+        mtu: 0,
+        up,
+        kind: None,
+        alias: None,
+        ours: false,
+        promotes_secondaries: false,
+    };
     for attribute in attributes(body, HEADER_BYTES) {
         match attribute.kind() {
             IFLA_IFNAME => link.name = text(attribute.value()),
             IFLA_MTU => link.mtu = number(attribute.value())?,
             IFLA_LINKINFO => link.kind = parse_kind(attribute.value()),
             IFLA_IFALIAS => link.alias = Some(text(attribute.value())),
+            IFLA_AF_SPEC => link.promotes_secondaries = parse_promotion(attribute.value()).unwrap_or(false),
             IFLA_GROUP => link.ours = number(attribute.value())? == u32::from(OURS),
             _ => {}
         }
@@ -176,4 +210,11 @@ fn parse_link(body: &[u8]) -> Option<Link> {
 
 fn parse_kind(info: &[u8]) -> Option<String> {
     attributes(info, 0).find(|attribute| attribute.kind() == IFLA_INFO_KIND).map(|attribute| text(attribute.value()))
+}
+
+/// Return the setting from the array of 32-bit settings of IPv4; None for a link without IPv4.
+fn parse_promotion(families: &[u8]) -> Option<bool> {
+    let inet = attributes(families, 0).find(|attribute| attribute.kind() == AF_INET)?;
+    let settings = attributes(inet.value(), 0).find(|attribute| attribute.kind() == IFLA_INET_CONF)?;
+    settings.value().chunks_exact(4).nth(PROMOTE_SECONDARIES - 1).and_then(number).map(|setting| setting != 0)
 }

@@ -2,13 +2,18 @@
 
 use netlink_sys::protocols::NETLINK_ROUTE;
 
+use crate::address::AddedAddresses;
 use crate::error::{NetError, Refusal};
 use crate::socket::NetlinkSocket;
 
 /// A socket to the links, addresses, routes and rules of the network namespace in which it was opened.
-pub struct Netlink(pub(crate) NetlinkSocket);
+pub struct Netlink {
+    pub(crate) socket: NetlinkSocket,
+    pub(crate) added: AddedAddresses,
+}
 
-/// Marks what Warren creates: the protocol of its routes and rules (RTPROT_*, FRA_PROTOCOL), the group of its links.
+/// Marks what Warren creates: the protocol of its addresses, routes and rules (IFA_PROTO, RTPROT_*, FRA_PROTOCOL), the
+/// group of its links.
 ///
 /// 119 is the letter w; it is unassigned in iproute2's list of protocols (rt_protos). Nothing without the mark is ever
 /// changed.
@@ -20,7 +25,8 @@ impl Netlink {
     /// # Errors
     /// [`NetError::Refused`].
     pub fn open() -> Result<Self, NetError> {
-        let opened = NetlinkSocket::open(NETLINK_ROUTE);
-        opened.map(Self).map_err(|source| Refusal::from(source).to("opening a netlink socket".into()))
+        let socket = NetlinkSocket::open(NETLINK_ROUTE)
+            .map_err(|source| Refusal::from(source).to("opening a netlink socket".into()))?;
+        Ok(Self { socket, added: AddedAddresses::default() })
     }
 }

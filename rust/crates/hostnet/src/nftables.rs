@@ -9,6 +9,7 @@ mod guard;
 mod message;
 mod parse;
 
+use netlink_packet_core::NetlinkBuffer;
 use netlink_sys::protocols::NETLINK_NETFILTER;
 
 use crate::error::{EINVAL, ENOENT, EOPNOTSUPP, EPROTONOSUPPORT, NetError, Refusal};
@@ -16,7 +17,7 @@ use crate::rule::Version;
 use crate::socket::NetlinkSocket;
 use constants::{
     AF_UNSPEC, NFNL_MSG_BATCH_BEGIN, NFNL_MSG_BATCH_END, NFT_MSG_DELTABLE, NFT_MSG_GETRULE, NFT_MSG_GETTABLE,
-    NFTA_RULE_TABLE, NFTA_TABLE_HANDLE,
+    NFTA_RULE_TABLE, NFTA_TABLE_HANDLE, TABLE_CHANGES,
 };
 pub use guard::Guard;
 use message::Message;
@@ -92,6 +93,13 @@ impl Nftables {
     fn socket(&mut self) -> Result<&mut NetlinkSocket, Refusal> {
         self.0.as_mut().map_err(|errno| std::io::Error::from_raw_os_error(errno.unwrap_or(EPROTONOSUPPORT)).into())
     }
+}
+
+/// Return the link whose guard a notification concerns, if it concerns one: its table, a chain or a rule of it.
+pub(crate) fn link_of_change(notice: &NetlinkBuffer<&[u8]>) -> Option<String> {
+    let is_known = TABLE_CHANGES.iter().any(|kind| message::number(*kind) == notice.message_type());
+    let name = is_known.then(|| parse::table_of_change(notice.payload())).flatten()?;
+    guard::link_of(&name).map(str::to_owned)
 }
 
 /// Delete a table by its handle, which is never reused: a table of others with its name stays.

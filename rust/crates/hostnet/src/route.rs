@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
-use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, parse_ip};
+use netlink_packet_core::{NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, parse_ip};
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
 };
@@ -43,6 +43,8 @@ pub struct Route {
     pub source: Option<IpAddr>,
     /// Its metric: of two routes to one destination, the lower one is used; 0 for none.
     pub metric: u32,
+    /// Whether packets for it are refused (RTN_UNREACHABLE), as by [`Netlink::add_fallback`].
+    pub unreachable: bool,
 }
 
 impl Route {
@@ -50,6 +52,10 @@ impl Route {
     pub const MAIN_TABLE: u32 = 254;
     /// Created by the kernel from an address (RTPROT_KERNEL), and removed with it.
     pub const BY_KERNEL: u8 = 2;
+    /// The metric of a fallback: the highest, so that every other route to its destination is preferred.
+    const FALLBACK_METRIC: u32 = u32::MAX;
+    /// The metric of an IPv6 route that the kernel creates from an address (IP6_RT_PRIO_ADDRCONF).
+    const CONNECTED_V6_METRIC: u32 = 256;
 }
 
 impl Netlink {
@@ -84,7 +90,8 @@ impl Netlink {
             let mut message = RouteMessage::default();
             message.header.address_family = family;
             message.attributes.push(by.clone());
-            let some = self.0.list(&RouteNetlinkMessage::GetRoute(message), |body| parse_route(body, family, &chosen));
+            let some =
+                self.socket.list(&RouteNetlinkMessage::GetRoute(message), |body| parse_route(body, family, &chosen));
             match some {
                 Err(refusal) if refusal.is(ENOENT) => {} // there is no such table
                 some => all.extend(some?),
@@ -102,7 +109,7 @@ impl Netlink {
         let mut message = message(index, destination, table);
         message.header.kind = RouteType::Unicast;
         message.header.scope = if destination.addr().is_ipv4() { RouteScope::Link } else { RouteScope::Universe };
-        let result = self.0.execute(&RouteNetlinkMessage::NewRoute(message), NLM_F_CREATE | NLM_F_EXCL);
+        let result = self.socket.execute(&RouteNetlinkMessage::NewRoute(message), NLM_F_CREATE | NLM_F_EXCL);
         result.map_err(|refusal| {
             self.refused(index, refusal, |link| format!("adding route {destination} on {link}{}", in_table(table)))
         })
@@ -116,9 +123,72 @@ impl Netlink {
     pub fn remove_route(&mut self, index: u32, destination: IpNet, table: Option<u32>) -> Result<(), NetError> {
         let mut message = message(index, destination, table);
         message.header.scope = if destination.addr().is_ipv4() { RouteScope::NoWhere } else { RouteScope::Universe };
-        let result = self.0.execute(&RouteNetlinkMessage::DelRoute(message), 0);
+        let result = self.socket.execute(&RouteNetlinkMessage::DelRoute(message), 0);
         result.map_err(|refusal| {
             self.refused(index, refusal, |link| format!("removing route {destination} on {link}{}", in_table(table)))
+        })
+    }
+
+    /// Return the fallbacks that [`Netlink::add_fallback`] added to any table, here or in a process that has ended.
+    ///
+    /// # Errors
+    /// [`NetError`].
+    pub fn fallbacks(&mut self) -> Result<Vec<Route>, NetError> {
+        let mut all = Vec::new();
+        for family in [AddressFamily::Inet, AddressFamily::Inet6] {
+            let mut message = RouteMessage::default();
+            message.header.address_family = family;
+            message.header.protocol = RouteProtocol::from(OURS);
+            message.header.kind = RouteType::Unreachable;
+            // Old kernels do not filter, and list all routes.
+            let is_fallback = |_: &RouteHeader, route: &Route| route.unreachable && route.protocol == OURS;
+            let request = RouteNetlinkMessage::GetRoute(message);
+            let some = self.socket.list(&request, |body| parse_route(body, family, is_fallback));
+            all.extend(some.map_err(|refusal| refusal.to("listing unreachable routes".into()))?);
+        }
+        Ok(all)
+    }
+
+    /// Add a fallback as `ip route add unreachable DESTINATION metric 4294967295 proto 119 table TABLE` does: packets
+    /// for which the table has no other route are refused and not routed by a later table.
+    ///
+    /// # Errors
+    /// [`NetError`]; EEXIST if there is one.
+    pub fn add_fallback(&mut self, destination: IpNet, table: u32) -> Result<(), NetError> {
+        let request = RouteNetlinkMessage::NewRoute(fallback(destination, table));
+        let result = self.socket.execute(&request, NLM_F_CREATE | NLM_F_EXCL);
+        result.map_err(|refusal| refusal.to(format!("adding unreachable route {destination}{}", in_table(Some(table)))))
+    }
+
+    /// Delete a fallback, never a route created by others.
+    ///
+    /// # Errors
+    /// [`NetError`]; ESRCH if there is none.
+    pub fn remove_fallback(&mut self, destination: IpNet, table: u32) -> Result<(), NetError> {
+        let result = self.socket.execute(&RouteNetlinkMessage::DelRoute(fallback(destination, table)), 0);
+        result
+            .map_err(|refusal| refusal.to(format!("removing unreachable route {destination}{}", in_table(Some(table)))))
+    }
+
+    /// Add the route to the network of an address of a link exactly as the kernel does with the address, after another
+    /// program has deleted it. As the kernel's own, it goes with the address.
+    ///
+    /// # Errors
+    /// [`NetError`]; EEXIST if there is such a route, EINVAL if the link does not have the address.
+    pub fn add_connected_route(&mut self, index: u32, address: IpNet) -> Result<(), NetError> {
+        let mut message = message(index, address.trunc(), None);
+        message.header.protocol = RouteProtocol::Kernel;
+        message.header.kind = RouteType::Unicast;
+        if address.addr().is_ipv4() {
+            message.header.scope = RouteScope::Link;
+            message.attributes.push(RouteAttribute::PrefSource(address.addr().into()));
+        } else {
+            message.attributes.push(RouteAttribute::Priority(Route::CONNECTED_V6_METRIC));
+        }
+        // Other links may have a route to the same network, such as fe80::/64.
+        let result = self.socket.execute(&RouteNetlinkMessage::NewRoute(message), NLM_F_CREATE | NLM_F_APPEND);
+        result.map_err(|refusal| {
+            self.refused(index, refusal, |link| format!("adding the connected route of {address} on {link}"))
         })
     }
 
@@ -138,7 +208,7 @@ impl Netlink {
             message.header.source_prefix_length = host;
             message.attributes.push(RouteAttribute::Source(source.into()));
         }
-        let found = self.0.query(&RouteNetlinkMessage::GetRoute(message), |body| attribute_number(body, RTA_OIF));
+        let found = self.socket.query(&RouteNetlinkMessage::GetRoute(message), |body| attribute_number(body, RTA_OIF));
         found
             .and_then(|index| index.ok_or_else(|| Refusal::from(std::io::Error::from_raw_os_error(ENETUNREACH))))
             .map_err(|refusal| refusal.to(format!("resolving the route to {destination}{}", from(source))))
@@ -151,6 +221,14 @@ fn from(source: Option<IpAddr>) -> String {
 
 fn in_table(table: Option<u32>) -> String {
     table.map(|table| format!(" in table {table}")).unwrap_or_default()
+}
+
+fn fallback(destination: IpNet, table: u32) -> RouteMessage {
+    let mut message = message(0, destination, Some(table));
+    message.header.kind = RouteType::Unreachable;
+    message.attributes.retain(|attribute| !matches!(attribute, RouteAttribute::Oif(_)));
+    message.attributes.push(RouteAttribute::Priority(Route::FALLBACK_METRIC));
+    message
 }
 
 fn message(index: u32, destination: IpNet, table: Option<u32>) -> RouteMessage {
@@ -187,6 +265,7 @@ fn parse_route(body: &[u8], family: AddressFamily, chosen: impl Fn(&RouteHeader,
         gateway: address(RTA_GATEWAY),
         source: address(RTA_PREFSRC),
         metric: attribute_number(body, RTA_PRIORITY).unwrap_or(0),
+        unreachable: header.kind == RouteType::Unreachable,
     };
     chosen(&header, &route).then_some(route)
 }

@@ -57,7 +57,7 @@ impl Netlink {
         for version in [Version::V4, Version::V6] {
             let mut message = RuleMessage::default();
             message.header.family = version.family();
-            match self.0.list(&RouteNetlinkMessage::GetRule(message), |body| parse_rule(body, version)) {
+            match self.socket.list(&RouteNetlinkMessage::GetRule(message), |body| parse_rule(body, version)) {
                 Err(refusal) if refusal.is(EAFNOSUPPORT) => {} // a kernel without IPv6
                 some => all.extend(some.map_err(|refusal| refusal.to("listing rules".into()))?),
             }
@@ -70,7 +70,7 @@ impl Netlink {
     /// # Errors
     /// [`NetError`]; EEXIST if there is the same rule of ours.
     pub fn add_rule(&mut self, rule: Rule) -> Result<(), NetError> {
-        let result = self.0.execute(&RouteNetlinkMessage::NewRule(rule.message()), NLM_F_CREATE | NLM_F_EXCL);
+        let result = self.socket.execute(&RouteNetlinkMessage::NewRule(rule.message()), NLM_F_CREATE | NLM_F_EXCL);
         result.map_err(|refusal| refusal.to(format!("adding rule {rule}")))
     }
 
@@ -79,7 +79,7 @@ impl Netlink {
     /// # Errors
     /// [`NetError`]; ENOENT if there is none.
     pub fn remove_rule(&mut self, rule: Rule) -> Result<(), NetError> {
-        let result = self.0.execute(&RouteNetlinkMessage::DelRule(rule.message()), 0);
+        let result = self.socket.execute(&RouteNetlinkMessage::DelRule(rule.message()), 0);
         result.map_err(|refusal| refusal.to(format!("removing rule {rule}")))
     }
 }

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use netlink_sys::{Socket, protocols::NETLINK_ROUTE};
 
-use crate::error::{NetError, Refusal};
+use crate::error::{ENOBUFS, NetError, Refusal};
 use crate::socket::messages;
 
 /// Multicast groups (enum rtnetlink_groups): links, addresses and routes.
@@ -18,8 +18,6 @@ const NOTICES: usize = 64;
 const RTM_LINK: u16 = 16;
 const RTM_ADDRESS: u16 = 20;
 const RTM_ROUTE: u16 = 24;
-/// `errno` of lost notifications, which arrived faster than they were read.
-const ENOBUFS: i32 = 105;
 
 /// A non-blocking socket that reports changes of the network namespace in which it was opened.
 pub struct Watch {

@@ -3,7 +3,7 @@
 
 mod namespace;
 
-use hostnet::Netlink;
+use hostnet::{Address, Netlink};
 use ipnet::IpNet;
 use namespace::{enter, ip};
 
@@ -25,8 +25,28 @@ fn addresses_are_added_listed_and_removed_like_ip() {
     net.remove_address(index, ours[0]).unwrap();
     ip("address add 10.9.0.1 peer 10.9.0.2/32 dev wg0");
     let mut left = net.addresses(index).unwrap();
-    left.retain(|net| !net.to_string().starts_with("fe80"));
-    assert_eq!(left, [ours[1], "10.9.0.1/32".parse().unwrap(), ours[2]]);
+    left.retain(|address| !address.network.to_string().starts_with("fe80"));
+    let of_others = Address { network: "10.9.0.1/32".parse().unwrap(), ours: false };
+    let [_, second, third] = [0, 1, 2].map(|number| Address { network: ours[number], ours: true });
+    assert_eq!(left, [second, of_others, third]);
+}
+
+#[test]
+fn an_address_is_ours_for_a_process_that_comes_later_and_not_once_another_program_added_it_again() {
+    enter();
+    ip("tuntap add wg0 mode tun");
+    ip("link set wg0 up");
+    let mut net = Netlink::open().unwrap();
+    let index = net.link("wg0").unwrap().index;
+    for text in ["10.7.0.1/24", "fe80::7/64"] {
+        let network: IpNet = text.parse().unwrap();
+        net.add_address(index, network).unwrap();
+        let mut later = Netlink::open().unwrap();
+        assert!(later.addresses(index).unwrap().contains(&Address { network, ours: true }));
+        ip(&format!("address delete {text} dev wg0"));
+        ip(&format!("address add {text} dev wg0"));
+        assert!(net.addresses(index).unwrap().contains(&Address { network, ours: false }));
+    }
 }
 
 #[test]

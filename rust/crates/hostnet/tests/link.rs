@@ -106,3 +106,19 @@ fn no_capabilities() -> rustix::thread::CapabilitySets {
     let none = rustix::thread::CapabilitySet::empty();
     rustix::thread::CapabilitySets { effective: none, permitted: none, inheritable: none }
 }
+
+#[test]
+fn secondaries_are_promoted_once_it_is_set() {
+    enter();
+    ip("tuntap add wg0 mode tun");
+    let mut net = Netlink::open().unwrap();
+    let index = net.link("wg0").unwrap().index;
+    std::fs::write("/proc/sys/net/ipv4/conf/wg0/promote_secondaries", "0").unwrap();
+    assert!(!net.link("wg0").unwrap().promotes_secondaries);
+    net.promote_secondaries(index).unwrap();
+    assert!(net.link("wg0").unwrap().promotes_secondaries);
+    ip("address add 10.7.0.1/24 dev wg0");
+    ip("address add 10.7.0.2/24 dev wg0");
+    ip("address delete 10.7.0.1/24 dev wg0");
+    assert!(ip("address show wg0").contains("10.7.0.2/24"));
+}

@@ -63,6 +63,7 @@ fn routes_of_the_kernel_have_its_protocol() {
             gateway: None,
             source: Some("10.7.0.1".parse().unwrap()),
             metric: 0,
+            unreachable: false,
         }
     );
     assert_eq!((find("fd00::/64").protocol, find("fd00::/64").metric), (Route::BY_KERNEL, 256));
@@ -158,4 +159,44 @@ fn the_link_for_a_datagram_depends_on_destination_source_and_mark() {
     assert!(by("198.51.100.7", "192.0.2.99", 0).is_err(), "not an address of this host");
     assert_eq!(by("203.0.113.1", "192.0.2.1", 0), Err(Some(101)));
     assert_eq!(by("2001:db8:2::7", "2001:db8::1", 0), Err(Some(101)));
+}
+
+#[test]
+fn a_fallback_equals_the_one_created_by_ip_and_is_found_by_every_process() {
+    let (mut netlink, _) = interface();
+    for (prefix, flag) in [("0.0.0.0/0", "-4"), ("::/0", "-6")] {
+        let words = "unreachable default metric 4294967295 table 51820";
+        ip(&format!("{flag} route add {words} proto {OURS}"));
+        let theirs = ip(&format!("{flag} -d route show table 51820"));
+        ip(&format!("{flag} route delete {words}"));
+        netlink.add_fallback(net(prefix), 51820).unwrap();
+        assert_eq!(ip(&format!("{flag} -d route show table 51820")), theirs);
+        assert_eq!(netlink.add_fallback(net(prefix), 51820).unwrap_err().errno(), Some(17));
+        let found = Netlink::open().unwrap().fallbacks().unwrap();
+        assert!(found.iter().any(|route| (route.destination, route.table) == (net(prefix), 51820)), "{found:?}");
+        netlink.remove_fallback(net(prefix), 51820).unwrap();
+        assert_eq!(netlink.remove_fallback(net(prefix), 51820).unwrap_err().errno(), Some(3));
+        ip(&format!("{flag} route add {words}"));
+        assert_eq!(netlink.fallbacks().unwrap(), []);
+        assert!(netlink.remove_fallback(net(prefix), 51820).is_err(), "it belongs to another program");
+    }
+}
+
+#[test]
+fn a_connected_route_is_the_kernels_own_again_and_goes_with_its_address() {
+    let (mut netlink, wg0) = interface();
+    ip("tuntap add wg1 mode tun");
+    ip("link set wg1 up");
+    ip("address add 10.7.0.9/24 dev wg1");
+    ip("address add fd00::9/64 dev wg1");
+    for (address, prefix, flag) in [("10.7.0.1/24", "10.7.0.0/24", "-4"), ("fd00::1/64", "fd00::/64", "-6")] {
+        let listed = || ip(&format!("{flag} -d route show dev wg0")).lines().any(|line| line.contains(prefix));
+        let before = ip(&format!("{flag} -d route show dev wg0"));
+        ip(&format!("{flag} route delete {prefix} dev wg0"));
+        assert!(!listed());
+        netlink.add_connected_route(wg0, net(address)).unwrap();
+        assert_eq!(ip(&format!("{flag} -d route show dev wg0")), before);
+        netlink.remove_address(wg0, net(address)).unwrap();
+        assert!(!listed());
+    }
 }

@@ -36,6 +36,16 @@ pub(crate) struct Link {
     alias: Option<String>,
     /// Whether `create_wireguard` created it, in this process or in one that has ended.
     ours: bool,
+    /// Whether an IPv4 address stays when the primary address of its network is removed.
+    promotes_secondaries: bool,
+}
+
+/// An address of a link.
+#[pyclass(frozen, get_all, module = "warren._core")]
+pub(crate) struct LinkAddress {
+    address: Py<PyAny>,
+    /// Whether `add_address` added it, in this process or, since Linux 5.18, in one that has ended.
+    ours: bool,
 }
 
 /// A route on one link.
@@ -45,8 +55,10 @@ pub(crate) struct LinkRoute {
     table: u32,
     /// The index of the link; None for several links, and for an unreachable route.
     link: Option<u32>,
-    /// Whether `add_route` created it, in this process or in one that has ended.
+    /// Whether `add_route` or `add_fallback` created it, in this process or in one that has ended.
     ours: bool,
+    /// Whether packets for the destination are refused.
+    unreachable: bool,
 }
 
 impl Netlink {
@@ -144,9 +156,9 @@ impl Netlink {
     }
 
     /// Return the addresses of a link, including link-local ones.
-    fn addresses(&self, py: Python<'_>, index: u32) -> PyResult<Vec<ToInterface>> {
+    fn addresses(&self, py: Python<'_>, index: u32) -> PyResult<Vec<LinkAddress>> {
         let addresses = self.with_netlink(py, |netlink| netlink.addresses(index))?;
-        Ok(addresses.into_iter().map(ToInterface).collect())
+        addresses.into_iter().map(|address| LinkAddress::new(py, address)).collect()
     }
 
     /// Add an address to a link; the kernel adds the route to its network.
@@ -157,6 +169,11 @@ impl Netlink {
     /// Remove an address from a link.
     fn remove_address(&self, py: Python<'_>, index: u32, address: FromPrefix) -> PyResult<()> {
         self.with_netlink(py, |netlink| netlink.remove_address(index, address.0))
+    }
+
+    /// Keep an IPv4 address of the link when the primary address of its network is removed.
+    fn promote_secondaries(&self, py: Python<'_>, index: u32) -> PyResult<()> {
+        self.with_netlink(py, |netlink| netlink.promote_secondaries(index))
     }
 
     /// Return the unicast routes on a link in all tables.
@@ -186,6 +203,27 @@ impl Netlink {
     /// Raises HostError if there is no route.
     fn route_to(&self, py: Python<'_>, destination: FromAddress, fwmark: u32) -> PyResult<u32> {
         self.with_netlink(py, |netlink| netlink.route_to(destination.0, None, fwmark))
+    }
+
+    /// Add the route to the network of an address of a link, as the kernel adds it with the address.
+    fn add_connected_route(&self, py: Python<'_>, index: u32, address: FromPrefix) -> PyResult<()> {
+        self.with_netlink(py, |netlink| netlink.add_connected_route(index, address.0))
+    }
+
+    /// Return the fallbacks that `add_fallback` added to any table.
+    fn fallbacks(&self, py: Python<'_>) -> PyResult<Vec<LinkRoute>> {
+        let routes = self.with_netlink(py, hostnet::Netlink::fallbacks)?;
+        routes.into_iter().map(|route| LinkRoute::new(py, &route)).collect()
+    }
+
+    /// Add a fallback: packets for which the table has no other route are refused.
+    fn add_fallback(&self, py: Python<'_>, destination: FromPrefix, table: u32) -> PyResult<()> {
+        self.with_netlink(py, |netlink| netlink.add_fallback(destination.0, table))
+    }
+
+    /// Remove a fallback, if `add_fallback` created it.
+    fn remove_fallback(&self, py: Python<'_>, destination: FromPrefix, table: u32) -> PyResult<()> {
+        self.with_netlink(py, |netlink| netlink.remove_fallback(destination.0, table))
     }
 
     /// Return the rules of policy routing that `add_rule` created, in this process or in one that has ended.
@@ -234,7 +272,14 @@ impl From<hostnet::Link> for Link {
             kind: link.kind,
             alias: link.alias,
             ours: link.ours,
+            promotes_secondaries: link.promotes_secondaries,
         }
+    }
+}
+
+impl LinkAddress {
+    fn new(py: Python<'_>, address: hostnet::Address) -> PyResult<Self> {
+        Ok(Self { address: ToInterface(address.network).into_pyobject(py)?.unbind(), ours: address.ours })
     }
 }
 
@@ -245,6 +290,7 @@ impl LinkRoute {
             table: route.table,
             link: route.link,
             ours: route.protocol == hostnet::OURS,
+            unreachable: route.unreachable,
         })
     }
 }

@@ -13,6 +13,7 @@ mod host;
 mod key;
 mod keymemory;
 mod lookup;
+mod monitor;
 mod net;
 mod privilege;
 mod rule;
@@ -27,13 +28,15 @@ mod _core {
     #[pymodule_export]
     use crate::guard::Guard;
     #[pymodule_export]
-    use crate::host::{Link, LinkRoute, Netlink};
+    use crate::host::{Link, LinkAddress, LinkRoute, Netlink};
     #[pymodule_export]
     use crate::key::{PresharedKey, PrivateKey, PublicKey};
     #[pymodule_export]
     use crate::keymemory::{KeyMemory, key_memory};
     #[pymodule_export]
     use crate::lookup::HostLookup;
+    #[pymodule_export]
+    use crate::monitor::{HostChanges, HostMonitor};
     #[pymodule_export]
     use crate::privilege::drop_privileges;
     #[pymodule_export]

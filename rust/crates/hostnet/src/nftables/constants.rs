@@ -12,8 +12,13 @@ pub(super) const NFT_MSG_NEWTABLE: u8 = 0;
 pub(super) const NFT_MSG_GETTABLE: u8 = 1;
 pub(super) const NFT_MSG_DELTABLE: u8 = 2;
 pub(super) const NFT_MSG_NEWCHAIN: u8 = 3;
+pub(super) const NFT_MSG_DELCHAIN: u8 = 5;
 pub(super) const NFT_MSG_NEWRULE: u8 = 6;
 pub(super) const NFT_MSG_GETRULE: u8 = 7;
+pub(super) const NFT_MSG_DELRULE: u8 = 8;
+/// Notifications whose first attribute is a table: NFTA_TABLE_NAME, NFTA_CHAIN_TABLE or NFTA_RULE_TABLE, all of them 1.
+pub(super) const TABLE_CHANGES: [u8; 6] =
+    [NFT_MSG_NEWTABLE, NFT_MSG_DELTABLE, NFT_MSG_NEWCHAIN, NFT_MSG_DELCHAIN, NFT_MSG_NEWRULE, NFT_MSG_DELRULE];
 
 pub(super) const NFTA_TABLE_NAME: u16 = 1;
 pub(super) const NFTA_TABLE_HANDLE: u16 = 4;

@@ -13,14 +13,18 @@ pub(super) struct Message {
 
 impl Message {
     pub(super) fn new(kind: u8, family: u8) -> Self {
-        let kind = u16::from(NFNL_SUBSYS_NFTABLES) << 8 | u16::from(kind);
-        Self { kind, body: Writer::new([family, NFNETLINK_V0, 0, 0]) }
+        Self { kind: number(kind), body: Writer::new([family, NFNETLINK_V0, 0, 0]) }
     }
 
     /// Return the first or the last message of a transaction.
     pub(super) fn frame(kind: u16) -> Self {
         Self { kind, body: Writer::new([AF_UNSPEC, NFNETLINK_V0, 0, NFNL_SUBSYS_NFTABLES]) }
     }
+}
+
+/// Return the message type of nfnetlink for a message of nf_tables.
+pub(super) fn number(kind: u8) -> u16 {
+    u16::from(NFNL_SUBSYS_NFTABLES) << 8 | u16::from(kind)
 }
 
 impl NetlinkSerializable for Message {

@@ -39,6 +39,11 @@ pub(super) fn parse_table(body: &[u8]) -> Option<Table> {
     })
 }
 
+/// Return the name of the table that a notification about a table, a chain or a rule concerns.
+pub(super) fn table_of_change(body: &[u8]) -> Option<String> {
+    value(body, NFGENMSG_BYTES, NFTA_TABLE_NAME).map(|name| text(&name))
+}
+
 /// Return the rule if it is in that link's table: old kernels do not filter.
 pub(super) fn parse_rule(body: &[u8], link: &str) -> Option<Outline> {
     (text(&value(body, NFGENMSG_BYTES, NFTA_RULE_TABLE)?) == table_name(link)).then_some(())?;
