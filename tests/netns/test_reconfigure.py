@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from .conftest import MakeHost
+from .deadline import until
 from .host import IN_NAMESPACES, address
 from .interface import KeyPair
 from .pair import FAR_INNER, INNER, NEAR_INNER, Pair, prefixes, single
@@ -83,3 +84,16 @@ def test_the_tun_moved_to_another_namespace(pair: Pair, make_host: MakeHost) -> 
         udp_exchange(pair.far.host, inside, near_inner, 4000)
     assert inside.run("ss", "-Huln") == ""
     assert f":{pair.near.listen_port} " in pair.near.host.run("ss", "-Huln")
+
+
+def test_the_first_packet_after_a_moved_tun_is_set_up_is_not_lost(pair: Pair, make_host: MakeHost) -> None:
+    """Nothing tells the engine of the link in the other namespace but the packet."""
+    pair.open()
+    inside = make_host("inside")
+    inside.run("sh", "-c", "echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6")  # whose own packets come first
+    pair.near.host.ip("link", "set", "wg0", "netns", str(inside.pid))
+    address(inside, "wg0", prefixes(INNER["near"])[0])
+    for _ in range(5):
+        until(lambda: f":{pair.near.listen_port} " not in pair.near.host.run("ss", "-Huln"), "the port is closed")
+        inside.run("sh", "-c", f"ip link set wg0 up && ping -q -c1 -W10 {FAR_INNER[0]}")
+        inside.ip("link", "set", "wg0", "down")

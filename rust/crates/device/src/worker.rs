@@ -156,7 +156,12 @@ impl Worker {
         deadline.saturating_sub(boot)
     }
 
+    /// Forward packets of the TUN. One that arrives while the link was last seen down proves that it is up: a TUN in
+    /// another namespace reports nothing else, and without sockets the packet would be lost.
     fn send_packets(&mut self, now: Now) {
+        if !self.up {
+            self.poll_link(now);
+        }
         let Self { outbound, link, interface, port, .. } = self;
         if !outbound.forward_batch(&link.tun, interface, port.sockets(), now) {
             self.next_link_poll = Duration::ZERO;
