@@ -136,7 +136,8 @@ settings = read_config(Path(defaults.config), defaults)
 resolver = host_resolver(settings, defaults)
 interfaces = []
 for network in settings.networks:
-    interface = Interface(network.backend, netlink, agent_id=agent_id_of(Path(settings.daemon.state)))
+    agent_id = agent_id_of(Path(settings.daemon.state))
+    interface = Interface(network.interface, network.backend, netlink, agent_id=agent_id)
     interface.create(desired_interface(network, read_keys(network, DirectKeyAccess()), {}))
     interfaces.append(interface)
     if network.dns:

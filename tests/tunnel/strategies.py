@@ -106,13 +106,27 @@ rules = st.builds(
     suppress_prefix_length=st.none() | st.integers(0, 128),
     invert=st.booleans(),
 )
-links = st.builds(
-    LinkStatus,
-    up=st.booleans(),
-    mtu=st.integers(68, 65535),
-    addresses=st.lists(addresses, unique=True, max_size=4).map(tuple),
-    routes=st.lists(routes, unique=True, max_size=4).map(tuple),
-)
+
+
+@st.composite
+def links(draw: st.DrawFn) -> LinkStatus:
+    """A link with addresses of ours and of others, of whose connected routes some were deleted."""
+    there = tuple(draw(st.lists(addresses, unique=True, max_size=4)))
+    is_up = draw(st.booleans())
+    made = tuple(draw(st.lists(routes, unique=True, max_size=4))) if is_up else ()
+    connected = [address.network for address in there if is_up and draw(st.booleans())]
+    return LinkStatus(
+        up=is_up,
+        mtu=draw(st.integers(68, 65535)),
+        addresses=there,
+        routes=made,
+        own_addresses=frozenset(address for address in there if draw(st.booleans())),
+        all_routes=frozenset((*map(Route, connected), *made)),
+        index=draw(st.integers(1, 9)),
+        promotes_secondaries=draw(st.booleans()),
+    )
+
+
 interface_statuses = st.builds(
     InterfaceStatus,
     st.just("wg0"),
@@ -120,6 +134,6 @@ interface_statuses = st.builds(
     listen_port=st.integers(0, 65535),
     fwmark=marks,
     peers=peer_statuses(),
-    link=st.none() | links,
+    link=st.none() | links(),
     rules=st.lists(rules, unique=True, max_size=4).map(tuple),
 )

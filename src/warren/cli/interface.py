@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -39,7 +40,8 @@ def up(file: Path) -> None:
     conf = read_supported(file)
     for warning in conf.warnings:
         warn(warning)
-    config = resolve_endpoints(conf.content.interface)
+    # Nothing reconciles this interface: after a kill of its engine, a fallback would cut the host off for good.
+    config = replace(resolve_endpoints(conf.content.interface), has_fallback=False)
     netlink = Netlink.open()
     bring_up(config, WgProcess(config.name, netlink), netlink)
     write(f"{summary(observe_bound(config.name, netlink))}\n")

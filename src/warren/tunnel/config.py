@@ -153,6 +153,8 @@ class InterfaceConfig:
     peers: tuple[PeerConfig, ...] = ()
     roamed_to: tuple[IPAddress, ...] = ()
     """Addresses outside the tunnel where peers were observed, besides the endpoints of `peers`."""
+    has_fallback: bool = True
+    """False lets traffic leave outside the tunnel when its routes are gone, also after a kill of the engine."""
 
     def __post_init__(self) -> None:
         if findings := [*self._findings()]:

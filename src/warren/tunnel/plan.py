@@ -1,8 +1,14 @@
 """The ordered difference between the desired and the observed state of an interface.
 
-`plan()` is pure; `tunnel/io/apply.py` applies its steps. Removals come first, and routes last, when everything that
-they lead to is ready. A policy rule or a guard is added after its default route and removed before it, so a rule
-without such a route belongs to an interface that is gone. An unchanged peer is not named, so its session survives.
+`plan()` is pure; `tunnel/io/apply.py` applies its steps. An unchanged peer is not named, so its session survives.
+
+- What is added comes before what is removed, so that the interface never has neither: without an IPv4 address, the
+  kernel takes all IPv4 routes of a link along, and traffic would leave in clear.
+- What the kernel takes along all the same is added again (`_routes_taken_along`). What this module does not know of is
+  seen when the interface is observed again (`tunnel/io/converge.py`).
+- Routes come when everything that they lead to is ready. A rule, a guard or a fallback is added after its route, and a
+  rule is removed before it, so a rule without such a route belongs to an interface that is gone.
+- A rule is known by the interface's mark, so a mark changes between the new rules and the end of the former ones.
 """
 
 from __future__ import annotations
@@ -13,7 +19,18 @@ from dataclasses import dataclass
 from warren._core import PresharedKey, PrivateKey, PublicKey
 from warren.tunnel.config import Endpoint, InterfaceConfig, IPInterface, IPNetwork, PeerConfig
 from warren.tunnel.nft_guard import Guard, guards_for
-from warren.tunnel.routes import Route, Rule, policy_table, routes_for, rules_for
+from warren.tunnel.routes import (
+    Fallback,
+    Route,
+    Rule,
+    connected_networks,
+    fallbacks_for,
+    former_mark_rules,
+    has_connected_route,
+    policy_table,
+    routes_for,
+    rules_for,
+)
 from warren.tunnel.status import InterfaceStatus, LinkStatus, PeerStatus
 
 
@@ -65,6 +82,11 @@ class SetMtu:
 
 
 @dataclass(frozen=True, slots=True)
+class PromoteSecondaries:
+    """Let the kernel keep an IPv4 address when the primary address of its network is removed."""
+
+
+@dataclass(frozen=True, slots=True)
 class AddAddress:
     """Add an address to the link."""
 
@@ -95,6 +117,27 @@ class RemoveRoute:
     """Remove a route into the link."""
 
     route: Route
+
+
+@dataclass(frozen=True, slots=True)
+class AddConnectedRoute:
+    """Add the route to the network of an address, as the kernel did with the address."""
+
+    address: IPInterface
+
+
+@dataclass(frozen=True, slots=True)
+class AddFallback:
+    """Add the fallback of a default route."""
+
+    fallback: Fallback
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveFallback:
+    """Remove the fallback of a default route."""
+
+    fallback: Fallback
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +174,15 @@ Step = (
     | RemoveInterface
     | InterfaceChange
     | SetMtu
+    | PromoteSecondaries
     | AddAddress
     | RemoveAddress
     | SetUp
     | AddRoute
     | RemoveRoute
+    | AddConnectedRoute
+    | AddFallback
+    | RemoveFallback
     | AddRule
     | RemoveRule
     | SetGuard
@@ -151,7 +198,8 @@ def plan(desired: InterfaceConfig | None, observed: InterfaceStatus | None) -> t
     if desired is None:
         if observed is None:
             return ()
-        return (*_rules_to_remove((), observed), *_guards_to_remove((), observed), RemoveInterface(observed.name))
+        rules, guards = _rules_to_remove((), observed), _guards_to_remove((), observed)
+        return (*rules, *guards, *map(RemoveFallback, observed.fallbacks), RemoveInterface(observed.name))
     if observed is None:
         return (CreateInterface(desired.name), *_difference(desired, InterfaceStatus(desired.name)))
     if observed.name != desired.name:
@@ -161,26 +209,100 @@ def plan(desired: InterfaceConfig | None, observed: InterfaceStatus | None) -> t
 
 def _difference(desired: InterfaceConfig, observed: InterfaceStatus) -> Iterator[Step]:
     link = observed.link or LinkStatus(up=False, mtu=0)
-    routes, present = routes_for(desired), set(link.routes)
     rules = rules_for(desired)
-    unwanted = present.difference(routes)
-    yield from _rules_to_remove(rules, observed)
     guards = guards_for(desired) if observed.guards is not None else ()
-    yield from _guards_to_remove(guards, observed)
-    yield from (RemoveRoute(route) for route in link.routes if route in unwanted)
-    wanted, assigned = set(desired.addresses), set(link.addresses)
-    yield from (RemoveAddress(address) for address in link.addresses if _must_remove(address, wanted))
     change = _engine_change(desired, observed)
-    if change != InterfaceChange():
+    changes_mark_of_rules = change.fwmark is not None and bool(observed.rules)
+    if change != InterfaceChange() and not changes_mark_of_rules:
         yield change
+    yield from _link_to_prepare(desired, link)
+    yield from _routes_to_add(desired, observed, link)
+    yield from (SetGuard(guard) for guard in guards if guard not in (observed.guards or ()))
+    former = former_mark_rules(desired, observed.fwmark) if changes_mark_of_rules else ()
+    yield from (AddRule(rule) for rule in (*former, *rules) if rule not in observed.rules)
+    yield from _rules_to_remove((*former, *rules), observed)
+    if changes_mark_of_rules:
+        yield change
+    yield from map(RemoveRule, former)
+    yield from _guards_to_remove(guards, observed)
+    yield from _fallbacks_and_routes_to_remove(desired, observed, link)
+    removed = _addresses_to_remove(desired, link)
+    yield from map(RemoveAddress, removed)
+    yield from map(AddRoute, _routes_taken_along(desired, link, removed))
+
+
+def _link_to_prepare(desired: InterfaceConfig, link: LinkStatus) -> Iterator[Step]:
+    """Yield the steps after which the link can have routes; a smaller MTU than IPv6 needs takes its addresses along."""
     if link.mtu != desired.mtu:
         yield SetMtu(desired.mtu)
+    assigned = set(link.addresses)
+    if not link.promotes_secondaries:
+        yield PromoteSecondaries()
     yield from (AddAddress(address) for address in desired.addresses if address not in assigned)
     if not link.up:
         yield SetUp()
-    yield from (AddRoute(route) for route in routes if route not in present)
-    yield from (SetGuard(guard) for guard in guards if guard not in (observed.guards or ()))
-    yield from (AddRule(rule) for rule in rules if rule not in observed.rules)
+
+
+def _routes_to_add(desired: InterfaceConfig, observed: InterfaceStatus, link: LinkStatus) -> Iterator[Step]:
+    later = _routes_after_connected(desired, link, _addresses_to_remove(desired, link))
+    # Where another program has a route to the same destination into the link, that one serves.
+    present = link.all_routes.union(link.routes, later, () if link.up else _routes_that_come_up(link))
+    yield from (AddRoute(route) for route in routes_for(desired) if route not in present)
+    if link.up:  # else the kernel adds them with the step before
+        yield from map(AddConnectedRoute, _addresses_without_route(desired, link))
+    refused = set(observed.fallbacks)
+    yield from (AddFallback(fallback) for fallback in fallbacks_for(desired) if fallback not in refused)
+
+
+def _routes_that_come_up(link: LinkStatus) -> Iterator[Route]:
+    """Yield the connected routes that the kernel adds when it sets the link up."""
+    return (Route(address.network) for address in link.addresses if has_connected_route(address))
+
+
+def _addresses_without_route(desired: InterfaceConfig, link: LinkStatus) -> Iterator[IPInterface]:
+    """Yield the address of each desired connected route that is missing: the first of its network, as in the kernel."""
+    first = {address.network: address for address in reversed(link.addresses)}
+    missing = first.keys() - link.destinations
+    yield from (first[network] for network in connected_networks(desired) if network in missing)
+
+
+def _fallbacks_and_routes_to_remove(
+    desired: InterfaceConfig, observed: InterfaceStatus, link: LinkStatus
+) -> Iterator[Step]:
+    fallbacks, routes = set(fallbacks_for(desired)), set(routes_for(desired))
+    yield from (RemoveFallback(fallback) for fallback in observed.fallbacks if fallback not in fallbacks)
+    yield from (RemoveRoute(route) for route in link.routes if route not in routes)
+
+
+def _addresses_to_remove(desired: InterfaceConfig, link: LinkStatus) -> tuple[IPInterface, ...]:
+    """Return the addresses of ours that are not wanted. Those of the kernel and of other programs stay."""
+    unwanted = link.own_addresses.difference(desired.addresses)
+    return tuple(address for address in link.addresses if address in unwanted)
+
+
+def _routes_taken_along(
+    desired: InterfaceConfig, link: LinkStatus, removed: Collection[IPInterface]
+) -> tuple[Route, ...]:
+    """Return the desired routes that the kernel does not have after these addresses were removed.
+
+    With the last IPv4 address of a link, all its IPv4 routes go (fib_inetaddr_event in Linux).
+    """
+    left = {*link.addresses, *desired.addresses}.difference(removed)
+    if not any(address.version == 4 for address in removed) or any(address.version == 4 for address in left):
+        return _routes_after_connected(desired, link, removed)
+    of_ipv4 = {route for route in routes_for(desired) if route.destination.version == 4}
+    late = of_ipv4.union(_routes_after_connected(desired, link, removed))
+    return tuple(route for route in routes_for(desired) if route in late)
+
+
+def _routes_after_connected(
+    desired: InterfaceConfig, link: LinkStatus, removed: Collection[IPInterface]
+) -> tuple[Route, ...]:
+    """Return the desired routes whose place the connected route of an address has until the address is removed."""
+    left = {*link.addresses, *desired.addresses}.difference(removed)
+    connected = {address.network for address in removed} - {address.network for address in left}
+    late = {Route(network) for network in connected}.difference(link.routes)
+    return tuple(route for route in routes_for(desired) if route in late)
 
 
 def _rules_to_remove(wanted: tuple[Rule, ...], observed: InterfaceStatus) -> Iterator[RemoveRule]:
@@ -197,12 +319,6 @@ def _guards_to_remove(wanted: tuple[Guard, ...], observed: InterfaceStatus) -> I
     versions = {guard.version for guard in wanted}
     existing = (guard for guard in observed.guards or () if guard.version not in versions)
     yield from (RemoveGuard(guard.link, guard.version) for guard in existing)
-
-
-def _must_remove(address: IPInterface, wanted: Collection[IPInterface]) -> bool:
-    # The kernel gives an IPv6 link a link-local address of its own (RFC 4862, section 5.3).
-    made_by_the_kernel = address.version == 6 and address.is_link_local
-    return address not in wanted and not made_by_the_kernel
 
 
 def _engine_change(desired: InterfaceConfig, observed: InterfaceStatus) -> InterfaceChange:

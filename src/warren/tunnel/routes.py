@@ -1,4 +1,4 @@
-"""The routes and policy rules that follow from allowed IPs.
+"""The routes and policy rules that follow from addresses and allowed IPs.
 
 A route in the main table that covers the endpoint of a peer would lead the engine's own datagrams into the tunnel that
 they carry. A default route does so, or two halves of one, and any other prefix that contains an endpoint. Such routes
@@ -12,24 +12,32 @@ prefix in the table there are two rules, at a priority that follows from the len
 Marks that are chosen automatically differ only in bits that the rules do not compare, and wg-quick chooses from the
 same marks. So the datagrams of one tunnel never match the rules of another, and two full tunnels never lead into each
 other.
+
+The rules lead to a table, not to a link, so each route in it needs a fallback: the kernel removes a route with its
+link, and all IPv4 routes of a link with its last address, and then a later table would send the packets in clear. With
+the fallback, an unreachable route of the highest metric, they are refused until the route is there again (decision
+0041). For that reason all prefixes that together take all traffic are in the own table.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_network
 
-from warren.tunnel.config import SYSTEM_TABLES, InterfaceConfig, IPNetwork
+from warren.tunnel.config import SYSTEM_TABLES, InterfaceConfig, IPInterface, IPNetwork
 from warren.tunnel.coverage import containing, taking_all
 
 MAIN_TABLE = 254  # RT_TABLE_MAIN of rtnetlink(7)
 FIRST_POLICY_TABLE = 51820  # as wg-quick
 LAST_RULE = 32765  # priority: after the rules of other programs, before "main" (32766)
+FORMER_MARK = LAST_RULE - 2 * 128 - 2  # priority: before the rules of the longest prefix
 WHOLE_MARK = 0xFFFF_FFFF
 TUNNEL_MARKS = range(0xCA00, 0xCB00)
 """The marks of tunnels: 51820 and its neighbours, from which wg-quick chooses too."""
 TUNNEL_MASK = 0xFFFF_FF00
 """The bits that all of them have in common."""
+ZERO_NETWORK = ip_network("0.0.0.0/8")  # "this network" (RFC 1122, section 3.2.1.3): has no connected route
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,14 @@ class Rule:
     """The bits of the mark that are compared."""
 
 
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """The route by which packets to `destination` are refused if `table` has no other route to it."""
+
+    destination: IPNetwork
+    table: int
+
+
 def routes_for(config: InterfaceConfig) -> tuple[Route, ...]:
     """Return one route for each allowed prefix, the most specific first: no wider one precedes a narrower one.
 
@@ -83,11 +99,12 @@ def rules_for(config: InterfaceConfig) -> tuple[Rule, ...]:
         return ()
     prefixes = policy_prefixes(config)
     lengths = {version: {prefix.prefixlen for prefix in prefixes if prefix.version == version} for version in (4, 6)}
-    rules = (rule for version in (4, 6) for rule in _rules(version, mark, lengths[version]))
+    rules = (rule for version in (4, 6) for rule in policy_rules(version, mark, lengths[version]))
     return tuple(sorted(rules, key=lambda rule: (rule.priority, rule.version)))
 
 
-def _rules(version: int, mark: int, lengths: Collection[int]) -> Iterator[Rule]:
+def policy_rules(version: int, mark: int, lengths: Collection[int]) -> Iterator[Rule]:
+    """Yield the rules for prefixes of these lengths in the table `mark`."""
     mask = TUNNEL_MASK if mark in TUNNEL_MARKS else WHOLE_MARK
     for length in lengths:
         priority = LAST_RULE - 2 * length  # so the longest prefix comes first among several tunnels, too
@@ -95,6 +112,36 @@ def _rules(version: int, mark: int, lengths: Collection[int]) -> Iterator[Rule]:
             yield Rule(version, mark, MAIN_TABLE, priority - 1, suppress_prefix_length=length, fwmask=mask)
         shorter = length - 1 if length else None
         yield Rule(version, mark, mark, priority, suppress_prefix_length=shorter, fwmask=mask)
+
+
+def former_mark_rules(config: InterfaceConfig, former_mark: int) -> tuple[Rule, ...]:
+    """Return the rules that keep datagrams with the engine's former mark out of the tunnel while the mark changes.
+
+    Without a former mark there are none: a rule for the mark 0 would let everything out.
+    """
+    versions = sorted({rule.version for rule in rules_for(config)}) if former_mark else []
+    return tuple(Rule(version, former_mark, MAIN_TABLE, FORMER_MARK, invert=False) for version in versions)
+
+
+def fallbacks_for(config: InterfaceConfig) -> tuple[Fallback, ...]:
+    """Return one fallback for each route in the interface's own table, unless the configuration has none."""
+    table = policy_table(config) if config.has_fallback else None
+    return () if table is None else tuple(Fallback(prefix, table) for prefix in policy_prefixes(config))
+
+
+def connected_networks(config: InterfaceConfig) -> tuple[IPNetwork, ...]:
+    """Return the networks to which the kernel adds a connected route with an address.
+
+    With another table than "auto", none: whoever deletes the connected routes there wants the main table without them.
+    """
+    if config.table != "auto":
+        return ()
+    return tuple(dict.fromkeys(address.network for address in config.addresses if has_connected_route(address)))
+
+
+def has_connected_route(address: IPInterface) -> bool:
+    """Return True if the kernel adds a route to the network of an address."""
+    return address.version == 6 or (address.network.prefixlen < 32 and address.ip not in ZERO_NETWORK)
 
 
 def policy_table(config: InterfaceConfig) -> int | None:

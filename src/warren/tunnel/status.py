@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from warren._core import DevicePeer, DeviceStatus, PresharedKey, PublicKey
 from warren.tunnel.config import Endpoint, IPInterface, IPNetwork, parse_endpoint
 from warren.tunnel.nft_guard import Guard
-from warren.tunnel.routes import Route, Rule
+from warren.tunnel.routes import Fallback, Route, Rule
 
 SESSION_SECONDS = 180  # REJECT_AFTER_TIME (paper, section 6.1): no session lives longer
 
@@ -45,6 +46,27 @@ class LinkStatus:
     mtu: int
     addresses: tuple[IPInterface, ...] = ()
     routes: tuple[Route, ...] = ()
+    own_addresses: frozenset[IPInterface] = frozenset()
+    """The addresses that Warren added."""
+    all_routes: frozenset[Route] = frozenset()
+    """All routes into the link, whoever made them."""
+    index: int = 0
+    """The number by which the kernel knows the link; 0 is unknown."""
+    promotes_secondaries: bool = False
+    """True if an IPv4 address stays when the primary address of its network is removed."""
+
+    @property
+    def destinations(self) -> frozenset[IPNetwork]:
+        """Return the destinations of all routes into the link, in any table."""
+        return frozenset(route.destination for route in self.all_routes)
+
+    def foreign_addresses(self, configured: Collection[IPInterface]) -> tuple[IPInterface, ...]:
+        """Return the addresses that another program added. They are left alone.
+
+        An IPv6 link-local address is the kernel's own (RFC 4862, section 5.3), if Warren did not add it.
+        """
+        own = self.own_addresses.union(configured)
+        return tuple(address for address in self.addresses if address not in own and not _may_be_the_kernels(address))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +81,8 @@ class InterfaceStatus:
     link: LinkStatus | None = None
     rules: tuple[Rule, ...] = ()
     """The policy rules of its default route that Warren made."""
+    fallbacks: tuple[Fallback, ...] = ()
+    """The fallbacks of its default routes that Warren made."""
     guards: tuple[Guard, ...] | None = ()
     """The guards of its default routes; None if this kernel has no nf_tables."""
     offloads_off: tuple[tuple[str, str], ...] = ()
@@ -70,14 +94,12 @@ class InterfaceStatus:
         return self.link is not None and self.link.up
 
 
-def interface_status(
-    name: str,
-    device: DeviceStatus,
-    link: LinkStatus | None,
-    rules: tuple[Rule, ...] = (),
-    guards: tuple[Guard, ...] | None = (),
-) -> InterfaceStatus:
-    """Return the status of an engine, joined with its link, rules and guards."""
+def _may_be_the_kernels(address: IPInterface) -> bool:
+    return address.version == 6 and address.is_link_local
+
+
+def interface_status(name: str, device: DeviceStatus, link: LinkStatus | None) -> InterfaceStatus:
+    """Return the status of an engine, joined with its link."""
     return InterfaceStatus(
         name,
         public_key=device.public_key,
@@ -85,8 +107,6 @@ def interface_status(
         fwmark=device.fwmark,
         peers=tuple(map(peer_status, device.peers)),
         link=link,
-        rules=rules,
-        guards=guards,
         offloads_off=tuple(device.offloads_off.items()),
     )
 

@@ -96,7 +96,7 @@ def state(host: Host) -> list[str]:
 
 def made(config: InterfaceConfig, netlink: Netlink) -> Interface:
     """The agent's interface, by the backend "auto"."""
-    made = Interface("auto", netlink)
+    made = Interface(config.name, "auto", netlink)
     made.create(config)
     assert made.backend == "kernel"
     return made
@@ -234,7 +234,7 @@ def test_what_a_killed_agent_left_is_taken_over(
     reach(near, FAR_INNER[0])
     handshake, as_up = session.observe().peers[0].latest_handshake, state(near)
 
-    following = Interface("kernel", netlink)
+    following = Interface(wanted.name, "kernel", netlink)
     following.create(wanted)
     assert following.observe().peers[0].latest_handshake == handshake
     assert state(near) == as_up

@@ -5,13 +5,14 @@ from __future__ import annotations
 from warren._core import DeviceStatus, Events, Netlink
 from warren.errors import HostError, InterfaceError
 from warren.tunnel.config import InterfaceConfig
-from warren.tunnel.io.apply import apply_steps
 from warren.tunnel.io.backend import LiveEngine, create_engine
+from warren.tunnel.io.converge import converge
 from warren.tunnel.io.in_process import OpenDriver, open_no_driver
 from warren.tunnel.io.observe import join_status, socket_path
-from warren.tunnel.io.policy import CHOICE_OF_MARK, remove_stale_policy, with_policy
+from warren.tunnel.io.policy import active_marks, remove_stale_policy
 from warren.tunnel.network import Backend
-from warren.tunnel.plan import Step, plan
+from warren.tunnel.plan import InterfaceChange, Step
+from warren.tunnel.routes import policy_table
 from warren.tunnel.status import InterfaceStatus
 
 
@@ -19,9 +20,17 @@ class Interface:
     """One link with its engine."""
 
     def __init__(
-        self, backend: Backend, netlink: Netlink, open_driver: OpenDriver = open_no_driver, agent_id: str = ""
+        self,
+        name: str,
+        backend: Backend,
+        netlink: Netlink,
+        open_driver: OpenDriver = open_no_driver,
+        agent_id: str = "",
     ) -> None:
         """Begin without a link; `agent_id` marks it as this agent's once it exists."""
+        self.name = name
+        self.observed: InterfaceStatus | None = None
+        """The last whole status."""
         self._wanted = backend
         self._open_driver = open_driver
         self._agent_id = agent_id
@@ -56,6 +65,7 @@ class Interface:
             raise _link_deleted(engine.name) from error
         if status.link is None:
             raise _link_deleted(engine.name)
+        self.observed = status
         return status
 
     def socket_problem(self) -> HostError | None:
@@ -69,30 +79,43 @@ class Interface:
     def create(self, desired: InterfaceConfig) -> tuple[Step, ...]:
         """Create the interface, whole or not at all, or take over what a killed agent left. Raises WarrenError."""
         remove_stale_policy(self._netlink)
-        self._engine = create_engine(self._wanted, desired.name, self._netlink, self._open_driver, self._agent_id)
+        self._engine = create_engine(self._wanted, self.name, self._netlink, self._open_driver, self._agent_id)
         try:
+            kept_mark = active_marks.of(self.name)  # of a link that was deleted, whose rules are still there
+            if kept_mark and policy_table(desired) is not None and not desired.fwmark:
+                self._engine.configure(InterfaceChange(fwmark=kept_mark))
             return self.update(desired)
         except BaseException:
             self.remove()
             raise
 
     def update(self, desired: InterfaceConfig) -> tuple[Step, ...]:
-        """Observe, plan and apply the difference to `desired`, and return the steps.
+        """Observe, plan and apply the difference to `desired` until there is none, and return the steps.
 
         Raises WarrenError; steps before the one that failed stay applied.
         """
-        engine = self._require_engine()
-        with CHOICE_OF_MARK:
-            status = self.observe()
-            steps = plan(with_policy(desired, self._netlink, status), status)
-            apply_steps(steps, engine, self._netlink)
+        steps, _ = converge(desired, self._require_engine(), self._netlink, self.observe)
         return steps
 
-    def remove(self) -> None:
-        """Remove the interface with its addresses, routes and rules; a second call does nothing."""
+    def release(self) -> None:
+        """Stop the engine of a link that another program deleted.
+
+        Rules and fallbacks of a default route stay for the link that `create` makes next, so that no packet leaves in
+        clear meanwhile.
+        """
         engine, self._engine = self._engine, None
         if engine is not None:
             engine.remove()
+
+    def remove(self) -> None:
+        """Remove the interface with its addresses, routes and rules; a second call does nothing."""
+        has_policy = bool(active_marks.of(self.name))
+        try:
+            existed = self.exists
+            self.release()
+        finally:
+            active_marks.record(self.name, None)
+        if existed or has_policy:
             remove_stale_policy(self._netlink)
 
     def _require_engine(self) -> LiveEngine:

@@ -1,9 +1,15 @@
-"""Apply a plan, step by step."""
+"""Apply a plan, step by step.
+
+Others change the same host: what a step removes may be gone already, and what it adds may be there. Then the step has
+nothing to do.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import errno
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Protocol, assert_never
 
@@ -12,11 +18,15 @@ from warren.errors import HostError
 from warren.tunnel.io.nft_guard import remove_guard, set_guard
 from warren.tunnel.plan import (
     AddAddress,
+    AddConnectedRoute,
+    AddFallback,
     AddRoute,
     AddRule,
     CreateInterface,
     InterfaceChange,
+    PromoteSecondaries,
     RemoveAddress,
+    RemoveFallback,
     RemoveGuard,
     RemoveInterface,
     RemoveRoute,
@@ -28,6 +38,8 @@ from warren.tunnel.plan import (
 )
 
 IPV6 = Path("/proc/sys/net/ipv6/conf")
+HostStep = AddFallback | RemoveFallback | AddRule | RemoveRule | SetGuard | RemoveGuard
+LinkStep = SetMtu | PromoteSecondaries | AddAddress | RemoveAddress | SetUp | AddRoute | AddConnectedRoute | RemoveRoute
 
 
 class Engine(Protocol):
@@ -47,7 +59,7 @@ class Engine(Protocol):
 
 def apply_steps(steps: Sequence[Step], engine: Engine, netlink: Netlink) -> None:
     """Apply `steps` in order. Raises WarrenError for the first that fails; the steps after it are not applied."""
-    index: int | None = None
+    link_index = cache(lambda: netlink.link(engine.name).index)
     for step in steps:
         match step:
             case CreateInterface():
@@ -56,20 +68,49 @@ def apply_steps(steps: Sequence[Step], engine: Engine, netlink: Netlink) -> None
                 engine.remove()
             case InterfaceChange():
                 engine.configure(step)
-            case AddRule() | RemoveRule() | SetGuard() | RemoveGuard():
-                _apply_to_host(step, netlink)
             case _:
-                index = netlink.link(engine.name).index if index is None else index
                 try:
-                    _apply_to_link(step, index, netlink)
+                    _apply_over_netlink(step, link_index, netlink)
                 except HostError as error:
+                    if _is_done(step, error):
+                        continue
                     if (explained := _explained(step, engine.name, netlink, error)) is not None:
                         raise explained from error
                     raise
 
 
-def _apply_to_host(step: AddRule | RemoveRule | SetGuard | RemoveGuard, netlink: Netlink) -> None:
+def _apply_over_netlink(step: HostStep | LinkStep, link_index: Callable[[], int], netlink: Netlink) -> None:
     match step:
+        case AddFallback() | RemoveFallback() | AddRule() | RemoveRule() | SetGuard() | RemoveGuard():
+            _apply_to_host(step, netlink)
+        case _:
+            _apply_to_link(step, link_index(), netlink)
+
+
+def _is_done(step: Step, error: HostError) -> bool:
+    """Return True if the host refused the step because another program was faster.
+
+    A route that exists may be another's and lead elsewhere, which is an error.
+    """
+    match step:
+        case AddAddress() | AddConnectedRoute() | AddFallback() | AddRule():
+            return error.errno == errno.EEXIST
+        case RemoveAddress():
+            return error.errno == errno.EADDRNOTAVAIL
+        case RemoveRoute() | RemoveFallback():
+            return error.errno == errno.ESRCH
+        case RemoveRule():
+            return error.errno == errno.ENOENT
+        case _:
+            return False
+
+
+def _apply_to_host(step: HostStep, netlink: Netlink) -> None:
+    match step:
+        case AddFallback(fallback):
+            netlink.add_fallback(fallback.destination, fallback.table)
+        case RemoveFallback(fallback):
+            netlink.remove_fallback(fallback.destination, fallback.table)
         case AddRule(rule):
             netlink.add_rule(rule)
         case RemoveRule(rule):
@@ -82,12 +123,12 @@ def _apply_to_host(step: AddRule | RemoveRule | SetGuard | RemoveGuard, netlink:
             assert_never(step)
 
 
-def _apply_to_link(
-    step: SetMtu | AddAddress | RemoveAddress | SetUp | AddRoute | RemoveRoute, index: int, netlink: Netlink
-) -> None:
+def _apply_to_link(step: LinkStep, index: int, netlink: Netlink) -> None:
     match step:
         case SetMtu(mtu):
             netlink.set_mtu(index, mtu)
+        case PromoteSecondaries():
+            netlink.promote_secondaries(index)
         case AddAddress(address):
             netlink.add_address(index, address)
         case RemoveAddress(address):
@@ -96,6 +137,8 @@ def _apply_to_link(
             netlink.set_up(index, up=True)
         case AddRoute(route):
             netlink.add_route(index, route.destination, route.table)
+        case AddConnectedRoute(address):
+            netlink.add_connected_route(index, address)
         case RemoveRoute(route):
             netlink.remove_route(index, route.destination, route.table)
         case _:

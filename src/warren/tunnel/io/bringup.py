@@ -7,8 +7,9 @@ from warren.errors import InterfaceError
 from warren.tunnel.config import InterfaceConfig
 from warren.tunnel.io.apply import Engine, apply_steps
 from warren.tunnel.io.observe import find_link, socket_path
-from warren.tunnel.io.policy import CHOICE_OF_MARK, remove_stale_policy, with_policy
+from warren.tunnel.io.policy import CHOICE_OF_MARK, active_marks, remove_stale_policy, with_policy
 from warren.tunnel.plan import plan
+from warren.tunnel.routes import policy_table
 
 
 def bring_up(config: InterfaceConfig, engine: Engine, netlink: Netlink) -> None:
@@ -20,12 +21,15 @@ def bring_up(config: InterfaceConfig, engine: Engine, netlink: Netlink) -> None:
     check_free(config.name, netlink)
     remove_stale_policy(netlink)
     with CHOICE_OF_MARK:
-        create, *rest = plan(with_policy(config, netlink), None)
+        desired = with_policy(config, netlink)
+        create, *rest = plan(desired, None)
         apply_steps([create], engine, netlink)
+        active_marks.record(config.name, policy_table(desired))
         try:
             apply_steps(rest, engine, netlink)
         except BaseException:
             engine.remove()
+            active_marks.record(config.name, None)
             remove_stale_policy(netlink)
             raise
 

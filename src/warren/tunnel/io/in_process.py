@@ -14,14 +14,14 @@ from typing import Self
 from warren._core import Device, DeviceStatus, Events, Netlink
 from warren.errors import HostError, InterfaceError
 from warren.tunnel.config import InterfaceConfig
-from warren.tunnel.io.apply import apply_steps
 from warren.tunnel.io.bringup import bring_up
 from warren.tunnel.io.conffile import read_supported
+from warren.tunnel.io.converge import converge
 from warren.tunnel.io.observe import join_status
-from warren.tunnel.io.policy import CHOICE_OF_MARK, remove_stale_policy, with_policy
+from warren.tunnel.io.policy import active_marks, remove_stale_policy
 from warren.tunnel.io.resolver import resolve_endpoints
 from warren.tunnel.network import Backend
-from warren.tunnel.plan import InterfaceChange, plan
+from warren.tunnel.plan import InterfaceChange
 from warren.tunnel.status import InterfaceStatus
 
 OpenDriver = Callable[[], int | None]
@@ -114,15 +114,12 @@ class Tunnel:
 
         Raises WarrenError; steps before the one that failed stay applied.
         """
-        resolved = resolve_endpoints(config)
-        with CHOICE_OF_MARK:
-            status = self.status()
-            steps = plan(with_policy(resolved, self._netlink, status), status)
-            apply_steps(steps, self._engine, self._netlink)
+        converge(resolve_endpoints(config), self._engine, self._netlink, self.status)
 
     def close(self) -> None:
         """Remove the interface; its port is free when this returns. A second call does nothing."""
         self._engine.remove()
+        active_marks.record(self.name, None)
         remove_stale_policy(self._netlink)
 
     def __enter__(self) -> Self:

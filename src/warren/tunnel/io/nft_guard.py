@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import errno
 import threading
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -102,12 +102,15 @@ def remove_guard(link: str, version: int, netlink: Netlink) -> None:
                 _remove(guard, guards, netlink)
 
 
-def sweep_guards(netlink: Netlink) -> None:
-    """Remove our guards whose interface, or its routes in its own table, are gone. Raises HostError."""
+def sweep_guards(netlink: Netlink, active_marks: Container[int] = ()) -> None:
+    """Remove our guards whose interface, or its routes in its own table, are gone, except those with a mark in use.
+
+    Raises HostError.
+    """
     with _valid_mark.changing:
         guards = list(find_guards(netlink) or ())
         for guard in tuple(guards):
-            if not _has_policy_route(guard, netlink):
+            if guard.fwmark not in active_marks and not _has_policy_route(guard, netlink):
                 _remove(guard, guards, netlink)
                 guards.remove(guard)
 

@@ -1,4 +1,4 @@
-"""Observe interfaces: the engine over its UAPI socket or netlink; link, routes, rules and guards over netlink."""
+"""Observe interfaces: the engine over its UAPI socket or netlink; what the host has for it over netlink."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import errno
 import socket
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from warren._core import UAPI_DIRECTORY, DeviceStatus, Link, Netlink, PolicyRule, uapi_get
+from warren._core import UAPI_DIRECTORY, DeviceStatus, Link, LinkRoute, Netlink, PolicyRule, uapi_get
 from warren.clock import monotonic_seconds
 from warren.errors import HostError, InterfaceError, RemoteError, WarrenError
-from warren.tunnel.config import IPInterface
+from warren.tunnel.config import SYSTEM_TABLES, IPInterface
 from warren.tunnel.io.nft_guard import observed_guards
-from warren.tunnel.routes import Route, Rule
+from warren.tunnel.routes import TUNNEL_MARKS, Fallback, Route, Rule
 from warren.tunnel.status import InterfaceStatus, LinkStatus, interface_status
 
 SUFFIX = ".sock"
@@ -69,11 +69,12 @@ def observe_bound(name: str, netlink: Netlink) -> InterfaceStatus:
 
 
 def join_status(name: str, device: DeviceStatus, netlink: Netlink) -> InterfaceStatus:
-    """Return an engine's status joined with its link, rules and guards."""
+    """Return an engine's status joined with its link, rules, guards and fallbacks."""
     link = find_link(name, netlink)
-    rules = policy_rules(device.fwmark, link, netlink)
+    status = None if link is None else link_status(link, netlink)
+    rules, fallbacks = policy_of(device.fwmark, link, status, netlink)
     guards = observed_guards(name, netlink)
-    return interface_status(name, device, None if link is None else link_status(link, netlink), rules, guards)
+    return replace(interface_status(name, device, status), rules=rules, guards=guards, fallbacks=fallbacks)
 
 
 def find_link(name: str, netlink: Netlink) -> Link | None:
@@ -88,7 +89,7 @@ def lan_addresses(netlink: Netlink) -> dict[str, tuple[IPInterface, ...]]:
     """Return the addresses of this host's links, without tunnels and the loopback. Raises WarrenError."""
     links = (find_link(name, netlink) for _, name in socket.if_nameindex() if name != "lo")
     return {
-        link.name: tuple(address for address in netlink.addresses(link.index) if not address.is_link_local)
+        link.name: tuple(each.address for each in netlink.addresses(link.index) if not each.address.is_link_local)
         for link in links
         if link is not None and link.kind not in TUNNELS
     }
@@ -96,26 +97,46 @@ def lan_addresses(netlink: Netlink) -> dict[str, tuple[IPInterface, ...]]:
 
 def link_status(link: Link, netlink: Netlink) -> LinkStatus:
     """Return a link with its addresses and the routes that Warren made."""
-    routes = (route for route in netlink.routes(link.index) if route.ours)
+    routes, addresses = netlink.routes(link.index), netlink.addresses(link.index)
     return LinkStatus(
         up=link.up,
         mtu=link.mtu,
-        addresses=tuple(netlink.addresses(link.index)),
-        routes=tuple(Route(route.destination, route.table) for route in routes),
+        addresses=tuple(each.address for each in addresses),
+        routes=tuple(Route(route.destination, route.table) for route in routes if route.ours),
+        own_addresses=frozenset(each.address for each in addresses if each.ours),
+        all_routes=frozenset(Route(route.destination, route.table) for route in routes),
+        index=link.index,
+        promotes_secondaries=link.promotes_secondaries,
     )
 
 
-def policy_rules(fwmark: int, link: Link | None, netlink: Netlink) -> tuple[Rule, ...]:
-    """Return the rules with that mark that Warren made.
+def policy_of(
+    fwmark: int, link: Link | None, status: LinkStatus | None, netlink: Netlink
+) -> tuple[tuple[Rule, ...], tuple[Fallback, ...]]:
+    """Return the rules of an interface, and the fallbacks in its own table, that Warren made.
 
-    If two interfaces share a mark, each has the rules of those IP versions whose default route is its own.
+    Its rules are those with its mark, or with the mark of a table that has a route into it: another program may have
+    changed the mark, or this one may have been killed while it changed it. If two interfaces share a mark, each has
+    those of the IP versions whose routes in that table are its own.
     """
-    rules = [rule for rule in netlink.rules() if rule.fwmark == fwmark] if fwmark else []
-    if not rules:
-        return ()
+    tables = {route.table for route in (() if status is None else status.routes)}
+    rules = [rule for rule in netlink.rules() if rule.fwmark in {fwmark, *tables}]
+    marks = {fwmark, *(rule.fwmark for rule in rules), *tables.intersection(TUNNEL_MARKS)}
+    found: list[Rule] = []
+    fallbacks: list[Fallback] = []
+    for mark in sorted(marks.difference((0, *SYSTEM_TABLES))):
+        routes = [route for route in netlink.table_routes(mark) if route.ours]
+        others = versions_of_others(routes, link)
+        found += (as_rule(rule) for rule in rules if rule.fwmark == mark and rule.version not in others)
+        own = (route.destination for route in routes if route.unreachable)
+        fallbacks += (Fallback(destination, mark) for destination in own if destination.version not in others)
+    return tuple(found), tuple(fallbacks)
+
+
+def versions_of_others(routes: Sequence[LinkRoute], link: Link | None) -> set[int]:
+    """Return the IP versions of the routes that lead into other links."""
     index = None if link is None else link.index
-    others = {route.destination.version for route in netlink.table_routes(fwmark) if route.ours and route.link != index}
-    return tuple(map(as_rule, (rule for rule in rules if rule.version not in others)))
+    return {route.destination.version for route in routes if route.link not in (None, index) and not route.unreachable}
 
 
 def as_rule(rule: PolicyRule) -> Rule:
