@@ -10,6 +10,8 @@ from tests.netns.pair import FAR_INNER, NEAR_INNER, OUTER
 
 from .agent import LINKS_OUTLIVE, Agent, Network
 from .conftest import network_to
+from .in_clear import ClearPackets
+from .test_reload import MakeFlood
 
 pytestmark = [*IN_NAMESPACES, pytest.mark.needs("nft")]
 Two = tuple[Agent, Agent]
@@ -77,6 +79,72 @@ def test_a_reload_brings_it_and_takes_it_away(everything: Two) -> None:
     assert near.host.ip("-6", "rule").count("proto 119") == 2
     reaches(near, BEYOND)
     assert near.peers()["far"]["latest_handshake"] == handshake
+
+
+OTHER_INNER = "10.9.1.1"
+EDITS = {
+    "link down": "ip link set wg0 down",
+    "addresses flushed": "ip address flush dev wg0",
+    "routes flushed": "ip route flush table main dev wg0",
+    "default route deleted": "ip route delete default dev wg0 table 51820",
+    "small MTU": "ip link set wg0 mtu 1000",
+    "link deleted": "ip link delete wg0",
+}
+
+
+@pytest.mark.parametrize("addresses", [OTHER_INNER, NEAR_INNER[0].replace(".1", ".3")], ids=["other", "same network"])
+def test_a_reload_with_another_address_sends_nothing_in_clear(
+    everything: Two, flood: MakeFlood, addresses: str
+) -> None:
+    """With the only IPv4 address, the kernel takes all IPv4 routes of the link along."""
+    near, far = everything
+    with flood(near, BEYOND), ClearPackets(near.host, BEYOND) as clear:
+        for address in (addresses, NEAR_INNER[0], addresses):
+            near.configure(network(far, "0.0.0.0/0").but(address=f"{address}/24"))
+            near.reload()
+            shown = near.host.ip("-4", "-o", "address", "show", "wg0")
+            assert f"{address}/24" in shown
+            assert shown.count("inet ") == 1
+    assert clear.count == 0
+    assert " dev wg0 " in near.host.ip("route", "get", BEYOND)
+
+
+def test_a_reload_with_another_mark_sends_nothing_in_clear(everything: Two, flood: MakeFlood) -> None:
+    near, far = everything
+    with flood(near, BEYOND), ClearPackets(near.host, BEYOND) as clear:
+        for mark in (7, 8):
+            near.configure(network(far, "0.0.0.0/0").but(lines=(f"fwmark = {mark}",)))
+            near.reload()
+            reaches(near, BEYOND)
+    assert clear.count == 0
+    assert {line.split()[5] for line in rules(near) if "proto 119" in line} == {"0x8"}
+
+
+def test_a_reload_with_another_link_sends_nothing_in_clear(everything: Two, flood: MakeFlood) -> None:
+    near, far = everything
+    with flood(near, BEYOND), ClearPackets(near.host, BEYOND) as clear:
+        near.configure(network(far, "0.0.0.0/0").but(interface="wg1"))
+        near.reload()
+        near.until_state("active")
+        until(lambda: " dev wg1 " in near.host.ip("route", "get", BEYOND), "the new link has the traffic")
+    assert clear.count == 0
+    assert len([line for line in rules(near) if "proto 119" in line]) == 2
+    assert near.attempt("disconnect").returncode == 0
+    assert " dev eth0 " in near.host.ip("route", "get", BEYOND)
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_what_others_take_away_comes_back_and_nothing_is_sent_in_clear(
+    everything: Two, flood: MakeFlood, edit: str
+) -> None:
+    near, _ = everything
+    before = near.traces()
+    with flood(near, BEYOND), ClearPackets(near.host, BEYOND) as clear:
+        near.host.run(*EDITS[edit].split())
+        until(lambda: near.traces() == before, "all is there again")
+        reaches(near, BEYOND)
+    assert clear.count == 0
+    assert near.network()["state"] == "active"
 
 
 def valid_mark(agent: Agent) -> str:

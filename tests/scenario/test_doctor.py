@@ -30,7 +30,18 @@ def test_doctor_passes_healthy_network(joined: Two) -> None:
     until(lambda: near.peers()["far"]["health"] == "healthy", "far is healthy")
     verdicts = verdicts_of(near)
     assert {check: verdict["result"] for check, verdict in verdicts.items()} == dict.fromkeys(
-        ("state", "interface", "routes", "endpoints", "port", "firewall", "peer far", f"mtu to {FAR_INNER[0]}"), "ok"
+        (
+            "state",
+            "interface",
+            "addresses",
+            "routes",
+            "endpoints",
+            "port",
+            "firewall",
+            "peer far",
+            f"mtu to {FAR_INNER[0]}",
+        ),
+        "ok",
     )
     assert verdicts[f"mtu to {FAR_INNER[0]}"]["sentence"] == "path MTU is at least 1420"
     assert near.attempt("doctor").returncode == 0
@@ -65,6 +76,14 @@ def test_doctor_reports_dropping_firewall_with_hints_and_changes_no_rule(joined:
     for firewall in ("nftables", "iptables", "firewalld", "pf"):
         assert f"{firewall}:" in verdict["hint"]
     assert near.host.run("nft", "list", "ruleset") == before
+
+
+def test_doctor_names_an_address_that_another_program_added(joined: Two) -> None:
+    near, _ = joined
+    near.host.ip("address", "add", "10.9.0.77/32", "dev", "wg0")
+    verdict = verdicts_of(near)["addresses"]
+    assert verdict["result"] == "warning"
+    assert "wg0 has 10.9.0.77/32, which another program added" in verdict["sentence"]
 
 
 def test_doctor_fails_for_unreachable_peer_and_stopped_network(two: Two) -> None:

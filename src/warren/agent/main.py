@@ -24,6 +24,7 @@ from warren.agent.io.api import AgentApi
 from warren.agent.io.commands.context import AgentContext
 from warren.agent.io.commands.subsystem import import_command_service, open_commands
 from warren.agent.io.config_file import key_owners, read_config
+from warren.agent.io.host_monitor import HostWatcher
 from warren.agent.io.key_memory import check_key_memory, key_memory_subsystem
 from warren.agent.io.local_http import open_http
 from warren.agent.io.name_servers import NameServers
@@ -113,6 +114,7 @@ async def _serve(options: Options, separated: Separated[AgentConfig]) -> None:
             await open_commands(config.commands, AgentContext(privileged, group, networks, switch), resources),
             http.subsystem(),
             host.probes.subsystem(),
+            HostWatcher(networks.on_host_changes).subsystem(),
             Subsystem("privileges", privileged.watch, privileged.conditions),
             key_memory_subsystem(),
             service_manager.subsystem(),

@@ -39,6 +39,12 @@ class ConditionRow:
 _DEGRADED, _INFO = Severity
 ROWS = (
     ConditionRow(
+        "address.foreign",
+        _INFO,
+        "The interface of a network has an address that another program added; it is left alone.",
+        "if the network should have it, add it to `address`; else remove it with the program that added it",
+    ),
+    ConditionRow(
         "audit.unwritable",
         _DEGRADED,
         "The audit log cannot be written, so every command that changes something is refused.",
@@ -164,6 +170,12 @@ ROWS = (
         _INFO,
         "Keys are not locked in memory, so a key can reach the disk through swap.",
         "set LimitMEMLOCK=16M in the agent's unit, or give the agent CAP_IPC_LOCK",
+    ),
+    ConditionRow(
+        "monitor.unavailable",
+        _INFO,
+        "The kernel's reports of changes cannot be read, so what other programs change is noticed after some seconds.",
+        "see the error; the agent tries again by itself",
     ),
     ConditionRow(
         "network.failed",

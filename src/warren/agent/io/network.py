@@ -10,6 +10,7 @@ import asyncio
 import logging
 from contextlib import suppress
 
+from warren._core import HostChanges
 from warren.agent.io.network_context import NetworkContext
 from warren.agent.io.network_reconciler import NetworkReconciler
 from warren.agent.network_state import NetworkState
@@ -43,6 +44,10 @@ class Network:
         sample = self._reconciler.sample()
         return NetworkView(self.state.lifecycle, sample)
 
+    def on_host_changes(self, changes: HostChanges) -> None:
+        """Reconcile at once if the kernel reports a change that may concern the network."""
+        self._reconciler.on_host_changes(changes)
+
     def connect(self, config: NetworkConfig) -> None:
         """Begin to bring the network up with `config`. Raises StateError unless it is down."""
         self.state.advance(LifecycleEvent.START, wall_seconds())
@@ -51,8 +56,8 @@ class Network:
         self._reconciler.reset_backoff()
         self._wake.set()
 
-    async def disconnect(self) -> None:
-        """Take the network down; nothing of it is left when this returns.
+    async def disconnect(self, *, keeps_policy: bool = False) -> None:
+        """Take the network down; nothing of it is left when this returns, but its rules with `keeps_policy`.
 
         Raises StateError unless it is up or coming up. A failed network is not retried afterwards (H-38).
         """
@@ -60,7 +65,7 @@ class Network:
         self.state.advance(LifecycleEvent.STOP, wall_seconds())
         async with self._lock:
             try:
-                await self._reconciler.remove()
+                await self._reconciler.remove(keeps_policy=keeps_policy)
             except WarrenError as error:
                 self.state.fail(error, wall_seconds())
                 raise

@@ -20,7 +20,7 @@ import logging
 import random
 from collections.abc import Callable, Sequence
 
-from warren._core import Event
+from warren._core import Event, HostChanges
 from warren.agent.io.endpoint_resolver import EndpointResolver
 from warren.agent.io.interface import Interface
 from warren.agent.io.key_ring import KeyRing
@@ -31,12 +31,15 @@ from warren.backoff import Backoff, BackoffPolicy
 from warren.clock import monotonic_seconds, wall_seconds
 from warren.errors import EngineError, InterfaceError, WarrenError
 from warren.localapi.networks import Rotation
+from warren.ratelimit import RateLimit
 from warren.telemetry.conditions import Condition
 from warren.telemetry.sample import NetworkSample
 from warren.tunnel.config import Endpoint, InterfaceConfig
 from warren.tunnel.desired import NetworkKeys
+from warren.tunnel.host_changes import may_concern
 from warren.tunnel.io.endpoint_route import endpoints_inside
 from warren.tunnel.io.observe import lan_addresses
+from warren.tunnel.io.policy import release_policy
 from warren.tunnel.lifecycle import LifecycleEvent, State
 from warren.tunnel.network import NetworkConfig
 from warren.tunnel.network_table import toml_key
@@ -46,7 +49,10 @@ from warren.tunnel.reconcile_state import ReconcileState
 from warren.tunnel.resolution import Question
 from warren.tunnel.status import InterfaceStatus, interface_status
 
-RECONCILE_INTERVAL = 5.0  # seconds; the longest that a change by another program stays unnoticed
+RECONCILE_INTERVAL = 5.0  # seconds; the longest that a change stays unnoticed of which the kernel's report was lost
+REPLACE_INTERVAL = 5.0  # seconds; a link that is deleted more often is created again by the schedule below
+CHANGES_PER_MINUTE = 60
+"""Rounds because of what the kernel reports. If another program undoes each of them, the timer is left."""
 MIN_DELAY = 0.05  # seconds between two rounds, whatever is due
 LAN_CHECK_INTERVAL = 60.0  # seconds; a lease of a new address is rare, and takes nothing away at once
 ENDPOINT_CHECK_INTERVAL = 15.0  # seconds; a rule of another program is seen by that, a new endpoint at once
@@ -66,6 +72,10 @@ class NetworkReconciler:
         self._wake = wake
         self._backoff = Backoff(RETRY, random.random)
         self._lans_checked_at = 0.0
+        self._replaced_at = -REPLACE_INTERVAL
+        self._kept_policy: str | None = None
+        """The link whose rules and fallbacks are kept for the next interface."""
+        self._changes = RateLimit(CHANGES_PER_MINUTE)
         self._endpoints_checked_at = 0.0
         self._endpoints: frozenset[Endpoint | None] = frozenset()
         self.reset(config)
@@ -79,7 +89,9 @@ class NetworkReconciler:
         """Take `config` as the desired state, and forget what was observed; there must be no interface."""
         context = self._context
         self.config = config
-        self._interface = Interface(config.backend, context.netlink, context.privileged.open_tun, context.agent_id)
+        self._interface = Interface(
+            config.interface, config.backend, context.netlink, context.privileged.open_tun, context.agent_id
+        )
         self._decisions = ReconcileState(config, monotonic_seconds())
         self._resolver = EndpointResolver(self._decisions, self._state, context, on_answer=self._wake)
         self._keys = KeyRing(context.privileged.keys)
@@ -106,6 +118,13 @@ class NetworkReconciler:
         figures = self._context.probes.figures(self.config.name)
         return network_sample(self.config, self._state, self._interface.backend, figures)
 
+    def on_host_changes(self, changes: HostChanges) -> None:
+        """Make a round due at once if the kernel reports a change that may concern the interface."""
+        observed = self._interface.observed if self.has_interface else None
+        concerned = observed is not None and may_concern(changes, observed)
+        if concerned and self._changes.try_take(self.config.name, monotonic_seconds()):
+            self._wake()
+
     def next_wakeup(self) -> float:
         """Return the seconds until the next round is due, if no event comes before."""
         due = self._decisions.next_deadline() if self.has_interface else None
@@ -121,7 +140,7 @@ class NetworkReconciler:
             self._state.advance(LifecycleEvent.START, wall_seconds())
         try:
             if self.has_interface:
-                await self._observe()
+                await self._observe_or_release()
             await self._apply()
         except WarrenError as error:
             await self._handle_failure(error)
@@ -157,24 +176,60 @@ class NetworkReconciler:
         log.info("key.rotated", extra={"network": self.config.name, "step": rotation.step})
         return rotation
 
-    async def remove(self) -> None:
-        """Remove the interface, its probes and its name servers. Raises WarrenError."""
+    async def remove(self, *, keeps_policy: bool = False) -> None:
+        """Remove the interface, its probes and its name servers. Raises WarrenError.
+
+        With `keeps_policy`, its rules and fallbacks stay until the next interface of the network is up, or until this
+        is called again: an interface that another one replaces sends nothing in clear meanwhile.
+        """
+        await self._remove_around_interface()
+        if keeps_policy:
+            self._kept_policy = self._interface.name
+            await asyncio.to_thread(self._interface.release)
+        else:
+            await asyncio.to_thread(self._interface.remove)
+            await self._release_kept_policy()
+
+    async def _release_kept_policy(self) -> None:
+        link, self._kept_policy = self._kept_policy, None
+        if link is not None and not (self.has_interface and link == self._interface.name):
+            await asyncio.to_thread(release_policy, link, self._context.netlink)
+
+    async def _remove_around_interface(self) -> None:
         events = self._interface.events
         if events is not None:
             asyncio.get_running_loop().remove_reader(events.fileno())
         self._resolver.cancel()
         self._context.probes.remove_network(self.config.name)
         await self._context.name_servers.revert(self.config.name)
-        await asyncio.to_thread(self._interface.remove)
 
     def forget_keys(self) -> None:
         """Drop the keys from memory (H-77)."""
         self._keys.forget()
 
+    async def _observe_or_release(self) -> None:
+        """Observe; if another program deleted the link, stop its engine, so that `_apply` creates both again at once.
+
+        Raises InterfaceError if that has just happened before: then the network backs off.
+        """
+        try:
+            await self._observe()
+        except InterfaceError as error:
+            now = monotonic_seconds()
+            if now < self._replaced_at + REPLACE_INTERVAL:
+                raise
+            self._replaced_at = now
+            self._log_failure(error)
+            await self._remove_around_interface()
+            await asyncio.to_thread(self._interface.release)
+            self._state.counters.restart()
+            self.reset(self.config)
+
     async def _observe(self) -> None:
         """Read what is, and let the pure state judge it. Raises InterfaceError if the interface has ended."""
         status = await asyncio.to_thread(self._interface.observe)
         self._record_status(status)
+        self._report_foreign_addresses(status)
         known = (peer.public_key for peer in status.peers if peer.latest_handshake is not None)
         self._context.probes.record_handshakes(self.config.name, known)
         answered_at = self._context.probes.answered_at(self.config.name)
@@ -219,6 +274,7 @@ class NetworkReconciler:
             steps = await asyncio.to_thread(self._interface.create, desired)
             self._follow_events()
             self._record_status(await asyncio.to_thread(self._interface.observe))
+            await self._release_kept_policy()
         if steps:
             names = [type(step).__name__ for step in steps]
             log.debug("network.applied", extra={"network": self.config.name, "steps": names})
@@ -230,7 +286,7 @@ class NetworkReconciler:
         if not state.is_wanted:
             return
         if state.error is None or str(state.error) != str(error):
-            log.error("network.failed", extra={"network": self.config.name, "code": error.code, "error": str(error)})
+            self._log_failure(error)
         if state.lifecycle is State.ACTIVE and not isinstance(error, InterfaceError):
             state.error = error
             return
@@ -243,6 +299,9 @@ class NetworkReconciler:
         self.reset(self.config)
         state.fail(error, wall_seconds())
         self._backoff.fail(error, monotonic_seconds())
+
+    def _log_failure(self, error: WarrenError) -> None:
+        log.error("network.failed", extra={"network": self.config.name, "code": error.code, "error": str(error)})
 
     def _record_success(self) -> None:
         self._state.error = None
@@ -266,6 +325,12 @@ class NetworkReconciler:
         else:
             self._set_condition("key", None)
             log.info("key.confirmed", extra={"network": self.config.name})
+
+    def _report_foreign_addresses(self, status: InterfaceStatus) -> None:
+        """Show the addresses that another program added: they are left alone, and may be a mistake."""
+        foreign = () if status.link is None else status.link.foreign_addresses(self.config.addresses)
+        text = f"{status.name} has {', '.join(map(str, foreign))}, which another program added; left alone"
+        self._set_condition("addresses", Condition("address.foreign", text) if foreign else None)
 
     async def _check_lan_overlaps(self) -> None:
         """Warn if the network takes a prefix that is a LAN of this host; that LAN may have come later."""

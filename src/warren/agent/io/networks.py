@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 
+from warren._core import HostChanges
 from warren.agent.io.key_ring import read_keys
 from warren.agent.io.network import Network
 from warren.agent.io.network_context import NetworkContext
@@ -62,6 +63,11 @@ class AgentNetworks:
         for network in self._networks.values():
             if network.config.enabled:
                 network.connect(network.config)
+
+    def on_host_changes(self, changes: HostChanges) -> None:
+        """Let the networks that a change of the host may concern reconcile at once."""
+        for network in self._networks.values():
+            network.on_host_changes(changes)
 
     async def close(self) -> None:
         """Take all networks down, whatever clients request meanwhile, and end their tasks."""
@@ -175,7 +181,7 @@ class AgentNetworks:
             if not is_same_link(before, config) or (config.listen_port and others):
                 network = self._networks[config.name]
                 if network.state.is_running:
-                    await _attempt(network.disconnect(), refusals)
+                    await _attempt(network.disconnect(keeps_policy=config.enabled), refusals)
                     released.add(config.name)
         return released
 
