@@ -10,17 +10,21 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_network
+from ipaddress import ip_interface, ip_network
 from typing import Any
 
 from warren._core import Link, Netlink
 from warren.cli.format import format_age
+from warren.errors import HostError
 from warren.telemetry.conditions import CONDITIONS, Severity
 from warren.telemetry.health import PeerHealth
-from warren.tunnel.config import parse_endpoint
+from warren.tunnel.config import IPNetwork, parse_endpoint
 from warren.tunnel.io.endpoint_route import leads_into
-from warren.tunnel.io.observe import find_link, link_status
+from warren.tunnel.io.nft_guard import find_guards
+from warren.tunnel.io.observe import as_rule, find_link, link_status
 from warren.tunnel.lifecycle import State
+from warren.tunnel.routes import MAIN_TABLE, TUNNEL_MARKS, has_connected_route, policy_rules
+from warren.tunnel.status import LinkStatus
 
 IPV4_AND_ICMP_BYTES = 28
 MIN_ECHO_BYTES = 1280 - 48  # the minimum MTU of IPv6 (RFC 8200, section 5), less its header and ICMPv6's
@@ -63,7 +67,10 @@ def run_checks(
     yield check_link(network, link)
     if link is None or network["state"] != State.ACTIVE:
         return  # a link of that name belongs to another program then
-    yield check_routes(peers, link, netlink)
+    status = link_status(link, netlink)
+    yield check_addresses(network, status)
+    yield check_routes(network, peers, status)
+    yield from check_full_tunnel(network["interface"], status, netlink)
     yield check_endpoints(network, peers, netlink)
     yield check_port(network)
     yield check_firewall(network)
@@ -101,17 +108,78 @@ def check_link(network: Mapping[str, Any], link: Link | None) -> Verdict:
     return Verdict("interface", Result.OK, f"{name} is up, mtu {link.mtu}, {addresses}")
 
 
-def check_routes(peers: Sequence[Mapping[str, Any]], link: Link, netlink: Netlink) -> Verdict:
-    """Check that the allowed IPs of every peer are routed to the interface."""
-    status = link_status(link, netlink)
-    present = {route.destination for route in status.routes} | {address.network for address in status.addresses}
-    wanted = [ip_network(prefix) for peer in peers for prefix in peer["allowed_ips"]]
-    missing = [str(prefix) for prefix in wanted if prefix not in present]
+def check_addresses(network: Mapping[str, Any], status: LinkStatus) -> Verdict:
+    """Check that the interface has the configured addresses, and no other ones."""
+    name, configured = network["interface"], tuple(map(ip_interface, network["addresses"]))
+    missing = [str(address) for address in configured if address not in status.addresses]
+    left = [str(address) for address in status.addresses if address in status.own_addresses - {*configured}]
+    foreign = [str(address) for address in status.foreign_addresses(configured)]
     if missing:
-        problem = f"no route to {link.name} for {', '.join(missing)}"
+        problem = f"{name} has no address {', '.join(missing)}"
+        return Verdict("addresses", Result.FAILED, problem, "see the agent log; IPv6 may be disabled on this host")
+    if left:
+        problem = f"{name} still has {', '.join(left)}, which is not configured"
+        return Verdict("addresses", Result.FAILED, problem, "run: warren agent reload")
+    if foreign:
+        problem = f"{name} has {', '.join(foreign)}, which another program added; Warren leaves it alone"
+        return Verdict("addresses", Result.WARNING, problem, "add it to `address`, or remove it with that program")
+    return Verdict("addresses", Result.OK, f"{name} has {', '.join(network['addresses']) or 'no address'}")
+
+
+def check_routes(network: Mapping[str, Any], peers: Sequence[Mapping[str, Any]], status: LinkStatus) -> Verdict:
+    """Check that the networks of the addresses and the allowed IPs of every peer are routed to the interface."""
+    name, addresses = network["interface"], tuple(map(ip_interface, network["addresses"]))
+    connected = (address.network for address in addresses if has_connected_route(address))
+    allowed = (ip_network(prefix) for peer in peers for prefix in peer["allowed_ips"])
+    wanted = tuple(dict.fromkeys((*connected, *allowed)))
+    missing = [str(prefix) for prefix in wanted if prefix not in status.destinations]
+    if missing:
+        problem = f"no route to {name} for {', '.join(missing)}"
         return Verdict("routes", Result.WARNING, problem, "expected with table = 'off'; else run: warren agent reload")
     count = "1 prefix is" if len(wanted) == 1 else f"{len(wanted)} prefixes are"
-    return Verdict("routes", Result.OK, f"{count} routed to {link.name}")
+    return Verdict("routes", Result.OK, f"{count} routed to {name}")
+
+
+def check_full_tunnel(name: str, status: LinkStatus, netlink: Netlink) -> Iterator[Verdict]:
+    """Check that nothing leaves beside the routes of the interface's own table: its rules, fallbacks and guard."""
+    own = [route for route in status.routes if route.table in TUNNEL_MARKS or _is_marked(route.table, netlink)]
+    for version, table in dict.fromkeys((route.destination.version, route.table) for route in own):
+        prefixes = [route.destination for route in own if (route.destination.version, route.table) == (version, table)]
+        missing = [
+            *_missing_rules(version, table, prefixes, netlink),
+            *_missing_fallbacks(table, prefixes, netlink),
+            *_missing_guard(name, version, netlink),
+        ]
+        if missing:
+            problem = f"IPv{version} traffic may leave outside of {name}: missing {', '.join(missing)}"
+            yield Verdict("full tunnel", Result.FAILED, problem, "run: warren agent reload")
+        else:
+            routed = ", ".join(map(str, prefixes))
+            yield Verdict("full tunnel", Result.OK, f"{routed} leads to {name} only")
+
+
+def _is_marked(table: int, netlink: Netlink) -> bool:
+    return table != MAIN_TABLE and any(rule.fwmark == table for rule in netlink.rules())
+
+
+def _missing_rules(version: int, mark: int, prefixes: Sequence[IPNetwork], netlink: Netlink) -> Iterator[str]:
+    present = {as_rule(rule) for rule in netlink.rules()}
+    wanted = policy_rules(version, mark, {prefix.prefixlen for prefix in prefixes})
+    return (f"rule {rule.priority} to table {rule.table}" for rule in wanted if rule not in present)
+
+
+def _missing_fallbacks(table: int, prefixes: Sequence[IPNetwork], netlink: Netlink) -> Iterator[str]:
+    present = {route.destination for route in netlink.table_routes(table) if route.ours and route.unreachable}
+    return (f"the fallback for {prefix} in table {table}" for prefix in prefixes if prefix not in present)
+
+
+def _missing_guard(name: str, version: int, netlink: Netlink) -> Iterator[str]:
+    try:
+        guards = find_guards(netlink)
+    except HostError:  # this user may not list them
+        return
+    if guards is not None and not any((guard.link, guard.version) == (name, version) for guard in guards):
+        yield f"the nftables table warren-{name}"
 
 
 def check_endpoints(network: Mapping[str, Any], peers: Sequence[Mapping[str, Any]], netlink: Netlink) -> Verdict:
