@@ -1,7 +1,8 @@
 """`make bench-footprint`: what an agent that has nothing to do takes, beside wireguard-go alone.
 
-From start to a tunnel that is up, resident memory, CPU while idle; an answer about a hundred networks; and a thousand
-peers at once. An agent is more than an engine: wireguard-go has no configuration, no API and no metrics.
+From start to a tunnel that is up, resident memory, CPU while idle; an answer about a hundred networks; a thousand
+peers at once; and the time until a change of another program is undone. An agent is more than an engine: wireguard-go
+has no configuration, no API and no metrics.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -24,12 +26,21 @@ import process
 from daemon import Daemon
 from engines import Absent, Engine
 from harness import tell
-from host import Host
+from host import Host, until
 from tunnel import OUTER, PORT, Interface, KeyPair, cabled
 from verdict import Verdict, at_most
 
 MIB = 1 << 20
 NETWORKS, PEERS = 100, 1000
+FOREIGN_CHANGES = {
+    "route": ("ip route delete 10.44.0.0/16 dev wg0", "ip route show", "10.44.0.0/16"),
+    "address": ("ip address delete 10.9.0.1/24 dev wg0", "ip -4 address show dev wg0", "10.9.0.1/24"),
+    "default route": ("ip route delete default dev wg0 table 51820", "ip route show table 51820", "default dev wg0"),
+    "rule": ("ip rule delete priority 32765", "ip rule show priority 32765", "51820"),
+    "nftables table": ("nft delete table ip warren-wg0", "nft list tables", "ip warren-wg0"),
+    "link down": ("ip link set wg0 down", "ip route show", "10.44.0.0/16"),
+}
+"""What another program does, and the command that shows when it is undone."""
 SETTLE_SECONDS = 3
 
 
@@ -51,6 +62,7 @@ class Results:
     list_seconds: list[float] = field(default_factory=list)
     apply_seconds: list[float] = field(default_factory=list)
     withdraw_seconds: list[float] = field(default_factory=list)
+    repair_seconds: dict[str, list[float]] = field(default_factory=dict)
 
 
 def main() -> int:
@@ -70,6 +82,7 @@ def main() -> int:
             measure_engine(peer, results.other, idle)
         measure_networks(results)
         measure_peers(results)
+        measure_repairs(results)
     show(results, peer, rounds)
     return 0
 
@@ -141,6 +154,29 @@ def measure_peers(results: Results) -> None:
         results.withdraw_seconds.append(agent.timed("reload", config={"allowEmpty": True}))
 
 
+def measure_repairs(results: Results) -> None:
+    """What others take away from a full tunnel, until it is there again; includes a command that looks."""
+    key = KeyPair.generate().public
+    with two_hosts() as (near, _, directory), daemon_on(near, directory) as agent:
+        agent.key(KeyPair.generate().private)
+        peers = [peer(key, "0.0.0.0/0", OUTER["far"]), peer(KeyPair.generate().public, "10.44.0.0/16", "")]
+        agent.configure(network("default", "wg0", 51000, peers))
+        agent.start(1)
+        for name, (change, look, wanted) in FOREIGN_CHANGES.items():
+            until(partial(shows, near, look, wanted), f"the {name} is there")
+            time.sleep(1)  # so that nothing is under way any more
+            begin = time.perf_counter()
+            near.run(*change.split())
+            while not shows(near, look, wanted):
+                pass
+            results.repair_seconds.setdefault(name, []).append(time.perf_counter() - begin)
+
+
+def shows(host: Host, command: str, wanted: str) -> bool:
+    """Whether the output of a command has that text."""
+    return wanted in host.run(*command.split())
+
+
 def network(name: str, interface: str, port: int, peers: list[str], address: str = "10.9.0.1") -> str:
     """Its tables."""
     return (
@@ -180,6 +216,8 @@ def show(results: Results, peer: Engine | Absent, rounds: int) -> None:
     print(f"{machine.description()}; one tunnel that is up; medians of {rounds} rounds.\n")
     ours, other = row("warren agent, HTTP and metrics on", results.agent), row(peer.name, results.other)
     print(markdown.table(["", "ready, s", "resident, MiB", "idle CPU, %", ""], [ours, other]), end="\n\n")
+    rows = [[name, markdown.number(ms(seconds))] for name, seconds in results.repair_seconds.items()]
+    print(markdown.table(["taken away by another program", "restored after, ms"], rows), end="\n\n")
     for verdict in verdicts(results):
         print(verdict)
 
@@ -200,6 +238,9 @@ def verdicts(results: Results) -> Iterator[Verdict]:
     yield at_most(f"an answer about {NETWORKS} networks within 50 ms", ms(results.list_seconds), 50, "ms")
     yield at_most(f"{PEERS:,} peers planned and applied within 2 s", median(results.apply_seconds), 2, "s")
     yield at_most(f"{PEERS:,} peers taken away within 2 s", median(results.withdraw_seconds), 2, "s")
+
+    slowest = max((ms(seconds) or 0.0 for seconds in results.repair_seconds.values()), default=None)
+    yield at_most("what another program takes away is restored within 200 ms", slowest, 200, "ms")
 
 
 def median(values: list[float]) -> float | None:
