@@ -29,8 +29,8 @@ INDENT = " " * 10
 def doctor(network: str, socket: Path, as_json: bool) -> int:
     """Diagnose a network.
 
-    Checks the agent's conditions, state, interface, addresses, routes, full tunnel, endpoints, port, firewall, peers and
-    path MTU, in this order. Read-only, apart from ICMP echo requests.
+    Checks the agent's conditions, state, interface, addresses, routes, full tunnel, endpoints, port, firewall, peers
+    and path MTU, in this order. Read-only, apart from ICMP echo requests.
 
     Exit status: 0 all checks passed or warned, 1 a check failed.
     """
