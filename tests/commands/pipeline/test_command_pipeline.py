@@ -16,7 +16,7 @@ import pytest
 from tests.commands.commands import settings
 from tests.commands.store.stores import Place
 from tests.trust.parties import BUNDLE, CONTEXT, NODE, SENDING, SID, STOP, VERBS, signed, with_intent
-from warren.clock import wall_seconds
+from warren.clock import read_clocks, wall_seconds
 from warren.commands.admission import Admission
 from warren.commands.command import MAX_LIFE_SECONDS, SKEW_SECONDS, VerifiedCommand
 from warren.commands.dry_run import DryRun
@@ -192,6 +192,27 @@ def test_concurrency_and_queue_are_limited(tmp_path: Path) -> None:
         assert (await fixture.ask("c-8")).error_code == Code.NONE, "what was refused has burnt no number"
 
     play(tmp_path, scene, places=8, at_once=2)
+
+
+@pytest.mark.security
+def test_wall_clock_set_back_prolongs_no_queued_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As much time passes as it may live, and the wall clock shows none of it."""
+
+    async def scene(fixture: Fixture) -> None:
+        first = asyncio.create_task(fixture.ask("c-1"))
+        await until_begun(fixture, 1)
+        queued = asyncio.create_task(fixture.ask("c-2"))
+        while fixture.pipeline.output("c-2") is None:  # noqa: ASYNC110, the pipeline has no event for it
+            await asyncio.sleep(0.01)
+        now = read_clocks()
+        later = replace(now, boottime=now.boottime + 61)
+        monkeypatch.setattr("warren.commands.pipeline.command_pipeline.read_clocks", lambda: later)
+        fixture.go_on.set()
+        assert (await first).status is Status.SUCCESS
+        assert (await queued).error_code is Code.EXPIRED_TOKEN
+        assert fixture.began == ["c-1"]
+
+    play(tmp_path, scene, at_once=1)
 
 
 def test_rate_limit_of_actor_rejects_command(tmp_path: Path) -> None:

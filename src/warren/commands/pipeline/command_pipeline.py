@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import assert_never
 
-from warren.clock import monotonic_seconds, wall_seconds
+from warren.clock import monotonic_seconds, read_clocks, wall_seconds
 from warren.commands.admission import Admission
 from warren.commands.audit_events import accepted, finished, previewed
 from warren.commands.command import VerifiedCommand
@@ -162,8 +162,9 @@ class CommandPipeline:
     ) -> Job:
         if self._admission.closed:
             cancellation = CommandError(Code.INTERRUPTED, "agent stopped before the command began", Status.ERROR)
-        done = asyncio.get_running_loop().create_future()
-        return Job(command, verb, ingress, place, done, OutputBuffer(), cancellation=cancellation)
+        done, now = asyncio.get_running_loop().create_future(), read_clocks()
+        expires = now.boottime + command.exp - now.wall
+        return Job(command, verb, ingress, place, done, OutputBuffer(), expires, cancellation=cancellation)
 
     def _start(self, job: Job) -> Job:
         self._jobs[job.command.corr_id] = job
@@ -207,6 +208,8 @@ class CommandPipeline:
             return self._failure(job.cancellation, proven)
         try:
             async with self._slots:
+                if read_clocks().boottime >= job.expires_boottime:
+                    return self._failure(CommandError(Code.EXPIRED_TOKEN, "expired while queued"), proven)
                 command = self._verify(job.command.envelope, job.ingress, was_queued=True)
                 return await self._run_verb(job, command)
         except CommandError as error:  # it is no longer allowed

@@ -24,6 +24,8 @@ class Job:
     """Holds its place in the queue."""
     done: asyncio.Future[Result]
     output: OutputBuffer
+    expires_boottime: float
+    """When it expires by the clock that cannot be set: the wall clock may be set back while it waits."""
     task: asyncio.Task[None] | None = None
     has_started: bool = False
     has_finished: bool = False
