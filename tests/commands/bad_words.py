@@ -240,6 +240,7 @@ def approvals() -> Iterator[Vector]:
     for name, iat, exp in (
         ("it has expired", NOW - 60, NOW),
         ("issued 61 s ahead", NOW + 61, NOW + 120),
+        ("issued 61 s before the intent", NOW - 61, NOW + 60),
         ("a lifetime of more than seven days", NOW, NOW + MAX_LIFE_SECONDS + 1),
         ("it expires when it is issued", NOW + 60, NOW + 60),
     ):

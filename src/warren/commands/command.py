@@ -44,7 +44,7 @@ class VerifiedCommand:
     iat: int
     exp: int
     intent_iat: int | None
-    """When the intent was signed, or an approval if that was earlier; None only for a verb that reads without one."""
+    """When the operator signed the intent; None only for a verb that reads and came without one."""
     min_level: str = "L0"
     """The weakest sandbox level that the trust bundle allows this verb."""
     script_sha256: Mapping[str, str] | None = None

@@ -111,8 +111,8 @@ def check_role(envelope: Envelope, bundle: TrustBundle) -> None:
 
 def check_approvals(
     envelope: Envelope, verb: Verb, bundle: TrustBundle, signed: SignedIntent | None, now: float
-) -> tuple[Approval, ...]:
-    """Check that every approval is valid and that there are enough, and return them (V-45).
+) -> None:
+    """Check that every approval is valid and that there are enough (V-45).
 
     Distinct operators other than the author count who approve and have a role that the bundle names now.
     """
@@ -129,7 +129,6 @@ def check_approvals(
             roles = " or ".join(rule.roles)
             problem = f"{envelope.verb} requires {rule.count} approvals by {roles}; the command has {len(counted)}"
             raise CommandError(Code.APPROVAL_REQUIRED, problem)
-    return tuple(approval for _, approval in given)
 
 
 def _verify_intent(text: str, bundle: TrustBundle, now: float) -> SignedIntent:
@@ -171,6 +170,9 @@ def _verify_approval(
         raise CommandError(Code.POLICY_DENIED, f"approval of {operator.id} is for another intent")
     _check_method(verb, bundle, KEY_METHOD, "approvals")
     _check_lifetime("approval", approval.iat, approval.exp, now)
+    if approval.iat < signed.iat - SKEW_SECONDS:
+        problem = f"approval issued at {approval.iat}, more than {SKEW_SECONDS} s before its intent at {signed.iat}"
+        raise CommandError(Code.EXPIRED_TOKEN, problem)
     return operator, approval
 
 

@@ -156,9 +156,8 @@ def _authorize(token: Token, claims: Envelope, bundle: TrustBundle, context: Con
     policy.check_extensions(verb, bundle)
     intent = _check_intent(claims, verb, bundle, context)
     policy.check_role(claims, bundle)
-    approvals = policy.check_approvals(claims, verb, bundle, intent, context.now)
-    signed_at = [] if intent is None else [intent.iat, *(approval.iat for approval in approvals)]
-    return _verified(token, claims, bundle, context.agent_id, min(signed_at, default=None))
+    policy.check_approvals(claims, verb, bundle, intent, context.now)
+    return _verified(token, claims, bundle, context.agent_id, None if intent is None else intent.iat)
 
 
 def _check_intent(claims: Envelope, verb: Verb, bundle: TrustBundle, context: Context) -> policy.SignedIntent | None:
