@@ -1,4 +1,8 @@
-"""Changes of files outside of `warren.files`, which has the one safe way to make each of them."""
+"""Changes and reads of files outside of `warren.files`, which has the one safe way for each of them.
+
+A function of that package that takes a path takes the trust in it as well, and has no default for it: so whoever opens
+a file has decided whether root may believe what lies there (docs/decisions/0031-files-of-root.md).
+"""
 
 from __future__ import annotations
 
@@ -16,20 +20,21 @@ MODULES = {
     "os": {
         "chmod", "chown", "fchmod", "fchown", "fdatasync", "fsync", "ftruncate", "lchown", "link", "makedirs", "mkdir",
         "mkfifo", "mknod", "open", "remove", "removedirs", "rename", "renames", "replace", "rmdir", "symlink",
-        "truncate", "unlink", "utime",
+        "truncate", "unlink", "utime", "listdir", "scandir",
     },
     "fcntl": {"flock", "lockf"},
     "shutil": {"chown", "copy", "copy2", "copyfile", "copymode", "copystat", "copytree", "move", "rmtree"},
 }  # fmt: skip
 METHODS = {
     "chmod", "hardlink_to", "lchmod", "mkdir", "rmdir", "symlink_to", "touch", "unlink", "write_bytes", "write_text",
+    "glob", "iterdir", "read_bytes", "read_text", "rglob",
 }  # fmt: skip
-WRITING = set("wax+")
+MODES = set("rwxab+t")
 
 
 @dataclass(frozen=True, slots=True)
 class Exemption:
-    """A call that is no change of a file on a disk; `target` is its first argument, or the object of its method."""
+    """A call that opens no file on a disk; `target` is its first argument, or the object of its method."""
 
     module: str
     target: str
@@ -37,21 +42,33 @@ class Exemption:
 
 
 EXEMPTIONS = (
+    Exemption("agent/io/preflight.py", "path", "a sysctl"),
     Exemption("cli/help.py", "formatter", "the formatter of click, which writes help"),
     Exemption("cli/output.py", "os.devnull", "a device"),
+    Exemption("clock.py", "BOOT_ID", "procfs; the ground floor has no package below it"),
+    Exemption("commands/handlers/dynamic_user.py", "'/proc'", "procfs"),
+    Exemption("commands/handlers/first_line.py", "OTHER_FORMATS", "procfs"),
+    Exemption("commands/handlers/script_file.py", "Path(f'/proc/self/fd/{entry.descriptor}')", "an open descriptor"),
     Exemption("commands/handlers/sandbox_process.py", "os.devnull", "a device"),
     Exemption("privsep/io/control_group.py", "own", "cgroupfs"),
     Exemption("privsep/io/control_group.py", "own / 'cgroup.procs'", "cgroupfs"),
+    Exemption("privsep/io/capabilities.py", "PING_GROUPS", "procfs"),
+    Exemption("privsep/io/capabilities.py", "STATUS", "procfs"),
+    Exemption("privsep/io/control_group.py", "GROUPS", "procfs"),
     Exemption("privsep/io/operations/tun.py", "TUN", "a device"),
     Exemption("privsep/io/helper_process.py", "Path('/proc/self/comm')", "procfs"),
     Exemption("privsep/io/runner_process.py", "Path('/proc/self/comm')", "procfs"),
+    Exemption("tunnel/io/apply.py", "IPV6 / link / 'disable_ipv6'", "procfs"),
+    Exemption("tunnel/io/link_owner.py", "Path(f'/proc/{pid}/stat')", "procfs"),
+    Exemption("tunnel/io/nft_guard.py", "CONF", "procfs"),
+    Exemption("tunnel/io/nft_guard.py", "CONF / link / name", "procfs"),
     Exemption("tunnel/io/nft_guard.py", "VALID_MARK", "procfs"),
 )
 
 
 def main() -> int:
     """Print each place; 1 if there is any."""
-    found = [*places(ROOT), *unused(ROOT)]
+    found = [*places(ROOT), *undecided(ROOT), *unused(ROOT)]
     print(*found, sep="\n", end="\n" if found else "", file=sys.stderr)
     return 1 if found else 0
 
@@ -61,6 +78,18 @@ def places(root: Path) -> Iterator[str]:
     for path, call in _calls(root):
         if _exemption(root, path, call) is None:
             yield f"{path.relative_to(root)}:{call.lineno}: {ast.unparse(call.func)} is for warren.files alone"
+
+
+def undecided(root: Path) -> Iterator[str]:
+    """Yield `path:line: …` for each call that gives no trust without a name for the reason."""
+    for path in sorted((root / SOURCE).rglob("*.py")):
+        for call in ast.walk(ast.parse(path.read_text())):
+            if isinstance(call, ast.Call) and any(_is_no_trust(each) for each in call.keywords):
+                yield f"{path.relative_to(root)}:{call.lineno}: trust=None; expected process_trust() or NAMED_BY_USER"
+
+
+def _is_no_trust(keyword: ast.keyword) -> bool:
+    return keyword.arg == "trust" and isinstance(keyword.value, ast.Constant) and keyword.value.value is None
 
 
 def unused(root: Path) -> Iterator[str]:
@@ -103,12 +132,12 @@ def _changes(call: ast.Call, names: dict[str, str]) -> bool:  # noqa: PLR0911, a
         case ast.Attribute(ast.Name(module), name) if module in MODULES:
             return name in MODULES[module]
         case ast.Name("open"):
-            return _writes(call, 1)
+            return True
         case ast.Name(name) if name in names:
             module, _, function = names[name].partition(".")
             return function in MODULES[module]
         case ast.Attribute(_, "open"):
-            return _writes(call, 0)
+            return _has_mode(call)
         case ast.Attribute(_, "rename" | "replace"):  # Path's take one argument, str's and dataclasses' more
             return len(call.args) == 1 and not call.keywords
         case ast.Attribute(_, name):
@@ -116,10 +145,11 @@ def _changes(call: ast.Call, names: dict[str, str]) -> bool:  # noqa: PLR0911, a
     return False
 
 
-def _writes(call: ast.Call, position: int) -> bool:
-    modes = [each.value for each in call.keywords if each.arg == "mode"] + call.args[position : position + 1]
-    values = [mode.value for mode in modes if isinstance(mode, ast.Constant)]
-    return any(isinstance(value, str) and len(value) <= 4 and WRITING & set(value) != set() for value in values)
+def _has_mode(call: ast.Call) -> bool:
+    """Return whether the arguments are those of Path.open, and not of another method of that name."""
+    values = [each.value for each in call.args[:1] if isinstance(each, ast.Constant)]
+    is_mode = any(isinstance(value, str) and 0 < len(value) <= 4 and set(value) <= MODES for value in values)
+    return is_mode or any(each.arg in {"mode", "encoding"} for each in call.keywords)
 
 
 def _exemption(root: Path, path: Path, call: ast.Call) -> Exemption | None:

@@ -1,4 +1,4 @@
-"""Only `warren.files` changes files: it has the one safe way for each change."""
+"""Only `warren.files` opens files: it has the one safe way for each read and each change."""
 
 from __future__ import annotations
 
@@ -6,14 +6,24 @@ from pathlib import Path
 
 import pytest
 
-from checks.files import places, unused
+from checks.files import places, undecided, unused
 from tests.project.conftest import ROOT
 
 pytestmark = [pytest.mark.unit, pytest.mark.security]
 
 
-def test_no_other_module_changes_a_file() -> None:
+def test_no_other_module_opens_a_file() -> None:
     assert list(places(ROOT)) == []
+
+
+def test_every_call_names_why_root_may_open_a_path() -> None:
+    assert list(undecided(ROOT)) == []
+
+
+def test_a_planted_call_without_trust_is_found(tmp_path: Path) -> None:
+    assert list(undecided(planted(tmp_path, "remove_file(path, trust=None)"))) == [
+        "src/warren/tunnel/io/planted.py:1: trust=None; expected process_trust() or NAMED_BY_USER"
+    ]
 
 
 def test_each_exemption_is_needed() -> None:
@@ -44,6 +54,13 @@ def planted(root: Path, line: str) -> Path:
         ("from pathlib import Path; Path('/x').open(mode='r+')", "Path('/x').open"),
         ("from pathlib import Path; Path('/x').rename('/y')", "Path('/x').rename"),
         ("open('/x', 'a')", "open"),
+        ("open('/x')", "open"),
+        ("from pathlib import Path; Path('/x').open('rb')", "Path('/x').open"),
+        ("from pathlib import Path; Path('/x').open(encoding='ascii')", "Path('/x').open"),
+        ("from pathlib import Path; Path('/x').read_text()", "Path('/x').read_text"),
+        ("from pathlib import Path; Path('/x').read_bytes()", "Path('/x').read_bytes"),
+        ("from pathlib import Path; Path('/x').iterdir()", "Path('/x').iterdir"),
+        ("import os; os.listdir('/x')", "os.listdir"),
     ],
 )
 def test_a_planted_change_is_found(tmp_path: Path, line: str, call: str) -> None:
@@ -53,7 +70,8 @@ def test_a_planted_change_is_found(tmp_path: Path, line: str, call: str) -> None
 
 
 @pytest.mark.parametrize(
-    "line", ["'a'.replace('b', 'c')", "open('/x')", "from pathlib import Path; Path('/x').open('rb')"]
+    "line",
+    ["'a'.replace('b', 'c')", "Device.open(name, driver)", "Netlink.open()", "secret.open().decode()", "path.exists()"],
 )
-def test_a_read_is_allowed(tmp_path: Path, line: str) -> None:
+def test_what_opens_no_file_by_its_path_is_allowed(tmp_path: Path, line: str) -> None:
     assert list(places(planted(tmp_path, line))) == []

@@ -13,8 +13,10 @@ from warren.commands.schema import Number, Rule, choose
 from warren.commands.sealing import secret_names
 from warren.commands.verb import Verb
 from warren.errors import InputError
+from warren.files.bounded_read import read_named
 
 MAX_SECRET_CHARACTERS = 4_096
+MAX_SECRET_BYTES = 4 * MAX_SECRET_CHARACTERS + 1
 
 
 def read_arguments(verb: Verb, words: tuple[str, ...]) -> dict[str, object]:
@@ -53,8 +55,7 @@ def _number(value: str) -> object:
 
 def _from_file(name: str, path: Path) -> str:
     try:
-        with path.open(encoding="utf-8") as file:
-            return file.read(MAX_SECRET_CHARACTERS + 1).removesuffix("\n")
+        return read_named(path, MAX_SECRET_BYTES).decode().removesuffix("\n")
     except (OSError, UnicodeDecodeError) as error:
         problem = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise InputError(f"{name}: {path}: {problem}", code="command.unusable") from error

@@ -20,11 +20,13 @@ from warren.cli.options import config_options, config_path, json_option, own_def
 from warren.cli.output import report, warn, write
 from warren.clock import wall_seconds
 from warren.errors import InputError, WarrenError
+from warren.files.bounded_read import read_named
 from warren.files.trusted_path import process_trust
 from warren.trust.io.identity_file import read_identity
 
 FILES = click.argument("files", metavar="[FILE…]", nargs=-1, type=click.Path(path_type=Path, exists=True))
 MAX_PATH_CHARACTERS = 256
+MAX_CHECKPOINT_BYTES = 1 << 20  # a file may have several, the last of which counts
 FAULTY = 1
 UNVERIFIED = 3
 
@@ -162,7 +164,11 @@ def _parse_anchors(texts: Sequence[str], keys: Keys) -> list[Anchor]:
     for text in texts:
         # A checkpoint has two dots, and more characters than a file name may have.
         is_file = len(text) < MAX_PATH_CHARACTERS and Path(text).exists()
-        token = (Path(text).read_text("ascii", "replace") if is_file else text).strip().rpartition("\n")[2]
+        token = (
+            (read_named(Path(text), MAX_CHECKPOINT_BYTES).decode("ascii", "replace") if is_file else text)
+            .strip()
+            .rpartition("\n")[2]
+        )
         try:
             anchors.append(Anchor(Location(f"anchor {text[:40]}", 1), read_checkpoint(token, keys)))
         except ValueError as error:

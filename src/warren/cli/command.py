@@ -26,6 +26,7 @@ from warren.commands.result_json import result_members
 from warren.commands.sealing import open_data
 from warren.commands.signing import validate_result
 from warren.errors import HostError, InputError, RemoteError, WarrenError
+from warren.files.bounded_read import read_named
 from warren.files.in_place import write_output
 from warren.jws import MAX_BYTES, JwsError, VerifyingKey
 from warren.localapi.io.client import request
@@ -267,8 +268,7 @@ def _read_text(path: Path) -> str:
     try:
         if str(path) == "-":
             return sys.stdin.read(MAX_BYTES + 2)
-        with path.open(encoding="ascii", errors="replace") as file:
-            return file.read(MAX_BYTES + 2)
+        return read_named(path, MAX_BYTES + 2).decode("ascii", "replace")
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}", code="command.unusable", errno=error.errno) from error
 

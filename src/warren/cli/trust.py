@@ -16,6 +16,7 @@ from warren.clock import wall_seconds
 from warren.cluster import CLUSTER
 from warren.errors import TrustError
 from warren.files.atomic import replace_file
+from warren.files.bounded_read import read_named
 from warren.files.make_directory import make_directory
 from warren.files.trusted_path import NAMED_BY_USER
 from warren.terminal import visible_line
@@ -34,6 +35,7 @@ from warren.trust.io.bundle_file import MODE, install_bundle, read_installed_tex
 from warren.trust.io.keyset_file import make_keyset, read_keyset
 from warren.trust.principals import Operator
 
+MAX_POLICY_BYTES = 1 << 20  # as the longest bundle that is made of it
 READ_ONLY_VERBS = (
     "list_users",
     "list_containers",
@@ -215,7 +217,7 @@ def _check_higher(bundle: TrustBundle, output: Path) -> None:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return read_named(path, MAX_POLICY_BYTES).decode()
     except (OSError, UnicodeDecodeError) as error:
         problem = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise TrustError(f"{path}: {problem}", code="trust.unusable") from error

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from warren.files.directory import NO_FOLLOW, READ_FLAGS, link_error
-from warren.files.trusted_path import Trust, open_trusted
+from warren.files.trusted_path import NAMED_BY_USER, Trust, open_trusted
 
 
 def open_for_reading(path: Path, *, trust: Trust | None) -> int:
@@ -55,6 +55,12 @@ def read_descriptor(descriptor: int, max_bytes: int) -> tuple[bytes, os.stat_res
     with open(descriptor, "rb") as file:
         status = os.fstat(file.fileno())
         return file.read(max_bytes) if stat.S_ISREG(status.st_mode) else b"", status
+
+
+def read_named(path: Path, max_bytes: int) -> bytes:
+    """Return the first `max_bytes` octets of what a user has named: by links, and be it a pipe. Raises OSError."""
+    with open_binary(path, trust=NAMED_BY_USER) as file:
+        return file.read(max_bytes)
 
 
 def read_bounded(path: Path, max_bytes: int, *, trust: Trust | None) -> tuple[bytes, os.stat_result]:

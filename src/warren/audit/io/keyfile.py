@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from warren.errors import InputError
+from warren.files.bounded_read import read_named
 from warren.jws import VerifyingKey
 from warren.strictjson import parse_object
+
+MAX_BYTES = 65_536  # a public key has 43 characters, the longest output with one some hundred
 
 
 def read_verifying_keys(given: str) -> Mapping[str, VerifyingKey]:
@@ -20,7 +23,7 @@ def read_verifying_keys(given: str) -> Mapping[str, VerifyingKey]:
     """
     path = Path(given)
     try:
-        key = VerifyingKey.from_x(_x_of(path.read_bytes() if path.exists() else given.encode()))
+        key = VerifyingKey.from_x(_x_of(read_named(path, MAX_BYTES) if path.exists() else given.encode()))
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}", code="audit.unreadable", errno=error.errno) from error
     except ValueError as error:

@@ -17,6 +17,9 @@ from warren.commands.providers.arguments import USERNAME
 from warren.commands.providers.openvpn_files import VpnFiles
 from warren.commands.providers.openvpn_user import Login, VpnUser, parse_user, rejection
 from warren.commands.providers.vpn_clock import read_moment
+from warren.files.bounded_read import read_named
+
+MAX_BYTES = 65_536  # each file that is read has some hundred
 
 
 def rejection_reason(directory: str, credentials: Path, environment: Mapping[str, str]) -> str | None:
@@ -25,7 +28,7 @@ def rejection_reason(directory: str, credentials: Path, environment: Mapping[str
     Raises:
         OSError, EffectError: a file cannot be read.
     """
-    username, _, password = credentials.read_bytes().partition(b"\n")
+    username, _, password = read_named(credentials, MAX_BYTES).partition(b"\n")
     source = environment.get("untrusted_ip") or environment.get("untrusted_ip6") or ""
     login = Login(username.decode(errors="replace"), environment.get("common_name", ""), source)
     files = VpnFiles(directory)
@@ -37,7 +40,7 @@ def rejection_reason(directory: str, credentials: Path, environment: Mapping[str
 
 def _read_clock(files: VpnFiles) -> bytes | None:
     try:
-        return Path(files.clock).read_bytes()
+        return read_named(Path(files.clock), MAX_BYTES)
     except FileNotFoundError:  # an older version has created the users
         return None
 
@@ -46,7 +49,7 @@ def _read_user(files: VpnFiles, username: str) -> VpnUser | None:
     if USERNAME.problem(username):
         return None
     try:
-        return parse_user(Path(files.entry(username)).read_bytes())
+        return parse_user(read_named(Path(files.entry(username)), MAX_BYTES))
     except FileNotFoundError:
         return None
     except ValueError as error:

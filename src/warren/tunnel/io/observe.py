@@ -12,6 +12,7 @@ from pathlib import Path
 from warren._core import UAPI_DIRECTORY, DeviceStatus, Link, LinkRoute, Netlink, PolicyRule, uapi_get
 from warren.clock import monotonic_seconds
 from warren.errors import HostError, InterfaceError, RemoteError, WarrenError
+from warren.files.directory import open_directory
 from warren.tunnel.config import SYSTEM_TABLES, IPInterface
 from warren.tunnel.io.nft_guard import observed_guards
 from warren.tunnel.routes import TUNNEL_MARKS, Fallback, Route, Rule
@@ -173,7 +174,8 @@ def survey(names: Sequence[str]) -> Survey:
 def served_interfaces() -> tuple[str, ...]:
     """Return the interfaces that have a socket, live or stale. Raises HostError if their directory cannot be read."""
     try:
-        return tuple(sorted(path.stem for path in Path(UAPI_DIRECTORY).iterdir() if path.suffix == SUFFIX))
+        with open_directory(Path(UAPI_DIRECTORY)) as directory:
+            return tuple(name.removesuffix(SUFFIX) for name in directory.names() if name.endswith(SUFFIX))
     except FileNotFoundError:
         return ()
     except OSError as error:

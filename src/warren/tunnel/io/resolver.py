@@ -15,6 +15,8 @@ from pathlib import Path
 
 from warren._core import HostLookup
 from warren.errors import RemoteError
+from warren.files.bounded_read import read_named
+from warren.files.file_state import MAX_FILE_BYTES
 from warren.tunnel.config import Endpoint, InterfaceConfig, PeerConfig
 from warren.tunnel.endpoint_dns import UpstreamServers
 
@@ -103,7 +105,7 @@ def _unresolved(endpoint: Endpoint, reason: str) -> RemoteError:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(errors="replace")
+        return read_named(path, MAX_FILE_BYTES).decode(errors="replace")
     except OSError:
         return ""
 
