@@ -23,3 +23,10 @@ def test_systemd_finds_nothing_wrong_with_a_unit(unit: str, tmp_path: Path) -> N
         user.types(f"cp {DEPLOY}/systemd/* /etc/systemd/system/")
         done = user.attempts(f"systemd-analyze verify --man=no --recursive-errors=one /etc/systemd/system/{unit}")
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("unit", [name for name in UNITS if name.startswith("warren-")])
+def test_privileged_units_of_both_names_differ_in_the_name_alone(unit: str) -> None:
+    own = (DEPLOY / "systemd" / unit).read_text()
+    other = (DEPLOY / "systemd" / unit.replace("warren", "harmony-agent")).read_text()
+    assert other == own.replace("warren", "harmony-agent").replace("Warren", "harmony-agent")
