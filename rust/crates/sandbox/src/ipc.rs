@@ -112,7 +112,8 @@ mod tests {
         if !rustix::process::geteuid().is_root() {
             return;
         }
-        let uid = 64_000 + std::process::id() % 1_000;
+        // None that a program of another test can have.
+        let uid = 66_000 + std::process::id() % 1_000;
         let user = User { uid, gid: uid, groups: Vec::new(), exclusive: true };
         match process::fork().unwrap() {
             None => {
