@@ -13,7 +13,7 @@ from warren.commands.command import Actor
 from warren.commands.dry_run import DryRun
 from warren.commands.effects.effect import Effect, Effects
 from warren.commands.effects.events import EmitEvent
-from warren.commands.effects.records import DeleteRecord, ListRecords, PutRecord
+from warren.commands.effects.records import DeleteRecord, GetMoment, GetRecord, ListRecords, PutRecord
 from warren.commands.effects.system import GetClocks, GetTime
 from warren.commands.execution import Execution, Handler, Handlers
 from warren.commands.handlers import containers, openvpn, passwords
@@ -22,7 +22,7 @@ from warren.commands.result import Result
 from warren.commands.sealing import open_data
 from warren.commands.settings import CommandSettings
 from warren.commands.verb import Verb, VerbContext
-from warren.elapsed_clock import ClockReading
+from warren.elapsed_clock import ClockReading, Moment
 from warren.trust.sealing import SealingKey
 
 T = TypeVar("T")
@@ -83,6 +83,8 @@ class Node:
             **containers.handlers(),
             **openvpn.handlers(),
             EmitEvent: self._emit,
+            GetMoment: self._moment,
+            GetRecord: self._get,
             PutRecord: self._put,
             ListRecords: self._list,
             DeleteRecord: self._delete,
@@ -100,6 +102,13 @@ class Node:
             return await perform(effect, running)
 
         return counted
+
+    async def _moment(self, _: GetMoment, __: Execution) -> Moment:
+        reading = read_clocks()
+        return Moment(reading.wall, reading.boottime)
+
+    async def _get(self, effect: GetRecord, _: Execution) -> Mapping[str, object] | None:
+        return self.records.get((effect.kind, effect.key))
 
     async def _put(self, effect: PutRecord, _: Execution) -> None:
         self.records[effect.kind, effect.key] = effect.value

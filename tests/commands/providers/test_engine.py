@@ -146,6 +146,7 @@ def test_its_labels_and_its_usual_limits(engine: Engine, node: Node) -> None:
     found = engine.inspect(container)
     labels = found["Config"]["Labels"]
     assert abs(int(labels.pop("viw.started")) - time.time()) < PATIENCE_SECONDS
+    assert labels.pop("viw.boot").endswith(read_clocks().boot_id)
     assert labels == {"viw.agent": "node-1", "viw.session": "s-1", "viw.user": "ada"}
     assert cgroup(found, "memory", "memory.limit_in_bytes", "memory.max") == str(512 << 20)
     assert cgroup(found, "pids", "pids.max", "pids.max") == "256"
