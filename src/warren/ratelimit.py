@@ -36,6 +36,10 @@ class RateLimit:
         """Take a token, also one that is not there: then `key` has to wait for longer."""
         self._bucket(key, now).tokens -= 1
 
+    def return_token(self, key: str, now: float) -> None:
+        """Return a token that was taken for nothing."""
+        self._bucket(key, now).tokens += 1
+
     def try_take(self, key: str, now: float) -> bool:
         """Take a token if there is one, and return whether there was."""
         has_token = self.has_token(key, now)

@@ -104,3 +104,26 @@ def test_dispatch_key_alone_leaves_places_to_operators() -> None:
             held.enter_context(admission.hold(reading, 0))
         assert caught.value.code is Code.QUEUE_FULL
         assert refusal(admission, "ada", "v", 0) == Code.NONE
+
+
+@pytest.mark.security
+def test_dispatch_key_spends_no_rate_of_an_operator_by_an_intent_of_the_operator() -> None:
+    """It delivers the intent again, in new commands and as dry runs."""
+    admission = Admission(RateLimit(2), RateLimit(2, lambda key: 2 if verb_of(key) == "v" else None), 10)
+    intended = command("v")
+
+    def outcome(*, is_dry_run: bool = False) -> Code:
+        try:
+            with admission.hold(intended, 0, is_dry_run=is_dry_run):
+                if not is_dry_run:
+                    admission.count_repeat(intended, 0)
+                return Code.NONE
+        except CommandError as error:
+            return error.code
+
+    limited = [Code.NONE, Code.NONE, Code.RATE_LIMITED]
+    assert [outcome(is_dry_run=True) for _ in range(3)] == limited
+    assert [outcome() for _ in range(3)] == limited
+    other = command("v", kid="another", actor=intended.actor)
+    with admission.hold(other, 0), admission.hold(other, 0):
+        assert admission.taken == 2

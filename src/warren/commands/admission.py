@@ -2,7 +2,8 @@
 
 A command that is rejected takes neither a token nor a place. Without an operator's intent nobody but the dispatch key
 has asked for it, whatever actor it names. So such commands have rates of that key, for all of them and for each verb,
-and at most three quarters of the queue: they take nothing from the operators.
+and at most three quarters of the queue: they take nothing from the operators. The dispatch key can also deliver an
+intent again and again, as a dry run or as a retry: these count for that key as well.
 """
 
 from __future__ import annotations
@@ -37,12 +38,14 @@ class Admission:
         return self._taken
 
     @contextmanager
-    def hold(self, command: VerifiedCommand, now: float) -> Iterator[None]:
+    def hold(self, command: VerifiedCommand, now: float, *, is_dry_run: bool = False) -> Iterator[None]:
         """Hold a place. Raises CommandError SHUTTING_DOWN, RATE_LIMITED or QUEUE_FULL."""
         requester, verb, places = command.actor.id, command.verb, self._places
-        if not command.has_intent:
+        if not command.has_intent or is_dry_run:
             requester, verb = f"dispatch key {command.kid}", f"{command.verb} {command.kid}"
             places = max(1, places * 3 // 4)
+        elif not self._actors.has_token(_repeats(command), now):
+            raise CommandError(Code.RATE_LIMITED, f"rate limit exceeded for retries by dispatch key {command.kid}")
         if self.closed:
             raise CommandError(Code.SHUTTING_DOWN, "the agent is stopping")
         if not self._actors.has_token(requester, now):
@@ -58,3 +61,14 @@ class Admission:
             yield
         finally:
             self._taken -= 1
+
+    def count_repeat(self, command: VerifiedCommand, now: float) -> None:
+        """Count an admitted command that was executed before for the dispatch key: its operator has asked once."""
+        if command.has_intent:
+            self._actors.return_token(command.actor.id, now)
+            self._verbs.return_token(command.verb, now)
+            self._actors.take_token(_repeats(command), now)
+
+
+def _repeats(command: VerifiedCommand) -> str:
+    return f"retries by dispatch key {command.kid}"

@@ -233,15 +233,16 @@ def test_dry_run_is_admitted_and_audited_like_a_command(tmp_path: Path) -> None:
         with pytest.raises(CommandError, match="rate limit exceeded") as refused:
             await fixture.preview("c-2")
         assert refused.value.code == Code.RATE_LIMITED
-        assert (await fixture.ask("c-3")).error_code == Code.RATE_LIMITED
         assert fixture.began == []
+        assert (await fixture.ask("c-3")).error_code == Code.NONE, "dry runs count for the dispatch key alone"
 
     place = play(tmp_path, scene, rate=2)
     assert [(line["event"], line["correlation_id"], line["error_code"]) for line in place.lines()] == [
         ("command.previewed", "c-0", "NONE"),
         ("command.previewed", "c-1", "NONE"),
         ("command.refused", "c-2", "RATE_LIMITED"),
-        ("command.refused", "c-3", "RATE_LIMITED"),
+        ("command.accepted", "c-3", "NONE"),
+        ("command.finished", "c-3", "NONE"),
     ]
 
 

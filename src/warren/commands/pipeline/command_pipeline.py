@@ -95,7 +95,7 @@ class CommandPipeline:
         try:
             command = self._verify(envelope, ingress)
             proven = _claims_of(command)
-            with self._admission.hold(command, monotonic_seconds()):
+            with self._admission.hold(command, monotonic_seconds(), is_dry_run=True):
                 return await self._preview(command, ingress)
         except CommandError as error:
             proven = error.proven if isinstance(error, Rejected) else proven
@@ -126,7 +126,8 @@ class CommandPipeline:
 
     async def _preview(self, command: VerifiedCommand, ingress: Ingress) -> DryRun:
         verb = self._verbs[command.verb]
-        await self._store.write_event(previewed(command, verb, ingress.source, wall_seconds()))
+        event = previewed(command, verb, ingress.source, wall_seconds())
+        await self._store.write_event(event, essential=False)
         log.info("command.previewed", extra=log_fields(self._process, _claims_of(command)))
         async with self._slots:
             command = self._verify(command.envelope, ingress, was_queued=True)
@@ -142,6 +143,8 @@ class CommandPipeline:
                 verdict = await self._store.accept(command, event, read_only=verb.read_only)
             finally:
                 cancellation = self._accepting.pop(command.corr_id, None)
+            if not isinstance(verdict, Accepted):
+                self._admission.count_repeat(command, monotonic_seconds())
             match verdict:
                 case Stored(result):
                     return result

@@ -96,8 +96,8 @@ class CommandTable:
         Raises as `replay.decide`; STORE_FULL if there is no room, QUEUE_FULL if the audit log cannot be written.
         """
         self._require_log(read_only=read_only)
-        self.require_room(has_intent=command.has_intent)
         verdict, now = decide(command, self._replay_state(command)), self.clock.moment()
+        self.require_room(has_intent=command.has_intent and isinstance(verdict, Accepted))
         nonce = _later(now, keep_until(command), 0)
         row = (command.kid, command.nonce, nonce.wall, nonce.elapsed)
         self.connection.execute("INSERT INTO used VALUES (?, ?, ?, ?)", row)
