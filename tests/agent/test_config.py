@@ -245,7 +245,7 @@ def test_root_is_put_before_every_path() -> None:
     (found,) = config.networks
     assert (found.private_key_path, found.peers[0].preshared_key_path) == ("/tree/k", "/tree/p")
     assert (config.daemon.socket, config.daemon.key_directories) == ("/tree/s", ("/tree/d",))
-    assert (config.daemon.state, config.http.token) == ("/tree/var/lib/warren", "/tree/var/lib/warren/http.token")
+    assert (config.daemon.state, config.http.token) == ("/tree/var/lib/warren", "/tree/var/lib/warren/http/token")
 
 
 @pytest.mark.parametrize(

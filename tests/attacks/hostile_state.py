@@ -41,6 +41,7 @@ exec_enable = true
 
 NAMES = {
     ".": ("http.token", "http-admin.token", "agent.lock", ".commands.unfinished"),
+    "http": ("token", "admin-token"),
     "identity": ("node.jwks", "sealing.jwks", "trust.jws", "trust.jws.version"),
     "helper": ("agent.lock", "lock", "dns.json", ".dns.unfinished", "resolv.conf.before"),
     "dns": ("agent.lock", "dns.json", ".dns.unfinished", "resolv.conf.before"),
@@ -49,7 +50,7 @@ NAMES = {
     "audit": ("audit.jsonl", "audit.checkpoints", "audit-00000000001.jsonl", "audit-00000000001.checkpoints"),
 }
 """What root or the agent opens in the state directory, by its directory."""
-SERVICE_PARTS = ("commands", "audit", "dns")
+SERVICE_PARTS = ("commands", "audit", "dns", "http")
 RUNTIME_NAMES = (
     "agent.sock",
     "agent.sock.lock",

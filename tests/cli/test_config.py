@@ -132,8 +132,8 @@ def test_show_prints_effective_configuration(tmp_path: Path) -> None:
         "bind": ["127.0.0.1", "::1"],
         "port": 9090,
         "socket": "/run/warren/http.sock",
-        "token": "/var/lib/warren/http.token",
-        "admin_token": "/var/lib/warren/http-admin.token",
+        "token": "/var/lib/warren/http/token",
+        "admin_token": "/var/lib/warren/http/admin-token",
         "names": [],
     }
     assert values["network"]["a"]["mtu"] == 1420

@@ -164,13 +164,13 @@ def look(life: Life) -> None:
         life.warren(*command.split(), status=None)
     for command in ("status", "list", "peers", "doctor"):
         life.warren(command, "--json", status=None)
-    token = (life.agent.directory / "var/lib/warren/http.token").read_text().strip()
+    token = (life.agent.directory / "var/lib/warren/http/token").read_text().strip()
     for path in ("/healthz", "/health", "/metrics"):
         assert " 200 " in life.get(path)
     for path in ("/peers", "/info"):
         assert " 200 " in life.get(path, bearer(token))
     assert " 403 " in life.get("/reload", bearer(token), 'request = "POST"')
-    admin_token = (life.agent.directory / "var/lib/warren/http-admin.token").read_text().strip()
+    admin_token = (life.agent.directory / "var/lib/warren/http/admin-token").read_text().strip()
     assert " 200 " in life.get("/reload", bearer(admin_token), 'request = "POST"')
 
 

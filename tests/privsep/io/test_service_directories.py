@@ -52,6 +52,16 @@ def test_make_directories_gives_each_part_of_the_state_directory_one_owner(
     for name in ("commands", "audit", "dns"):
         assert owned(state / name) == (SERVICE, SERVICE, 0o700), name
     assert owned(tmp_path / "run/warren") == (SERVICE, SERVICE, 0o755)
+    assert owned(state / "http") == (SERVICE, SERVICE, 0o755)
+
+
+def test_make_directories_makes_the_tokens_that_lie_in_a_directory_of_root(
+    config: AgentConfig, defaults: Defaults, tmp_path: Path
+) -> None:
+    state = tmp_path / "var/lib/warren"
+    http = replace(config.http, token=str(state / "http.token"), admin_token=str(state / "http-admin.token"))
+    make_directories(USER, replace(config, http=http), defaults)
+    assert owned(state) == (0, SERVICE, 0o755)
     assert owned(state / "http.token")[0] == SERVICE
     assert owned(state / "http-admin.token") == (SERVICE, SERVICE, 0o600)
 

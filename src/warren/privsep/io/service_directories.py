@@ -128,7 +128,7 @@ def _sockets(config: ServiceConfig) -> tuple[Path, ...]:
 
 def _directories(user: ServiceUser, config: ServiceConfig, defaults: Defaults) -> Iterator[ServiceDirectory]:
     yield ServiceDirectory(Path(config.daemon.state), ROOT, OPEN, is_own=False)
-    yield ServiceDirectory(Path(config.http.token).parent, ROOT, OPEN, is_own=False)
+    yield ServiceDirectory(Path(config.http.token).parent, user.uid, OPEN, is_own=False)
     yield ServiceDirectory(Path(config.daemon.state) / OWN_JOURNAL, user.uid, PRIVATE)
     for socket in _sockets(config):
         yield ServiceDirectory(socket.parent, user.uid, OPEN, is_own=socket.parent.name == defaults.program)
