@@ -6,6 +6,7 @@ import asyncio
 import select
 import subprocess
 import sys
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,15 @@ print("ended")
 def test_a_resolver_that_never_answers_delays_no_end() -> None:
     done = subprocess.run([sys.executable, "-c", STUCK], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "ended\n", "")
+
+
+def test_server_of_a_link_is_asked_on_that_link() -> None:
+    """A router that announces itself as a name server (RFC 8106) has a link-local address with a zone."""
+    servers = UpstreamServers((ip_address("fe80::53%lo"),))
+    with pytest.raises(RemoteError, match=r"the endpoint a\.example:1 does not resolve: fe80::53: "):
+        asyncio.run(resolve_soon(Endpoint("a.example", 1), servers))
+    with pytest.raises(InputError, match="invalid address"):
+        HostLookup.start("a.example", "", "", "", ["nonsense"])  # type: ignore[list-item]
 
 
 def test_closed_lookup_is_refused_and_leaves_no_descriptor() -> None:

@@ -131,8 +131,8 @@ fn reason(error: &std::io::Error) -> String {
 impl Query {
     /// Use these servers in place of those of resolv.conf(5).
     #[must_use]
-    pub fn with_servers(mut self, servers: impl IntoIterator<Item = IpAddr>) -> Self {
-        self.conf.servers = servers.into_iter().map(Server::new).collect();
+    pub fn with_servers(mut self, servers: impl IntoIterator<Item = Server>) -> Self {
+        self.conf.servers = servers.into_iter().collect();
         self
     }
 }

@@ -68,7 +68,9 @@ impl Server {
         Self { address: SocketAddr::new(address, PORT), zone: None }
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// Read an address, with the link of a link-local one behind `%`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
         let (address, zone) = text.split_once('%').map_or((text, None), |(address, zone)| (address, Some(zone)));
         Some(Self { zone: zone.map(str::to_owned), ..Self::new(address.parse().ok()?) })
     }

@@ -5,17 +5,28 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use dns::client::Query;
-use dns::resolv_conf::ResolvConf;
+use dns::resolv_conf::{ResolvConf, Server};
 use dns::task::Task;
 use pyo3::prelude::*;
 
 use crate::failure;
-use crate::net::FromAddress;
 
 /// A lookup of a host name on a thread that never attaches to the interpreter; dropping or closing it cancels it.
 #[pyclass(frozen, module = "warren._core")]
 pub(crate) struct HostLookup {
     task: Mutex<Option<Task>>,
+}
+
+/// A name server, from any object by its `str()`, which may have a zone.
+struct FromServer(Server);
+
+impl<'py> FromPyObject<'_, 'py> for FromServer {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let text = object.str()?.to_string();
+        Server::parse(&text).map(Self).ok_or_else(|| failure::value(object.py(), format!("invalid address {text:?}")))
+    }
 }
 
 impl HostLookup {
@@ -41,7 +52,7 @@ impl HostLookup {
         resolv_conf: &str,
         hosts: &str,
         host_name: &str,
-        servers: Option<Vec<FromAddress>>,
+        servers: Option<Vec<FromServer>>,
         mark: u32,
     ) -> PyResult<Self> {
         let conf = ResolvConf::parse(resolv_conf, host_name);

@@ -15,6 +15,8 @@ from warren.tunnel.status import InterfaceStatus
 
 def leads_into(interface: str, endpoint: IPAddress, fwmark: int, netlink: Netlink) -> bool:
     """Return True if datagrams to `endpoint` with that mark are routed into the interface; False without a route."""
+    if endpoint.is_link_local:  # its zone is the link, whatever the routes are
+        return False
     link = find_link(interface, netlink)
     try:
         return link is not None and netlink.route_to(endpoint, fwmark) == link.index
