@@ -16,7 +16,8 @@ from warren.tunnel.network import NetworkConfig, NetworkPeer
 pytestmark = IN_NAMESPACES
 
 PEER = NetworkPeer("far", PUBLIC_KEYS[0], probe=ip_address("127.0.0.1"))
-NETWORK = NetworkConfig("home", "/k", interface="lo", peers=(PEER,))
+NETWORK = NetworkConfig("home", "/k", peers=(PEER,))
+object.__setattr__(NETWORK, "interface", "lo")  # every host has it, and no configuration may name it
 INTERVAL_SECONDS = 0.05
 
 
