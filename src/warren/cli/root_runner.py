@@ -27,7 +27,7 @@ from warren.telemetry.levels import Level
 @click.command(cls=Command, examples=("systemctl enable --now warren-runner.socket",))
 @config_options
 def runner(config: Path | None, root: str) -> None:
-    """Run the privileged runner of signed commands (socket-activated by systemd).
+    """Run the privileged runner of signed commands, for systemd.
 
     It serves the user of [daemon] only: it verifies each signed command again and executes the part that needs root. It
     listens at the socket passed by systemd, else at runner.sock next to the agent's socket. It exits after a minute
