@@ -64,7 +64,7 @@ def challenge(socket: Path) -> None:
 @command.command("begin-record", examples=("warren command begin-record",))
 @security_options
 def begin_record(security: Security) -> None:
-    """Have the records of used commands begin now, if the clock was ahead when they were begun.
+    """Begin the records of used commands anew.
 
     Until the time that the clock showed then, every command is refused (condition `command.record_ahead`). Root runs
     this once the clock is right. The record of the privileged runner is changed while the runner is stopped: run the
