@@ -3,7 +3,6 @@
 //! The mark is the address's protocol (IFA_PROTO, Linux 5.18). Older kernels ignore and never report it: there this
 //! socket remembers what it added, and an address that another process of Warren added counts as one of others.
 
-use std::collections::HashSet;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -29,15 +28,6 @@ pub struct Address {
     pub network: IpNet,
     /// Whether [`Netlink::add_address`] added it, here or, since Linux 5.18, in a process that has ended.
     pub ours: bool,
-}
-
-/// What a socket remembers of the addresses that it added.
-#[derive(Default)]
-pub(crate) struct AddedAddresses {
-    /// Whether the kernel reports the protocol of an address; None until an address was added and listed.
-    has_protocol: Option<bool>,
-    /// The addresses added on a kernel that does not.
-    unmarked: HashSet<(u32, IpNet)>,
 }
 
 impl Netlink {

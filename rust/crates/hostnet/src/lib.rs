@@ -5,6 +5,7 @@
 //! namespace of the thread that opened it.
 #![forbid(unsafe_code)]
 
+mod added_addresses;
 mod address;
 mod attribute;
 mod error;

@@ -2,7 +2,7 @@
 
 use netlink_sys::protocols::NETLINK_ROUTE;
 
-use crate::address::AddedAddresses;
+use crate::added_addresses::AddedAddresses;
 use crate::error::{NetError, Refusal};
 use crate::socket::NetlinkSocket;
 
