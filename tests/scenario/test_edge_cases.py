@@ -48,6 +48,7 @@ def test_a_socket_of_the_service_manager_is_taken_over_and_left_to_it(two: Two) 
     """Row H-25."""
     near, _ = two
     path = near.directory / "run/warren/agent.sock"
+    path.parent.mkdir(parents=True)  # as the service manager does
     command = (*WARREN, "agent", "start", "--root", near.directory, "--user", USER)
     near.process = near.host.start(WARREN[0], "-c", HAND_OVER, path, *command, log="agent")
     until(lambda: near.attempt("info").returncode == 0, "the agent answers")
