@@ -14,7 +14,8 @@ from tests.cli.program import WARREN
 from tests.netns.deadline import until
 from tests.netns.host import IN_NAMESPACES
 from tests.netns.pair import FAR_INNER, NEAR_INNER
-from warren.agent.io.network_reconciler import LAN_CHECK_INTERVAL, RECONCILE_INTERVAL, RETRY
+from warren.agent.io.network_reconciler import RECONCILE_INTERVAL, RETRY
+from warren.agent.io.network_warnings import LAN_CHECK_INTERVAL
 
 from .agent import USER, Agent, Peer
 from .conftest import network_to

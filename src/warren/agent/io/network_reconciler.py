@@ -25,6 +25,7 @@ from warren.agent.io.endpoint_resolver import EndpointResolver
 from warren.agent.io.interface import Interface
 from warren.agent.io.key_ring import KeyRing
 from warren.agent.io.network_context import NetworkContext
+from warren.agent.io.network_warnings import NetworkWarnings
 from warren.agent.network_state import NetworkState
 from warren.agent.snapshot import network_sample
 from warren.backoff import Backoff, BackoffPolicy
@@ -34,16 +35,12 @@ from warren.localapi.networks import Rotation
 from warren.ratelimit import RateLimit
 from warren.telemetry.conditions import Condition
 from warren.telemetry.sample import NetworkSample
-from warren.tunnel.config import Endpoint, InterfaceConfig
+from warren.tunnel.config import InterfaceConfig
 from warren.tunnel.desired import NetworkKeys
 from warren.tunnel.host_changes import may_concern
-from warren.tunnel.io.endpoint_route import endpoints_inside
-from warren.tunnel.io.observe import lan_addresses
 from warren.tunnel.io.policy import release_policy
 from warren.tunnel.lifecycle import LifecycleEvent, State
 from warren.tunnel.network import NetworkConfig
-from warren.tunnel.network_table import toml_key
-from warren.tunnel.overlap import lan_warnings, network_warnings
 from warren.tunnel.plan import Step as PlanStep
 from warren.tunnel.reconcile_state import ReconcileState
 from warren.tunnel.resolution import Question
@@ -54,8 +51,6 @@ REPLACE_INTERVAL = 5.0  # seconds; a link that is deleted more often is created 
 CHANGES_PER_MINUTE = 60
 """Rounds because of what the kernel reports. If another program undoes each of them, the timer is left."""
 MIN_DELAY = 0.05  # seconds between two rounds, whatever is due
-LAN_CHECK_INTERVAL = 60.0  # seconds; a lease of a new address is rare, and takes nothing away at once
-ENDPOINT_CHECK_INTERVAL = 15.0  # seconds; a rule of another program is seen by that, a new endpoint at once
 RETRY = BackoffPolicy((5.0, 15.0, 30.0, 60.0))
 """Between two attempts to bring a network up. A fatal cause keeps the schedule: somebody may mend it at any time."""
 
@@ -70,14 +65,12 @@ class NetworkReconciler:
         self._state = state
         self._context = context
         self._wake = wake
+        self._warnings = NetworkWarnings(config.name, state, context.netlink)
         self._backoff = Backoff(RETRY, random.random)
-        self._lans_checked_at = 0.0
         self._replaced_at = -REPLACE_INTERVAL
         self._kept_policy: str | None = None
         """The link whose rules and fallbacks are kept for the next interface."""
         self._changes = RateLimit(CHANGES_PER_MINUTE)
-        self._endpoints_checked_at = 0.0
-        self._endpoints: frozenset[Endpoint | None] = frozenset()
         self.reset(config)
 
     @property
@@ -95,7 +88,7 @@ class NetworkReconciler:
         self._decisions = ReconcileState(config, monotonic_seconds())
         self._resolver = EndpointResolver(self._decisions, self._state, context, on_answer=self._wake)
         self._keys = KeyRing(context.privileged.keys)
-        self._update_warnings()
+        self._warnings.report_config(self.config)
 
     def set_stopped_config(self, config: NetworkConfig) -> None:
         """Use `config` from the next attempt on; an interface that is being removed is left alone."""
@@ -229,7 +222,7 @@ class NetworkReconciler:
         """Read what is, and let the pure state judge it. Raises InterfaceError if the interface has ended."""
         status = await asyncio.to_thread(self._interface.observe)
         self._record_status(status)
-        self._report_foreign_addresses(status)
+        self._warnings.report_foreign_addresses(status, self.config)
         known = (peer.public_key for peer in status.peers if peer.latest_handshake is not None)
         self._context.probes.record_handshakes(self.config.name, known)
         answered_at = self._context.probes.answered_at(self.config.name)
@@ -238,7 +231,7 @@ class NetworkReconciler:
             await self._confirm_key()
         socket_problem = await asyncio.to_thread(self._interface.socket_problem)
         uapi = None if socket_problem is None else Condition.of_error(socket_problem, "uapi.socket_missing")
-        self._set_condition("uapi", uapi)
+        self._warnings.set_condition("uapi", uapi)
 
     async def _apply(self) -> None:
         """Decide what should be, plan the difference and apply it. Raises WarrenError."""
@@ -248,13 +241,11 @@ class NetworkReconciler:
         finally:
             for question in questions:  # only now is the mark known with which names are asked past this network
                 self._resolver.ask(question)
-        if steps or monotonic_seconds() > self._lans_checked_at + LAN_CHECK_INTERVAL:
-            await self._check_lan_overlaps()
-        await self._check_endpoint_routes()
+        await self._warnings.check_host(self.config, is_changed=bool(steps))
         self._context.probes.set_targets(self.config, self._decisions.standing_by())
         dns_problem = await self._context.name_servers.apply(self.config)
         dns = None if dns_problem is None else Condition.of_error(dns_problem, "dns.refused")
-        self._set_condition("dns", dns)
+        self._warnings.set_condition("dns", dns)
 
     async def _decide(self) -> tuple[InterfaceConfig, Sequence[Question]]:
         """Return the desired state of the interface, and the names to look up."""
@@ -314,58 +305,17 @@ class NetworkReconciler:
         self.config = config
         self._keys.held = keys
         self._decisions.change(config, monotonic_seconds())
-        self._update_warnings()
+        self._warnings.report_config(self.config)
 
     async def _confirm_key(self) -> None:
         """Remove the previous key. That it cannot be removed is no reason to stop reconciling."""
         try:
             await asyncio.to_thread(self._keys.confirm, self.config)
         except WarrenError as error:
-            self._set_condition("key", Condition.of_error(error, "key_file.unusable"))
+            self._warnings.set_condition("key", Condition.of_error(error, "key_file.unusable"))
         else:
-            self._set_condition("key", None)
+            self._warnings.set_condition("key", None)
             log.info("key.confirmed", extra={"network": self.config.name})
-
-    def _report_foreign_addresses(self, status: InterfaceStatus) -> None:
-        """Show the addresses that another program added: they are left alone, and may be a mistake."""
-        foreign = () if status.link is None else status.link.foreign_addresses(self.config.addresses)
-        text = f"{status.name} has {', '.join(map(str, foreign))}, which another program added; left alone"
-        self._set_condition("addresses", Condition("address.foreign", text) if foreign else None)
-
-    async def _check_lan_overlaps(self) -> None:
-        """Warn if the network takes a prefix that is a LAN of this host; that LAN may have come later."""
-        self._lans_checked_at = monotonic_seconds()
-        findings = await asyncio.to_thread(lambda: [*lan_warnings(self.config, lan_addresses(self._context.netlink))])
-        text = "; ".join(f"{toml_key(finding.key)}: {finding.problem}; {finding.expected}" for finding in findings)
-        self._set_condition("lan", Condition("route.overlaps_lan", text) if text else None)
-
-    async def _check_endpoint_routes(self) -> None:
-        """Warn if packets to an endpoint go into the tunnel that they carry, by a route or rule of another program.
-
-        Examined are new endpoints at once, and all of them now and then. The routes for what was observed are applied.
-        """
-        status, netlink, now = self._state.status, self._context.netlink, monotonic_seconds()
-        if status is None:
-            return
-        endpoints = frozenset(peer.endpoint for peer in status.peers)
-        if endpoints == self._endpoints and now < self._endpoints_checked_at + ENDPOINT_CHECK_INTERVAL:
-            return
-        self._endpoints, self._endpoints_checked_at = endpoints, now
-        inside = await asyncio.to_thread(lambda: [*endpoints_inside(status, netlink)])
-        text = f"packets to {', '.join(map(str, inside))} are routed into {status.name} itself"
-        self._set_condition("endpoint", Condition("endpoint.inside_tunnel", text) if inside else None)
-
-    def _update_warnings(self) -> None:
-        """Show what `warren validate` warns of to those who never ran it."""
-        self._state.advice = tuple(
-            Condition("config.warning", f"{toml_key(finding.key)}: {finding.problem}; {finding.expected}")
-            for finding in network_warnings(self.config)
-        )
-
-    def _set_condition(self, subject: str, condition: Condition | None) -> None:
-        if self._state.set_warning(subject, condition) and condition is not None:
-            fields = {"network": self.config.name, "code": condition.name, "error": condition.sentence}
-            log.warning("network.warning", extra=fields)
 
     def _sample_counters(self) -> None:
         try:
