@@ -16,7 +16,7 @@ import click
 import pytest
 
 from tests.cli.program import WARREN
-from tests.faults import choose_seed
+from tests.faults import choose_seed, is_soak
 from tests.netns.deadline import until
 from tests.netns.host import IN_NAMESPACES, Host
 from tests.trust.parties import BUNDLE, ROOT
@@ -34,7 +34,6 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="the commands are root's"),
 ]
 MEMORY = 4 << 30
-FULL = "WARREN_HOSTILE_FULL"
 
 STATE = ("--root", "{root}")
 RECIPES: dict[str, tuple[tuple[str, ...], ...]] = {
@@ -125,7 +124,7 @@ def variants(words: str, *, whole: bool) -> tuple[tuple[str, bool], ...]:
     sample = VARIANTS[int(choose_seed()) % len(VARIANTS)]
     if words not in IN_STATE:
         return (sample,) if whole else ()
-    if os.environ.get(FULL):
+    if is_soak():
         return (*ALWAYS, *VARIANTS)
     return (*ALWAYS, sample) if whole else (sample,)
 
