@@ -147,6 +147,7 @@ def test_a_program_of_its_own_keeps_them_alike(make_agent: MakeAgent) -> None:
 def as_user_who_may_lock_nothing(near: Agent) -> tuple[str | Path, ...]:
     """The words of a start."""
     near.host.run("sh", "-c", f"{OPEN_TUN} && install -d -o {USER} /run/wireguard")
+    (near.directory / "run/warren").mkdir(parents=True)  # as the service manager does
     near.host.run("chown", "-R", USER, str(near.directory))
     group = str(pwd.getpwnam(USER).pw_gid)
     as_user = ("setpriv", "--reuid", USER, "--regid", group, "--clear-groups", *WITH_THE_CAPABILITY, "--")

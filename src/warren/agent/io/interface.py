@@ -30,7 +30,7 @@ class Interface:
         """Begin without a link; `agent_id` marks it as this agent's once it exists."""
         self.name = name
         self.observed: InterfaceStatus | None = None
-        """The last whole status."""
+        """The last whole status; None without an engine."""
         self._wanted = backend
         self._open_driver = open_driver
         self._agent_id = agent_id
@@ -104,6 +104,7 @@ class Interface:
         clear meanwhile.
         """
         engine, self._engine = self._engine, None
+        self.observed = None  # it has the preshared keys
         if engine is not None:
             engine.remove()
 
