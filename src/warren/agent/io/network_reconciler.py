@@ -162,8 +162,10 @@ class NetworkReconciler:
         rotation = await asyncio.to_thread(self._keys.rotate, self.config, step)
         if self.has_interface:
             try:
-                await self._apply()
-                await self._observe()  # a handshake confirms the new key only if it comes after this observation
+                try:
+                    await self._apply()
+                finally:  # the key may be in use, whatever else was refused
+                    await self._observe()  # a handshake confirms the new key only if it comes after this observation
             except WarrenError as error:
                 await self._handle_failure(error)
         log.info("key.rotated", extra={"network": self.config.name, "step": rotation.step})
