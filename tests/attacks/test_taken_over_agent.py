@@ -37,7 +37,7 @@ pytestmark = [
     pytest.mark.security,
     pytest.mark.skipif(os.geteuid() != 0, reason="the runner is root"),
 ]
-MANY = 2_500
+MANY = 10_000
 MEBIBYTE = 1 << 20
 HONEST = Execute(1, "junk", "local", "sid", "agent")
 

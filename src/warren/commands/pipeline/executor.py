@@ -20,7 +20,7 @@ from warren.commands.execution import LEVELS, Execution, Handlers
 from warren.commands.result import NOT_RUN, Code, CommandError, Result, Status
 from warren.commands.result_json import limit_result
 from warren.commands.schema import Schema, choose
-from warren.commands.sealing import SealingKeyOf, Unseal, open_args, seal_data
+from warren.commands.sealing import SealingKeyOf, Unseal, open_args, seal_data, secret_names
 from warren.commands.secret_mask import mask_secrets
 from warren.commands.settings import CommandSettings
 from warren.commands.verb import Data, Verb, VerbContext, VerbHandler
@@ -110,6 +110,8 @@ class Executor:
             async with asyncio.timeout(seconds):
                 if part is execution.verb.privileged or execution.verb.privileged is None:
                     self._open_secrets(execution)
+                else:
+                    choose(execution.verb.schemas, execution.args, secret_names(execution.verb.schemas))
                 data = await self._drive(part(execution.args, execution.context), execution)
             return seal_data(execution.command, execution.verb, data, self._key_of), None
         except CommandError as error:
