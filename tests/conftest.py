@@ -57,6 +57,8 @@ GROUPS = (
     r"(tests/qemu/)",  # two guests
     r"(tests/project/)",  # one copy of the tree
     r"(tests/netns/test_packets\.py)",
+    r"(tests/netns/test_wgquick_reader\.py)",  # one host
+    r"(tests/attacks/test_hostile_program\.py)",  # one run of all attempts
     r"(tests/commands/providers/test_engine\.py)",  # one dockerd
     r"(tests/commands/)(?:handlers/test_misbehaving|store/test_killed)\.py",  # fork bombs: one at a time
 )
