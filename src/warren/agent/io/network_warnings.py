@@ -1,4 +1,4 @@
-"""What a network is warned of while it works: its configuration, its LANs, foreign addresses, and looping endpoints.
+"""Keep the warnings of a network that works: of its configuration, LANs, foreign addresses and looping endpoints.
 
 Each is a condition of the network (docs/reference/conditions.md), logged when it begins.
 """
