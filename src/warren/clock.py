@@ -35,10 +35,13 @@ def boot_id() -> str:
     try:
         return BOOT_ID.read_text(
             "utf-8"
-        ).strip()  # whose codec is always loaded: this process may not read files of Python
+        ).strip()  # a codec that is always loaded: Python's files may be unreadable here
     except OSError:
         return ""
 
 
 def _boottime_seconds() -> float:
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if sys.platform == "linux" else time.monotonic()
+    seconds = time.monotonic()
+    if sys.platform == "linux":
+        seconds = time.clock_gettime(time.CLOCK_BOOTTIME)
+    return seconds

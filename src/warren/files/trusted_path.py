@@ -82,9 +82,9 @@ def process_trust(*others: int) -> Trust | None:
     Root uses only what nobody else can write, apart from the users `others`, and follows no link of theirs; any other
     process has its own permissions and needs no proof.
     """
-    if sys.platform == "win32" or os.geteuid() != ROOT:
-        return None
-    return replace(ROOT_PATH_TRUST, owners=ROOT_ONLY.union(others), link_owners=ROOT_ONLY)
+    if sys.platform != "win32" and os.geteuid() == ROOT:
+        return replace(ROOT_PATH_TRUST, owners=ROOT_ONLY.union(others), link_owners=ROOT_ONLY)
+    return None
 
 
 @dataclass(frozen=True, slots=True)

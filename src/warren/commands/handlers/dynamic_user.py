@@ -83,8 +83,10 @@ def _forbidden(agent_user: str) -> tuple[frozenset[int], frozenset[int]]:
 
     An agent whose user does not exist on this host runs as none that could be shared.
     """
-    uids, gids = {ROOT, os.geteuid()}, {ROOT, os.getegid()}
+    uids, gids = {ROOT}, {ROOT}
     if sys.platform != "win32":
+        uids.add(os.geteuid())
+        gids.add(os.getegid())
         with suppress(KeyError):
             account = pwd.getpwnam(agent_user)
             uids.add(account.pw_uid)

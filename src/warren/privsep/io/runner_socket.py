@@ -13,6 +13,7 @@ import asyncio
 import logging
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -58,7 +59,7 @@ class RunnerSocket:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopped.set)
-        server = await asyncio.start_unix_server(self._admit, sock=self._listener, limit=MAX_REQUEST_OCTETS)
+        server = await self._listen()
         try:
             while not stopped.is_set() and not self._is_idle():
                 with suppress(TimeoutError):
@@ -69,6 +70,11 @@ class RunnerSocket:
             if self._agent is not None:
                 self._agent.cancel()
                 await asyncio.wait({self._agent})
+
+    async def _listen(self) -> asyncio.Server:
+        if sys.platform != "win32":
+            return await asyncio.start_unix_server(self._admit, sock=self._listener, limit=MAX_REQUEST_OCTETS)
+        raise HostError("there is no runner on this system", code="host.refused")
 
     def _is_idle(self) -> bool:
         return self._agent is None and monotonic_seconds() - self._idle_since >= self._idle_timeout_seconds
