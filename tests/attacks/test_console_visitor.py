@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.netns.deadline import until
+from tests.nginx import HEAD
 from tests.project.conftest import ROOT
 from warren.commands.bootstrap_routes import REDEEM_PER_MINUTE, BootstrapRoutes
 from warren.commands.effects.effect import Effects
@@ -30,28 +31,16 @@ TIMEOUT_SECONDS = 30
 TOKEN = "t" * 43
 ATTACKER, VISITOR = "127.0.0.2", "127.0.0.3"
 GUIDE = (ROOT / "docs/guide/panel.md").read_text()
-NGINX = """
-user root;
-daemon off;
-master_process off;
-pid {directory}/pid;
-error_log {directory}/error.log;
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path {directory}/body;
-    proxy_temp_path {directory}/proxy;
-    fastcgi_temp_path {directory}/fastcgi;
-    uwsgi_temp_path {directory}/uwsgi;
-    scgi_temp_path {directory}/scgi;
-    server {{
-        listen 127.0.0.1:{port};
+NGINX = (
+    HEAD
+    + """        listen 127.0.0.1:{port};
         listen 127.0.0.2:{port};
         listen 127.0.0.3:{port};
         {locations}
     }}
 }}
 """
+)
 
 
 async def perform(_: Effects[Any]) -> Session:

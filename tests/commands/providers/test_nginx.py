@@ -15,6 +15,7 @@ import pytest
 from tests.commands.commands import settings
 from tests.commands.providers.performing import Node
 from tests.netns.deadline import until
+from tests.nginx import HEAD
 from warren.commands.providers.htpasswd import names
 from warren.commands.providers.panel import VERBS
 from warren.commands.result import Code, Status
@@ -23,28 +24,16 @@ from warren.commands.settings import PanelSettings, ServiceSettings
 pytestmark = [pytest.mark.integration, pytest.mark.needs("nginx", "curl")]
 
 CREATE = VERBS[0]
-NGINX = """
-user root;
-daemon off;
-master_process off;
-pid {directory}/pid;
-error_log {directory}/error.log;
-events {{}}
-http {{
-    access_log off;
-    client_body_temp_path {directory}/body;
-    proxy_temp_path {directory}/proxy;
-    fastcgi_temp_path {directory}/fastcgi;
-    uwsgi_temp_path {directory}/uwsgi;
-    scgi_temp_path {directory}/scgi;
-    server {{
-        listen unix:{directory}/socket;
+NGINX = (
+    HEAD
+    + """        listen unix:{directory}/socket;
         root {directory}/html;
         auth_basic "panel";
         auth_basic_user_file {directory}/htpasswd;
     }}
 }}
 """
+)
 
 
 class Panel:

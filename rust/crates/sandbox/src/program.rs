@@ -106,9 +106,8 @@ impl Program<'_> {
 
     fn filter_system_calls(&mut self) -> Result<(), Failure> {
         let level = &mut self.sandbox_level;
-        let surroundings =
-            system_calls::Surroundings { has_ipc: level.has(Fact::Ipc), has_cgroup: level.has(Fact::Cgroup) };
-        if system_calls::filter(surroundings)? {
+        let isolation = system_calls::Isolation { has_ipc: level.has(Fact::Ipc), has_cgroup: level.has(Fact::Cgroup) };
+        if system_calls::filter(isolation)? {
             level.add(Fact::SystemCalls);
         }
         // Files in memory are bounded by the size of the private /tmp, or cannot be written.

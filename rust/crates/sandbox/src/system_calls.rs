@@ -138,9 +138,9 @@ const OPENS_HERE: [(c_long, u8, u8); 1] = [(libc::SYS_open, 1, 2)];
 #[cfg(not(target_arch = "x86_64"))]
 const OPENS_HERE: [(c_long, u8, u8); 0] = [];
 
-/// What else is denied, by what the sandbox of this run has.
+/// The isolation of this run, which decides which further calls are denied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Surroundings {
+pub(crate) struct Isolation {
     /// The run has an IPC namespace.
     pub(crate) has_ipc: bool,
     /// The kernel limits the memory of the whole run.
@@ -152,12 +152,11 @@ pub(crate) struct Surroundings {
 ///
 /// # Errors
 /// When the kernel has filters and refuses this one.
-pub(crate) fn filter(surroundings: Surroundings) -> Result<bool, Failure> {
+pub(crate) fn filter(isolation: Isolation) -> Result<bool, Failure> {
     let Ok(architecture) = TargetArch::try_from(ARCH) else {
         return Ok(false);
     };
-    let program =
-        compile(surroundings, architecture).map_err(|error| Failure::new("system_calls", error.to_string()))?;
+    let program = compile(isolation, architecture).map_err(|error| Failure::new("system_calls", error.to_string()))?;
     match apply_filter(&program) {
         Ok(()) => Ok(true),
         // Kernels without filters know neither the call nor the mode (seccomp(2)).
@@ -170,9 +169,9 @@ pub(crate) fn filter(surroundings: Surroundings) -> Result<bool, Failure> {
     }
 }
 
-fn compile(surroundings: Surroundings, architecture: TargetArch) -> Result<BpfProgram, BackendError> {
+fn compile(isolation: Isolation, architecture: TargetArch) -> Result<BpfProgram, BackendError> {
     let mut rules: std::collections::BTreeMap<i64, Vec<SeccompRule>> =
-        denied(surroundings).into_iter().map(|call| (call, Vec::new())).collect();
+        denied(isolation).into_iter().map(|call| (call, Vec::new())).collect();
     let clone: Vec<_> = NAMESPACES.iter().map(|flag| has_bit(0, flag.cast_unsigned())).collect::<Result<_, _>>()?;
     let mut unshare = clone.clone();
     unshare.push(has_bit(0, NEWTIME.cast_unsigned())?);
@@ -198,15 +197,15 @@ fn compile(surroundings: Surroundings, architecture: TargetArch) -> Result<BpfPr
     Ok(kill_x32().into_iter().chain(compiled).collect())
 }
 
-fn denied(surroundings: Surroundings) -> Vec<c_long> {
+fn denied(isolation: Isolation) -> Vec<c_long> {
     let mut denied = [&DENIED[..], &DENIED_HERE].concat();
-    if !surroundings.has_cgroup {
+    if !isolation.has_cgroup {
         denied.extend(ANONYMOUS_FILES);
     }
-    if !(surroundings.has_cgroup && surroundings.has_ipc) {
+    if !(isolation.has_cgroup && isolation.has_ipc) {
         denied.extend(SYSTEM_V_IPC);
     }
-    if !surroundings.has_ipc {
+    if !isolation.has_ipc {
         denied.extend(POSIX_QUEUES);
     }
     denied
@@ -249,8 +248,8 @@ fn kill_x32() -> Vec<sock_filter> {
 mod tests {
     use super::*;
 
-    const NOTHING: Surroundings = Surroundings { has_ipc: false, has_cgroup: false };
-    const EVERYTHING: Surroundings = Surroundings { has_ipc: true, has_cgroup: true };
+    const NOTHING: Isolation = Isolation { has_ipc: false, has_cgroup: false };
+    const EVERYTHING: Isolation = Isolation { has_ipc: true, has_cgroup: true };
 
     #[test]
     fn memory_and_ipc_are_denied_where_nothing_bounds_them() {
@@ -258,7 +257,7 @@ mod tests {
             assert!(denied(NOTHING).contains(&call));
             assert!(!denied(EVERYTHING).contains(&call));
         }
-        let without_cgroup = denied(Surroundings { has_ipc: true, has_cgroup: false });
+        let without_cgroup = denied(Isolation { has_ipc: true, has_cgroup: false });
         assert!(without_cgroup.contains(&libc::SYS_shmget));
         assert!(!without_cgroup.contains(&libc::SYS_mq_open));
     }

@@ -1,7 +1,7 @@
 """The control group of the runner's unit, which systemd delegates to it (systemd.resource-control(5), Delegate=).
 
 A group has either processes or controlled groups below it (cgroups(7), "no internal processes"). So the runner moves
-into a group of its own, and `warren-sandbox` makes one beside it for each program.
+into a group of its own, and `warren-sandbox` makes a sibling group for each program.
 """
 
 from __future__ import annotations
