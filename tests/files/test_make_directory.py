@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from warren.files import make_directory as make_directory_module
+from warren.files.directory import Directory
 from warren.files.make_directory import make_directory, remove_empty_directory
-from warren.files.trusted_path import ROOT_PATH_TRUST, UntrustedPathError
+from warren.files.trusted_path import ROOT_PATH_TRUST, Trust, UntrustedPathError, process_trust
 
 pytestmark = [pytest.mark.integration, pytest.mark.security]
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="directories of another user need root")
@@ -32,6 +34,22 @@ def test_make_directory_makes_what_is_missing_with_one_mode(tmp_path: Path) -> N
     assert not make_directory(tmp_path / "a/b", 0o700, trust=None)
     modes = [(tmp_path / name).stat().st_mode & 0o777 for name in ("a", "a/b", "c")]
     assert modes == [0o755, 0o755, 0o700]
+
+
+def test_make_directory_takes_one_that_was_made_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several threads make the same directory at once, as each run of a program does."""
+    work, opened = tmp_path / "work", make_directory_module._open
+
+    def open_too_early(path: Path, trust: Trust | None, below: Directory | None = None) -> Directory:
+        try:
+            return opened(path, trust, below)
+        except FileNotFoundError:
+            work.mkdir(exist_ok=True)
+            raise
+
+    monkeypatch.setattr(make_directory_module, "_open", open_too_early)
+    assert not make_directory(work, 0o700, trust=process_trust())
+    assert make_directory(work / "a/b", 0o700, trust=process_trust())
 
 
 def test_make_directory_takes_no_file_for_one(tmp_path: Path) -> None:

@@ -65,8 +65,8 @@ def _nearest(path: Path, trust: Trust | None, opened: ExitStack) -> tuple[Direct
         try:
             return opened.enter_context(_open(at, trust)), missing[::-1]
         except FileNotFoundError:
-            if os.path.lexists(at):  # a link that leads nowhere
-                raise
+            if os.path.lexists(at):  # another process was quicker; or a link that leads nowhere, which fails again
+                return opened.enter_context(_open(at, trust)), missing[::-1]
         missing.append(at.name)
         at = at.parent
 
