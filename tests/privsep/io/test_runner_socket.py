@@ -6,12 +6,15 @@ import asyncio
 import os
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from tests.commands.pipeline.bundles import trusted_directory
 from tests.netns.deadline import until
 from warren.commands.result import Code
 from warren.commands.settings import CommandSettings
@@ -159,32 +162,30 @@ def test_a_runner_that_is_not_there_is_named(tmp_path: Path) -> None:
     )
 
 
-def test_a_runner_that_is_not_root_s_is_not_used(tmp_path: Path) -> None:
-    path = tmp_path / "runner.sock"
-    tmp_path.chmod(0o777)
-    for above in tmp_path.parents:
-        if above.stat().st_uid == ROOT and above.name.startswith("pytest"):
-            above.chmod(0o755)
-    pid = os.fork()
-    if pid == 0:
-        os.setgid(STRANGER)
-        os.setuid(STRANGER)
-        with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(str(path))
-            listener.listen()
-            signal.pause()
-    try:
-        until(lambda: path.exists() and _is_listening(path), "it listens")
-        with pytest.raises(HostError, match="is not root's"):
-            connect_runner(path)
-    finally:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+LISTEN_AS = """
+import os, signal, socket, sys
+os.setgid(int(sys.argv[1])); os.setuid(int(sys.argv[1]))
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(sys.argv[2])
+listener.listen()
+print("listens", flush=True)
+signal.pause()
+"""
 
 
-def _is_listening(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as probe:
-        return probe.connect_ex(str(path)) == 0
+def test_a_runner_that_is_not_root_s_is_not_used() -> None:
+    with trusted_directory() as directory:
+        directory.chmod(0o777)
+        path = directory / "runner.sock"
+        command = [sys.executable, "-c", LISTEN_AS, str(STRANGER), str(path)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as stranger:
+            try:
+                assert stranger.stdout is not None
+                assert stranger.stdout.readline() == b"listens\n"
+                with pytest.raises(HostError, match="is not root's"):
+                    connect_runner(path)
+            finally:
+                stranger.kill()
 
 
 def test_a_second_runner_does_not_take_the_socket(make: MakeUnit) -> None:
