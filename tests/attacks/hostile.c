@@ -218,6 +218,16 @@ static long crypto_socket(void) { return socket(AF_ALG, SOCK_SEQPACKET, 0); }
 static long hypervisor_socket(void) { return socket(AF_VSOCK, SOCK_STREAM, 0); }
 static long packet_socket(void) { return socket(AF_PACKET, SOCK_RAW, 0); }
 static long bluetooth_socket(void) { return socket(AF_BLUETOOTH, SOCK_RAW, 0); }
+static long with_pair(int family, int type)
+{
+    int ends[2];
+    return socketpair(family, type, 0, ends);
+}
+/* The kernel loads the family, whether it has pairs or not. */
+static long cluster_pair(void) { return with_pair(AF_TIPC, SOCK_SEQPACKET); }
+static long crypto_pair(void) { return with_pair(AF_ALG, SOCK_SEQPACKET); }
+static long hypervisor_pair(void) { return with_pair(AF_VSOCK, SOCK_STREAM); }
+static long local_pair(void) { return with_pair(AF_UNIX, SOCK_STREAM); }
 
 /* Memory of no process, and objects that outlive all */
 static long memory_file(void) { return syscall(SYS_memfd_create, "hostile", 0); }
@@ -286,13 +296,14 @@ static const struct attempt attempts[] = {
     ATTEMPT(setuid_mknodat),
     ATTEMPT(change_mode), ATTEMPT(change_owner), ATTEMPT(change_times), ATTEMPT(read_key), ATTEMPT(connect_socket),
     ATTEMPT(crypto_socket), ATTEMPT(hypervisor_socket), ATTEMPT(packet_socket), ATTEMPT(bluetooth_socket),
+    ATTEMPT(cluster_pair), ATTEMPT(crypto_pair), ATTEMPT(hypervisor_pair),
     ATTEMPT(memory_file), ATTEMPT(secret_memory), ATTEMPT(segment), ATTEMPT(semaphores), ATTEMPT(messages),
     ATTEMPT(queue),
 #ifdef __x86_64__
     ATTEMPT(as_i386), ATTEMPT(as_x32),
 #endif
     ATTEMPT(start_thread), ATTEMPT(start_process), ATTEMPT(internet_socket), ATTEMPT(internet6_socket),
-    ATTEMPT(local_socket), ATTEMPT(netlink_socket), ATTEMPT(plain_chmod), ATTEMPT(plain_open),
+    ATTEMPT(local_socket), ATTEMPT(local_pair), ATTEMPT(netlink_socket), ATTEMPT(plain_chmod), ATTEMPT(plain_open),
     ATTEMPT(open_without_mode),
 };
 

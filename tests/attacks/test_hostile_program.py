@@ -45,7 +45,10 @@ MODES = (
     *("setuid_unnamed", "setuid_openat2", "setuid_mknodat"),
     *(("setuid_chmod", "setgid_chmod", "setuid_open", "setuid_creat", "setuid_mknod") if X86 else ()),
 )
-SOCKETS = ("crypto_socket", "hypervisor_socket", "packet_socket", "bluetooth_socket")
+SOCKETS = (
+    *("crypto_socket", "hypervisor_socket", "packet_socket", "bluetooth_socket"),
+    *("cluster_pair", "crypto_pair", "hypervisor_pair"),
+)
 MEMORY = ("memory_file", "secret_memory", "segment", "semaphores", "messages")
 DENIED = (*NAMESPACES, *MOUNTS, *KERNEL, *KEYS, *PROCESSES, *HANDLES, *MODES, *SOCKETS, *MEMORY)
 FOREIGN = {
@@ -56,8 +59,8 @@ FOREIGN = {
     "connect_socket": errno.EACCES,
 }
 ALLOWED = (
-    *("start_thread", "start_process", "internet_socket", "internet6_socket", "local_socket", "netlink_socket"),
-    *("plain_chmod", "plain_open", "open_without_mode"),
+    *("start_thread", "start_process", "internet_socket", "internet6_socket", "local_socket", "local_pair"),
+    *("netlink_socket", "plain_chmod", "plain_open", "open_without_mode"),
 )
 FILTERED = [name for name, host in HOSTS.items() if host.level != "L0"]
 

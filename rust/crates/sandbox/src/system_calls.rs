@@ -178,7 +178,11 @@ fn compile(isolation: Isolation, architecture: TargetArch) -> Result<BpfProgram,
     rules.insert(libc::SYS_clone, each_alone(clone)?);
     rules.insert(libc::SYS_unshare, each_alone(unshare)?);
     let is_no = |family: &c_int| condition(0, SeccompCmpOp::Ne, u64::from(family.cast_unsigned()));
-    rules.insert(libc::SYS_socket, vec![SeccompRule::new(FAMILIES.iter().map(is_no).collect::<Result<_, _>>()?)?]);
+    // The kernel creates the sockets of a pair, and loads the module of their family, before it looks whether that
+    // family has pairs.
+    for call in [libc::SYS_socket, libc::SYS_socketpair] {
+        rules.insert(call, vec![SeccompRule::new(FAMILIES.iter().map(is_no).collect::<Result<_, _>>()?)?]);
+    }
     for (call, mode) in MODES.iter().chain(&MODES_HERE) {
         rules.insert(*call, each_alone(SET_ID.iter().map(|bit| has_bit(*mode, *bit)).collect::<Result<_, _>>()?)?);
     }
