@@ -68,7 +68,7 @@ def verify(files: Sequence[Path], anchors: Sequence[str], key: str | None, confi
     older than one interval of checkpoints without one are reported.
 
     Exit status: 0 the log is intact; 1 it was tampered with, lacks checkpoints, or cannot be read; 3 nothing is proven,
-    as no key was given.
+    as no key was given or no checkpoint is due yet.
     """
     log = _log(files, config, root)
     keys = read_verifying_keys(key) if key else None if files else _own_keys(config, root)
@@ -106,11 +106,11 @@ def show(files: Sequence[Path], count: int | None, as_json: bool, config: Path |
     With --json, they are shown as stored.
     """
     try:
-        lines = deque((line for _, line in _log(files, config, root).lines()), count)
+        lines = (line for _, line in _log(files, config, root).lines())
+        for line in lines if count is None else deque(lines, count):
+            write((line.decode("ascii", "replace") if as_json else line_text(line)) + "\n")
     except OSError as error:
         raise _unreadable(error) from error
-    for line in lines:
-        write((line.decode("ascii", "replace") if as_json else line_text(line)) + "\n")
 
 
 @audit.command(examples=("warren audit head", "warren audit head --checkpoint > checkpoint.jws"))
@@ -186,16 +186,18 @@ def _verify(log: LogFiles, keys: Keys, trusted: Sequence[Anchor]) -> Verdict:
 def _exit_status(verdict: Verdict, keys: Keys) -> int:
     if verdict.findings or (keys and verdict.unproven):
         return FAULTY
-    return UNVERIFIED if keys is None else 0
+    return UNVERIFIED if keys is None or not verdict.covered else 0
 
 
 def _summary(verdict: Verdict, keys: Keys) -> str:
     if not verdict.first:
-        return "the log is empty\n"
+        return "the log is empty, which proves nothing\n"
     if verdict.findings:
         state = "TAMPERED"
     elif keys is None:
         state = "consistent, but no signature was verified"
+    elif not verdict.covered:
+        state = "NOT PROVEN" if verdict.unproven else "consistent, but no checkpoint is there yet"
     else:
         state = "NOT PROVEN" if verdict.unproven else "intact"
     text = f"entries {verdict.first} to {verdict.head.n}: {state}; head {verdict.head.digest}\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,26 @@ def test_unexpected_response_is_an_error(tmp_path: Path, said: bytes, problem: s
     path = tmp_path / "socket"
     with pytest.raises(EffectError, match=problem):
         asyncio.run(asked(path, lambda _: said, ListVpnSessions(str(path))))
+
+
+def test_answer_without_end_is_not_read_into_memory(tmp_path: Path) -> None:
+    """OpenVPN's process is in reach of the network, and the runner is root's."""
+    path = tmp_path / "socket"
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        del reader
+        with suppress(ConnectionError):
+            while not writer.is_closing():
+                writer.write(b"x" * 60_000 + b"\n")
+                await writer.drain()
+
+    async def scene() -> None:
+        async with await asyncio.start_unix_server(serve, path):
+            executor = Executor("node-1", settings(), openvpn.handlers(), lambda *_: b"", lambda _: None)
+            await executor.run_internal(lambda _: do(ListVpnSessions(str(path))))
+
+    with pytest.raises(EffectError, match=f"longer than {openvpn.MAX_ANSWER_BYTES} bytes"):
+        asyncio.run(scene())
 
 
 def test_invalid_username_is_never_sent(tmp_path: Path) -> None:

@@ -128,7 +128,8 @@ class Journal:
         path, wanted = self._current.log, b"".join(line + b"\n" for line in lines)
         if base is None or base > self.size:
             base = truncate_torn_line(path)
-        present = read_from(path, base) if path.exists() else b""
+        # One octet more tells that something follows, which others have appended: of whatever length, it is removed.
+        present = read_from(path, base, len(wanted) + 1) if path.exists() else b""
         if present != wanted:
             equal = _common_prefix_length(present, wanted)
             if path.exists():

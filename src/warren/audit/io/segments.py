@@ -114,8 +114,8 @@ def truncate_torn_line(path: Path) -> int:
     return end
 
 
-def read_from(path: Path, offset: int) -> bytes:
-    """Return the octets from `offset` on. Raises OSError."""
+def read_from(path: Path, offset: int, max_bytes: int) -> bytes:
+    """Return at most `max_bytes` octets from `offset` on. Raises OSError."""
     with open_binary(path, trust=process_trust()) as file:
         file.seek(offset)
-        return file.read()
+        return file.read(max_bytes)

@@ -29,7 +29,7 @@ from warren.reserved_names import OPENVPN_UNNAMED
 
 T = TypeVar("T")
 TIMEOUT_SECONDS = 10  # an answer takes milliseconds, unless another program holds the socket
-MAX_LINES = 200_000  # two lines for each client, and more clients than one server can have
+MAX_ANSWER_BYTES = 32 << 20  # 100,000 clients; OpenVPN's process is in reach of the network, and may be another's
 
 
 def handlers(_: Resources | None = None) -> Handlers:
@@ -100,8 +100,10 @@ async def _read_answer(reader: asyncio.StreamReader, last: str) -> list[str]:
         ValueError: there is no such line.
     """
     lines: list[str] = []
-    while len(lines) < MAX_LINES:
+    received = 0
+    while received <= MAX_ANSWER_BYTES:
         octets = await reader.readline()
+        received += len(octets)
         if not octets.endswith(b"\n"):
             raise ValueError("connection closed before the end of the answer")
         line = octets.decode(errors="replace").rstrip("\r\n")
@@ -110,4 +112,4 @@ async def _read_answer(reader: asyncio.StreamReader, last: str) -> list[str]:
         lines.append(line)
         if line.startswith((last, ERROR)):
             return lines
-    raise ValueError(f"more than {MAX_LINES} lines")
+    raise ValueError(f"longer than {MAX_ANSWER_BYTES} bytes")
