@@ -57,3 +57,23 @@ class RateLimit:
         if len(self._buckets) > MAX_BUCKETS:
             del self._buckets[next(iter(self._buckets))]
         return bucket
+
+
+class LogLimit:
+    """Limit how many lines of the log others can cause in a minute, and count the lines that are left out.
+
+    What a client sends must not fill the log of the host. The limit belongs to the process: one of a connection would
+    be a new one for each connection.
+    """
+
+    def __init__(self, per_minute: int = 10) -> None:
+        self._limit = RateLimit(per_minute)
+        self._unlogged = 0
+
+    def admit(self, now: float) -> int | None:
+        """Return how many lines were left out since the last one; None if this one is left out, too."""
+        if not self._limit.try_take("", now):
+            self._unlogged += 1
+            return None
+        unlogged, self._unlogged = self._unlogged, 0
+        return unlogged

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
 
+from warren.http.connection_table import Capacity
+from warren.http.io.connection import ConnectionTasks, busy
 from warren.localapi.io.client import request
 
 from .served_agent import READ_GROUP, UID, ServedAgent
@@ -70,3 +74,37 @@ def test_idle_connections_do_not_lock_others_out_of_the_local_http(agent: Served
         assert agent.run_as(
             READ_GROUP, "curl", "--silent", url.replace("//localhost", f"//localhost:{agent.port}")
         ).stdout
+
+
+@pytest.mark.parametrize("is_busy", [False, True])
+def test_connections_that_displace_others_or_are_rejected_fill_no_log(
+    is_busy: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each of them would be a line of the host's log."""
+
+    async def connection() -> None:
+        await asyncio.sleep(3_600)
+
+    async def scene() -> None:
+        with ExitStack() as requests:
+            async with asyncio.TaskGroup() as group:
+                connections = ConnectionTasks(Capacity(4), group, "http client")
+                tasks = []
+                for _ in range(1_000):
+                    near, far = socket.socketpair()
+                    near.close()
+                    if (entry := connections.admit("127.0.0.1")) is None:
+                        far.close()
+                        continue
+                    connections.start(entry, far, connection())
+                    tasks.append(connections._tasks[id(entry)])
+                    if is_busy:
+                        requests.enter_context(busy(entry))
+                    await asyncio.sleep(0)
+                for task in tasks:
+                    task.cancel()
+
+    with caplog.at_level(logging.INFO):
+        asyncio.run(scene())
+    logged = [record for record in caplog.records if record.message in {"client.disconnected", "client.rejected"}]
+    assert 1 <= len(logged) < 40

@@ -11,6 +11,7 @@ from socket import SHUT_WR, socket
 from warren.backoff import BackoffPolicy
 from warren.clock import monotonic_seconds
 from warren.http.connection_table import Capacity, ConnectionTable, Entry
+from warren.ratelimit import LogLimit
 
 LINGER_SECONDS = 2
 LINGER_OCTETS = 64 << 10  # in one receive
@@ -47,14 +48,23 @@ class ConnectionTasks:
         self._group = group
         self._name = name
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._log_limit = LogLimit()
 
     def admit(self, source: Hashable) -> Entry | None:
         """Return the entry of a new connection, for which an idle one may be closed; None if it is rejected."""
         entry, closed = self._table.admit(source, monotonic_seconds())
         if closed is not None and (task := self._tasks.get(id(closed))) is not None:
-            log.info("client.disconnected", extra={"listener": self._name, "reason": "idle, and its place is needed"})
+            self._log(logging.INFO, "client.disconnected", source, "idle, and its place is needed")
             task.cancel()
+        elif entry is None:
+            self._log(logging.WARNING, "client.rejected", source, "the limit of connections is reached")
         return entry
+
+    def _log(self, level: int, event: str, source: Hashable, reason: str) -> None:
+        """Log what a client causes, as often as it may fill the log."""
+        if (unlogged := self._log_limit.admit(monotonic_seconds())) is not None:
+            extra = {"listener": self._name, "for": str(source), "reason": reason, "unlogged": unlogged}
+            log.log(level, event, extra=extra)
 
     def start(self, entry: Entry, accepted: socket, connection: Coroutine[None, None, None]) -> None:
         """Run a connection that was admitted, and close its socket at the end."""

@@ -71,7 +71,6 @@ async def serve(listener: Listener, router: ActionRouter, limits: Limits | None 
                     continue
                 if (entry := connections.admit(client.uid)) is None:
                     router.count_malformed()
-                    log.warning("client.rejected", extra={"uid": client.uid})
                     problem = "the limit of connections is reached, and none of them is idle; try again later"
                     _reject_client(accepted, _malformed_response(problem))
                     continue

@@ -16,11 +16,13 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from warren.clock import monotonic_seconds
 from warren.errors import HostError, InputError, WarrenError, redact
 from warren.privsep.io.helper_client import HelperClient
 from warren.privsep.io.helper_state import HelperRules, HelperState
 from warren.privsep.io.operations.table import FORKED_HELPER_OPERATIONS, HELPER_OPERATIONS
 from warren.privsep.operation import MAX_BYTES, Operations, encode_answer, encode_error, parse_request
+from warren.ratelimit import LogLimit
 
 if sys.platform == "linux":
     import resource
@@ -64,9 +66,12 @@ def confine() -> None:
 class HelperProcess:
     """Performs the operations of one agent."""
 
-    def __init__(self, rules: HelperRules, operations: Operations = HELPER_OPERATIONS) -> None:
+    def __init__(
+        self, rules: HelperRules, operations: Operations = HELPER_OPERATIONS, log_limit: LogLimit | None = None
+    ) -> None:
         self._state = HelperState(rules)
         self._operations = operations
+        self._log_limit = log_limit or LogLimit()
 
     def answer(self, connection: socket.socket) -> bool:
         """Wait for one request and answer it; return False if the agent has gone."""
@@ -92,8 +97,7 @@ class HelperProcess:
             reply = self._perform(octets, descriptors)
         except WarrenError as error:
             if isinstance(error, InputError):  # a refusal of the host is logged by the agent
-                asked = redact(octets.decode(errors="replace"))[:MAX_LOGGED_BYTES]
-                log.warning("helper.refused", extra={"asked": asked, "code": error.code, "error": str(error)})
+                self._log_refusal(octets, error)
             reply = encode_error(error)
         except OSError as error:
             reply = encode_error(HostError(str(error.strerror), code="host.refused", errno=error.errno))
@@ -106,6 +110,12 @@ class HelperProcess:
         finally:
             for descriptor in descriptors:
                 os.close(descriptor)
+
+    def _log_refusal(self, octets: bytes, error: InputError) -> None:
+        if (unlogged := self._log_limit.admit(monotonic_seconds())) is not None:
+            asked = redact(octets.decode(errors="replace"))[:MAX_LOGGED_BYTES]
+            extra = {"asked": asked, "code": error.code, "error": str(error), "unlogged": unlogged}
+            log.warning("helper.refused", extra=extra)
 
     def _perform(self, octets: bytes, descriptors: list[int]) -> bytes:
         operation, request = parse_request(octets, self._operations)

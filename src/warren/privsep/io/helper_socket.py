@@ -19,6 +19,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from warren.clock import monotonic_seconds
 from warren.errors import HostError, WarrenError
 from warren.files.unix_listener import adopt_socket
 from warren.files.unix_socket import SocketKind, peer_credentials
@@ -26,6 +27,7 @@ from warren.privsep.io.helper_process import HelperProcess, limit_answers
 from warren.privsep.io.helper_state import HelperRules
 from warren.privsep.io.service_socket import bind_service_socket
 from warren.privsep.operation import encode_answer, encode_error
+from warren.ratelimit import LogLimit
 
 IDLE_TIMEOUT_SECONDS = 60.0
 
@@ -60,6 +62,7 @@ class HelperSocket:
         self._idle_timeout_seconds = idle_timeout_seconds
         self._client: socket.socket | None = None
         self._process: HelperProcess | None = None
+        self._log_limit = LogLimit()
         self._selector = selectors.DefaultSelector()
 
     def serve(self) -> None:
@@ -107,7 +110,9 @@ class HelperSocket:
             except OSError:
                 return  # the client has gone already
             except WarrenError as error:
-                log.warning("helper.refused", extra={"code": error.code, "error": str(error)})
+                if (unlogged := self._log_limit.admit(monotonic_seconds())) is not None:
+                    extra = {"code": error.code, "error": str(error), "unlogged": unlogged}
+                    log.warning("helper.refused", extra=extra)
                 connection.send(encode_error(error))
                 return
             except Exception:  # whatever one client meets, the others are served, and the host gets its own back
@@ -115,7 +120,7 @@ class HelperSocket:
                 connection.send(encode_error(HostError("the helper failed", code="helper.failed")))
                 return
             refused.pop_all()
-        self._process, self._client = HelperProcess(rules), connection
+        self._process, self._client = HelperProcess(rules, log_limit=self._log_limit), connection
         self._selector.register(connection, selectors.EVENT_READ)
 
     def _rules_for(self, connection: socket.socket) -> HelperRules:
