@@ -8,14 +8,19 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.attacks.command_node import DAY, CommandNode, intent, read, until
+from tests.commands.pipeline.processes import command, opened
+from tests.trust.parties import ALICE
 from warren.audit.event import AuditEvent
 from warren.audit.io.journal import Retention
+from warren.clock import read_clocks
 from warren.commands.replay import Accepted, Stored
+from warren.commands.result import Code, Status
 
 pytestmark = [pytest.mark.integration, pytest.mark.security]
 
@@ -93,6 +98,47 @@ def test_clock_ahead_deletes_no_segment_of_the_audit_log(tmp_path: Path) -> None
 
 def _event(node: CommandNode) -> AuditEvent:
     return AuditEvent("status.read", int(node.wall))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the runner is root")
+@pytest.mark.parametrize("process", ["agent", "runner"])
+@pytest.mark.parametrize("back_days", [3, 20_000])
+def test_clock_set_back_makes_no_bundle_key_or_intent_valid_again(process: str, back_days: int) -> None:
+    """The dispatch key has held an intent until it expired, with the bundle that it was signed under."""
+    clocks = read_clocks()
+
+    async def scene() -> None:
+        nonlocal clocks
+        async with opened(process, lambda: clocks) as node:
+            signed = int(clocks.wall)
+            assert (await node.submit(command("c-1", "first", "alice", ALICE, signed))).status is Status.SUCCESS
+            held = command("c-2", "second", "alice", ALICE, signed)
+            clocks = replace(clocks, wall=clocks.wall + 3 * DAY, boottime=clocks.boottime + 3 * DAY)
+            assert (await node.submit(held)).error_code is Code.EXPIRED_TOKEN
+            clocks = replace(clocks, wall=clocks.wall - back_days * DAY)
+            assert (await node.submit(held)).error_code is Code.EXPIRED_TOKEN
+            fresh = command("c-3", "third", "alice", ALICE, int(clocks.wall))
+            assert (await node.submit(fresh)).error_code is Code.EXPIRED_TOKEN
+            late = command("c-4", "fourth", "alice", ALICE, signed + 2 * DAY)  # at the time floor
+            assert (await node.submit(late)).error_code is Code.POLICY_DENIED, "the bundle has expired"
+            assert node.users.count("\n") == 1
+
+    asyncio.run(scene())
+
+
+def test_clock_ahead_for_an_hour_raises_no_time_floor(tmp_path: Path) -> None:
+    """Commands would be refused from then on, with a right clock."""
+
+    async def scene(node: CommandNode) -> None:
+        right = node.wall
+        node.wall += 400 * DAY
+        node.let_pass(3_600)
+        assert node.store.read_clocks().wall == node.wall
+        node.wall = right + 3_600
+        assert node.store.read_clocks().wall == node.wall
+        assert node.store.behind_problem is None
+
+    play(CommandNode(tmp_path), scene)
 
 
 def test_clock_set_back_prolongs_no_record(tmp_path: Path) -> None:

@@ -109,11 +109,14 @@ def test_queued_command_is_denied_after_a_change_of_trust(
     asyncio.run(scene())
 
 
-def test_queued_command_is_denied_after_the_owner_disabled_commands(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("process", ["agent", "runner"])
+def test_queued_command_is_denied_after_the_owner_disabled_commands(
+    process: str, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO)
 
     async def scene() -> None:
-        async with opened("agent") as node:
+        async with opened(process) as node:
             _, second = await run_queued(node, caplog, lambda node: node.switch.reload(False))
             assert (second.status, second.error_code) == (Status.DENIED, Code.EXEC_DISABLED)
             assert "second" not in node.users

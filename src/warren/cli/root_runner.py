@@ -15,6 +15,7 @@ from warren.config.defaults import Defaults
 from warren.errors import HostError
 from warren.files.unix_listener import activation_fd, remove_socket
 from warren.privsep.io.control_group import leave_unit_group
+from warren.privsep.io.exec_setting import ExecSetting
 from warren.privsep.io.operations.config_file import open_config
 from warren.privsep.io.runner_process import confine
 from warren.privsep.io.runner_socket import RunnerSocket, adopt_runner, bind_runner
@@ -44,7 +45,8 @@ def runner(config: Path | None, root: str) -> None:
     confine()
     leave_unit_group()
     with listener:
-        asyncio.run(RunnerSocket(listener, service, lambda: read_rules(path, defaults)[1]).serve())
+        setting = ExecSetting(path)
+        asyncio.run(RunnerSocket(listener, service, lambda: read_rules(path, defaults)[1], setting.is_enabled).serve())
     if descriptor is None:
         remove_socket(Path(defaults.runner_socket))
 

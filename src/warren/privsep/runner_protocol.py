@@ -34,11 +34,10 @@ from warren.privsep.wire import (
     tuple_codec,
 )
 
-# Of a line: an envelope has 64 KiB at most, a result 1 MiB of output, of which JSON may need six octets for one.
 STORE_FAILED, STORE_RECOVERED = "store.failed", "store.recovered"
 """Events of the runner's own store, when it can no longer be written and when it can again."""
-MAX_OCTETS = 16 << 20
-MAX_REQUEST_OCTETS = 128 << 10  # of a line to the runner: an envelope, which JSON leaves as it is, and little else
+MAX_BYTES = 16 << 20  # of a line: a result has 1 MiB of output, of which JSON may need six bytes for one
+MAX_REQUEST_BYTES = 128 << 10  # of a line to the runner: an envelope, which JSON leaves as it is, and little else
 MAX_EFFECTS = 100_000  # of a dry run; the line is the tighter limit
 
 T = TypeVar("T")

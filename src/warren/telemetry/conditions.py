@@ -57,6 +57,13 @@ ROWS = (
         "let the agent's user be in bootstrap_group, or see the error",
     ),
     ConditionRow(
+        "command.clock_behind",
+        _DEGRADED,
+        "The wall clock shows a time that has certainly passed, so commands are verified by the time floor.",
+        "set the clock; if it is right, the trust bundle was signed while another clock was ahead: install a newer one,"
+        " then run `warren command begin-record` as root",
+    ),
+    ConditionRow(
         "command.record_ahead",
         _DEGRADED,
         "The record of used commands was begun while the clock was ahead, so every command is refused until that time.",

@@ -12,7 +12,7 @@ from typing import Any
 from tests.commands.pipeline.bundles import trusted_directory
 from tests.commands.store.stores import Place
 from tests.trust.parties import BUNDLE, NODE, NODE_SEALING, ROOT, SID, signed
-from warren.clock import wall_seconds
+from warren.clock import read_clocks, wall_seconds
 from warren.commands.admission import Admission
 from warren.commands.command import Actor
 from warren.commands.effects.passwords import HashPassword
@@ -37,6 +37,7 @@ from warren.commands.settings import (
 )
 from warren.commands.signing import CommandEnvelope, Delivery, sign_intent
 from warren.commands.store.command_store import CommandStore
+from warren.elapsed_clock import ClockReading
 from warren.jws import SigningKey
 from warren.privsep.io.runner import Runner
 from warren.privsep.runner_protocol import Execute, Message, ResultMessage
@@ -92,7 +93,9 @@ async def answer_of(
     return await answers[number]
 
 
-def runner_of(settings: CommandSettings, store: CommandStore, group: asyncio.TaskGroup) -> tuple[Submit, Any]:
+def runner_of(
+    settings: CommandSettings, store: CommandStore, group: asyncio.TaskGroup, switch: ExecSwitch
+) -> tuple[Submit, Any]:
     """The runner itself, as its process builds it."""
     answers: dict[int, asyncio.Future[Result]] = {}
 
@@ -100,7 +103,7 @@ def runner_of(settings: CommandSettings, store: CommandStore, group: asyncio.Tas
         if isinstance(message, ResultMessage):
             answers[message.number].set_result(message.result)
 
-    runner = Runner(settings, PinnedNode(NODE.agent_id, NODE_SEALING), store, send, group)
+    runner = Runner(settings, PinnedNode(NODE.agent_id, NODE_SEALING), store, send, group, switch.is_enabled)
     return lambda text: answer_of(runner.perform, answers, text), runner.close
 
 
@@ -120,7 +123,7 @@ def agent_of(
     )
     pipeline = CommandPipeline(
         NODE.agent_id,
-        verify=Verifier(NODE.agent_id, bundles, switch.is_enabled).verify,
+        verify=Verifier(NODE.agent_id, bundles, switch.is_enabled, store.read_clocks).verify,
         verbs=VERBS,
         part_of=lambda verb: verb.run,
         admission=Admission(RateLimit(1000), RateLimit(1000), 10),
@@ -133,8 +136,8 @@ def agent_of(
 
 
 @asynccontextmanager
-async def opened(process: str) -> AsyncIterator[Node]:
-    now = int(wall_seconds())
+async def opened(process: str, clocks: Callable[[], ClockReading] = read_clocks) -> AsyncIterator[Node]:
+    now = int(clocks().wall)
     operators = {name: replace(operator, roles=("ADMIN",)) for name, operator in BUNDLE.operators.items()}
     bundle = replace(BUNDLE, issued=now, expires=now + 86_400, operators=operators, dispatch=BUNDLE.dispatch[:1])
     bundle = replace(bundle, levels={})
@@ -142,9 +145,10 @@ async def opened(process: str) -> AsyncIterator[Node]:
         (directory / "htpasswd").touch()
         install(directory, bundle)
         settings, switch, levels = settings_of(directory), ExecSwitch(True), list[str]()
-        async with Place(directory / "store", now=wall_seconds).begin().opened() as store, asyncio.TaskGroup() as group:
+        place = Place(directory / "store", clocks=clocks, floor=BundleCache(settings.security).time_floor)
+        async with place.begin().opened() as store, asyncio.TaskGroup() as group:
             if process == "runner":
-                submit, close = runner_of(settings, store, group)
+                submit, close = runner_of(settings, store, group, switch)
             else:
                 submit, close = agent_of(settings, store, group, switch, levels)
             yield Node(directory, bundle, submit, switch, levels)
@@ -155,9 +159,9 @@ def scope(corr_id: str, operator: str) -> SecretScope:
     return SecretScope(BUNDLE.cluster, NODE.agent_id, VERB, operator, corr_id)
 
 
-def command(corr_id: str, user: str, operator: str, key: SigningKey) -> str:
+def command(corr_id: str, user: str, operator: str, key: SigningKey, now: int | None = None) -> str:
     """A command that makes a panel user."""
-    now = int(wall_seconds())
+    now = int(wall_seconds()) if now is None else now
     args = seal_members(
         {"username": user, "password": "correct-horse"},
         {"password"},

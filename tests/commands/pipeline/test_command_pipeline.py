@@ -16,7 +16,7 @@ import pytest
 from tests.commands.commands import settings
 from tests.commands.store.stores import Place
 from tests.trust.parties import BUNDLE, CONTEXT, NODE, SENDING, SID, STOP, VERBS, signed, with_intent
-from warren.clock import read_clocks, wall_seconds
+from warren.clock import wall_seconds
 from warren.commands.admission import Admission
 from warren.commands.command import MAX_LIFE_SECONDS, SKEW_SECONDS, VerifiedCommand
 from warren.commands.dry_run import DryRun
@@ -204,9 +204,9 @@ def test_wall_clock_set_back_prolongs_no_queued_command(tmp_path: Path, monkeypa
         queued = asyncio.create_task(fixture.ask("c-2"))
         while fixture.pipeline.output("c-2") is None:  # noqa: ASYNC110, the pipeline has no event for it
             await asyncio.sleep(0.01)
-        now = read_clocks()
+        now = fixture.store.read_clocks()
         later = replace(now, boottime=now.boottime + 61)
-        monkeypatch.setattr("warren.commands.pipeline.command_pipeline.read_clocks", lambda: later)
+        monkeypatch.setattr(fixture.store, "read_clocks", lambda: later)
         fixture.go_on.set()
         assert (await first).status is Status.SUCCESS
         assert (await queued).error_code is Code.EXPIRED_TOKEN

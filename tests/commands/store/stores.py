@@ -12,6 +12,7 @@ from typing import Any
 from tests.commands.sandbox_requests import GATEWAY, NOW
 from warren.audit.event import Origin
 from warren.audit.io.journal import Journal, Retention
+from warren.clock import RELEASE_SECONDS
 from warren.commands.result import Result
 from warren.commands.store.command_store import DEFAULT_BYTES, CommandStore
 from warren.commands.store.database import open_database
@@ -32,6 +33,7 @@ class Place:
     """Both clocks, unless `clocks` is set."""
     clocks: Callable[[], ClockReading] | None = None
     max_bytes: int = DEFAULT_BYTES
+    floor: Callable[[], int] = lambda: RELEASE_SECONDS
     interrupted: tuple[Result, ...] = ()
 
     @property
@@ -54,6 +56,7 @@ class Place:
             journal,
             rows=self.rows,
             max_bytes=self.max_bytes,
+            floor=self.floor,
             clocks=self.read_clocks,
         )
 

@@ -29,8 +29,9 @@ from warren.commands.intent import MAX_LIFE_SECONDS as INTENT_LIFE_SECONDS
 from warren.commands.replay import Accepted, Stored, Verdict
 from warren.commands.result import Code, CommandError
 from warren.commands.result_json import encode_result
-from warren.commands.store.command_store import CommandStore
+from warren.commands.store.command_store import FLOOR_MARGIN_SECONDS, CommandStore, read_floored
 from warren.commands.store.command_table import CommandTable
+from warren.commands.store.store_clock import SAVE_SECONDS
 from warren.elapsed_clock import ClockReading
 from warren.errors import HostError
 
@@ -64,6 +65,8 @@ class Host:
     boottime: float = 1_000.0
     boot: int = 0
     is_stuck: bool = False
+    bundle: int = 0
+    """When the installed one was signed."""
     intents: list[Intent] = field(default_factory=list)
     runs: Counter[int] = field(default_factory=Counter)
     nonces: Any = field(default_factory=itertools.count)
@@ -74,6 +77,10 @@ class Host:
 
     def clocks(self) -> ClockReading:
         return ClockReading(self.wall, self.boottime, str(self.boot))
+
+    def read_clocks(self) -> ClockReading:
+        """As a command is verified."""
+        return read_floored(self.table.clock.floor, self.bundle, self.clocks())
 
     def open(self) -> tuple[CommandStore, CommandTable]:
         store = self.place.store()
@@ -125,7 +132,7 @@ class Host:
 
     def deliver(self, intent: Intent, *, finishes: bool = True) -> Verdict | CommandError:
         """As whoever has the dispatch key: in a new command, by the node's time."""
-        now = int(self.wall)
+        now = int(self.read_clocks().wall)
         if intent.iat > now + SKEW_SECONDS or now >= intent.exp:
             return CommandError(Code.EXPIRED_TOKEN, "by the rules of the intent's own time")
         command = order(intent.number, iat=now, exp=now + MAX_LIFE_SECONDS, intent_iat=intent.iat)
@@ -182,13 +189,14 @@ EVENTS = st.one_of(
     st.tuples(st.just("stick"), st.just(0)),
     st.tuples(st.just("restart"), st.just(0)),
     st.tuples(st.sampled_from(["deleted", "damaged", "moved"]), st.just(0)),
+    st.tuples(st.just("bundle"), st.integers(0, 90 * DAY)),  # how long ago the one was signed that is installed
     st.tuples(st.just("sign"), st.integers(60, INTENT_LIFE_SECONDS)),
     st.tuples(st.just("deliver"), st.just(0)),
     st.tuples(st.just("deliver and crash"), st.just(0)),
 )
 
 
-def happen(host: Host, event: str, number: int) -> None:  # noqa: C901, one case for each event
+def happen(host: Host, event: str, number: int) -> None:  # noqa: C901, PLR0912, one case for each event
     match event:
         case "pass" | "suspend":
             host.let_pass(number, ticks=event == "pass")
@@ -206,6 +214,8 @@ def happen(host: Host, event: str, number: int) -> None:  # noqa: C901, one case
             host.restart()
         case "deleted" | "damaged" | "moved":
             host.lose_record(event)
+        case "bundle":
+            host.bundle = int(host.real) - number
         case "sign":
             host.deliver(host.sign(number))
         case "deliver" | "deliver and crash":
@@ -232,6 +242,41 @@ def test_intent_runs_at_most_once_and_nothing_is_lost_early(events: list[tuple[s
         if host.table.begun < host.real:
             host.let_pass(2 * MAX_LIFE_SECONDS)
             assert host.deliver(host.sign(600)) == Accepted(), "refused although the clocks are right"
+    finally:
+        host.table.connection.close()
+        shutil.rmtree(directory)
+
+
+IS_DELIVERY = {"sign", "deliver", "deliver and crash"}
+FLOOR_EVENTS = EVENTS.filter(lambda event: event[0] not in IS_DELIVERY)
+
+
+@pytest.mark.timeout(TIMEOUT_SECONDS)
+@settings(max_examples=EXAMPLES)
+@given(st.lists(FLOOR_EVENTS, min_size=3, max_size=25))
+def test_time_floor_is_never_later_than_the_right_time_and_forgets_no_running_time(
+    events: list[tuple[str, int]],
+) -> None:
+    """What it forgets is bounded: the margin of a signer, time without power, ten minutes of a power cut."""
+    directory = Path(tempfile.mkdtemp(prefix="warren-floor-", dir=MEMORY if MEMORY.is_dir() else None))
+    host = Host(directory / "state")
+    bundle = host.bundle = int(host.real)
+    host.read_clocks()
+    ran = 0.0
+    """For how long it ran since the floor was first as high as the bundle, with what a power cut may have lost."""
+    try:
+        for event, number in events:
+            happen(host, event, number)
+            verified = host.read_clocks().wall
+            if event in {"pass", "suspend"}:
+                ran += number
+            elif event.startswith("off"):
+                ran -= SAVE_SECONDS
+            elif event in {"deleted", "damaged", "moved"} or (event == "bundle" and host.bundle > bundle + ran):
+                bundle, ran = host.bundle, 0.0
+            assert host.table.clock.floor.at(host.boottime) <= host.real, "a right clock would be changed"
+            assert verified >= host.wall
+            assert verified >= bundle + ran - FLOOR_MARGIN_SECONDS - 1, "went back"
     finally:
         host.table.connection.close()
         shutil.rmtree(directory)

@@ -45,7 +45,7 @@ class Unit:
         self.pid = os.fork()
         if self.pid == 0:
             try:
-                asyncio.run(RunnerSocket(self.listener, uid, lambda: settings, idle_seconds).serve())
+                asyncio.run(RunnerSocket(self.listener, uid, lambda: settings, lambda: True, idle_seconds).serve())
             finally:
                 os._exit(0)
         self.listener.close()
@@ -213,7 +213,7 @@ def test_invalid_configuration_is_told_and_ends_no_runner(tmp_path: Path) -> Non
 
     async def scene() -> None:
         listener = bind_runner(tmp_path / "run/runner.sock", ROOT)
-        serving = asyncio.create_task(RunnerSocket(listener, ROOT, read_settings).serve())
+        serving = asyncio.create_task(RunnerSocket(listener, ROOT, read_settings, lambda: True).serve())
         for expected in (ErrorMessage, ResultMessage):
             reader, writer = await asyncio.open_unix_connection(str(tmp_path / "run/runner.sock"))
             with suppress(ConnectionError):

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from typing import assert_never
 
-from warren.clock import monotonic_seconds, read_clocks, wall_seconds
+from warren.clock import monotonic_seconds, wall_seconds
 from warren.commands.admission import Admission
 from warren.commands.audit_events import accepted, finished, previewed
 from warren.commands.command import VerifiedCommand
@@ -165,7 +165,7 @@ class CommandPipeline:
     ) -> Job:
         if self._admission.closed:
             cancellation = CommandError(Code.INTERRUPTED, "agent stopped before the command began", Status.ERROR)
-        done, now = asyncio.get_running_loop().create_future(), read_clocks()
+        done, now = asyncio.get_running_loop().create_future(), self._store.read_clocks()
         expires = now.boottime + command.exp - now.wall
         return Job(command, verb, ingress, place, done, OutputBuffer(), expires, cancellation=cancellation)
 
@@ -211,7 +211,7 @@ class CommandPipeline:
             return self._failure(job.cancellation, proven)
         try:
             async with self._slots:
-                if read_clocks().boottime >= job.expires_boottime:
+                if self._store.read_clocks().boottime >= job.expires_boottime:
                     return self._failure(CommandError(Code.EXPIRED_TOKEN, "expired while queued"), proven)
                 command = self._verify(job.command.envelope, job.ingress, was_queued=True)
                 return await self._run_verb(job, command)

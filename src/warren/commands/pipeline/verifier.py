@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from warren.clock import wall_seconds
 from warren.commands.command import MAX_LIFE_SECONDS, SKEW_SECONDS, VerifiedCommand
 from warren.commands.envelope import Ingress
 from warren.commands.pipeline.bundle_cache import BundleCache
 from warren.commands.registry import VERBS
 from warren.commands.verify import Context, verify_command
+from warren.elapsed_clock import ClockReading
 
 
 class Verify(Protocol):
@@ -31,6 +31,8 @@ class Verifier:
     agent_id: str
     bundles: BundleCache
     is_exec_enabled: Callable[[], bool]
+    clocks: Callable[[], ClockReading]
+    """The wall clock of a reading shows at least the time floor."""
     is_runner: bool = False
     """True in the runner: it receives a command after it was queued in the agent, and requires an intent for each."""
 
@@ -41,7 +43,7 @@ class Verifier:
             self.bundles.bundle(),
             ingress.transport,
             ingress.sid,
-            wall_seconds(),
+            self.clocks().wall,
             exec_enable=self.is_exec_enabled(),
             verbs=VERBS,
             max_age_seconds=MAX_LIFE_SECONDS if was_queued or self.is_runner else SKEW_SECONDS,

@@ -35,6 +35,7 @@ from warren.commands.store.group_commit import GroupCommit
 from warren.commands.store.outbox import Outbox
 from warren.commands.store.records import Records, RecordValue
 from warren.commands.store.store_clock import StoreClock
+from warren.commands.store.time_floor import TimeFloor
 from warren.elapsed_clock import ClockReading, Deadline, Moment
 from warren.errors import HostError
 
@@ -42,14 +43,16 @@ T = TypeVar("T")
 DEFAULT_ROWS = 200_000  # per dispatch key: 500 commands per second over the six minutes of a lifetime
 DEFAULT_BYTES = 512 << 20
 MIN_RETENTION_SECONDS = 30 * DAY_SECONDS
+FLOOR_MARGIN_SECONDS = DAY_SECONDS
+"""A bundle is signed on a machine that is offline, whose clock may be ahead by this much and lock nobody out."""
 
 
 class CommandStore:
     """The store in a directory, which one process opens. Without a journal nothing is audited, as in the runner.
 
     `on_failure` is told the error when the database can no longer be written, and None when it can again.
-    Call `recover` first and `close` last. A new record begins after `floor()`, a time that has certainly passed: of the
-    trust bundle, for example.
+    Call `recover` first and `close` last. `floor()` is a time that has certainly passed: of the trust bundle, for
+    example. A new record begins after it, and the time floor is at least that.
     """
 
     def __init__(  # noqa: PLR0913, its parts and limits
@@ -142,13 +145,19 @@ class CommandStore:
     async def lower_beginning(self) -> tuple[int, bool]:
         """Have a record that was begun while the clock was ahead begin now; return its beginning, and if it changed.
 
-        The caller vouches for the present wall clock. The record never begins before an intent that the log names.
+        The caller vouches for the present wall clock. The record never begins before an intent that the log names. The
+        time floor becomes that of the present bundle, if an earlier one was signed while a clock was ahead.
 
         Raises:
             HostError: the store cannot be written.
         """
         table = self._table
-        lowered = await self._do(lambda: table.lower_beginning(self._vouched_beginning()))
+
+        def lower() -> bool:
+            table.clock.lower_floor(self._floor() - FLOOR_MARGIN_SECONDS)
+            return table.lower_beginning(self._vouched_beginning())
+
+        lowered = await self._do(lower)
         return table.begun, lowered
 
     async def write_event(self, event: AuditEvent, *, essential: bool = True) -> None:
@@ -179,6 +188,10 @@ class CommandStore:
     async def moment(self) -> Moment:
         """Return the present moment by the clocks of this store, by which its records expire."""
         return await self._do(self._table.clock.moment)
+
+    def read_clocks(self) -> ClockReading:
+        """Return the clocks of the host, with a wall clock that shows at least the time floor: verify by these."""
+        return read_floored(self._table.clock.floor, self._floor(), self._clocks())
 
     async def put_record(self, kind: str, key: str, value: RecordValue, expires: Deadline | None = None) -> None:
         """Store a record durably, replacing one of the same key. It expires by either clock.
@@ -218,6 +231,15 @@ class CommandStore:
         if begun <= self._clocks().wall + SKEW_SECONDS:
             return None
         return f"the record of used commands was begun while the clock was ahead; commands are refused until {begun}"
+
+    @property
+    def behind_problem(self) -> str | None:
+        """Why the wall clock is certainly wrong; None if it can be right."""
+        reading = self._clocks()
+        floor = self.read_clocks().wall
+        if reading.wall >= floor - SKEW_SECONDS:
+            return None
+        return f"the clock shows {reading.wall:.0f}, and {floor:.0f} has certainly passed"
 
     @property
     def error(self) -> HostError | None:
@@ -303,6 +325,12 @@ class CommandStore:
         outbox.put(AuditEvent("store.initialized", int(now.wall), details=details))
         database.connection.execute("COMMIT")
         outbox.committed()
+
+
+def read_floored(floor: TimeFloor, signed: int, reading: ClockReading) -> ClockReading:
+    """Raise the floor by a time that somebody has signed, and return the reading with a wall clock of at least that."""
+    floor.raise_to(signed - FLOOR_MARGIN_SECONDS, reading)
+    return floor.apply(reading)
 
 
 def has_store(directory: Path) -> bool:

@@ -50,15 +50,19 @@ BURST_MINUTES = MAX_LIFE_SECONDS // MINUTE_SECONDS + 1
 
 
 class Runner:
-    """Performs the requests of one agent; `send` writes a message to it."""
+    """Performs the requests of one agent; `send` writes a message to it.
 
-    def __init__(
+    `is_exec_enabled` is asked whenever a command is verified.
+    """
+
+    def __init__(  # noqa: PLR0913, PLR0917, each is a part of it
         self,
         settings: CommandSettings,
         identity: PinnedNode,
         store: CommandStore,
         send: Callable[[Message], None],
         group: asyncio.TaskGroup,
+        is_exec_enabled: Callable[[], bool],
     ) -> None:
         self._send = send
         self._group = group
@@ -73,7 +77,7 @@ class Runner:
             unsealer(identity.sealing),
             bundles.sealing_key,
         )
-        verifier = Verifier(identity.agent_id, bundles, lambda: settings.security.exec_enable, is_runner=True)
+        verifier = Verifier(identity.agent_id, bundles, is_exec_enabled, store.read_clocks, is_runner=True)
         self._pipeline = CommandPipeline(
             identity.agent_id,
             verify=verifier.verify,

@@ -21,7 +21,7 @@ from warren.commands.execution import Execution, Handlers
 from warren.commands.result import Code, CommandError, Result, Status
 from warren.errors import EngineError, HostError, WarrenError
 from warren.privsep.runner_protocol import (
-    MAX_OCTETS,
+    MAX_BYTES,
     STORE_FAILED,
     STORE_RECOVERED,
     Cancel,
@@ -120,7 +120,7 @@ class RunnerClient:
     async def _connect(self) -> asyncio.StreamReader:
         descriptor = await asyncio.to_thread(self._open_runner)
         connection = socket.socket(fileno=descriptor)
-        reader, self._writer = await asyncio.open_connection(sock=connection, limit=MAX_OCTETS)
+        reader, self._writer = await asyncio.open_connection(sock=connection, limit=MAX_BYTES)
         self._store_conditions = ()
         self._connected_at = monotonic_seconds()
         self._is_connected.set()

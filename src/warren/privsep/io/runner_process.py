@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from warren.errors import HostError, InputError, WarrenError
 from warren.privsep.io.pinned_node import read_node, verify_bundle_path
 from warren.privsep.io.runner import Runner
 from warren.privsep.runner_protocol import (
-    MAX_REQUEST_OCTETS,
+    MAX_REQUEST_BYTES,
     STORE_FAILED,
     STORE_RECOVERED,
     ErrorMessage,
@@ -33,7 +34,7 @@ from warren.privsep.runner_protocol import (
     encode_message,
     parse_message,
 )
-from warren.ratelimit import RateLimit
+from warren.ratelimit import LogLimit
 from warren.trust.identity import PinnedNode
 
 if sys.platform == "linux":
@@ -43,19 +44,18 @@ NAME = "warren-runner"  # at most 15 octets (prctl(2), PR_SET_NAME)
 MAX_FILES = 4_096
 MAX_UNREAD_OUTPUT = 1 << 20
 """Live output is dropped while the agent has not read this much: the result has all of it."""
-JUNK_PER_MINUTE = 10  # lines of the log: an agent of this version sends none
 
 log = logging.getLogger(__name__)
 
 
-def fork_runner(settings: CommandSettings) -> tuple[int, int]:
+def fork_runner(settings: CommandSettings, is_exec_enabled: Callable[[], bool]) -> tuple[int, int]:
     """Fork a process of root's; return its pid and a descriptor of the connection to it. Raises OSError, HostError."""
     if sys.platform == "linux":
         near, far = socket.socketpair()
         pid = os.fork()
         if pid == 0:
             near.close()
-            _run(settings, far)
+            _run(settings, far, is_exec_enabled)
         far.close()
         return pid, near.detach()
     raise HostError("there is no runner on this system", code="host.refused")
@@ -71,12 +71,18 @@ def confine() -> None:
         Path("/proc/self/comm").write_text(NAME)
 
 
-async def serve_agent(settings: CommandSettings, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def serve_agent(
+    settings: CommandSettings,
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    is_exec_enabled: Callable[[], bool],
+    log_limit: LogLimit,
+) -> None:
     """Serve an agent until its connection ends; what prevents that is sent to it, and its condition names it.
 
     Cancelled, end what runs, and store the results.
     """
-    connection = AgentConnection(reader, writer)
+    connection = AgentConnection(reader, writer, log_limit)
     try:
         identity = read_node(settings)
         security = settings.security
@@ -94,7 +100,7 @@ async def serve_agent(settings: CommandSettings, reader: asyncio.StreamReader, w
         await refuse_agent(writer, error)
         return
     try:
-        await connection.serve(settings, identity, store)
+        await connection.serve(settings, identity, store, is_exec_enabled)
     finally:
         await store.close()
 
@@ -108,19 +114,27 @@ async def refuse_agent(writer: asyncio.StreamWriter, error: WarrenError) -> None
 
 
 class AgentConnection:
-    """The messages of one agent. It reads no further request while the agent does not read the answers."""
+    """The messages of one agent. It reads no further request while the agent does not read the answers.
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    `log_limit` is that of the process: an agent that was taken over can connect as often as it likes.
+    """
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, log_limit: LogLimit) -> None:
         self._reader = reader
         self._writer = writer
-        self._junk = RateLimit(JUNK_PER_MINUTE)
-        self._unlogged = 0
+        self._log_limit = log_limit
 
-    async def serve(self, settings: CommandSettings, identity: PinnedNode, store: CommandStore) -> None:
+    async def serve(
+        self,
+        settings: CommandSettings,
+        identity: PinnedNode,
+        store: CommandStore,
+        is_exec_enabled: Callable[[], bool],
+    ) -> None:
         """Perform what the agent requests, until it has gone; then close the connection."""
         try:
             async with asyncio.TaskGroup() as group:
-                runner = Runner(settings, identity, store, self._send, group)
+                runner = Runner(settings, identity, store, self._send, group, is_exec_enabled)
                 periodic = group.create_task(runner.run_periodic(), name="periodic tasks")
                 try:
                     await self._receive(runner)
@@ -140,7 +154,7 @@ class AgentConnection:
                 message = parse_message(line)
                 await runner.perform(message)
             except InputError as error:
-                self._log_junk(error)
+                self._log_problem("runner.message_rejected", error)
             with suppress(ConnectionError):  # the next read tells that it has gone
                 await self._writer.drain()
 
@@ -149,15 +163,12 @@ class AgentConnection:
         try:
             return await self._reader.readline()
         except (ValueError, ConnectionError) as error:
-            log.warning("runner.disconnected", extra={"problem": str(error)})
+            self._log_problem("runner.disconnected", error)
             return b""
 
-    def _log_junk(self, error: InputError) -> None:
-        if self._junk.try_take("", monotonic_seconds()):
-            unlogged, self._unlogged = self._unlogged, 0
-            log.warning("runner.message_rejected", extra={"problem": str(error), "unlogged": unlogged})
-        else:
-            self._unlogged += 1
+    def _log_problem(self, event: str, error: Exception) -> None:
+        if (unlogged := self._log_limit.admit(monotonic_seconds())) is not None:
+            log.warning(event, extra={"problem": str(error), "unlogged": unlogged})
 
     def _send(self, message: Message) -> None:
         is_behind = self._writer.transport.get_write_buffer_size() > MAX_UNREAD_OUTPUT
@@ -165,13 +176,13 @@ class AgentConnection:
             self._writer.write(encode_message(message))
 
 
-def _run(settings: CommandSettings, connection: socket.socket) -> None:
+def _run(settings: CommandSettings, connection: socket.socket, is_exec_enabled: Callable[[], bool]) -> None:
     """Run the whole life of the child: nothing of its parent's runs in it."""
     status = 1
     try:
         _detach(connection.fileno())
         confine()
-        asyncio.run(_serve_forked(settings, connection))
+        asyncio.run(_serve_forked(settings, connection, is_exec_enabled))
         status = 0
     except BaseException:
         log.critical("runner.crashed", exc_info=True)
@@ -179,9 +190,11 @@ def _run(settings: CommandSettings, connection: socket.socket) -> None:
         os._exit(status)
 
 
-async def _serve_forked(settings: CommandSettings, connection: socket.socket) -> None:
-    reader, writer = await asyncio.open_connection(sock=connection, limit=MAX_REQUEST_OCTETS)
-    await serve_agent(settings, reader, writer)
+async def _serve_forked(
+    settings: CommandSettings, connection: socket.socket, is_exec_enabled: Callable[[], bool]
+) -> None:
+    reader, writer = await asyncio.open_connection(sock=connection, limit=MAX_REQUEST_BYTES)
+    await serve_agent(settings, reader, writer, is_exec_enabled, LogLimit())
 
 
 def _detach(kept: int) -> None:

@@ -25,7 +25,8 @@ from warren.files.unix_listener import adopt_socket
 from warren.files.unix_socket import SocketKind, peer_credentials
 from warren.privsep.io.runner_process import refuse_agent, serve_agent
 from warren.privsep.io.service_socket import bind_service_socket
-from warren.privsep.runner_protocol import MAX_REQUEST_OCTETS
+from warren.privsep.runner_protocol import MAX_REQUEST_BYTES
+from warren.ratelimit import LogLimit
 
 IDLE_TIMEOUT_SECONDS = 60.0
 
@@ -36,7 +37,7 @@ class RunnerSocket:
     """Serve one agent of the user `service` after the other.
 
     `read_settings` is called for each, so that root's last change is used. The agent is told the WarrenError that it
-    raises.
+    raises. `is_exec_enabled` is called for each command.
     """
 
     def __init__(
@@ -44,13 +45,16 @@ class RunnerSocket:
         listener: socket.socket,
         service: int,
         read_settings: Callable[[], CommandSettings],
+        is_exec_enabled: Callable[[], bool],
         idle_timeout_seconds: float = IDLE_TIMEOUT_SECONDS,
     ) -> None:
         self._listener = listener
         self._service = service
         self._read_settings = read_settings
+        self._is_exec_enabled = is_exec_enabled
         self._idle_timeout_seconds = idle_timeout_seconds
         self._agent: asyncio.Task[None] | None = None
+        self._log_limit = LogLimit()
         self._idle_since = monotonic_seconds()
 
     async def serve(self) -> None:
@@ -73,7 +77,7 @@ class RunnerSocket:
 
     async def _listen(self) -> asyncio.Server:
         if sys.platform != "win32":
-            return await asyncio.start_unix_server(self._admit, sock=self._listener, limit=MAX_REQUEST_OCTETS)
+            return await asyncio.start_unix_server(self._admit, sock=self._listener, limit=MAX_REQUEST_BYTES)
         raise HostError("there is no runner on this system", code="host.refused")
 
     def _is_idle(self) -> bool:
@@ -81,17 +85,24 @@ class RunnerSocket:
 
     async def _admit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
+            await self._serve(reader, writer)
+        except Exception:  # a defect in what it does for one agent must not keep it from serving the next
+            log.exception("runner.crashed")
+        finally:
+            writer.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
             self._verify_client(writer.get_extra_info("socket"))
             settings = self._read_settings()
         except WarrenError as error:
-            log.warning("runner.refused", extra={"code": error.code, "error": str(error)})
+            if (unlogged := self._log_limit.admit(monotonic_seconds())) is not None:
+                log.warning("runner.refused", extra={"code": error.code, "error": str(error), "unlogged": unlogged})
             await refuse_agent(writer, error)
             return
         self._agent = asyncio.current_task()
         try:
-            await serve_agent(settings, reader, writer)
-        except Exception:  # a defect in what it does for one agent must not keep it from serving the next
-            log.exception("runner.crashed")
+            await serve_agent(settings, reader, writer, self._is_exec_enabled, self._log_limit)
         finally:
             self._agent, self._idle_since = None, monotonic_seconds()
 

@@ -128,7 +128,7 @@ class CommandService:
         security, sandbox = settings.security, settings.sandbox
         self._pipeline = CommandPipeline(
             identity.agent_id,
-            verify=Verifier(identity.agent_id, self._bundles, context.exec_switch.is_enabled).verify,
+            verify=Verifier(identity.agent_id, self._bundles, context.exec_switch.is_enabled, store.read_clocks).verify,
             verbs=VERBS,
             part_of=lambda verb: verb.run,
             admission=Admission(
@@ -148,13 +148,15 @@ class CommandService:
         bundle = self._bundles.bundle()
         if bundle is None:
             yield Condition("trust.missing", f"{self._bundles.problem}: no command can be verified")
-        elif problem := expiry_problem(bundle, wall_seconds()):
+        elif problem := expiry_problem(bundle, self._store.read_clocks().wall):
             yield Condition("trust.expiring", problem)
         if (error := self._store.audit_error) is not None:
             problem = f"{self._settings.audit}: {error.strerror}: commands that change something are rejected"
             yield Condition("audit.unwritable", problem)
         if (problem := self._store.ahead_problem) is not None:
             yield Condition("command.record_ahead", problem)
+        if (problem := self._store.behind_problem) is not None:
+            yield Condition("command.clock_behind", f"{problem}: commands are verified by the latter")
         if (failure := self._store.error) is not None:
             yield Condition("command.store_failed", f"{failure}: commands are refused")
         if (problem := self._store.full_problem) is not None:

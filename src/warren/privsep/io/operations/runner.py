@@ -29,9 +29,11 @@ def open_runner(state: HelperState, _: OpenRunner) -> int:
             raise HostError(problem, code="host.refused", hint="retry when it has exited")
     state.runner_pid = None
     # Imported late: few need what a runner needs, and each helper would carry it.
+    from warren.privsep.io.exec_setting import ExecSetting  # noqa: PLC0415
     from warren.privsep.io.runner_process import fork_runner  # noqa: PLC0415
 
-    state.runner_pid, connection = fork_runner(state.rules.commands)
+    setting = ExecSetting(state.rules.config)
+    state.runner_pid, connection = fork_runner(state.rules.commands, setting.is_enabled)
     return connection
 
 
