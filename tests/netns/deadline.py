@@ -11,7 +11,7 @@ from typing import TypeVar
 SLOWNESS = float(os.environ.get("WARREN_SLOWNESS", "1"))
 COMMAND_SECONDS = 120.0 * SLOWNESS
 SOON_SECONDS = 20.0 * SLOWNESS
-STEP_SECONDS = 0.02
+STEP_SECONDS = 0.02 * SLOWNESS  # each look costs processor time, which an emulated processor has little of
 T = TypeVar("T")
 
 
