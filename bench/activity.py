@@ -17,7 +17,7 @@ from tunnel import Interface, cabled
 
 MANY = 1_000
 # Packets that a peer sends at once: as one that segments, near the 45 that one send holds; and as a slow one.
-TRAINS = (32, 1)
+BATCHES = (32, 1)
 WARMING_SECONDS = 0.5
 REST_SECONDS = 1.0
 
@@ -27,7 +27,7 @@ class Shape:
     """Who sends, and how."""
 
     peers: int
-    train: int
+    batch: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def octets_with_two_sessions(engine: Engine) -> float:
         interface = Interface(near, engine)
         warming, generator = LoadGenerator(1), LoadGenerator(MANY)
         uapi.set_peers(interface, warming.keys(), MANY)
-        with warming.running(far, interface, Load(seconds=WARMING_SECONDS, train=max(TRAINS))):
+        with warming.running(far, interface, Load(seconds=WARMING_SECONDS, batch=max(BATCHES))):
             pass
         before = resident(interface)
         uapi.set_peers(interface, generator.keys())
@@ -69,7 +69,7 @@ def throughput(engine: Engine, shape: Shape, seconds: float) -> Activity:
         near.run("tee", "/proc/sys/net/ipv4/ip_forward", stdin="0")
         interface, generator = Interface(near, engine), LoadGenerator(shape.peers)
         uapi.set_peers(interface, generator.keys())
-        load = Load(seconds=seconds + 3 * WARMING_SECONDS, train=shape.train)
+        load = Load(seconds=seconds + 3 * WARMING_SECONDS, batch=shape.batch)
         with generator.running(far, interface, load) as running:
             running.wait_for("sending")
             time.sleep(WARMING_SECONDS)

@@ -1,6 +1,6 @@
 """`make bench-aead`: nanoseconds for each packet, sealed and opened, on each path of this CPU, ring's beside them.
 
-One thread, packets of one length in one buffer, as a train from GSO is. The paths take turns in short runs, thousands
+One thread, packets of one length in one buffer, as a batch from GSO is. The paths take turns in short runs, thousands
 of times: the least is what a path takes when nobody disturbs it, and how far the median is above it says how much
 others did. The tables go to standard output as Markdown.
 """

@@ -57,7 +57,7 @@ class Load:
     """Seconds to wait after the handshakes."""
     seconds: float = 0
     """Seconds for which the peers then send in turn."""
-    train: int = 1
+    batch: int = 1
     """Packets that a peer sends at a time."""
 
 
@@ -81,7 +81,7 @@ class LoadGenerator:
             end.bind((OUTER["far"], PORT))
             end.connect((OUTER["near"], PORT))
             arguments = [self._seed, self.peers, interface.keys.public]
-            arguments += [load.sessions, load.rest, load.seconds, load.train]
+            arguments += [load.sessions, load.rest, load.seconds, load.batch]
             process = far.start(program(), "run", *map(str, arguments), stdin=end.fileno())
         running = Running(far, process)
         yield running

@@ -22,7 +22,7 @@ import loading
 import machine
 import peers_tables
 import peers_targets
-from activity import MANY, TRAINS, Shape
+from activity import BATCHES, MANY, Shape
 from contention import Moment
 from engines import Absent, Engine
 from failure import BenchError
@@ -66,7 +66,7 @@ def parse_options() -> Options:
 def measure(contestants: list[Engine], options: Options) -> dict[str, Rounds]:
     """Engines interleaved: each figure of a round is taken of one after the other."""
     results = {engine.name: Rounds() for engine in contestants}
-    shapes = [Shape(peers, train) for train in TRAINS for peers in (1, MANY)]
+    shapes = [Shape(peers, batch) for batch in BATCHES for peers in (1, MANY)]
     for number in range(options.rounds):
         tell(f"round {number + 1} of {options.rounds}")
         for engine in contestants:
@@ -101,7 +101,7 @@ def measure_activity(shape: Shape, seconds: float, engine: Engine, rounds: Round
     run = activity.throughput(engine, shape, seconds)
     rounds.activities.setdefault(shape, []).append(run)
     told = f"{run.gigabits:.2f} of {run.offered_gigabits:.2f} Gb/s, foreign {run.usage.foreign_percent:.0f} %"
-    tell(f"{engine.name:<12} {shape.peers:>5,} peers, {shape.train:>2} at a time: {told}")
+    tell(f"{engine.name:<12} {shape.peers:>5,} peers, {shape.batch:>2} at a time: {told}")
 
 
 def show(results: dict[str, Rounds], contestants: list[Engine | Absent], options: Options) -> None:

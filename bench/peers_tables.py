@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from activity import MANY, TRAINS, Shape
+from activity import BATCHES, MANY, Shape
 from contention import disturbance
 from engines import Absent, Engine
 from figures import middle
@@ -33,7 +33,7 @@ def tables(results: dict[str, Rounds], engines: list[Engine | Absent]) -> Iterat
         f"KiB a peer: resident, after one set. In steps: in messages of {STEP} peers. "
         f"Two sessions: of {MANY:,} real peers, twice connected."
     )
-    yield table([*RATES, *WORTH], [_rates(engine, train, results) for train in TRAINS for engine in engines])
+    yield table([*RATES, *WORTH], [_rates(engine, batch, results) for batch in BATCHES for engine in engines])
     yield (
         "Received: payload that the engine wrote to its TUN. All packets have one size; warren-loadgen sends them as "
         "fast as a core can. Where all that was offered was taken, the cost in CPU says more than the rate."
@@ -56,19 +56,19 @@ def _cost(engine: Engine | Absent, results: dict[str, Rounds]) -> list[str]:
     ]
 
 
-def _rates(engine: Engine | Absent, train: int, results: dict[str, Rounds]) -> list[str]:
+def _rates(engine: Engine | Absent, batch: int, results: dict[str, Rounds]) -> list[str]:
     if isinstance(engine, Absent):
-        return [engine.name, str(train), *[NOTHING] * (len(RATES) + len(WORTH) - 3), engine.reason]
-    rounds, one, many = results[engine.name], Shape(1, train), Shape(MANY, train)
+        return [engine.name, str(batch), *[NOTHING] * (len(RATES) + len(WORTH) - 3), engine.reason]
+    rounds, one, many = results[engine.name], Shape(1, batch), Shape(MANY, batch)
     runs = [run for shape in (one, many) for run in rounds.activities.get(shape, [])]
     foreign = [run.usage.foreign_percent for run in runs]
-    limited = "took all that was offered" if rounds.is_limited_by_load(train) else ""
+    limited = "took all that was offered" if rounds.is_limited_by_load(batch) else ""
     return [
         engine.name,
-        str(train),
+        str(batch),
         number(rounds.rate(one)),
         number(rounds.rate(many)),
-        number(rounds.kept_percent(train), 0),
+        number(rounds.kept_percent(batch), 0),
         number(rounds.activity(many, lambda each: each.offered_gigabits)),
         number(rounds.activity(one, lambda each: each.cpu_seconds_per_gigabyte)),
         number(rounds.activity(many, lambda each: each.cpu_seconds_per_gigabyte)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from activity import MANY, TRAINS, Shape
+from activity import BATCHES, MANY, Shape
 from loading import PEERS
 from markdown import number
 from rounds import Rounds
@@ -24,14 +24,14 @@ def verdicts(ours: Rounds) -> Iterator[Verdict]:
     yield at_most(what, ours.kibibytes, KNOWN_KIBIBYTES, "KiB")
     what = f"at most {CONNECTED_KIBIBYTES:g} KiB a peer with two sessions"
     yield at_most(what, ours.kibibytes_with_two_sessions, CONNECTED_KIBIBYTES, "KiB")
-    for train in TRAINS:
-        yield _kept(ours, train)
+    for batch in BATCHES:
+        yield _kept(ours, batch)
 
 
-def _kept(ours: Rounds, train: int) -> Verdict:
-    what = f"{MANY:,} active peers keep {KEPT_PERCENT:g} % of one peer's throughput, {train} packets at a time"
-    one, many = ours.rate(Shape(1, train)), ours.rate(Shape(MANY, train))
-    kept = ours.kept_percent(train)
-    limited = ", all that was offered" if ours.is_limited_by_load(train) else ""
+def _kept(ours: Rounds, batch: int) -> Verdict:
+    what = f"{MANY:,} active peers keep {KEPT_PERCENT:g} % of one peer's throughput, {batch} packets at a time"
+    one, many = ours.rate(Shape(1, batch)), ours.rate(Shape(MANY, batch))
+    kept = ours.kept_percent(batch)
+    limited = ", all that was offered" if ours.is_limited_by_load(batch) else ""
     figures = f"{number(many)} of {number(one)} Gb/s{limited}: {number(kept, 0)} %"
     return Verdict(what, None if kept is None else kept >= KEPT_PERCENT, figures)

@@ -50,14 +50,14 @@ class Rounds:
         """Gb/s."""
         return self.activity(shape, lambda each: each.gigabits)
 
-    def kept_percent(self, train: int) -> float | None:
+    def kept_percent(self, batch: int) -> float | None:
         """What many peers have together, of what one has."""
-        one, many = self.rate(Shape(1, train)), self.rate(Shape(MANY, train))
+        one, many = self.rate(Shape(1, batch)), self.rate(Shape(MANY, batch))
         return 100 * many / one if one and many is not None else None
 
-    def is_limited_by_load(self, train: int) -> bool:
+    def is_limited_by_load(self, batch: int) -> bool:
         """Whether the engine took all that one peer or many could send."""
-        runs = [run for peers in (1, MANY) for run in self.activities.get(Shape(peers, train), [])]
+        runs = [run for peers in (1, MANY) for run in self.activities.get(Shape(peers, batch), [])]
         return any(run.is_limited_by_load for run in runs)
 
 

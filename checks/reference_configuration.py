@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from checks.markdown import NOTE, table
 from warren.agent.config import TABLE_GROUPS, UNSUPPORTED_TABLES
 from warren.config.defaults import PROGRAMS
+from warren.config.fields import options_of
 from warren.config.reference import ReferenceRow, ReferenceTable, reference_rows, reference_tables
 from warren.tunnel.network import NetworkConfig, NetworkPeer
 
@@ -28,7 +29,6 @@ A value is taken from, in this order: a flag, the environment, the file, the def
 
 - A duration is a number of seconds, or text such as `90s`, `30m`, `24h`, `7d` or `1h30m`.
 - A size is a number of bytes, or text such as `64k`, `512m` or `2g`.
-- The environment variable `VIW_AGENT_LOG_LEVEL`, else `RUST_LOG`, overrides `[daemon] log_level`.
 - `--root DIR` puts DIR before every path.
 - [Configuration](../guide/configuration.md) is the guide.
 """
@@ -50,7 +50,17 @@ def configuration_page() -> str:
         for program, defaults in PROGRAMS.items()
     )
     sections = "\n".join(map(_section, all_tables()))
-    return f"# Configuration reference\n\n{NOTE}\n{INTRODUCTION}{files}\n{sections}"
+    return f"# Configuration reference\n\n{NOTE}\n{INTRODUCTION}{''.join(_variables())}{files}\n{sections}"
+
+
+def _variables() -> Iterator[str]:
+    """Yield a line for each key that the environment overrides."""
+    for group in TABLE_GROUPS:
+        for key, option in options_of(group):
+            if option.environment:
+                names = ", else ".join(f"`{variable.name}`" for variable in option.environment)
+                path, _, name = key.rpartition(".")
+                yield f"- {names} in the environment overrides `[{path}] {name}`.\n"
 
 
 def _section(found: ReferenceTable) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from warren.agent.config import load_config
+from warren.agent.config import AgentConfig, load_config
 from warren.config.defaults import defaults_for
 from warren.config.overrides import LOG_LEVEL, overrides, verbosity
 from warren.errors import ConfigError
@@ -18,7 +18,7 @@ FILE = '[daemon]\nlog_level = "error"\n'
 
 def level(text: str, environment: Mapping[str, str], *, verbose: bool = False) -> tuple[str, str | None]:
     """The log level that counts, and where it comes from."""
-    above = overrides({LOG_LEVEL: verbosity(verbose)}, environment)
+    above = overrides(AgentConfig, {LOG_LEVEL: verbosity(verbose)}, environment)
     config = load_config(text, "f.toml", defaults_for("warren"), above)
     return config.daemon.log_level, config.origins.get(LOG_LEVEL)
 
@@ -48,6 +48,6 @@ def test_invalid_override_is_reported_with_its_source() -> None:
 
 
 def test_any_key_can_have_a_flag() -> None:
-    above = overrides({"daemon.socket": ("--socket", "/elsewhere"), "daemon.user": ("--user", None)}, {})
+    above = overrides(AgentConfig, {"daemon.socket": ("--socket", "/elsewhere"), "daemon.user": ("--user", None)}, {})
     config = load_config('[daemon]\nuser = "tunnels"\n', "f.toml", defaults_for("warren"), above)
     assert (config.daemon.socket, config.daemon.user) == ("/elsewhere", "tunnels")

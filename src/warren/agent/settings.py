@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Literal
 
-from warren.config.fields import Settings, option, program_option
+from warren.config.fields import Settings, Variable, option, program_option
 from warren.config.parsers import (
     FLAG,
     GROUP,
@@ -31,7 +31,18 @@ from warren.tunnel.config import HOST_LABEL, HOST_NAME_CHARACTERS, PORT
 LogLevel = Literal["error", "warning", "info", "debug"]
 LOG_LEVELS: tuple[LogLevel, ...] = ("error", "warning", "info", "debug")
 LOOPBACK: tuple[IPAddress, ...] = (IPv4Address("127.0.0.1"), IPv6Address("::1"))  # H-67
+# RUST_LOG has one level more than Warren, and another spelling of "warning".
+RUST_LEVELS = {"error": "error", "warn": "warning", "info": "info", "debug": "debug", "trace": "debug"}
 PROBE_INTERVAL = range(1, 86_401)  # a measurement older than a day is of no use
+
+
+def level_of_filters(text: str) -> str | None:
+    """Return the level that the filters of RUST_LOG set for everything, or None; those of single modules do not count.
+
+    The last one counts (X-33).
+    """
+    levels = (RUST_LEVELS.get(word.strip().lower()) for word in text.split(","))
+    return next(reversed([level for level in levels if level]), None)
 
 
 def host_name_findings(name: str) -> Iterator[Finding]:
@@ -57,7 +68,12 @@ class DaemonSettings(Settings):
         "Directories in which a client of the control socket may name key files.",
         lambda program: (program.keys,),
     )
-    log_level: LogLevel = option(one_of(LOG_LEVELS, "level"), "Least severe messages that are logged.", default="info")
+    log_level: LogLevel = option(
+        one_of(LOG_LEVELS, "level"),
+        "Least severe messages that are logged.",
+        default="info",
+        environment=(Variable("VIW_AGENT_LOG_LEVEL", str.lower), Variable("RUST_LOG", level_of_filters)),
+    )
     require_mlock: bool = option(FLAG, "Refuse to start if memory for keys cannot be locked.", default=False)
 
 

@@ -51,14 +51,15 @@ def start(config: Path | None, root: str, user: str | None, verbose: bool) -> No
     configuration, or one that would remove everything, changes nothing. Logs go to standard error, as JSON unless it is
     a terminal.
     """
-    from warren.agent.main import Options, run  # noqa: PLC0415, no other command loads the daemon
+    from warren.agent.config import AgentConfig  # noqa: PLC0415, no other command loads the daemon
+    from warren.agent.main import Options, run  # noqa: PLC0415
     from warren.config.overrides import LOG_LEVEL, USER, overrides, verbosity  # noqa: PLC0415
 
     has_file_caps = FILE_CAPS in os.environ
     if has_file_caps and root:
         raise InputError("--root is not allowed with file capabilities", code="privilege.file_capabilities")
     defaults = own_defaults(root)
-    flags = overrides({LOG_LEVEL: verbosity(verbose), USER: ("--user", user)}, os.environ)
+    flags = overrides(AgentConfig, {LOG_LEVEL: verbosity(verbose), USER: ("--user", user)}, os.environ)
     run(Options(config_path(config, defaults), defaults, flags, has_file_capabilities=has_file_caps))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from warren.agent.config import config_sections
+from warren.agent.config import AgentConfig, config_sections
 from warren.agent.io.config_file import read_config
 from warren.agent.io.key_ring import read_keys
 from warren.cli.help import Group, Option
@@ -40,7 +40,7 @@ def show(config: Path | None, root: str, origin: bool, verbose: bool) -> None:
     Flags override the environment, the environment overrides the file, and the file overrides defaults.
     """
     defaults = own_defaults(root)
-    flags = overrides({LOG_LEVEL: verbosity(verbose)}, os.environ)
+    flags = overrides(AgentConfig, {LOG_LEVEL: verbosity(verbose)}, os.environ)
     effective = read_config(config_path(config, defaults), defaults, flags)
     sections = [*config_sections(effective, defaults.root)]
     defaulted = {f"{section.key}.{key}": "default" for section in sections for key in section.values}

@@ -19,7 +19,7 @@ from functools import cache
 from typing import Any, TypeVar, overload
 
 from warren.config.defaults import WARREN, Defaults
-from warren.config.field_names import camel_case
+from warren.config.field_names import camel_case, joined
 from warren.config.parsers import Parser
 from warren.errors import Finding
 
@@ -64,6 +64,15 @@ class Names:
 
 
 @dataclass(frozen=True, slots=True)
+class Variable:
+    """An environment variable that overrides a value of the file."""
+
+    name: str
+    read: Callable[[str], str | None]
+    """Returns the value as the file would have it; None if the text says nothing about it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Option:
     """A row of one value."""
 
@@ -73,6 +82,8 @@ class Option:
     """Returns the default for a program name; None for a required key."""
     stand_in: Callable[[], Any] = lambda: None
     """Makes the value that stands for a missing required key, so that the rest can be checked."""
+    environment: tuple[Variable, ...] = ()
+    """The variables that override it; the first that says something counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +112,22 @@ Row = Option | KeyMap | SubTable
 
 
 @overload
-def option(parser: Parser[T], doc: str, *, default: T, key: str = "", json: str = "") -> T: ...
+def option(
+    parser: Parser[T], doc: str, *, default: T, key: str = "", json: str = "", environment: tuple[Variable, ...] = ()
+) -> T: ...
 @overload
 def option(parser: Parser[T], doc: str, *, default: None, key: str = "", json: str = "") -> T | None: ...
-def option(parser: Parser[Any], doc: str, *, default: Any, key: str = "", json: str = "") -> Any:
+def option(  # noqa: PLR0913, keywords of a row
+    parser: Parser[Any],
+    doc: str,
+    *,
+    default: Any,
+    key: str = "",
+    json: str = "",
+    environment: tuple[Variable, ...] = (),
+) -> Any:
     """Declare a key with a default; None as the default means that the key is unset."""
-    return _field(Option(parser, doc, lambda _: default), default, key, json)
+    return _field(Option(parser, doc, lambda _: default, environment=environment), default, key, json)
 
 
 def program_option(parser: Parser[T], doc: str, choose: Callable[[Defaults], T], *, key: str = "") -> T:
@@ -152,6 +173,15 @@ def _rows_of(settings: type[Any]) -> tuple[tuple[Names, Row], ...]:
             spelled = None if json == NO_JSON else json or camel_case(attribute.name)
             rows.append((Names(attribute.name, key or attribute.name, spelled), row))
     return tuple(rows)
+
+
+def options_of(settings: type[Any], key: str = "") -> Iterator[tuple[str, Option]]:
+    """Yield each row of one value in a settings class and in the tables within it, with its key in the file."""
+    for names, row in rows_of(settings):
+        if isinstance(row, Option):
+            yield joined(key, names.toml), row
+        elif isinstance(row, SubTable):
+            yield from options_of(row.settings, joined(key, names.toml))
 
 
 def respelled(key: str, settings: type[Any], spelling: Spelling, *nested: type[Any]) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from warren.config.fields import options_of
+
 LOG_LEVEL = "daemon.log_level"
 USER = "daemon.user"
 VERBOSE_LEVEL = "debug"
-# RUST_LOG has one level more than Warren, and another spelling of "warning".
-RUST_LEVELS = {"error": "error", "warn": "warning", "info": "info", "debug": "debug", "trace": "debug"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,14 @@ class Override:
     """The source as `config show --origin` names it: `flag --verbose`."""
 
 
-def overrides(flags: Mapping[str, tuple[str, object]], environment: Mapping[str, str]) -> tuple[Override, ...]:
-    """Return what overrides the file. `flags`: by key, the spelling of the flag and its value; None is "not given"."""
-    by_key = {override.key: override for override in _from_environment(environment)}
+def overrides(
+    settings: type[object], flags: Mapping[str, tuple[str, object]], environment: Mapping[str, str]
+) -> tuple[Override, ...]:
+    """Return what overrides the file, whose tables are the rows of `settings`.
+
+    `flags`: by key, the spelling of the flag and its value; None is "not given".
+    """
+    by_key = {override.key: override for override in _from_environment(settings, environment)}
     for key, (flag, value) in flags.items():
         if value is not None:
             by_key[key] = Override(key, value, f"flag {flag}")
@@ -37,10 +42,11 @@ def verbosity(verbose: bool) -> tuple[str, str | None]:
     return "--verbose", VERBOSE_LEVEL if verbose else None
 
 
-def _from_environment(environment: Mapping[str, str]) -> Iterator[Override]:
-    """Yield the log level of VIW_AGENT_LOG_LEVEL, else of RUST_LOG (X-33). Filters of single modules do not apply."""
-    levels = [RUST_LEVELS.get(word.strip().lower()) for word in environment.get("RUST_LOG", "").split(",")]
-    if level := environment.get("VIW_AGENT_LOG_LEVEL"):
-        yield Override(LOG_LEVEL, level.lower(), "environment VIW_AGENT_LOG_LEVEL")
-    elif named := [level for level in levels if level]:
-        yield Override(LOG_LEVEL, named[-1], "environment RUST_LOG")
+def _from_environment(settings: type[object], environment: Mapping[str, str]) -> Iterator[Override]:
+    """Yield the first variable of each row that says something (X-33)."""
+    for key, option in options_of(settings):
+        for variable in option.environment:
+            text = environment.get(variable.name)
+            if text and (value := variable.read(text)) is not None:
+                yield Override(key, value, f"environment {variable.name}")
+                break
