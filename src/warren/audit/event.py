@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 
 from warren.audit.chain import MAX_LINE_BYTES
 
+RECORD_BEGUN, RECORD_LOWERED = "store.initialized", "record.lowered"
+"""The events that say when the record of used commands begins."""
 INTENT_IAT = "intent_iat"
 """In the details of an accepted command: when its operator signed the intent."""
 
@@ -93,6 +95,21 @@ def intent_time(line: bytes) -> int:
     except (ValueError, RecursionError):
         pass
     return 0
+
+
+def record_beginning(line: bytes) -> int | None:
+    """Return when the record of used commands begins from this line on; None if the line says nothing about it."""
+    if not any(event.encode() in line for event in (RECORD_BEGUN, RECORD_LOWERED)):
+        return None
+    try:
+        match json.loads(line):
+            case {"event": event, "details": {"begun": int(seconds)}} if event == RECORD_BEGUN:
+                return int(seconds)
+            case {"event": event, "details": {"to": int(seconds)}} if event == RECORD_LOWERED:
+                return int(seconds)
+    except (ValueError, RecursionError):
+        pass
+    return None
 
 
 def _encode(event: AuditEvent, origin: Origin, n: int, prev: str) -> bytes:

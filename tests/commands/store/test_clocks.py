@@ -215,7 +215,7 @@ def happen(host: Host, event: str, number: int) -> None:  # noqa: C901, PLR0912,
         case "deleted" | "damaged" | "moved":
             host.lose_record(event)
         case "bundle":
-            host.bundle = int(host.real) - number
+            host.bundle = max(host.bundle, int(host.real) - number)  # an older one is refused
         case "sign":
             host.deliver(host.sign(number))
         case "deliver" | "deliver and crash":
@@ -309,6 +309,22 @@ def test_lost_record_begins_after_the_intents_of_the_log_while_the_clock_is_back
     host.wall = host.real + 120
     assert isinstance(host.deliver(intent), CommandError)
     host.let_pass(120)
+    assert host.deliver(host.sign(600)) == Accepted()
+
+
+@pytest.mark.parametrize("losses", [2, 3])
+def test_record_that_is_lost_again_begins_no_earlier_than_the_one_before(host: Host, losses: int) -> None:
+    """Its log does not name the intent, and its last line is of a clock without a battery."""
+    intent = host.sign(7 * DAY)
+    assert host.deliver(intent) == Accepted()
+    host.wall += 90
+    host.lose_record("moved")
+    host.power_off(60, keeps_time=False)
+    for _ in range(losses):
+        host.lose_record("deleted")
+    host.wall = host.real + 60
+    assert isinstance(host.deliver(intent), CommandError)
+    host.let_pass(2 * MAX_LIFE_SECONDS)
     assert host.deliver(host.sign(600)) == Accepted()
 
 

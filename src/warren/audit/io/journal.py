@@ -6,14 +6,14 @@ line that a crash tore or a power cut lost is complete again. A journal is used 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from warren.audit.chain import EMPTY, Head, parse_link
 from warren.audit.checkpoint import NO_PREVIOUS, Checkpoint, parse_unverified, sign_checkpoint, token_hash
-from warren.audit.event import intent_time, time_of
+from warren.audit.event import intent_time, record_beginning, time_of
 from warren.audit.io.segments import (
     Segment,
     append,
@@ -101,8 +101,18 @@ class Journal:
 
         Raises OSError.
         """
-        lines = (line for segment in segments(self._directory, process_trust()) for line in lines_of(segment.log))
-        return max(map(intent_time, lines), default=0)
+        return max(map(intent_time, self._lines()), default=0)
+
+    def last_beginning(self) -> int:
+        """Return when the record of used commands begins that the log names last; 0 if it names none.
+
+        It reads the whole log. Raises OSError.
+        """
+        found = [seconds for seconds in map(record_beginning, self._lines()) if seconds is not None]
+        return found[-1] if found else 0
+
+    def _lines(self) -> Iterator[bytes]:
+        return (line for segment in segments(self._directory, process_trust()) for line in lines_of(segment.log))
 
     @property
     def last(self) -> Head:

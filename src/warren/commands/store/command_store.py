@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from warren.audit.chain import Head
-from warren.audit.event import AuditEvent, Origin
+from warren.audit.event import RECORD_BEGUN, AuditEvent, Origin
 from warren.audit.io.journal import DAY_SECONDS, Journal
 from warren.clock import RELEASE_SECONDS, read_clocks
 from warren.commands.command import SKEW_SECONDS, VerifiedCommand
@@ -295,11 +295,13 @@ class CommandStore:
     def _begin(self) -> int:
         """Return when a record begins that is initialized now: after all that can have been signed for the last one.
 
-        The wall clock may have been set back. So the audit log counts, if it is left, and every time that has
-        certainly passed.
+        The wall clock may have been set back. So the audit log counts, if it is left, with the beginning of the record
+        before, and every time that has certainly passed.
         """
-        logged = 0 if self._journal is None else self._journal.latest_time()
-        return max(self._vouched_beginning(), logged + SKEW_SECONDS)
+        logged = before = 0
+        if self._journal is not None:
+            logged, before = self._journal.latest_time(), self._journal.last_beginning()
+        return max(self._vouched_beginning(), logged + SKEW_SECONDS, before)
 
     def _vouched_beginning(self) -> int:
         """Return when a record begins if the wall clock is right: after now and all intents that the log names."""
@@ -322,7 +324,7 @@ class CommandStore:
         details = {"why": database.init_reason, "begun": database.begun}
         database.connection.execute("BEGIN IMMEDIATE")
         database.connection.execute("DELETE FROM meta WHERE name = 'init_reason'")
-        outbox.put(AuditEvent("store.initialized", int(now.wall), details=details))
+        outbox.put(AuditEvent(RECORD_BEGUN, int(now.wall), details=details))
         database.connection.execute("COMMIT")
         outbox.committed()
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from warren.audit.event import AuditEvent
+from warren.audit.event import RECORD_LOWERED, AuditEvent
 from warren.commands.command import VerifiedCommand
 from warren.commands.replay import Accepted, ReplayState, SeenCommand, State, Verdict, decide, interrupted, keep_until
 from warren.commands.result import Code, CommandError, Result
@@ -115,7 +115,7 @@ class CommandTable:
             return False
         self.connection.execute("UPDATE meta SET value = ? WHERE name = 'begun'", (begun,))
         details = {"from": self.begun, "to": begun}
-        self._put(AuditEvent("record.lowered", int(self.clock.moment().wall), details=details))
+        self._put(AuditEvent(RECORD_LOWERED, int(self.clock.moment().wall), details=details))
         self.begun = begun
         return True
 
