@@ -1,8 +1,8 @@
 //! Pacing by deadlines (draft-ietf-ccwg-bbr, section 5.6.2 and 5.6.3).
 //!
 //! A quantum is sent at once; then nothing is sent until the time has passed that it takes at the pacing rate. A sender that
-//! waited for this deadline and was called late makes up for at most one further quantum: with timers of 1 ms the rate would
-//! else be a third too low. A sender that had nothing to send makes up for nothing.
+//! waited for this deadline and was called late makes up for at most 2 ms: with timers of 1 ms the rate would else be a third
+//! too low. A sender that had nothing to send makes up for nothing.
 
 use core::time::Duration;
 
@@ -10,6 +10,8 @@ use crate::time::Time;
 
 /// The time at the pacing rate that a quantum takes.
 const QUANTUM_TIME: Duration = Duration::from_millis(1);
+/// For how long a late sender makes up: a tick of a timer wheel, and a turn of the thread.
+const MAX_CATCH_UP: Duration = Duration::from_millis(2);
 /// The least quantum, in segments: one acknowledgement may cover two.
 const MIN_QUANTUM: u64 = 2;
 /// The greatest quantum, in segments: about 64 KiB, what one system call sends.
@@ -55,9 +57,10 @@ impl Pacer {
             return;
         }
         if self.release <= now && (self.credit == 0 || self.started < now) {
-            let lateness = if self.is_waiting { (now - self.release).min(QUANTUM_TIME) } else { Duration::ZERO };
-            self.release = Time::from_nanos(now.as_nanos() - nanoseconds(lateness));
-            (self.credit, self.started, self.is_waiting) = (quantum, now, false);
+            let is_late = self.is_waiting || self.started == now;
+            let earliest = if is_late { before(now, MAX_CATCH_UP) } else { now };
+            (self.release, self.credit) = (self.release.max(earliest), quantum);
+            (self.started, self.is_waiting) = (now, false);
         }
         self.release += duration(bytes, rate);
         self.credit = self.credit.saturating_sub(bytes);
@@ -76,8 +79,8 @@ pub(crate) fn duration(bytes: u64, rate: u64) -> Duration {
     Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX))
 }
 
-fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+fn before(time: Time, duration: Duration) -> Time {
+    Time::ZERO + (time - Time::ZERO).saturating_sub(duration)
 }
 
 #[cfg(test)]
@@ -116,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn pacer_makes_up_for_one_quantum_after_a_long_delay() {
+    fn pacer_makes_up_for_two_milliseconds_after_a_long_delay() {
         let mut pacer = Pacer::default();
         let mut burst = |now| {
             let mut sent = 0;
