@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import errno
+import grp
 import platform
+import pwd
 import signal
 import socket
 import subprocess
@@ -19,7 +21,7 @@ from tests.commands.kept import HOSTS, kept
 from tests.commands.pipeline.bundles import put
 from warren.agent.config import load_config
 from warren.commands.handlers.dynamic_user import chosen
-from warren.config.defaults import WARREN
+from warren.config.defaults import HARMONY_AGENT, WARREN, Defaults
 from warren.errors import ConfigError, HostError
 
 pytestmark = [pytest.mark.integration, pytest.mark.security, pytest.mark.needs("cc", "setpriv")]
@@ -219,3 +221,26 @@ def test_user_that_shares_an_identity_with_root_or_the_agent_is_refused(tmp_path
     with pytest.raises(HostError, match=f"scripts cannot run as {user}") as refused, chosen(user, tmp_path, agent):
         pass
     assert refused.value.code == "sandbox.forbidden_user"
+
+
+@pytest.mark.root
+def test_user_that_controls_the_agent_is_refused(tmp_path: Path) -> None:
+    """A script of theirs could let the agent do whatever an administrator may: the group decides, not the name."""
+    member = pwd.getpwnam("daemon")
+    group = grp.getgrgid(member.pw_gid).gr_name
+    with pytest.raises(HostError, match="those who control it"), chosen("daemon", tmp_path, "nobody", group):
+        pass
+    with chosen("daemon", tmp_path, "nobody", "no-such-group") as run_as:
+        assert run_as.uid == member.pw_uid
+
+
+@pytest.mark.parametrize(
+    ("defaults", "text", "group"),
+    [
+        (WARREN, "", "warren-admin"),
+        (WARREN, '[daemon]\ngroup = "readers"\n', "warren-admin"),
+        (HARMONY_AGENT, '[daemon]\ngroup = "operators"\n', "operators"),
+    ],
+)
+def test_group_that_controls_the_agent_is_that_of_its_control_socket(defaults: Defaults, text: str, group: str) -> None:
+    assert load_config(text, "agent.toml", defaults).commands.admin_group == group

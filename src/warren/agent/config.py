@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from warren.agent.settings import DaemonSettings, HttpSettings, MetricsSettings
 from warren.commands.settings import CommandSettings
-from warren.config.defaults import Defaults
+from warren.config.defaults import WARREN, Defaults
 from warren.config.field_names import joined, line_of
 from warren.config.fields import subtable
 from warren.config.lazy import LazyMapping
@@ -21,6 +21,7 @@ from warren.config.overrides import Override
 from warren.config.reader import Report, Table, in_order, parse_toml, read_values
 from warren.config.toml_writer import Section, nested_sections
 from warren.errors import ConfigError, Finding
+from warren.local_client import ADMIN_GROUP
 from warren.tunnel.network import NetworkConfig
 from warren.tunnel.network_table import NETWORK, network_sections, read_networks, toml_key
 from warren.tunnel.overlap import clash_findings, mark_warnings, network_warnings, overlap_warnings
@@ -114,6 +115,7 @@ def _read(root: Table, source: str, defaults: Defaults) -> AgentConfig:
         audit=f"{state}/audit",
         commands=f"{state}/commands",
         user=own["daemon"].user,
+        admin_group=ADMIN_GROUP if defaults.program == WARREN.program else own["daemon"].group,
         runner=f"{state}/runner",
         **read_values(root, CommandSettings, replace(defaults, state=state)),
     )

@@ -27,6 +27,7 @@ from warren.config.parsers import (
     size_in,
 )
 from warren.errors import Finding
+from warren.local_client import ADMIN_GROUP
 from warren.reserved_names import ENGINE_NETWORKS
 
 INBOUND_HTTPS = "inbound HTTPS (ViWorkS gateway agent), not used in this version"
@@ -320,3 +321,5 @@ class CommandSettings:
     monitoring: MonitoringSettings = subtable(MonitoringSettings, "Monitoring of the host, and the audit log's size.")
     user: str = WARREN.user
     """The user of the agent, as which no program runs."""
+    admin_group: str = ADMIN_GROUP
+    """The group whose members control the agent, which no program has."""

@@ -22,6 +22,7 @@ from warren.files.atomic import remove_file
 from warren.files.lock_file import LockFile
 from warren.files.make_directory import make_directory
 from warren.files.trusted_path import process_trust
+from warren.local_client import ADMIN_GROUP
 
 if sys.platform != "win32":
     import grp
@@ -34,8 +35,10 @@ DIRECTORY_MODE = 0o700
 
 
 @contextmanager
-def chosen(user: str | None, locks: Path, agent_user: str) -> Iterator[RunAs]:
-    """Return the user for as long as the context lasts; `agent_user` is the name of the agent's.
+def chosen(user: str | None, locks: Path, agent_user: str, admin_group: str = ADMIN_GROUP) -> Iterator[RunAs]:
+    """Return the user for as long as the context lasts.
+
+    `agent_user` is the name of the agent's, and the members of `admin_group` control the agent.
 
     Raises HostError: `sandbox.unprivileged` if this process is not root, `sandbox.forbidden_user` for the user of root
     or of the agent, and `sandbox.unknown_user`.
@@ -45,7 +48,7 @@ def chosen(user: str | None, locks: Path, agent_user: str) -> Iterator[RunAs]:
         raise HostError(problem, code="sandbox.unprivileged")
     with ExitStack() as held:
         if user is not None:
-            yield _named(user, agent_user)
+            yield _named(user, agent_user, admin_group)
         else:
             uid = held.enter_context(_claimed(LOCKS if LOCKS.is_dir() else locks))
             yield RunAs(uid, uid, exclusive=True)
@@ -58,28 +61,29 @@ def own_uid() -> int:
     raise HostError("this system has no users to run programs as", code="sandbox.unknown_user")
 
 
-def _named(user: str, agent_user: str) -> RunAs:
+def _named(user: str, agent_user: str, admin_group: str) -> RunAs:
     if sys.platform != "win32":
         try:
             account = pwd.getpwnam(user)
         except KeyError as error:
             raise HostError(f"there is no user {user} for scripts to run as", code="sandbox.unknown_user") from error
         groups = tuple(os.getgrouplist(user, account.pw_gid))
-        uids, gids = _forbidden(agent_user)
+        uids, gids = _forbidden(agent_user, admin_group)
         if account.pw_uid in uids:
             problem = f"scripts cannot run as {user}: uid {account.pw_uid} is that of root or of the agent"
             raise HostError(problem, code="sandbox.forbidden_user")
         if shared := sorted(gids & {account.pw_gid, *groups}):
             problem = (
-                f"scripts cannot run as {user}: gid {shared[0]}, one of its groups, is that of root or of the agent"
+                f"scripts cannot run as {user}: gid {shared[0]}, one of its groups, is that of root, of the agent or of"
+                " those who control it"
             )
             raise HostError(problem, code="sandbox.forbidden_user")
         return RunAs(account.pw_uid, account.pw_gid, groups)
     raise HostError("this system has no users to run programs as", code="sandbox.unknown_user")
 
 
-def _forbidden(agent_user: str) -> tuple[frozenset[int], frozenset[int]]:
-    """Return the users and the groups that no program has: those of root, of the agent and of this process.
+def _forbidden(agent_user: str, admin_group: str) -> tuple[frozenset[int], frozenset[int]]:
+    """Return the users and the groups that no program has: those of root, of the agent, of who controls it, of this.
 
     An agent whose user does not exist on this host runs as none that could be shared.
     """
@@ -91,6 +95,8 @@ def _forbidden(agent_user: str) -> tuple[frozenset[int], frozenset[int]]:
             account = pwd.getpwnam(agent_user)
             uids.add(account.pw_uid)
             gids.add(account.pw_gid)
+        with suppress(KeyError):
+            gids.add(grp.getgrnam(admin_group).gr_gid)
     return frozenset(uids), frozenset(gids)
 
 

@@ -22,6 +22,7 @@ from warren.errors import WarrenError
 from warren.files.make_directory import make_directory
 from warren.files.sealed_copy import sealed_copy
 from warren.files.trusted_path import process_trust
+from warren.local_client import ADMIN_GROUP
 
 TAIL_BYTES = 4096  # of standard error: enough to see why it failed
 PROBE_SECONDS = 10.0  # it takes milliseconds
@@ -47,8 +48,15 @@ class _Prepared:
 class ProgramRunner:
     """Runs RunScript and RunProgram."""
 
-    def __init__(self, settings: SandboxSettings, scripts: ScriptSettings, directory: Path, agent_user: str) -> None:
-        """Run programs as any user but `agent_user`.
+    def __init__(
+        self,
+        settings: SandboxSettings,
+        scripts: ScriptSettings,
+        directory: Path,
+        agent_user: str,
+        admin_group: str = ADMIN_GROUP,
+    ) -> None:
+        """Run programs as any user but `agent_user` and the members of `admin_group`.
 
         `directory` holds the working directories of programs without a private /tmp, and the locks of users.
         """
@@ -56,6 +64,7 @@ class ProgramRunner:
         self._scripts = scripts
         self._directory = directory
         self._agent_user = agent_user
+        self._admin_group = admin_group
 
     async def run(  # noqa: PLR0913, each by its name
         self,
@@ -113,7 +122,9 @@ class ProgramRunner:
             stdin = sealed_copy(secret, "stdin", SECRET_MODE) if secret else open_null()
             cleanup.callback(os.close, stdin)
             make_directory(self._directory, DIRECTORY_MODE, trust=process_trust())
-            user = cleanup.enter_context(chosen(self._settings.user, self._directory / "uids", self._agent_user))
+            user = cleanup.enter_context(
+                chosen(self._settings.user, self._directory / "uids", self._agent_user, self._admin_group)
+            )
             return _Prepared(argv, stdin, user, image, cleanup.pop_all())
 
     def _program(

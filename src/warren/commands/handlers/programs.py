@@ -18,7 +18,9 @@ log = logging.getLogger(__name__)
 def handlers(resources: Resources) -> Handlers:
     """Return the handlers; a script that is not trusted is a security event of its own (V-83)."""
     settings = resources.settings
-    runner = ProgramRunner(settings.sandbox, settings.scripts, Path(settings.runner) / "work", settings.user)
+    runner = ProgramRunner(
+        settings.sandbox, settings.scripts, Path(settings.runner) / "work", settings.user, settings.admin_group
+    )
 
     async def run(effect: RunScript | RunProgram, execution: Execution) -> ProgramResult:
         command = execution.command
