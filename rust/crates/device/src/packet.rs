@@ -2,7 +2,7 @@
 //!
 //! Everything here is pure: octets in, octets out.
 
-pub(crate) mod checksum;
+pub mod checksum;
 pub mod coalesce;
 pub(crate) mod headers;
 pub mod split;

@@ -1,13 +1,14 @@
 //! The Internet checksum (RFC 1071), summed in lanes and folded at the end.
 
 /// An unfolded sum of big-endian 16-bit words, in the byte order of this machine.
-pub(crate) type Sum = u64;
+pub type Sum = u64;
 
 /// Octets summed in one step.
 const BLOCK: usize = 64;
 
 /// Add the words of `octets` to a sum; an odd octet at the end counts as if a zero followed.
-pub(crate) fn add(sum: Sum, octets: &[u8]) -> Sum {
+#[must_use]
+pub fn add(sum: Sum, octets: &[u8]) -> Sum {
     let (blocks, rest) = octets.as_chunks();
     sum + lanes::add(blocks) + add_rest(rest)
 }
@@ -16,7 +17,7 @@ pub(crate) fn add(sum: Sum, octets: &[u8]) -> Sum {
 ///
 /// # Panics
 /// If the lengths differ.
-pub(crate) fn copy(sum: Sum, from: &[u8], to: &mut [u8]) -> Sum {
+pub fn copy(sum: Sum, from: &[u8], to: &mut [u8]) -> Sum {
     assert_eq!(from.len(), to.len(), "a copy is as long as its original");
     let ((blocks, rest), (to_blocks, to_rest)) = (from.as_chunks(), to.as_chunks_mut());
     to_rest.copy_from_slice(rest);
@@ -110,22 +111,26 @@ mod lanes {
 }
 
 /// Return what a field of 16 bits adds to a sum.
-pub(crate) fn short(value: u16) -> Sum {
+#[must_use]
+pub fn short(value: u16) -> Sum {
     value.to_be().into()
 }
 
 /// Return what a field of 32 bits adds to a sum.
-pub(crate) fn word(value: u32) -> Sum {
+#[must_use]
+pub fn word(value: u32) -> Sum {
     value.to_be().into()
 }
 
 /// Subtract the 16-bit words of `octets` at `places` from a sum.
-pub(crate) fn without(sum: Sum, octets: &[u8], places: &[usize]) -> Sum {
+#[must_use]
+pub fn without(sum: Sum, octets: &[u8], places: &[usize]) -> Sum {
     sum + places.iter().map(|at| u64::from(!u16::from_ne_bytes([octets[*at], octets[at + 1]]))).sum::<u64>()
 }
 
 /// Fold a sum to 16 bits, in the byte order of this machine.
-pub(crate) fn fold(sum: Sum) -> u16 {
+#[must_use]
+pub fn fold(sum: Sum) -> u16 {
     let mut sum = (sum & 0xffff_ffff) + (sum >> 32);
     sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
     sum = (sum & 0xffff) + (sum >> 16);
@@ -134,12 +139,14 @@ pub(crate) fn fold(sum: Sum) -> u16 {
 }
 
 /// Return the octets of a checksum field: the complement of the folded sum.
-pub(crate) fn field(sum: Sum) -> [u8; 2] {
+#[must_use]
+pub fn field(sum: Sum) -> [u8; 2] {
     (!fold(sum)).to_ne_bytes()
 }
 
 /// Return the sum of a pseudo-header: `addresses` as in the IP header, the protocol and the length.
-pub(crate) fn pseudo_header(addresses: &[u8], protocol: u8, length: usize) -> Sum {
+#[must_use]
+pub fn pseudo_header(addresses: &[u8], protocol: u8, length: usize) -> Sum {
     let mut tail = [0, protocol, 0, 0];
     tail[2..].copy_from_slice(&(length as u16).to_be_bytes());
     add(add(0, addresses), &tail)
