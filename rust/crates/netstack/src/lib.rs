@@ -1,0 +1,15 @@
+//! Flows of TCP, UDP and ICMP that leave a tunnel without a TUN: an exit node and proxies in one unprivileged process.
+//!
+//! These modules are its parsers and tables. They hold no socket and no clock: octets, keys and the time since boot go
+//! in, verdicts and octets come out. A peer is any small value that the caller knows it by.
+//!
+//! | file | content |
+//! |---|---|
+//! | `special` | addresses that are never reached, private addresses, IPv4 addresses inside IPv6 addresses (RFC 6052, 3056) |
+//! | `prefixes` | a table of prefixes with a lookup by address |
+//! | `policy` | the exit policy: entries, the order of judgement, the addresses of this host |
+#![forbid(unsafe_code)]
+
+pub mod policy;
+mod prefixes;
+pub mod special;
