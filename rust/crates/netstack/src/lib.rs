@@ -8,8 +8,12 @@
 //! | `special` | addresses that are never reached, private addresses, IPv4 addresses inside IPv6 addresses (RFC 6052, 3056) |
 //! | `prefixes` | a table of prefixes with a lookup by address |
 //! | `policy` | the exit policy: entries, the order of judgement, the addresses of this host |
+//! | `packet` | headers of IPv4, IPv6, TCP, UDP and ICMP, their lengths and checksums |
+//! | `icmp` | errors of ICMP: building, reading, restoring what they quote, their limit |
 #![forbid(unsafe_code)]
 
+pub mod icmp;
+pub mod packet;
 pub mod policy;
 mod prefixes;
 pub mod special;
