@@ -10,8 +10,10 @@
 //! | `policy` | the exit policy: entries, the order of judgement, the addresses of this host |
 //! | `packet` | headers of IPv4, IPv6, TCP, UDP and ICMP, their lengths and checksums |
 //! | `icmp` | errors of ICMP: building, reading, restoring what they quote, their limit |
+//! | `fragments` | reassembly and splitting of datagrams |
 #![forbid(unsafe_code)]
 
+pub mod fragments;
 pub mod icmp;
 pub mod packet;
 pub mod policy;
