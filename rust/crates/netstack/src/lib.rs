@@ -11,6 +11,7 @@
 //! | `packet` | headers of IPv4, IPv6, TCP, UDP and ICMP, their lengths and checksums |
 //! | `icmp` | errors of ICMP: building, reading, restoring what they quote, their limit |
 //! | `fragments` | reassembly and splitting of datagrams |
+//! | `wheel` | timers of flows |
 #![forbid(unsafe_code)]
 
 pub mod fragments;
@@ -19,3 +20,4 @@ pub mod packet;
 pub mod policy;
 mod prefixes;
 pub mod special;
+pub mod wheel;
