@@ -12,8 +12,10 @@
 //! | `icmp` | errors of ICMP: building, reading, restoring what they quote, their limit |
 //! | `fragments` | reassembly and splitting of datagrams |
 //! | `wheel` | timers of flows |
+//! | `budget` | the memory of flows, and what each peer may hold of it |
 #![forbid(unsafe_code)]
 
+pub mod budget;
 pub mod fragments;
 pub mod icmp;
 pub mod packet;
