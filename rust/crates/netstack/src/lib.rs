@@ -13,11 +13,13 @@
 //! | `fragments` | reassembly and splitting of datagrams |
 //! | `wheel` | timers of flows |
 //! | `budget` | the memory of flows, and what each peer may hold of it |
+//! | `mapping` | the NAT of UDP and of ICMP echo (RFC 4787, 5508, 7857) |
 #![forbid(unsafe_code)]
 
 pub mod budget;
 pub mod fragments;
 pub mod icmp;
+pub mod mapping;
 pub mod packet;
 pub mod policy;
 mod prefixes;
