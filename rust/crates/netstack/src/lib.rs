@@ -14,14 +14,21 @@
 //! | `wheel` | timers of flows |
 //! | `budget` | the memory of flows, and what each peer may hold of it |
 //! | `mapping` | the NAT of UDP and of ICMP echo (RFC 4787, 5508, 7857) |
+//! | `target` | the host and port that a client of a proxy asks for |
+//! | `socks` | SOCKS5 (RFC 1928, 1929), the server's side |
+//! | `httpproxy`, `httpbody` | the head and the body of a request to an HTTP proxy (RFC 9110, 9112) |
 #![forbid(unsafe_code)]
 
 pub mod budget;
 pub mod fragments;
+pub mod httpbody;
+pub mod httpproxy;
 pub mod icmp;
 pub mod mapping;
 pub mod packet;
 pub mod policy;
 mod prefixes;
+pub mod socks;
 pub mod special;
+pub mod target;
 pub mod wheel;
