@@ -11,22 +11,34 @@
 //! | `keys` | texts of keys | they agree with a plain decoder, and each key has one text |
 //! | `dns_files` | the files of the resolver | they are read within their limits |
 //! | `dns_response` | responses of a name server | only those to the question are understood; every lookup ends |
+//! | `exit_policy` | entries of the exit policy, and destinations | what is never reached is not, in any notation |
+//! | `fragments` | fragments of few datagrams, in any order | what is reassembled has no gap; every datagram ends |
+//! | `http_proxy` | a client of the HTTP proxy, in any pieces | it is read alike; a forwarded head frames its body once |
+//! | `inner_packets` | packets of a peer of the netstack | parsed or refused; an error about one is read again |
+//! | `nat_mappings` | datagrams of several peers, and time | limits and filters hold; what is gone refers to nothing |
+//! | `socks_client` | a client of the SOCKS5 proxy, in any pieces | it is read alike, and answered by the grammar |
+//! | `timer_wheel` | timers set, cancelled and due | none is early, late, lost or repeated |
 //! | `split` | packets of a TUN, to be split | the packets carry the same octets |
 //! | `uapi_request` | the text of a `set` | it round-trips; after it is applied, the status round-trips |
 //! | `uapi_server` | octets on the UAPI socket, in any pieces | every response ends with `errno`; the server survives |
 //! | `uapi_status` | the text of a response | it round-trips |
 //!
-//! Everything uses the public interface of `proto`, `device` and `dns`.
+//! Everything uses the public interface of `proto`, `device`, `dns` and `netstack`.
 
 pub mod allowed_ips;
 pub mod coalescer;
 pub mod dns_files;
 pub mod dns_response;
+pub mod exit_policy;
 mod forgery;
+pub mod fragments;
+pub mod http_proxy;
+pub mod inner_packets;
 pub mod insider;
 pub mod keys;
 pub mod lockstep;
 pub mod messages;
+pub mod nat_mappings;
 mod noise;
 pub mod packets;
 mod pair;
@@ -34,7 +46,9 @@ mod path;
 mod random;
 mod script;
 pub mod seeds;
+pub mod socks_client;
 pub mod split;
+pub mod timer_wheel;
 pub mod uapi_request;
 pub mod uapi_server;
 pub mod uapi_status;

@@ -22,15 +22,63 @@ pub fn all() -> Vec<(&'static str, Vec<Vec<u8>>)> {
         ("coalescer", flows()),
         ("dns_files", resolver_files()),
         ("dns_response", responses()),
+        ("exit_policy", policies()),
+        ("fragments", datagrams()),
+        ("http_proxy", http_requests()),
+        ("inner_packets", inner_packets()),
         ("insider", insiders()),
         ("keys", keys()),
         ("messages", messages()),
+        ("nat_mappings", vec![vec![0, 0, 1, 0, 9, 0, 4, 0, 9, 0xfe, 0, 0, 9, 0, 1, 0, 8, 3, 1, 0, 0]]),
         ("packets", packets()),
+        ("socks_client", socks_clients()),
         ("split", super_packets()),
+        ("timer_wheel", vec![vec![0, 0, 0, 0, 0, 9, 0, 40, 1, 0, 100, 0, 1, 2, 0, 0, 7, 1, 0, 43, 200, 0, 127, 1, 0]]),
         ("uapi_request", requests),
         ("uapi_server", vec![conversation, b"\x01get=1\n\n".to_vec()]),
         ("uapi_status", vec![[&status[..], b"errno=0\n"].concat(), b"errno=-22\n".to_vec()]),
     ]
+}
+
+/// Return entries of every form, with destinations of every class.
+fn policies() -> Vec<Vec<u8>> {
+    let entries = b"0.0.0.0/0:443\n10.0.0.0/8\n[2001:db8::/32]:20-30\n8.8.8.8/32\n64:ff9b::/96\n[::/0]:25\n\0";
+    let v4 = [[0, 187, 1, 8, 8, 8, 8], [2, 53, 0, 10, 1, 2, 3], [4, 0, 0, 203, 0, 113, 7], [0, 25, 0, 127, 0, 0, 1]];
+    let nat64 =
+        [&[1, 187, 1, 0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0, 10, 1, 2, 3][..], &[3, 0, 0, 0x20, 2]].concat();
+    vec![[&entries[..], &v4.concat()].concat(), [&entries[..], &nat64].concat()]
+}
+
+/// Return steps for datagrams of both families that are complete, overlap, and wait too long.
+fn datagrams() -> Vec<Vec<u8>> {
+    let pieces = |kind: u8| (0..4u8).flat_map(move |number| [kind, 7, 0xb8, 0x0b, 0, 5, number]).collect::<Vec<u8>>();
+    let overlap = [2, 7, 0xb8, 0x0b, 0, 3, 1];
+    vec![pieces(0), pieces(1), [&pieces(0)[..7], &overlap, &[0xff, 0, 0xff, 0, 0xff, 0], &pieces(4)].concat()]
+}
+
+fn http_requests() -> Vec<Vec<u8>> {
+    let connect = "CONNECT a.example:443 HTTP/1.1\r\nHost: a.example:443\r\n\r\n\u{16}\u{3}";
+    let post = "POST http://a.example/b?c HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\
+                Proxy-Authorization: Basic YW5uOnNlY3JldA==\r\nConnection: X\r\nX: y\r\n\r\n3;a=b\r\nabc\r\n0\r\nT: u\r\n\r\n";
+    let put = "PUT http://[2001:db8::1]:8080 HTTP/1.0\r\nContent-Length: 3\r\n\r\nabcd";
+    [(0, connect), (1, post), (0, put)].map(|(variant, text)| [&[variant, 7][..], text.as_bytes()].concat()).to_vec()
+}
+
+/// Return a segment of TCP, an echo request, a chain of extension headers and a fragment.
+fn inner_packets() -> Vec<Vec<u8>> {
+    let mut tcp = vec![0; 40];
+    (tcp[0], tcp[3], tcp[8], tcp[9], tcp[32]) = (0x45, 40, 64, 6, 0x50);
+    let mut echo = vec![0; 28];
+    (echo[0], echo[3], echo[8], echo[9], echo[20], echo[22], echo[23]) = (0x45, 28, 1, 1, 8, 0xf7, 0xff);
+    let mut chain = vec![0; 64];
+    (chain[0], chain[5], chain[40], chain[48], chain[51]) = (0x60, 24, 44, 17, 1);
+    [tcp, echo, chain].iter().enumerate().map(|(number, packet)| [&[number as u8][..], packet].concat()).collect()
+}
+
+fn socks_clients() -> Vec<Vec<u8>> {
+    let name = [&[0, 3, 5, 1, 0, 5, 1, 0, 3, 9][..], b"a.example", &[1, 187]].concat();
+    let login = [&[1, 1, 5, 1, 2, 1, 3][..], b"ann", &[6], b"secret", &[5, 3, 0, 1, 0, 0, 0, 0, 0, 0]].concat();
+    vec![name, login, vec![0, 9, 0, 0, 0, 1, 192, 0, 2, 1, 0, 53, 1, 2, 3]]
 }
 
 fn resolver_files() -> Vec<Vec<u8>> {
