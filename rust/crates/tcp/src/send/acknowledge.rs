@@ -67,8 +67,11 @@ impl Sender {
     }
 
     /// Take a window from the newest segment (RFC 9293, section 3.10.7.4, SND.WL1 and SND.WL2). Return whether it changed.
+    /// One that acknowledges more is the newest although it may repeat old data; an older window would then be counted
+    /// from the new acknowledgement.
     fn update_window(&mut self, incoming: &Acknowledgement<'_>) -> bool {
-        let is_newer = self.window_seq.before(incoming.seq)
+        let is_newer = incoming.ack.after(self.una)
+            || self.window_seq.before(incoming.seq)
             || (self.window_seq == incoming.seq && self.window_ack.at_or_before(incoming.ack));
         let changed = is_newer && self.window != incoming.window;
         if is_newer && incoming.ack.at_or_after(self.una) {
