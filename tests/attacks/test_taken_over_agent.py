@@ -14,7 +14,7 @@ import pytest
 
 from tests.privsep.io.runners import runner_settings
 from warren.audit.event import Origin
-from warren.commands.pipeline.rejection_log import UNAUTHENTICATED_PER_MINUTE
+from warren.commands.pipeline.rejection_log import ALL_UNAUTHENTICATED_PER_MINUTE, UNAUTHENTICATED_PER_MINUTE
 from warren.commands.result import Code, Result
 from warren.commands.settings import CommandSettings
 from warren.commands.store.command_store import CommandStore
@@ -144,6 +144,24 @@ def test_dry_runs_for_the_runner_are_limited_like_commands(tmp_path: Path) -> No
             assert outcomes[-1] == Code.RATE_LIMITED
 
     asyncio.run(scene())
+
+
+def test_junk_in_the_name_of_many_senders_is_logged_at_a_limited_rate(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The agent names the sender of each envelope, so that a limit for each of them is none."""
+
+    async def scene() -> None:
+        async with runner(tmp_path) as (reader, writer, _):
+            for number in range(1_000):
+                writer.write(encode_message(Execute(number, "junk", "local", "sid", f"uid {number}")))
+                await writer.drain()
+                await answer(reader)
+
+    with caplog.at_level(logging.INFO):
+        asyncio.run(scene())
+    logged = [record for record in caplog.records if record.message == "command.refused"]
+    assert 1 <= len(logged) < 3 * ALL_UNAUTHENTICATED_PER_MINUTE
 
 
 def test_live_output_that_the_agent_does_not_read_is_dropped(tmp_path: Path) -> None:

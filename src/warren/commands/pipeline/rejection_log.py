@@ -14,6 +14,8 @@ from warren.ratelimit import RateLimit
 
 # Per sender of commands without a valid signature: an honest one has a few.
 UNAUTHENTICATED_PER_MINUTE = 60
+# Of all senders: who has many addresses, or names its senders itself as an agent does to its runner, is many of them.
+ALL_UNAUTHENTICATED_PER_MINUTE = 4 * UNAUTHENTICATED_PER_MINUTE
 # Per dispatch key: at most 600 MB a day, and a faulty controller is still logged in full.
 REJECTIONS_PER_MINUTE = 600
 
@@ -27,6 +29,7 @@ class RejectionLog:
         self._store = store
         self._process = process
         self._unauthenticated = RateLimit(UNAUTHENTICATED_PER_MINUTE)
+        self._all_unauthenticated = RateLimit(ALL_UNAUTHENTICATED_PER_MINUTE)
         self._authenticated = RateLimit(REJECTIONS_PER_MINUTE)
         self._unwritten = 0
 
@@ -43,8 +46,10 @@ class RejectionLog:
         return error
 
     def _take_token(self, source: str, proven: ProvenClaims) -> bool:
-        limit, key = (self._unauthenticated, source) if proven.kid is None else (self._authenticated, proven.kid)
-        return limit.try_take(key, monotonic_seconds())
+        now = monotonic_seconds()
+        if proven.kid is not None:
+            return self._authenticated.try_take(proven.kid, now)
+        return self._unauthenticated.try_take(source, now) and self._all_unauthenticated.try_take("", now)
 
     async def _write(self, error: CommandError, source: str, proven: ProvenClaims) -> None:
         unwritten, self._unwritten = self._unwritten, 0
