@@ -158,8 +158,11 @@ impl<P: Copy + Eq + Hash> Mappings<P> {
         mapping.used = now;
         mapping.only_dns &= destination.port() == DNS_PORT;
         mapping.destinations.add(destination, now);
-        self.unlink(id.index);
-        self.link(id.index);
+        let inner = mapping.inner;
+        if self.peers.get(&inner.peer).is_some_and(|order| order.newest != id.index) {
+            self.unlink(id.index);
+            self.link(id.index);
+        }
     }
 
     /// Make a mapping for a first datagram to a destination that policy allows. An existing one is returned as it is.
@@ -233,10 +236,12 @@ impl<P: Copy + Eq + Hash> Mappings<P> {
         removed
     }
 
-    /// Forget the destinations of all mappings, so that a new policy judges each of them again.
-    pub fn forget_destinations(&mut self) {
-        for index in self.by_inner.values() {
-            self.entries[*index as usize].destinations = Destinations::default();
+    /// Forget the destinations that a new policy refuses. The next datagram to one of them is judged as a first one is.
+    pub fn retain_destinations(&mut self, mut is_allowed: impl FnMut(&Inner<P>, SocketAddr) -> bool) {
+        for (inner, index) in &self.by_inner {
+            let Destinations { recent, older, .. } = &mut self.entries[*index as usize].destinations;
+            recent.retain(|destination| is_allowed(inner, *destination));
+            older.retain(|destination| is_allowed(inner, *destination));
         }
     }
 

@@ -120,12 +120,18 @@ fn the_mappings_of_a_removed_peer_are_removed() {
 }
 
 #[test]
-fn a_new_policy_judges_every_destination_again() {
+fn a_new_policy_removes_what_it_refuses_and_nothing_else() {
     let mut table = Mappings::udp(Filtering::Address);
     let id = opened(&mut table, inner(1, 5000), "192.0.2.1:80", START);
-    table.forget_destinations();
+    let other = opened(&mut table, inner(2, 5000), "192.0.2.1:80", START);
+    for later in ["192.0.2.2:80", "192.0.2.1:81"] {
+        table.sent(id, at(later), START + secs(121));
+    }
+    table.retain_destinations(|inner, destination| inner.peer == 2 || destination.port() != 80);
     assert_eq!(table.outbound(inner(1, 5000), at("192.0.2.1:80")), Outbound::NewDestination(id));
-    assert_eq!(table.inbound(id, at("192.0.2.1:80")), None);
+    assert_eq!(table.outbound(inner(1, 5000), at("192.0.2.1:81")), Outbound::Known(id));
+    let passes = |id, from| table.inbound(id, at(from)).is_some();
+    assert!(passes(id, "192.0.2.1:9") && !passes(id, "192.0.2.2:80") && passes(other, "192.0.2.1:80"));
 }
 
 #[test]
