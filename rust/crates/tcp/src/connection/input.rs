@@ -152,6 +152,8 @@ impl Connection {
         match self.state {
             State::SynReceived => self.end(Event::Reset(Reset::Refused)),
             State::TimeWait => {}
+            // The other side has everything and has forgotten the connection; only its acknowledgement of the FIN is lost.
+            State::Closing | State::LastAck if self.sender.buffered() == 0 => self.end(Event::Closed),
             _ => self.end(Event::Reset(Reset::Peer)),
         }
     }

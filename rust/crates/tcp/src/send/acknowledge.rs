@@ -15,7 +15,10 @@ use crate::time::Time;
 struct Progress {
     delivered: u64,
     lost: u64,
+    /// The round-trip time of the newest segment.
     rtt: Option<Duration>,
+    /// Whether a segment was sent more than once. The others may have arrived long ago then (RFC 6298, section 3).
+    is_ambiguous: bool,
     /// Whether the cumulative acknowledgement moved.
     advanced: bool,
     /// Whether the other side received something twice.
@@ -156,10 +159,9 @@ impl Sender {
             progress.delivered += len;
             congestion.on_delivered(&sent.state, sent.sent_at, len, sent.retransmitted, now);
             rack.on_delivered(sent, original, min_rtt, now);
-            if !sent.retransmitted {
-                let rtt = now - sent.sent_at;
-                progress.rtt = Some(progress.rtt.map_or(rtt, |least| least.min(rtt)));
-            }
+            progress.is_ambiguous |= sent.retransmitted;
+            let rtt = now - sent.sent_at;
+            progress.rtt = Some(progress.rtt.map_or(rtt, |least| least.min(rtt)));
         });
     }
 
@@ -183,6 +185,7 @@ impl Sender {
             && self.board.front().is_some_and(|sent| !sent.retransmitted);
         let is_third = is_duplicate && self.duplicate_acks == DUPLICATE_THRESHOLD && !self.in_recovery();
         if is_third || is_partial {
+            self.owes_retransmission = true;
             let Self { board, congestion, .. } = self;
             board.mark_first_lost(&mut |sent| {
                 progress.lost += u64::from(sent.len());
@@ -264,14 +267,15 @@ impl Sender {
 
     /// Tell congestion control what an acknowledgement has brought.
     fn report(&mut self, progress: &Progress, now: Time) {
-        if let Some(rtt) = progress.rtt {
+        let rtt = progress.rtt.filter(|_| !progress.is_ambiguous);
+        if let Some(rtt) = rtt {
             self.rtt.sample(rtt, now);
         }
         let ack = Ack {
             acked_bytes: progress.delivered,
             lost_bytes: progress.lost,
             in_flight: self.in_flight(),
-            rtt: progress.rtt,
+            rtt,
             min_rtt: self.rtt.min(),
             srtt: self.rtt.smoothed(),
             has_advanced: progress.advanced,
