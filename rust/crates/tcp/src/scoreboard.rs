@@ -126,6 +126,10 @@ impl Scoreboard {
             self.segments.pop_front();
             self.first += 1;
         }
+        // Without selective acknowledgements nothing else would remove them.
+        while self.retransmissions.front().is_some_and(|&(number, _)| number < self.first) {
+            self.retransmissions.pop_front();
+        }
         self.unjudged = self.unjudged.max(self.first);
         if let Some(mut part) = self.segments.front().filter(|sent| sent.start.before(ack)).copied() {
             part.end = ack;
@@ -374,6 +378,21 @@ mod tests {
         let mut starts = Vec::new();
         run(&mut |sent| starts.push(sent.start.0));
         starts
+    }
+
+    #[test]
+    fn what_is_acknowledged_leaves_nothing_behind() {
+        let mut board = Scoreboard::default();
+        for index in 0..1000 {
+            let start = Seq(LEN * index);
+            board.push(start, start + LEN, at(1), SentState::default());
+            board.mark_first_lost(&mut |_| {});
+            let (number, _) = board.next_lost().unwrap();
+            board.on_retransmit(number, at(2), SentState::default());
+            board.acknowledge(start + LEN, &mut |_| {});
+        }
+        assert!(board.is_empty());
+        assert_eq!((board.retransmissions.len(), board.next_lost().is_none()), (0, true));
     }
 
     fn latest(milliseconds: u64, end: u32, age: u64) -> Delivered {
