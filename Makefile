@@ -17,7 +17,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 WORKSPACE := --manifest-path rust/Cargo.toml --workspace --locked
-BUILT_FROM := pyproject.toml $(shell find packaging rust -name target -prune -o -name fuzz -prune -o -type f \
+# The tests of crate `tcp` against smoltcp, which needs Rust 1.91: docs/decisions/0051-smoltcp-as-test-partner.md.
+SMOLTCP := --manifest-path rust/smoltcp/Cargo.toml --locked
+BUILT_FROM := pyproject.toml $(shell find packaging rust -name target -prune -o -name fuzz -prune -o -name smoltcp -prune -o -type f \
     '(' -name '*.rs' -o -name '*.toml' -o -name '*.lock' -o -name '*.py' ')' -print)
 PIP := $(VENV)/bin/python -m pip install --quiet --require-hashes --requirement
 
@@ -68,9 +70,11 @@ check-licences check-contents check-files check-printing check-terms check-refer
 check-rustfmt:
 	cargo fmt --manifest-path rust/Cargo.toml --all --check
 	cargo fmt --manifest-path rust/fuzz/Cargo.toml --check
+	cargo fmt --manifest-path rust/smoltcp/Cargo.toml --check
 
 check-clippy:
 	cargo clippy $(WORKSPACE) --all-targets --quiet -- --deny warnings
+	cargo clippy $(SMOLTCP) --all-targets --quiet -- --deny warnings
 
 # What apt or go cannot bring is not an error here: the tests that need it name it at the end.
 test: $(VENV)/.warren $(VENV)/.dev $(VENV)/.go
@@ -85,11 +89,13 @@ test-python:
 test-rust:
 	@mkdir -p build
 	@cargo test $(WORKSPACE) --quiet --no-fail-fast >build/test-rust.log 2>&1; status=$$?; \
+	    cargo test $(SMOLTCP) --quiet --no-fail-fast >>build/test-rust.log 2>&1 || status=$$?; \
 	    echo; echo "cargo test: exit status $$status"; cat build/test-rust.log; exit $$status
 
 soak: $(VENV)/.warren $(VENV)/.dev $(VENV)/.go $(VENV)/bin/cargo-fuzz
 	-@requirements/apt test bench soak
 	PROPTEST_CASES=100000 cargo test $(WORKSPACE) --release --quiet --no-fail-fast
+	PROPTEST_CASES=20000 cargo test $(SMOLTCP) --release --quiet --no-fail-fast
 	$(PYTEST) --hypothesis-profile soak
 	cargo run --manifest-path rust/fuzz/Cargo.toml --locked --release --quiet --example seeds
 	cd rust && for target in $$(cargo fuzz list); do \
@@ -102,7 +108,7 @@ bench-%: bench/%.py $(VENV)/.warren $(VENV)/.go
 	@python $< $(ARGS)
 
 clean:
-	rm -rf .venv build rust/target rust/fuzz/target src/warren/*.so
+	rm -rf .venv build rust/target rust/fuzz/target rust/smoltcp/target src/warren/*.so
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -r {} +
 

@@ -18,6 +18,9 @@ from checks.spdx import verify_allowed
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# The workspaces whose crates are checked. That of rust/fuzz is left out: only a nightly toolchain builds it.
+WORKSPACES = ("rust", "rust/smoltcp")
+
 # Tools that run in tests and checks; nothing of them is linked, imported by the product or distributed.
 TOOLS = {"hypothesis": "MPL-2.0", "pathspec": "MPL-2.0"}
 
@@ -59,7 +62,12 @@ def refusal(name: str, licence: str, allowed: list[str]) -> str | None:
 
 
 def crates(root: Path) -> Iterator[tuple[str, str]]:
-    """Name and licence of each crate that is not ours, for every platform."""
+    """Name and licence of each crate of every workspace that is not ours, for every platform."""
+    for workspace in WORKSPACES:
+        yield from _crates_of(root / workspace / "Cargo.toml")
+
+
+def _crates_of(manifest: Path) -> Iterator[tuple[str, str]]:
     command = [
         "cargo",
         "metadata",
@@ -67,7 +75,7 @@ def crates(root: Path) -> Iterator[tuple[str, str]]:
         "1",
         "--locked",
         "--manifest-path",
-        str(root / "rust" / "Cargo.toml"),
+        str(manifest),
     ]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
     for package in json.loads(done.stdout)["packages"]:

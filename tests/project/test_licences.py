@@ -79,6 +79,7 @@ def test_licence_of_distribution_is_read_from_both_fields(tmp_path: Path, lines:
 def test_crates_exclude_our_own() -> None:
     names = {name for name, _ in crates(ROOT)}
     assert "ring" in names
+    assert "smoltcp" in names, "the workspaces beside the product's are checked too"
     assert "warren-proto" not in names
 
 
