@@ -66,6 +66,19 @@ def test_make_directories_makes_the_tokens_that_lie_in_a_directory_of_root(
     assert owned(state / "http-admin.token") == (SERVICE, SERVICE, 0o600)
 
 
+@pytest.mark.parametrize(("where", "owner"), [("etc/tokens", 0), ("var/lib/warren/tokens", SERVICE)])
+def test_make_directories_makes_a_missing_directory_of_tokens(
+    config: AgentConfig, defaults: Defaults, tmp_path: Path, where: str, owner: int
+) -> None:
+    """A unit of the agent can write nowhere but below its state: elsewhere directory and tokens are root's to make."""
+    (tmp_path / "etc").mkdir(exist_ok=True)
+    directory = tmp_path / where
+    http = replace(config.http, token=str(directory / "read"), admin_token=str(directory / "change"))
+    make_directories(USER, replace(config, http=http), defaults)
+    assert owned(directory)[0] == owner
+    assert (directory / "read").exists() == (directory / "change").exists() == (owner == 0)
+
+
 def test_make_directories_changes_no_owner_in_a_directory_of_the_program_s_name(
     config: AgentConfig, defaults: Defaults, tmp_path: Path
 ) -> None:

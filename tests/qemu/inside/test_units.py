@@ -122,6 +122,49 @@ def state(made: Machine) -> str:
     return found
 
 
+TOKENS = """
+[http]
+port = 9099
+token = "{directory}/read"
+admin_token = "{directory}/change"
+"""
+FETCH = """
+import sys, urllib.error, urllib.request
+method, path, token = sys.argv[1], sys.argv[2], open(sys.argv[3]).read().strip()
+request = urllib.request.Request(f"http://localhost:9099{path}", method=method)
+request.add_header("Authorization", f"Bearer {token}")
+try:
+    print(urllib.request.urlopen(request).status)
+except urllib.error.HTTPError as error:
+    print(error.code)
+"""
+
+
+@pytest.mark.security
+@pytest.mark.parametrize("directory", ["/var/lib/warren/http", "/etc/warren/tokens", "/etc/warren/made"])
+def test_tokens_are_in_a_directory_of_the_agent_or_of_root(warren: Machine, directory: str) -> None:
+    """The agent makes those in its own directory, and the helper those in a directory of root's, and the directory."""
+    warren.types("mkdir -p /etc/warren/tokens")
+    path = PROGRAMS["warren"].config
+    warren.writes(path, TOKENS.format(directory=directory) + warren.types(f"cat {path}"))
+    warren.writes("/run/fetch.py", FETCH)
+    started(warren)
+    until(lambda: warren.attempts(f"cat {directory}/read {directory}/change").returncode == 0, "there are tokens")
+    stated = warren.types(f"stat --format '%a %U %G' {directory} {directory}/read {directory}/change").splitlines()
+    owner = "root" if directory.startswith("/etc") else "warren"
+    assert stated[0].startswith(f"755 {owner} ")
+    assert stated[1:] == ["640 warren warren-read", "600 warren warren"]
+
+    def fetched(method: str, path: str, token: str) -> str:
+        return warren.types(f"{sys.executable} /run/fetch.py {method} {path} {directory}/{token}").strip()
+
+    assert fetched("GET", "/peers", "read") == "200"
+    assert fetched("POST", "/reload", "read") == "403"
+    assert fetched("POST", "/reload", "change") == "200"
+    assert warren.attempts(f"setpriv --reuid nobody --clear-groups cat {directory}/read").returncode != 0
+    assert warren.types("systemctl --failed --no-legend") == ""
+
+
 ASK = """
 import asyncio, json, sys
 from warren.commands.handlers.host import HostMetrics

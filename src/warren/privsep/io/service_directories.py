@@ -126,9 +126,19 @@ def _sockets(config: ServiceConfig) -> tuple[Path, ...]:
     return Path(config.daemon.socket), Path(config.http.socket)
 
 
+def _is_of_service(directory: Path, config: ServiceConfig) -> bool:
+    """Return whether the service makes the files of a directory: below its state, or where its sockets are.
+
+    In any other one, root makes them: a unit of the agent can write nowhere else.
+    """
+    return directory.is_relative_to(config.daemon.state) or directory in {path.parent for path in _sockets(config)}
+
+
 def _directories(user: ServiceUser, config: ServiceConfig, defaults: Defaults) -> Iterator[ServiceDirectory]:
     yield ServiceDirectory(Path(config.daemon.state), ROOT, OPEN, is_own=False)
-    yield ServiceDirectory(Path(config.http.token).parent, user.uid, OPEN, is_own=False)
+    for directory in dict.fromkeys((Path(config.http.token).parent, Path(config.http.admin_token).parent)):
+        uid = user.uid if _is_of_service(directory, config) else ROOT
+        yield ServiceDirectory(directory, uid, OPEN, is_own=False)
     yield ServiceDirectory(Path(config.daemon.state) / OWN_JOURNAL, user.uid, PRIVATE)
     for socket in _sockets(config):
         yield ServiceDirectory(socket.parent, user.uid, OPEN, is_own=socket.parent.name == defaults.program)
