@@ -65,6 +65,8 @@ class Host:
     boottime: float = 1_000.0
     boot: int = 0
     is_stuck: bool = False
+    rejected_at: int = -1
+    """The time of the last line of the log, if that is of a rejection."""
     bundle: int = 0
     """When the installed one was signed."""
     intents: list[Intent] = field(default_factory=list)
@@ -83,6 +85,7 @@ class Host:
         return read_floored(self.table.clock.floor, self.bundle, self.clocks())
 
     def open(self) -> tuple[CommandStore, CommandTable]:
+        self.rejected_at = -1  # it may write lines
         store = self.place.store()
         table = store._open()
         with_transaction(table, lambda: table.interrupt("gateway-001"))
@@ -141,9 +144,9 @@ class Host:
             event = replace(accepted(command), timestamp=now, details={INTENT_IAT: intent.iat})
             verdict = with_transaction(self.table, lambda: self.table.accept(command, event, read_only=False))
         except CommandError as error:
-            rejected = AuditEvent("command.refused", now)
-            with_transaction(self.table, lambda: self.table.write_event(rejected, essential=False))
+            self.log_rejection(now)
             return error
+        self.rejected_at = -1
         if verdict == Accepted():
             self.runs[intent.number] += 1
             intent.accepted_at = self.real
@@ -154,6 +157,13 @@ class Host:
                     self.table, lambda: self.table.finish(command.corr_id, outcome, octets, finished(command))
                 )
         return verdict
+
+    def log_rejection(self, now: int) -> None:
+        """Write a line whose time may become the last one of the log; another one of the same time changes nothing."""
+        if now != self.rejected_at:
+            rejected = AuditEvent("command.refused", now)
+            with_transaction(self.table, lambda: self.table.write_event(rejected, essential=False))
+            self.rejected_at = now
 
     def check(self) -> None:
         assert all(count == 1 for count in self.runs.values()), self.runs
