@@ -36,9 +36,8 @@ pub(crate) fn process<const SEAL: bool>(
         }
         (Path::Avx2, Form::Eight) => {
             let mut states = states::<8, 8>(group);
-            let lanes = Lanes::two(group);
             // SAFETY: the processor has AVX2, as above.
-            tags[..8].copy_from_slice(unsafe { avx2::eight::<SEAL>(lanes, &mut states) }.as_flattened());
+            tags[..8].copy_from_slice(&unsafe { avx2::eight::<SEAL>(Lanes::of(group), &mut states) });
         }
         (Path::Avx2, Form::Four) => {
             let mut states = states::<8, 4>(group);

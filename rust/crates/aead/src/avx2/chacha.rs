@@ -22,6 +22,9 @@ macro_rules! quarter_rounds {
     )+};
 }
 
+/// Parts of the work that is done beside a block.
+pub(super) const STEPS: usize = 8;
+
 /// The key streams of eight lanes.
 pub(super) struct Stream {
     /// The states before the next blocks, word by word.
@@ -63,17 +66,21 @@ impl Stream {
         row::wipe(&mut self.ahead);
     }
 
-    /// Return the next block of each lane, in two halves.
+    /// Return the next block of each lane. In the meantime `work` is called with each of [`STEPS`] steps: other units of
+    /// the processor can do it while the vectors are busy.
     #[inline]
     #[target_feature(enable = "avx2")]
-    pub(super) fn next(&mut self) -> [[Row; 4]; 2] {
+    pub(super) fn next(&mut self, mut work: impl FnMut(usize)) -> [Row; 8] {
         let mut state = self.ahead;
         state[12] = self.start[12];
         quarter_rounds!(state, self.masks, [0 4 8 12]);
         quarter_rounds!(state, self.masks, [0 5 10 15] [1 6 11 12] [2 7 8 13] [3 4 9 14]);
-        for _ in 0..9 {
+        for round in 0..9 {
             quarter_rounds!(state, self.masks, [0 4 8 12] [1 5 9 13] [2 6 10 14] [3 7 11 15]);
             quarter_rounds!(state, self.masks, [0 5 10 15] [1 6 11 12] [2 7 8 13] [3 4 9 14]);
+            if round < STEPS {
+                work(round);
+            }
         }
         for (word, start) in state.iter_mut().zip(&self.start) {
             *word = _mm256_add_epi32(*word, *start);
@@ -81,7 +88,7 @@ impl Stream {
         self.start[12] = _mm256_add_epi32(self.start[12], self.blocks);
         let low = transpose::words(&std::array::from_fn(|word| state[word]));
         let high = transpose::words(&std::array::from_fn(|word| state[8 + word]));
-        std::array::from_fn(|half| std::array::from_fn(|lane| [low[4 * half + lane], high[4 * half + lane]]))
+        std::array::from_fn(|lane| [low[lane], high[lane]])
     }
 }
 
@@ -129,13 +136,15 @@ mod tests {
     #[target_feature(enable = "avx2")]
     fn blocks(states: &mut [State; 8]) -> ([[u8; CHUNK]; 8], [[u8; CHUNK]; 8], bool) {
         let mut stream = Stream::new(states, 1);
-        let [first, second] = [stream.next(), stream.next()].map(|halves| {
+        let mut steps = Vec::new();
+        let [first, second] = [stream.next(|step| steps.push(step)), stream.next(|_| {})].map(|rows| {
             let mut chunks = [[0; CHUNK]; 8];
-            for (chunk, row) in chunks.iter_mut().zip(halves.as_flattened()) {
+            for (chunk, row) in chunks.iter_mut().zip(&rows) {
                 row::to_chunk(*row, chunk);
             }
             chunks
         });
+        assert!(steps.into_iter().eq(0..STEPS));
         stream.wipe();
         let left = stream.start.iter().chain(&stream.ahead).any(|word| _mm256_testz_si256(*word, *word) == 0);
         (first, second, !left && states.iter().all(|state| state.0 == [0; WORDS]))

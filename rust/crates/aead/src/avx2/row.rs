@@ -15,14 +15,6 @@ pub(super) fn of_words(words: &[u32; 8]) -> __m256i {
     unsafe { _mm256_loadu_si256(words.as_ptr().cast()) }
 }
 
-/// Load four 64-bit words.
-#[inline]
-#[target_feature(enable = "avx2")]
-pub(super) fn of_long_words(words: &[u64; 4]) -> __m256i {
-    // SAFETY: as above.
-    unsafe { _mm256_loadu_si256(words.as_ptr().cast()) }
-}
-
 /// Load a chunk of text.
 #[inline]
 #[target_feature(enable = "avx2")]
@@ -44,11 +36,17 @@ pub(super) fn to_chunk([low, high]: Row, chunk: &mut [u8; CHUNK]) {
     }
 }
 
-/// Return zeros.
+/// Return the 64-bit words of a register.
 #[inline]
 #[target_feature(enable = "avx2")]
-pub(super) fn zero() -> Row {
-    [_mm256_setzero_si256(); 2]
+pub(super) fn long_words(register: __m256i) -> [u64; 4] {
+    [
+        _mm256_extract_epi64::<0>(register),
+        _mm256_extract_epi64::<1>(register),
+        _mm256_extract_epi64::<2>(register),
+        _mm256_extract_epi64::<3>(register),
+    ]
+    .map(i64::cast_unsigned)
 }
 
 /// Combine a row with its key stream.

@@ -23,17 +23,3 @@ pub(super) fn words(rows: &[__m256i; 8]) -> [__m256i; 8] {
     }
     columns
 }
-
-/// Transpose four rows of four 64-bit words.
-#[inline]
-#[target_feature(enable = "avx2")]
-pub(super) fn long_words(rows: [__m256i; 4]) -> [__m256i; 4] {
-    let even = [_mm256_unpacklo_epi64(rows[0], rows[1]), _mm256_unpacklo_epi64(rows[2], rows[3])];
-    let odd = [_mm256_unpackhi_epi64(rows[0], rows[1]), _mm256_unpackhi_epi64(rows[2], rows[3])];
-    [
-        _mm256_permute2x128_si256::<0x20>(even[0], even[1]),
-        _mm256_permute2x128_si256::<0x20>(odd[0], odd[1]),
-        _mm256_permute2x128_si256::<0x31>(even[0], even[1]),
-        _mm256_permute2x128_si256::<0x31>(odd[0], odd[1]),
-    ]
-}
