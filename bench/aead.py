@@ -29,6 +29,8 @@ TOLD = (1420, 16)
 class Times:
     """Of one path, nanoseconds for each packet."""
 
+    groups: tuple[int, ...]
+    """Packets processed in lockstep, group by group; 1 is one by ring."""
     sealed: float
     sealed_median: float
     opened: float
@@ -71,8 +73,9 @@ def measured(lines: str) -> Measured:
     """The program's lines, read."""
     figures: Measured = {}
     for line in lines.splitlines():
-        path, octets, packets, *times = line.split("\t")
-        figures.setdefault((int(octets), int(packets)), {})[path] = Times(*map(float, times))
+        path, octets, packets, groups, *times = line.split("\t")
+        chosen = tuple(map(int, groups.split()))
+        figures.setdefault((int(octets), int(packets)), {})[path] = Times(chosen, *map(float, times))
     return figures
 
 
@@ -80,11 +83,13 @@ def show(figures: Measured) -> None:
     """Both tables, and what they come to."""
     print(f"ChaCha20-Poly1305, {machine.today()}, `make bench-aead` (bench/aead.py), tree {machine.commit()}.")
     print(f"{machine.description()}, load {os.getloadavg()[0]:.1f}.")
-    print("Nanoseconds for each packet, the least of many runs, and how many times as fast as ring that is.\n")
+    print("Nanoseconds for each packet, the least of many runs, and how many times as fast as ring that is.")
+    print("In brackets the packets processed in lockstep, group by group; the others are ring's.\n")
     print("Sealed:\n", times_table(figures, "sealed"), sep="\n", end="\n\n")
     print("Opened:\n", times_table(figures, "opened"), sep="\n", end="\n\n")
     factors = [times.disturbance for paths in figures.values() for times in paths.values()]
     print(f"Medians are {median(factors):.2f} times as long, as a rule; {max(factors):.2f} times at the most.")
+    print(*(slowest(figures, path) for path in figures[TOLD] if path != BESIDE), sep="\n")
     for path, times in figures[TOLD].items():
         print(f"{TOLD[0]} octets, {TOLD[1]} packets, {path}: {times.sealed:.0f} sealed, {times.opened:.0f} opened.")
 
@@ -100,9 +105,38 @@ def times_table(figures: Measured, what: str) -> str:
 
 
 def cell(each: dict[str, Times], path: str, what: str) -> str:
-    """Nanoseconds, and how many times as fast as ring."""
-    time, beside = getattr(each[path], what), getattr(each[BESIDE], what)
-    return number(time, 0) if path == BESIDE else f"{number(time, 0)} ({beside / time:.2f} x)"
+    """Nanoseconds, how many times as fast as ring, and the choice made."""
+    time = getattr(each[path], what)
+    return (
+        number(time, 0)
+        if path == BESIDE
+        else f"{number(time, 0)} ({ratio(each, path, what):.2f} x) {choice(each[path])}"
+    )
+
+
+def ratio(each: dict[str, Times], path: str, what: str) -> float:
+    """How many times as fast as ring."""
+    beside, time = getattr(each[BESIDE], what), getattr(each[path], what)
+    return float(beside / time)
+
+
+def choice(times: Times) -> str:
+    """The groups in lockstep, such as [3*16]."""
+    counts = {lanes: times.groups.count(lanes) for lanes in (16, 8, 4)}
+    written = [str(lanes) if count == 1 else f"{count}*{lanes}" for lanes, count in counts.items() if count]
+    return f"[{' '.join(written) or 'ring'}]"
+
+
+def slowest(figures: Measured, path: str) -> str:
+    """Where a path is slowest beside ring, of all batches of which some packets are in lockstep."""
+    ratios = [
+        (ratio(each, path, what), octets, packets, what)
+        for (octets, packets), each in figures.items()
+        for what in ("sealed", "opened")
+        if max(each[path].groups) > 1
+    ]
+    least, octets, packets, what = min(ratios)
+    return f"{path} in lockstep, at the least: {least:.2f} x ring ({packets} packets of {octets:,} octets, {what})."
 
 
 if __name__ == "__main__":

@@ -1,14 +1,15 @@
 //! Measures the time of a packet on each path of this processor: lines of tab-separated values for `bench/aead.py`.
 //!
-//! Path, octets of text, packets in a batch, then nanoseconds per packet: sealed (minimum, median), opened (minimum,
-//! median). The paths alternate in short runs: the minimum is the time of an undisturbed run.
+//! Path, octets of text, packets in a batch, the groups in which they are processed, then nanoseconds per packet: sealed
+//! (minimum, median), opened (minimum, median). The paths alternate in short runs: the minimum is the time of an
+//! undisturbed run.
 
 use std::hint::black_box;
 use std::time::Instant;
 
 use aead::{Aead, Key, Packet, Path};
 
-const LENGTHS: [usize; 8] = [0, 64, 128, 256, 512, 1024, 1420, 4096];
+const LENGTHS: [usize; 14] = [0, 64, 128, 192, 256, 384, 512, 640, 768, 896, 1024, 1280, 1420, 4096];
 const COUNTS: [usize; 7] = [1, 2, 4, 8, 12, 16, 45];
 /// The header of WireGuard before the text, not used here.
 const HEADER_BYTES: usize = 16;
@@ -26,7 +27,9 @@ fn main() {
         for count in COUNTS {
             for mut times in measure(length, count, turns) {
                 let (sealed, opened) = (least_and_median(&mut times.sealed), least_and_median(&mut times.opened));
-                println!("{}\t{length}\t{count}\t{sealed}\t{opened}", times.aead.path());
+                let groups =
+                    times.aead.groups(length, count).iter().map(usize::to_string).collect::<Vec<_>>().join(" ");
+                println!("{}\t{length}\t{count}\t{groups}\t{sealed}\t{opened}", times.aead.path());
             }
         }
     }

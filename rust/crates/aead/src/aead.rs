@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use crate::path::Path;
+use crate::plan::{BATCH, next_group};
 
 /// ChaCha20-Poly1305 on a path that this processor supports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +42,25 @@ impl Aead {
     #[must_use]
     pub fn path(self) -> Path {
         self.path
+    }
+
+    /// Return the groups in which a batch of `count` packets of `length` octets each is processed: the lanes of each, or 1
+    /// for a packet that ring processes alone.
+    #[must_use]
+    pub fn groups(self, length: usize, count: usize) -> Vec<usize> {
+        let mut groups = Vec::new();
+        let mut left = count;
+        while left > 0 {
+            let batch = left.min(BATCH);
+            let mut rest = batch;
+            while rest > 0 {
+                let (form, taken) = next_group(self.path, std::iter::repeat_n(length, rest));
+                groups.push(form.lanes());
+                rest -= taken;
+            }
+            left -= batch;
+        }
+        groups
     }
 }
 
