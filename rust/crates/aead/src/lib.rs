@@ -3,7 +3,7 @@
 //! Three paths give the same octets: sixteen packets in lockstep on AVX-512 with IFMA, eight on AVX2, and one after the
 //! other by ring. [`Aead`] is one of them, chosen once. Its packets may differ in key, nonce and length, and those of
 //! similar length are processed in lockstep. Remaining packets, and those that would gain nothing, are processed by
-//! ring on every path.
+//! ring on every path: `plan` has the numbers from which a group pays off, by length.
 //!
 //! ```
 //! use aead::{Aead, Key, Packet};
@@ -24,24 +24,24 @@
 //! ```
 //!
 //! # Performance
-//! Measured by `make bench-aead`. On an Intel Xeon with AVX-512 (family 6, model 207, shared with others), sixteen
-//! packets, sealed, nanoseconds per packet, and the ratio to ring:
+//! Measured by `make bench-aead`: sixteen packets, sealed, nanoseconds per packet, and the ratio to ring. Opening costs
+//! the same.
 //!
-//! | octets | AVX-512     | AVX2        | ring |
-//! |-------:|------------:|------------:|-----:|
-//! |     64 |  54 (3.6 x) | 109 (1.8 x) |  195 |
-//! |    256 | 106 (2.8 x) | 222 (1.3 x) |  298 |
-//! |   1420 | 437 (2.2 x) | as ring     |  953 |
-//! |   4096 | 1165 (1.9 x) | as ring    | 2200 |
+//! | octets | AMD family 25, AVX-512 | the same, AVX2 | ring  | Intel family 6 model 207, AVX-512 | ring  |
+//! |-------:|-----------------------:|---------------:|------:|----------------------------------:|------:|
+//! |     64 |             63 (2.7 x) |     90 (1.9 x) |   170 |                        54 (3.6 x) |   195 |
+//! |    256 |            114 (2.1 x) |    161 (1.5 x) |   243 |                       106 (2.8 x) |   298 |
+//! |    512 |            178 (2.0 x) |    250 (1.4 x) |   352 |                                   |       |
+//! |   1024 |            318 (1.8 x) |    440 (1.3 x) |   563 |                                   |       |
+//! |   1420 |            436 (1.7 x) |    613 (1.2 x) |   730 |                       437 (2.2 x) |   953 |
+//! |   4096 |           1187 (1.4 x) |        as ring |  1687 |                      1165 (1.9 x) |  2200 |
 //!
-//! They vary by a tenth, ring's as well, with the load of the machine; the ratios vary by a twentieth. Opening costs
-//! the same. A single packet costs as much as with ring plus about 15 ns for grouping: a caller with a single packet
-//! calls [`seal`] or [`open`].
+//! They vary by a tenth, ring's as well, with the load of the machine; the ratios vary by a twentieth. One packet or two
+//! cost as much as with ring, and a batch without a group up to 20 ns more.
 //!
 //! # Timing
 //! The time does not depend on keys, texts and tags. ChaCha20 adds, rotates and mixes whole registers; Poly1305
-//! multiplies, adds and shifts them; no processor is known that is faster for some operands (VPMADD52, VPMULUDQ). No
-//! branch, index or address depends on a secret, only on the number and the lengths of packets, which every observer
+//! multiplies, adds and shifts them; no processor is known that is faster for some operands (VPMADD52, MUL). No branch, index or address depends on a secret, only on the number and the lengths of packets, which every observer
 //! sees. The last reduction selects by a mask. Tags are compared as a whole by `subtle`; whether a packet is authentic
 //! is public. ring states the same of its code.
 //!
