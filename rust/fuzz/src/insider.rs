@@ -92,9 +92,9 @@ impl Attack {
     /// Return the packets that the host delivers of datagrams of one length, and its response.
     fn deliver(&mut self, from: SocketAddr, batch: &mut [u8], stride: usize) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
         let now = self.now();
-        let ranges = self.host.receive_batch(Endpoint::from(from), batch, stride, now).to_vec();
+        let delivered = self.host.receive_batch(Endpoint::from(from), batch, stride, now).to_vec();
         self.host.process_handshakes(8, now);
-        (ranges.into_iter().map(|range| batch[range].to_vec()).collect(), self.answers())
+        (delivered.into_iter().map(|delivered| batch[delivered.packet].to_vec()).collect(), self.answers())
     }
 
     fn answers(&mut self) -> Vec<Vec<u8>> {

@@ -113,8 +113,8 @@ fn open(far: &mut Interface, packet: &[u8], mut batch: Vec<u8>, count: usize, ev
     let whole = (20..=padded.len()).contains(&length) && (everything || source < 0x80);
     let delivered = far.receive_batch(Endpoint::from(address(0)), &mut batch, stride, NOW).to_vec();
     assert_eq!(delivered.len(), if whole { count } else { 0 });
-    for range in delivered {
-        assert_eq!(batch[range], padded[..length]);
+    for each in delivered {
+        assert_eq!(batch[each.packet], padded[..length]);
     }
 }
 

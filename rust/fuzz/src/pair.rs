@@ -170,8 +170,8 @@ impl Pair {
         }
         let (now, most) = (self.now(), MOST_ANSWERS + batch.len() / stride);
         let Host { interface, expected, .. } = &mut self.hosts[to];
-        for range in interface.receive_batch(Endpoint::from(from), &mut batch, stride, now).to_vec() {
-            let packet = &batch[range];
+        for delivered in interface.receive_batch(Endpoint::from(from), &mut batch, stride, now).to_vec() {
+            let packet = &batch[delivered.packet];
             let sent = expected.remove(&number_of(packet)).expect("delivered what was not sent, or twice");
             assert_eq!(packet, sent, "another packet than was sent");
         }

@@ -39,8 +39,8 @@ impl Inbound {
         let mut writer = Writer { tun, offloads: &mut self.offloads, lost: 0 };
         for arrival in arrivals {
             let batch = &mut storage[arrival.start..][..arrival.len];
-            let packets = interface.receive_batch(arrival.from, batch, arrival.stride, now);
-            for packet in packets {
+            for delivered in interface.receive_batch(arrival.from, batch, arrival.stride, now) {
+                let packet = &delivered.packet;
                 let range = arrival.start + packet.start..arrival.start + packet.end;
                 self.coalescer.add(storage, range, kinds, &mut writer);
             }

@@ -109,6 +109,6 @@ mod tests {
         assert!(sender.seal(&mut batch, now));
         let delivered = engine.receive_batch(at(2).into(), &mut batch, DATAGRAM_BYTES, now).to_vec();
         assert_eq!(delivered.len(), 2);
-        assert!(delivered.into_iter().all(|packet| batch[packet] == *sender.packet));
+        assert!(delivered.into_iter().all(|delivered| batch[delivered.packet] == *sender.packet));
     }
 }

@@ -43,6 +43,15 @@ pub struct Outgoing {
     pub datagram: Vec<u8>,
 }
 
+/// A packet that a peer has sent, authenticated, with a source among the allowed IPs of that peer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivered {
+    /// The sender.
+    pub peer: PeerId,
+    /// The position of the packet in the batch.
+    pub packet: Range<usize>,
+}
+
 /// An event of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
@@ -85,8 +94,8 @@ pub struct Interface {
     pub(crate) outgoing: VecDeque<Outgoing>,
     pub(crate) events: VecDeque<Event>,
     pub(crate) drops: Drops,
-    /// The positions of the packets of the last received batch; kept to reuse its memory.
-    pub(crate) delivered: Vec<Range<usize>>,
+    /// The packets of the last received batch; kept to reuse its memory.
+    pub(crate) delivered: Vec<Delivered>,
     pub(crate) up: bool,
     pub(crate) mtu: usize,
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::clock::{Now, octets};
 use crate::endpoint::Endpoint;
 use crate::hash::TAG_BYTES;
-use crate::interface::{Interface, Outgoing};
+use crate::interface::{Delivered, Interface, Outgoing};
 use crate::ip;
 use crate::message::{DATA_HEADER_BYTES, DATA_OVERHEAD_BYTES, DataHeader, Kind, kind};
 use crate::peerid::PeerId;
@@ -56,8 +56,8 @@ impl Interface {
     }
 
     /// Process a batch of datagrams of one sender, each of `stride` octets except the last, which may be shorter.
-    /// Return the positions in `batch` of the packets to deliver.
-    pub fn receive_batch(&mut self, from: Endpoint, batch: &mut [u8], stride: usize, now: Now) -> &[Range<usize>] {
+    /// Return the packets to deliver.
+    pub fn receive_batch(&mut self, from: Endpoint, batch: &mut [u8], stride: usize, now: Now) -> &[Delivered] {
         self.delivered.clear();
         let mut rest = 0..batch.len();
         while !rest.is_empty() {
@@ -76,7 +76,7 @@ impl Interface {
     /// Process one datagram. Return the position of the packet in it, if there is one to deliver.
     pub fn receive(&mut self, from: Endpoint, datagram: &mut [u8], now: Now) -> Option<Range<usize>> {
         let length = datagram.len();
-        self.receive_batch(from, datagram, length.max(1), now).first().cloned()
+        self.receive_batch(from, datagram, length.max(1), now).first().map(|delivered| delivered.packet.clone())
     }
 
     /// Process the data messages of one session at `run` of `batch`.
@@ -94,7 +94,7 @@ impl Interface {
         session.open_batch(self.aead, &mut batch[run.clone()], stride, now.boot, |opened| match opened {
             Ok(text) => {
                 octets += sealed(text.len()) as u64;
-                self.delivered.push(run.start + text.start..run.start + text.end);
+                self.delivered.push(Delivered { peer: id, packet: run.start + text.start..run.start + text.end });
             }
             Err(why) => drops.refuse(why),
         });
@@ -103,7 +103,7 @@ impl Interface {
         if !opened {
             return;
         }
-        let data = self.delivered[before..].iter().any(|text| !text.is_empty());
+        let data = self.delivered[before..].iter().any(|delivered| !delivered.packet.is_empty());
         self.opened(id, index, from, octets, data, now);
         self.keep_deliverable(id, before, batch);
     }
@@ -112,7 +112,7 @@ impl Interface {
     fn keep_deliverable(&mut self, id: PeerId, before: usize, batch: &[u8]) {
         let mut kept = before;
         for at in before..self.delivered.len() {
-            let text = self.delivered[at].clone();
+            let text = self.delivered[at].packet.clone();
             if text.is_empty() {
                 continue;
             }
@@ -124,7 +124,7 @@ impl Interface {
                 self.drops.source_not_allowed += 1;
                 continue;
             }
-            self.delivered[kept] = text.start..text.start + length;
+            self.delivered[kept].packet = text.start..text.start + length;
             kept += 1;
         }
         self.delivered.truncate(kept);

@@ -63,7 +63,7 @@ fn genuine_packets_of_a_batch_with_forged_ones_are_delivered_once() {
     let (from, stride) = (world.hosts[0].address.into(), one.len());
     let now = Now { boot: world.now, unix: world.now };
     let delivered = world.hosts[1].interface.receive_batch(from, &mut batch, stride, now).to_vec();
-    let numbers = delivered.into_iter().map(|range| batch[range][23]).collect::<Vec<_>>();
+    let numbers = delivered.into_iter().map(|delivered| batch[delivered.packet][23]).collect::<Vec<_>>();
     assert_eq!(numbers, [1, 2]);
     let drops = world.status(1).drops;
     assert_eq!((drops.not_authentic, drops.malformed, drops.replayed, drops.no_session), (2, 1, 1, 1));

@@ -5,6 +5,7 @@ mod changes;
 mod hostile;
 mod load;
 mod lossy;
+mod peers;
 mod quiet;
 mod renewal;
 mod roaming;

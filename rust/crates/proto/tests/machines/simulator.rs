@@ -265,7 +265,7 @@ impl Host {
 }
 
 /// Return an IPv4 packet that carries a number.
-fn packet(source: Ipv4Addr, destination: Ipv4Addr, number: u32) -> Vec<u8> {
+pub(crate) fn packet(source: Ipv4Addr, destination: Ipv4Addr, number: u32) -> Vec<u8> {
     let mut packet = vec![0; 24];
     packet[0] = 0x45;
     packet[3] = 24;
