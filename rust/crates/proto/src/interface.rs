@@ -9,6 +9,7 @@
 //! | datagrams from the socket | [`Interface::receive_batch`] | writes the packets in them to the TUN |
 //! | an iteration of its loop | [`Interface::process_handshakes`] | |
 //! | an expired deadline | [`Interface::on_deadline`] | |
+//! | applied a change | [`Interface::take_membership`] | learns which peers were added and removed |
 //! | done any of these | [`Interface::take_outgoing`], [`Interface::take_event`] | asks [`Interface::next_deadline`] |
 
 use std::collections::VecDeque;
@@ -26,7 +27,7 @@ use crate::endpoint::Endpoint;
 use crate::key::{PrivateKey, PublicKey};
 use crate::load::Load;
 use crate::noise::Identity;
-use crate::peerid::PeerId;
+use crate::peerid::{Membership, PeerId};
 use crate::peers::{Peer, Peers};
 use crate::schedule::Schedule;
 use crate::status::{Drops, InterfaceStatus, PeerStatus};
@@ -93,6 +94,8 @@ pub struct Interface {
     pub(crate) aead: Aead,
     pub(crate) outgoing: VecDeque<Outgoing>,
     pub(crate) events: VecDeque<Event>,
+    /// Changes of the set of peers that were not taken yet.
+    pub(crate) memberships: VecDeque<Membership>,
     pub(crate) drops: Drops,
     /// The packets of the last received batch; kept to reuse its memory.
     pub(crate) delivered: Vec<Delivered>,
@@ -117,6 +120,7 @@ impl Interface {
             aead: Aead::fastest(),
             outgoing: VecDeque::new(),
             events: VecDeque::new(),
+            memberships: VecDeque::new(),
             drops: Drops::default(),
             delivered: Vec::new(),
             up: false,
@@ -173,7 +177,7 @@ impl Interface {
             Some(id) if change.remove => return self.remove_peer(id),
             Some(id) => id,
             None if change.remove || change.update_only || own => return,
-            None => self.peers.find_or_add(change.public_key, self.greatest_timestamp),
+            None => self.add_peer(change.public_key),
         };
         self.apply_allowed_ips(id, change);
         let Some(peer) = self.peers.get_mut(id) else { return };
@@ -208,11 +212,18 @@ impl Interface {
         }
     }
 
+    fn add_peer(&mut self, public_key: PublicKey) -> PeerId {
+        let peer = self.peers.add(public_key, self.greatest_timestamp);
+        self.memberships.push_back(Membership::Added { peer, public_key });
+        peer
+    }
+
     fn remove_peer(&mut self, id: PeerId) {
         let Some(peer) = self.peers.get_mut(id) else { return };
         self.schedule.forget(id, peer);
         self.allowed_ips.remove_all(id, &mut self.peers);
         self.peers.remove(id);
+        self.memberships.push_back(Membership::Removed { peer: id });
     }
 
     /// Set the interface up: send staged packets, and a keepalive to peers with a persistent keepalive.
@@ -277,6 +288,11 @@ impl Interface {
     /// Return the next event.
     pub fn take_event(&mut self) -> Option<Event> {
         self.events.pop_front()
+    }
+
+    /// Return the next change of the set of peers, in the order of their occurrence.
+    pub fn take_membership(&mut self) -> Option<Membership> {
+        self.memberships.pop_front()
     }
 
     /// Let routing select the source address of replies to `peer`, as after the former one was removed.

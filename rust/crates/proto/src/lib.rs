@@ -43,4 +43,4 @@ mod transport;
 mod vectors;
 
 pub use interface::{Delivered, Event, Interface, Outgoing};
-pub use peerid::PeerId;
+pub use peerid::{Membership, PeerId};

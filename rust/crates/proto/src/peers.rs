@@ -127,11 +127,8 @@ impl Peers {
         Some((self.slots.get_mut(id.0 as usize)?.as_deref_mut()?, &mut self.indices))
     }
 
-    /// Return the peer of `key`, created if it is missing; its timestamps start after `timestamp`.
-    pub(crate) fn find_or_add(&mut self, key: PublicKey, timestamp: Timestamp) -> PeerId {
-        if let Some(id) = self.find(&key) {
-            return id;
-        }
+    /// Add the peer of `key`, which must be missing; its timestamps start after `timestamp`.
+    pub(crate) fn add(&mut self, key: PublicKey, timestamp: Timestamp) -> PeerId {
         self.made += 1;
         let peer = Some(Box::new(Peer::new(key, self.made, timestamp)));
         let id = match self.free.pop() {
