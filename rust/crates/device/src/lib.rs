@@ -4,6 +4,7 @@ mod clock;
 pub mod control;
 mod device;
 pub mod events;
+mod host_routes;
 mod inbound;
 pub mod inherited;
 mod link;

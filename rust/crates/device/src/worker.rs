@@ -17,6 +17,7 @@ use proto::status::{InterfaceStatus, OffloadOff};
 use crate::clock::{self, SystemRandom};
 use crate::control::{ControlError, Request};
 use crate::events::{EndReason, Event, EventQueue};
+use crate::host_routes::HostRoutes;
 use crate::inbound::Inbound;
 use crate::link::Link;
 use crate::outbound::Outbound;
@@ -38,6 +39,7 @@ const LINK_POLL_INTERVAL: Duration = Duration::from_secs(1);
 pub(crate) struct Worker {
     interface: Interface,
     link: Link,
+    routes: HostRoutes,
     poller: Poller,
     requests: mpsc::Receiver<Request>,
     wakeup: Arc<OwnedFd>,
@@ -67,10 +69,10 @@ impl Worker {
         events: Arc<EventQueue>,
     ) -> std::io::Result<Self> {
         let offloads = tun.offloads().clone();
-        let link = Link::new(tun)?;
+        let (link, routes) = (Link::new(tun)?, HostRoutes::open()?);
         let poller = Poller::new()?;
         poller.add(Source::Tun, &link.tun)?;
-        if let Some(watch) = link.watch() {
+        if let Some(watch) = routes.watch() {
             poller.add(Source::Network, watch)?;
         }
         poller.add(Source::Requests, &wakeup)?;
@@ -79,6 +81,7 @@ impl Worker {
         Ok(Self {
             interface,
             link,
+            routes,
             poller,
             requests,
             wakeup,
@@ -197,7 +200,7 @@ impl Worker {
     /// Read netlink notifications: poll the link in this iteration, and note that source addresses may have lost their
     /// route.
     fn read_network_changes(&mut self) {
-        let changes = self.link.changes();
+        let changes = self.routes.changes();
         if changes.links {
             self.next_link_poll = Duration::ZERO;
         }
@@ -212,8 +215,9 @@ impl Worker {
             self.next_invalidation = now.boot + INVALIDATION_INTERVAL;
             self.interface.invalidate_sources();
         }
-        let (link, fwmark) = (&mut self.link, self.port.fwmark());
-        self.interface.revalidate_sources(REVALIDATIONS_PER_ITERATION, |endpoint| link.keeps_source(endpoint, fwmark));
+        let (routes, fwmark) = (&mut self.routes, self.port.fwmark());
+        self.interface
+            .revalidate_sources(REVALIDATIONS_PER_ITERATION, |endpoint| routes.keeps_source(endpoint, fwmark));
     }
 
     fn poll_link(&mut self, now: Now) -> TunState {
@@ -227,8 +231,8 @@ impl Worker {
             TunState::Down | TunState::Gone if self.up => self.go_down(),
             TunState::Down | TunState::Gone => {}
         }
-        if self.link.rewatch()
-            && let Some(watch) = self.link.watch()
+        if self.routes.rewatch()
+            && let Some(watch) = self.routes.watch()
             && self.poller.add(Source::Network, watch).is_ok()
         {
             self.routes_changed = true;
