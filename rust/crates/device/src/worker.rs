@@ -19,11 +19,11 @@ use crate::control::{ControlError, Request};
 use crate::events::{EndReason, Event, EventQueue};
 use crate::host_routes::HostRoutes;
 use crate::inbound::Inbound;
-use crate::link::Link;
 use crate::outbound::Outbound;
 use crate::poller::{Poller, Source};
 use crate::port::Port;
-use crate::tun::{Offloads, Tun, TunState};
+use crate::tun::{Tun, TunState};
+use crate::tun_inner::TunInner;
 use crate::udp::{self, Family, Sockets};
 
 /// Handshake messages processed in one iteration: a few milliseconds at most, between two batches of packets.
@@ -38,7 +38,7 @@ const LINK_POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// The state of the packet thread.
 pub(crate) struct Worker {
     interface: Interface,
-    link: Link,
+    inner: TunInner,
     routes: HostRoutes,
     poller: Poller,
     requests: mpsc::Receiver<Request>,
@@ -68,10 +68,9 @@ impl Worker {
         wakeup: Arc<OwnedFd>,
         events: Arc<EventQueue>,
     ) -> std::io::Result<Self> {
-        let offloads = tun.offloads().clone();
-        let (link, routes) = (Link::new(tun)?, HostRoutes::open()?);
+        let (inner, routes) = (TunInner::new(tun)?, HostRoutes::open()?);
         let poller = Poller::new()?;
-        poller.add(Source::Tun, &link.tun)?;
+        poller.add(Source::Tun, &inner.tun)?;
         if let Some(watch) = routes.watch() {
             poller.add(Source::Network, watch)?;
         }
@@ -80,7 +79,7 @@ impl Worker {
         interface.set_aead(aead);
         Ok(Self {
             interface,
-            link,
+            inner,
             routes,
             poller,
             requests,
@@ -94,7 +93,7 @@ impl Worker {
             next_invalidation: Duration::ZERO,
             reported_offloads_off: Vec::new(),
             outbound: Outbound::new(),
-            inbound: Inbound::new(offloads),
+            inbound: Inbound::new(),
             wiped_count: 0,
         })
     }
@@ -165,15 +164,19 @@ impl Worker {
         if !self.up {
             self.poll_link(now);
         }
-        let Self { outbound, link, interface, port, .. } = self;
-        if !outbound.forward_batch(&link.tun, interface, port.sockets(), now) {
+        self.inner.ready(now);
+        let Self { outbound, inner, interface, port, .. } = self;
+        let mut turn = outbound.turn(interface, port.sockets(), now);
+        let up = inner.take(&mut turn, now);
+        turn.end();
+        if !up {
             self.next_link_poll = Duration::ZERO;
         }
     }
 
     fn receive_datagrams(&mut self, family: Family, now: Now) -> std::io::Result<()> {
         let socket = self.port.sockets().and_then(|sockets| sockets.of(family));
-        socket.map_or(Ok(()), |socket| self.inbound.forward_batch(socket, &mut self.interface, &self.link.tun, now))
+        socket.map_or(Ok(()), |socket| self.inbound.forward_batch(socket, &mut self.interface, &mut self.inner, now))
     }
 
     /// Send the outgoing datagrams of the protocol and publish its events. Wait at most once for a full socket.
@@ -222,8 +225,8 @@ impl Worker {
 
     fn poll_link(&mut self, now: Now) -> TunState {
         self.next_link_poll = now.boot + LINK_POLL_INTERVAL;
-        let state = self.link.state();
-        if let Some(mtu) = self.link.mtu() {
+        let state = self.inner.state();
+        if let Some(mtu) = self.inner.mtu() {
             self.interface.set_mtu(mtu);
         }
         match state {
@@ -312,20 +315,19 @@ impl Worker {
         status.listen_port = self.port.number();
         status.fwmark = self.port.fwmark();
         status.drops.send_refused = self.outbound.refused;
-        status.drops.tun_refused = self.outbound.tun_refused + self.inbound.tun_refused;
+        status.drops.tun_refused = self.inner.refused();
         status.offloads_off = self.offloads_off();
         status
     }
 
     /// Return the disabled offloads and the reasons.
     fn offloads_off(&self) -> Vec<OffloadOff> {
-        let Offloads { tcp, udp } = &self.inbound.offloads;
         let send = self.outbound.outbox.segmentation();
         let receive = self.port.sockets().map_or(&Ok(()), |sockets| &sockets.offloads().receive);
-        [("tun_tcp", tcp), ("tun_udp", udp), ("udp_segment", &send), ("udp_gro", receive)]
+        let outer = [("udp_segment", &send), ("udp_gro", receive)]
             .into_iter()
-            .filter_map(|(name, state)| Some(OffloadOff { name: name.into(), reason: state.as_ref().err()?.clone() }))
-            .collect()
+            .filter_map(|(name, state)| Some(OffloadOff { name: name.into(), reason: state.as_ref().err()?.clone() }));
+        self.inner.offloads_off().into_iter().chain(outer).collect()
     }
 
     /// Report every offload that was disabled since the last call.
