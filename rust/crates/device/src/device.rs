@@ -13,10 +13,12 @@ use rustix::event::{EventfdFlags, eventfd};
 
 use crate::control::{Control, ControlError, Request};
 use crate::events::{EndReason, Event, EventQueue};
+use crate::inner::Inner;
 use crate::tun::Tun;
+use crate::tun_inner::TunInner;
 use crate::worker::Worker;
 
-/// A WireGuard interface on a TUN. It runs until it is closed or its link is deleted.
+/// A WireGuard interface. It runs until it is closed or its link is deleted.
 pub struct Device {
     handle: Handle,
     events: Arc<EventQueue>,
@@ -31,20 +33,29 @@ pub struct Handle {
 }
 
 impl Device {
-    /// Start the packet thread. It seals and opens with the AEAD that the environment variable `WARREN_AEAD` names
-    /// (`auto`, `avx512`, `avx2`, `ring`), by default the fastest of this processor. UDP sockets are opened when the
-    /// link is up, in the network namespace of the calling thread.
+    /// Start the packet thread of a device on a TUN, as by [`Device::with_inner`].
+    ///
+    /// # Errors
+    /// Those of [`Device::with_inner`], or the error of TUNGETIFF or socket(2).
+    pub fn open(tun: Tun) -> io::Result<Self> {
+        let name = tun.name()?;
+        Self::with_inner(TunInner::new(tun)?, &name)
+    }
+
+    /// Start the packet thread, named `warren-NAME`. It seals and opens with the AEAD that the environment variable
+    /// `WARREN_AEAD` names (`auto`, `avx512`, `avx2`, `ring`), by default the fastest of this processor. UDP sockets
+    /// are opened when the inner side is up, in the network namespace of the calling thread.
     ///
     /// # Errors
     /// `InvalidInput` for an unknown or unavailable AEAD, or the error of eventfd(2), epoll(7), netlink(7) or clone(2).
-    pub fn open(tun: Tun) -> io::Result<Self> {
+    pub fn with_inner(inner: impl Inner, name: &str) -> io::Result<Self> {
         let events = Arc::new(EventQueue::new()?);
         let wakeup = Arc::new(eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?);
         let (sender, requests) = mpsc::channel();
-        let name = format!("warren-{}", tun.name()?);
-        let worker = Worker::new(tun, aead_by_environment()?, requests, Arc::clone(&wakeup), Arc::clone(&events))?;
+        let worker = Worker::new(inner, aead_by_environment()?, requests, Arc::clone(&wakeup), Arc::clone(&events))?;
         let watched = Arc::clone(&events);
-        let thread = std::thread::Builder::new().name(name).spawn(move || watched.push(run(worker)))?;
+        let thread =
+            std::thread::Builder::new().name(format!("warren-{name}")).spawn(move || watched.push(run(worker)))?;
         Ok(Self { handle: Handle { requests: sender, wakeup }, events, thread: Some(thread) })
     }
 
@@ -86,7 +97,7 @@ fn aead_by_environment() -> io::Result<Aead> {
 }
 
 /// Run the worker. Session keys are copied to the stack, so it is protected.
-fn run(worker: Worker) -> Event {
+fn run(worker: Worker<impl Inner>) -> Event {
     let work = || std::panic::catch_unwind(AssertUnwindSafe(|| worker.run()));
     // SAFETY: the packet thread starts no process.
     let reason = unsafe { keymem::with_protected_stack(work) }

@@ -5,7 +5,7 @@ use std::io;
 use proto::clock::Now;
 use proto::{Delivered, Interface};
 
-use crate::tun_inner::TunInner;
+use crate::inner::Inner;
 use crate::udp::{Inbox, Socket};
 
 /// The receive path.
@@ -23,7 +23,7 @@ impl Inbound {
         &mut self,
         socket: &Socket,
         interface: &mut Interface,
-        inner: &mut TunInner,
+        inner: &mut impl Inner,
         now: Now,
     ) -> io::Result<()> {
         self.inbox.receive(socket)?;

@@ -1,4 +1,5 @@
-//! The I/O around `proto`: a TUN on one side, UDP sockets on the other, and one packet thread between them.
+//! The I/O around `proto`: UDP sockets on the outer side, a TUN or another [`Inner`](inner::Inner) on the inner side, and
+//! one packet thread between them.
 
 mod clock;
 pub mod control;
@@ -7,6 +8,7 @@ pub mod events;
 mod host_routes;
 mod inbound;
 pub mod inherited;
+pub mod inner;
 mod outbound;
 pub mod packet;
 pub mod place;

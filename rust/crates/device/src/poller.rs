@@ -13,14 +13,14 @@ use rustix::time::Timespec;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u64)]
 pub(crate) enum Source {
-    Tun,
+    Inner,
     V4,
     V6,
     Requests,
     Network,
 }
 
-const SOURCES: [Source; 5] = [Source::Tun, Source::V4, Source::V6, Source::Requests, Source::Network];
+const SOURCES: [Source; 5] = [Source::Inner, Source::V4, Source::V6, Source::Requests, Source::Network];
 
 /// An epoll(7) instance.
 pub(crate) struct Poller {

@@ -11,6 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
+use crate::inner::LinkState;
 use crate::packet::virtio::{self, Virtio};
 
 const DEVICE: &str = "/dev/net/tun";
@@ -44,17 +45,6 @@ const SIOCGSKNS: libc::Ioctl = 0x894c;
 const CSUM: libc::c_ulong = 0x01;
 const TSO: libc::c_ulong = 0x02 | 0x04;
 const USO: libc::c_ulong = 0x20 | 0x40;
-
-/// The state of the link.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TunState {
-    /// Up: packets pass.
-    Up,
-    /// Down.
-    Down,
-    /// Deleted; the descriptor never works again.
-    Gone,
-}
 
 /// Why no packet was read or written.
 #[derive(Debug, thiserror::Error)]
@@ -217,16 +207,16 @@ impl Tun {
     /// The driver sets POLLOUT only while the link is up and POLLERR once it is deleted (tun_chr_poll in
     /// drivers/net/tun.c).
     #[must_use]
-    pub fn state(&self) -> TunState {
+    pub fn state(&self) -> LinkState {
         let mut fds = [PollFd::new(&self.fd, PollFlags::OUT)];
         while let Err(Errno::INTR) = rustix::event::poll(&mut fds, Some(&Timespec::default())) {}
         let seen = fds[0].revents();
         if seen.contains(PollFlags::ERR) {
-            TunState::Gone
+            LinkState::Gone
         } else if seen.contains(PollFlags::OUT) {
-            TunState::Up
+            LinkState::Up
         } else {
-            TunState::Down
+            LinkState::Down
         }
     }
 

@@ -5,18 +5,19 @@
 //! be read then, and the last known one is kept.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use proto::Delivered;
 use proto::clock::Now;
 use proto::status::OffloadOff;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
 
+use crate::inner::{Inner, LinkState};
 use crate::packet::coalesce::{Coalescer, Kinds, Refused, Sink};
 use crate::packet::split::Split;
 use crate::packet::virtio::{Gso, HEADER_BYTES, Virtio};
 use crate::place::Place;
-use crate::tun::{self, Offloads, Tun, TunState, TunStop};
+use crate::tun::{self, Offloads, Tun, TunStop};
 
 /// The largest packet that a TUN returns.
 const PACKET_BYTES: usize = 65_535;
@@ -25,7 +26,7 @@ const READS: usize = 128;
 
 /// A TUN, and the packets on the way to and from it.
 pub(crate) struct TunInner {
-    pub(crate) tun: Tun,
+    tun: Tun,
     /// A socket of the namespace in which the TUN was created. It reads the MTU without the netlink lock, which other
     /// processes may hold for long.
     ioctl_socket: OwnedFd,
@@ -52,11 +53,36 @@ impl TunInner {
         })
     }
 
-    pub(crate) fn ready(&mut self, _now: Now) {
+    /// Place the packets of one read.
+    fn place(&mut self, virtio: &Virtio, length: usize, place: &mut impl Place) {
+        let packet = &self.buffer[HEADER_BYTES..][..length];
+        let Some(split) = Split::plan(virtio, packet) else {
+            self.refused += 1;
+            return;
+        };
+        let Some(route) = place.route(packet) else { return };
+        for number in 0..split.count() {
+            let Some(room) = place.room(route, split.length(number)) else { break };
+            split.write(number, packet, room);
+        }
+    }
+
+    fn coalescer_and_writer(&mut self) -> (&mut Coalescer, Writer<'_>) {
+        let Self { tun, coalescer, offloads, refused, .. } = self;
+        (coalescer, Writer { tun, offloads, refused })
+    }
+}
+
+impl Inner for TunInner {
+    fn fd(&self) -> BorrowedFd<'_> {
+        self.tun.as_fd()
+    }
+
+    fn ready(&mut self, _now: Now) {
         self.readable = true;
     }
 
-    pub(crate) fn deliver(&mut self, storage: &[u8], packets: impl Iterator<Item = Delivered>, _now: Now) {
+    fn deliver(&mut self, storage: &[u8], packets: impl Iterator<Item = Delivered>, _now: Now) {
         let kinds = Kinds { tcp: self.offloads.tcp.is_ok(), udp: self.offloads.udp.is_ok() };
         let (coalescer, mut writer) = self.coalescer_and_writer();
         for delivered in packets {
@@ -64,14 +90,12 @@ impl TunInner {
         }
     }
 
-    pub(crate) fn end_batch(&mut self, storage: &[u8], _now: Now) {
+    fn end_batch(&mut self, storage: &[u8], _now: Now) {
         let (coalescer, mut writer) = self.coalescer_and_writer();
         coalescer.flush(storage, &mut writer);
     }
 
-    /// Place the packets that the TUN has, until it is empty or the turn is over. Return false if the link is down or
-    /// deleted.
-    pub(crate) fn take(&mut self, place: &mut impl Place, _now: Now) -> bool {
+    fn take(&mut self, place: &mut impl Place, _now: Now) -> bool {
         if !std::mem::take(&mut self.readable) {
             return true;
         }
@@ -93,46 +117,27 @@ impl TunInner {
         true
     }
 
-    pub(crate) fn state(&self) -> TunState {
+    fn state(&self) -> LinkState {
         self.tun.state()
     }
 
-    /// Return the link's MTU in octets, or `None` while the link is in another namespace.
-    pub(crate) fn mtu(&self) -> Option<usize> {
+    /// Return the link's MTU, or `None` while the link is in another namespace.
+    fn mtu(&self) -> Option<usize> {
         // Another link may have taken our name after ours was moved away.
         tun::is_in_namespace_of(&self.tun, &self.ioctl_socket).then_some(())?;
         tun::mtu_of(&self.ioctl_socket, &self.tun.name().ok()?).ok()
     }
 
-    pub(crate) fn refused(&self) -> u64 {
+    fn refused(&self) -> u64 {
         self.refused
     }
 
-    pub(crate) fn offloads_off(&self) -> Vec<OffloadOff> {
+    fn offloads_off(&self) -> Vec<OffloadOff> {
         let Offloads { tcp, udp } = &self.offloads;
         [("tun_tcp", tcp), ("tun_udp", udp)]
             .into_iter()
             .filter_map(|(name, state)| Some(OffloadOff { name: name.into(), reason: state.as_ref().err()?.clone() }))
             .collect()
-    }
-
-    /// Place the packets of one read.
-    fn place(&mut self, virtio: &Virtio, length: usize, place: &mut impl Place) {
-        let packet = &self.buffer[HEADER_BYTES..][..length];
-        let Some(split) = Split::plan(virtio, packet) else {
-            self.refused += 1;
-            return;
-        };
-        let Some(route) = place.route(packet) else { return };
-        for number in 0..split.count() {
-            let Some(room) = place.room(route, split.length(number)) else { break };
-            split.write(number, packet, room);
-        }
-    }
-
-    fn coalescer_and_writer(&mut self) -> (&mut Coalescer, Writer<'_>) {
-        let Self { tun, coalescer, offloads, refused, .. } = self;
-        (coalescer, Writer { tun, offloads, refused })
     }
 }
 

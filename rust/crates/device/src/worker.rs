@@ -1,4 +1,4 @@
-//! The packet thread: every packet goes from one descriptor to the other without blocking, locking or allocating.
+//! The packet thread: every packet goes from one side to the other without blocking, locking or allocating.
 //!
 //! One iteration processes at most one batch from each side, so that neither starves the other. Then it sends the
 //! protocol's own datagrams, checks the timers, and sleeps until there is something to do.
@@ -19,11 +19,10 @@ use crate::control::{ControlError, Request};
 use crate::events::{EndReason, Event, EventQueue};
 use crate::host_routes::HostRoutes;
 use crate::inbound::Inbound;
+use crate::inner::{Inner, LinkState};
 use crate::outbound::Outbound;
 use crate::poller::{Poller, Source};
 use crate::port::Port;
-use crate::tun::{Tun, TunState};
-use crate::tun_inner::TunInner;
 use crate::udp::{self, Family, Sockets};
 
 /// Handshake messages processed in one iteration: a few milliseconds at most, between two batches of packets.
@@ -36,9 +35,9 @@ const INVALIDATION_INTERVAL: Duration = Duration::from_secs(1);
 const LINK_POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The state of the packet thread.
-pub(crate) struct Worker {
+pub(crate) struct Worker<I> {
     interface: Interface,
-    inner: TunInner,
+    inner: I,
     routes: HostRoutes,
     poller: Poller,
     requests: mpsc::Receiver<Request>,
@@ -60,17 +59,17 @@ pub(crate) struct Worker {
     wiped_count: u64,
 }
 
-impl Worker {
+impl<I: Inner> Worker<I> {
     pub(crate) fn new(
-        tun: Tun,
+        inner: I,
         aead: Aead,
         requests: mpsc::Receiver<Request>,
         wakeup: Arc<OwnedFd>,
         events: Arc<EventQueue>,
     ) -> std::io::Result<Self> {
-        let (inner, routes) = (TunInner::new(tun)?, HostRoutes::open()?);
+        let routes = HostRoutes::open()?;
         let poller = Poller::new()?;
-        poller.add(Source::Tun, &inner.tun)?;
+        poller.add(Source::Inner, inner.fd())?;
         if let Some(watch) = routes.watch() {
             poller.add(Source::Network, watch)?;
         }
@@ -127,7 +126,7 @@ impl Worker {
         let now = clock::now();
         for source in ready {
             match source {
-                Source::Tun => self.send_packets(now),
+                Source::Inner => self.inner_ready(now),
                 Source::V4 => self.receive_datagrams(Family::V4, now)?,
                 Source::V6 => self.receive_datagrams(Family::V6, now)?,
                 Source::Network => self.read_network_changes(),
@@ -138,12 +137,16 @@ impl Worker {
                 }
             }
         }
-        if now.boot >= self.next_link_poll && self.poll_link(now) == TunState::Gone {
+        if now.boot >= self.next_link_poll && self.poll_link(now) == LinkState::Gone {
             return Ok(Some(EndReason::LinkDeleted));
         }
         self.interface.on_deadline(now);
         self.interface.process_handshakes(HANDSHAKES_PER_ITERATION, now);
         self.revalidate_sources(now);
+        if self.inner.next_deadline().is_some_and(|deadline| deadline <= now.boot) {
+            self.inner.on_deadline(now);
+        }
+        self.send_packets(now);
         self.dispatch();
         Ok(None)
     }
@@ -153,18 +156,22 @@ impl Worker {
         if self.interface.has_pending_handshakes() || self.interface.has_invalidated_sources() {
             return Duration::ZERO;
         }
-        let deadline =
-            self.interface.next_deadline().map_or(self.next_link_poll, |deadline| deadline.min(self.next_link_poll));
-        deadline.saturating_sub(boot)
+        let deadlines = [self.interface.next_deadline(), self.inner.next_deadline(), Some(self.next_link_poll)];
+        deadlines.into_iter().flatten().min().unwrap_or_default().saturating_sub(boot)
     }
 
-    /// Forward packets of the TUN. One that arrives while the link was last seen down proves that it is up: a TUN in
-    /// another namespace reports nothing else, and without sockets the packet would be lost.
-    fn send_packets(&mut self, now: Now) {
+    /// Forward what the inner side has. A packet that arrives while the link was last seen down proves that it is up: a
+    /// TUN in another namespace reports nothing else, and without sockets the packet would be lost.
+    fn inner_ready(&mut self, now: Now) {
         if !self.up {
             self.poll_link(now);
         }
         self.inner.ready(now);
+        self.send_packets(now);
+    }
+
+    /// Send the packets that the inner side has, at most one batch.
+    fn send_packets(&mut self, now: Now) {
         let Self { outbound, inner, interface, port, .. } = self;
         let mut turn = outbound.turn(interface, port.sockets(), now);
         let up = inner.take(&mut turn, now);
@@ -223,16 +230,16 @@ impl Worker {
             .revalidate_sources(REVALIDATIONS_PER_ITERATION, |endpoint| routes.keeps_source(endpoint, fwmark));
     }
 
-    fn poll_link(&mut self, now: Now) -> TunState {
+    fn poll_link(&mut self, now: Now) -> LinkState {
         self.next_link_poll = now.boot + LINK_POLL_INTERVAL;
         let state = self.inner.state();
         if let Some(mtu) = self.inner.mtu() {
             self.interface.set_mtu(mtu);
         }
         match state {
-            TunState::Up => self.go_up(now),
-            TunState::Down | TunState::Gone if self.up => self.go_down(),
-            TunState::Down | TunState::Gone => {}
+            LinkState::Up => self.go_up(now),
+            LinkState::Down | LinkState::Gone if self.up => self.go_down(),
+            LinkState::Down | LinkState::Gone => {}
         }
         if self.routes.rewatch()
             && let Some(watch) = self.routes.watch()
@@ -307,6 +314,9 @@ impl Worker {
             }
         }
         self.interface.apply(change, now);
+        while let Some(membership) = self.interface.take_membership() {
+            self.inner.on_membership(membership);
+        }
         Ok(())
     }
 

@@ -13,8 +13,9 @@ mod namespace;
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 
+use device::inner::LinkState;
 use device::packet::virtio::{HEADER_BYTES, Virtio};
-use device::tun::{Tun, TunError, TunState, TunStop};
+use device::tun::{Tun, TunError, TunStop};
 use namespace::{enter, ip};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::thread::{CapabilitySet, CapabilitySets};
@@ -85,12 +86,12 @@ fn the_largest_packet_is_read_completely() {
 fn the_state_follows_the_link() {
     enter();
     let tun = Tun::create("wg0").unwrap();
-    assert_eq!(tun.state(), TunState::Down);
+    assert_eq!(tun.state(), LinkState::Down);
     for _ in 0..3 {
         ip("link set wg0 up");
-        assert_eq!(tun.state(), TunState::Up);
+        assert_eq!(tun.state(), LinkState::Up);
         ip("link set wg0 down");
-        assert_eq!(tun.state(), TunState::Down);
+        assert_eq!(tun.state(), LinkState::Down);
     }
     assert!(matches!(write(&tun, &echo_request()), Err(TunStop::Down)));
     // What the kernel sent while the link was up can still be read.
@@ -98,7 +99,7 @@ fn the_state_follows_the_link() {
     let end = std::iter::repeat_with(|| tun.read(&mut buffer)).find_map(Result::err);
     assert!(matches!(end, Some(TunStop::Wait)));
     ip("link delete wg0");
-    assert_eq!(tun.state(), TunState::Gone);
+    assert_eq!(tun.state(), LinkState::Gone);
     assert!(matches!(write(&tun, &echo_request()), Err(TunStop::Gone)));
     assert!(matches!(tun.read(&mut [0; 100]), Err(TunStop::Gone)));
     assert!(tun.name().is_err());
@@ -110,7 +111,7 @@ fn an_invalid_packet_is_rejected_alone() {
     let tun = Tun::create("wg0").unwrap();
     ip("link set wg0 up");
     assert!(matches!(write(&tun, &[0; 40]), Err(TunStop::Refused(_))));
-    assert_eq!(tun.state(), TunState::Up);
+    assert_eq!(tun.state(), LinkState::Up);
 }
 
 #[test]
@@ -130,10 +131,10 @@ fn name_and_state_are_correct_in_another_namespace_and_after_a_rename() {
     let path = format!("/proc/{}/fd/{}", std::process::id(), std::os::fd::AsRawFd::as_raw_fd(&space));
     ip(&format!("link set wg7 netns {path}"));
     assert!(!ip("link show").contains("wg7"));
-    assert_eq!((tun.name().unwrap().as_str(), tun.state()), ("wg7", TunState::Down));
+    assert_eq!((tun.name().unwrap().as_str(), tun.state()), ("wg7", LinkState::Down));
     rustix::thread::move_into_link_name_space(space.as_fd(), None).unwrap();
     ip("link set wg7 name wg9 up");
-    assert_eq!((tun.name().unwrap().as_str(), tun.state()), ("wg9", TunState::Up));
+    assert_eq!((tun.name().unwrap().as_str(), tun.state()), ("wg9", LinkState::Up));
 }
 
 #[test]
