@@ -449,6 +449,20 @@ def test_record_begun_while_the_clock_was_ahead_is_lowered_and_never_below_what_
     assert host.deliver(host.sign(600)) == Accepted()
 
 
+def test_record_that_was_lowered_is_not_begun_ahead_when_it_is_lost_again(host: Host) -> None:
+    """The log has both beginnings, and the last one counts."""
+    host.wall += 400 * DAY
+    host.lose_record("deleted")
+    host.wall = host.real
+    assert host.table.begun > host.real + 399 * DAY
+    host.lose_record("damaged")
+    assert host.table.begun > host.real + 399 * DAY, "nobody has vouched for the clock"
+    logged = host.store._vouched_beginning()
+    assert with_transaction(host.table, lambda: host.table.lower_beginning(logged))
+    host.lose_record("deleted")
+    assert logged <= host.table.begun <= host.real + 2 * SKEW_SECONDS
+
+
 def test_record_is_not_lowered_below_an_intent_of_the_log(host: Host) -> None:
     """Root may be mistaken about the clock."""
     intent = host.sign(7 * DAY)
