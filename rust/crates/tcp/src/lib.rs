@@ -9,7 +9,9 @@
 //! | 3.6.1; RFC 1337, 6191 | TIME-WAIT | `time_wait` |
 //! | 3.7.1; RFC 6691 | maximum segment size | `connection/open` |
 //! | 3.8.1; RFC 6298 | round-trip time, retransmission timeout | `rtt`, `send/timers` |
-//! | 3.8.2; RFC 9438, 9406, draft-ietf-ccwg-bbr | congestion control, delivery rate, pacing | `congestion`, `rate`, `pace` |
+//! | 3.8.2 | congestion control, delivery rate, pacing | `congestion`, `rate`, `round`, `pace` |
+//! | draft-ietf-ccwg-bbr | BBR | `bbr` and the files below it |
+//! | RFC 9438, 9406, 9937 | CUBIC, slow start, recovery | `cubic`, `hystart`, `prr` |
 //! | 3.8.3, 3.8.4 | user timeout, keepalive | `connection/lifetime` |
 //! | 3.8.6.1, 3.8.6.2.1 | zero-window probes, small segments at the sender | `send/transmit` |
 //! | 3.8.6.2.2 | steps of the receive window | `receive` |
@@ -27,22 +29,27 @@
 #![forbid(unsafe_code)]
 
 mod acks;
+mod bbr;
 pub mod challenge;
 mod checksum;
 pub mod config;
 pub mod congestion;
 pub mod connection;
+mod cubic;
 mod events;
 mod growth;
+mod hystart;
 pub mod isn;
 pub mod options;
 pub mod pace;
 pub mod pool;
+mod prr;
 mod rack;
 mod ranges;
 pub mod rate;
 mod receive;
 mod ring;
+mod round;
 mod rtt;
 mod scoreboard;
 pub mod segment;

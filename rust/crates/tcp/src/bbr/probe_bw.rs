@@ -1,0 +1,242 @@
+//! The cycle of bandwidth probes (5.3.3): down, cruise, refill, up.
+
+use core::time::Duration;
+
+use super::{Bbr, State, UNBOUNDED};
+use crate::congestion::Ack;
+use crate::rate::{Sample, Sampler};
+use crate::time::Time;
+
+/// The least time between two probes; up to a second more is drawn (T_bbr, 5.3.3.8).
+const MIN_PROBE_WAIT: Duration = Duration::from_secs(2);
+/// The rounds after which a Reno flow with a small window would have grown as much as a probe (T_reno, 5.3.3.8).
+const MAX_RENO_ROUNDS: u64 = 63;
+/// The share of the long-term bound that is left to others (`BBR.Headroom`, 2.7).
+const HEADROOM: f64 = 0.15;
+/// The greatest exponent of the growth in a round (`RaiseInflightLongtermSlope`).
+const MAX_UP_ROUNDS: u32 = 30;
+
+/// What the acknowledgements of a probe mean (`BBR.ack_phase`, 2.13).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AckPhase {
+    /// They are of no probe.
+    Init,
+    /// They are of the time in which the path is filled.
+    Refilling,
+    /// They are of the round before the probe.
+    ProbeStarting,
+    /// They are of the probe.
+    ProbeFeedback,
+    /// They are of the probe, which has ended.
+    ProbeStopping,
+}
+
+/// The state of the cycle (2.13).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Probe {
+    pub(super) ack_phase: AckPhase,
+    /// Whether losses are of segments sent while probing (`BBR.is_bw_probe_sample`).
+    pub(super) is_sample: bool,
+    /// `BBR.bw_probe_up_acked`.
+    up_acked: u64,
+    /// `BBR.probe_up_acked_per_inc`.
+    up_acked_per_increase: u64,
+    /// `BBR.bw_probe_up_rounds`.
+    up_rounds: u32,
+    /// `BBR.rounds_since_probe_up`.
+    pub(super) rounds_since_up: u64,
+    /// `BBR.bw_probe_wait`.
+    wait: Duration,
+    /// When the cycle began (`BBR.cycle_stamp`).
+    since: Time,
+    /// Whether the last probe lost too much (`BBR.prev_probe_too_high`).
+    pub(super) was_too_high: bool,
+    /// Whether the last probe was ended early for that reason (`BBR.prev_probe_precautionary`).
+    was_precautionary: bool,
+    /// The state of the generator of random waits.
+    random: u64,
+}
+
+impl Probe {
+    pub(super) const fn new(now: Time) -> Self {
+        Self {
+            ack_phase: AckPhase::Init,
+            is_sample: false,
+            up_acked: 0,
+            up_acked_per_increase: UNBOUNDED,
+            up_rounds: 0,
+            rounds_since_up: 0,
+            wait: Duration::ZERO,
+            since: now,
+            was_too_high: false,
+            was_precautionary: false,
+            random: now.as_nanos(),
+        }
+    }
+
+    /// Draw how long to wait for the next probe (`PickProbeWait`): flows that share a path are to probe one after another.
+    fn pick_wait(&mut self) {
+        self.rounds_since_up = self.random() & 1;
+        self.wait = MIN_PROBE_WAIT + Duration::from_micros(self.random() % 1_000_000);
+    }
+
+    /// Return a pseudo-random number (SplitMix64). Nobody gains by guessing it.
+    const fn random(&mut self) -> u64 {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.random;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+}
+
+impl Bbr {
+    /// Leave the probe, and let its queue drain (`StartProbeBW_DOWN`).
+    pub(super) fn start_probe_bw_down(&mut self, sampler: &Sampler, now: Time) {
+        self.latest.reset();
+        self.probe.up_acked_per_increase = UNBOUNDED;
+        self.probe.pick_wait();
+        self.probe.since = now;
+        self.probe.ack_phase = AckPhase::ProbeStopping;
+        self.rounds.start(sampler.delivered());
+        self.state = State::ProbeBwDown;
+    }
+
+    pub(super) const fn start_probe_bw_cruise(&mut self) {
+        self.state = State::ProbeBwCruise;
+    }
+
+    /// Forget the short-term bounds, and fill the path (`StartProbeBW_REFILL`).
+    pub(super) fn start_probe_bw_refill(&mut self, sampler: &Sampler) {
+        self.reset_shortterm_bounds();
+        (self.probe.up_rounds, self.probe.up_acked) = (0, 0);
+        self.probe.was_precautionary = false;
+        self.probe.ack_phase = AckPhase::Refilling;
+        self.rounds.start(sampler.delivered());
+        self.state = State::ProbeBwRefill;
+    }
+
+    fn start_probe_bw_up(&mut self, sample: &Sample, sampler: &Sampler) {
+        self.probe.ack_phase = AckPhase::ProbeStarting;
+        self.rounds.start(sampler.delivered());
+        self.full_pipe.reset(sample.rate);
+        self.state = State::ProbeBwUp;
+        self.raise_slope();
+    }
+
+    /// Advance the cycle (`UpdateProbeBWCyclePhase`, 5.3.3.9).
+    pub(super) fn update_probe_bw(&mut self, ack: &Ack, sample: &Sample, sampler: &Sampler, now: Time) {
+        if !self.full_pipe.was_full || self.adapt_longterm_model(ack, sample, sampler) {
+            return;
+        }
+        let state = self.state;
+        match state {
+            State::ProbeBwDown | State::ProbeBwCruise if self.is_time_to_probe(now) => {
+                self.start_probe_bw_refill(sampler);
+            }
+            State::ProbeBwDown if self.is_time_to_cruise(ack) => self.start_probe_bw_cruise(),
+            State::ProbeBwRefill if self.rounds.is_start => {
+                self.probe.is_sample = true;
+                self.start_probe_bw_up(sample, sampler);
+            }
+            State::ProbeBwUp if self.is_time_to_go_down(ack, sample) => {
+                self.probe.was_too_high = false;
+                self.start_probe_bw_down(sampler, now);
+            }
+            _ => {}
+        }
+    }
+
+    /// `IsTimeToProbeBW`.
+    fn is_time_to_probe(&self, now: Time) -> bool {
+        now > self.probe.since + self.probe.wait || self.is_reno_probe_time()
+    }
+
+    /// Return whether a Reno flow would have grown by a probe (`IsRenoCoexistenceProbeTime`).
+    fn is_reno_probe_time(&self) -> bool {
+        let segments = self.target_inflight() / self.mss;
+        self.probe.rounds_since_up >= segments.min(MAX_RENO_ROUNDS)
+    }
+
+    /// Return what is wanted in flight (`TargetInflight`).
+    pub(super) fn target_inflight(&self) -> u64 {
+        self.bdp(self.bw, 1.0).min(self.window)
+    }
+
+    /// `IsTimeToCruise`.
+    fn is_time_to_cruise(&self, ack: &Ack) -> bool {
+        ack.in_flight <= self.inflight_with_headroom() && ack.in_flight <= self.inflight(self.max_bw.get(), 1.0)
+    }
+
+    /// `IsTimeToGoDown`.
+    fn is_time_to_go_down(&mut self, ack: &Ack, sample: &Sample) -> bool {
+        if self.probe.was_too_high && ack.in_flight >= self.inflight_longterm {
+            self.probe.was_precautionary = true;
+            return true;
+        }
+        if self.is_limited_by_longterm_bound() {
+            self.full_pipe.reset(sample.rate);
+            return false;
+        }
+        self.full_pipe.is_full
+    }
+
+    fn is_limited_by_longterm_bound(&self) -> bool {
+        self.window_use.was_full() && self.window >= self.inflight_longterm
+    }
+
+    /// Return the long-term bound less what is left to others (`InflightWithHeadroom`).
+    pub(super) fn inflight_with_headroom(&self) -> u64 {
+        if self.inflight_longterm == UNBOUNDED {
+            return UNBOUNDED;
+        }
+        let headroom = ((self.inflight_longterm as f64 * HEADROOM) as u64).max(self.mss);
+        self.inflight_longterm.saturating_sub(headroom).max(self.min_window())
+    }
+
+    /// Double the growth of the long-term bound (`RaiseInflightLongtermSlope`).
+    fn raise_slope(&mut self) {
+        let growth = 1 << self.probe.up_rounds;
+        self.probe.up_rounds = (self.probe.up_rounds + 1).min(MAX_UP_ROUNDS);
+        self.probe.up_acked_per_increase = (self.window / growth).max(self.mss);
+    }
+
+    /// Raise the long-term bound while it holds back the probe (`ProbeInflightLongtermUpward`).
+    fn raise_longterm_bound(&mut self, ack: &Ack) {
+        if !self.is_limited_by_longterm_bound() {
+            return;
+        }
+        self.probe.up_acked += ack.acked_bytes;
+        let increases = self.probe.up_acked / self.probe.up_acked_per_increase;
+        self.probe.up_acked -= increases * self.probe.up_acked_per_increase;
+        self.inflight_longterm += increases * self.mss;
+        if self.rounds.is_start {
+            self.raise_slope();
+        }
+    }
+
+    /// Follow the acknowledgements of a probe. Return whether the next one was begun (`AdaptLongTermModel`).
+    fn adapt_longterm_model(&mut self, ack: &Ack, sample: &Sample, sampler: &Sampler) -> bool {
+        if self.rounds.is_start && self.probe.ack_phase == AckPhase::ProbeStarting {
+            self.probe.ack_phase = AckPhase::ProbeFeedback;
+        }
+        if self.rounds.is_start && self.probe.ack_phase == AckPhase::ProbeStopping {
+            self.probe.is_sample = false;
+            self.probe.ack_phase = AckPhase::Init;
+            if self.state.is_probe_bw() && !sample.is_app_limited {
+                self.max_bw.advance();
+            }
+            if self.state.is_probe_bw() && self.probe.was_precautionary && !self.probe.was_too_high {
+                self.start_probe_bw_refill(sampler);
+                return true;
+            }
+        }
+        if self.inflight_longterm != UNBOUNDED && !self.is_inflight_too_high(sample.lost, sample.in_flight) {
+            self.inflight_longterm = self.inflight_longterm.max(sample.in_flight);
+            if self.state == State::ProbeBwUp {
+                self.raise_longterm_bound(ack);
+            }
+        }
+        false
+    }
+}
