@@ -173,10 +173,10 @@ impl Bbr {
     /// Process an acknowledgement (`UpdateOnACK`, 5.2.3). Without a sample it delivered nothing and changes nothing.
     pub(crate) fn on_ack(&mut self, ack: &Ack, sample: Option<&Sample>, sampler: &mut Sampler, now: Time) {
         let Some(sample) = sample else { return };
-        if self.min_rtt.value().is_none() {
-            if let Some(rtt) = ack.rtt {
-                self.init_pacing_rate(rtt);
-            }
+        if self.min_rtt.value().is_none()
+            && let Some(rtt) = ack.rtt
+        {
+            self.init_pacing_rate(rtt);
         }
         self.update_latest(sample, sampler);
         self.update_congestion_signals(sample, sampler);

@@ -57,7 +57,6 @@ pub struct Congestion {
 }
 
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "the larger one is the default")]
 enum Control {
     Bbr(Bbr),
     Cubic(Cubic),

@@ -254,8 +254,11 @@ impl Cubic {
         (self.window * self.mss as f64) as u64
     }
 
-    /// Return the pacing rate in bytes per second.
+    /// Return the pacing rate in bytes per second. The initial window leaves at once (RFC 6928, section 2).
     pub(crate) fn pacing_rate(&self) -> u64 {
+        if self.rounds.count == 0 {
+            return u64::MAX;
+        }
         let Some(srtt) = self.srtt.filter(|srtt| !srtt.is_zero()) else { return u64::MAX };
         let gain = if self.window < self.threshold / 2.0 { SLOW_START_PACING } else { AVOIDANCE_PACING };
         // In recovery the window follows what is in flight; the rate is that of the threshold.
