@@ -10,6 +10,7 @@ use core::time::Duration;
 use crate::bbr::Bbr;
 use crate::cubic::Cubic;
 use crate::pace;
+pub use crate::rate::Ack;
 use crate::rate::{Sampler, SentState};
 use crate::time::Time;
 
@@ -21,25 +22,6 @@ pub enum Algorithm {
     Bbr,
     /// CUBIC (RFC 9438).
     Cubic,
-}
-
-/// What one acknowledgement has brought.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Ack {
-    /// Bytes that it newly acknowledges, cumulatively or selectively.
-    pub acked_bytes: u64,
-    /// Bytes newly marked lost with it.
-    pub lost_bytes: u64,
-    /// Bytes in flight after it.
-    pub in_flight: u64,
-    /// The round-trip time of the newest segment that it acknowledges, unless that is ambiguous.
-    pub rtt: Option<Duration>,
-    /// The least round-trip time of the connection.
-    pub min_rtt: Option<Duration>,
-    /// The smoothed round-trip time.
-    pub srtt: Option<Duration>,
-    /// Whether the cumulative acknowledgement moved forward.
-    pub has_advanced: bool,
 }
 
 /// The congestion control of one connection. Counts are in bytes of payload, rates in bytes per second.

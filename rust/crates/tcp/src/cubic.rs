@@ -5,10 +5,9 @@
 
 use core::time::Duration;
 
-use crate::congestion::Ack;
 use crate::hystart::HyStart;
 use crate::prr::Recovery;
-use crate::rate::Sample;
+use crate::rate::{Ack, Sample};
 use crate::round::{Rounds, WindowUse};
 use crate::time::Time;
 

@@ -25,6 +25,25 @@ pub struct SentState {
     pub is_app_limited: bool,
 }
 
+/// What one acknowledgement has brought.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ack {
+    /// Bytes that it newly acknowledges, cumulatively or selectively.
+    pub acked_bytes: u64,
+    /// Bytes newly marked lost with it.
+    pub lost_bytes: u64,
+    /// Bytes in flight after it.
+    pub in_flight: u64,
+    /// The round-trip time of the newest segment that it acknowledges, unless that is ambiguous.
+    pub rtt: Option<Duration>,
+    /// The least round-trip time of the connection.
+    pub min_rtt: Option<Duration>,
+    /// The smoothed round-trip time.
+    pub srtt: Option<Duration>,
+    /// Whether the cumulative acknowledgement moved forward.
+    pub has_advanced: bool,
+}
+
 /// What one acknowledgement says about the rate of delivery (`RS`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Sample {

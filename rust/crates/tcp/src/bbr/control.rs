@@ -2,11 +2,10 @@
 
 use core::time::Duration;
 
-use super::probe_rtt::PROBE_RTT_CWND_GAIN;
-use super::{Bbr, INITIAL_WINDOW, State, UNBOUNDED};
-use crate::congestion::Ack;
+use super::flow::Bbr;
+use super::state::{INITIAL_WINDOW, PROBE_RTT_CWND_GAIN, State, UNBOUNDED};
 use crate::pace;
-use crate::rate::Sampler;
+use crate::rate::{Ack, Sampler};
 
 /// Doubles the rate each round (`BBR.StartupPacingGain`, 4 ln 2, 2.4).
 const STARTUP_PACING_GAIN: f64 = 2.77;

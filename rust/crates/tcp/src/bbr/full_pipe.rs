@@ -1,8 +1,5 @@
 //! Whether the path is full: a rate that no longer grows (5.3.1.2).
 
-use super::Bbr;
-use crate::rate::Sample;
-
 /// The growth in a round that shows room.
 const MIN_GROWTH: f64 = 1.25;
 /// The rounds without it after which the path is deemed full.
@@ -28,7 +25,7 @@ impl FullPipe {
     }
 
     /// Record the rate at the end of a round that the application did not limit.
-    fn on_round(&mut self, rate: u64) {
+    pub(super) fn on_round(&mut self, rate: u64) {
         if rate as f64 >= self.baseline as f64 * MIN_GROWTH {
             self.reset(rate);
             return;
@@ -36,14 +33,5 @@ impl FullPipe {
         self.rounds += 1;
         self.is_full = self.rounds >= ROUNDS;
         self.was_full |= self.is_full;
-    }
-}
-
-impl Bbr {
-    /// Update the estimator (`CheckFullBWReached`).
-    pub(super) fn check_full_pipe(&mut self, sample: &Sample) {
-        if !self.full_pipe.is_full && self.rounds.is_start && !sample.is_app_limited {
-            self.full_pipe.on_round(sample.rate);
-        }
     }
 }

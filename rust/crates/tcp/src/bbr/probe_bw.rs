@@ -1,94 +1,17 @@
 //! The cycle of bandwidth probes (5.3.3): down, cruise, refill, up.
 
-use core::time::Duration;
-
-use super::{Bbr, State, UNBOUNDED};
-use crate::congestion::Ack;
-use crate::rate::{Sample, Sampler};
+use super::flow::Bbr;
+use super::probe::AckPhase;
+use super::state::{State, UNBOUNDED};
+use crate::rate::{Ack, Sample, Sampler};
 use crate::time::Time;
 
-/// The least time between two probes; up to a second more is drawn (T_bbr, 5.3.3.8).
-const MIN_PROBE_WAIT: Duration = Duration::from_secs(2);
 /// The rounds after which a Reno flow with a small window would have grown as much as a probe (T_reno, 5.3.3.8).
 const MAX_RENO_ROUNDS: u64 = 63;
 /// The share of the long-term bound that is left to others (`BBR.Headroom`, 2.7).
 const HEADROOM: f64 = 0.15;
 /// The greatest exponent of the growth in a round (`RaiseInflightLongtermSlope`).
 const MAX_UP_ROUNDS: u32 = 30;
-
-/// What the acknowledgements of a probe mean (`BBR.ack_phase`, 2.13).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum AckPhase {
-    /// They are of no probe.
-    Init,
-    /// They are of the time in which the path is filled.
-    Refilling,
-    /// They are of the round before the probe.
-    ProbeStarting,
-    /// They are of the probe.
-    ProbeFeedback,
-    /// They are of the probe, which has ended.
-    ProbeStopping,
-}
-
-/// The state of the cycle (2.13).
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Probe {
-    pub(super) ack_phase: AckPhase,
-    /// Whether losses are of segments sent while probing (`BBR.is_bw_probe_sample`).
-    pub(super) is_sample: bool,
-    /// `BBR.bw_probe_up_acked`.
-    up_acked: u64,
-    /// `BBR.probe_up_acked_per_inc`.
-    up_acked_per_increase: u64,
-    /// `BBR.bw_probe_up_rounds`.
-    up_rounds: u32,
-    /// `BBR.rounds_since_probe_up`.
-    pub(super) rounds_since_up: u64,
-    /// `BBR.bw_probe_wait`.
-    wait: Duration,
-    /// When the cycle began (`BBR.cycle_stamp`).
-    since: Time,
-    /// Whether the last probe lost too much (`BBR.prev_probe_too_high`).
-    pub(super) was_too_high: bool,
-    /// Whether the last probe was ended early for that reason (`BBR.prev_probe_precautionary`).
-    was_precautionary: bool,
-    /// The state of the generator of random waits.
-    random: u64,
-}
-
-impl Probe {
-    pub(super) const fn new(now: Time) -> Self {
-        Self {
-            ack_phase: AckPhase::Init,
-            is_sample: false,
-            up_acked: 0,
-            up_acked_per_increase: UNBOUNDED,
-            up_rounds: 0,
-            rounds_since_up: 0,
-            wait: Duration::ZERO,
-            since: now,
-            was_too_high: false,
-            was_precautionary: false,
-            random: now.as_nanos(),
-        }
-    }
-
-    /// Draw how long to wait for the next probe (`PickProbeWait`): flows that share a path are to probe one after another.
-    fn pick_wait(&mut self) {
-        self.rounds_since_up = self.random() & 1;
-        self.wait = MIN_PROBE_WAIT + Duration::from_micros(self.random() % 1_000_000);
-    }
-
-    /// Return a pseudo-random number (SplitMix64). Nobody gains by guessing it.
-    const fn random(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.random;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-}
 
 impl Bbr {
     /// Leave the probe, and let its queue drain (`StartProbeBW_DOWN`).

@@ -2,33 +2,14 @@
 
 use core::time::Duration;
 
-use super::probe_bw::AckPhase;
-use super::{Bbr, State};
-use crate::congestion::Ack;
-use crate::rate::Sampler;
+use super::flow::Bbr;
+use super::probe::AckPhase;
+use super::state::{PROBE_RTT_CWND_GAIN, State};
+use crate::rate::{Ack, Sampler};
 use crate::time::Time;
 
 /// How long little is in flight (`BBR.ProbeRTTDuration`, 2.15.2).
 const PROBE_RTT_DURATION: Duration = Duration::from_millis(200);
-/// What is in flight meanwhile, in products of rate and round-trip time (`BBR.ProbeRTTCwndGain`, 2.15.2).
-pub(super) const PROBE_RTT_CWND_GAIN: f64 = 0.5;
-
-/// The state of a probe (2.15).
-#[derive(Debug, Clone, Copy)]
-pub(super) struct ProbeRtt {
-    /// When it may end, once little is in flight (`BBR.probe_rtt_done_stamp`).
-    done_at: Option<Time>,
-    /// Whether a round trip has passed since then (`BBR.probe_rtt_round_done`).
-    is_round_done: bool,
-    /// The window meanwhile, by the estimates before the probe (`BBR.probe_rtt_cwnd`).
-    pub(super) window: u64,
-}
-
-impl ProbeRtt {
-    pub(super) const fn new(window: u64) -> Self {
-        Self { done_at: None, is_round_done: false, window }
-    }
-}
 
 impl Bbr {
     /// Take a round-trip time (`UpdateMinRTT`). The window of a probe is set before a time with a queue replaces the old one.

@@ -1,8 +1,8 @@
 //! Startup and Drain (5.3.1 and 5.3.2).
 
-use super::{Bbr, State};
-use crate::congestion::Ack;
-use crate::rate::{Sample, Sampler};
+use super::flow::Bbr;
+use super::state::State;
+use crate::rate::{Ack, Sample, Sampler};
 use crate::time::Time;
 
 /// The acknowledgements with losses in a round that end Startup (`BBRStartupFullLossCnt`, 5.3.1.3). The draft counts lost
@@ -14,6 +14,13 @@ const DRAIN_ROUNDS: u64 = 3;
 impl Bbr {
     pub(super) const fn enter_startup(&mut self) {
         self.state = State::Startup;
+    }
+
+    /// Update the full-pipe estimator (`CheckFullBWReached`, 5.3.1.2).
+    pub(super) fn check_full_pipe(&mut self, sample: &Sample) {
+        if !self.full_pipe.is_full && self.rounds.is_start && !sample.is_app_limited {
+            self.full_pipe.on_round(sample.rate);
+        }
     }
 
     /// Leave Startup when the path is full (`CheckStartupDone`).

@@ -1,7 +1,9 @@
 //! The states of one flow, driven by acknowledgements that the tests make.
 
-use super::*;
+use core::time::Duration;
+
 use crate::congestion::{Ack, Algorithm, Congestion};
+use crate::time::Time;
 
 const MSS: u64 = 1_000;
 const RTT: Duration = Duration::from_millis(100);
