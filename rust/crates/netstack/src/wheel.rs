@@ -48,6 +48,8 @@ pub struct Wheel<K> {
     occupied: [u64; LEVELS],
     /// The first tick that was not processed. A slot above the lowest level that holds it is empty, unless it begins there.
     cursor: u64,
+    /// The tick of the current turn: timers up to it are due, and one that is set now fires behind it.
+    turn: u64,
 }
 
 impl<K: Copy> Wheel<K> {
@@ -55,12 +57,12 @@ impl<K: Copy> Wheel<K> {
     #[must_use]
     pub fn new(now: Duration) -> Self {
         let slots = vec![(NONE, NONE); LEVELS * SLOTS];
-        Self { entries: Vec::new(), free: NONE, slots, occupied: [0; LEVELS], cursor: floor(now) + 1 }
+        Self { entries: Vec::new(), free: NONE, slots, occupied: [0; LEVELS], cursor: floor(now) + 1, turn: floor(now) }
     }
 
     /// Set a timer. One whose deadline has passed fires in the next millisecond, so that no turn lasts for ever.
     pub fn set(&mut self, key: K, deadline: Duration) -> Timer {
-        let tick = ceiling(deadline).max(self.cursor);
+        let tick = ceiling(deadline).max(self.turn + 1);
         let index = self.make(key, tick);
         self.link(index);
         Timer { index, generation: self.entries[index as usize].generation }
@@ -78,8 +80,8 @@ impl<K: Copy> Wheel<K> {
 
     /// Take a key whose time has come, the earliest first. Call it until it returns `None`.
     pub fn take_due(&mut self, now: Duration) -> Option<K> {
-        let now = floor(now);
-        while let Some((level, slot, tick)) = self.next_slot().filter(|(.., tick)| *tick <= now) {
+        self.turn = self.turn.max(floor(now));
+        while let Some((level, slot, tick)) = self.next_slot().filter(|(.., tick)| *tick <= self.turn) {
             self.cursor = tick;
             if level == 0 {
                 let first = self.slots[slot].0;
@@ -88,7 +90,7 @@ impl<K: Copy> Wheel<K> {
             }
             self.move_down(level * SLOTS + slot);
         }
-        self.cursor = self.cursor.max(now + 1);
+        self.cursor = self.turn + 1;
         None
     }
 
@@ -99,8 +101,7 @@ impl<K: Copy> Wheel<K> {
         self.next_slot().map(|(.., tick)| Duration::from_millis(tick))
     }
 
-    /// Return the first slot that is not empty: its level, its number, and its first tick. Of two that begin at once
-    /// the upper one comes first, as its timers may belong before those of the lower.
+    /// Return the first slot that is not empty: its level, its number, and its first tick.
     fn next_slot(&self) -> Option<(usize, usize, u64)> {
         let first_of = |level: usize| {
             let (slots, width) = (self.occupied[level], SLOT_BITS * level);
@@ -109,7 +110,7 @@ impl<K: Copy> Wheel<K> {
             let ahead = slots.rotate_right(current as u32).trailing_zeros() as usize;
             (slots != 0).then(|| (level, (current + ahead) % SLOTS, (position + ahead as u64) << width))
         };
-        (0..LEVELS).rev().filter_map(first_of).min_by_key(|(.., tick)| *tick)
+        (0..LEVELS).filter_map(first_of).min_by_key(|(.., tick)| *tick)
     }
 
     /// Return the slot of a tick: on the level of the highest bit in which it differs from the cursor.
@@ -294,6 +295,18 @@ mod tests {
         wheel.set(1, ms(3));
         assert_eq!(due(&mut wheel, ms(10)), []);
         assert_eq!(due(&mut wheel, ms(11)), [1]);
+    }
+
+    #[test]
+    fn a_timer_that_is_set_again_in_its_turn_fires_in_the_next_one() {
+        let mut wheel = Wheel::new(ms(0));
+        wheel.set(1, ms(5));
+        wheel.set(2, ms(9));
+        assert_eq!(wheel.take_due(ms(20)), Some(1));
+        wheel.set(3, ms(6));
+        assert_eq!(due(&mut wheel, ms(20)), [2]);
+        assert_eq!(wheel.next_deadline(), Some(ms(21)));
+        assert_eq!(due(&mut wheel, ms(21)), [3]);
     }
 
     #[test]
