@@ -133,6 +133,17 @@ fn no_error_is_sent_about_what_must_not_cause_one() {
 }
 
 #[test]
+fn a_restored_udp_header_whose_checksum_is_zero_has_ones_instead() {
+    for (is_v6, place) in [(false, 26), (true, 46)] {
+        let zero = udp(is_v6, &[0, 0]);
+        // With its own checksum as the content the sum is complete, and its complement zero.
+        let octets = udp(is_v6, &zero[place..place + 2]);
+        assert_eq!(octets[place..place + 2], [0xff, 0xff]);
+        assert!(matches!(parse(&octets).unwrap().transport(), Ok(Transport::Udp { .. })));
+    }
+}
+
+#[test]
 fn an_error_has_the_family_of_its_packet() {
     let (about, mut out) = (udp(false, &[]), Vec::new());
     assert!(!write_error(&parse(&about).unwrap(), Error::Prohibited, router(true), &mut out));
@@ -198,8 +209,10 @@ fn a_peer_is_sent_a_hundred_errors_in_a_second() {
     assert!(limit.allow(2, start), "another peer has a credit of its own");
     let allowed = (0..2000).filter(|ms| limit.allow(1, start + Duration::from_millis(*ms))).count();
     assert_eq!(allowed, 199);
+    let later = start + Duration::from_secs(3600);
+    assert_eq!((0..300).filter(|_| limit.allow(1, later)).count(), 100, "a pause saves no more than a second");
     limit.remove(1);
-    assert!(limit.allow(1, start + Duration::from_secs(2)));
+    assert!(limit.allow(1, later), "a peer that comes again has a new credit");
 }
 
 #[test]

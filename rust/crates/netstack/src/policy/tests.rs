@@ -184,6 +184,16 @@ fn many_entries_with_ports_of_one_prefix_are_one_list_of_ranges() {
     assert_eq!(policy.judge(ip("8.8.8.8"), Port::Udp(10_000)), Ok(()));
 }
 
+#[test]
+fn ranges_of_one_prefix_may_overlap() {
+    let texts = ["8.8.8.8/32:50-60", "8.8.8.8/32:10-30", "8.8.8.8/32:20-40", "8.8.8.8/32:12-13", "8.8.8.8/32:41"];
+    let denied = rules(&texts, &[], false);
+    for port in 1..70 {
+        let expected = matches!(port, 10..=41 | 50..=60);
+        assert_eq!(judged(&denied, "8.8.8.8", Port::Udp(port)).is_err(), expected, "{port}");
+    }
+}
+
 /// Judge by the lists themselves, in the order of the page.
 fn naive(rules: &Rules, own: &[IpAddr], attached: &[IpNet], mesh: &[IpNet], address: IpAddr, port: Port) -> bool {
     let readings: Vec<IpAddr> = special::readings(address).iter().collect();
