@@ -27,7 +27,7 @@ pub fn run(octets: &[u8]) {
         Ok(Transport::Udp { payload, .. }) => assert!(payload.len() + 8 <= packet.payload().len()),
         Ok(Transport::EchoRequest { payload, .. }) => assert_eq!(payload.len() + 8, packet.payload().len()),
         Ok(Transport::Icmp { message, .. }) => {
-            icmp::read_error(packet.source.is_ipv6(), message);
+            let _ = icmp::read_error(packet.source.is_ipv6(), message);
         }
         Ok(Transport::Other) | Err(_) => {}
     }
