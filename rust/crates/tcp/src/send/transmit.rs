@@ -68,6 +68,15 @@ impl Sender {
         is_released
     }
 
+    /// Return the pacing rate in bytes per second: at least a segment in a round trip, whatever the path was found to carry.
+    fn pacing_rate(&self) -> u64 {
+        let least = self.rtt.smoothed().map_or(0, |smoothed| {
+            let nanoseconds = u64::try_from(smoothed.as_nanos()).unwrap_or(u64::MAX).max(1);
+            u64::from(self.negotiated.mss) * 1_000_000_000 / nanoseconds
+        });
+        self.congestion.pacing_rate().max(least)
+    }
+
     fn may_retransmit(&mut self, sent: &Sent, now: Time) -> bool {
         // Beyond a window that became smaller only the first segment is repeated, as a probe.
         let is_within = sent.end.at_or_before(self.una + self.window) || sent.start == self.una;
@@ -135,7 +144,7 @@ impl Sender {
 
     fn after_send(&mut self, len: u64, now: Time) {
         self.last_sent = now;
-        self.pacer.on_send(len, self.congestion.pacing_rate(), self.congestion.quantum(), now);
+        self.pacer.on_send(len, self.pacing_rate(), self.congestion.quantum(), now);
         if self.timers.retransmission.is_none() {
             self.restart_retransmission_timer(now);
         }
