@@ -19,11 +19,14 @@
 //! | `socks_client` | a client of the SOCKS5 proxy, in any pieces | it is read alike, and answered by the grammar |
 //! | `timer_wheel` | timers set, cancelled and due | none is early, late, lost or repeated |
 //! | `split` | packets of a TUN, to be split | the packets carry the same octets |
+//! | `tcp_connection` | segments of a host that follows no rule, and calls of an application | the window's edge stays, what is read arrived, every connection ends |
+//! | `tcp_options` | the options of a TCP segment | they agree with a plain reading, and round-trip |
+//! | `tcp_segment` | bytes as a TCP segment | they are malformed, or written again they say the same |
 //! | `uapi_request` | the text of a `set` | it round-trips; after it is applied, the status round-trips |
 //! | `uapi_server` | octets on the UAPI socket, in any pieces | every response ends with `errno`; the server survives |
 //! | `uapi_status` | the text of a response | it round-trips |
 //!
-//! Everything uses the public interface of `proto`, `device`, `dns` and `netstack`.
+//! Everything uses the public interface of `proto`, `device`, `dns`, `netstack` and `tcp`.
 
 pub mod allowed_ips;
 pub mod coalescer;
@@ -48,6 +51,9 @@ mod script;
 pub mod seeds;
 pub mod socks_client;
 pub mod split;
+pub mod tcp_connection;
+pub mod tcp_options;
+pub mod tcp_segment;
 pub mod timer_wheel;
 pub mod uapi_request;
 pub mod uapi_server;

@@ -34,6 +34,9 @@ pub fn all() -> Vec<(&'static str, Vec<Vec<u8>>)> {
         ("socks_client", socks_clients()),
         ("split", super_packets()),
         ("timer_wheel", vec![vec![0, 0, 0, 0, 0, 9, 0, 40, 1, 0, 100, 0, 1, 2, 0, 0, 7, 1, 0, 43, 200, 0, 127, 1, 0]]),
+        ("tcp_connection", connections()),
+        ("tcp_options", tcp_options()),
+        ("tcp_segment", tcp_segments()),
         ("uapi_request", requests),
         ("uapi_server", vec![conversation, b"\x01get=1\n\n".to_vec()]),
         ("uapi_status", vec![[&status[..], b"errno=0\n"].concat(), b"errno=-22\n".to_vec()]),
@@ -190,6 +193,43 @@ fn super_packets() -> Vec<Vec<u8>> {
     let mut udp = vec![0; 48 + 20];
     (udp[0], udp[6]) = (0x60, 17);
     vec![[&virtio(Gso::Tcp4, 120, 20, 16)[..], &tcp].concat(), [&virtio(Gso::None, 0, 40, 6)[..], &udp].concat()]
+}
+
+/// Return the options of a SYN, of an acknowledgement with two blocks, and of an unknown kind.
+fn tcp_options() -> Vec<Vec<u8>> {
+    let syn = b"\x02\x04\x05\xb4\x01\x03\x03\x07\x04\x02\x01\x01\x08\x0a\0\0\0\x01\0\0\0\0";
+    let sack = b"\x01\x01\x08\x0a\0\0\0\x02\0\0\0\x01\x01\x01\x05\x12\0\0\0\x09\0\0\0\x0a\0\0\0\x01\0\0\0\x02";
+    vec![syn.to_vec(), sack.to_vec(), b"\x22\x04\x09\x09\x01\0".to_vec()]
+}
+
+/// Return segments with these options, whose checksum the target repairs.
+fn tcp_segments() -> Vec<Vec<u8>> {
+    let segment = |flags: u8, mut options: Vec<u8>, payload: &[u8]| {
+        options.resize(options.len().next_multiple_of(4), 0);
+        let offset = (5 + options.len() as u8 / 4) << 4;
+        let head = [0x9c, 0x40, 0, 80, 0, 0, 0, 1, 0, 0, 0, 2, offset, flags, 0xff, 0xff, 0, 0, 0, 0];
+        [&head[..], &options, payload].concat()
+    };
+    let [syn, sack, unknown] = <[Vec<u8>; 3]>::try_from(tcp_options()).expect("three");
+    vec![segment(2, syn, b""), segment(16, sack, b""), segment(24, unknown, b"payload"), segment(17, vec![], b"")]
+}
+
+/// Return a request and its answer with a close of each side; holes and blocks; a closed window; lies.
+fn connections() -> Vec<Vec<u8>> {
+    // Kind, flags, and for timestamps the echo; in order with payload, acknowledging everything.
+    let data = |len: u16| [&[0, 0x20, 0][..], &len.to_le_bytes(), &[0]].concat();
+    let ack = vec![0, 0, 0, 0];
+    let fin = vec![0, 0, 20, 0];
+    let ahead = |by: u16, len: u16| [&[0, 0x22, 0][..], &by.to_le_bytes(), &len.to_le_bytes(), &[0]].concat();
+    let write = |len: u16| [&[8][..], &len.to_le_bytes()].concat();
+    let (read, pass, close) = (vec![9, 0xff, 0xff], vec![10, 0xe8, 3], vec![13, 0]);
+    let closed_window = vec![0, 0x10, 0, 0, 0, 0];
+    let blocks = [&[0, 0x84, 0][..], &[0, 8], &[0], &[2], &[0, 4, 0, 2], &[0, 8, 0, 1]].concat();
+    let request = [vec![0, 50], ack.clone(), data(100), read.clone(), write(9000), ack.clone(), close, fin].concat();
+    let holes = [vec![2, 20], ack.clone(), ahead(500, 300), ahead(900, 200), data(500), read, write(8000)].concat();
+    let shut = [vec![5, 90], ack.clone(), write(5000), closed_window, pass.clone(), pass.clone(), ack].concat();
+    let lies = [vec![8, 40], write(6000), blocks, pass, vec![0, 0xff, 0xff, 9, 9, 9, 9, 9, 9, 9, 9, 9]].concat();
+    vec![request, holes, shut, lies]
 }
 
 fn prefixes() -> Vec<Vec<u8>> {
