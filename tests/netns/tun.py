@@ -42,6 +42,10 @@ class Tun:
     def __exit__(self, *_: object) -> None:
         os.close(self._fd)
 
+    def fileno(self) -> int:
+        """Return the descriptor, for a program that inherits it."""
+        return self._fd
+
     def read(self) -> bytes:
         """The next packet; TimeoutError if none comes."""
         if not select.select([self._fd], [], [], SOON_SECONDS)[0]:

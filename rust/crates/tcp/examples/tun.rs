@@ -177,7 +177,8 @@ impl Program {
 
     fn has_ended(&mut self, now: Time) -> bool {
         let state = self.connection.as_ref().map(|connection| connection.status().state);
-        if matches!(state, Some(State::Closed | State::TimeWait)) {
+        let is_read = self.connection.as_ref().is_some_and(|connection| connection.status().readable == 0);
+        if matches!(state, Some(State::Closed | State::TimeWait)) && is_read {
             self.ended_at.get_or_insert(now);
         }
         self.ended_at.is_some_and(|ended_at| now - ended_at >= LINGER)
@@ -230,14 +231,17 @@ impl Program {
             return;
         }
         self.least_window = self.least_window.min(status.send_window);
-        if now >= self.read_at {
+        while now >= self.read_at {
             let (first, second) = connection.readable();
             let max = if self.arguments.read == 0 { usize::MAX } else { self.arguments.read };
             let first = &first[..first.len().min(max)];
             let second = &second[..second.len().min(max - first.len())];
+            let len = first.len() + second.len();
+            if len == 0 {
+                break;
+            }
             self.arguments.receive.write_all(first).expect("a file takes bytes");
             self.arguments.receive.write_all(second).expect("a file takes bytes");
-            let len = first.len() + second.len();
             self.received += len;
             connection.consume(len, now);
             if self.arguments.read > 0 {
