@@ -118,9 +118,9 @@ fn check_steady_state(algorithm: Algorithm, loses_each: Option<u64>) {
     let mut wires = [Wire::new(FORWARD, loses_each), Wire::new(BACK, None)];
     wires[1].carry(&mut right, &mut left, now);
     let mut sides = [left, right];
-    run(&mut sides, &mut wires, &mut now, Duration::from_secs(2));
+    run(&mut sides, &mut wires, &mut now, Duration::from_secs(1));
     let before = ALLOCATIONS.load(Ordering::Relaxed);
-    let bytes = run(&mut sides, &mut wires, &mut now, Duration::from_secs(2));
+    let bytes = run(&mut sides, &mut wires, &mut now, Duration::from_secs(1));
     let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before;
     assert!(bytes > 1_000_000, "{bytes} bytes: {:?}", sides[0].status());
     // With losses the queues still grow to their greatest length now and then; they never hold more than is in flight.

@@ -120,6 +120,27 @@ proptest! {
 }
 
 #[test]
+fn a_bulk_transfer_fills_a_clean_path() {
+    for algorithm in [Algorithm::Bbr, Algorithm::Cubic] {
+        let configs = || Config { algorithm, ..Config::default() };
+        let path = || Path { queue: 1_250_000, ..Path::default() };
+        let plans = [Plan::new(1, 20_000_000), Plan::new(2, 0)];
+        let mut simulation = pair(plans, [configs(), configs()], [1, 2], [path(), path()], 0);
+        simulation.run_until(LIMIT, |simulation| simulation.right.application().received() == 20_000_000);
+        check_at_least(&simulation, 0.75, 20_000_000);
+        check_transfer(&mut simulation);
+    }
+}
+
+#[track_caller]
+fn check_at_least(simulation: &Pair, share: f64, bytes: u64) {
+    let seconds = simulation.now().as_nanos() as f64 / 1e9;
+    let rate = bytes as f64 / seconds;
+    let status = simulation.left.status();
+    assert!(rate >= share * 12_500_000.0, "{rate:.0} bytes/s of 12,500,000: {status:?}");
+}
+
+#[test]
 fn nothing_is_sent_twice_on_a_clean_path() {
     let mut simulation =
         plain_pair([Plan::new(1, 2_000_000), Plan::new(2, 2_000_000)], &Path { queue: u64::MAX, ..Path::default() });
