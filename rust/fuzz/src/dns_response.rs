@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use dns::lookup::Lookup;
-use dns::message::{Family, Question, Response, parse};
+use dns::message::addresses::{AddressQuestion, Family, Response, parse};
 use dns::resolv_conf::{ResolvConf, Server};
 
 const NAME: &str = "vpn.example.org";
@@ -13,8 +13,8 @@ const MAX_REQUESTS: usize = 2 * 2 * 40;
 
 /// Return the question that inputs of the corpus answer.
 #[must_use]
-pub fn question(family: Family) -> Question {
-    Question { id: 0x1234, name: NAME.parse().expect("a valid name"), family }
+pub fn question(family: Family) -> AddressQuestion {
+    AddressQuestion { id: 0x1234, name: NAME.parse().expect("a valid name"), family }
 }
 
 /// Parse any octets as a response, then give pieces of them to a lookup with its own identities.

@@ -5,7 +5,7 @@ use device::uapi::format;
 use proto::change::InterfaceChange;
 use proto::key::PrivateKey;
 
-use dns::message::Family;
+use dns::message::addresses::Family;
 
 use crate::dns_response::question;
 use crate::messages::Step;

@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use rustix::event::PollFlags;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::frames::{Frames, framed};
 use crate::lookup::{Request, Transport};
 use crate::resolv_conf::Server;
 
@@ -21,7 +22,7 @@ pub(crate) struct Channel {
     socket: Socket,
     transport: Transport,
     outgoing: Vec<u8>,
-    incoming: Vec<u8>,
+    incoming: Frames,
 }
 
 impl Channel {
@@ -34,7 +35,7 @@ impl Channel {
             socket,
             transport: request.transport,
             outgoing: Vec::new(),
-            incoming: Vec::new(),
+            incoming: Frames::default(),
         };
         match request.transport {
             Transport::Udp => {
@@ -44,8 +45,7 @@ impl Channel {
             }
             Transport::Tcp => {
                 for message in &request.messages {
-                    channel.outgoing.extend((message.len() as u16).to_be_bytes());
-                    channel.outgoing.extend(message);
+                    channel.outgoing.extend(framed(message));
                 }
             }
         }
@@ -95,20 +95,10 @@ impl Channel {
                 // A server may close after its last answer, which still counts.
                 return if messages.is_empty() { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(messages) };
             }
-            self.incoming.extend(&buffer[..length]);
-            while let Some(message) = self.take_message() {
-                messages.push(message);
-            }
+            self.incoming.push(&buffer[..length]);
+            messages.extend(std::iter::from_fn(|| self.incoming.take()));
         }
         Ok(messages)
-    }
-
-    fn take_message(&mut self) -> Option<Vec<u8>> {
-        let (head, rest) = self.incoming.split_first_chunk::<2>()?;
-        let length = usize::from(u16::from_be_bytes(*head));
-        let message = rest.get(..length)?.to_vec();
-        self.incoming.drain(..2 + length);
-        Some(message)
     }
 }
 

@@ -8,7 +8,9 @@
 //! | `resolv_conf` | servers, search list and options of resolv.conf(5) |
 //! | `hosts` | addresses of hosts(5), and `localhost` |
 //! | `search` | the names to ask for one name |
-//! | `message` | questions and responses of DNS (RFC 1035, 6891) |
+//! | `message` | questions, responses, queries and replies of DNS (RFC 1035, 6891) |
+//! | `frames` | messages in a stream |
+//! | `health` | which server to ask first |
 //! | `lookup` | one lookup as a state machine: no socket, no clock, no random number |
 //! | `order` | addresses in the order of RFC 6724 and RFC 8305 |
 //! | `client`, `channel` | the sockets of a lookup |
@@ -20,6 +22,8 @@
 
 mod channel;
 pub mod client;
+pub mod frames;
+pub mod health;
 pub mod hosts;
 pub mod lookup;
 pub mod message;

@@ -4,7 +4,7 @@
 //!
 //! - An answer counts for its question alone, and is kept when the other question has to be asked again.
 //! - A truncated answer is asked for again over TCP, a server that fails with EDNS is asked again without it.
-//! - A server that refuses, fails or is silent gives way to the next one.
+//! - A server that refuses, fails or is silent gives way to the next one. One that is silent is asked last for the next name.
 //! - Addresses of one kind are enough: the other is awaited for [`RESOLUTION_DELAY`] only (RFC 8305, section 3).
 //! - If no server answers at all, the rest of the search list is not asked.
 
@@ -14,7 +14,9 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use crate::HostName;
-use crate::message::{self, Family, Question, Response, ResponseError};
+use crate::health::Health;
+use crate::message::addresses::{self, AddressQuestion, Family, Response};
+use crate::message::question::ResponseError;
 use crate::resolv_conf::{ResolvConf, Server};
 
 /// How long to wait for the second kind of addresses after the first has come. WireGuard tries one address after the
@@ -114,7 +116,7 @@ struct Part {
 struct Exchange {
     channel: u32,
     transport: Transport,
-    questions: Vec<Question>,
+    questions: Vec<AddressQuestion>,
     deadline: Instant,
 }
 
@@ -125,8 +127,10 @@ pub struct Lookup {
     names: VecDeque<HostName>,
     asked: Vec<String>,
     parts: Vec<Part>,
-    /// The number of the attempt for the present name; the server follows from it.
+    /// The number of the attempt for the present name; the server follows from it and from the order.
     attempt: usize,
+    health: Health<usize>,
+    order: Vec<usize>,
     edns: Vec<bool>,
     failures: Vec<(IpAddr, String)>,
     was_answered: bool,
@@ -149,6 +153,8 @@ impl Lookup {
             asked: Vec::new(),
             parts: Vec::new(),
             attempt: 0,
+            health: Health::default(),
+            order: Vec::new(),
             edns,
             failures: Vec::new(),
             was_answered: false,
@@ -195,7 +201,7 @@ impl Lookup {
     pub fn receive(&mut self, channel: u32, octets: &[u8], now: Instant, id: &mut dyn FnMut() -> u16) {
         let Some(exchange) = self.exchange.as_mut().filter(|exchange| exchange.channel == channel) else { return };
         let parsed = exchange.questions.iter().enumerate().find_map(|(place, question)| {
-            match message::parse(octets, question) {
+            match addresses::parse(octets, question) {
                 Err(ResponseError::Unrelated) => None,
                 parsed => Some((place, parsed)),
             }
@@ -234,7 +240,7 @@ impl Lookup {
     }
 
     fn server(&self) -> usize {
-        self.attempt % self.conf.servers.len()
+        self.order[self.attempt % self.order.len()]
     }
 
     fn next_name(&mut self, now: Instant, id: &mut dyn FnMut() -> u16) {
@@ -246,6 +252,8 @@ impl Lookup {
         self.parts =
             families.map(|family| Part { family: *family, name: name.clone(), aliases: 0, answer: None }).collect();
         (self.attempt, self.was_answered) = (0, false);
+        let servers: Vec<usize> = (0..self.conf.servers.len()).collect();
+        self.order = self.health.order(&servers, now);
         self.failures.clear();
         let transport = self.first_transport();
         self.ask(transport, now, id);
@@ -258,14 +266,14 @@ impl Lookup {
     /// Ask the present server all that has no answer yet.
     fn ask(&mut self, transport: Transport, now: Instant, id: &mut dyn FnMut() -> u16) {
         let open = self.parts.iter().filter(|part| part.answer.is_none());
-        let mut questions: Vec<Question> = Vec::new();
+        let mut questions: Vec<AddressQuestion> = Vec::new();
         for part in open {
             let mut number = id();
             // Two answers to be told apart by their questions, and by their numbers as well.
             while questions.iter().any(|question| question.id == number) {
                 number = number.wrapping_add(1);
             }
-            questions.push(Question { id: number, name: part.name.clone(), family: part.family });
+            questions.push(AddressQuestion { id: number, name: part.name.clone(), family: part.family });
         }
         let server = self.server();
         let messages = questions.iter().map(|question| question.encode(self.edns[server])).collect();
@@ -276,7 +284,7 @@ impl Lookup {
         self.exchange = Some(Exchange { channel: self.channels, transport, questions, deadline });
     }
 
-    fn answer(&mut self, question: &Question, answer: Answer, now: Instant, id: &mut dyn FnMut() -> u16) {
+    fn answer(&mut self, question: &AddressQuestion, answer: Answer, now: Instant, id: &mut dyn FnMut() -> u16) {
         self.was_answered = true;
         self.exists |= matches!(answer, Answer::Addresses(_));
         if let Some(part) = self.part(question.family) {
@@ -294,7 +302,7 @@ impl Lookup {
         }
     }
 
-    fn follow(&mut self, question: &Question, target: HostName, now: Instant, id: &mut dyn FnMut() -> u16) {
+    fn follow(&mut self, question: &AddressQuestion, target: HostName, now: Instant, id: &mut dyn FnMut() -> u16) {
         self.was_answered = true;
         self.exists = true;
         let Some(part) = self.part(question.family) else { return };
@@ -323,10 +331,16 @@ impl Lookup {
             return self.ask(self.transport(), now, id);
         }
         self.was_answered = true;
-        self.next_attempt(code, now, id);
+        self.ask_next_server(code, now, id);
     }
 
+    /// Go on after a server that was silent, unreachable or not understood.
     fn next_attempt(&mut self, reason: &str, now: Instant, id: &mut dyn FnMut() -> u16) {
+        self.health.note_failure(&self.server(), now);
+        self.ask_next_server(reason, now, id);
+    }
+
+    fn ask_next_server(&mut self, reason: &str, now: Instant, id: &mut dyn FnMut() -> u16) {
         let address = self.conf.servers[self.server()].address.ip();
         self.failures.retain(|(server, _)| *server != address);
         self.failures.push((address, reason.to_owned()));

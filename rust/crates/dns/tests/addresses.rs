@@ -5,7 +5,8 @@ mod wire;
 
 use std::net::IpAddr;
 
-use dns::message::{Family, Question, Response, ResponseError, parse};
+use dns::message::addresses::{AddressQuestion, Family, Response, parse};
+use dns::message::question::ResponseError;
 use proptest::prelude::*;
 
 use wire::{A, ASKED, CNAME, NO_ERROR, NXDOMAIN, SERVFAIL, address, labels, record, response};
@@ -13,15 +14,15 @@ use wire::{A, ASKED, CNAME, NO_ERROR, NXDOMAIN, SERVFAIL, address, labels, recor
 const NAME: &str = "vpn.example.org";
 const V4: &str = "192.0.2.7";
 
-fn question(name: &str, family: Family, id: u16) -> Question {
-    Question { id, name: name.parse().unwrap(), family }
+fn question(name: &str, family: Family, id: u16) -> AddressQuestion {
+    AddressQuestion { id, name: name.parse().unwrap(), family }
 }
 
-fn ours() -> Question {
+fn ours() -> AddressQuestion {
     question(NAME, Family::V4, 0x1234)
 }
 
-fn addresses(octets: &[u8], question: &Question) -> Vec<IpAddr> {
+fn addresses(octets: &[u8], question: &AddressQuestion) -> Vec<IpAddr> {
     match parse(octets, question) {
         Ok(Response::Addresses(addresses)) => addresses,
         other => panic!("{other:?}"),
