@@ -11,6 +11,10 @@
 //! | `message` | questions, responses, queries and replies of DNS (RFC 1035, 6891) |
 //! | `frames` | messages in a stream |
 //! | `health` | which server to ask first |
+//! | `zone` | the names that this node answers itself |
+//! | `route` | who answers a question |
+//! | `rebind` | answers without addresses of internal networks |
+//! | `cache` | answers, kept for their TTL |
 //! | `lookup` | one lookup as a state machine: no socket, no clock, no random number |
 //! | `order` | addresses in the order of RFC 6724 and RFC 8305 |
 //! | `client`, `channel` | the sockets of a lookup |
@@ -20,6 +24,7 @@
 //! supported; systemd-resolved is asked as a DNS server where resolv.conf(5) names it.
 #![forbid(unsafe_code)]
 
+pub mod cache;
 mod channel;
 pub mod client;
 pub mod frames;
@@ -28,9 +33,12 @@ pub mod hosts;
 pub mod lookup;
 pub mod message;
 pub mod order;
+mod rebind;
 pub mod resolv_conf;
+pub mod route;
 pub mod search;
 pub mod task;
+pub mod zone;
 
 use domain::base::name::Name;
 
