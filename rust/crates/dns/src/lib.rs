@@ -15,6 +15,8 @@
 //! | `route` | who answers a question |
 //! | `rebind` | answers without addresses of internal networks |
 //! | `cache` | answers, kept for their TTL |
+//! | `upstream` | questions to servers, as a state machine |
+//! | `resolver` | the service: queries in, answers and questions to servers out |
 //! | `lookup` | one lookup as a state machine: no socket, no clock, no random number |
 //! | `order` | addresses in the order of RFC 6724 and RFC 8305 |
 //! | `client`, `channel` | the sockets of a lookup |
@@ -35,9 +37,11 @@ pub mod message;
 pub mod order;
 mod rebind;
 pub mod resolv_conf;
+pub mod resolver;
 pub mod route;
 pub mod search;
 pub mod task;
+pub mod upstream;
 pub mod zone;
 
 use domain::base::name::Name;
