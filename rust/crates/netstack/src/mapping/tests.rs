@@ -164,6 +164,17 @@ fn a_destination_that_is_no_longer_sent_to_is_forgotten() {
 }
 
 #[test]
+fn a_destination_is_forgotten_as_others_follow_it() {
+    let mut table = Mappings::udp(Filtering::Address);
+    let id = opened(&mut table, inner(1, 5000), "192.0.2.1:80", START);
+    table.sent(id, at("192.0.2.2:80"), START + secs(120));
+    assert!(table.inbound(id, at("192.0.2.1:80")).is_some());
+    table.sent(id, at("192.0.2.3:80"), START + secs(240));
+    assert_eq!(table.inbound(id, at("192.0.2.1:80")), None);
+    assert!(table.inbound(id, at("192.0.2.2:80")).is_some());
+}
+
+#[test]
 fn the_outer_port_is_the_inner_one_or_has_its_parity() {
     for inner in [5000, 5001, 80, 65_535] {
         let ports: Vec<u16> = outer_ports(inner, 0x1234_5678_9abc_def0).collect();
