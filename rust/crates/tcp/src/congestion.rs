@@ -90,7 +90,7 @@ impl Congestion {
     }
 
     /// Record a segment that is newly acknowledged: what was kept with it, and when it was last sent.
-    pub fn on_delivered(&mut self, state: &SentState, sent_at: Time, bytes: u64, _was_retransmitted: bool, now: Time) {
+    pub fn on_delivered(&mut self, state: &SentState, sent_at: Time, bytes: u64, now: Time) {
         self.processed += bytes;
         self.sampler.on_delivered(state, sent_at, bytes, now);
     }

@@ -94,7 +94,10 @@ pub(crate) struct Cubic {
     hystart: HyStart,
     rounds: Rounds,
     window_use: WindowUse,
+    /// What to restore if the losses of the last recovery turn out to be none, which may be known only after it.
     saved: Option<Saved>,
+    /// Whether a recovery is going on, also one after a timeout.
+    in_episode: bool,
     srtt: Option<Duration>,
     last_ack: Time,
 }
@@ -114,6 +117,7 @@ impl Cubic {
             rounds: Rounds::default(),
             window_use: WindowUse::default(),
             saved: None,
+            in_episode: false,
             srtt: None,
             last_ack: now,
         }
@@ -202,7 +206,10 @@ impl Cubic {
 
     fn save(&mut self) {
         let Self { window, threshold, w_max, prior, curve, .. } = *self;
-        self.saved.get_or_insert(Saved { window, threshold, w_max, prior, curve });
+        if !self.in_episode {
+            self.saved = Some(Saved { window, threshold, w_max, prior, curve });
+        }
+        self.in_episode = true;
     }
 
     /// End fast recovery, or the recovery after a timeout.
@@ -210,7 +217,7 @@ impl Cubic {
         if let Some(recovery) = self.recovery.take() {
             self.window = recovery.threshold() as f64 / self.mss as f64;
         }
-        self.saved = None;
+        self.in_episode = false;
     }
 
     /// Answer to a retransmission timeout (section 4.8).
@@ -230,7 +237,7 @@ impl Cubic {
     pub(crate) fn on_spurious(&mut self) {
         let Some(saved) = self.saved.take() else { return };
         self.recovery = None;
-        self.is_timed_out = false;
+        (self.is_timed_out, self.in_episode) = (false, false);
         self.window = self.window.max(saved.window);
         (self.threshold, self.w_max, self.prior, self.curve) = (saved.threshold, saved.w_max, saved.prior, saved.curve);
     }
@@ -395,6 +402,11 @@ mod tests {
         cubic.on_spurious();
         assert!((cubic.window - window).abs() < 1e-9 && (cubic.w_max - w_max).abs() < 1e-9);
         assert!(cubic.curve.is_some() && cubic.recovery.is_none());
+        // A report of duplicates may come when the recovery is over.
+        cubic.enter_recovery(70 * MSS);
+        cubic.exit_recovery();
+        cubic.on_spurious();
+        assert!((cubic.window - window).abs() < 1e-9 && (cubic.w_max - w_max).abs() < 1e-9);
     }
 
     #[test]

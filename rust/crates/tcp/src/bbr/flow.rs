@@ -109,8 +109,10 @@ impl Bbr {
         }
     }
 
-    /// Process an acknowledgement (`UpdateOnACK`, 5.2.3). Without a sample it delivered nothing and changes nothing.
+    /// Process an acknowledgement (`UpdateOnACK`, 5.2.3). Without a sample it delivered nothing, and only its losses
+    /// count.
     pub(crate) fn on_ack(&mut self, ack: &Ack, sample: Option<&Sample>, sampler: &mut Sampler, now: Time) {
+        self.latest.loss_events += u32::from(ack.lost_bytes > 0);
         let Some(sample) = sample else { return };
         if self.min_rtt.value().is_none()
             && let Some(rtt) = ack.rtt

@@ -7,6 +7,12 @@ use crate::time::Time;
 
 /// The least time between two probes; up to a second more is drawn (T_bbr, 5.3.3.8).
 const MIN_PROBE_WAIT: Duration = Duration::from_secs(2);
+/// The longest time, also beside large windows: more bandwidth is to be found in time.
+const MAX_PROBE_WAIT: Duration = Duration::from_secs(10);
+/// β_cubic and C of RFC 9438, sections 4.6 and 5.1.
+const CUBIC_BETA: f64 = 0.7;
+const CUBIC_C: f64 = 0.4;
+
 /// What the acknowledgements of a probe mean (`BBR.ack_phase`, 2.13).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum AckPhase {
@@ -69,6 +75,15 @@ impl Probe {
     pub(super) fn pick_wait(&mut self) {
         self.rounds_since_up = self.random() & 1;
         self.wait = MIN_PROBE_WAIT + Duration::from_micros(self.random() % 1_000_000);
+    }
+
+    /// Return how long to wait after a probe that lost too much: until a CUBIC flow whose window was as large is again where
+    /// the loss reduced it (K of RFC 9438, section 4.2), and up to half as long again, at random. The draft waits no longer than
+    /// otherwise, so CUBIC never recovers (decision 0050).
+    pub(super) fn long_wait(&self, segments: u64) -> Duration {
+        let recovery = (segments as f64 * (1.0 - CUBIC_BETA) / CUBIC_C).cbrt();
+        let spread = self.wait.as_secs_f64() / MIN_PROBE_WAIT.as_secs_f64();
+        Duration::from_secs_f64(recovery * spread).clamp(self.wait, MAX_PROBE_WAIT)
     }
 
     /// Return a pseudo-random number (SplitMix64). Nobody gains by guessing it.

@@ -8,8 +8,9 @@ use crate::time::Time;
 
 /// The rounds after which a Reno flow with a small window would have grown as much as a probe (T_reno, 5.3.3.8).
 const MAX_RENO_ROUNDS: u64 = 63;
-/// The share of the long-term bound that is left to others (`BBR.Headroom`, 2.7).
-const HEADROOM: f64 = 0.15;
+/// The share of the long-term bound that is left to others (`BBR.Headroom`, 2.7). The draft's 0.15 leaves a CUBIC flow less than
+/// 30 % of the path where the queue holds at most the product of rate and round-trip time (decision 0050).
+const HEADROOM: f64 = 0.25;
 /// The greatest exponent of the growth in a round (`RaiseInflightLongtermSlope`).
 const MAX_UP_ROUNDS: u32 = 30;
 
@@ -70,8 +71,12 @@ impl Bbr {
         }
     }
 
-    /// `IsTimeToProbeBW`.
+    /// Return whether it is time for a probe (`IsTimeToProbeBW`). After one that lost too much, others must first recover.
     fn is_time_to_probe(&self, now: Time) -> bool {
+        if self.probe.was_too_high {
+            let segments = self.inflight_longterm.min(self.window) / self.mss;
+            return now > self.probe.since + self.probe.long_wait(segments);
+        }
         now > self.probe.since + self.probe.wait || self.is_reno_probe_time()
     }
 

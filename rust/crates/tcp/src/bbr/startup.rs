@@ -25,7 +25,6 @@ impl Bbr {
 
     /// Leave Startup when the path is full (`CheckStartupDone`).
     pub(super) fn check_startup_done(&mut self, ack: &Ack, sample: &Sample) {
-        self.latest.loss_events += u32::from(ack.lost_bytes > 0);
         if self.state == State::Startup && self.loss_is_too_high_for_startup(ack, sample) {
             self.undo.state = Some(State::Startup);
             self.full_pipe.was_full = true;

@@ -40,7 +40,7 @@ impl Path {
             if is_lost {
                 self.congestion.on_lost(state, MSS, now);
             } else {
-                self.congestion.on_delivered(state, *at, MSS, false, now);
+                self.congestion.on_delivered(state, *at, MSS, now);
             }
             let ack = Ack {
                 acked_bytes: if is_lost { 0 } else { MSS },

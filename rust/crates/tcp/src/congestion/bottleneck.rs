@@ -265,7 +265,7 @@ impl Flow {
         self.packets[index].is_known = true;
         self.in_flight -= MSS;
         self.delivered += MSS;
-        self.congestion.on_delivered(&packet.state, packet.sent_at, MSS, false, now);
+        self.congestion.on_delivered(&packet.state, packet.sent_at, MSS, now);
         let rtt = now - packet.sent_at;
         self.srtt = Some(self.srtt.map_or(rtt, |srtt| (srtt * 7 + rtt) / 8));
         self.min_rtt = Some(self.min_rtt.map_or(rtt, |least| least.min(rtt)));

@@ -81,3 +81,45 @@ fn application_limited_flow_keeps_its_estimate() {
     let rate = network.measure(31.0)[flow];
     assert!(rate > 150.0, "{rate} Mb/s in the second after the pause");
 }
+
+/// Let flows share the path of the benchmark. Return what each delivers from 20 s to 80 s, in Mb/s, and the loss rate.
+fn share(algorithms: &[Algorithm], queue: f64, seed: u64) -> (Vec<f64>, f64) {
+    let mut network = Network::new(Link::benchmark(queue, 0.0), seed);
+    for (number, algorithm) in algorithms.iter().enumerate() {
+        network.add(*algorithm, number as f64, None);
+    }
+    network.run(20.0);
+    let rates = network.measure(80.0);
+    let (lost, sent) = network.flows.iter().fold((0, 0), |(lost, sent), flow| (lost + flow.lost, sent + flow.sent));
+    (rates, lost as f64 / sent as f64)
+}
+
+#[test]
+fn two_flows_share_the_path_evenly() {
+    for algorithm in [Bbr, Cubic] {
+        let (rates, _) = share(&[algorithm; 2], 1.0, 1);
+        let ratio = rates[0].min(rates[1]) / rates[0].max(rates[1]);
+        assert!(ratio >= 0.7, "{algorithm:?}: {rates:?}");
+    }
+}
+
+#[test]
+fn ten_flows_share_the_path_evenly() {
+    for algorithm in [Bbr, Cubic] {
+        let (rates, loss) = share(&[algorithm; 10], 1.0, 1);
+        let sum: f64 = rates.iter().sum();
+        let squares: f64 = rates.iter().map(|rate| rate * rate).sum();
+        let jain = sum * sum / (10.0 * squares);
+        assert!(jain >= 0.9 && sum > 150.0, "{algorithm:?}: {jain}, {rates:?}, {loss} lost");
+    }
+}
+
+#[test]
+fn bbr_leaves_cubic_its_share() {
+    for queue in [0.5, 1.0, 4.0] {
+        let (rates, loss) = share(&[Bbr, Cubic], queue, 1);
+        let part = rates[1] / (rates[0] + rates[1]);
+        assert!(part >= 0.3 && loss <= 0.02, "{rates:?} Mb/s and {loss} lost with a queue of {queue}");
+        assert!(rates[0] + rates[1] > 165.0, "{rates:?}");
+    }
+}

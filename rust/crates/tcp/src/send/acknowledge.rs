@@ -157,7 +157,7 @@ impl Sender {
             }
             let len = u64::from(sent.len());
             progress.delivered += len;
-            congestion.on_delivered(&sent.state, sent.sent_at, len, sent.retransmitted, now);
+            congestion.on_delivered(&sent.state, sent.sent_at, len, now);
             rack.on_delivered(sent, original, min_rtt, now);
             progress.is_ambiguous |= sent.retransmitted;
             let rtt = now - sent.sent_at;
