@@ -41,10 +41,13 @@ impl Queues {
         self.free.borrow_mut().push(packet);
     }
 
-    /// Move the packets that are to be sent to the other side of a cable.
+    /// Move the packets that are to be sent to the other side of a cable, and take back as many that were received there.
     pub fn carry_to(&self, other: &Self) {
-        other.received.borrow_mut().append(&mut self.sent.borrow_mut());
-        self.free.borrow_mut().append(&mut other.free.borrow_mut());
+        let mut sent = self.sent.borrow_mut();
+        let mut free = other.free.borrow_mut();
+        let kept = free.len().saturating_sub(sent.len());
+        self.free.borrow_mut().extend(free.drain(kept..));
+        other.received.borrow_mut().append(&mut sent);
     }
 }
 
