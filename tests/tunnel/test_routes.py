@@ -18,7 +18,6 @@ from warren.tunnel.routes import (
     TUNNEL_MASK,
     Route,
     Rule,
-    policy_prefixes,
     policy_table,
     routes_for,
     rules_for,
@@ -93,13 +92,13 @@ def test_off_gives_none() -> None:
 def test_policy_prefixes_are_default_routes_and_those_that_contain_an_endpoint(
     wanted: InterfaceConfig, prefixes: list[str]
 ) -> None:
-    assert list(map(str, policy_prefixes(wanted))) == prefixes
+    assert list(map(str, wanted.policy_prefixes)) == prefixes
     assert (policy_table(wanted) is None) == (not prefixes)
 
 
 def test_prefix_where_a_peer_was_observed_is_a_policy_prefix() -> None:
     wanted = replace(config("192.0.2.0/24"), roamed_to=(ip_address("192.0.2.9"),))
-    assert list(map(str, policy_prefixes(wanted))) == ["192.0.2.0/24"]
+    assert list(map(str, wanted.policy_prefixes)) == ["192.0.2.0/24"]
 
 
 def test_a_default_route_has_a_table_of_its_own_and_two_rules() -> None:

@@ -16,7 +16,7 @@ from warren._core import PresharedKey, PrivateKey, PublicKey
 from warren.config.parsers import IPAddress, out_of_range
 from warren.errors import ConfigError, Finding, redacted_repr
 from warren.reserved_names import INTERFACES
-from warren.tunnel.coverage import containing
+from warren.tunnel.coverage import containing, taking_all
 
 IPNetwork = IPv4Network | IPv6Network
 IPInterface = IPv4Interface | IPv6Interface
@@ -115,8 +115,8 @@ def parse_endpoint(text: str) -> Endpoint:
     bracketed = host.startswith("[") and host.endswith("]")
     if not colon or not (port.isascii() and port.isdigit()) or bracketed != (":" in host):
         raise ConfigError([Finding("endpoint", f"{redacted_repr(text)} is not an endpoint", ENDPOINT_FORM)])
-    host = host[1:-1] if bracketed else host
-    return Endpoint(canonical_address(host) or host, int(port))
+    host = (canonical_address(host[1:-1]) or host[1:-1]) if bracketed else host  # IPv4 has one form only
+    return Endpoint(host, int(port))
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +155,14 @@ class InterfaceConfig:
     """Addresses outside the tunnel where peers were observed, besides the endpoints of `peers`."""
     has_fallback: bool = True
     """False lets traffic leave outside the tunnel when its routes are gone, also after a kill of the engine."""
+    policy_prefixes: tuple[IPNetwork, ...] = field(init=False, repr=False, compare=False)
+    """The allowed prefixes that need a table of the interface's own, in the order of the peers."""
 
     def __post_init__(self) -> None:
         if findings := [*self._findings()]:
             raise ConfigError(findings)
+        # Determined once: every part of a plan asks for them.
+        object.__setattr__(self, "policy_prefixes", self._policy_prefixes())
 
     def endpoint_addresses(self) -> tuple[IPAddress, ...]:
         """Return the addresses that the interface sends its datagrams to, without those with a zone."""
@@ -175,6 +179,20 @@ class InterfaceConfig:
         prefixes = [prefix for peer in self.peers for prefix in peer.allowed_ips]
         yield from policy_findings(self.fwmark, self.table, prefixes, self.endpoint_addresses())
         yield from peer_findings(self.private_key.public_key(), self.peers)
+
+    def _policy_prefixes(self) -> tuple[IPNetwork, ...]:
+        """Return the prefixes for a table of the interface's own.
+
+        With table "auto" they are the default routes, or the prefixes that take their place together, and the prefixes
+        that contain the endpoint of a peer. The network of an interface address is none of them: the kernel routes it
+        in the main table. A mark that is the number of a system table leaves only that one, so then there are none.
+        """
+        if self.table != "auto" or self.fwmark in SYSTEM_TABLES:
+            return ()
+        allowed = [prefix for peer in self.peers for prefix in peer.allowed_ips]
+        own = taking_all(allowed).union(containing(self.endpoint_addresses(), allowed))
+        own = own.difference(address.network for address in self.addresses)
+        return tuple(prefix for prefix in dict.fromkeys(allowed) if prefix in own) if own else ()
 
 
 def address_findings(addresses: Sequence[IPInterface]) -> Iterator[Finding]:

@@ -21,4 +21,6 @@ def may_concern(changes: HostChanges, observed: InterfaceStatus) -> bool:
     link = observed.link
     if link is None:
         return False
-    return link.index in changes.links or not changes.replaced.isdisjoint(link.destinations)
+    if link.index in changes.links:
+        return True
+    return bool(changes.replaced) and not changes.replaced.isdisjoint(link.destinations)

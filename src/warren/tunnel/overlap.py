@@ -130,6 +130,8 @@ def _pairs(networks: Sequence[NetworkConfig]) -> Iterator[tuple[Claim[Place], Cl
     """
     seen: set[tuple[str, str, bool]] = set()
     tables = {network.name: network.table for network in networks if network.table != "off"}
+    if len(tables) < 2:
+        return
     claims = [claim for network in networks if network.name in tables for claim in _claims(network)]
     for outer, inner in covered(claims, group=lambda place: tables[place[0]]):
         owner, name = outer[1][0], inner[1][0]
@@ -172,6 +174,8 @@ def _endpoint_warnings(network: NetworkConfig) -> Iterator[Finding]:
 
 def _peer_warnings(network: NetworkConfig) -> Iterator[Finding]:
     """Yield prefixes of one peer that lie within another's: for each two peers the first."""
+    if len(network.peers) < 2:
+        return
     sets = prefix_sets(network.peers)
     claims = [
         (prefix, (number, at))

@@ -13,7 +13,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from warren._core import PresharedKey, PrivateKey, PublicKey
@@ -209,6 +209,7 @@ def plan(desired: InterfaceConfig | None, observed: InterfaceStatus | None) -> t
 
 def _difference(desired: InterfaceConfig, observed: InterfaceStatus) -> Iterator[Step]:
     link = observed.link or LinkStatus(up=False, mtu=0)
+    routes = routes_for(desired)
     rules = rules_for(desired)
     guards = guards_for(desired) if observed.guards is not None else ()
     change = _engine_change(desired, observed)
@@ -216,7 +217,8 @@ def _difference(desired: InterfaceConfig, observed: InterfaceStatus) -> Iterator
     if change != InterfaceChange() and not changes_mark_of_rules:
         yield change
     yield from _link_to_prepare(desired, link)
-    yield from _routes_to_add(desired, observed, link)
+    removed = _addresses_to_remove(desired, link)
+    yield from _routes_to_add(desired, observed, link, routes, removed)
     yield from (SetGuard(guard) for guard in guards if guard not in (observed.guards or ()))
     former = former_mark_rules(desired, observed.fwmark) if changes_mark_of_rules else ()
     yield from (AddRule(rule) for rule in (*former, *rules) if rule not in observed.rules)
@@ -225,10 +227,9 @@ def _difference(desired: InterfaceConfig, observed: InterfaceStatus) -> Iterator
         yield change
     yield from map(RemoveRule, former)
     yield from _guards_to_remove(guards, observed)
-    yield from _fallbacks_and_routes_to_remove(desired, observed, link)
-    removed = _addresses_to_remove(desired, link)
+    yield from _fallbacks_and_routes_to_remove(desired, observed, link, routes)
     yield from map(RemoveAddress, removed)
-    yield from map(AddRoute, _routes_taken_along(desired, link, removed))
+    yield from map(AddRoute, _routes_taken_along(desired, link, routes, removed))
 
 
 def _link_to_prepare(desired: InterfaceConfig, link: LinkStatus) -> Iterator[Step]:
@@ -243,11 +244,17 @@ def _link_to_prepare(desired: InterfaceConfig, link: LinkStatus) -> Iterator[Ste
         yield SetUp()
 
 
-def _routes_to_add(desired: InterfaceConfig, observed: InterfaceStatus, link: LinkStatus) -> Iterator[Step]:
-    later = _routes_after_connected(desired, link, _addresses_to_remove(desired, link))
+def _routes_to_add(
+    desired: InterfaceConfig,
+    observed: InterfaceStatus,
+    link: LinkStatus,
+    routes: Sequence[Route],
+    removed: Collection[IPInterface],
+) -> Iterator[Step]:
+    later = _routes_after_connected(desired, link, routes, removed)
     # Where another program has a route to the same destination into the link, that one serves.
     present = link.all_routes.union(link.routes, later, () if link.up else _routes_that_come_up(link))
-    yield from (AddRoute(route) for route in routes_for(desired) if route not in present)
+    yield from (AddRoute(route) for route in routes if route not in present)
     if link.up:  # else the kernel adds them with the step before
         yield from map(AddConnectedRoute, _addresses_without_route(desired, link))
     refused = set(observed.fallbacks)
@@ -262,16 +269,18 @@ def _routes_that_come_up(link: LinkStatus) -> Iterator[Route]:
 def _addresses_without_route(desired: InterfaceConfig, link: LinkStatus) -> Iterator[IPInterface]:
     """Yield the address of each desired connected route that is missing: the first of its network, as in the kernel."""
     first = {address.network: address for address in reversed(link.addresses)}
-    missing = first.keys() - link.destinations
+    # Nearly always they are in the main table; only else the destinations of all routes are collected.
+    missing = {network for network in first if Route(network) not in link.all_routes}
+    missing = missing and missing - link.destinations
     yield from (first[network] for network in connected_networks(desired) if network in missing)
 
 
 def _fallbacks_and_routes_to_remove(
-    desired: InterfaceConfig, observed: InterfaceStatus, link: LinkStatus
+    desired: InterfaceConfig, observed: InterfaceStatus, link: LinkStatus, routes: Sequence[Route]
 ) -> Iterator[Step]:
-    fallbacks, routes = set(fallbacks_for(desired)), set(routes_for(desired))
+    fallbacks, wanted = set(fallbacks_for(desired)), set(routes)
     yield from (RemoveFallback(fallback) for fallback in observed.fallbacks if fallback not in fallbacks)
-    yield from (RemoveRoute(route) for route in link.routes if route not in routes)
+    yield from (RemoveRoute(route) for route in link.routes if route not in wanted)
 
 
 def _addresses_to_remove(desired: InterfaceConfig, link: LinkStatus) -> tuple[IPInterface, ...]:
@@ -281,28 +290,30 @@ def _addresses_to_remove(desired: InterfaceConfig, link: LinkStatus) -> tuple[IP
 
 
 def _routes_taken_along(
-    desired: InterfaceConfig, link: LinkStatus, removed: Collection[IPInterface]
+    desired: InterfaceConfig, link: LinkStatus, routes: Sequence[Route], removed: Collection[IPInterface]
 ) -> tuple[Route, ...]:
     """Return the desired routes that the kernel does not have after these addresses were removed.
 
     With the last IPv4 address of a link, all its IPv4 routes go (fib_inetaddr_event in Linux).
     """
     left = {*link.addresses, *desired.addresses}.difference(removed)
+    after_connected = _routes_after_connected(desired, link, routes, removed)
     if not any(address.version == 4 for address in removed) or any(address.version == 4 for address in left):
-        return _routes_after_connected(desired, link, removed)
-    of_ipv4 = {route for route in routes_for(desired) if route.destination.version == 4}
-    late = of_ipv4.union(_routes_after_connected(desired, link, removed))
-    return tuple(route for route in routes_for(desired) if route in late)
+        return after_connected
+    late = {route for route in routes if route.destination.version == 4}.union(after_connected)
+    return tuple(route for route in routes if route in late)
 
 
 def _routes_after_connected(
-    desired: InterfaceConfig, link: LinkStatus, removed: Collection[IPInterface]
+    desired: InterfaceConfig, link: LinkStatus, routes: Sequence[Route], removed: Collection[IPInterface]
 ) -> tuple[Route, ...]:
     """Return the desired routes whose place the connected route of an address has until the address is removed."""
     left = {*link.addresses, *desired.addresses}.difference(removed)
     connected = {address.network for address in removed} - {address.network for address in left}
+    if not connected:
+        return ()
     late = {Route(network) for network in connected}.difference(link.routes)
-    return tuple(route for route in routes_for(desired) if route in late)
+    return tuple(route for route in routes if route in late)
 
 
 def _rules_to_remove(wanted: tuple[Rule, ...], observed: InterfaceStatus) -> Iterator[RemoveRule]:
@@ -350,9 +361,14 @@ def _peer_change(peer: PeerConfig, before: PeerStatus) -> PeerChange:
         peer.public_key,
         preshared_key=_preshared_change(peer.preshared_key, before.preshared_key),
         endpoint=peer.endpoint if peer.endpoint != before.endpoint else None,
-        allowed_ips=peer.allowed_ips if set(peer.allowed_ips) != set(before.allowed_ips) else None,
+        allowed_ips=None if _are_same(peer.allowed_ips, before.allowed_ips) else peer.allowed_ips,
         persistent_keepalive_seconds=keepalive if keepalive != before.persistent_keepalive_seconds else None,
     )
+
+
+def _are_same(wanted: Sequence[IPNetwork], present: Sequence[IPNetwork]) -> bool:
+    """Return True for the same prefixes in any order; engines keep it, so that sets are rarely needed."""
+    return wanted == present or set(wanted) == set(present)
 
 
 def _preshared_change(wanted: PresharedKey | None, present: PresharedKey | None) -> PresharedKey | None:

@@ -25,8 +25,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_network
 
-from warren.tunnel.config import SYSTEM_TABLES, InterfaceConfig, IPInterface, IPNetwork
-from warren.tunnel.coverage import containing, taking_all
+from warren.tunnel.config import InterfaceConfig, IPInterface, IPNetwork
 
 MAIN_TABLE = 254  # RT_TABLE_MAIN of rtnetlink(7)
 FIRST_POLICY_TABLE = 51820  # as wg-quick
@@ -88,7 +87,7 @@ def routes_for(config: InterfaceConfig) -> tuple[Route, ...]:
     if isinstance(config.table, int):
         return tuple(Route(prefix, config.table) for prefix in prefixes)
     connected = {address.network for address in config.addresses}
-    own = dict.fromkeys(policy_prefixes(config), policy_table(config) or MAIN_TABLE)
+    own = dict.fromkeys(config.policy_prefixes, policy_table(config) or MAIN_TABLE)
     return tuple(Route(prefix, own.get(prefix, MAIN_TABLE)) for prefix in prefixes if prefix not in connected)
 
 
@@ -97,7 +96,7 @@ def rules_for(config: InterfaceConfig) -> tuple[Rule, ...]:
     mark = policy_table(config)
     if mark is None:
         return ()
-    prefixes = policy_prefixes(config)
+    prefixes = config.policy_prefixes
     lengths = {version: {prefix.prefixlen for prefix in prefixes if prefix.version == version} for version in (4, 6)}
     rules = (rule for version in (4, 6) for rule in policy_rules(version, mark, lengths[version]))
     return tuple(sorted(rules, key=lambda rule: (rule.priority, rule.version)))
@@ -126,7 +125,7 @@ def former_mark_rules(config: InterfaceConfig, former_mark: int) -> tuple[Rule, 
 def fallbacks_for(config: InterfaceConfig) -> tuple[Fallback, ...]:
     """Return one fallback for each route in the interface's own table, unless the configuration has none."""
     table = policy_table(config) if config.has_fallback else None
-    return () if table is None else tuple(Fallback(prefix, table) for prefix in policy_prefixes(config))
+    return () if table is None else tuple(Fallback(prefix, table) for prefix in config.policy_prefixes)
 
 
 def connected_networks(config: InterfaceConfig) -> tuple[IPNetwork, ...]:
@@ -149,22 +148,7 @@ def policy_table(config: InterfaceConfig) -> int | None:
 
     Without a mark in the configuration it is 51820; the caller may have chosen another one that is free.
     """
-    return config.fwmark or FIRST_POLICY_TABLE if policy_prefixes(config) else None
-
-
-def policy_prefixes(config: InterfaceConfig) -> tuple[IPNetwork, ...]:
-    """Return the allowed prefixes that need a table of the interface's own, in the order of the peers.
-
-    With table "auto" they are the default routes, or the prefixes that take their place together, and the prefixes that
-    contain the endpoint of a peer. The network of an interface address is none of them: the kernel routes it in the
-    main table. A mark that is the number of a system table leaves only that one, so then there are none.
-    """
-    if config.table != "auto" or config.fwmark in SYSTEM_TABLES:
-        return ()
-    allowed = [prefix for peer in config.peers for prefix in peer.allowed_ips]
-    own = taking_all(allowed).union(containing(config.endpoint_addresses(), allowed))
-    own = own.difference(address.network for address in config.addresses)
-    return tuple(prefix for prefix in dict.fromkeys(allowed) if prefix in own) if own else ()
+    return config.fwmark or FIRST_POLICY_TABLE if config.policy_prefixes else None
 
 
 def _allowed_prefixes(config: InterfaceConfig) -> Sequence[IPNetwork]:
