@@ -24,6 +24,11 @@ def monotonic_seconds() -> float:
     return time.monotonic()
 
 
+def thread_seconds() -> float:
+    """Return the processor time of this thread, in seconds."""
+    return time.thread_time()
+
+
 def read_clocks() -> ClockReading:
     """Return the wall clock and the clock that cannot be set, for what must not end early if the first is set."""
     return ClockReading(time.time(), _boottime_seconds(), boot_id())

@@ -63,3 +63,23 @@ def test_at_first_the_preferred_peer_has_the_prefixes_and_addresses_need_no_reso
     assert (second.endpoint, second.allowed_ips) == (None, ())
     upkeep.resolution.answered(questions[0], [Endpoint("192.0.2.9", 2)], now=101.0)
     assert upkeep.desired(NetworkKeys(OWN)).peers[1].endpoint == Endpoint("192.0.2.9", 2)
+
+
+def test_a_decision_is_the_same_object_until_an_input_changes() -> None:
+    state, keys = ReconcileState(NETWORK, 0.0), NetworkKeys(OWN)
+    first = state.desired(keys)
+    assert state.desired(keys) is first
+    state.take_questions(0.0, 0.0)  # which settles the endpoint that is an address
+    second = state.desired(keys)
+    assert second != first
+    assert state.desired(keys) is second
+    assert state.desired(NetworkKeys(PrivateKey.generate())) != second
+    state.change(replace(NETWORK, mtu=1400), 1.0)
+    assert state.desired(keys).mtu == 1400
+
+
+def test_forgotten_keys_are_in_no_decision() -> None:
+    state = ReconcileState(NETWORK, 0.0)
+    first = state.desired(NetworkKeys(OWN))
+    state.forget_keys()
+    assert state.desired(NetworkKeys(OWN)) is not first

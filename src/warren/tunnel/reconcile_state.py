@@ -23,6 +23,8 @@ class ReconcileState:
         self.network = network
         self.resolution = Resolution(network.peers)
         self._failover = Failover(redundant_groups(network.peers), now)
+        self._decided: tuple[object, InterfaceConfig] | None = None
+        """The last decision, and what it was made of."""
 
     def change(self, network: NetworkConfig, now: float) -> None:
         """Apply another configuration; what is known of peers that are in both stays."""
@@ -45,8 +47,19 @@ class ReconcileState:
         return self.resolution.take_questions(now, jitter)
 
     def desired(self, keys: NetworkKeys) -> InterfaceConfig:
-        """Return the desired state of the interface at this moment. Raises ConfigError."""
-        return desired_interface(self.network, keys, self.resolution.endpoints(), self._failover.standing_by())
+        """Return the desired state of the interface at this moment: the same object until it changes.
+
+        Raises ConfigError.
+        """
+        endpoints, standing_by = self.resolution.endpoints(), self._failover.standing_by()
+        inputs = (self.network, keys, endpoints, standing_by)
+        if self._decided is None or self._decided[0] != inputs:
+            self._decided = inputs, desired_interface(self.network, keys, endpoints, standing_by)
+        return self._decided[1]
+
+    def forget_keys(self) -> None:
+        """Drop the keys of the last decision from memory (H-77)."""
+        self._decided = None
 
     def standing_by(self) -> frozenset[PublicKey]:
         """Return the redundant peers that have no prefixes now."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 
 from warren._core import DevicePeer, DeviceStatus, PresharedKey, PublicKey
 from warren.tunnel.config import Endpoint, IPInterface, IPNetwork, parse_endpoint
 from warren.tunnel.nft_guard import Guard
 from warren.tunnel.routes import Fallback, Route, Rule
 
+ENDPOINTS = 1 << 15
+"""Parsed endpoints that are kept: a peer has the same one in nearly every observation."""
 SESSION_SECONDS = 180  # REJECT_AFTER_TIME (paper, section 6.1): no session lives longer
 
 
@@ -93,6 +96,19 @@ class InterfaceStatus:
         """Return True if packets can pass as far as this host is concerned."""
         return self.link is not None and self.link.up
 
+    def has_same_settings(self, other: InterfaceStatus) -> bool:
+        """Return True if both differ in nothing that a plan compares: in counters and handshakes at most."""
+        return _settings(self) == _settings(other)
+
+
+def _settings(status: InterfaceStatus) -> tuple[object, ...]:
+    peers = (
+        (peer.public_key, peer.preshared_key, peer.endpoint, peer.allowed_ips, peer.persistent_keepalive_seconds)
+        for peer in status.peers
+    )
+    own = (status.name, status.public_key, status.listen_port, status.fwmark)
+    return (*own, status.link, status.rules, status.fallbacks, status.guards, *peers)
+
 
 def _may_be_the_kernels(address: IPInterface) -> bool:
     return address.version == 6 and address.is_link_local
@@ -111,12 +127,17 @@ def interface_status(name: str, device: DeviceStatus, link: LinkStatus | None) -
     )
 
 
+@lru_cache(maxsize=ENDPOINTS)
+def _parse_endpoint(text: str) -> Endpoint:
+    return parse_endpoint(text)
+
+
 def peer_status(peer: DevicePeer) -> PeerStatus:
     """Return the status of a peer, as an engine reports it."""
     return PeerStatus(
         peer.public_key,
         preshared_key=peer.preshared_key,
-        endpoint=None if peer.endpoint is None else parse_endpoint(peer.endpoint),
+        endpoint=None if peer.endpoint is None else _parse_endpoint(peer.endpoint),
         allowed_ips=peer.allowed_ips,
         persistent_keepalive_seconds=peer.persistent_keepalive_seconds,
         latest_handshake=peer.latest_handshake,

@@ -100,7 +100,9 @@ class Network:
         A network that was disconnected meanwhile stays down.
         """
         async with self._lock:
-            if self.state.is_running:
+            if self._reconciler.is_applied(config, keys):
+                self._wake.set()
+            elif self.state.is_running:
                 await self._reconciler.change(config, keys)
             else:
                 self.set_stopped_config(config)
@@ -120,3 +122,4 @@ class Network:
             async with self._lock:
                 if self.state.is_wanted:
                     await self._reconciler.reconcile()
+            await asyncio.sleep(self._reconciler.pause_seconds())

@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 
 from warren._core import Event, HostChanges
 from warren.agent.io.endpoint_resolver import EndpointResolver
-from warren.agent.io.interface import Interface
+from warren.agent.io.interface import MAX_OBSERVATION_SHARE, Interface
 from warren.agent.io.key_ring import KeyRing
 from warren.agent.io.network_context import NetworkContext
 from warren.agent.io.network_warnings import NetworkWarnings
@@ -50,6 +50,10 @@ RECONCILE_INTERVAL = 5.0  # seconds; the longest that a change stays unnoticed o
 REPLACE_INTERVAL = 5.0  # seconds; a link that is deleted more often is created again by the schedule below
 CHANGES_PER_MINUTE = 60
 """Rounds because of what the kernel reports. If another program undoes each of them, the timer is left."""
+MAX_RECONCILE_INTERVAL = 30.0  # seconds; however long an observation takes
+MAX_PAUSE = 5.0  # seconds
+PAUSE_SHARE = 4.0
+"""The pause after a round, in observations: the handshakes of thousands of peers take a part of a processor only."""
 MIN_DELAY = 0.05  # seconds between two rounds, whatever is due
 RETRY = BackoffPolicy((5.0, 15.0, 30.0, 60.0))
 """Between two attempts to bring a network up. A fatal cause keeps the schedule: somebody may mend it at any time."""
@@ -114,16 +118,29 @@ class NetworkReconciler:
     def on_host_changes(self, changes: HostChanges) -> None:
         """Make a round due at once if the kernel reports a change that may concern the interface."""
         observed = self._interface.observed if self.has_interface else None
-        concerned = observed is not None and may_concern(changes, observed)
-        if concerned and self._changes.try_take(self.config.name, monotonic_seconds()):
+        if observed is None or not may_concern(changes, observed):
+            return
+        self._interface.on_host_change()
+        if self._changes.try_take(self.config.name, monotonic_seconds()):
             self._wake()
 
     def next_wakeup(self) -> float:
         """Return the seconds until the next round is due, if no event comes before."""
         due = self._decisions.next_deadline() if self.has_interface else None
+        affordable = self._interface.observation_seconds / MAX_OBSERVATION_SHARE
+        interval = max(RECONCILE_INTERVAL, min(affordable, MAX_RECONCILE_INTERVAL))
         if due is None:
-            return RECONCILE_INTERVAL
-        return min(max(due - monotonic_seconds(), MIN_DELAY), RECONCILE_INTERVAL)
+            return interval
+        return min(max(due - monotonic_seconds(), MIN_DELAY), interval)
+
+    def pause_seconds(self) -> float:
+        """Return the seconds for which no round follows the last one, whatever happens."""
+        return min(PAUSE_SHARE * self._interface.observation_seconds, MAX_PAUSE)
+
+    def is_applied(self, config: NetworkConfig, keys: NetworkKeys) -> bool:
+        """Return True if the interface works with this configuration and these keys, so that a change has no effect."""
+        works = self._state.lifecycle is State.ACTIVE and self._state.error is None
+        return works and self.has_interface and config == self.config and keys == self._keys.held
 
     async def reconcile(self) -> None:
         """Run one round. A failure is recorded in the network's state and never raised."""
@@ -132,9 +149,8 @@ class NetworkReconciler:
                 return
             self._state.advance(LifecycleEvent.START, wall_seconds())
         try:
-            if self.has_interface:
-                await self._observe_or_release()
-            await self._apply()
+            observed = await self._observe_or_release() if self.has_interface else None
+            await self._apply(observed)
         except WarrenError as error:
             await self._handle_failure(error)
         except Exception as error:  # a mistake in one network ends neither the others nor the agent
@@ -201,14 +217,16 @@ class NetworkReconciler:
     def forget_keys(self) -> None:
         """Drop the keys from memory (H-77)."""
         self._keys.forget()
+        self._decisions.forget_keys()
 
-    async def _observe_or_release(self) -> None:
-        """Observe; if another program deleted the link, stop its engine, so that `_apply` creates both again at once.
+    async def _observe_or_release(self) -> InterfaceStatus | None:
+        """Observe and return the status.
 
+        If another program deleted the link, stop its engine and return None: `_apply` then creates both again at once.
         Raises InterfaceError if that has just happened before: then the network backs off.
         """
         try:
-            await self._observe()
+            return await self._observe()
         except InterfaceError as error:
             now = monotonic_seconds()
             if now < self._replaced_at + REPLACE_INTERVAL:
@@ -219,10 +237,11 @@ class NetworkReconciler:
             await asyncio.to_thread(self._interface.release)
             self._state.counters.restart()
             self.reset(self.config)
+            return None
 
-    async def _observe(self) -> None:
+    async def _observe(self) -> InterfaceStatus:
         """Read what is, and let the pure state judge it. Raises InterfaceError if the interface has ended."""
-        status = await asyncio.to_thread(self._interface.observe)
+        status = await asyncio.to_thread(self._interface.observe, anew=False)
         self._record_status(status)
         self._warnings.report_foreign_addresses(status, self.config)
         known = (peer.public_key for peer in status.peers if peer.latest_handshake is not None)
@@ -234,12 +253,16 @@ class NetworkReconciler:
         socket_problem = await asyncio.to_thread(self._interface.socket_problem)
         uapi = None if socket_problem is None else Condition.of_error(socket_problem, "uapi.socket_missing")
         self._warnings.set_condition("uapi", uapi)
+        return status
 
-    async def _apply(self) -> None:
-        """Decide what should be, plan the difference and apply it. Raises WarrenError."""
+    async def _apply(self, observed: InterfaceStatus | None = None) -> None:
+        """Decide what should be, plan the difference and apply it. Raises WarrenError.
+
+        `observed` is the status of the interface if this round has read it.
+        """
         desired, questions = await self._decide()
         try:
-            steps = await self._apply_to_interface(desired)
+            steps = await self._apply_to_interface(desired, observed)
         finally:
             for question in questions:  # only now is the mark known with which names are asked past this network
                 self._resolver.ask(question)
@@ -257,16 +280,19 @@ class NetworkReconciler:
         questions = self._decisions.take_questions(monotonic_seconds(), random.random())  # noqa: S311, it only spreads
         return self._decisions.desired(keys), questions
 
-    async def _apply_to_interface(self, desired: InterfaceConfig) -> Sequence[PlanStep]:
+    async def _apply_to_interface(
+        self, desired: InterfaceConfig, observed: InterfaceStatus | None
+    ) -> Sequence[PlanStep]:
         """Create or update the interface; return the steps that this took."""
         if self.has_interface:
-            steps = await asyncio.to_thread(self._interface.update, desired)
+            steps = await asyncio.to_thread(self._interface.update, desired, observed)
             if steps:
                 log.info("network.changed", extra={"network": self.config.name, "steps": len(steps)})
         else:
             steps = await asyncio.to_thread(self._interface.create, desired)
             self._follow_events()
-            self._record_status(await asyncio.to_thread(self._interface.observe))
+            if self._interface.observed is not None:
+                self._record_status(self._interface.observed)
             await self._release_kept_policy()
         if steps:
             names = [type(step).__name__ for step in steps]

@@ -36,6 +36,7 @@ class NetworkWarnings:
         self._lans_checked_at = 0.0
         self._endpoints_checked_at = 0.0
         self._endpoints: frozenset[Endpoint | None] = frozenset()
+        self._reported: NetworkConfig | None = None
 
     def set_condition(self, subject: str, condition: Condition | None) -> None:
         """Show a condition of a subject in place of its former one, or end it."""
@@ -45,6 +46,9 @@ class NetworkWarnings:
 
     def report_config(self, config: NetworkConfig) -> None:
         """Show what `warren validate` warns of to those who never ran it."""
+        if config is self._reported:
+            return
+        self._reported = config
         self._state.advice = tuple(
             Condition("config.warning", f"{toml_key(finding.key)}: {finding.problem}; {finding.expected}")
             for finding in network_warnings(config)

@@ -23,15 +23,20 @@ the next reconciliation goes on, which is not held up by this one."""
 
 
 def converge(
-    desired: InterfaceConfig, engine: Engine, netlink: Netlink, observe: Callable[[], InterfaceStatus]
+    desired: InterfaceConfig,
+    engine: Engine,
+    netlink: Netlink,
+    observe: Callable[[], InterfaceStatus],
+    observed: InterfaceStatus | None = None,
 ) -> tuple[tuple[Step, ...], InterfaceStatus]:
     """Observe, plan and apply until no step is left, and return all steps and the last observation.
 
-    Raises WarrenError; steps before the one that failed stay applied.
+    The first observation is `observed`, if the caller has just made one. Raises WarrenError; steps before the one that
+    failed stay applied.
     """
     applied: list[Step] = []
     with CHOICE_OF_MARK:
-        status = observe()
+        status = observed or observe()
         for _ in range(MAX_ROUNDS):
             wanted = with_policy(desired, netlink, status)
             active_marks.record(desired.name, policy_table(wanted))

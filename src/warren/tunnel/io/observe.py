@@ -15,6 +15,7 @@ from warren.errors import HostError, InterfaceError, RemoteError, WarrenError
 from warren.files.directory import open_directory
 from warren.tunnel.config import SYSTEM_TABLES, IPInterface
 from warren.tunnel.io.nft_guard import observed_guards
+from warren.tunnel.nft_guard import Guard
 from warren.tunnel.routes import TUNNEL_MARKS, Fallback, Route, Rule
 from warren.tunnel.status import InterfaceStatus, LinkStatus, interface_status
 
@@ -71,11 +72,32 @@ def observe_bound(name: str, netlink: Netlink) -> InterfaceStatus:
 
 def join_status(name: str, device: DeviceStatus, netlink: Netlink) -> InterfaceStatus:
     """Return an engine's status joined with its link, rules, guards and fallbacks."""
+    return join_host(name, device, observe_host(name, device.fwmark, netlink))
+
+
+@dataclass(frozen=True, slots=True)
+class HostPart:
+    """What the host has for an interface with the mark `fwmark`, without its engine."""
+
+    fwmark: int
+    link: LinkStatus | None
+    rules: tuple[Rule, ...]
+    fallbacks: tuple[Fallback, ...]
+    guards: tuple[Guard, ...] | None
+
+
+def observe_host(name: str, fwmark: int, netlink: Netlink) -> HostPart:
+    """Return the link, rules, guards and fallbacks of an interface; this lists all of its routes."""
     link = find_link(name, netlink)
     status = None if link is None else link_status(link, netlink)
-    rules, fallbacks = policy_of(device.fwmark, link, status, netlink)
-    guards = observed_guards(name, netlink)
-    return replace(interface_status(name, device, status), rules=rules, guards=guards, fallbacks=fallbacks)
+    rules, fallbacks = policy_of(fwmark, link, status, netlink)
+    return HostPart(fwmark, status, rules, fallbacks, observed_guards(name, netlink))
+
+
+def join_host(name: str, device: DeviceStatus, host: HostPart) -> InterfaceStatus:
+    """Return an engine's status joined with the rest."""
+    status = interface_status(name, device, host.link)
+    return replace(status, rules=host.rules, guards=host.guards, fallbacks=host.fallbacks)
 
 
 def find_link(name: str, netlink: Netlink) -> Link | None:
@@ -98,14 +120,15 @@ def lan_addresses(netlink: Netlink) -> dict[str, tuple[IPInterface, ...]]:
 
 def link_status(link: Link, netlink: Netlink) -> LinkStatus:
     """Return a link with its addresses and the routes that Warren made."""
-    routes, addresses = netlink.routes(link.index), netlink.addresses(link.index)
+    found, addresses = netlink.routes(link.index), netlink.addresses(link.index)
+    routes = [(Route(route.destination, route.table), route.ours) for route in found]
     return LinkStatus(
         up=link.up,
         mtu=link.mtu,
         addresses=tuple(each.address for each in addresses),
-        routes=tuple(Route(route.destination, route.table) for route in routes if route.ours),
+        routes=tuple(route for route, ours in routes if ours),
         own_addresses=frozenset(each.address for each in addresses if each.ours),
-        all_routes=frozenset(Route(route.destination, route.table) for route in routes),
+        all_routes=frozenset(route for route, _ in routes),
         index=link.index,
         promotes_secondaries=link.promotes_secondaries,
     )
