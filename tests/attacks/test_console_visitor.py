@@ -89,7 +89,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
         port = free.getsockname()[1]
     made = Site(tmp_path, port)
     loop = asyncio.new_event_loop()
-    router = HttpRouter(BootstrapRoutes(perform, loop.time).routes(), Access())
+    router = HttpRouter(BootstrapRoutes(perform, loop.time).routes(), Access)
     task = loop.create_task(serve(open_unix(tmp_path / "bootstrap.sock"), router))
     with ThreadPoolExecutor(1) as threads:
         running = threads.submit(loop.run_until_complete, asyncio.wait([task]))

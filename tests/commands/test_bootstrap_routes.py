@@ -30,7 +30,7 @@ class Endpoint:
         self.now = 0.0
         self.performed: list[Effects[Any]] = []
         self.outcome: object = None
-        self.router = HttpRouter(BootstrapRoutes(self._perform, lambda: self.now).routes(), Access())
+        self.router = HttpRouter(BootstrapRoutes(self._perform, lambda: self.now).routes(), Access)
 
     async def _perform(self, effects: Effects[Any]) -> Any:
         self.performed.append(effects)

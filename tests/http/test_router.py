@@ -35,7 +35,7 @@ def authorize(client: Client | Token, action: str) -> None:
 
 
 def make(access: Access | None = None) -> HttpRouter:
-    return HttpRouter(ROUTES, access or Access(), authorize)
+    return HttpRouter(ROUTES, lambda: access or Access(), authorize)
 
 
 def ask(router: HttpRouter, method: str, target: str, *, trusted: bool = True, **headers: str) -> Response:
@@ -92,7 +92,7 @@ def test_router_asks_for_the_permission_of_the_action_on_each_listener() -> None
     assert ask_as(Client(1000, 1000, 1), router, "POST", "/make").status == 403
     assert ask_as(None, router, "POST", "/make").status == 403
     assert ask_as(None, router, "GET", "/item").status == 200
-    assert ask(HttpRouter(ROUTES, Access()), "POST", "/make").status == 403
+    assert ask(HttpRouter(ROUTES, Access), "POST", "/make").status == 403
 
 
 @pytest.mark.security
@@ -116,5 +116,5 @@ def test_router_maps_errors_of_handlers_to_responses(error: WarrenError | HttpEr
     async def fail(_request: Request) -> Response:
         raise error
 
-    response = ask(HttpRouter([Route("GET", "/", fail, action=None)], Access()), "GET", "/")
+    response = ask(HttpRouter([Route("GET", "/", fail, action=None)], Access), "GET", "/")
     assert (response.status, json.loads(response.body)["error"]["code"]) == (status, code)

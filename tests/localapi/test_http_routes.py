@@ -39,7 +39,7 @@ def networks(*, connected: bool = True) -> SimulatedNetworks:
 def pages(given: SimulatedNetworks, **values: Any) -> HttpRouter:
     """Return a router of the routes as the agent makes it."""
     routes = LocalRoutes(given, now=lambda: NOW, version="1.2.3", **values).routes()
-    return HttpRouter(routes, Access(TOKEN, ADMIN_TOKEN), PermissionTable(agent_actions(given), RULES).verify)
+    return HttpRouter(routes, lambda: Access(TOKEN, ADMIN_TOKEN), PermissionTable(agent_actions(given), RULES).verify)
 
 
 def ask(

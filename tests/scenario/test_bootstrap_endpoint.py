@@ -108,6 +108,22 @@ def test_token_opens_one_session_until_it_is_revoked(node: Commanded, site: Path
     assert cookie.partition("=")[2] not in log
 
 
+def test_socket_is_opened_once_its_directory_exists(make_agent: MakeAgent) -> None:
+    node = Commanded(make_agent("node"))
+    node.prepare("[services]", 'bootstrap_socket = "/var/lib/warren/late/bootstrap.sock"')
+    node.start()
+
+    def is_shown() -> bool:
+        return "bootstrap.unavailable" in {each["name"] for each in node.agent.look("list")["conditions"]}
+
+    assert is_shown()
+    late, state = (node.agent.directory / "var/lib/warren" / name for name in ("late", "commands"))
+    node.agent.host.run("mkdir", "-m", "700", late)
+    node.agent.host.run("chown", "--reference", state, late)
+    until(lambda: not is_shown(), "the socket is open")
+    assert curl(late / "bootstrap.sock", "/bootstrap/redeem").split()[1] == "405"
+
+
 @pytest.mark.parametrize(
     ("path", "options", "status"),
     [

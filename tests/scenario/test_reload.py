@@ -144,7 +144,7 @@ def test_what_counts_at_the_next_start_is_told_and_stays_a_condition(joined: Two
     assert "config.restart_required" in near.host.run("curl", "-s", "http://localhost:9090/healthz")
     assert near.ask("info")["http"] == ["127.0.0.1:9090", "[::1]:9090"]
     near.attempt("agent", "stop")
-    near.host.start("socat", "-u", "TCP-LISTEN:9091,bind=127.0.0.1", "OPEN:/dev/null")
+    other = near.host.start("socat", "-u", "TCP-LISTEN:9091,bind=127.0.0.1", "OPEN:/dev/null")
     until(lambda: "9091" in near.host.run("ss", "-tln"), "the port is taken")
     near.start()
     assert near.ask("info")["http"] == ["[::1]:9091"], "a listener that did not open is not listed"
@@ -153,6 +153,9 @@ def test_what_counts_at_the_next_start_is_told_and_stays_a_condition(joined: Two
     assert done.returncode == 0, "tunnels are up without it (H-68)"
     assert "TCP port 9091 of 127.0.0.1 is in use" in done.stderr
     assert "http.port_in_use" in {each["name"] for each in near.ask("status")["conditions"]}
+    other.kill()
+    until(lambda: near.ask("info")["http"] == ["127.0.0.1:9091", "[::1]:9091"], "the listener opens by itself")
+    assert "http.port_in_use" not in {each["name"] for each in near.ask("status")["conditions"]}
 
 
 def test_the_log_s_level_is_that_of_the_file_from_the_reload_on(two: Two) -> None:

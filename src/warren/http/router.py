@@ -50,8 +50,10 @@ class Route:
 class HttpRouter:
     """Respond to requests by the routes of one endpoint."""
 
-    def __init__(self, routes: Iterable[Route], access: Access, authorize: Authorize | None = None) -> None:
-        """`authorize` is required if a route names an action."""
+    def __init__(
+        self, routes: Iterable[Route], access: Callable[[], Access], authorize: Authorize | None = None
+    ) -> None:
+        """`access` returns what requests must present now. `authorize` is required if a route names an action."""
         self._access = access
         self._authorize = authorize
         self._paths: dict[str, list[Route]] = {}
@@ -71,7 +73,7 @@ class HttpRouter:
         """Return the route of a request. Raises HttpError."""
         verify_same_origin(request)
         if not request.trusted:
-            verify_not_a_browser(request, self._access)
+            verify_not_a_browser(request, self._access())
         route = self._find_route(request.method, request.split().path)
         if route.action is not None:
             self._verify_permission(request, route.action)
@@ -79,7 +81,7 @@ class HttpRouter:
 
     def _verify_permission(self, request: Request, action: str) -> None:
         """Check that the client of a request may request an action. Raises HttpError, WarrenError."""
-        client = request.client if request.trusted else verify_token(request, self._access)
+        client = request.client if request.trusted else verify_token(request, self._access())
         if client is None or self._authorize is None:
             raise HttpError(403, DENIED, "the client is not known")
         self._authorize(client, action)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -17,8 +18,8 @@ from warren.agent.io.local_http import LocalHttp
 from warren.agent.subsystem import Subsystem
 from warren.config.defaults import defaults_for
 from warren.files.unix_listener import Listener, listen
-from warren.http.auth import Access
 from warren.http.io.listeners import TcpAddress, open_tcp
+from warren.http.io.opening import Opening
 from warren.local_client import Client
 from warren.localapi.action import Action, Data
 from warren.localapi.messages import PROTOCOL_VERSION, Request
@@ -92,14 +93,16 @@ def test_info_names_the_protocol_version_and_counts_rejected_requests(tmp_path: 
 
 
 def test_there_is_a_server_for_each_listener(tmp_path: Path) -> None:
-    listeners = [open_tcp(TcpAddress(ip_address("127.0.0.1"), 0)) for _ in range(2)]
-    http = LocalHttp(tuple(listeners), Access())
+    address = TcpAddress(ip_address("127.0.0.1"), 0)
+    opened, unopened = (Opening(name, partial(open_tcp, address)) for name in ("opened", "unopened"))
+    listener = opened.attempt()
+    assert listener is not None
+    http = LocalHttp((opened, unopened))
 
     async def names() -> list[str]:
         with listen(tmp_path / "agent.sock", trust=None) as listener:
             return [each.name for each in servers(api(http=http), listener)]
 
-    assert asyncio.run(names()) == ["control", *(f"http {each.name}" for each in listeners)]
-    assert api(http=http).info()["http"] == [each.name for each in listeners]
-    for listener in listeners:
-        listener.close()
+    assert asyncio.run(names()) == ["control", "http opened", "http unopened"]
+    assert api(http=http).info()["http"] == [listener.name]
+    listener.close()

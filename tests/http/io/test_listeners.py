@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import stat
 from ipaddress import ip_address
@@ -10,31 +11,41 @@ from pathlib import Path
 import pytest
 
 from warren.errors import HostError
-from warren.http.io.listeners import TcpAddress, open_all, open_tcp, open_unix
+from warren.http.io.listeners import TcpAddress, is_missing_ipv6, open_tcp, open_unix
 
 pytestmark = pytest.mark.integration
 
 ANY_PORT = TcpAddress(ip_address("127.0.0.1"), 0)
 
 
-def test_port_in_use_is_reported_and_the_other_listeners_open() -> None:
+def test_port_in_use_is_reported() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         busy = TcpAddress(ip_address("127.0.0.1"), other.getsockname()[1])
-        listeners, errors = open_all([busy, ANY_PORT])
-    assert len(listeners) == 1
-    listeners[0].close()
-    (error,) = errors
-    assert error.code == "http.port_in_use"
-    assert str(error) == f"TCP port {busy.port} of 127.0.0.1 is in use by another program"
+        with pytest.raises(HostError, match=rf"^TCP port {busy.port} of 127\.0\.0\.1 is in use") as error:
+            open_tcp(busy)
+    assert error.value.code == "http.port_in_use"
 
 
-def test_both_loopbacks_are_open_on_a_host_that_has_both() -> None:
-    listeners, errors = open_all([ANY_PORT, TcpAddress(ip_address("::1"), 0)])
-    assert not errors
-    assert listeners[0].name.startswith("127.0.0.1:")
-    for listener in listeners:
-        with socket.create_connection(listener.socket.getsockname()[:2]):
-            listener.close()
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_loopback_accepts_connections(host: str) -> None:
+    listener = open_tcp(TcpAddress(ip_address(host), 0))
+    with socket.create_connection(listener.socket.getsockname()[:2]):
+        listener.close()
+
+
+@pytest.mark.parametrize(
+    ("host", "number", "is_missing"),
+    [
+        ("::1", errno.EADDRNOTAVAIL, True),
+        ("::1", errno.EAFNOSUPPORT, True),
+        ("::1", errno.EADDRINUSE, False),
+        ("127.0.0.1", errno.EADDRNOTAVAIL, False),
+        ("2001:db8::1", errno.EADDRNOTAVAIL, False),
+    ],
+)
+def test_only_the_loopback_of_ipv6_may_be_missing(host: str, number: int, is_missing: bool) -> None:
+    problem = HostError("cannot listen", code="http.refused", errno=number)
+    assert is_missing_ipv6(TcpAddress(ip_address(host), 9090), problem) is is_missing
 
 
 def test_foreign_address_is_reported() -> None:

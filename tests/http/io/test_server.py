@@ -66,7 +66,7 @@ def router(networks: SimulatedNetworks, *, aliases: bool = False) -> HttpRouter:
     """Return a router of the routes as the agent makes it."""
     local = LocalRoutes(networks, now=lambda: NOW, version="1.2.3", aliases=aliases)
     return HttpRouter(
-        local.routes(), Access(TOKEN, ADMIN_TOKEN), PermissionTable(agent_actions(networks), RULES).verify
+        local.routes(), lambda: Access(TOKEN, ADMIN_TOKEN), PermissionTable(agent_actions(networks), RULES).verify
     )
 
 

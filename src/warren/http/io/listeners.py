@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
-from warren.errors import HostError
+from warren.errors import HostError, WarrenError
 from warren.files.trusted_path import process_trust
 from warren.files.unix_listener import listen
 
@@ -63,20 +62,10 @@ def open_unix(path: Path, group: int | None = None) -> HttpListener:
     return HttpListener(unix.socket, str(path), unix.undo, trusted=True)
 
 
-def open_all(addresses: Iterable[TcpAddress]) -> tuple[list[HttpListener], list[HostError]]:
-    """Return the listeners that could be opened, and why the others could not.
-
-    The loopback of IPv6 is no error on a host without IPv6.
-    """
-    listeners: list[HttpListener] = []
-    errors: list[HostError] = []
-    for address in addresses:
-        try:
-            listeners.append(open_tcp(address))
-        except HostError as error:
-            if not (address.host.version == 6 and address.host.is_loopback and error.errno in NO_SUCH_ADDRESS):
-                errors.append(error)
-    return listeners, errors
+def is_missing_ipv6(address: TcpAddress, problem: WarrenError | None) -> bool:
+    """Return whether the loopback of IPv6 could not be opened because this host has no IPv6, which is no error."""
+    is_loopback = address.host.version == 6 and address.host.is_loopback
+    return is_loopback and isinstance(problem, HostError) and problem.errno in NO_SUCH_ADDRESS
 
 
 def _unusable(address: TcpAddress, error: OSError) -> HostError:

@@ -38,6 +38,7 @@ from warren.files.unix_socket import find_group
 from warren.http.auth import Access
 from warren.http.io import server
 from warren.http.io.listeners import HttpListener, open_unix
+from warren.http.io.opening import Opening
 from warren.http.router import HttpRouter
 from warren.jws import to_base64url
 from warren.privsep.io.runner_client import RunnerClient
@@ -83,7 +84,6 @@ async def open_command_service(settings: CommandSettings, context: AgentContext)
         log.warning("command.interrupted", extra={"corr_id": result.corr_id, "verb": result.verb})
     service = CommandService(settings, identity, sid, store, bundles, context)
     try:
-        service.open_bootstrap_endpoint()
         yield service
     finally:
         await service.close()
@@ -119,8 +119,7 @@ class CommandService:
         self._services = ServiceMonitor(
             settings.services, settings.monitoring.health_check_interval_seconds, self._host.states
         )
-        self._bootstrap_listener: HttpListener | None = None
-        self._bootstrap_conditions: tuple[Condition, ...] = ()
+        self._bootstrap = self._make_bootstrap_listener()
         self._runner = self._make_runner()
         self._executor = Executor(
             identity.agent_id, settings, self._handlers(), self._unseal(), self._bundles.sealing_key
@@ -161,7 +160,7 @@ class CommandService:
             yield Condition("command.store_failed", f"{failure}: commands are refused")
         if (problem := self._store.full_problem) is not None:
             yield Condition("command.store_full", f"{problem}: commands are refused")
-        yield from self._bootstrap_conditions
+        yield from self._bootstrap_conditions()
         yield from self._services.conditions()
         if self._runner is not None:
             yield from self._runner.conditions()
@@ -175,28 +174,31 @@ class CommandService:
                 group.create_task(self._runner.run(), name="commands runner")
             elif self._settings.security.exec_enable:
                 group.create_task(run_periodic(self._executor, PERIODIC_TASKS), name="commands periodic")
-            if self._bootstrap_listener is not None:
-                bootstrap = BootstrapRoutes(
-                    lambda effects: self._executor.run_internal(lambda _: effects), monotonic_seconds
-                )
-                router = HttpRouter(bootstrap.routes(), Access())
-                group.create_task(server.serve(self._bootstrap_listener, router), name="commands bootstrap")
+            if self._bootstrap is not None:
+                group.create_task(self._serve_bootstrap(self._bootstrap), name="commands bootstrap")
 
     async def close(self) -> None:
         """Reject new commands, and end those that run."""
         await self._pipeline.close()
 
-    def open_bootstrap_endpoint(self) -> None:
-        """Listen for bootstrap tokens, if configured; a socket that cannot be opened becomes a condition."""
+    def _make_bootstrap_listener(self) -> Opening[HttpListener] | None:
+        """Listen for bootstrap tokens, if configured; what cannot be opened yet is tried again in `run`."""
         path, group = self._settings.services.bootstrap_socket, self._settings.services.bootstrap_group
         if path is None:
-            return
-        try:
-            self._bootstrap_listener = open_unix(Path(path), find_group(group).gid if group else None)
-        except HostError as error:
-            log.error("bootstrap.unavailable", extra={"error": str(error)})  # noqa: TRY400, no traceback
-            hint = f"add the agent's user to the group {group}, or see the error" if group else error.hint
-            self._bootstrap_conditions = (Condition("bootstrap.unavailable", f"{error}; {hint}"),)
+            return None
+        listener = Opening(path, lambda: open_unix(Path(path), find_group(group).gid if group else None))
+        listener.attempt()
+        return listener
+
+    async def _serve_bootstrap(self, listener: Opening[HttpListener]) -> None:
+        routes = BootstrapRoutes(lambda effects: self._executor.run_internal(lambda _: effects), monotonic_seconds)
+        await server.serve(await listener.wait(), HttpRouter(routes.routes(), Access))
+
+    def _bootstrap_conditions(self) -> Iterator[Condition]:
+        if self._bootstrap is not None and (problem := self._bootstrap.problem) is not None:
+            group = self._settings.services.bootstrap_group
+            hint = f"add the agent's user to the group {group}, or see the error" if group else problem.hint
+            yield Condition("bootstrap.unavailable", f"{problem}; {hint}")
 
     def _make_runner(self) -> RunnerClient | None:
         """Return the client of the privileged runner, or None where this process runs privileged parts itself."""
