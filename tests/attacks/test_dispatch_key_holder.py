@@ -75,6 +75,23 @@ def test_answers_of_reads_fill_no_disk_and_leave_room_to_operators(tmp_path: Pat
     play(node, scene)
 
 
+def test_full_store_has_room_again_when_its_answers_have_expired(tmp_path: Path) -> None:
+    node = CommandNode(tmp_path, max_bytes=16 << 20)
+
+    async def scene(node: CommandNode) -> None:
+        assert Code.STORE_FULL in {await _outcome(node, read(f"r-{number}"), ANSWER) for number in range(100)}
+        assert node.store.full_problem
+        node.let_pass(500)
+
+        async def has_room() -> bool:
+            await node.store.moment()
+            return node.store.full_problem is None
+
+        await until(has_room)
+
+    play(node, scene)
+
+
 def test_rejections_and_reads_fill_no_audit_log(tmp_path: Path) -> None:
     node = CommandNode(tmp_path)
     node.retention = type(node.retention)(max_bytes=1 << 14, max_total_bytes=1 << 16)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from warren.commands.replay import Accepted, InProgress, Stored, Verdict
 from warren.commands.result import Code, CommandError
 from warren.commands.result_json import acknowledged_result
 from warren.commands.store.command_store import CommandStore
+from warren.commands.store.database import NAME
 from warren.errors import HostError
 
 pytestmark = [pytest.mark.integration, pytest.mark.security]
@@ -339,3 +342,17 @@ def test_lines_that_a_killed_agent_left_without_a_checkpoint_get_one_at_the_star
 def test_store_must_be_open(place: Place) -> None:
     with pytest.raises(RuntimeError, match="not open"):
         asyncio.run(place.store().write_event(AuditEvent("status.read", NOW)))
+
+
+def test_nobody_locks_a_store_that_runs(place: Place) -> None:
+    async def day() -> None:
+        async with place.opened() as store:
+            assert await run(store, ONE) == Accepted()
+            with closing(sqlite3.connect(place.directory / NAME, timeout=0)) as other:
+                for statement in ("BEGIN EXCLUSIVE", "BEGIN IMMEDIATE", "SELECT * FROM used"):
+                    with pytest.raises(sqlite3.OperationalError, match="locked"):
+                        other.execute(statement)
+            assert await run(store, OTHER) == Accepted()
+            assert store.error is None
+
+    asyncio.run(day())

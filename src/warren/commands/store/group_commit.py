@@ -1,14 +1,15 @@
 """Group commit: one thread owns the database and commits all pending work together; outcomes follow the commit.
 
 So one fsync serves all commands that arrived during the previous one. Work that `must` be done is retried while the
-disk is full; any other fails with the database's error. After an error the thread tries each second whether the
-database can be written again, and tells its owner of both.
+disk is full; any other fails with the database's error. After an error the thread tries by backoff whether the database
+can be written again, and tells its owner of both.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import sqlite3
 import threading
 from collections import deque
@@ -17,11 +18,17 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+from warren.backoff import Backoff, BackoffPolicy
+from warren.clock import monotonic_seconds
+from warren.errors import HostError
+
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 MAX_BATCH = 256
-MIN_DELAY = 1.0  # seconds
+MIN_IDLE_SECONDS = 1.0
+RETRY = BackoffPolicy.exponential(1.0, 15.0)
+"""Before the database is tried again. Commands are tried meanwhile; only work that must be done waits."""
 
 
 class StoreConnection(Protocol):
@@ -79,12 +86,17 @@ class GroupCommit:
     """Called in the loop with the error when the database can no longer be written, and with None when it can again."""
     error: sqlite3.Error | None = None
     """Why the database cannot be written now; None if it can."""
+    retry: BackoffPolicy = RETRY
+    _backoff: Backoff = field(init=False)
     _waiting: deque[Work] = field(default_factory=deque)
     _changed: threading.Condition = field(default_factory=threading.Condition)
     _closing: bool = False
     _retries: bool = True
     """True if work that must be done is retried."""
     _thread: threading.Thread | None = None
+
+    def __post_init__(self) -> None:
+        self._backoff = Backoff(self.retry, random.random)
 
     def start(self) -> None:
         """Start the thread."""
@@ -141,8 +153,8 @@ class GroupCommit:
             else:
                 self.database.committed(batch)
                 self._deliver(batch)
-                if self.error is not None:  # a batch that only read proves nothing
-                    self._probe()
+                if self.error is not None and self._backoff.is_due(monotonic_seconds()):
+                    self._probe()  # a batch that only read proves nothing
             self._tick()
         self._tick(closing=True)
         self.database.connection.close()
@@ -168,6 +180,11 @@ class GroupCommit:
     def _set_error(self, error: sqlite3.Error | None) -> None:
         """Keep the present state, and report a change of it."""
         is_change, self.error = str(error) != str(self.error), error
+        now = monotonic_seconds()
+        if error is None:
+            self._backoff.reset()
+        elif self._backoff.is_due(now):  # work that fails meanwhile is no attempt of its own
+            self._backoff.fail(HostError(str(error), code="command.store_failed"), now)
         if is_change:
             with suppress(RuntimeError):  # the loop has ended
                 self.loop.call_soon_threadsafe(self.on_state, error)
@@ -175,12 +192,16 @@ class GroupCommit:
     def _take(self) -> list[Work] | None:
         with self._changed:
             if not self._waiting and not self._closing:
-                idle = MIN_DELAY if self.error is not None else max(MIN_DELAY, self.database.idle_seconds())
-                self._changed.wait(idle)
+                self._changed.wait(self._idle_seconds())
             if self._closing and not self._waiting:
                 return None
             taken = [self._waiting.popleft() for _ in range(min(MAX_BATCH, len(self._waiting)))]
         return [work for work in taken if work.must or not work.future.cancelled()]
+
+    def _idle_seconds(self) -> float:
+        if self.error is not None:
+            return self._backoff.remaining_seconds(monotonic_seconds())
+        return max(MIN_IDLE_SECONDS, self.database.idle_seconds())
 
     def _commit(self, batch: Sequence[Work]) -> None:
         if batch:
@@ -200,7 +221,7 @@ class GroupCommit:
         with self._changed:
             self._waiting.extendleft(reversed(retried))
             if retried and self._retries and not self._closing:
-                self._changed.wait(MIN_DELAY)
+                self._changed.wait(self._backoff.remaining_seconds(monotonic_seconds()))
 
     def _roll_back(self) -> None:
         if self.database.connection.in_transaction:
