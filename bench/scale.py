@@ -1,9 +1,10 @@
 """`make bench-scale`: time against size for each stage between the file and the kernel, with the fitted exponent.
 
 Three kinds of file grow: prefixes of one peer, peers of one network, and networks. Each stage runs on its own, in this
-process and in a namespace of its own; the figure is the least of the rounds. The exponent is the slope of the times in
-a plot with two logarithmic axes: 1 is proportional to the size, 2 grows with its square. Beside the stages that wg and
-ip have too, theirs: `wg setconf` to the same engine, and one `ip -batch` for the routes.
+process and in a namespace of its own; the figure is the least processor time of the rounds. The exponent is the slope
+of the times in a plot with two logarithmic axes: 1 is proportional to the size, 2 grows with its square. Beside the
+stages that wg and ip have too, theirs: `wg setconf` to the same engine, and one `ip -batch` for the routes. At the end
+the whole of `warren validate` and of an agent, with one network (scale_agent.py).
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ import argparse
 import base64
 import ctypes
 import math
+import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +25,9 @@ from typing import TypeVar
 import harness
 import machine
 import markdown
+import scale_agent
 from harness import tell
+from scale_agent import processor_seconds
 from verdict import Verdict, at_most
 from warren._core import Netlink, PrivateKey
 from warren.agent.config import AgentConfig, load_config
@@ -45,6 +48,15 @@ CLONE_NEWNET = 0x40000000
 LINK = "wg0"
 PREFIXES, PEERS, NETWORKS = 20_000, 10_000, 1_000
 VALIDATE_SECONDS, APPLY_SECONDS, EXPONENT = 1.0, 3.0, 1.1
+UP_SECONDS = VALIDATE_SECONDS + APPLY_SECONDS
+IDLE_SECONDS = 0.05 * 60  # of a minute
+TIMEOUT_SECONDS = 10.0  # of the clients
+AGENT_AIMS = {
+    scale_agent.VALIDATE: VALIDATE_SECONDS,
+    scale_agent.UP: UP_SECONDS,
+    scale_agent.RELOAD_WALL: TIMEOUT_SECONDS,
+    scale_agent.IDLE: IDLE_SECONDS,
+}
 READ, PLAN, ENGINE, ROUTES, OBSERVE, REPEAT = "read and check", "plan", "engine", "routes", "observe", "plan again"
 WG, IP = "wg setconf", "ip -batch"
 APPLY = (PLAN, ENGINE, ROUTES)
@@ -53,7 +65,7 @@ KEYS = NetworkKeys(PrivateKey.generate())
 
 @dataclass(slots=True)
 class Curve:
-    """The least time of each stage by size."""
+    """The least time of each stage by size, in seconds."""
 
     seconds: dict[str, dict[int, float]] = field(default_factory=dict)
 
@@ -82,8 +94,9 @@ def main() -> int:
     options = parser.parse_args()
     share, rounds = (10, 1) if options.quick else (1, options.rounds)
     harness.prepare(lambda: None)
-    _unshare_network()
     curves: dict[str, Curve] = {}
+    agents = {title: _measure_agent(title, largest // share, write) for title, largest, write in KINDS[:2]}
+    _unshare_network()
     for title, largest, write in KINDS:
         curve = curves[title] = Curve()
         for size in (largest // share // part for part in (8, 4, 2, 1)):
@@ -91,8 +104,17 @@ def main() -> int:
             text = write(size)
             for _ in range(rounds):
                 _measure(curve, size, text)
-    print("\n".join(_report(curves, share)))
+    print("\n".join(_report(curves, agents, share)))
     return 0
+
+
+def _measure_agent(title: str, largest: int, write: Callable[[int], str]) -> Curve:
+    curve = Curve()
+    for size in (largest // part for part in (8, 4, 2, 1)):
+        tell(f"agent, {title}: {size}")
+        for stage, seconds in scale_agent.measure(write(size)).items():
+            curve.add(stage, size, seconds)
+    return curve
 
 
 def _unshare_network() -> None:
@@ -146,9 +168,9 @@ def _prefix(number: int) -> str:
 
 def _measure(curve: Curve, size: int, text: str) -> None:
     def timed(stage: str, work: Callable[[], T]) -> T:
-        begun = time.perf_counter()
+        begun = processor_seconds()
         done = work()
-        curve.add(stage, size, time.perf_counter() - begun)
+        curve.add(stage, size, processor_seconds() - begun)
         return done
 
     config: AgentConfig = timed(READ, lambda: load_config(text, "agent.toml", WARREN))
@@ -210,9 +232,10 @@ def _with_tools(
     timed(IP, lambda: subprocess.run(["ip", "-batch", at / "add"], check=True))
 
 
-def _report(curves: Mapping[str, Curve], share: int) -> Iterator[str]:
+def _report(curves: Mapping[str, Curve], agents: Mapping[str, Curve], share: int) -> Iterator[str]:
     yield f"# Time against size\n\n{machine.description()}, {machine.today()}, commit {machine.commit()}\n"
-    for title, curve in curves.items():
+    yield f"Load average {' '.join(f'{load:.1f}' for load in os.getloadavg())}\n"
+    for title, curve in (*curves.items(), *((f"agent, {title}", curve) for title, curve in agents.items())):
         sizes = [*next(iter(curve.seconds.values()))]
         head = [title, *(f"{size:,}" for size in sizes), "exponent"]
         rows = [
@@ -220,7 +243,16 @@ def _report(curves: Mapping[str, Curve], share: int) -> Iterator[str]:
             for stage, of in curve.seconds.items()
         ]
         yield f"## {title.capitalize()}, seconds\n\n{markdown.table(head, rows)}\n"
-    yield from map(str, _verdicts(curves, share))
+    yield from map(str, (*_verdicts(curves, share), *_agent_verdicts(agents, share)))
+
+
+def _agent_verdicts(agents: Mapping[str, Curve], share: int) -> Iterator[Verdict]:
+    for title, largest, _ in KINDS[:2]:
+        curve, size = agents[title], largest // share
+        for stage, seconds in AGENT_AIMS.items():
+            yield at_most(f"agent, {size:,} {title}, {stage}", curve.at(size, stage), seconds, "s")
+        for stage in curve.seconds:
+            yield at_most(f"agent, exponent of {stage}, {title}", curve.exponent(stage), EXPONENT, "")
 
 
 def _verdicts(curves: Mapping[str, Curve], share: int) -> Iterator[Verdict]:

@@ -144,7 +144,7 @@ def test_what_counts_at_the_next_start_is_told_and_stays_a_condition(joined: Two
     assert "config.restart_required" in near.host.run("curl", "-s", "http://localhost:9090/healthz")
     assert near.ask("info")["http"] == ["127.0.0.1:9090", "[::1]:9090"]
     near.attempt("agent", "stop")
-    other = near.host.start("socat", "-u", "TCP-LISTEN:9091,bind=127.0.0.1", "OPEN:/dev/null")
+    near.host.start("socat", "-u", "TCP-LISTEN:9091,bind=127.0.0.1", "OPEN:/dev/null")
     until(lambda: "9091" in near.host.run("ss", "-tln"), "the port is taken")
     near.start()
     assert near.ask("info")["http"] == ["[::1]:9091"], "a listener that did not open is not listed"
@@ -153,7 +153,8 @@ def test_what_counts_at_the_next_start_is_told_and_stays_a_condition(joined: Two
     assert done.returncode == 0, "tunnels are up without it (H-68)"
     assert "TCP port 9091 of 127.0.0.1 is in use" in done.stderr
     assert "http.port_in_use" in {each["name"] for each in near.ask("status")["conditions"]}
-    other.kill()
+    for pid in near.host.processes("socat"):
+        near.host.kill(pid)
     until(lambda: near.ask("info")["http"] == ["127.0.0.1:9091", "[::1]:9091"], "the listener opens by itself")
     assert "http.port_in_use" not in {each["name"] for each in near.ask("status")["conditions"]}
 
