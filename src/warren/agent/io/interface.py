@@ -17,8 +17,8 @@ from warren.tunnel.routes import policy_table
 from warren.tunnel.status import InterfaceStatus
 
 MAX_OBSERVATION_SHARE = 0.02
-"""Of a processor, for observing what nothing has been reported of. An interface of a few peers and prefixes is observed
-in every round; one of 20,000 routes or 10,000 peers every 10 s or so."""
+"""The share of a processor for observing what nothing has been reported of. An interface of a few peers and prefixes is
+observed in every round; one of 20,000 routes or 10,000 peers every 10 s or so."""
 
 
 class Interface:

@@ -77,7 +77,7 @@ def join_status(name: str, device: DeviceStatus, netlink: Netlink) -> InterfaceS
 
 @dataclass(frozen=True, slots=True)
 class HostPart:
-    """What the host has for an interface with the mark `fwmark`, without its engine."""
+    """Hold what the host has for an interface with the mark `fwmark`, without its engine."""
 
     fwmark: int
     link: LinkStatus | None
