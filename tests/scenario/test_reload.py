@@ -81,6 +81,7 @@ def test_a_file_that_would_remove_everything_is_refused(joined: Two, flood: Make
     assert echoes.lost == 0
     assert (near.network()["state"], near.traces()) == ("active", before)
     assert "config.rejected" in {each["name"] for each in near.look("list")["conditions"]}
+    assert "config.rejected" in near.attempt("doctor").stdout
     near.config.write_text(text)
     near.reload()
     assert "config.rejected" not in {each["name"] for each in near.look("list")["conditions"]}
@@ -153,6 +154,7 @@ def test_what_counts_at_the_next_start_is_told_and_stays_a_condition(joined: Two
     assert done.returncode == 0, "tunnels are up without it (H-68)"
     assert "TCP port 9091 of 127.0.0.1 is in use" in done.stderr
     assert "http.port_in_use" in {each["name"] for each in near.ask("status")["conditions"]}
+    assert "http.port_in_use" in near.attempt("doctor").stdout
     for pid in near.host.processes("socat"):
         near.host.kill(pid)
     until(lambda: near.ask("info")["http"] == ["127.0.0.1:9091", "[::1]:9091"], "the listener opens by itself")
