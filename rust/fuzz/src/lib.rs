@@ -10,7 +10,9 @@
 //! | `allowed_ips` | changes of prefixes | the trie agrees with a plain list |
 //! | `keys` | texts of keys | they agree with a plain decoder, and each key has one text |
 //! | `dns_files` | the files of the resolver | they are read within their limits |
+//! | `dns_query` | messages of clients | each is resolved or rejected; no answer to an answer, no amplification |
 //! | `dns_response` | responses of a name server | only those to the question are understood; every lookup ends |
+//! | `dns_upstream` | servers that answer, fail, lie and fall silent | every query is answered once; nothing stays open |
 //! | `exit_policy` | entries of the exit policy, and destinations | what is never reached is not, in any notation |
 //! | `fragments` | fragments of few datagrams, in any order | what is reassembled has no gap; every datagram ends |
 //! | `http_proxy` | a client of the HTTP proxy, in any pieces | it is read alike; a forwarded head frames its body once |
@@ -31,7 +33,9 @@
 pub mod allowed_ips;
 pub mod coalescer;
 pub mod dns_files;
+pub mod dns_query;
 pub mod dns_response;
+pub mod dns_upstream;
 pub mod exit_policy;
 mod forgery;
 pub mod fragments;

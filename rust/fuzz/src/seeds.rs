@@ -21,7 +21,9 @@ pub fn all() -> Vec<(&'static str, Vec<Vec<u8>>)> {
         ("allowed_ips", prefixes()),
         ("coalescer", flows()),
         ("dns_files", resolver_files()),
+        ("dns_query", queries()),
         ("dns_response", responses()),
+        ("dns_upstream", exchanges()),
         ("exit_policy", policies()),
         ("fragments", datagrams()),
         ("http_proxy", http_requests()),
@@ -88,6 +90,32 @@ fn resolver_files() -> Vec<Vec<u8>> {
     let resolv_conf = "vpn\nnameserver 192.0.2.53\nnameserver fe80::1%eth0\nsearch corp.example lab.example\n\
                        options ndots:2 timeout:1 attempts:3 rotate use-vc no-aaaa\n";
     vec![resolv_conf.into(), b"vpn.example.org.\n127.0.0.1 localhost\nfd00::2 vpn # home\n".to_vec()]
+}
+
+/// Return a query with and without EDNS, for all types, for an own name, and an update.
+fn queries() -> Vec<Vec<u8>> {
+    let query = question(Family::V4).encode(false);
+    let mut any = query.clone();
+    any[query.len() - 3] = 255;
+    let mut update = query.clone();
+    update[2] = 5 << 3;
+    let own = [&query[..12], b"\x01a\x06warren\x08internal\x00\x00\x01\x00\x01"].concat();
+    vec![query, question(Family::V6).encode(true), any, update, own]
+}
+
+/// Return questions with an answer, a truncated one and its answer over TCP, failures, silence, and a new table.
+fn exchanges() -> Vec<Vec<u8>> {
+    let ask = |name: u8| vec![name << 3];
+    let address = b"\x01\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x3c\x00\x04\xc0\x00\x02\x07";
+    let respond = |flags: u8, data: &[u8]| [&[4 | flags << 3, data.len() as u8][..], data].concat();
+    let pass = |steps: u8| vec![2 | steps << 3];
+    vec![
+        [ask(2), respond(0, address), ask(2), ask(0)].concat(),
+        [ask(2), respond(1, &[]), respond(0, address), pass(31), ask(3)].concat(),
+        [ask(1), respond(4, &[]), respond(10, &[]), vec![3], ask(1)].concat(),
+        [ask(2), respond(0, address), [pass(31), pass(31)].concat().repeat(3), ask(2), pass(5)].concat(),
+        [ask(1), ask(2), vec![0xff], vec![6 | 8, 2, 0x81, 0x80], respond(2, &[])].concat(),
+    ]
 }
 
 /// Return an address behind two aliases, a truncated response, and one that is only an alias.
