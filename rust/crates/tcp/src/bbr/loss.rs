@@ -2,7 +2,7 @@
 
 use super::flow::Bbr;
 use super::signals::Undo;
-use super::state::{State, UNBOUNDED};
+use super::state::{DRAIN_ROUNDS, State, UNBOUNDED};
 use crate::rate::{Sample, Sampler, SentState};
 use crate::time::Time;
 
@@ -26,11 +26,17 @@ impl Bbr {
     pub(super) fn update_congestion_signals(&mut self, sample: &Sample, sampler: &Sampler) {
         self.update_max_bw(sample, sampler.delivered());
         if self.latest.is_round_start {
-            if self.latest.has_loss && !self.state.is_probing() {
+            if self.latest.has_loss && !self.state.is_probing() && !self.is_startup_answered() {
                 self.lower_shortterm_bounds();
             }
             self.latest.has_loss = false;
         }
+    }
+
+    /// Return whether losses may still be of Startup, to which its end has answered. They are found up to a round trip late, and
+    /// what is delivered meanwhile is what Drain sent at half the rate: by the draft it would count as the rate of the path.
+    const fn is_startup_answered(&self) -> bool {
+        self.rounds.count <= self.drain_start_round + DRAIN_ROUNDS
     }
 
     /// Adapt to what the last round delivered (`InitLowerBounds`, `LossLowerBounds`).

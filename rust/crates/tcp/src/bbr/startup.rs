@@ -1,15 +1,13 @@
 //! Startup and Drain (5.3.1 and 5.3.2).
 
 use super::flow::Bbr;
-use super::state::State;
+use super::state::{DRAIN_ROUNDS, State};
 use crate::rate::{Ack, Sample, Sampler};
 use crate::time::Time;
 
 /// The acknowledgements with losses in a round that end Startup (`BBRStartupFullLossCnt`, 5.3.1.3). The draft counts lost
 /// ranges; as in Linux each acknowledgement that brings losses counts as one.
 const STARTUP_FULL_LOSS_COUNT: u32 = 6;
-/// The rounds after which Drain ends in any case (5.3.2).
-const DRAIN_ROUNDS: u64 = 3;
 
 impl Bbr {
     pub(super) const fn enter_startup(&mut self) {

@@ -5,6 +5,8 @@ pub(super) const UNBOUNDED: u64 = u64::MAX;
 /// The initial window, in segments (RFC 6928, 5.6.4.1).
 pub(super) const INITIAL_WINDOW: u64 = 10;
 
+/// The rounds after which Drain ends in any case (5.3.2).
+pub(super) const DRAIN_ROUNDS: u64 = 3;
 /// What is in flight in ProbeRTT, in products of rate and round-trip time (`BBR.ProbeRTTCwndGain`, 2.15.2).
 pub(super) const PROBE_RTT_CWND_GAIN: f64 = 0.5;
 
