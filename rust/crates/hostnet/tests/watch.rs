@@ -72,3 +72,25 @@ fn lost_notifications_count_as_every_change() {
     }
     assert_eq!(seen, Changes::ALL);
 }
+
+#[test]
+fn a_link_that_is_up_again_is_reported_to_have_gone_down() {
+    enter();
+    ip("tuntap add wg0 mode tun");
+    ip("tuntap add wg1 mode tun");
+    let mut watch = Watch::open().unwrap();
+    watch.follow(Netlink::open().unwrap().link("wg0").unwrap().index, false);
+    ip("link set wg0 mtu 1420");
+    ip("link set wg0 up");
+    assert!(!next(&mut watch).went_down, "it was never up before");
+    ip("link set wg1 up");
+    ip("link set wg1 down");
+    assert!(!next(&mut watch).went_down, "another link");
+    ip("link set wg0 down");
+    ip("link set wg0 up");
+    assert!(next(&mut watch).went_down);
+    ip("link set wg0 mtu 1400");
+    assert!(!next(&mut watch).went_down, "told once");
+    ip("link delete wg0");
+    assert!(next(&mut watch).went_down, "the kernel sets a link down before it deletes it");
+}
