@@ -7,7 +7,6 @@ inner packets by hand  ═══ wg0 ── joined ── forwarded ── cut �
 
 from __future__ import annotations
 
-import signal
 import socket
 import struct
 import time
@@ -15,14 +14,13 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from . import engine
 from .client import Client
 from .crafted import ACK, CWR, DF, FIN, PSH, TCP, UDP, Ip, flow, forwarded, sealed_ipv4, tcp, udp
-from .deadline import SOON_SECONDS, until
+from .deadline import SOON_SECONDS
 from .host import IN_NAMESPACES, Host, address
 from .inner import ECHO_REQUEST, checksum, echo, echoed
 from .interface import Interface
@@ -77,21 +75,6 @@ class Site:
         ):
             pass
         return packet
-
-
-class Stopped:
-    """Holds an engine still while the block runs. nsenter(1) stops itself with its child, and goes on with it."""
-
-    def __init__(self, interface: Interface) -> None:
-        self._interface, self._parent = interface, interface.process
-
-    def __enter__(self) -> None:
-        self._interface.host.kill(self._interface.pid, "STOP")
-        state = Path(f"/proc/{self._parent.pid}/stat")
-        until(lambda: state.read_text().rpartition(") ")[2].startswith("T"), "nsenter has stopped")
-
-    def __exit__(self, *_: object) -> None:
-        self._parent.send_signal(signal.SIGCONT)
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,13 @@ import time
 
 import pytest
 
+from .deadline import until
 from .host import IN_NAMESPACES
+from .noise import RESPONSE
 from .pair import FAR_INNER, INNER, NEAR_INNER, OUTER, Pair, prefixes, single
+from .stopped import Stopped
 from .traffic import ping, reach
+from .wire import Wire
 
 pytestmark = IN_NAMESPACES
 
@@ -77,3 +81,15 @@ def test_after_the_engine_under_test_was_killed_and_started_again(pair: Pair) ->
     pair.near.peer(pair.far.keys, *single(INNER["far"]), Endpoint=pair.outer("far"))
     reach(pair.near.host, FAR_INNER[0], RETURN_SECONDS)
     assert pair.far.of_peer(pair.near.keys, "endpoints").startswith(OUTER["near"][0])
+
+
+def test_after_the_link_was_down_while_the_engine_could_not_look(pair: Pair) -> None:
+    """Setting the link down ends its sessions, as in the kernel, even if it is up again by then."""
+    pair.open()
+    near = pair.near
+    with Wire(near.host) as wire:
+        with Stopped(near):
+            near.host.ip("link", "set", "wg0", "down")
+            near.host.ip("link", "set", "wg0", "up")
+        reach(near.host, FAR_INNER[0], RETURN_SECONDS)
+        until(lambda: wire.count(lambda datagram: datagram.kind == RESPONSE), "a new handshake")

@@ -11,11 +11,14 @@ use proto::endpoint::Endpoint;
 pub(crate) struct HostRoutes {
     watch: Option<Watch>,
     netlink: Netlink,
+    /// The index of the device's own link, if it is in this namespace.
+    link: Option<u32>,
 }
 
 impl HostRoutes {
-    pub(crate) fn open() -> io::Result<Self> {
-        Ok(Self { watch: Some(watch()?), netlink: Netlink::open().map_err(io::Error::other)? })
+    /// Open both; `link` is the index of the device's own link, which is still down.
+    pub(crate) fn open(link: Option<u32>) -> io::Result<Self> {
+        Ok(Self { watch: Some(watch(link, false)?), netlink: Netlink::open().map_err(io::Error::other)?, link })
     }
 
     /// Return the socket that reports network changes, or `None` while there is none.
@@ -35,12 +38,12 @@ impl HostRoutes {
         }
     }
 
-    /// Open the socket again if it was closed; return true if it was.
-    pub(crate) fn rewatch(&mut self) -> bool {
+    /// Open the socket again if it was closed; return true if it was. `up` is the state of the device's own link.
+    pub(crate) fn rewatch(&mut self, up: bool) -> bool {
         if self.watch.is_some() {
             return false;
         }
-        self.watch = watch().ok();
+        self.watch = watch(self.link, up).ok();
         self.watch.is_some()
     }
 
@@ -58,6 +61,10 @@ impl HostRoutes {
     }
 }
 
-fn watch() -> io::Result<Watch> {
-    Watch::open().map_err(io::Error::other)
+fn watch(link: Option<u32>, up: bool) -> io::Result<Watch> {
+    let mut watch = Watch::open().map_err(io::Error::other)?;
+    if let Some(index) = link {
+        watch.follow(index, up);
+    }
+    Ok(watch)
 }

@@ -60,6 +60,12 @@ pub trait Inner: Send + 'static {
         LinkState::Up
     }
 
+    /// Return the index of the link in the network namespace of the calling thread, if there is one there: its
+    /// notifications show that it went down between two calls of [`Inner::state`]. Asked once, while it is down.
+    fn link_index(&self) -> Option<u32> {
+        None
+    }
+
     /// Return the size of the largest packet, in octets, which limits the padding; `None` leaves the last one.
     fn mtu(&self) -> Option<usize>;
 

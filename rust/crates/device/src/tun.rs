@@ -287,12 +287,21 @@ fn namespace(fd: BorrowedFd<'_>, number: libc::Ioctl) -> Option<(u64, u64)> {
 
 /// Return the MTU of the link `name` in the namespace of `socket`, in octets.
 pub(crate) fn mtu_of(socket: &OwnedFd, name: &str) -> io::Result<usize> {
+    usize::try_from(number_of(socket, name, libc::SIOCGIFMTU as libc::Ioctl)?).map_err(io::Error::other)
+}
+
+/// Return the index of the link `name` in the namespace of `socket`.
+pub(crate) fn index_of(socket: &OwnedFd, name: &str) -> io::Result<u32> {
+    u32::try_from(number_of(socket, name, libc::SIOCGIFINDEX as libc::Ioctl)?).map_err(io::Error::other)
+}
+
+/// Return what an ioctl says of a link in the integer of struct ifreq.
+fn number_of(socket: &OwnedFd, name: &str, ioctl: libc::Ioctl) -> io::Result<i32> {
     let mut request = LinkRequest::default();
     request.name[..name.len()].copy_from_slice(name.as_bytes());
-    link_request(socket.as_fd(), libc::SIOCGIFMTU as libc::Ioctl, &mut request)?;
+    link_request(socket.as_fd(), ioctl, &mut request)?;
     let [low, high] = request.flags.to_ne_bytes();
-    let mtu = i32::from_ne_bytes([low, high, request.rest[0], request.rest[1]]);
-    usize::try_from(mtu).map_err(io::Error::other)
+    Ok(i32::from_ne_bytes([low, high, request.rest[0], request.rest[1]]))
 }
 
 fn malformed() -> TunStop {

@@ -121,6 +121,11 @@ impl Inner for TunInner {
         self.tun.state()
     }
 
+    fn link_index(&self) -> Option<u32> {
+        tun::is_in_namespace_of(&self.tun, &self.ioctl_socket).then_some(())?;
+        tun::index_of(&self.ioctl_socket, &self.tun.name().ok()?).ok()
+    }
+
     /// Return the link's MTU, or `None` while the link is in another namespace.
     fn mtu(&self) -> Option<usize> {
         // Another link may have taken our name after ours was moved away.

@@ -67,7 +67,7 @@ impl<I: Inner> Worker<I> {
         wakeup: Arc<OwnedFd>,
         events: Arc<EventQueue>,
     ) -> std::io::Result<Self> {
-        let routes = HostRoutes::open()?;
+        let routes = HostRoutes::open(inner.link_index())?;
         let poller = Poller::new()?;
         poller.add(Source::Inner, inner.fd())?;
         if let Some(watch) = routes.watch() {
@@ -208,9 +208,12 @@ impl<I: Inner> Worker<I> {
     }
 
     /// Read netlink notifications: poll the link in this iteration, and note that source addresses may have lost their
-    /// route.
+    /// route. A link that went down ends all sessions, even if it is up again, as with the kernel's WireGuard.
     fn read_network_changes(&mut self) {
         let changes = self.routes.changes();
+        if changes.went_down && self.up {
+            self.go_down();
+        }
         if changes.links {
             self.next_link_poll = Duration::ZERO;
         }
@@ -241,7 +244,7 @@ impl<I: Inner> Worker<I> {
             LinkState::Down | LinkState::Gone if self.up => self.go_down(),
             LinkState::Down | LinkState::Gone => {}
         }
-        if self.routes.rewatch()
+        if self.routes.rewatch(self.up)
             && let Some(watch) = self.routes.watch()
             && self.poller.add(Source::Network, watch).is_ok()
         {
