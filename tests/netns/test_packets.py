@@ -27,6 +27,7 @@ from .interface import Interface
 from .mixes import MIXES, payload, stream
 from .noise import Session
 from .pair import FAR_INNER, OUTER, cabled
+from .stopped import Stopped
 from .tun import NEEDS_USO, Tun, joined
 from .wire import ETH_P_ALL
 
