@@ -81,6 +81,7 @@ def test_a_file_that_would_remove_everything_is_refused(joined: Two, flood: Make
     assert echoes.lost == 0
     assert (near.network()["state"], near.traces()) == ("active", before)
     assert "config.rejected" in {each["name"] for each in near.look("list")["conditions"]}
+    assert "warning   config.rejected: " in near.attempt("doctor").stdout
     near.config.write_text(text)
     near.reload()
     assert "config.rejected" not in {each["name"] for each in near.look("list")["conditions"]}

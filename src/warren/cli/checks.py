@@ -51,11 +51,11 @@ class Verdict:
 
 
 def check_conditions(conditions: Sequence[Mapping[str, Any]]) -> Iterator[Verdict]:
-    """Yield a verdict for each condition that degrades the agent: a store that refuses work, or a listener."""
+    """Yield a verdict for each condition of the agent: failed for one that degrades it, else a warning."""
     for condition in conditions:
-        if condition["severity"] == Severity.DEGRADED:
-            row = CONDITIONS.get(condition["name"])
-            yield Verdict(condition["name"], Result.FAILED, condition["message"], "" if row is None else row.hint)
+        row = CONDITIONS.get(condition["name"])
+        result = Result.FAILED if condition["severity"] == Severity.DEGRADED else Result.WARNING
+        yield Verdict(condition["name"], result, condition["message"], "" if row is None else row.hint)
 
 
 def run_checks(
