@@ -16,7 +16,7 @@ import dns.rdatatype
 
 ROOT = Path(__file__).resolve().parents[2]
 # For a machine that is busy with other tests; nothing waits so long otherwise.
-PATIENCE = 60.0
+TIMEOUT_SECONDS = 60.0
 
 Address = tuple[str, int]
 
@@ -59,7 +59,7 @@ class DnsService:
         """Return the answer to a query; dnspython checks that it is one."""
         query = dns.message.make_query(name, kind, use_edns=0 if edns else False)
         ask = dns.query.tcp if tcp else dns.query.udp
-        return ask(query, self.address[0], timeout=PATIENCE, port=self.address[1])
+        return ask(query, self.address[0], timeout=TIMEOUT_SECONDS, port=self.address[1])
 
 
 @contextmanager
@@ -72,7 +72,7 @@ def serving(table: str) -> Iterator[DnsService]:
         finally:
             assert process.stdin is not None
             process.stdin.close()
-            process.wait(PATIENCE)
+            process.wait(TIMEOUT_SECONDS)
 
 
 def addresses(answer: dns.message.Message) -> list[str]:
@@ -101,11 +101,11 @@ class Unbound:
 
     def _wait(self) -> None:
         query = dns.message.make_query("ready.invalid", "A")
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + TIMEOUT_SECONDS
         while time.monotonic() < end:
             assert self._process.poll() is None, self._log.read_text()
             try:
-                dns.query.tcp(query, self.address[0], timeout=PATIENCE, port=self.address[1])
+                dns.query.tcp(query, self.address[0], timeout=TIMEOUT_SECONDS, port=self.address[1])
             except OSError:
                 time.sleep(0.02)
             else:
@@ -124,7 +124,7 @@ class Unbound:
     def stop(self) -> None:
         """End it; its port is closed then."""
         self._process.terminate()
-        self._process.wait(PATIENCE)
+        self._process.wait(TIMEOUT_SECONDS)
 
 
 def free_port() -> int:

@@ -13,7 +13,7 @@ import dns.opcode
 import dns.rcode
 import pytest
 
-from tests.dns_service.programs import PATIENCE, DnsService, Unbound, addresses, free_port, serving
+from tests.dns_service.programs import TIMEOUT_SECONDS, DnsService, Unbound, addresses, free_port, serving
 
 pytestmark = [pytest.mark.integration, pytest.mark.needs("cargo")]
 needs_unbound = pytest.mark.needs("unbound")
@@ -80,7 +80,7 @@ def test_a_dead_server_is_servfail_and_no_other_server_is_asked(unbound: Start) 
     others = unbound("www.corp.example. 60 A 198.51.100.9")
     with socket.socket(type=socket.SOCK_DGRAM) as silent:
         silent.bind(("127.0.0.1", 0))
-        silent.settimeout(PATIENCE)
+        silent.settimeout(TIMEOUT_SECONDS)
         port = silent.getsockname()[1]
         table = (
             f"route corp.example 127.0.0.1:{port}\nroute closed.example 127.0.0.1:{free_port()}\nothers {others.at}\n"
@@ -138,7 +138,7 @@ def exchanged(service: DnsService, message: bytes) -> bytes:
     """Return the answer to a message; an empty one if there is none before that to a query sent behind it."""
     last = dns.message.make_query("localhost", "A", id=0xFFFF)
     with socket.socket(type=socket.SOCK_DGRAM) as sock:
-        sock.settimeout(PATIENCE)
+        sock.settimeout(TIMEOUT_SECONDS)
         sock.connect(service.address)
         sock.send(message)
         sock.send(last.to_wire())
@@ -197,7 +197,7 @@ def test_so_many_queries_are_in_flight_and_no_more() -> None:
             peers = [socket.socket(type=socket.SOCK_DGRAM) for _ in range(MAX_QUERIES // MAX_QUERIES_PER_PEER + 1)]
             try:
                 for number, peer in enumerate(peers):
-                    peer.settimeout(PATIENCE)
+                    peer.settimeout(TIMEOUT_SECONDS)
                     peer.bind((f"127.0.1.{number + 1}", 0))
                     peer.connect(service.address)
                 # The last peer has no query in flight, and is refused because the others have them all.

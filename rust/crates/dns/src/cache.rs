@@ -84,7 +84,7 @@ impl Cache {
         }
     }
 
-    /// Note that servers failed; a stale answer is kept beside it.
+    /// Note that servers failed; a stale answer is kept with it.
     pub fn store_failure(&mut self, question: &Question, failure: Failure, now: Instant) {
         let answer = self.remove(question).and_then(|entry| entry.answer);
         self.insert(question, Entry { answer, failure: Some((failure, now)), ..Entry::default() });

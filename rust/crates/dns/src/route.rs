@@ -20,7 +20,7 @@ use crate::zone::{Zone, answer_special};
 pub enum Path {
     /// Through the tunnel.
     Tunnel,
-    /// Beside it, over the network of the host.
+    /// Over the network of the host, outside the tunnel.
     Host,
 }
 

@@ -226,7 +226,7 @@ impl Receiver {
         self.on_passed(count, rtt, now);
     }
 
-    /// Record that bytes passed to the user, from the ring or beside it.
+    /// Record that bytes passed to the user, from the ring or straight from a segment.
     pub(crate) fn on_passed(&mut self, count: usize, rtt: Duration, now: Time) {
         self.growth.on_bytes(count, rtt, now);
     }
