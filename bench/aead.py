@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import sys
 from dataclasses import dataclass
 from statistics import median
 
 import machine
-from engines import TREE
+from cargo_example import run_example
 from failure import BenchError
 from markdown import number, table
 
-BUILD_AND_RUN_SECONDS = 1800
+PROGRAM = ("rust/Cargo.toml", "--package", "warren-aead", "--example", "speed")
 BESIDE = "ring"
 # The figure of the specification: a full segment of an MTU of 1420, in full groups of sixteen.
 TOLD = (1420, 16)
@@ -51,22 +50,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Times ChaCha20-Poly1305 on each path of this CPU.")
     parser.add_argument("--turns", type=int, default=2000, help="runs of each path at each length and count (2000)")
     try:
-        show(measured(run(parser.parse_args().turns)))
+        show(measured(run_example(*PROGRAM, "--", str(parser.parse_args().turns))))
     except BenchError as error:
         print(error, file=sys.stderr)
         return 1
     return 0
-
-
-def run(turns: int) -> str:
-    """What the program prints that does the work."""
-    manifest = ["--manifest-path", str(TREE / "rust" / "Cargo.toml"), "--package", "warren-aead"]
-    command = ["cargo", "run", "--quiet", "--release", "--locked", *manifest, "--example", "speed", "--", str(turns)]
-    try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=BUILD_AND_RUN_SECONDS)
-    except (OSError, subprocess.SubprocessError) as error:
-        raise BenchError(f"{' '.join(command)}: {error}") from None
-    return done.stdout
 
 
 def measured(lines: str) -> Measured:

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import sys
 from statistics import median
 
 import machine
-from engines import TREE
+from cargo_example import run_example
 from failure import BenchError
 from markdown import number, table
 from verdict import Verdict, at_least
 
-BUILD_AND_RUN_SECONDS = 1800
+PROGRAM = ("rust/smoltcp/Cargo.toml", "--example", "speed")
 PEER = "smoltcp, CUBIC"
 OWN = ("tcp, BBR", "tcp, CUBIC")
 
@@ -33,22 +32,11 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="3 turns, for a trial")
     arguments = parser.parse_args()
     try:
-        show(measured(run(3 if arguments.quick else arguments.turns)))
+        show(measured(run_example(*PROGRAM, "--", str(3 if arguments.quick else arguments.turns))))
     except BenchError as error:
         print(error, file=sys.stderr)
         return 1
     return 0
-
-
-def run(turns: int) -> str:
-    """Return what the program prints."""
-    manifest = ["--manifest-path", str(TREE / "rust" / "smoltcp" / "Cargo.toml")]
-    command = ["cargo", "run", "--quiet", "--release", "--locked", *manifest, "--example", "speed", "--", str(turns)]
-    try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=BUILD_AND_RUN_SECONDS)
-    except (OSError, subprocess.SubprocessError) as error:
-        raise BenchError(f"{' '.join(command)}: {error}") from None
-    return done.stdout
 
 
 def measured(lines: str) -> Measured:
