@@ -12,6 +12,7 @@ pub mod inner;
 mod outbound;
 pub mod packet;
 pub mod place;
+pub mod pmtu;
 mod poller;
 mod port;
 pub mod tun;
