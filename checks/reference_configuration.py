@@ -16,6 +16,7 @@ NETWORKS = (
     ReferenceTable(
         "network.NAME", "One network; NAME is 1 to 64 of A-Z a-z 0-9 _ -.", tuple(reference_rows(NetworkConfig))
     ),
+    *reference_tables(NetworkConfig, "network.NAME"),
     ReferenceTable(
         "network.NAME.peers",
         "A peer of a network, as `[[network.NAME.peers]]`, or as `[[network.peers]]` for the nearest network above it.",

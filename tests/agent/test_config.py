@@ -16,6 +16,7 @@ from warren.agent.config import AgentConfig, load_config
 from warren.config.defaults import defaults_for
 from warren.errors import ConfigError, Finding
 from warren.tunnel.config import Endpoint
+from warren.tunnel.exit_policy import ExitEntry, ExitNode
 from warren.tunnel.network import NetworkConfig, NetworkPeer
 
 pytestmark = pytest.mark.unit
@@ -145,6 +146,14 @@ fwmark = 0xca6c
 table = 1234
 backend = "kernel"
 
+[network.home.exit_node]
+enabled = true
+routes = ["0.0.0.0/0"]
+dns = ["8.8.8.8"]
+allow_lan = true
+allow = ["0.0.0.0/0:443", "192.168.7.0/24"]
+deny = ["[2001:db8::/32]:1-1023"]
+
 [[network.home.peers]]
 name = "office, first floor"
 public_key = "{KEYS[0]}"
@@ -188,6 +197,14 @@ probe_interval_seconds = "5m"
             fwmark=0xCA6C,
             table=1234,
             backend="kernel",
+            exit_node=ExitNode(
+                enabled=True,
+                routes=(ip_network("0.0.0.0/0"),),
+                dns=(ip_address("8.8.8.8"),),
+                allow_lan=True,
+                allow=(ExitEntry(ip_network("0.0.0.0/0"), (443, 443)), ExitEntry(ip_network("192.168.7.0/24"))),
+                deny=(ExitEntry(ip_network("2001:db8::/32"), (1, 1023)),),
+            ),
             peers=(
                 NetworkPeer(
                     "office, first floor",

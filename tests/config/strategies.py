@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tests.tunnel.strategies import PUBLIC_KEYS, addresses, endpoints, names, networks, tables
 from warren.tunnel.config import SYSTEM_TABLES
+from warren.tunnel.exit_policy import ExitEntry, ExitNode
 from warren.tunnel.network import NetworkConfig, NetworkPeer
 
 network_names = st.text(string.ascii_letters + string.digits + "_-", min_size=1, max_size=64).filter(
@@ -42,6 +43,18 @@ def network_peers(draw: st.DrawFn) -> tuple[NetworkPeer, ...]:
     )
 
 
+port_ranges = st.tuples(st.integers(1, 65535), st.integers(1, 65535)).map(lambda ports: (min(ports), max(ports)))
+exit_entries = st.lists(st.builds(ExitEntry, prefix=networks, ports=st.none() | port_ranges), max_size=3).map(tuple)
+exit_nodes = st.builds(
+    ExitNode,
+    enabled=st.booleans(),
+    routes=st.lists(networks, min_size=1, max_size=3).map(tuple),
+    dns=st.lists(st.ip_addresses(), max_size=3).map(tuple),
+    allow_lan=st.booleans(),
+    allow=exit_entries,
+    deny=exit_entries,
+)
+
 network_configs = st.builds(
     NetworkConfig,
     name=network_names,
@@ -55,6 +68,7 @@ network_configs = st.builds(
     fwmark=st.integers(0, 0xFFFF_FFFF).filter(lambda mark: mark not in SYSTEM_TABLES),  # with a default route refused
     table=tables.filter(lambda table: table not in SYSTEM_TABLES),
     backend=st.sampled_from(["auto", "kernel", "userspace"]),
+    exit_node=exit_nodes,
     peers=network_peers(),
 )
 
@@ -65,6 +79,7 @@ FRAGMENTS = (
     "[[network.peers]]",
     "[[network.a.peers]]",
     "[network.peers]",
+    "[network.a.exit_node]",
     "[network]",
     "[ 'network' . \"a\" . peers ]",
     "[daemon]",
@@ -82,6 +97,7 @@ FRAGMENTS = (
     'public_key = "short"',
     'allowed_ips = ["10.0.0.0/8",',
     "]",
+    'deny = ["[2001:db8::/32]:25"]',
     "peers = [{name = 'a'}, 3]",
     'dns = """',
     "'''",

@@ -52,7 +52,8 @@ DOCUMENTS = [
 def as_json(network: NetworkConfig) -> dict[str, object]:
     """The `config` of a request for it."""
     peers = [plain_values(peer, Spelling.JSON) for peer in network.peers]
-    return {**plain_values(network, Spelling.JSON), "peers": peers}
+    exit_node = plain_values(network.exit_node, Spelling.JSON)
+    return {**plain_values(network, Spelling.JSON), "exitNode": exit_node, "peers": peers}
 
 
 def finding_keys(config: object, name: str = "a") -> list[str]:

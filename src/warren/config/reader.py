@@ -165,19 +165,19 @@ class _Present:
     value: object
 
 
-def read_settings(table: Table, settings: type[S], defaults: Defaults) -> S:
+def read_settings(table: Table, settings: type[S], defaults: Defaults, spelling: Spelling = Spelling.TOML) -> S:
     """Return the settings that `table` holds, checked against each other; problems go into the report."""
-    made = settings(**read_values(table, settings, defaults))
+    made = settings(**read_values(table, settings, defaults, spelling))
     table.close()
     report = table.report
     for finding in made.findings():
-        report.findings.append(report.with_line(_placed(finding, table.key, settings)))
-    report.warnings.extend(_placed(finding, table.key, settings) for finding in made.warnings())
+        report.findings.append(report.with_line(_placed(finding, table.key, settings, spelling)))
+    report.warnings.extend(_placed(finding, table.key, settings, spelling) for finding in made.warnings())
     return made
 
 
-def _placed(finding: Finding, key: str, settings: type[Settings]) -> Finding:
-    own = respelled(finding.key, settings, Spelling.TOML)
+def _placed(finding: Finding, key: str, settings: type[Settings], spelling: Spelling) -> Finding:
+    own = respelled(finding.key, settings, spelling)
     return replace(finding, key=f"{key}.{own}" if own else key)
 
 
@@ -186,13 +186,15 @@ def read_values(
 ) -> dict[str, Any]:
     """Return the value of each row of `settings` by attribute, without those that `spelling` does not have."""
     return {
-        names.attribute: _read_row(table, row, key, settings, defaults)
+        names.attribute: _read_row(table, row, key, settings, defaults, spelling=spelling)
         for names, row in rows_of(settings)
         if (key := names.spelled(spelling)) is not None
     }
 
 
-def _read_row(table: Table, row: Row, key: str, settings: type[Any], defaults: Defaults) -> object:
+def _read_row(  # noqa: PLR0913, the context of a row
+    table: Table, row: Row, key: str, settings: type[Any], defaults: Defaults, *, spelling: Spelling
+) -> object:
     match row:
         case Option(parser, _, choose, stand_in):
             if choose is None:
@@ -202,7 +204,7 @@ def _read_row(table: Table, row: Row, key: str, settings: type[Any], defaults: D
             return _read_key_map(table, row, settings)
         case SubTable(nested, _, shorthand):
             within = table.table(key, shorthand) or Table({}, joined(table.key, key), Report())
-            return read_settings(within, nested, defaults)
+            return read_settings(within, nested, defaults, spelling)
         case _:
             assert_never(row)
 

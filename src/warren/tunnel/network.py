@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from warren._core import PrivateKey, PublicKey
-from warren.config.fields import NO_JSON, option, required
+from warren.config.fields import NO_JSON, option, required, subtable
 from warren.config.parsers import (
     FLAG,
     IP_ADDRESS,
@@ -51,6 +51,7 @@ from warren.tunnel.config import (
     peer_findings,
     policy_findings,
 )
+from warren.tunnel.exit_policy import ExitNode
 from warren.tunnel.wg_values import parse_address, parse_allowed_ip, parse_fwmark, parse_table
 
 Backend = Literal["auto", "kernel", "userspace"]
@@ -181,6 +182,7 @@ class NetworkConfig:
         default="auto",
     )
     backend: Backend = option(BACKEND, "Implementation of WireGuard.", default="auto")
+    exit_node: ExitNode = subtable(ExitNode, "The network's exit node: this host forwards for its peers.")
     peers: tuple[NetworkPeer, ...] = ()
     origin: Origin = "file"
 

@@ -12,7 +12,7 @@ from warren.config.field_names import camel_case, joined
 from warren.config.fields import Spelling, respelled
 from warren.config.parsers import Plain
 from warren.config.reader import Report, Table, read_values
-from warren.config.toml_writer import Section, plain_values
+from warren.config.toml_writer import Section, nested_sections, plain_values
 from warren.errors import ConfigError, Finding
 from warren.tunnel.network import (
     RESERVED_NAME,
@@ -118,6 +118,8 @@ def network_sections(network: NetworkConfig, *, whole: bool = False, root: str =
     key = f"{NETWORK}.{network.name}"
     usual = None if whole else NetworkConfig(network.name, network.private_key_path)
     yield Section(f"[{key}]", key, plain_values(network, root=root, unless=usual, always=ALWAYS))
+    if usual is None or network.exit_node != usual.exit_node:
+        yield from nested_sections(network, key, root)
     for number, peer in enumerate(network.peers):
         yield Section(f"[[{key}.peers]]", f"{key}.peers[{number}]", _peer_values(peer, root, whole=whole))
 
