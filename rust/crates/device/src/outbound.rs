@@ -1,8 +1,10 @@
 //! From the inner side to the network: route, seal, send.
 
+use std::net::IpAddr;
+
 use proto::clock::Now;
 use proto::message::DATA_HEADER_BYTES;
-use proto::{Interface, PeerId};
+use proto::{Interface, NoRoute, PeerId};
 
 use crate::place::{Place, Route};
 use crate::udp::{Outbox, Sockets};
@@ -65,6 +67,10 @@ impl Turn<'_> {
 impl Place for Turn<'_> {
     fn route(&mut self, packet: &[u8]) -> Option<Route> {
         self.interface.route(packet).map(|(peer, endpoint)| Route { peer, endpoint })
+    }
+
+    fn route_to(&self, destination: IpAddr) -> Result<Route, NoRoute> {
+        self.interface.route_to(destination).map(|(peer, endpoint)| Route { peer, endpoint })
     }
 
     fn room(&mut self, route: Route, packet_bytes: usize) -> Option<&mut [u8]> {

@@ -1,7 +1,9 @@
 //! Where an inner side puts its packets for peers.
 
-use proto::PeerId;
+use std::net::IpAddr;
+
 use proto::endpoint::Endpoint;
+use proto::{NoRoute, PeerId};
 
 /// The way of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +18,12 @@ pub struct Route {
 pub trait Place {
     /// Return the route of a packet, by its destination. A packet without one is counted as dropped.
     fn route(&mut self, packet: &[u8]) -> Option<Route>;
+
+    /// Return the route of an address; nothing is counted.
+    ///
+    /// # Errors
+    /// There is none.
+    fn route_to(&self, destination: IpAddr) -> Result<Route, NoRoute>;
 
     /// Return space for a packet of this size, which the caller fills entirely. A full batch is sent before; `None` if
     /// the packet is larger than a batch. Packets of equal size on one route, one after the other, leave as one

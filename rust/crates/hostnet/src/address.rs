@@ -45,6 +45,19 @@ impl Netlink {
         Ok(all)
     }
 
+    /// Return the addresses of all links with their prefix lengths.
+    ///
+    /// # Errors
+    /// [`NetError`].
+    pub fn all_addresses(&mut self) -> Result<Vec<IpNet>, NetError> {
+        let request = RouteNetlinkMessage::GetAddress(AddressMessage::default());
+        let all = self.socket.list(&request, |body| {
+            let index = AddressHeader::parse(body).ok()?.index;
+            parse_address(body, index).map(|address| address.network)
+        });
+        all.map_err(|refusal| refusal.to("listing addresses".into()))
+    }
+
     /// Add an address to a link, marked as Warren's; the kernel adds a route to its prefix.
     ///
     /// # Errors

@@ -47,6 +47,11 @@ impl<P: Copy + Eq + Hash> Budget<P> {
         Self { total, used: 0, peers: HashMap::new() }
     }
 
+    /// Change the budget. What is held stays.
+    pub fn set_total(&mut self, total: usize) {
+        self.total = total;
+    }
+
     /// Return how much of the budget is used.
     #[must_use]
     pub fn pressure(&self) -> Pressure {
@@ -68,6 +73,16 @@ impl<P: Copy + Eq + Hash> Budget<P> {
             *self.peers.entry(peer).or_default() += bytes;
         }
         is_allowed
+    }
+
+    /// Record that a peer holds `after` bytes in place of `before`, which is known only once it is so.
+    pub fn replace(&mut self, peer: P, before: usize, after: usize) {
+        if after > before {
+            self.used += after - before;
+            *self.peers.entry(peer).or_default() += after - before;
+        } else {
+            self.release(peer, before - after);
+        }
     }
 
     /// Give back memory that a peer holds.

@@ -1,7 +1,23 @@
 //! Flows of TCP, UDP and ICMP that leave a tunnel without a TUN: an exit node and proxies in one unprivileged process.
 //!
-//! These modules are its parsers and tables. They hold no socket and no clock: octets, keys and the time since boot go
-//! in, verdicts and octets come out. A peer is any small value that the caller knows it by.
+//! [`Stack`] is the inner side of a device. It runs on the packet thread, with its host sockets: packets of peers are
+//! parsed and given to their flows, and at the end of a batch each flow that was touched acknowledges, writes to its host
+//! side and reads from it once.
+//!
+//! | file | content |
+//! |---|---|
+//! | `stack` | the composition, as an [`Inner`](device::inner::Inner) |
+//! | `request`, `status`, `counts` | what other threads ask and are told |
+//! | `tables`, `shared` | the configuration, and what the parts share |
+//! | `demux` | packets of peers, and which part each is for |
+//! | `tcpflow`, and the files below it | TCP: the own connection inside, a stream of the host outside |
+//! | `dial`, `listen` | connections that this side opens, and ports of the own addresses that answer |
+//! | `stream`, `poller`, `slab`, `random` | streams of the host, their readiness, tables by id, random numbers |
+//! | `packets` | whole packets on their way to peers |
+//! | `own` | the addresses of this host |
+//!
+//! The other modules are parsers and tables. They hold no socket and no clock: octets, keys and the time since boot go
+//! in, verdicts and octets come out.
 //!
 //! | file | content |
 //! |---|---|
@@ -20,15 +36,38 @@
 #![forbid(unsafe_code)]
 
 pub mod budget;
+mod counts;
+mod demux;
+pub mod dial;
 pub mod fragments;
 pub mod httpbody;
 pub mod httpproxy;
 pub mod icmp;
+mod listen;
 pub mod mapping;
+mod own;
 pub mod packet;
+mod packets;
 pub mod policy;
+mod poller;
 mod prefixes;
+mod random;
+mod request;
+mod shared;
+mod slab;
 pub mod socks;
 pub mod special;
+mod stack;
+mod status;
+mod stream;
+mod tables;
 pub mod target;
+mod tcpflow;
 pub mod wheel;
+
+pub use counts::Counts;
+pub use listen::Forward;
+pub use request::{Ended, Handle, ListenError};
+pub use stack::Stack;
+pub use status::Status;
+pub use tables::{Exit, Tables};

@@ -437,16 +437,26 @@ impl Header {
     }
 
     /// Append the header of a packet with a payload of `length` bytes to `out`.
+    pub fn write(&self, length: usize, out: &mut Vec<u8>) {
+        let start = out.len();
+        out.resize(start + self.bytes(), 0);
+        self.put(length, &mut out[start..]);
+    }
+
+    /// Write the header of a packet with a payload of `length` bytes into `out`, which has its size.
     ///
     /// An IPv4 packet has the identity 0, which an unfragmented one may have (RFC 6864, section 4.1).
-    pub fn write(&self, length: usize, out: &mut Vec<u8>) {
+    ///
+    /// # Panics
+    /// `out` has another size.
+    pub fn put(&self, length: usize, out: &mut [u8]) {
         match (self.source, self.destination) {
-            (IpAddr::V4(source), IpAddr::V4(destination)) => self.write_v4(source, destination, length, out),
-            (source, destination) => self.write_v6(v6_octets(source), v6_octets(destination), length, out),
+            (IpAddr::V4(source), IpAddr::V4(destination)) => out.copy_from_slice(&self.v4(source, destination, length)),
+            (source, destination) => out.copy_from_slice(&self.v6(v6_octets(source), v6_octets(destination), length)),
         }
     }
 
-    fn write_v4(&self, source: Ipv4Addr, destination: Ipv4Addr, length: usize, out: &mut Vec<u8>) {
+    fn v4(&self, source: Ipv4Addr, destination: Ipv4Addr, length: usize) -> [u8; IPV4_BYTES] {
         let mut header = [0; IPV4_BYTES];
         header[..2].copy_from_slice(&[0x45, self.tos]);
         put_short(&mut header, 2, (IPV4_BYTES + length) as u16);
@@ -455,17 +465,17 @@ impl Header {
         header[12..16].copy_from_slice(&source.octets());
         header[16..].copy_from_slice(&destination.octets());
         seal_v4(&mut header);
-        out.extend_from_slice(&header);
+        header
     }
 
-    fn write_v6(&self, source: [u8; 16], destination: [u8; 16], length: usize, out: &mut Vec<u8>) {
+    fn v6(&self, source: [u8; 16], destination: [u8; 16], length: usize) -> [u8; IPV6_BYTES] {
         let mut header = [0; IPV6_BYTES];
         header[..4].copy_from_slice(&(6 << 28 | u32::from(self.tos) << 20).to_be_bytes());
         put_short(&mut header, 4, length as u16);
         header[6..8].copy_from_slice(&[self.protocol, self.ttl]);
         header[8..24].copy_from_slice(&source);
         header[24..].copy_from_slice(&destination);
-        out.extend_from_slice(&header);
+        header
     }
 }
 

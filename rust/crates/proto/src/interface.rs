@@ -53,6 +53,15 @@ pub struct Delivered {
     pub packet: Range<usize>,
 }
 
+/// Why an address has no route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoRoute {
+    /// No peer has it among its allowed IPs.
+    NoPeer,
+    /// The peer that has it has no endpoint.
+    NoEndpoint,
+}
+
 /// An event of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {

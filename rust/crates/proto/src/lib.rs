@@ -42,5 +42,5 @@ mod transport;
 #[cfg(test)]
 mod vectors;
 
-pub use interface::{Delivered, Event, Interface, Outgoing};
+pub use interface::{Delivered, Event, Interface, NoRoute, Outgoing};
 pub use peerid::{Membership, PeerId};

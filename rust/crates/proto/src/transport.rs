@@ -1,12 +1,13 @@
 //! Packets of an interface: outgoing through cryptokey routing and a session, incoming through a session and the source
 //! check (sections 2, 5.4.6 and 6.2).
 
+use std::net::IpAddr;
 use std::ops::Range;
 
 use crate::clock::{Now, octets};
 use crate::endpoint::Endpoint;
 use crate::hash::TAG_BYTES;
-use crate::interface::{Delivered, Interface, Outgoing};
+use crate::interface::{Delivered, Interface, NoRoute, Outgoing};
 use crate::ip;
 use crate::message::{DATA_HEADER_BYTES, DATA_OVERHEAD_BYTES, DataHeader, Kind, kind};
 use crate::peerid::PeerId;
@@ -20,13 +21,22 @@ impl Interface {
             self.drops.not_ip += 1;
             return None;
         };
-        let Some(id) = self.allowed_ips.lookup(destination) else {
-            self.drops.no_peer += 1;
-            return None;
-        };
-        let endpoint = self.peers.get(id)?.endpoint;
-        self.drops.no_endpoint += u64::from(endpoint.is_none());
-        endpoint.map(|endpoint| (id, endpoint))
+        match self.route_to(destination) {
+            Ok(route) => return Some(route),
+            Err(NoRoute::NoPeer) => self.drops.no_peer += 1,
+            Err(NoRoute::NoEndpoint) => self.drops.no_endpoint += 1,
+        }
+        None
+    }
+
+    /// Return the peer that has an address among its allowed IPs, and the peer's endpoint.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn route_to(&self, destination: IpAddr) -> Result<(PeerId, Endpoint), NoRoute> {
+        let id = self.allowed_ips.lookup(destination).ok_or(NoRoute::NoPeer)?;
+        let endpoint = self.peers.get(id).ok_or(NoRoute::NoPeer)?.endpoint;
+        endpoint.map(|endpoint| (id, endpoint)).ok_or(NoRoute::NoEndpoint)
     }
 
     /// Return the size of the datagram for a packet of `packet_bytes`: header, packet, padding and tag.

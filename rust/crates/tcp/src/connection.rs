@@ -171,6 +171,30 @@ impl Connection {
         self.owes_challenge = false;
     }
 
+    /// Return how many bytes [`write`](Self::write) would take.
+    #[must_use]
+    pub fn write_room(&self) -> usize {
+        if self.state == State::Closed { 0 } else { self.sender.room() }
+    }
+
+    /// Return the memory of both buffers, in bytes.
+    #[must_use]
+    pub const fn memory(&self) -> usize {
+        self.receiver.memory() + self.sender.memory()
+    }
+
+    /// Return whether the other side may send nothing more, because its bytes were not read.
+    #[must_use]
+    pub fn is_window_closed(&self) -> bool {
+        self.is_synchronized() && self.receiver.window() == 0 && self.receiver.readable_len() > 0
+    }
+
+    /// Return the greatest payload of a segment that is sent, in bytes.
+    #[must_use]
+    pub const fn mss(&self) -> u32 {
+        self.sender.mss()
+    }
+
     /// Return the ports.
     #[must_use]
     pub const fn ports(&self) -> Ports {

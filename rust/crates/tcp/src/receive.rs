@@ -82,6 +82,11 @@ impl Receiver {
         if self.edge.after(self.next) { self.edge - self.next } else { 0 }
     }
 
+    /// Return the memory of the buffer, in bytes.
+    pub(crate) const fn memory(&self) -> usize {
+        self.ring.memory()
+    }
+
     /// Return how many bytes can be read.
     pub(crate) const fn readable_len(&self) -> usize {
         self.ring.len()

@@ -9,6 +9,8 @@ use crate::pool::{BLOCK, Block, Pool};
 pub(crate) struct Ring {
     pool: Pool,
     blocks: VecDeque<Option<Block>>,
+    /// How many blocks it holds.
+    held: usize,
     /// Where the first byte is in the first block.
     start: usize,
     /// How many bytes there are before the first hole.
@@ -19,12 +21,17 @@ pub(crate) struct Ring {
 
 impl Ring {
     pub(crate) fn new(pool: Pool) -> Self {
-        Self { pool, blocks: VecDeque::new(), start: 0, len: 0, extent: 0 }
+        Self { pool, blocks: VecDeque::new(), held: 0, start: 0, len: 0, extent: 0 }
     }
 
     /// Return how many bytes are in the queue.
     pub(crate) const fn len(&self) -> usize {
         self.len
+    }
+
+    /// Return the memory that it holds, in bytes.
+    pub(crate) const fn memory(&self) -> usize {
+        self.held * BLOCK
     }
 
     /// Append bytes.
@@ -109,7 +116,10 @@ impl Ring {
         while self.blocks.len() <= index {
             self.blocks.push_back(None);
         }
-        self.blocks[index].get_or_insert_with(|| self.pool.take())
+        self.blocks[index].get_or_insert_with(|| {
+            self.held += 1;
+            self.pool.take()
+        })
     }
 
     /// Give back the blocks before the first byte and behind the last.
@@ -129,8 +139,9 @@ impl Ring {
         }
     }
 
-    fn give_back(&self, block: Option<Block>) {
+    fn give_back(&mut self, block: Option<Block>) {
         if let Some(block) = block {
+            self.held -= 1;
             self.pool.put(block);
         }
     }

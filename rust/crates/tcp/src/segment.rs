@@ -207,6 +207,12 @@ pub fn parse<'a>(bytes: &'a [u8], addresses: &Addresses) -> Result<Segment<'a>, 
     Ok(Segment { header, payload })
 }
 
+/// Return the size of a segment, in bytes.
+#[must_use]
+pub fn size(header: &Header, payload: (&[u8], &[u8])) -> usize {
+    HEADER_LEN + header.options.encoded_len() + payload.0.len() + payload.1.len()
+}
+
 /// Write a segment to the start of `out`, with its checksum: the payload, given in two parts, is copied and summed in
 /// one pass. Return the size of the segment, or `None` if `out` is too small or the segment is larger than a packet.
 #[must_use]

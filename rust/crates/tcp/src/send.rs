@@ -262,7 +262,13 @@ impl Sender {
         self.ring.commit(count);
     }
 
-    fn room(&self) -> usize {
+    /// Return the memory of the buffer, in bytes.
+    pub(crate) const fn memory(&self) -> usize {
+        self.ring.memory()
+    }
+
+    /// Return the free space, in bytes: none after the end was written.
+    pub(crate) fn room(&self) -> usize {
         if self.fin == Fin::Open { self.growth.limit().saturating_sub(self.ring.len()) } else { 0 }
     }
 

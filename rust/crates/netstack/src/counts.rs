@@ -1,0 +1,55 @@
+//! What a stack has refused and dropped, by reason.
+
+use crate::packet::BadPacket;
+
+/// Why a flow or a datagram was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// The number of flows.
+    Flows,
+    /// The number of dials in progress.
+    Dials,
+    /// The memory of flows.
+    Memory,
+    /// The exit policy.
+    Policy,
+    /// The rate of errors to a peer.
+    Rate,
+}
+
+/// Numbers of refusals (`refused{reason}`), and of packets that were dropped because they were bad.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Beyond the number of flows.
+    pub flows: u64,
+    /// Beyond the number of dials in progress.
+    pub dials: u64,
+    /// Beyond the memory of flows.
+    pub memory: u64,
+    /// By the exit policy.
+    pub policy: u64,
+    /// Errors that were not sent, because their peer had too many.
+    pub rate: u64,
+    /// Packets with an inconsistent header or a wrong checksum.
+    pub bad: u64,
+    /// Fragments that contradicted others.
+    pub overlaps: u64,
+    /// Packets of protocols that are not supported.
+    pub unsupported: u64,
+}
+
+impl Counts {
+    pub(crate) fn refuse(&mut self, reason: Reason) {
+        *match reason {
+            Reason::Flows => &mut self.flows,
+            Reason::Dials => &mut self.dials,
+            Reason::Memory => &mut self.memory,
+            Reason::Policy => &mut self.policy,
+            Reason::Rate => &mut self.rate,
+        } += 1;
+    }
+
+    pub(crate) fn bad(&mut self, _reason: BadPacket) {
+        self.bad += 1;
+    }
+}

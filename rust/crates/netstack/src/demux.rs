@@ -1,0 +1,96 @@
+//! Packets from peers, and which part of the stack each is for.
+
+use std::net::IpAddr;
+
+use proto::PeerId;
+
+use crate::dial::Failure;
+use crate::fragments::{Outcome, Reassembly};
+use crate::icmp::{self, Report};
+use crate::packet::{self, Packet, Transport, protocol};
+use crate::shared::Shared;
+use crate::tcpflow::{Key, TcpFlows};
+
+/// The parts of a stack to which packets of peers are given.
+pub(crate) struct Demux {
+    pub(crate) shared: Shared,
+    pub(crate) tcp: TcpFlows,
+    pub(crate) fragments: Reassembly<PeerId>,
+}
+
+impl Demux {
+    /// Process a packet of a peer.
+    pub(crate) fn receive(&mut self, peer: PeerId, octets: &[u8]) {
+        let packet = match packet::parse(octets) {
+            Ok(packet) => packet,
+            Err(reason) => return self.shared.counts.bad(reason),
+        };
+        if packet.fragment.is_none() {
+            return self.dispatch(peer, &packet);
+        }
+        match self.fragments.receive(peer, &packet, self.shared.now.boot) {
+            Outcome::Incomplete => {}
+            Outcome::Complete(octets) => {
+                if let Ok(packet) = packet::parse(&octets) {
+                    self.dispatch(peer, &packet);
+                }
+            }
+            Outcome::Dropped => self.shared.counts.overlaps += 1,
+        }
+    }
+
+    /// Tell the senders of datagrams whose fragments did not all come (RFC 792, RFC 8200).
+    pub(crate) fn expire_fragments(&mut self) {
+        for (peer, first) in self.fragments.on_deadline(self.shared.now.boot) {
+            if let Ok(packet) = packet::parse(&first) {
+                self.shared.report(peer, &packet, icmp::Error::ReassemblyTimeExceeded);
+            }
+        }
+    }
+
+    fn dispatch(&mut self, peer: PeerId, packet: &Packet<'_>) {
+        // The own TCP verifies the checksum itself.
+        if packet.protocol == protocol::TCP {
+            return self.tcp.receive(&mut self.shared, peer, packet);
+        }
+        match packet.transport() {
+            Ok(Transport::EchoRequest { identifier, sequence, payload }) if self.shared.is_own(packet.destination) => {
+                self.shared.packets.push(peer, |out| {
+                    icmp::write_echo_reply(packet, identifier, sequence, payload, out);
+                    true
+                });
+            }
+            Ok(Transport::Icmp { message, .. }) => {
+                if let Some(report) = icmp::read_error(packet.source.is_ipv6(), message) {
+                    self.on_error(peer, &report);
+                }
+            }
+            Ok(_) => {
+                self.shared.counts.unsupported += 1;
+                self.shared.report(peer, packet, icmp::Error::ProtocolUnreachable);
+            }
+            Err(reason) => self.shared.counts.bad(reason),
+        }
+    }
+
+    /// Process an error about a packet that this side sent to a peer.
+    fn on_error(&mut self, peer: PeerId, report: &Report<'_>) {
+        let Some((source_port, destination_port)) = report.ports() else { return };
+        let at = |address: IpAddr, port| (address, port).into();
+        if report.about.protocol == protocol::TCP {
+            let failure = match report.error {
+                icmp::Error::NetworkUnreachable => Failure::NetworkUnreachable,
+                icmp::Error::Prohibited => Failure::Prohibited,
+                icmp::Error::PortUnreachable => Failure::Refused,
+                icmp::Error::HostUnreachable => Failure::Unreachable,
+                _ => return,
+            };
+            let key = Key {
+                peer,
+                remote: at(report.about.destination, destination_port),
+                local: at(report.about.source, source_port),
+            };
+            self.tcp.on_error(key, failure, &mut self.shared);
+        }
+    }
+}

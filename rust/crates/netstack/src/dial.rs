@@ -1,0 +1,92 @@
+//! Dials: connections that this side opens to addresses behind peers.
+//!
+//! All addresses of a name are tried, 250 ms apart (RFC 8305, section 5). The first that is connected wins.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use crate::slab::Id;
+use crate::wheel::Timer;
+
+/// The time between two attempts (RFC 8305, section 5: Connection Attempt Delay).
+pub(crate) const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+
+/// Why a dial failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// No peer has the address among its allowed IPs.
+    NoPeer,
+    /// The peer that has the address has no endpoint, or the host behind it is unreachable.
+    Unreachable,
+    /// There is no route to the network, as a router behind the peer says, or no own address of that family.
+    NetworkUnreachable,
+    /// The policy of the peer forbids the destination.
+    Prohibited,
+    /// The other side refused the connection.
+    Refused,
+    /// There was no answer in time.
+    TimedOut,
+    /// There are as many flows or dials as there may be.
+    Limit,
+    /// The device ends.
+    Closed,
+}
+
+/// Who has asked for a dial: it is told the outcome in bytes of its own protocol, which precede the stream.
+pub trait Caller: Send {
+    /// Return the bytes that say that the connection to an address stands.
+    fn connected(&mut self, remote: SocketAddr) -> Vec<u8>;
+
+    /// Return the bytes that say why there is no connection.
+    fn failed(&mut self, failure: Failure) -> Vec<u8>;
+
+    /// Return the bytes that are sent to the other side before those of the stream.
+    fn preface(&mut self) -> Vec<u8> {
+        Vec::new()
+    }
+}
+
+/// A request to dial.
+pub struct Dial {
+    /// The addresses, in the order in which they are tried.
+    pub addresses: Vec<SocketAddr>,
+    /// How long all of it may take.
+    pub timeout: Duration,
+    /// The stream of the client, which never waits.
+    pub client: OwnedFd,
+    /// Who is told the outcome.
+    pub caller: Box<dyn Caller>,
+}
+
+/// A dial in progress.
+pub(crate) struct Dialling {
+    pub(crate) dial: Dial,
+    /// Addresses that have not been tried.
+    pub(crate) untried: VecDeque<SocketAddr>,
+    /// The flows of attempts in progress.
+    pub(crate) attempts: Vec<Id>,
+    pub(crate) next_attempt: Duration,
+    pub(crate) deadline: Duration,
+    pub(crate) timer: Option<Timer>,
+    /// Whether an address is about to be tried, once there is a place to ask for its route.
+    pub(crate) is_starting: bool,
+    /// Why the last attempt failed.
+    pub(crate) failure: Failure,
+}
+
+impl Dialling {
+    pub(crate) fn new(dial: Dial, now: Duration) -> Self {
+        Self {
+            untried: dial.addresses.iter().copied().collect(),
+            deadline: now + dial.timeout,
+            dial,
+            attempts: Vec::new(),
+            next_attempt: now,
+            timer: None,
+            is_starting: true,
+            failure: Failure::NoPeer,
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Requests from other threads to a stack.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Arc, mpsc};
+
+use rustix::event::{EventfdFlags, eventfd};
+
+use crate::dial::Dial;
+use crate::status::Status;
+use crate::stream;
+use crate::tables::Tables;
+
+/// A request.
+pub(crate) enum Request {
+    Tables(Box<Tables>),
+    Dial(Dial),
+    Listen { port: u16, accepted: OwnedFd, answer: mpsc::SyncSender<bool> },
+    Status(mpsc::SyncSender<Status>),
+}
+
+/// The stack has ended, with its device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the device has ended")]
+pub struct Ended;
+
+/// Why there is no listener.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// Another listener or a forward has the port.
+    #[error("port {0} of the tunnel is in use")]
+    InUse(u16),
+    /// The stack has ended.
+    #[error(transparent)]
+    Ended(#[from] Ended),
+    /// There is no descriptor for it.
+    #[error(transparent)]
+    System(#[from] io::Error),
+}
+
+/// Reaches a stack from any thread.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    sender: mpsc::Sender<Request>,
+    wakeup: Arc<OwnedFd>,
+}
+
+impl Handle {
+    /// Replace the configuration of the stack. Flows that it forbids are reset.
+    ///
+    /// # Errors
+    /// The stack has ended.
+    pub fn set_tables(&self, tables: Tables) -> Result<(), Ended> {
+        self.send(Request::Tables(Box::new(tables)))
+    }
+
+    /// Dial; the outcome is told to the caller of the dial.
+    ///
+    /// # Errors
+    /// The stack has ended.
+    pub fn dial(&self, dial: Dial) -> Result<(), Ended> {
+        self.send(Request::Dial(dial))
+    }
+
+    /// Listen at a port of the own addresses. The descriptor that is returned gives accepted connections: each message
+    /// carries the descriptor of a stream and 20 octets with the far address. Closing it ends the listener.
+    ///
+    /// # Errors
+    /// [`ListenError`].
+    pub fn listen(&self, port: u16) -> Result<OwnedFd, ListenError> {
+        let (ours, theirs) = stream::message_pair()?;
+        let (answer, answered) = mpsc::sync_channel(1);
+        self.send(Request::Listen { port, accepted: ours, answer })?;
+        if answered.recv().map_err(|_| Ended)? { Ok(theirs) } else { Err(ListenError::InUse(port)) }
+    }
+
+    /// Return a snapshot.
+    ///
+    /// # Errors
+    /// The stack has ended.
+    pub fn status(&self) -> Result<Status, Ended> {
+        let (answer, answered) = mpsc::sync_channel(1);
+        self.send(Request::Status(answer))?;
+        answered.recv().map_err(|_| Ended)
+    }
+
+    fn send(&self, request: Request) -> Result<(), Ended> {
+        self.sender.send(request).map_err(|_| Ended)?;
+        // The counter cannot overflow: it is read whenever it is not zero.
+        let _ = rustix::io::write(&self.wakeup, &1u64.to_ne_bytes());
+        Ok(())
+    }
+}
+
+/// The stack's side of the requests.
+pub(crate) struct Requests {
+    receiver: mpsc::Receiver<Request>,
+    wakeup: Arc<OwnedFd>,
+}
+
+impl Requests {
+    pub(crate) fn new() -> io::Result<(Handle, Self)> {
+        let wakeup = Arc::new(eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?);
+        let (sender, receiver) = mpsc::channel();
+        Ok((Handle { sender, wakeup: Arc::clone(&wakeup) }, Self { receiver, wakeup }))
+    }
+
+    /// Take the next request.
+    pub(crate) fn take(&self) -> Option<Request> {
+        self.receiver.try_recv().ok().or_else(|| {
+            let _ = rustix::io::read(&self.wakeup, &mut [0u8; 8]);
+            self.receiver.try_recv().ok()
+        })
+    }
+}
+
+impl AsFd for Requests {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.wakeup.as_fd()
+    }
+}

@@ -1,0 +1,97 @@
+//! What the parts of a stack share.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use proto::PeerId;
+use proto::clock::Now;
+
+use crate::budget::Budget;
+use crate::counts::{Counts, Reason};
+use crate::icmp;
+use crate::packet::Packet;
+use crate::packets::Packets;
+use crate::policy::{Policy, Port};
+use crate::poller::Poller;
+use crate::slab::Id;
+use crate::tables::Tables;
+use crate::wheel::Wheel;
+
+/// What a timer is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Alarm {
+    /// The deadline of a TCP flow.
+    Flow(Id),
+    /// The next attempt of a dial, or its end.
+    Dial(Id),
+    /// Connections in TIME-WAIT.
+    TimeWait,
+    /// Memory is short: look which flows may go on, and which give theirs back.
+    Memory,
+    /// The addresses of this host are listed again.
+    Addresses,
+}
+
+/// What the parts of a stack share.
+pub(crate) struct Shared {
+    pub(crate) poller: Poller,
+    pub(crate) wheel: Wheel<Alarm>,
+    pub(crate) budget: Budget<PeerId>,
+    pub(crate) packets: Packets,
+    pub(crate) errors: icmp::Limit<PeerId>,
+    pub(crate) counts: Counts,
+    pub(crate) tables: Tables,
+    /// The exit policy; `None` without an exit.
+    pub(crate) policy: Option<Policy>,
+    /// Whether the policy knows the addresses of this host. Nothing is forwarded before.
+    pub(crate) host_is_known: bool,
+    /// The time of this call.
+    pub(crate) now: Now,
+}
+
+impl Shared {
+    /// Return the time of this call, for TCP.
+    pub(crate) fn time(&self) -> tcp::Time {
+        time(self.now.boot)
+    }
+
+    /// Return whether the exit policy lets a peer reach a destination.
+    pub(crate) fn may_exit(&self, address: IpAddr, port: Port) -> bool {
+        self.host_is_known && self.policy.as_ref().is_some_and(|policy| policy.judge(address, port).is_ok())
+    }
+
+    /// Return the own address of a family.
+    pub(crate) fn own_address(&self, is_v6: bool) -> Option<IpAddr> {
+        self.tables.addresses.iter().map(ipnet::IpNet::addr).find(|address| address.is_ipv6() == is_v6)
+    }
+
+    /// Return whether an address is an own one.
+    pub(crate) fn is_own(&self, address: IpAddr) -> bool {
+        self.tables.addresses.iter().any(|own| own.addr() == address)
+    }
+
+    /// Report an error about a packet to its sender, within the limit of the peer. It comes from the destination if that
+    /// is an own address, else from the own address of the family.
+    pub(crate) fn report(&mut self, peer: PeerId, about: &Packet<'_>, error: icmp::Error) {
+        let from = Some(about.destination).filter(|address| self.is_own(*address));
+        let Some(from) = from.or_else(|| self.own_address(about.source.is_ipv6())) else { return };
+        if !icmp::may_report(about) {
+            return;
+        }
+        if self.errors.allow(peer, self.now.boot) {
+            self.packets.push(peer, |out| icmp::write_error(about, error, from, out));
+        } else {
+            self.counts.refuse(Reason::Rate);
+        }
+    }
+}
+
+/// Return a time since boot as the own TCP counts it.
+pub(crate) fn time(boot: Duration) -> tcp::Time {
+    tcp::Time::ZERO + boot
+}
+
+/// Return a time of the own TCP as one since boot.
+pub(crate) fn boot(time: tcp::Time) -> Duration {
+    Duration::from_nanos(time.as_nanos())
+}

@@ -1,0 +1,229 @@
+//! The stack: the inner side of a device whose packets end in this process.
+//!
+//! Packets of peers are parsed and given to their flows; at the end of a batch each flow that was touched acknowledges,
+//! writes to its host side and reads from it once. Host sockets are watched by one epoll(7) instance, whose descriptor
+//! is the one that the packet thread waits for.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+use device::inner::Inner;
+use device::place::Place;
+use proto::clock::Now;
+use proto::{Delivered, Membership};
+
+use crate::budget::Budget;
+use crate::counts::Counts;
+use crate::demux::Demux;
+use crate::fragments::Reassembly;
+use crate::icmp;
+use crate::own::{self, HostAddresses};
+use crate::packets::Packets;
+use crate::policy::{HostTable, Policy};
+use crate::poller::{Poller, Ready, Token};
+use crate::random;
+use crate::request::{Handle, Request, Requests};
+use crate::shared::{Alarm, Shared};
+use crate::status::Status;
+use crate::tables::Tables;
+use crate::tcpflow::TcpFlows;
+use crate::wheel::Wheel;
+
+/// The times before the first call: the packet thread gives the time with each call.
+const START: Now = Now { boot: Duration::ZERO, unix: Duration::ZERO };
+/// How long to wait before the addresses of this host are listed again after an error.
+const LISTING_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The inner side of a device whose packets end in this process.
+pub struct Stack {
+    parts: Demux,
+    requests: Requests,
+    host: HostAddresses,
+    ready: Vec<Ready>,
+}
+
+impl Stack {
+    /// Return a stack with its configuration, and what reaches it from other threads. Sockets to the outside are opened
+    /// in the network namespace of the packet thread, which is that of the calling thread.
+    ///
+    /// # Errors
+    /// That of epoll(7), eventfd(2) or netlink(7).
+    pub fn new(tables: Tables) -> io::Result<(Self, Handle)> {
+        let (handle, requests) = Requests::new()?;
+        let poller = Poller::new()?;
+        let host = HostAddresses::open()?;
+        poller.add_readable(&requests, Token::Requests)?;
+        poller.add_readable(host.watch(), Token::Addresses)?;
+        let mut key = [0; 16];
+        random::fill(&mut key);
+        let shared = Shared {
+            poller,
+            wheel: Wheel::new(Duration::ZERO),
+            budget: Budget::new(tables.memory),
+            packets: Packets::default(),
+            errors: icmp::Limit::default(),
+            counts: Counts::default(),
+            tables: Tables::default(),
+            policy: None,
+            host_is_known: false,
+            now: START,
+        };
+        let mut stack = Self {
+            parts: Demux { shared, tcp: TcpFlows::new(key), fragments: Reassembly::default() },
+            requests,
+            host,
+            ready: Vec::new(),
+        };
+        stack.set_tables(tables);
+        Ok((stack, handle))
+    }
+
+    /// Replace the configuration. Flows that it forbids are reset; the others go on.
+    fn set_tables(&mut self, tables: Tables) {
+        self.parts.tcp.listeners.set_forwards(&tables.forwards);
+        self.parts.shared.budget.set_total(tables.memory);
+        self.parts.shared.policy = tables.exit.as_ref().map(|exit| Policy::new(&exit.rules, HostTable::default()));
+        self.parts.shared.tables = tables;
+        self.update_host();
+    }
+
+    /// Read the addresses of this host for the exit policy, and end the flows that it forbids now.
+    fn update_host(&mut self) {
+        let Some(exit) = &self.parts.shared.tables.exit else {
+            return self.parts.tcp.apply_policy(&mut self.parts.shared);
+        };
+        match self.host.list() {
+            Ok(networks) => {
+                let (mut own, attached) = own::split(&networks);
+                own.extend(&exit.endpoints);
+                let table = HostTable::new(&own, &attached, &exit.mesh);
+                if let Some(policy) = &mut self.parts.shared.policy {
+                    policy.set_host(table);
+                }
+                self.parts.shared.host_is_known = true;
+            }
+            Err(_) => {
+                // Nothing is forwarded while it is not known what this host is.
+                self.parts.shared.host_is_known = false;
+                let again = self.parts.shared.now.boot + LISTING_INTERVAL;
+                self.parts.shared.wheel.set(Alarm::Addresses, again);
+            }
+        }
+        self.parts.tcp.apply_policy(&mut self.parts.shared);
+    }
+
+    fn process_requests(&mut self) {
+        while let Some(request) = self.requests.take() {
+            match request {
+                Request::Tables(tables) => self.set_tables(*tables),
+                Request::Dial(dial) => self.parts.tcp.dial(dial, &mut self.parts.shared),
+                Request::Listen { port, accepted, answer } => {
+                    let _ = answer.send(self.parts.tcp.listeners.add(port, accepted));
+                }
+                Request::Status(answer) => {
+                    let _ = answer.send(self.status());
+                }
+            }
+        }
+    }
+
+    fn status(&self) -> Status {
+        Status {
+            tcp_flows: self.parts.tcp.len(),
+            memory: self.parts.shared.budget.used(),
+            counts: self.parts.shared.counts,
+            dropped: self.parts.shared.packets.dropped,
+        }
+    }
+
+    fn on_alarm(&mut self, alarm: Alarm) {
+        match alarm {
+            Alarm::Flow(id) => self.parts.tcp.on_alarm(id, &mut self.parts.shared),
+            Alarm::Dial(id) => self.parts.tcp.on_dial_alarm(id, &mut self.parts.shared),
+            Alarm::TimeWait => self.parts.tcp.expire_time_wait(&mut self.parts.shared),
+            Alarm::Memory => self.parts.tcp.on_memory_alarm(&mut self.parts.shared),
+            Alarm::Addresses => self.update_host(),
+        }
+    }
+}
+
+impl Inner for Stack {
+    fn fd(&self) -> BorrowedFd<'_> {
+        self.parts.shared.poller.as_fd()
+    }
+
+    fn ready(&mut self, now: Now) {
+        self.parts.shared.now = now;
+        let mut ready = std::mem::take(&mut self.ready);
+        self.parts.shared.poller.take_ready(&mut ready);
+        for event in ready.drain(..) {
+            match event.token {
+                Token::Requests => self.process_requests(),
+                Token::Addresses => {
+                    if self.host.changed().unwrap_or(true) {
+                        self.update_host();
+                    }
+                }
+                Token::Flow(id) => self.parts.tcp.ready(id, event, &mut self.parts.shared),
+            }
+        }
+        self.ready = ready;
+    }
+
+    fn deliver(&mut self, storage: &[u8], packets: impl Iterator<Item = Delivered>, now: Now) {
+        self.parts.shared.now = now;
+        for Delivered { peer, packet } in packets {
+            self.parts.receive(peer, &storage[packet]);
+        }
+    }
+
+    fn end_batch(&mut self, _storage: &[u8], now: Now) {
+        self.parts.shared.now = now;
+        self.parts.tcp.end_batch(&mut self.parts.shared);
+    }
+
+    fn take(&mut self, place: &mut impl Place, now: Now) -> bool {
+        self.parts.shared.now = now;
+        self.parts.shared.packets.take(place);
+        self.parts.tcp.take(place, &mut self.parts.shared);
+        true
+    }
+
+    fn on_membership(&mut self, membership: Membership) {
+        if let Membership::Removed { peer, .. } = membership {
+            self.parts.tcp.remove_peer(peer, &mut self.parts.shared);
+            self.parts.shared.packets.remove_peer(peer);
+            self.parts.shared.errors.remove(peer);
+            self.parts.fragments.remove(peer);
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Duration> {
+        let has_work = !self.parts.shared.packets.is_empty() || self.parts.tcp.has_work();
+        let deadlines = [
+            self.parts.shared.wheel.next_deadline(),
+            self.parts.fragments.next_deadline(),
+            has_work.then_some(Duration::ZERO),
+        ];
+        deadlines.into_iter().flatten().min()
+    }
+
+    fn on_deadline(&mut self, now: Now) {
+        self.parts.shared.now = now;
+        while let Some(alarm) = self.parts.shared.wheel.take_due(now.boot) {
+            self.on_alarm(alarm);
+        }
+        if self.parts.fragments.next_deadline().is_some_and(|deadline| deadline <= now.boot) {
+            self.parts.expire_fragments();
+        }
+    }
+
+    fn mtu(&self) -> Option<usize> {
+        Some(usize::from(self.parts.shared.tables.mtu))
+    }
+
+    fn refused(&self) -> u64 {
+        self.parts.shared.packets.dropped
+    }
+}
