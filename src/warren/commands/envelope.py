@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from warren.cluster import CLUSTER
@@ -71,6 +72,7 @@ class Envelope:
     corr_id: str
     verb: str
     args: Mapping[str, object]
+    """Read-only: a command is verified again by the same object."""
     actor: Actor
     policy_id: str
     nonce: str
@@ -97,7 +99,7 @@ def parse_envelope(members: Mapping[str, Any]) -> Envelope:
         cluster=members["cluster"],
         corr_id=members["corr_id"],
         verb=members["verb"],
-        args=members["args"],
+        args=MappingProxyType(members["args"]),
         actor=Actor(members["actor"]["id"], members["actor"]["role"]),
         policy_id=members["policy_id"],
         nonce=members["nonce"],

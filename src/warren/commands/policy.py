@@ -23,22 +23,22 @@ An intent that is optional is checked by the same rules.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
-from warren.commands.approval import APPROVE, Approval, intent_digest, parse_approval
-from warren.commands.approval import TYPE as APPROVAL_TYPE
+from warren.commands.approval import APPROVE, Approval
 from warren.commands.command import SKEW_SECONDS
 from warren.commands.envelope import Envelope
-from warren.commands.intent import MAX_LIFE_SECONDS, Intent, parse_intent
-from warren.commands.intent import TYPE as INTENT_TYPE
+from warren.commands.intent import MAX_LIFE_SECONDS, Intent
 from warren.commands.result import Code, CommandError
+from warren.commands.signed_command import CommandClaims, IntentClaims, IntentText
+from warren.commands.signed_text import SignedAssertion, SignedToken
 from warren.commands.verb import Verb
-from warren.jws import JwsError, read, verify
-from warren.signed_types import WEBAUTHN_INTENT
-from warren.strictjson import encode_sorted, parse_object
+from warren.jws import JwsError
 from warren.trust.bundle import TrustBundle
 from warren.trust.principals import Operator
-from warren.trust.webauthn_assertion import is_assertion, read_assertion, verify_assertion
 from warren.trust.webauthn_key import KEY_METHOD
+
+Claims = TypeVar("Claims")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +47,14 @@ class SignedIntent:
 
     operator: Operator
     """The author."""
-    intent: Intent
-    digest: str
-    """The digest by which approvals name it."""
+    claims: IntentClaims
     method: str
     """The signing method, a property of the key."""
 
     @property
     def iat(self) -> int:
         """Return when it was signed."""
-        return self.intent.iat
+        return self.claims.intent.iat
 
 
 def check_enabled(exec_enable: bool) -> None:
@@ -87,18 +85,20 @@ def check_extensions(verb: Verb, bundle: TrustBundle) -> None:
         raise CommandError(Code.POLICY_DENIED, f"{problem}; only read-only verbs run until then")
 
 
-def check_intent(envelope: Envelope, verb: Verb, bundle: TrustBundle, agent_id: str, now: float) -> SignedIntent | None:
+def check_intent(
+    claims: CommandClaims, verb: Verb, bundle: TrustBundle, agent_id: str, now: float
+) -> SignedIntent | None:
     """Check the intent and return it; None if there is none and the verb only reads."""
-    if envelope.intent is None:
+    if claims.intent is None:
         if verb.read_only:
             return None
         raise CommandError(Code.POLICY_DENIED, f"{verb.name} changes state and requires an operator's intent")
-    signed = _verify_intent(envelope.intent, bundle, now)
+    signed = _verify_intent(claims.intent, bundle, now)
     _check_method(verb, bundle, signed.method, "an intent")
-    _check_match(envelope, signed.intent, agent_id)
-    _check_actor(envelope, signed.operator)
-    _check_bundle_min(signed.intent, bundle)
-    _check_lifetime("intent", signed.intent.iat, signed.intent.exp, now)
+    _check_match(claims, signed.claims, agent_id)
+    _check_actor(claims.envelope, signed.operator)
+    _check_bundle_min(signed.claims.intent, bundle)
+    _check_lifetime("intent", signed.iat, signed.claims.intent.exp, now)
     return signed
 
 
@@ -110,16 +110,16 @@ def check_role(envelope: Envelope, bundle: TrustBundle) -> None:
 
 
 def check_approvals(
-    envelope: Envelope, verb: Verb, bundle: TrustBundle, signed: SignedIntent | None, now: float
+    claims: CommandClaims, verb: Verb, bundle: TrustBundle, signed: SignedIntent | None, now: float
 ) -> None:
     """Check that every approval is valid and that there are enough (V-45).
 
     Distinct operators other than the author count who approve and have a role that the bundle names now.
     """
-    if envelope.approvals and signed is None:
+    if claims.approvals and signed is None:
         raise CommandError(Code.POLICY_DENIED, "approvals without an intent")
-    given = [_verify_approval(text, verb, bundle, signed, now) for text in envelope.approvals if signed]
-    if rule := bundle.approvals.get(envelope.verb):
+    given = [_verify_approval(text, verb, bundle, signed, now) for text in claims.approvals if signed]
+    if rule := bundle.approvals.get(verb.name):
         counted = {
             operator.id
             for operator, approval in given
@@ -127,45 +127,37 @@ def check_approvals(
         }
         if len(counted) < rule.count:
             roles = " or ".join(rule.roles)
-            problem = f"{envelope.verb} requires {rule.count} approvals by {roles}; the command has {len(counted)}"
+            problem = f"{verb.name} requires {rule.count} approvals by {roles}; the command has {len(counted)}"
             raise CommandError(Code.APPROVAL_REQUIRED, problem)
 
 
-def _verify_intent(text: str, bundle: TrustBundle, now: float) -> SignedIntent:
-    if is_assertion(text):
-        typ, (operator, payload, method) = WEBAUTHN_INTENT.typ, _verify_assertion(text, bundle, now)
-    else:
-        typ, method = INTENT_TYPE, KEY_METHOD
-        operator, payload = _verify_token("intent", text, INTENT_TYPE, bundle, now)
-    try:
-        return SignedIntent(operator, parse_intent(parse_object(payload)), intent_digest(typ, payload), method)
-    except ValueError as error:
-        raise CommandError(Code.SCHEMA_MISMATCH, f"intent: {error}") from None
+def _verify_intent(text: IntentText, bundle: TrustBundle, now: float) -> SignedIntent:
+    if isinstance(text, SignedAssertion):
+        return _verify_assertion(text, bundle, now)
+    operator, claims = _verify_token("intent", text, bundle, now)
+    return SignedIntent(operator, claims, KEY_METHOD)
 
 
-def _verify_assertion(text: str, bundle: TrustBundle, now: float) -> tuple[Operator, bytes, str]:
-    """Return the payload that an operator signed by a credential, with the operator and the signing method."""
+def _verify_assertion(text: SignedAssertion[IntentClaims], bundle: TrustBundle, now: float) -> SignedIntent:
+    """Return an intent that an operator signed by a credential."""
     try:
-        assertion = read_assertion(text)
-        found = bundle.webauthn(assertion.kid, now)
+        found = bundle.webauthn(text.form.kid, now)
         if found is not None:
             operator, key = found
-            return operator, verify_assertion(assertion, WEBAUTHN_INTENT.typ, key), key.method
+            return SignedIntent(operator, text.claims(key), key.method)
     except JwsError as error:
         raise CommandError(Code.INVALID_SIGNATURE, f"intent: {error}") from None
+    except ValueError as error:
+        raise CommandError(Code.SCHEMA_MISMATCH, f"intent: {error}") from None
     problem = f"intent: credential belongs to no operator of trust bundle {bundle.version}"
     raise CommandError(Code.INVALID_SIGNATURE, problem)
 
 
 def _verify_approval(
-    text: str, verb: Verb, bundle: TrustBundle, signed: SignedIntent, now: float
+    text: SignedToken[Approval], verb: Verb, bundle: TrustBundle, signed: SignedIntent, now: float
 ) -> tuple[Operator, Approval]:
-    operator, payload = _verify_token("approval", text, APPROVAL_TYPE, bundle, now)
-    try:
-        approval = parse_approval(parse_object(payload))
-    except ValueError as error:
-        raise CommandError(Code.SCHEMA_MISMATCH, f"approval: {error}") from None
-    expected = (signed.intent.cluster, signed.digest, signed.operator.id)
+    operator, approval = _verify_token("approval", text, bundle, now)
+    expected = (signed.claims.intent.cluster, signed.claims.digest, signed.operator.id)
     if (approval.cluster, approval.intent, approval.author) != expected:
         raise CommandError(Code.POLICY_DENIED, f"approval of {operator.id} is for another intent")
     _check_method(verb, bundle, KEY_METHOD, "approvals")
@@ -176,15 +168,16 @@ def _verify_approval(
     return operator, approval
 
 
-def _verify_token(what: str, text: str, typ: str, bundle: TrustBundle, now: float) -> tuple[Operator, bytes]:
-    """Return the payload of a token that an operator signed by a key, and the operator."""
+def _verify_token(what: str, text: SignedToken[Claims], bundle: TrustBundle, now: float) -> tuple[Operator, Claims]:
+    """Return the claims of a token that an operator signed by a key, and the operator."""
     try:
-        token = read(text)
-        operator = bundle.operator(token.kid, now)
+        operator = bundle.operator(text.form.kid, now)
         if operator is not None and operator.signing is not None:
-            return operator, verify(token, typ, {token.kid: operator.signing})
+            return operator, text.claims(operator.signing)
     except JwsError as error:
         raise CommandError(Code.INVALID_SIGNATURE, f"{what}: {error}") from None
+    except ValueError as error:
+        raise CommandError(Code.SCHEMA_MISMATCH, f"{what}: {error}") from None
     problem = f"{what}: key belongs to no operator of trust bundle {bundle.version}"
     raise CommandError(Code.INVALID_SIGNATURE, problem)
 
@@ -195,12 +188,13 @@ def _check_method(verb: Verb, bundle: TrustBundle, method: str, what: str) -> No
         raise CommandError(Code.POLICY_DENIED, problem)
 
 
-def _check_match(envelope: Envelope, intent: Intent, agent_id: str) -> None:
+def _check_match(claims: CommandClaims, signed: IntentClaims, agent_id: str) -> None:
     """Check that the command repeats all that the operator signed."""
+    envelope, intent = claims.envelope, signed.intent
     pairs = {
         "cluster": envelope.cluster == intent.cluster,
         "verb": envelope.verb == intent.verb,
-        "args": encode_sorted(dict(envelope.args)) == encode_sorted(dict(intent.args)),
+        "args": claims.args == signed.args,
         "corr_id": envelope.corr_id == intent.corr_id,
         "agent_targets": agent_id in intent.targets and set(envelope.targets) <= set(intent.targets),
     }

@@ -22,19 +22,19 @@ before the signature is verified, and no claim is used, stored or logged before 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from warren.commands import policy
 from warren.commands.command import MAX_LIFE_SECONDS, SKEW_SECONDS, VerifiedCommand
-from warren.commands.envelope import TYPE, Envelope, parse_envelope
+from warren.commands.envelope import Envelope
 from warren.commands.rejection import ProvenClaims, Rejected, proven_claims
 from warren.commands.result import Code, CommandError
 from warren.commands.sealing import check_args
+from warren.commands.signed_command import CommandClaims, MalformedClaimsError, SignedCommand, signed_command
 from warren.commands.verb import Verb
-from warren.jws import JwsError, Token, read, verify
-from warren.strictjson import encode_sorted, parse_object
+from warren.jws import JwsError, Token
+from warren.strictjson import encode_sorted
 from warren.trust.bundle import TrustBundle
 
 
@@ -64,17 +64,27 @@ def verify_command(envelope: str, context: Context, companion: Mapping[str, obje
     Raises:
         Rejected: the command breaks a rule; has the claims that were verified by then.
     """
-    proven = ProvenClaims()
+    return verify_signed(signed_command(envelope), context, companion)
+
+
+def verify_signed(
+    command: SignedCommand, context: Context, companion: Mapping[str, object] | None = None
+) -> VerifiedCommand:
+    """Verify the signed text of a command as `verify_command` does; what the text remembers is not computed again.
+
+    It remembers rules 1, 2, 5 and 6 and, for keys of the same octets, the signatures. Raises Rejected.
+    """
+    claims: CommandClaims | None = None
     try:
-        token, bundle = _read_token(envelope), _require_bundle(context)
-        payload = _verify_signature(token, bundle, context.now)
-        proven = ProvenClaims(kid=token.kid)
-        members = _parse_payload(payload)
-        proven = proven_claims(members, token.kid)
-        claims = _parse_claims(members)
-        _check_companion(members, companion)
+        token, bundle = _read_token(command), _require_bundle(context)
+        claims = _verify_signature(command, bundle, context.now)
+        _check_companion(claims.members, companion)
         return _authorize(token, claims, bundle, context)
+    except MalformedClaimsError as error:
+        proven = proven_claims(error.members, command.form.kid)
+        raise Rejected(Code.SCHEMA_MISMATCH, str(error), proven) from None
     except CommandError as error:
+        proven = ProvenClaims() if claims is None else proven_claims(claims.members, command.form.kid)
         raise Rejected(error.code, str(error), proven) from None
 
 
@@ -93,10 +103,10 @@ def split_frame(payload: object, jws: object = None) -> tuple[str, Mapping[str, 
     raise Rejected(Code.INVALID_SIGNATURE, problem, ProvenClaims())
 
 
-def _read_token(envelope: str) -> Token:
+def _read_token(command: SignedCommand) -> Token:
     """Check rules 1 and 2."""
     try:
-        return read(envelope)
+        return command.form
     except JwsError as error:
         raise CommandError(Code.INVALID_SIGNATURE, f"command: {error}") from None
 
@@ -107,29 +117,12 @@ def _require_bundle(context: Context) -> TrustBundle:
     return context.bundle
 
 
-def _verify_signature(token: Token, bundle: TrustBundle, now: float) -> bytes:
-    """Check rules 3 and 4."""
-    key = bundle.dispatcher(token.kid, now)
+def _verify_signature(command: SignedCommand, bundle: TrustBundle, now: float) -> CommandClaims:
+    """Check rules 3 to 6. Raises MalformedClaimsError for the last two."""
     try:
-        return verify(token, TYPE, {} if key is None else {token.kid: key})
+        return command.claims(bundle.dispatcher(command.form.kid, now))
     except JwsError as error:
         raise CommandError(Code.INVALID_SIGNATURE, f"command: {error}") from None
-
-
-def _parse_payload(payload: bytes) -> dict[str, object]:
-    """Check rule 5."""
-    try:
-        return parse_object(payload)
-    except ValueError as error:
-        raise CommandError(Code.SCHEMA_MISMATCH, f"payload: {error}") from None
-
-
-def _parse_claims(members: dict[str, object]) -> Envelope:
-    """Check rule 6."""
-    try:
-        return parse_envelope(members)
-    except ValueError as error:
-        raise CommandError(Code.SCHEMA_MISMATCH, str(error)) from None
 
 
 def _check_companion(members: Mapping[str, object], companion: Mapping[str, object] | None) -> None:
@@ -143,24 +136,27 @@ def _check_companion(members: Mapping[str, object], companion: Mapping[str, obje
         raise CommandError(Code.INVALID_SIGNATURE, "the object sent along with the command differs from the signed one")
 
 
-def _authorize(token: Token, claims: Envelope, bundle: TrustBundle, context: Context) -> VerifiedCommand:
+def _authorize(token: Token, claims: CommandClaims, bundle: TrustBundle, context: Context) -> VerifiedCommand:
     """Check rules 7 to 11."""
-    _check_target(claims, bundle.cluster, context.agent_id)
-    _check_time(claims, context.now, context.max_age_seconds)
-    _check_session(claims, context)
-    verb = _find_verb(claims, context.verbs)
-    check_args(verb.schemas, claims.args, claims.transport)
+    envelope = claims.envelope
+    _check_target(envelope, bundle.cluster, context.agent_id)
+    _check_time(envelope, context.now, context.max_age_seconds)
+    _check_session(envelope, context)
+    verb = _find_verb(envelope, context.verbs)
+    check_args(verb.schemas, envelope.args, envelope.transport)
     policy.check_enabled(context.exec_enable)
-    policy.check_policy_id(claims, bundle)
+    policy.check_policy_id(envelope, bundle)
     policy.check_bundle_age(verb, bundle, context.now)
     policy.check_extensions(verb, bundle)
     intent = _check_intent(claims, verb, bundle, context)
-    policy.check_role(claims, bundle)
+    policy.check_role(envelope, bundle)
     policy.check_approvals(claims, verb, bundle, intent, context.now)
     return _verified(token, claims, bundle, context.agent_id, None if intent is None else intent.iat)
 
 
-def _check_intent(claims: Envelope, verb: Verb, bundle: TrustBundle, context: Context) -> policy.SignedIntent | None:
+def _check_intent(
+    claims: CommandClaims, verb: Verb, bundle: TrustBundle, context: Context
+) -> policy.SignedIntent | None:
     if claims.intent is None and context.requires_intent:
         raise CommandError(Code.POLICY_DENIED, f"{verb.name} runs as root here and requires an operator's intent")
     return policy.check_intent(claims, verb, bundle, context.agent_id, context.now)
@@ -207,9 +203,9 @@ def _find_verb(claims: Envelope, verbs: Mapping[str, Verb]) -> Verb:
 
 
 def _verified(
-    token: Token, claims: Envelope, bundle: TrustBundle, agent_id: str, intent_iat: int | None
+    token: Token, signed: CommandClaims, bundle: TrustBundle, agent_id: str, intent_iat: int | None
 ) -> VerifiedCommand:
-    signed = encode_sorted({"verb": claims.verb, "args": dict(claims.args)})
+    claims = signed.envelope
     return VerifiedCommand(
         envelope=token.text,
         kid=token.kid,
@@ -219,7 +215,7 @@ def _verified(
         agent_id=agent_id,
         verb=claims.verb,
         args=claims.args,
-        args_sha256=hashlib.sha256(signed).hexdigest(),
+        args_sha256=signed.args_sha256,
         actor=claims.actor,
         policy_id=claims.policy_id,
         transport=claims.transport,

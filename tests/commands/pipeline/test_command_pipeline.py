@@ -28,9 +28,10 @@ from warren.commands.pipeline.command_pipeline import CommandPipeline
 from warren.commands.pipeline.executor import Executor
 from warren.commands.pipeline.rejection_log import REJECTIONS_PER_MINUTE, UNAUTHENTICATED_PER_MINUTE
 from warren.commands.result import Code, CommandError, Result, Status
+from warren.commands.signed_command import SignedCommand
 from warren.commands.store.command_store import CommandStore
 from warren.commands.verb import Data, VerbContext
-from warren.commands.verify import verify_command
+from warren.commands.verify import verify_signed
 from warren.ratelimit import RateLimit
 
 pytestmark = pytest.mark.integration
@@ -92,10 +93,10 @@ async def opened(directory: Path, *, rate: int = 1000, places: int = 100, at_onc
     fixture = Fixture(Place(directory, now=wall_seconds).begin())
     bundle = replace(BUNDLE, expires=int(wall_seconds()) + 86_400)
 
-    def verify(envelope: str, ingress: Ingress, *, was_queued: bool = False) -> VerifiedCommand:
+    def verify(command: SignedCommand, ingress: Ingress, *, was_queued: bool = False) -> VerifiedCommand:
         context = replace(CONTEXT, bundle=bundle, transport=ingress.transport, sid=ingress.sid)
         max_age = MAX_LIFE_SECONDS if was_queued else SKEW_SECONDS
-        return verify_command(envelope, replace(context, now=wall_seconds(), max_age_seconds=max_age))
+        return verify_signed(command, replace(context, now=wall_seconds(), max_age_seconds=max_age))
 
     executor = Executor(NODE.agent_id, settings(), {RunProgram: fixture.perform}, lambda *_: b"", lambda _: None)
     async with fixture.place.opened() as store, asyncio.TaskGroup() as group:

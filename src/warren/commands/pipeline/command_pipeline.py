@@ -1,7 +1,7 @@
 """The pipeline of a command: verify, admit, check for replay, execute, store the result (docs/protocol/envelope.md).
 
 A command is verified when it arrives, and again when its turn comes, before its first effect: the trust bundle, the
-owner's switch and the clock may have changed while it was queued.
+owner's switch and the clock may have changed while it was queued. Its text cannot, and is read once (`signed_command`).
 
 One runs in each process that executes commands: in the agent, and in its privileged runner, which verifies everything
 again. The sender may disconnect: an accepted command is executed to its end, and its result is stored.
@@ -29,6 +29,7 @@ from warren.commands.pipeline.verifier import Verify
 from warren.commands.rejection import ProvenClaims, Rejected
 from warren.commands.replay import Accepted, InProgress, Stored
 from warren.commands.result import UNKNOWN, Code, CommandError, Result, Status
+from warren.commands.signed_command import SignedCommand, signed_command
 from warren.commands.store.command_store import CommandStore
 from warren.commands.verb import Verb, VerbHandler
 
@@ -75,11 +76,11 @@ class CommandPipeline:
 
     async def submit(self, envelope: str, ingress: Ingress) -> Result:
         """Execute a command and return its result, or its rejection."""
-        proven = ProvenClaims()
+        proven, signed = ProvenClaims(), signed_command(envelope)
         try:
-            command = self._verify(envelope, ingress)
+            command = self._verify(signed, ingress)
             proven = _claims_of(command)
-            job = await self._accept(command, ingress)
+            job = await self._accept(signed, command, ingress)
             return job if isinstance(job, Result) else await asyncio.shield(job.done)
         except CommandError as error:
             proven = error.proven if isinstance(error, Rejected) else proven
@@ -91,12 +92,12 @@ class CommandPipeline:
         Raises:
             CommandError: the command is rejected.
         """
-        proven = ProvenClaims()
+        proven, signed = ProvenClaims(), signed_command(envelope)
         try:
-            command = self._verify(envelope, ingress)
+            command = self._verify(signed, ingress)
             proven = _claims_of(command)
             with self._admission.hold(command, monotonic_seconds(), is_dry_run=True):
-                return await self._preview(command, ingress)
+                return await self._preview(signed, command, ingress)
         except CommandError as error:
             proven = error.proven if isinstance(error, Rejected) else proven
             raise await self._rejections.record(error, ingress.source, proven) from error
@@ -124,16 +125,16 @@ class CommandPipeline:
             self.cancel(corr_id, Code.INTERRUPTED, "agent stopped while the command ran")
         await asyncio.gather(*(job.done for job in self._jobs.values()), return_exceptions=True)
 
-    async def _preview(self, command: VerifiedCommand, ingress: Ingress) -> DryRun:
+    async def _preview(self, signed: SignedCommand, command: VerifiedCommand, ingress: Ingress) -> DryRun:
         verb = self._verbs[command.verb]
         event = previewed(command, verb, ingress.source, wall_seconds())
         await self._store.write_event(event, essential=False)
         log.info("command.previewed", extra=log_fields(self._process, _claims_of(command)))
         async with self._slots:
-            command = self._verify(command.envelope, ingress, was_queued=True)
+            command = self._verify(signed, ingress, was_queued=True)
             return await self._executor.dry_run(command, verb, self._part_of(verb))
 
-    async def _accept(self, command: VerifiedCommand, ingress: Ingress) -> Job | Result:
+    async def _accept(self, signed: SignedCommand, command: VerifiedCommand, ingress: Ingress) -> Job | Result:
         verb = self._verbs[command.verb]
         with ExitStack() as place:
             place.enter_context(self._admission.hold(command, monotonic_seconds()))
@@ -151,14 +152,14 @@ class CommandPipeline:
                 case InProgress():
                     return await self._find_running(command.corr_id)
                 case Accepted():
-                    return self._start(self._make_job(command, verb, ingress, place.pop_all(), cancellation))
+                    return self._start(self._make_job(signed, command, ingress, place.pop_all(), cancellation))
                 case _:
                     assert_never(verdict)
 
     def _make_job(
         self,
+        signed: SignedCommand,
         command: VerifiedCommand,
-        verb: Verb,
         ingress: Ingress,
         place: ExitStack,
         cancellation: CommandError | None,
@@ -167,7 +168,8 @@ class CommandPipeline:
             cancellation = CommandError(Code.INTERRUPTED, "agent stopped before the command began", Status.ERROR)
         done, now = asyncio.get_running_loop().create_future(), self._store.read_clocks()
         expires = now.boottime + command.exp - now.wall
-        return Job(command, verb, ingress, place, done, OutputBuffer(), expires, cancellation=cancellation)
+        verb = self._verbs[command.verb]
+        return Job(signed, command, verb, ingress, place, done, OutputBuffer(), expires, cancellation=cancellation)
 
     def _start(self, job: Job) -> Job:
         self._jobs[job.command.corr_id] = job
@@ -213,7 +215,7 @@ class CommandPipeline:
             async with self._slots:
                 if self._store.read_clocks().boottime >= job.expires_boottime:
                     return self._failure(CommandError(Code.EXPIRED_TOKEN, "expired while queued"), proven)
-                command = self._verify(job.command.envelope, job.ingress, was_queued=True)
+                command = self._verify(job.signed, job.ingress, was_queued=True)
                 return await self._run_verb(job, command)
         except CommandError as error:  # it is no longer allowed
             return self._failure(error, proven)

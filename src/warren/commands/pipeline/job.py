@@ -10,6 +10,7 @@ from warren.commands.command import VerifiedCommand
 from warren.commands.envelope import Ingress
 from warren.commands.pipeline.output_buffer import OutputBuffer
 from warren.commands.result import CommandError, Result
+from warren.commands.signed_command import SignedCommand
 from warren.commands.verb import Verb
 
 
@@ -17,7 +18,10 @@ from warren.commands.verb import Verb
 class Job:
     """Its task runs it; whoever submitted it waits for `done`."""
 
+    signed: SignedCommand
+    """Verified again when its turn comes."""
     command: VerifiedCommand
+    """As it was when it was accepted."""
     verb: Verb
     ingress: Ingress
     place: ExitStack

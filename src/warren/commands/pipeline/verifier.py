@@ -1,4 +1,4 @@
-"""Verifies an envelope against the current state of this node."""
+"""Verifies a command against the current state of this node."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from warren.commands.command import MAX_LIFE_SECONDS, SKEW_SECONDS, VerifiedComm
 from warren.commands.envelope import Ingress
 from warren.commands.pipeline.bundle_cache import BundleCache
 from warren.commands.registry import VERBS
-from warren.commands.verify import Context, verify_command
+from warren.commands.signed_command import SignedCommand
+from warren.commands.verify import Context, verify_signed
 from warren.elapsed_clock import ClockReading
 
 
 class Verify(Protocol):
-    """Verify an envelope that was received over `ingress`. Raises Rejected if the command breaks a rule.
+    """Verify a command that was received over `ingress`. Raises Rejected if it breaks a rule.
 
     A command that `was_queued` may be as old as its lifetime allows.
     """
 
-    def __call__(self, envelope: str, ingress: Ingress, *, was_queued: bool = False) -> VerifiedCommand:
+    def __call__(self, command: SignedCommand, ingress: Ingress, *, was_queued: bool = False) -> VerifiedCommand:
         """Return the verified command."""
 
 
@@ -36,8 +37,8 @@ class Verifier:
     is_runner: bool = False
     """True in the runner: it receives a command after it was queued in the agent, and requires an intent for each."""
 
-    def verify(self, envelope: str, ingress: Ingress, *, was_queued: bool = False) -> VerifiedCommand:
-        """Verify an envelope: see `Verify`."""
+    def verify(self, command: SignedCommand, ingress: Ingress, *, was_queued: bool = False) -> VerifiedCommand:
+        """Verify a command: see `Verify`."""
         context = Context(
             self.agent_id,
             self.bundles.bundle(),
@@ -49,4 +50,4 @@ class Verifier:
             max_age_seconds=MAX_LIFE_SECONDS if was_queued or self.is_runner else SKEW_SECONDS,
             requires_intent=self.is_runner,
         )
-        return verify_command(envelope, context)
+        return verify_signed(command, context)
