@@ -14,6 +14,7 @@ import pytest
 
 from tests.privsep.io.runners import runner_settings
 from warren.audit.event import Origin
+from warren.commands.pipeline.bundle_cache import BundleCache
 from warren.commands.pipeline.rejection_log import ALL_UNAUTHENTICATED_PER_MINUTE, UNAUTHENTICATED_PER_MINUTE
 from warren.commands.result import Code, Result
 from warren.commands.settings import CommandSettings
@@ -22,7 +23,7 @@ from warren.privsep.io import helper_process, helper_socket, runner_process, run
 from warren.privsep.io.helper_process import HelperProcess
 from warren.privsep.io.helper_socket import HelperSocket
 from warren.privsep.io.helper_state import HelperRules
-from warren.privsep.io.pinned_node import read_node
+from warren.privsep.io.pinned_node import read_node, verify_bundle_path
 from warren.privsep.io.runner_process import AgentConnection
 from warren.privsep.io.runner_socket import RunnerSocket, bind_runner
 from warren.privsep.runner_protocol import (
@@ -54,13 +55,13 @@ HONEST = Execute(1, "junk", "local", "sid", "agent")
 async def runner(root: Path) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter, AgentConnection]]:
     """Connect an agent to a runner of this process."""
     settings = runner_settings(root)
-    identity = read_node(settings)
+    identity, bundles = read_node(settings), BundleCache(settings.security, verify_bundle_path)
     store = CommandStore(Path(settings.runner), Origin(identity.agent_id))
     await store.recover()
     near, far = socket.socketpair()
     reader, writer = await asyncio.open_connection(sock=near, limit=MAX_BYTES)
     served = AgentConnection(*await asyncio.open_connection(sock=far, limit=MAX_REQUEST_BYTES), LogLimit())
-    serving = asyncio.create_task(served.serve(settings, identity, store, lambda: True))
+    serving = asyncio.create_task(served.serve(settings, identity, store, lambda: True, bundles))
     try:
         async with asyncio.timeout(120):
             yield reader, writer, served

@@ -39,6 +39,7 @@ from warren.commands.signing import CommandEnvelope, Delivery, sign_intent
 from warren.commands.store.command_store import CommandStore
 from warren.elapsed_clock import ClockReading
 from warren.jws import SigningKey
+from warren.privsep.io.pinned_node import verify_bundle_path
 from warren.privsep.io.runner import Runner
 from warren.privsep.runner_protocol import Execute, Message, ResultMessage
 from warren.ratelimit import RateLimit
@@ -94,7 +95,7 @@ async def answer_of(
 
 
 def runner_of(
-    settings: CommandSettings, store: CommandStore, group: asyncio.TaskGroup, switch: ExecSwitch
+    settings: CommandSettings, store: CommandStore, group: asyncio.TaskGroup, switch: ExecSwitch, bundles: BundleCache
 ) -> tuple[Submit, Any]:
     """The runner itself, as its process builds it."""
     answers: dict[int, asyncio.Future[Result]] = {}
@@ -103,12 +104,17 @@ def runner_of(
         if isinstance(message, ResultMessage):
             answers[message.number].set_result(message.result)
 
-    runner = Runner(settings, PinnedNode(NODE.agent_id, NODE_SEALING), store, send, group, switch.is_enabled)
+    runner = Runner(settings, PinnedNode(NODE.agent_id, NODE_SEALING), store, send, group, switch.is_enabled, bundles)
     return lambda text: answer_of(runner.perform, answers, text), runner.close
 
 
-def agent_of(
-    settings: CommandSettings, store: CommandStore, group: asyncio.TaskGroup, switch: ExecSwitch, levels: list[str]
+def agent_of(  # noqa: PLR0913, PLR0917, its parts
+    settings: CommandSettings,
+    store: CommandStore,
+    group: asyncio.TaskGroup,
+    switch: ExecSwitch,
+    bundles: BundleCache,
+    levels: list[str],
 ) -> tuple[Submit, Any]:
     """The pipeline of an agent that has no runner, as the agent builds it."""
 
@@ -116,7 +122,6 @@ def agent_of(
         levels.append(execution.command.min_level)
         return await own[HashPassword](effect, execution)
 
-    bundles = BundleCache(settings.security)
     own = handlers(Resources(settings, store, lambda *_: None), privileged=True)
     executor = Executor(
         NODE.agent_id, settings, {**own, HashPassword: hash_password}, unsealer(NODE_SEALING), bundles.sealing_key
@@ -145,12 +150,14 @@ async def opened(process: str, clocks: Callable[[], ClockReading] = read_clocks)
         (directory / "htpasswd").touch()
         install(directory, bundle)
         settings, switch, levels = settings_of(directory), ExecSwitch(True), list[str]()
-        place = Place(directory / "store", clocks=clocks, floor=BundleCache(settings.security).time_floor)
+        check = verify_bundle_path if process == "runner" else lambda _: None
+        bundles = BundleCache(settings.security, check)
+        place = Place(directory / "store", clocks=clocks, floor=bundles.time_floor)
         async with place.begin().opened() as store, asyncio.TaskGroup() as group:
             if process == "runner":
-                submit, close = runner_of(settings, store, group, switch)
+                submit, close = runner_of(settings, store, group, switch, bundles)
             else:
-                submit, close = agent_of(settings, store, group, switch, levels)
+                submit, close = agent_of(settings, store, group, switch, bundles, levels)
             yield Node(directory, bundle, submit, switch, levels)
             await close()
 

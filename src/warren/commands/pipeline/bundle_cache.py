@@ -43,8 +43,11 @@ class BundleCache:
         return bundle.cluster if bundle else NO_CLUSTER
 
     def time_floor(self) -> int:
-        """Return a time that has certainly passed: of the bundle, and of this version's release."""
-        bundle = self.bundle()
+        """Return a time that has certainly passed: of the bundle that was read last, and of this version's release.
+
+        A verification reads the bundle and then the clocks, so its floor is that of the bundle that it uses.
+        """
+        bundle = self._bundle or self.bundle()
         return max(RELEASE_SECONDS, bundle.issued if bundle else 0)
 
     def sealing_key(self, operator: str) -> bytes | None:
@@ -54,9 +57,11 @@ class BundleCache:
         return entry.sealing if entry else None
 
     def rate(self, verb: str) -> int | None:
-        """Return the rate limit per minute that the bundle sets for a verb, or None."""
-        bundle = self.bundle()
-        return bundle.rates.get(verb) if bundle else None
+        """Return the rate limit per minute that the bundle sets for a verb, or None.
+
+        It is the bundle that was read last: a command is admitted in the step in which it was verified.
+        """
+        return self._bundle.rates.get(verb) if self._bundle else None
 
     def _file_state(self) -> tuple[int, ...] | None:
         try:

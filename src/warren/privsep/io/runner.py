@@ -30,7 +30,6 @@ from warren.commands.settings import CommandSettings
 from warren.commands.store.command_store import CommandStore
 from warren.commands.verb import Data, Verb, VerbContext, VerbHandler
 from warren.errors import InputError
-from warren.privsep.io.pinned_node import verify_bundle_path
 from warren.privsep.runner_protocol import (
     Cancel,
     Event,
@@ -52,7 +51,7 @@ BURST_MINUTES = MAX_LIFE_SECONDS // MINUTE_SECONDS + 1
 class Runner:
     """Performs the requests of one agent; `send` writes a message to it.
 
-    `is_exec_enabled` is asked whenever a command is verified.
+    `is_exec_enabled` and `bundles` are asked whenever a command is verified; `store` has its time floor of the latter.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917, each is a part of it
@@ -63,13 +62,13 @@ class Runner:
         send: Callable[[Message], None],
         group: asyncio.TaskGroup,
         is_exec_enabled: Callable[[], bool],
+        bundles: BundleCache,
     ) -> None:
         self._send = send
         self._group = group
         # An agent has no more under way than its own queue holds; what comes beyond that waits unread.
         self._places = asyncio.Semaphore(settings.sandbox.queue)
         self._previews: set[asyncio.Task[None]] = set()
-        bundles = BundleCache(settings.security, verify_bundle_path)
         self._executor = Executor(
             identity.agent_id,
             settings,

@@ -86,12 +86,13 @@ async def serve_agent(
     try:
         identity = read_node(settings)
         security = settings.security
+        bundles = BundleCache(security, verify_bundle_path)
         store = CommandStore(
             Path(settings.runner),
             Origin(identity.agent_id),
             rows=security.single_use_rows,
             max_bytes=security.store_max_mb << 20,
-            floor=BundleCache(security, verify_bundle_path).time_floor,
+            floor=bundles.time_floor,
             on_failure=connection.report_store,
         )
         await store.recover()
@@ -100,7 +101,7 @@ async def serve_agent(
         await refuse_agent(writer, error)
         return
     try:
-        await connection.serve(settings, identity, store, is_exec_enabled)
+        await connection.serve(settings, identity, store, is_exec_enabled, bundles)
     finally:
         await store.close()
 
@@ -130,11 +131,12 @@ class AgentConnection:
         identity: PinnedNode,
         store: CommandStore,
         is_exec_enabled: Callable[[], bool],
+        bundles: BundleCache,
     ) -> None:
         """Perform what the agent requests, until it has gone; then close the connection."""
         try:
             async with asyncio.TaskGroup() as group:
-                runner = Runner(settings, identity, store, self._send, group, is_exec_enabled)
+                runner = Runner(settings, identity, store, self._send, group, is_exec_enabled, bundles)
                 periodic = group.create_task(runner.run_periodic(), name="periodic tasks")
                 try:
                     await self._receive(runner)

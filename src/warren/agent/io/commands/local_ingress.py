@@ -86,6 +86,7 @@ class LocalIngress:
         if uid != ROOT:
             problem = f"uid {uid} may not request begin_record; expected root"
             raise HostError(problem, code="request.denied", hint="run it as root, who vouches for the clock")
+        self._bundles.bundle()  # its time floor counts, and another may have been installed since the last command
         begun, lowered = await self._store.lower_beginning()
         return {"begun": begun, "lowered": lowered}
 
