@@ -1,0 +1,133 @@
+//! A device with a stack and no link, for tests in namespaces and for the benchmark. Keys and peers are set through its
+//! UAPI socket, as by `wg set`; the stack is configured by arguments `KEY=VALUE`, of which some may be repeated:
+//!
+//! | key | value |
+//! |---|---|
+//! | `name`, `directory` | the name of the UAPI socket, and where it lies |
+//! | `address` | an own address with its prefix length, repeatable |
+//! | `mtu`, `congestion`, `memory`, `max_flows` | as in the configuration of a network |
+//! | `exit` | a prefix that the exit serves, repeatable; without one there is no exit |
+//! | `allow`, `deny` | entries of the exit policy, repeatable |
+//! | `allow_lan`, `mesh`, `endpoint` | `1`; a prefix of the mesh; an own address outside; the last two repeatable |
+//! | `forward` | `PORT=TARGET`, repeatable: a port of the own addresses that leads to a target of the host |
+//! | `dial` | `LISTEN=TARGET`, repeatable: a port of this host that leads to a target in the tunnel |
+//!
+//! It prints `ready` once the socket is there, and the status of the stack for each line of its standard input. It runs
+//! until it is ended.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a program of tests")]
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use device::Device;
+use device::uapi::{Listener, Server};
+use netstack::dial::{Caller, Dial, Failure};
+use netstack::policy::Rules;
+use netstack::{Exit, Forward, Handle, Stack, Tables};
+
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The arguments.
+struct Arguments(Vec<(String, String)>);
+
+impl Arguments {
+    fn read() -> Self {
+        let pair = |word: String| word.split_once('=').map(|(key, value)| (key.into(), value.into()));
+        Self(std::env::args().skip(1).map(|word| pair(word).expect("KEY=VALUE")).collect())
+    }
+
+    fn all<'a, T: std::str::FromStr>(&'a self, key: &'a str) -> impl Iterator<Item = T> + 'a
+    where
+        T::Err: std::fmt::Debug,
+    {
+        self.0.iter().filter(move |(name, _)| name == key).map(|(_, value)| value.parse().expect("a valid value"))
+    }
+
+    fn one<T: std::str::FromStr>(&self, key: &str, default: T) -> T
+    where
+        T::Err: std::fmt::Debug,
+    {
+        self.all(key).next().unwrap_or(default)
+    }
+
+    fn tables(&self) -> Tables {
+        let default = Tables::default();
+        let rules = Rules {
+            routes: self.all("exit").collect(),
+            allow: self.all("allow").collect(),
+            deny: self.all("deny").collect(),
+            allow_lan: self.one("allow_lan", 0) == 1,
+        };
+        let has_exit = !rules.routes.is_empty();
+        let exit = Exit { rules, mesh: self.all("mesh").collect(), endpoints: self.all("endpoint").collect() };
+        let is_cubic = self.one("congestion", String::new()) == "cubic";
+        Tables {
+            addresses: self.all("address").collect(),
+            mtu: self.one("mtu", default.mtu),
+            congestion: if is_cubic { tcp::Algorithm::Cubic } else { tcp::Algorithm::Bbr },
+            memory: self.one("memory", default.memory),
+            max_flows: self.one("max_flows", default.max_flows),
+            forwards: self
+                .all("forward")
+                .map(|text: String| {
+                    let (port, to) = text.split_once('=').expect("PORT=TARGET");
+                    Forward { port: port.parse().expect("a port"), to: to.parse().expect("a target"), from: Vec::new() }
+                })
+                .collect(),
+            exit: has_exit.then_some(exit),
+            ..default
+        }
+    }
+}
+
+/// Closes the client's stream if the dial fails.
+struct Silent;
+
+impl Caller for Silent {
+    fn connected(&mut self, _remote: SocketAddr) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn failed(&mut self, failure: Failure) -> Vec<u8> {
+        eprintln!("dial: {failure:?}");
+        Vec::new()
+    }
+}
+
+/// Accept connections of this host and dial the target for each.
+fn serve(listener: &TcpListener, target: SocketAddr, stack: &Handle) {
+    for client in listener.incoming() {
+        let client = client.expect("a connection");
+        client.set_nonblocking(true).expect("a socket");
+        client.set_nodelay(true).expect("a socket");
+        let dial = Dial { addresses: vec![target], timeout: TIMEOUT, client: client.into(), caller: Box::new(Silent) };
+        if stack.dial(dial).is_err() {
+            return;
+        }
+    }
+}
+
+fn main() {
+    let arguments = Arguments::read();
+    let name: String = arguments.one("name", "stack".into());
+    let directory: String = arguments.one("directory", device::uapi::DEFAULT_DIRECTORY.into());
+    let (stack, handle) = Stack::new(arguments.tables()).expect("a stack");
+    let device = Device::with_inner(stack, &name).expect("a device");
+    let listener = Listener::open(Path::new(&directory), &name).expect("the UAPI socket");
+    let _server = Server::start(listener, Arc::new(device.handle()), Arc::new(|_| {})).expect("a server");
+    for text in arguments.all::<String>("dial") {
+        let (listen, target) = text.split_once('=').expect("LISTEN=TARGET");
+        let listener = TcpListener::bind(listen).expect("a free port");
+        let (target, stack) = (target.parse().expect("a target"), handle.clone());
+        std::thread::spawn(move || serve(&listener, target, &stack));
+    }
+    println!("ready");
+    for _ in std::io::stdin().lines() {
+        println!("{:?}", handle.status().expect("a status"));
+    }
+    loop {
+        std::thread::park();
+    }
+}
