@@ -69,17 +69,17 @@ def variants(engine: Engine, flags: set[str]) -> Iterator[Engine]:
 
 def wireguard_go() -> Engine | Absent:
     """The newest, built by the go client."""
-    return _peer("wireguard-go", "--foreground")
+    return peer("wireguard-go", "--foreground")
 
 
 def boringtun() -> Engine | Absent:
     """From its crate."""
-    return _peer("boringtun-cli", "--foreground", "--disable-drop-privileges")
+    return peer("boringtun-cli", "--foreground", "--disable-drop-privileges")
 
 
 def gotatun() -> Engine | Absent:
     """From its crate."""
-    return _peer("gotatun-cli", "--foreground", "--disable-drop-privileges", "--verbosity", "error")
+    return peer("gotatun-cli", "--foreground", "--disable-drop-privileges", "--verbosity", "error")
 
 
 def kernel() -> Engine | Absent:
@@ -98,7 +98,7 @@ def floor() -> Engine:
     return Engine("veth, no tunnel", "", Kind.FLOOR)
 
 
-def _peer(name: str, *options: str) -> Engine | Absent:
+def peer(name: str, *options: str) -> Engine | Absent:
     """What requirements/peer builds; it tells on standard error that this takes a while."""
     command = [str(TREE / "requirements" / "peer"), name]
     done = subprocess.run(command, capture_output=True, text=True, timeout=BUILD_SECONDS, check=False)
