@@ -14,9 +14,11 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from failure import BenchError
+
+T = TypeVar("T")
 
 PROGRAM_SECONDS = 60  # ten times what the slowest takes here
 SOON_SECONDS = 20
@@ -111,24 +113,28 @@ class Host:
         """A path of the host as this process can open it."""
         return Path(f"/proc/{self.pid}/root{inside}")
 
-    def socket(self, family: socket.AddressFamily, kind: socket.SocketKind) -> socket.socket:
-        """A socket of this process that lives in the host's network."""
+    def inside(self, function: Callable[[], T]) -> T:
+        """Call a function on a thread in the host's network, and return its result."""
 
-        def enter_and_make() -> socket.socket:
+        def enter_and_call() -> T:
             with Path(f"/proc/{self.pid}/ns/net").open() as namespace:
                 if _libc.setns(namespace.fileno(), CLONE_NEWNET) != 0:
                     raise OSError(ctypes.get_errno(), "setns")
-                return socket.socket(family, kind)
+                return function()
 
         with ThreadPoolExecutor(1) as thread:  # setns moves one thread, and this one ends with the call
-            return thread.submit(enter_and_make).result()
+            return thread.submit(enter_and_call).result()
+
+    def socket(self, family: socket.AddressFamily, kind: socket.SocketKind) -> socket.socket:
+        """A socket of this process that lives in the host's network."""
+        return self.inside(lambda: socket.socket(family, kind))
 
 
-def join(left: Host, right: Host) -> None:
-    """A cable between two hosts: a veth pair, eth0 on both ends, up."""
-    left.ip("link", "add", "eth0", "type", "veth", "peer", "eth0", "netns", str(right.pid))
-    for host in (left, right):
-        host.ip("link", "set", "eth0", "up")
+def join(left: Host, right: Host, left_link: str = "eth0", right_link: str = "eth0") -> None:
+    """A cable between two hosts: a veth pair, up at both ends."""
+    left.ip("link", "add", left_link, "type", "veth", "peer", right_link, "netns", str(right.pid))
+    left.ip("link", "set", left_link, "up")
+    right.ip("link", "set", right_link, "up")
 
 
 def until(condition: Callable[[], bool], what: str, seconds: float = SOON_SECONDS) -> None:

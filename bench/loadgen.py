@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import socket
@@ -10,16 +9,14 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from engines import TREE
+from cargo_program import build
 from failure import BenchError
 from host import Host
 from tunnel import OUTER, PORT, Interface
 
-BUILD_SECONDS = 1800
 # linux/udp.h; a send of more than the size set is cut into datagrams of that size.
 SOL_UDP, UDP_SEGMENT = 17, 103
 PACKET_BYTES, HEADERS_BYTES = 1420, 28  # of the one packet that is sent, and its IPv4 and UDP headers
@@ -27,18 +24,11 @@ DATAGRAM_BYTES = PACKET_BYTES + 32
 FIRST_INNER = IPv4Address("10.64.0.0")
 
 
-@cache
 def program() -> Path:
     """Return $WARREN_LOADGEN, or the program that cargo builds in release mode."""
     if named := os.environ.get("WARREN_LOADGEN"):
         return Path(named)
-    command = ["cargo", "build", "--release", "--locked", "--package", "warren-loadgen"]
-    command += ["--manifest-path", str(TREE / "rust/Cargo.toml"), "--message-format", "json-render-diagnostics"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, timeout=BUILD_SECONDS, check=False)
-    made = [executable for line in done.stdout.splitlines() if (executable := json.loads(line).get("executable"))]
-    if done.returncode != 0 or not made:
-        raise BenchError("cargo could not build warren-loadgen")
-    return Path(made[-1])
+    return build("warren-loadgen")
 
 
 def peer_settings(public_key_hex: str, number: int) -> str:

@@ -54,9 +54,29 @@ def child_of(pid: int) -> int | None:
     return next((process.pid for process in all_processes().values() if process.parent == pid), None)
 
 
+def cpu_seconds(pid: int) -> float:
+    """CPU time of its threads; 0 if there is none."""
+    found = read(pid)
+    return found.own_seconds if found else 0.0
+
+
 def resident_bytes(pid: int) -> int:
     """VmRSS."""
+    return _status_bytes(pid, "VmRSS:")
+
+
+def peak_bytes(pid: int) -> int:
+    """VmHWM: the most that was resident since the start or `reset_peak`."""
+    return _status_bytes(pid, "VmHWM:")
+
+
+def reset_peak(pid: int) -> None:
+    """Begin the peak anew with what is resident now."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+def _status_bytes(pid: int, field: str) -> int:
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
+        if line.startswith(field):
             return int(line.split()[1]) * 1024
     return 0
