@@ -25,6 +25,8 @@ S = TypeVar("S", bound=Settings)
 Rejections = Mapping[str, tuple[str, str]]
 """The problem with the presence of a key, and what is expected instead, by key."""
 FILE = "the file"
+ABSENT = object()
+"""Stands for a value that is absent: null, which is None, is present."""
 TOML_POSITION = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")  # in tomllib's messages
 
 
@@ -79,38 +81,38 @@ class Table:
 
     def read(self, name: str, parser: Parser[T], default: T) -> T:
         """Return the value of a field, or `default` where it is absent or invalid."""
-        key, value = self._find(name)
-        return default if value is None else self._parsed(key, value.value, parser, lambda: default)
+        value = self._find(name)
+        return default if value is ABSENT else self._parsed(name, value, parser, lambda: default)
 
     def require(self, name: str, parser: Parser[T], stand_in: Callable[[], T]) -> T:
         """Return the value of a required field, or that of `stand_in` where it is absent or invalid."""
-        key, value = self._find(name)
-        if value is None:
-            self.report.add(key, "is missing", f"expected {name} = …")
+        value = self._find(name)
+        if value is ABSENT:
+            self.report.add(self._place(name), "is missing", f"expected {name} = …")
             return stand_in()
-        return self._parsed(key, value.value, parser, stand_in)
+        return self._parsed(name, value, parser, stand_in)
 
     def table(self, name: str, shorthand: str = "") -> Table | None:
         """Return a table within: empty where it is absent, None where the value is not a table.
 
         With `shorthand` a text in place of the table is the value of that key.
         """
-        key, value = self._find(name)
-        if value is None:
+        key, value = self._place(name), self._find(name)
+        if value is ABSENT:
             return Table({}, key, self.report)
-        if shorthand and isinstance(value.value, str):
-            return Table({shorthand: value.value}, key, self.report)
-        return self._within(value.value, key)
+        if shorthand and isinstance(value, str):
+            return Table({shorthand: value}, key, self.report)
+        return self._within(value, key)
 
     def tables(self, name: str) -> list[Table]:
         """Return a list of tables within, without the items that are not tables."""
-        key, value = self._find(name)
-        if value is None:
+        key, value = self._place(name), self._find(name)
+        if value is ABSENT:
             return []
-        if not isinstance(value.value, list):
-            self._add_findings(key, wrong_type(value.value, "a list of tables"))
+        if not isinstance(value, list):
+            self._add_findings(key, wrong_type(value, "a list of tables"))
             return []
-        within = (self._within(item, f"{key}[{number}]") for number, item in enumerate(value.value))
+        within = (self._within(item, f"{key}[{number}]") for number, item in enumerate(value))
         return [table for table in within if table is not None]
 
     def names(self) -> list[str]:
@@ -133,18 +135,26 @@ class Table:
         problem = "unknown table" if isinstance(self._values[name], dict) else "unknown key"
         return problem, f"did you mean {near[0]}?" if near else f"expected one of {', '.join(self._known)}"
 
-    def _find(self, name: str) -> tuple[str, _Present | None]:
-        key = joined(self.key, name)
+    def _find(self, name: str) -> object:
+        """Return the value of a field, which is then known, or ABSENT."""
         self._known[name] = None
-        if override := self.report.overrides.get(key):
-            return override.origin, _Present(override.value)
-        return key, _Present(self._values[name]) if name in self._values else None
+        override = self._override(name)
+        return self._values.get(name, ABSENT) if override is None else override.value
 
-    def _parsed(self, key: str, value: object, parser: Parser[T], stand_in: Callable[[], T]) -> T:
+    def _place(self, name: str) -> str:
+        """Return the place of the value of a field, for findings: its key, or the origin of its override."""
+        override = self._override(name)
+        return joined(self.key, name) if override is None else override.origin
+
+    def _override(self, name: str) -> Override | None:
+        overrides = self.report.overrides
+        return overrides.get(joined(self.key, name)) if overrides else None
+
+    def _parsed(self, name: str, value: object, parser: Parser[T], stand_in: Callable[[], T]) -> T:
         try:
             return parser.read(value, self.report.root)
         except ConfigError as error:
-            self._add_findings(key, error)
+            self._add_findings(self._place(name), error)
         return stand_in()
 
     def _add_findings(self, key: str, error: ConfigError) -> None:
@@ -156,13 +166,6 @@ class Table:
             return Table(value, key, self.report)
         self._add_findings(key, wrong_type(value, "a table"))
         return None
-
-
-@dataclass(frozen=True, slots=True)
-class _Present:
-    """A value that is present; null is one."""
-
-    value: object
 
 
 def read_settings(table: Table, settings: type[S], defaults: Defaults, spelling: Spelling = Spelling.TOML) -> S:
@@ -196,10 +199,10 @@ def _read_row(  # noqa: PLR0913, the context of a row
     table: Table, row: Row, key: str, settings: type[Any], defaults: Defaults, *, spelling: Spelling
 ) -> object:
     match row:
-        case Option(parser, _, choose, stand_in):
-            if choose is None:
-                return table.require(key, parser, stand_in)
-            return table.read(key, parser, choose(defaults))
+        case Option():
+            if row.choose is None:
+                return table.require(key, row.parser, row.stand_in)
+            return table.read(key, row.parser, row.choose(defaults))
         case KeyMap():
             return _read_key_map(table, row, settings)
         case SubTable(nested, _, shorthand):
