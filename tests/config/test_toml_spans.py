@@ -34,6 +34,11 @@ g = [ # [[nor.that]]
 [ "m n" . 'o' ]
 p.q = { r = 1 }
 [["s"]]
+t = """ "
+[nor.here]
+"""
+u = [ "]", 1 ] # [v]
+ [[w.x]]
 '''
 
 
@@ -49,6 +54,9 @@ def test_strings_comments_and_lists_hide_what_is_in_them() -> None:
         ("table", ("m n", "o"), 18),
         ("key", ("p", "q"), 19),
         ("array", ("s",), 20),
+        ("key", ("t",), 21),
+        ("key", ("u",), 24),
+        ("array", ("w", "x"), 25),
     ]
 
 

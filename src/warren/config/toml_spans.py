@@ -26,6 +26,17 @@ TOKEN = re.compile(
     ''',
     re.DOTALL | re.VERBOSE,
 )
+# A statement on one line in which nothing is hidden, as most are; its tokens one by one take three times as long.
+PLAIN_TEXT = r'"[^"\\\n]*"'
+PLAIN_LINE = re.compile(
+    rf"""([ \t]*)
+    (?: (?P<key> [A-Za-z0-9_.-]+) [ \t]* = [ \t]*
+        (?: {PLAIN_TEXT} | [^"'\[\]{{}}=\#\n]* | \[ (?: {PLAIN_TEXT} | [^"'\[\]{{}}=\#\n] )* \] )
+    |   \[  (?P<table> [A-Za-z0-9_-]+ (?: \. [A-Za-z0-9_-]+ )*) \]
+    |   \[\[ (?P<array> [A-Za-z0-9_-]+ (?: \. [A-Za-z0-9_-]+ )*) \]\]
+    ) (?= [ \t\r]* (?: \# [^\n]* )? \n )""",
+    re.VERBOSE,
+)
 PLAIN_HEADER = re.compile(r"(\[\[?)([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*)(\]\]?)(?=[ \t]*(?:#|\Z))")
 PLAIN_KEY = re.compile(r"[A-Za-z0-9_.-]+")
 
@@ -47,29 +58,26 @@ class Statement:
 
 def statements(text: str) -> Iterator[Statement]:
     """Yield every statement of `text`, in order."""
-    line, counted = 1, 0
-    for begin, equals, end in _spans(text):
-        line += text.count("\n", counted, begin)
-        counted = begin
-        if equals is not None:
-            if path := _key_path(text[begin:equals]):
-                yield Statement(path, "key", line, begin, end)
-        elif header := _header(text[begin:end]):
-            path, kind, length = header
-            yield Statement(path, kind, line, begin, begin + length)
+    text, at, line = f"{text}\n", 0, 1
+    while at < len(text):
+        if plain := PLAIN_LINE.match(text, at):
+            kind = plain.lastgroup or ""
+            yield Statement(tuple(plain[kind].split(".")), kind, line, plain.end(1), plain.end())
+            at, line = text.index("\n", plain.end()) + 1, line + 1
+        else:
+            begin, equals, end = _span(text, at)
+            yield from _statement(text, line, begin, equals, end)
+            at, line = end + 1, line + 1 + text.count("\n", begin, end)
 
 
-def _spans(text: str) -> Iterator[tuple[int, int | None, int]]:
-    """Yield (begin, offset of its equals sign or None, end) of each statement."""
-    begin, depth, equals = 0, 0, None
-    for token in TOKEN.finditer(f"{text}\n"):
+def _span(text: str, begin: int) -> tuple[int, int | None, int]:
+    """Return (begin, offset of its equals sign or None, end) of the next statement; it is empty on a blank line."""
+    depth, equals = 0, None
+    for token in TOKEN.finditer(text, begin):
         match token[0]:
             case "\n" if depth <= 0:
                 end = token.start()
-                begin += len(text[begin:end]) - len(text[begin:end].lstrip())
-                if begin < end:
-                    yield begin, equals, end
-                begin, depth, equals = token.end(), 0, None
+                return begin + len(text[begin:end]) - len(text[begin:end].lstrip()), equals, end
             case "[" | "{":
                 depth += 1
             case "]" | "}":
@@ -78,6 +86,17 @@ def _spans(text: str) -> Iterator[tuple[int, int | None, int]]:
                 equals = token.start()
             case _:
                 pass
+    return begin, None, len(text)  # a list without an end
+
+
+def _statement(text: str, line: int, begin: int, equals: int | None, end: int) -> Iterator[Statement]:
+    """Yield the statement of a span, unless it is only blanks or a comment."""
+    if equals is not None:
+        if path := _key_path(text[begin:equals]):
+            yield Statement(path, "key", line, begin, end)
+    elif header := _header(text[begin:end]):
+        path, kind, length = header
+        yield Statement(path, kind, line, begin, begin + length)
 
 
 def _key_path(written: str) -> tuple[str, ...]:
