@@ -1,10 +1,11 @@
 """`make bench-scale`: time against size for each stage between the file and the kernel, with the fitted exponent.
 
 Three kinds of file grow: prefixes of one peer, peers of one network, and networks. Each stage runs on its own, in this
-process and in a namespace of its own; the figure is the least processor time of the rounds. The exponent is the slope
-of the times in a plot with two logarithmic axes: 1 is proportional to the size, 2 grows with its square. Beside the
-stages that wg and ip have too, theirs: `wg setconf` to the same engine, and one `ip -batch` for the routes. At the end
-the whole of `warren validate` and of an agent, with one network (scale_agent.py).
+process and in a namespace of its own; the figure is the least processor time of the rounds. A smaller size has more of
+them, as a short time is easily disturbed. The exponent is the slope of the times in a plot with two logarithmic axes:
+1 is proportional to the size, 2 grows with its square. Beside the stages that wg and ip have too, theirs: `wg setconf`
+to the same engine, and one `ip -batch` for the routes. At the end the whole of `warren validate` and of an agent, with
+one network (scale_agent.py).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import base64
 import ctypes
+import gc
 import math
 import os
 import subprocess
@@ -47,6 +49,7 @@ T = TypeVar("T")
 CLONE_NEWNET = 0x40000000
 LINK = "wg0"
 PREFIXES, PEERS, NETWORKS = 20_000, 10_000, 1_000
+PARTS = (8, 4, 2, 1)  # of the largest size
 VALIDATE_SECONDS, APPLY_SECONDS, EXPONENT = 1.0, 3.0, 1.1
 UP_SECONDS = VALIDATE_SECONDS + APPLY_SECONDS
 IDLE_SECONDS = 0.05 * 60  # of a minute
@@ -89,7 +92,7 @@ class Curve:
 def main() -> int:
     """Return 0 when it measured, whatever came of it."""
     parser = argparse.ArgumentParser(description="Measures how the time of each stage grows with the size.")
-    parser.add_argument("--rounds", type=int, default=3, help="whose least time counts (3)")
+    parser.add_argument("--rounds", type=int, default=3, help="of the largest size, whose least time counts (3)")
     parser.add_argument("--quick", action="store_true", help="a trial: one round of a tenth of the sizes")
     options = parser.parse_args()
     share, rounds = (10, 1) if options.quick else (1, options.rounds)
@@ -99,10 +102,11 @@ def main() -> int:
     _unshare_network()
     for title, largest, write in KINDS:
         curve = curves[title] = Curve()
-        for size in (largest // share // part for part in (8, 4, 2, 1)):
+        for part in PARTS:
+            size = largest // share // part
             tell(f"{title}: {size}")
             text = write(size)
-            for _ in range(rounds):
+            for _ in range(rounds * part):
                 _measure(curve, size, text)
     print("\n".join(_report(curves, agents, share)))
     return 0
@@ -110,7 +114,7 @@ def main() -> int:
 
 def _measure_agent(title: str, largest: int, write: Callable[[int], str]) -> Curve:
     curve = Curve()
-    for size in (largest // part for part in (8, 4, 2, 1)):
+    for size in (largest // part for part in PARTS):
         tell(f"agent, {title}: {size}")
         for stage, seconds in scale_agent.measure(write(size)).items():
             curve.add(stage, size, seconds)
@@ -168,6 +172,7 @@ def _prefix(number: int) -> str:
 
 def _measure(curve: Curve, size: int, text: str) -> None:
     def timed(stage: str, work: Callable[[], T]) -> T:
+        gc.collect()  # so that no stage pays for what another has left
         begun = processor_seconds()
         done = work()
         curve.add(stage, size, processor_seconds() - begun)

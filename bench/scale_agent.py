@@ -25,6 +25,7 @@ UP, UP_WALL = "start to up, processor", "start to up"
 RELOAD, RELOAD_WALL = "reload, processor", "reload"
 IDLE = "idle for a minute, processor"
 STAGES = (VALIDATE, VALIDATE_WALL, UP, UP_WALL, RELOAD, RELOAD_WALL, IDLE)
+VALIDATIONS = 5  # whose least time counts
 ENDPOINT = re.compile(r"^endpoint = .*\n", re.MULTILINE)
 UP_SECONDS, SETTLE_SECONDS, IDLE_SECONDS, GLANCE_SECONDS = 120.0, 5.0, 30.0, 0.02
 
@@ -44,13 +45,9 @@ def measure(text: str) -> dict[str, float]:
 
 
 def _stages(host: Host, agent: Daemon, root: Path) -> Iterator[tuple[str, float]]:
-    begun, before = time.perf_counter(), processor_seconds()
-    command = [*COMMAND[:3], "validate", "--root", str(root)]
-    done = subprocess.run([str(each) for each in command], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise BenchError(f"warren validate: {done.stderr or done.stdout}")
-    yield VALIDATE, processor_seconds() - before
-    yield VALIDATE_WALL, time.perf_counter() - begun
+    validations = [_validate(root) for _ in range(VALIDATIONS)]
+    yield VALIDATE, min(processor for processor, _ in validations)
+    yield VALIDATE_WALL, min(wall for _, wall in validations)
     begun = time.perf_counter()
     started = host.start(*COMMAND, root)
     _wait_until_up(host, begun)
@@ -67,6 +64,16 @@ def _stages(host: Host, agent: Daemon, root: Path) -> Iterator[tuple[str, float]
     yield IDLE, (_tree_seconds(started.pid) - before) * 60 / (time.perf_counter() - begun)
     agent.ask("stop")
     started.wait(UP_SECONDS)
+
+
+def _validate(root: Path) -> tuple[float, float]:
+    """Return the processor time of `warren validate`, and how long it took."""
+    begun, before = time.perf_counter(), processor_seconds()
+    command = [*COMMAND[:3], "validate", "--root", str(root)]
+    done = subprocess.run([str(each) for each in command], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise BenchError(f"warren validate: {done.stderr or done.stdout}")
+    return processor_seconds() - before, time.perf_counter() - begun
 
 
 def _wait_until_up(host: Host, begun: float) -> None:
