@@ -1,4 +1,5 @@
-//! One connection behind a TUN that is standard input: tests/netns/test_own_tcp.py connects it to the kernel.
+//! One connection behind a TUN that is standard input: tests/netns/test_own_tcp.py connects it to the kernel, and
+//! bench/paths.py measures it beside the kernel's.
 //!
 //! Arguments are `KEY=VALUE`; see [`Arguments`]. It prints what happened as one line of JSON when the connection has
 //! ended, and exits with status 1 if it has not ended in time.
@@ -21,6 +22,8 @@ use tcpsim::{Link, Path};
 const PROTOCOL: u8 = 6;
 /// Packets that are read at once, as a batch.
 const MAX_BATCH: usize = 64;
+/// What is sent after the file.
+const ZEROS: [u8; 1 << 16] = [0; 1 << 16];
 /// How long the last acknowledgement may take to leave, and a repeated FIN to be answered.
 const LINGER: Duration = Duration::from_millis(500);
 
@@ -39,6 +42,8 @@ struct Arguments {
     seed: u64,
     /// `send=FILE`: what is sent.
     send: Vec<u8>,
+    /// `zeros=BYTES`: how many bytes of zero are sent after it.
+    zeros: usize,
     /// `receive=FILE`: where what is received is written.
     receive: File,
     /// `pause=MILLISECONDS` before anything is read, so that the window closes.
@@ -95,6 +100,7 @@ impl Arguments {
             path,
             seed: number("seed", 0),
             send: std::fs::read(text("send", "/dev/null")).expect("the file to send"),
+            zeros: number("zeros", 0) as usize,
             receive: File::create(text("receive", "/dev/null")).expect("the file to write"),
             pause: Duration::from_millis(number("pause", 0)),
             read: number("read", 0) as usize,
@@ -252,10 +258,22 @@ impl Program {
             connection.abort();
             return;
         }
-        self.written += connection.write(&self.arguments.send[self.written..]);
+        let send = &self.arguments.send;
+        let end = send.len() + self.arguments.zeros;
+        loop {
+            let unsent = match send.get(self.written..) {
+                Some(rest) if !rest.is_empty() => rest,
+                _ => &ZEROS[..ZEROS.len().min(end - self.written)],
+            };
+            let written = connection.write(unsent);
+            self.written += written;
+            if written == 0 {
+                break;
+            }
+        }
         let peer_closed = self.events.contains(&Event::PeerClosed) && connection.status().readable == 0;
         let may_close = !self.arguments.after_peer || peer_closed;
-        if self.written == self.arguments.send.len() && may_close && !self.is_closed && self.arguments.abort.is_none() {
+        if self.written == end && may_close && !self.is_closed && self.arguments.abort.is_none() {
             self.is_closed = true;
             connection.shutdown();
         }
