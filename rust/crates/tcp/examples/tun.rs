@@ -23,7 +23,7 @@ const PROTOCOL: u8 = 6;
 /// Packets that are read at once, as a batch.
 const MAX_BATCH: usize = 64;
 /// What is sent after the file.
-const ZEROS: [u8; 1 << 16] = [0; 1 << 16];
+static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
 /// How long the last acknowledgement may take to leave, and a repeated FIN to be answered.
 const LINGER: Duration = Duration::from_millis(500);
 
