@@ -75,12 +75,12 @@ def load_config(text: str, source: str, defaults: Defaults, overrides: Sequence[
 
     Raises ConfigError with every finding.
     """
-    with _collection_paused():
+    with collection_paused():
         return _load(text, source, defaults, overrides)
 
 
 @contextmanager
-def _collection_paused() -> Iterator[None]:
+def collection_paused() -> Iterator[None]:
     """Pause the cyclic garbage collector: a large file becomes many objects at once, and none of them is in a cycle."""
     was_enabled = gc.isenabled()
     gc.disable()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from warren.agent.config import AgentConfig
+from warren.agent.config import AgentConfig, collection_paused
 from warren.agent.io.config_file import check_keys, key_owners, read_config
 from warren.agent.io.preflight import host_warnings
 from warren.cli.format import format_count
@@ -44,7 +44,8 @@ def validate(config: Path | None, root: str, as_json: bool) -> int:
     Exit status: 0 the agent can start with it, 1 it cannot.
     """
     defaults = own_defaults(root)
-    verdict = check_config(config_path(config, defaults), defaults)
+    with collection_paused():
+        verdict = check_config(config_path(config, defaults), defaults)
     write(json.dumps(as_object(verdict), indent=2) + "\n" if as_json else as_text(verdict))
     return 1 if verdict.findings else 0
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from warren.config.field_names import joined
 
@@ -41,9 +41,8 @@ PLAIN_HEADER = re.compile(r"(\[\[?)([A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*)(\]\]?)(
 PLAIN_KEY = re.compile(r"[A-Za-z0-9_.-]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """A header or a key with its value."""
+class Statement(NamedTuple):
+    """A header or a key with its value; a tuple, as a large file has many."""
 
     path: tuple[str, ...]
     """The names as written; the path of a key does not include the header above it."""
