@@ -123,6 +123,16 @@ def test_address_to_which_every_send_fails_gives_way_too() -> None:
     assert attempts.address == LIVING
 
 
+def test_datagrams_to_the_silent_address_do_not_count_at_the_next() -> None:
+    attempts = AddressAttempts()
+    attempts.offer((DEAD[0], LIVING), None, 0)
+    attempts.observe(PeerStatus(KEY, endpoint=DEAD[0], tx_bytes=148), 1)
+    attempts.offer((DEAD[0], LIVING), DEAD[0], 1)
+    for now in range(2, 10):
+        attempts.observe(PeerStatus(KEY, endpoint=LIVING, tx_bytes=148), now)
+    assert attempts.address == LIVING
+
+
 def test_rounds_are_held_longer_and_longer() -> None:
     simulation = Simulation((DEAD[0], LIVING), lives_at=NAME)
     simulation.run(60, data=True)

@@ -42,6 +42,8 @@ class AddressAttempts:
     _seen_at: float = 0.0
     _rx_bytes: int = 0
     _tx_bytes: int = 0
+    """What was sent before the address was chosen, or before the last answer."""
+    _seen_tx_bytes: int = 0
     _keepalive: bool = False
 
     @property
@@ -65,7 +67,7 @@ class AddressAttempts:
     def observe(self, peer: PeerStatus, now: float) -> None:
         """Take the status of a peer that has not answered yet, and move to the next address if it is time."""
         sent, answered = peer.tx_bytes > self._tx_bytes, peer.rx_bytes != self._rx_bytes
-        self._seen_at, self._rx_bytes = now, peer.rx_bytes
+        self._seen_at, self._rx_bytes, self._seen_tx_bytes = now, peer.rx_bytes, peer.tx_bytes
         self._keepalive = peer.persistent_keepalive_seconds > 0
         if self._begun_at is None:
             self._begun_at = now
@@ -78,7 +80,6 @@ class AddressAttempts:
         due_at = self._due_at()
         if due_at is not None and now >= due_at:
             self._next(now)
-            self._tx_bytes = peer.tx_bytes
 
     def succeed(self, peer: PeerStatus) -> None:
         """Record that the peer answers."""
@@ -86,7 +87,7 @@ class AddressAttempts:
         if peer.endpoint in self.addresses:
             self.position = self.addresses.index(peer.endpoint)
         self._begun_at = self._sent_at = None
-        self._rx_bytes, self._tx_bytes = peer.rx_bytes, peer.tx_bytes
+        self._rx_bytes, self._tx_bytes, self._seen_tx_bytes = peer.rx_bytes, peer.tx_bytes, peer.tx_bytes
 
     def next_deadline(self) -> float | None:
         """Return when to observe the peer again; None for not before something else happens."""
@@ -119,4 +120,4 @@ class AddressAttempts:
 
     def _use(self, position: int, now: float) -> None:
         self.position = position
-        self._begun_at, self._sent_at = now, None
+        self._begun_at, self._sent_at, self._tx_bytes = now, None, self._seen_tx_bytes
