@@ -13,13 +13,16 @@ from warren._core import Netlink
 from warren.cli.format import format_count
 from warren.cli.help import Command
 from warren.cli.output import warn, write
+from warren.clock import monotonic_seconds
+from warren.tunnel.address_search import AddressSearch, with_addresses
+from warren.tunnel.io.address_search import search_in_foreground
 from warren.tunnel.io.bringup import bring_up
 from warren.tunnel.io.conffile import SUFFIX, interface_name, read_supported
-from warren.tunnel.io.observe import observe_bound
+from warren.tunnel.io.observe import observe_bound, query_engine
 from warren.tunnel.io.process import WgProcess
 from warren.tunnel.io.resolver import resolve_endpoints
 from warren.tunnel.io.teardown import take_down
-from warren.tunnel.status import InterfaceStatus
+from warren.tunnel.status import InterfaceStatus, peer_status
 
 
 @click.command(cls=Command, examples=("warren up ./wg0.conf", "warren up /etc/wireguard/wg0.conf"))
@@ -31,6 +34,9 @@ def up(file: Path) -> None:
     and resolves endpoint names once. A default route goes into a routing table of its own. If a step fails, all changes
     are undone. An interface that is already up is an error, as with wg-quick(8).
 
+    If a name has several addresses and its peer has PersistentKeepalive, they are tried until the peer answers, for
+    15 s at most.
+
     DNS, PreUp, PostUp, PreDown, PostDown and SaveConfig are not supported. wg-quick supports them with Warren's engine:
 
     \b
@@ -41,10 +47,16 @@ def up(file: Path) -> None:
     for warning in conf.warnings:
         warn(warning)
     # Nothing reconciles this interface: after a kill of its engine, a fallback would cut the host off for good.
-    config = replace(resolve_endpoints(conf.content.interface), has_fallback=False)
+    config = replace(conf.content.interface, has_fallback=False)
+    addresses = resolve_endpoints(config)
     netlink = Netlink.open()
-    bring_up(config, WgProcess(config.name, netlink), netlink)
+    engine = WgProcess(config.name, netlink)
+    bring_up(with_addresses(config, addresses), engine, netlink)
     write(f"{summary(observe_bound(config.name, netlink))}\n")
+    search = AddressSearch(config, addresses, monotonic_seconds())
+    search_in_foreground(search, engine, lambda: tuple(map(peer_status, query_engine(config.name).peers)))
+    for name, tried in search.unanswered():
+        warn(f"{name} has not answered yet; tried {', '.join(map(str, tried)) or 'its first address'}")
 
 
 @click.command(cls=Command, examples=("warren down wg0", "warren down ./wg0.conf"))

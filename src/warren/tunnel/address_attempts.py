@@ -42,7 +42,7 @@ class AddressAttempts:
     _seen_at: float = 0.0
     _rx_bytes: int = 0
     _tx_bytes: int = 0
-    """What was sent before the address was chosen, or before the last answer."""
+    """The count of bytes when the address was chosen, or when the last answer came."""
     _seen_tx_bytes: int = 0
     _keepalive: bool = False
 

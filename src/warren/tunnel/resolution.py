@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from warren._core import PublicKey
 from warren.backoff import BackoffPolicy
 from warren.tunnel.address_attempts import AddressAttempts
-from warren.tunnel.config import Endpoint
+from warren.tunnel.config import Endpoint, PeerConfig
 from warren.tunnel.network import NetworkPeer
 from warren.tunnel.peer_liveness import Liveness
 from warren.tunnel.status import PeerStatus
@@ -109,10 +109,10 @@ class _Search:
 class Resolution:
     """The endpoints of one network. Times are monotonic seconds."""
 
-    def __init__(self, peers: Sequence[NetworkPeer]) -> None:
+    def __init__(self, peers: Sequence[NetworkPeer | PeerConfig]) -> None:
         self._searches = {peer.public_key: _Search(peer.endpoint) for peer in peers if peer.endpoint is not None}
 
-    def change(self, peers: Sequence[NetworkPeer]) -> None:
+    def change(self, peers: Sequence[NetworkPeer | PeerConfig]) -> None:
         """Apply another configuration: unchanged endpoints go on, a new one takes effect at once."""
         before, self._searches = self._searches, {}
         for peer in peers:

@@ -30,20 +30,18 @@ def config(*endpoints: Endpoint | None) -> InterfaceConfig:
     return InterfaceConfig("wg0", PRIVATE_KEYS[0], peers=tuple(PeerConfig(key, endpoint=end) for key, end in pairs))
 
 
-def test_names_go_and_all_else_stays() -> None:
-    address = Endpoint("192.0.2.1", 1)
-    before = config(Endpoint("localhost", 51820), address, None)
-    named, *others = (peer.endpoint for peer in resolve_endpoints(before).peers)
-    assert named is not None
-    assert named.host in HERE
-    assert named.port == 51820
-    assert others == [address, None]
-    assert resolve_endpoints(config(address, None)) == config(address, None)
+def test_names_resolve_and_addresses_need_not() -> None:
+    name, address = Endpoint("localhost", 51820), Endpoint("192.0.2.1", 1)
+    resolved = resolve_endpoints(config(name, address, None))
+    assert resolved.keys() == {name}
+    assert {endpoint.host for endpoint in resolved[name]} <= HERE
+    assert {endpoint.port for endpoint in resolved[name]} == {51820}
+    assert resolve_endpoints(config(address, None)) == {}
 
 
 def test_a_zone_is_given_as_a_number() -> None:
-    (peer,) = resolve_endpoints(config(Endpoint("fe80::1%lo", 51820))).peers
-    assert str(peer.endpoint) == "[fe80::1%1]:51820"
+    zoned = Endpoint("fe80::1%lo", 51820)
+    assert resolve_endpoints(config(zoned)) == {zoned: (Endpoint("fe80::1%1", 51820),)}
 
 
 def test_every_name_that_fails_is_told() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 import warnings
 from collections.abc import Callable
 from os import PathLike
@@ -12,8 +13,11 @@ from types import TracebackType
 from typing import Self
 
 from warren._core import Device, DeviceStatus, Events, Netlink
+from warren.clock import monotonic_seconds
 from warren.errors import HostError, InterfaceError
+from warren.tunnel.address_search import Addresses, AddressSearch, with_addresses
 from warren.tunnel.config import InterfaceConfig
+from warren.tunnel.io.address_search import BackgroundSearch
 from warren.tunnel.io.bringup import bring_up
 from warren.tunnel.io.conffile import read_supported
 from warren.tunnel.io.converge import converge
@@ -22,7 +26,7 @@ from warren.tunnel.io.policy import active_marks, remove_stale_policy
 from warren.tunnel.io.resolver import resolve_endpoints
 from warren.tunnel.network import Backend
 from warren.tunnel.plan import InterfaceChange
-from warren.tunnel.status import InterfaceStatus
+from warren.tunnel.status import InterfaceStatus, PeerStatus, peer_status
 
 OpenDriver = Callable[[], int | None]
 """Opens the TUN driver, /dev/net/tun, for a process without the permission; None leaves that to the process."""
@@ -93,7 +97,11 @@ class Tunnel:
     def __init__(self, config: InterfaceConfig) -> None:
         self._netlink = Netlink.open()
         self._engine = InProcessEngine(config.name)
-        bring_up(resolve_endpoints(config), self._engine, self._netlink)
+        self._changing = threading.Lock()
+        self._background: BackgroundSearch | None = None
+        addresses = resolve_endpoints(config)
+        bring_up(with_addresses(config, addresses), self._engine, self._netlink)
+        self._start_search(config, addresses)
 
     @property
     def name(self) -> str:
@@ -114,13 +122,35 @@ class Tunnel:
 
         Raises WarrenError; steps before the one that failed stay applied.
         """
-        converge(resolve_endpoints(config), self._engine, self._netlink, self.status)
+        addresses = resolve_endpoints(config)
+        with self._changing:
+            self._stop_search()
+            try:
+                desired = with_addresses(config, addresses, self._peers())
+                converge(desired, self._engine, self._netlink, self.status)
+            finally:
+                self._start_search(config, addresses)
 
     def close(self) -> None:
         """Remove the interface; its port is free when this returns. A second call does nothing."""
-        self._engine.remove()
-        active_marks.record(self.name, None)
-        remove_stale_policy(self._netlink)
+        with self._changing:
+            self._stop_search()
+            self._engine.remove()
+            active_marks.record(self.name, None)
+            remove_stale_policy(self._netlink)
+
+    def _start_search(self, config: InterfaceConfig, addresses: Addresses) -> None:
+        search = AddressSearch(config, addresses, monotonic_seconds())
+        if search.is_needed:
+            self._background = BackgroundSearch(search, self._engine, self._peers)
+
+    def _stop_search(self) -> None:
+        if self._background is not None:
+            self._background.stop()
+            self._background = None
+
+    def _peers(self) -> tuple[PeerStatus, ...]:
+        return tuple(map(peer_status, self._engine.status().peers))
 
     def __enter__(self) -> Self:
         return self
@@ -134,7 +164,8 @@ class Tunnel:
 def up(source: InterfaceConfig | str | PathLike[str]) -> Tunnel:
     """Bring up an interface in this process, from a configuration or a file of wg-quick(8). Needs CAP_NET_ADMIN.
 
-    Endpoint names are resolved once, now. Raises WarrenError, with nothing left behind.
+    Endpoint names are resolved once, now; if one has several addresses, they are tried until its peer answers. Raises
+    WarrenError, with nothing left behind.
     """
     if isinstance(source, InterfaceConfig):
         return Tunnel(source)

@@ -10,37 +10,37 @@ import asyncio
 import select
 import socket
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 from warren._core import HostLookup
 from warren.errors import RemoteError
 from warren.files.bounded_read import read_named
 from warren.files.file_state import MAX_FILE_BYTES
-from warren.tunnel.config import Endpoint, InterfaceConfig, PeerConfig
+from warren.tunnel.address_search import Addresses
+from warren.tunnel.config import Endpoint, InterfaceConfig
 from warren.tunnel.endpoint_dns import UpstreamServers
 
 RESOLV_CONF = Path("/etc/resolv.conf")
 HOSTS = Path("/etc/hosts")
 
 
-def resolve_endpoints(config: InterfaceConfig) -> InterfaceConfig:
-    """Return `config` with addresses for names; each name is resolved once, and its best address is taken.
+def resolve_endpoints(config: InterfaceConfig) -> Addresses:
+    """Return the addresses of each endpoint of `config` that is a name or has a zone; each is resolved once.
 
     Raises:
         RemoteError: Some names do not resolve; it lists every one of them.
     """
     named = {peer.endpoint for peer in config.peers if peer.endpoint and not peer.endpoint.is_address}
-    addresses: dict[Endpoint, Endpoint] = {}
+    addresses: dict[Endpoint, tuple[Endpoint, ...]] = {}
     failures: list[str] = []
     for endpoint in sorted(named, key=str):
         try:
-            addresses[endpoint] = _resolve(endpoint)[0]
+            addresses[endpoint] = _resolve(endpoint)
         except RemoteError as error:
             failures.append(str(error))
     if failures:
         raise RemoteError("\n".join(failures), code="endpoint.unresolved")
-    return replace(config, peers=tuple(_with_address(peer, addresses) for peer in config.peers))
+    return addresses
 
 
 async def resolve_soon(endpoint: Endpoint, upstream: UpstreamServers | None = None) -> tuple[Endpoint, ...]:
@@ -108,7 +108,3 @@ def _text(path: Path) -> str:
         return read_named(path, MAX_FILE_BYTES).decode(errors="replace")
     except OSError:
         return ""
-
-
-def _with_address(peer: PeerConfig, addresses: dict[Endpoint, Endpoint]) -> PeerConfig:
-    return peer if peer.endpoint is None else replace(peer, endpoint=addresses.get(peer.endpoint, peer.endpoint))
