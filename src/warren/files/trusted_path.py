@@ -216,8 +216,7 @@ class _Walk:
             found = self._probe(name)
             status = os.fstat(found)
             self._check_place(status)
-            if doubt := _doubt(status, self.trust):
-                raise UntrustedPathError(doubt, self.path / name, status)
+            _check(self.path / name, status, self.trust)
             if stat.S_ISLNK(status.st_mode):
                 pending.extendleft(reversed(self._enter_link(name, found, status)))
             else:
@@ -257,17 +256,13 @@ class _Walk:
 
 
 def _check(component: Path, status: os.stat_result, trust: Trust) -> None:
-    if doubt := _doubt(status, trust):
-        raise UntrustedPathError(doubt, component, status)
-
-
-def _doubt(status: os.stat_result, trust: Trust) -> Doubt | None:
     if status.st_uid not in trust.owners:
-        return Doubt.OWNER
+        raise UntrustedPathError(Doubt.OWNER, component, status)
     if stat.S_ISLNK(status.st_mode):  # its own mode means nothing
-        return None
+        return
     may_be_passed = trust.allow_sticky and stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
-    return Doubt.WRITABLE if status.st_mode & WRITERS and not may_be_passed else None
+    if status.st_mode & WRITERS and not may_be_passed:
+        raise UntrustedPathError(Doubt.WRITABLE, component, status)
 
 
 def _check_file(directory: Directory, name: str, status: os.stat_result, trust: Trust) -> None:

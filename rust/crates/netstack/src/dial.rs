@@ -7,6 +7,10 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use rustix::net::{SendFlags, send};
+
+use crate::httpbody::Body;
+use crate::permit::Permit;
 use crate::slab::Id;
 use crate::wheel::Timer;
 
@@ -30,6 +34,8 @@ pub enum Failure {
     TimedOut,
     /// There are as many flows or dials as there may be.
     Limit,
+    /// The name has no address.
+    UnknownName,
     /// The device ends.
     Closed,
 }
@@ -46,6 +52,16 @@ pub trait Caller: Send {
     fn preface(&mut self) -> Vec<u8> {
         Vec::new()
     }
+
+    /// Return the framing of what the client sends, whose octets beyond it are not passed on; `None` to pass on all.
+    fn framing(&mut self) -> Option<Body> {
+        None
+    }
+
+    /// Return the place of the client, which is held as long as its stream.
+    fn permit(&mut self) -> Option<Permit> {
+        None
+    }
 }
 
 /// A request to dial.
@@ -58,6 +74,15 @@ pub struct Dial {
     pub client: OwnedFd,
     /// Who is told the outcome.
     pub caller: Box<dyn Caller>,
+}
+
+impl Dial {
+    /// Tell the client why there is no connection, and close it.
+    pub(crate) fn fail(mut self, failure: Failure) {
+        let answer = self.caller.failed(failure);
+        // A client that has gone needs no answer, and the stream of one that waits is empty.
+        let _ = send(&self.client, &answer, SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
+    }
 }
 
 /// A dial in progress.

@@ -12,6 +12,9 @@
 //! | `demux` | packets of peers, and which part each is for |
 //! | `tcpflow`, and the files below it | TCP: the own connection inside, a stream of the host outside |
 //! | `dial`, `listen` | connections that this side opens, and ports of the own addresses that answer |
+//! | `local`, and the files below it | listeners on the host: SOCKS5 and HTTP proxies, forwards to targets behind peers |
+//! | `connecting`, `relay` | the dials of their clients: to peers, or from this host itself |
+//! | `permit` | places for their connections |
 //! | `stream`, `poller`, `slab`, `random` | streams of the host, their readiness, tables by id, random numbers |
 //! | `packets` | whole packets on their way to peers |
 //! | `own` | the addresses of this host |
@@ -36,6 +39,7 @@
 #![forbid(unsafe_code)]
 
 pub mod budget;
+mod connecting;
 mod counts;
 mod demux;
 pub mod dial;
@@ -44,14 +48,17 @@ pub mod httpbody;
 pub mod httpproxy;
 pub mod icmp;
 mod listen;
+pub mod local;
 pub mod mapping;
 mod own;
 pub mod packet;
 mod packets;
+mod permit;
 pub mod policy;
 mod poller;
 mod prefixes;
 mod random;
+mod relay;
 mod request;
 mod shared;
 mod slab;
@@ -67,6 +74,7 @@ pub mod wheel;
 
 pub use counts::Counts;
 pub use listen::Forward;
+pub use permit::Permit;
 pub use request::{Ended, Handle, ListenError};
 pub use stack::Stack;
 pub use status::Status;

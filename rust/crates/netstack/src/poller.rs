@@ -21,6 +21,12 @@ pub(crate) enum Token {
     Addresses,
     /// The host socket of a TCP flow.
     Flow(Id),
+    /// A listener on the host.
+    Listener(Id),
+    /// A client of such a listener, before its dial.
+    Client(Id),
+    /// One of the two sockets of a relay between sockets of the host.
+    Relay(Id),
 }
 
 /// A descriptor that is ready.
@@ -41,6 +47,9 @@ impl Token {
             Self::Requests => 0,
             Self::Addresses => 1 << KIND_SHIFT,
             Self::Flow(id) => 2 << KIND_SHIFT | id.bits(),
+            Self::Listener(id) => 3 << KIND_SHIFT | id.bits(),
+            Self::Client(id) => 4 << KIND_SHIFT | id.bits(),
+            Self::Relay(id) => 5 << KIND_SHIFT | id.bits(),
         }
     }
 
@@ -50,6 +59,9 @@ impl Token {
             0 => Some(Self::Requests),
             1 => Some(Self::Addresses),
             2 => Some(Self::Flow(id)),
+            3 => Some(Self::Listener(id)),
+            4 => Some(Self::Client(id)),
+            5 => Some(Self::Relay(id)),
             _ => None,
         }
     }
@@ -74,6 +86,12 @@ impl Poller {
     pub(crate) fn add_edges(&self, fd: impl AsFd, token: Token) -> io::Result<()> {
         let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
         Ok(epoll::add(&self.epoll, fd, EventData::new_u64(token.bits()), flags)?)
+    }
+
+    /// Remove a descriptor that stays open.
+    pub(crate) fn remove(&self, fd: impl AsFd) {
+        // The only error is that it was not added.
+        let _ = epoll::delete(&self.epoll, fd);
     }
 
     /// Append the descriptors that are ready to `ready`, at most 256; the rest leaves this one readable.

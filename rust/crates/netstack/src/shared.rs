@@ -30,6 +30,12 @@ pub(crate) enum Alarm {
     Memory,
     /// The addresses of this host are listed again.
     Addresses,
+    /// A listener on the host is opened again, or accepts again.
+    Listener(Id),
+    /// The end of a client's handshake.
+    Client(Id),
+    /// The next attempt of a relay's dial, or its end.
+    Relay(Id),
 }
 
 /// What the parts of a stack share.
@@ -43,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) tables: Tables,
     /// The exit policy; `None` without an exit.
     pub(crate) policy: Option<Policy>,
+    /// The policy of what this host dials outside for local clients; `None` if it dials nothing for them.
+    pub(crate) direct: Option<Policy>,
     /// Whether the policy knows the addresses of this host. Nothing is forwarded before.
     pub(crate) host_is_known: bool,
     /// The time of this call.
@@ -58,6 +66,11 @@ impl Shared {
     /// Return whether the exit policy lets a peer reach a destination.
     pub(crate) fn may_exit(&self, address: IpAddr, port: Port) -> bool {
         self.host_is_known && self.policy.as_ref().is_some_and(|policy| policy.judge(address, port).is_ok())
+    }
+
+    /// Return whether this host may dial an address outside for a local client.
+    pub(crate) fn may_dial_outside(&self, address: IpAddr, port: Port) -> bool {
+        self.host_is_known && self.direct.as_ref().is_some_and(|policy| policy.judge_direct(address, port).is_ok())
     }
 
     /// Return the own address of a family.

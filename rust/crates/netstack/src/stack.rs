@@ -14,15 +14,18 @@ use proto::clock::Now;
 use proto::{Delivered, Membership};
 
 use crate::budget::Budget;
+use crate::connecting::Connecting;
 use crate::counts::Counts;
 use crate::demux::Demux;
 use crate::fragments::Reassembly;
 use crate::icmp;
+use crate::local::Local;
 use crate::own::{self, HostAddresses};
 use crate::packets::Packets;
 use crate::policy::{HostTable, Policy};
 use crate::poller::{Poller, Ready, Token};
 use crate::random;
+use crate::relay::Relays;
 use crate::request::{Handle, Request, Requests};
 use crate::shared::{Alarm, Shared};
 use crate::status::Status;
@@ -38,6 +41,9 @@ const LISTING_INTERVAL: Duration = Duration::from_secs(1);
 /// The inner side of a device whose packets end in this process.
 pub struct Stack {
     parts: Demux,
+    local: Local,
+    connecting: Connecting,
+    relays: Relays,
     requests: Requests,
     host: HostAddresses,
     ready: Vec<Ready>,
@@ -66,11 +72,15 @@ impl Stack {
             counts: Counts::default(),
             tables: Tables::default(),
             policy: None,
+            direct: None,
             host_is_known: false,
             now: START,
         };
         let mut stack = Self {
             parts: Demux { shared, tcp: TcpFlows::new(key), fragments: Reassembly::default() },
+            local: Local::default(),
+            connecting: Connecting::default(),
+            relays: Relays::default(),
             requests,
             host,
             ready: Vec::new(),
@@ -84,13 +94,16 @@ impl Stack {
         self.parts.tcp.listeners.set_forwards(&tables.forwards);
         self.parts.shared.budget.set_total(tables.memory);
         self.parts.shared.policy = tables.exit.as_ref().map(|exit| Policy::new(&exit.rules, HostTable::default()));
+        self.parts.shared.direct = tables.direct().map(|exit| Policy::new(&exit.rules, HostTable::default()));
+        self.local.set_listeners(&tables.listeners, &mut self.parts.shared);
         self.parts.shared.tables = tables;
         self.update_host();
     }
 
     /// Read the addresses of this host for the exit policy, and end the flows that it forbids now.
     fn update_host(&mut self) {
-        let Some(exit) = &self.parts.shared.tables.exit else {
+        let tables = &self.parts.shared.tables;
+        let Some(exit) = tables.direct().or_else(|| tables.exit.clone()) else {
             return self.parts.tcp.apply_policy(&mut self.parts.shared);
         };
         match self.host.list() {
@@ -98,10 +111,11 @@ impl Stack {
                 let (mut own, attached) = own::split(&networks);
                 own.extend(&exit.endpoints);
                 let table = HostTable::new(&own, &attached, &exit.mesh);
-                if let Some(policy) = &mut self.parts.shared.policy {
-                    policy.set_host(table);
+                let shared = &mut self.parts.shared;
+                for policy in [&mut shared.policy, &mut shared.direct].into_iter().flatten() {
+                    policy.set_host(table.clone());
                 }
-                self.parts.shared.host_is_known = true;
+                shared.host_is_known = true;
             }
             Err(_) => {
                 // Nothing is forwarded while it is not known what this host is.
@@ -111,6 +125,13 @@ impl Stack {
             }
         }
         self.parts.tcp.apply_policy(&mut self.parts.shared);
+    }
+
+    /// Begin to connect for clients that have said to what.
+    fn connect_clients(&mut self) {
+        while let Some(connect) = self.local.take_connect() {
+            self.connecting.start(connect, &mut self.parts.tcp, &mut self.parts.shared);
+        }
     }
 
     fn process_requests(&mut self) {
@@ -131,9 +152,11 @@ impl Stack {
     fn status(&self) -> Status {
         Status {
             tcp_flows: self.parts.tcp.len(),
+            relays: self.relays.len(),
             memory: self.parts.shared.budget.used(),
             counts: self.parts.shared.counts,
             dropped: self.parts.shared.packets.dropped,
+            listeners: self.local.status(),
         }
     }
 
@@ -144,6 +167,9 @@ impl Stack {
             Alarm::TimeWait => self.parts.tcp.expire_time_wait(&mut self.parts.shared),
             Alarm::Memory => self.parts.tcp.on_memory_alarm(&mut self.parts.shared),
             Alarm::Addresses => self.update_host(),
+            Alarm::Listener(id) => self.local.on_listener_alarm(id, &mut self.parts.shared),
+            Alarm::Client(id) => self.local.on_client_alarm(id, &mut self.parts.shared),
+            Alarm::Relay(id) => self.relays.on_alarm(id, &mut self.parts.shared),
         }
     }
 }
@@ -166,9 +192,13 @@ impl Inner for Stack {
                     }
                 }
                 Token::Flow(id) => self.parts.tcp.ready(id, event, &mut self.parts.shared),
+                Token::Listener(id) => self.local.accept(id, &mut self.parts.shared),
+                Token::Client(id) => self.local.receive(id, &mut self.parts.shared),
+                Token::Relay(id) => self.relays.ready(id, event, &mut self.parts.shared),
             }
         }
         self.ready = ready;
+        self.connect_clients();
     }
 
     fn deliver(&mut self, storage: &[u8], packets: impl Iterator<Item = Delivered>, now: Now) {
@@ -185,6 +215,8 @@ impl Inner for Stack {
 
     fn take(&mut self, place: &mut impl Place, now: Now) -> bool {
         self.parts.shared.now = now;
+        self.connecting.route(place, &mut self.parts.tcp, &mut self.relays, &mut self.parts.shared);
+        self.relays.progress();
         self.parts.shared.packets.take(place);
         self.parts.tcp.take(place, &mut self.parts.shared);
         true
@@ -201,6 +233,7 @@ impl Inner for Stack {
 
     fn next_deadline(&self) -> Option<Duration> {
         let has_work = !self.parts.shared.packets.is_empty() || self.parts.tcp.has_work();
+        let has_work = has_work || self.connecting.has_work() || self.relays.has_work();
         let deadlines = [
             self.parts.shared.wheel.next_deadline(),
             self.parts.fragments.next_deadline(),

@@ -3,14 +3,18 @@
 use crate::counts::Counts;
 
 /// A snapshot of a stack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
     /// TCP flows.
     pub tcp_flows: usize,
+    /// Streams between two sockets of the host, with those that are being dialled.
+    pub relays: usize,
     /// The memory of all flows, in bytes.
     pub memory: usize,
     /// Refusals and bad packets.
     pub counts: Counts,
     /// Packets to peers that were dropped.
     pub dropped: u64,
+    /// The listeners on the host, as `SERVICE ADDRESS`, and why one does not listen.
+    pub listeners: Vec<(String, Result<(), String>)>,
 }

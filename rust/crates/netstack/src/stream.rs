@@ -11,6 +11,9 @@ use rustix::net::{
     socket_with, sockopt,
 };
 
+use crate::dial::Caller;
+use crate::httpbody::Body;
+use crate::permit::Permit;
 use crate::poller::Ready;
 
 /// Keepalive of the outside, with the times of the own TCP.
@@ -27,6 +30,10 @@ pub(crate) struct Stream {
     /// The other side closed its direction: reading goes on until it returns nothing.
     ended: bool,
     is_connecting: bool,
+    /// The framing of what is read; what is behind it is dropped.
+    framing: Option<Body>,
+    /// The place that is free again once the stream is closed.
+    _permit: Option<Permit>,
 }
 
 /// What a read gave.
@@ -45,7 +52,12 @@ pub(crate) enum Read {
 impl Stream {
     /// Return a stream that is connected. It is taken to be ready until it says otherwise.
     pub(crate) fn connected(fd: OwnedFd) -> Self {
-        Self { fd, readable: true, writable: true, ended: false, is_connecting: false }
+        Self { fd, readable: true, writable: true, ended: false, is_connecting: false, framing: None, _permit: None }
+    }
+
+    /// Return the stream of a client after its dial.
+    pub(crate) fn of_client(fd: OwnedFd, caller: &mut dyn Caller) -> Self {
+        Self { framing: caller.framing(), _permit: caller.permit(), ..Self::connected(fd) }
     }
 
     /// Start to connect to an address outside. Whether it succeeded is known from [`Stream::finish_connecting`] once the
@@ -66,7 +78,7 @@ impl Stream {
             Err(Errno::INPROGRESS) => true,
             Err(errno) => return Err(errno),
         };
-        Ok(Self { fd, readable: false, writable: !is_connecting, ended: false, is_connecting })
+        Ok(Self { readable: false, writable: !is_connecting, is_connecting, ..Self::connected(fd) })
     }
 
     /// Record an edge.
@@ -99,13 +111,19 @@ impl Stream {
     pub(crate) fn read(&mut self, space: (&mut [u8], &mut [u8])) -> Read {
         let room = space.0.len() + space.1.len();
         let (first, second) = space;
-        let result = rustix::io::readv(&self.fd, &mut [IoSliceMut::new(first), IoSliceMut::new(second)]);
-        match result {
+        let mut slices = [IoSliceMut::new(&mut *first), IoSliceMut::new(&mut *second)];
+        match rustix::io::readv(&self.fd, &mut slices) {
             Ok(0) if room > 0 => Read::End,
             Ok(count) => {
                 // A short read has emptied the buffer; the end of the stream needs another read.
                 self.readable = count == room || self.ended;
-                Read::Bytes(count)
+                let Some(framing) = &mut self.framing else { return Read::Bytes(count) };
+                let in_first = count.min(first.len());
+                let taken = framing.take(&first[..in_first]).and_then(|taken| {
+                    let more = framing.take(&second[..count - in_first])?;
+                    Ok(taken + more)
+                });
+                taken.map_or(Read::Broken, Read::Bytes)
             }
             Err(Errno::AGAIN) => {
                 self.readable = false;

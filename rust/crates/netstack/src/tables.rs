@@ -5,6 +5,7 @@ use tcp::Algorithm;
 
 use crate::budget;
 use crate::listen::Forward;
+use crate::local::config::Listener;
 use crate::mapping::Filtering;
 use crate::policy::Rules;
 
@@ -27,6 +28,8 @@ pub struct Tables {
     pub forwards: Vec<Forward>,
     /// The exit; `None` forwards nothing.
     pub exit: Option<Exit>,
+    /// The listeners on the host: proxies, and forwards to targets behind peers.
+    pub listeners: Vec<Listener>,
 }
 
 /// The configuration of an exit.
@@ -40,6 +43,16 @@ pub struct Exit {
     pub endpoints: Vec<std::net::IpAddr>,
 }
 
+impl Tables {
+    /// Return the rules for what this host dials outside for local clients, if it dials anything for them: those of the
+    /// exit, or the rules without entries and the networks of the own addresses.
+    pub(crate) fn direct(&self) -> Option<Exit> {
+        let mesh = || self.addresses.iter().map(IpNet::trunc).collect();
+        let is_direct = self.listeners.iter().any(|listener| listener.service.is_direct());
+        is_direct.then(|| self.exit.clone().unwrap_or_else(|| Exit { mesh: mesh(), ..Exit::default() }))
+    }
+}
+
 impl Default for Tables {
     fn default() -> Self {
         Self {
@@ -51,6 +64,7 @@ impl Default for Tables {
             udp_filtering: Filtering::default(),
             forwards: Vec::new(),
             exit: None,
+            listeners: Vec::new(),
         }
     }
 }

@@ -7,6 +7,8 @@ is never later than the right time, and a right clock is never changed by it.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from warren.elapsed_clock import ClockReading
 
 
@@ -33,4 +35,4 @@ class TimeFloor:
 
     def apply(self, reading: ClockReading) -> ClockReading:
         """Return a reading whose wall clock shows at least the floor."""
-        return ClockReading(max(reading.wall, self.at(reading.boottime)), reading.boottime, reading.boot_id)
+        return replace(reading, wall=max(reading.wall, self.at(reading.boottime)))

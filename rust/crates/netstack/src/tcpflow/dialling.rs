@@ -133,13 +133,14 @@ impl TcpFlows {
     fn dial_succeeded(&mut self, id: Id, winner: Id, shared: &mut Shared) {
         let Some(mut dialling) = self.end_dial(id, Some(winner), shared) else { return };
         let Some(flow) = self.flows.get_mut(winner) else { return };
-        let mut client = Stream::connected(dialling.dial.client);
-        let answer = dialling.dial.caller.connected(flow.key.remote);
-        // The stream is new and empty, so it takes a short answer whole.
-        if client.write(&[std::io::IoSlice::new(&answer)]) != Ok(answer.len()) {
+        let caller = &mut *dialling.dial.caller;
+        let (answer, preface) = (caller.connected(flow.key.remote), caller.preface());
+        let mut client = Stream::of_client(dialling.dial.client, caller);
+        // The stream is new and empty, so it takes a short answer whole; so does the buffer, unless memory is short.
+        let is_written = client.write(&[std::io::IoSlice::new(&answer)]) == Ok(answer.len());
+        if !is_written || flow.connection.write(&preface) != preface.len() {
             flow.connection.abort();
         }
-        flow.connection.write(&dialling.dial.caller.preface());
         flow.host = Some(client);
         flow.origin = Origin::Forward;
         self.watch(winner, shared);
@@ -160,11 +161,9 @@ impl TcpFlows {
     }
 
     fn fail_dial(&mut self, id: Id, shared: &mut Shared) {
-        let Some(mut dialling) = self.end_dial(id, None, shared) else { return };
-        let answer = dialling.dial.caller.failed(dialling.failure);
-        let mut client = Stream::connected(dialling.dial.client);
-        // A client that has gone needs no answer.
-        let _ = client.write(&[std::io::IoSlice::new(&answer)]);
+        if let Some(Dialling { dial, failure, .. }) = self.end_dial(id, None, shared) {
+            dial.fail(failure);
+        }
     }
 
     /// Remove a dial and its attempts but for the winner.

@@ -17,6 +17,8 @@ use crate::wheel::Timer;
 
 /// Bytes that are read from the host side in one turn.
 const READ_BYTES: usize = 256 << 10;
+/// What a read counts at least: of octets behind the framing of a client nothing is passed on.
+const MIN_READ_BYTES: usize = 1024;
 /// Segments that are taken from a connection at once.
 const SEGMENTS: usize = 16;
 /// Space for a segment's headers: IPv6 and TCP with all options.
@@ -218,7 +220,7 @@ impl Flow {
             match host.read((first, second)) {
                 Read::Bytes(count) => {
                     self.connection.commit_write(count);
-                    left = left.saturating_sub(count);
+                    left = left.saturating_sub(count.max(MIN_READ_BYTES));
                 }
                 Read::Wait => {
                     // Gives back the space.

@@ -9,4 +9,5 @@
 )]
 
 mod node;
+mod proxies;
 mod streams;
