@@ -39,6 +39,12 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// Yield the refusals by reason.
+    pub fn refused(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let Self { flows, dials, memory, policy, rate, .. } = *self;
+        [("flows", flows), ("dials", dials), ("memory", memory), ("policy", policy), ("rate", rate)].into_iter()
+    }
+
     pub(crate) fn refuse(&mut self, reason: Reason) {
         *match reason {
             Reason::Flows => &mut self.flows,

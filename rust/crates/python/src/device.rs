@@ -1,20 +1,26 @@
 //! A device in this process, and its events.
 
+use std::io;
+use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use device::control::Control;
 use device::events::{Event as Happened, EventQueue};
 use device::inherited;
 use device::tun::Tun;
-use device::uapi::{self, Listener, Server};
+use device::uapi::{self, ListenError, Listener, Server};
 use device::{Device as Engine, Handle};
+use netstack::{Stack, Tables};
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
 use crate::change::Change;
 use crate::failure;
 use crate::key::PublicKey;
+use crate::stack::{self, FromTables};
 use crate::status::{self, DeviceStatus};
 
 /// A WireGuard interface whose packet thread runs in this process. It serves the socket of `wg show`, and creates it
@@ -24,12 +30,14 @@ pub(crate) struct Device {
     name: String,
     handle: Handle,
     events: Arc<EventQueue>,
+    /// The network stack of a device without a link.
+    stack: Option<netstack::Handle>,
     running: Mutex<Option<Running>>,
 }
 
 /// In the order in which they are dropped: no client can query a closed device.
 struct Running {
-    _server: Server,
+    _server: Option<Server>,
     _engine: Engine,
 }
 
@@ -70,6 +78,37 @@ impl Device {
     #[pyo3(signature = (name, driver=None))]
     fn open(py: Python<'_>, name: String, driver: Option<RawFd>) -> PyResult<Self> {
         py.detach(|| Self::start(name, driver)).map_err(|error| error.raise(py))
+    }
+
+    /// Create a device without a link, whose packets end in a network stack of this process. Needs no privilege.
+    #[staticmethod]
+    fn without_link(py: Python<'_>, name: String, tables: FromTables) -> PyResult<Self> {
+        let tables = tables.tables(py)?;
+        py.detach(|| Self::start_stack(name, tables)).map_err(|error| error.raise(py))
+    }
+
+    /// Replace the tables of the network stack. Flows that they forbid are reset; the others go on.
+    fn set_tables(&self, py: Python<'_>, tables: FromTables) -> PyResult<()> {
+        let tables = tables.tables(py)?;
+        self.stack(py)?.set_tables(tables).map_err(|_| failure::stack_ended(py))
+    }
+
+    /// Dial an address in the tunnel. Return a descriptor whose first two bytes are the outcome, followed by the stream.
+    fn dial(&self, py: Python<'_>, host: &str, port: u16, timeout: f64) -> PyResult<i32> {
+        let address: IpAddr = host.parse().map_err(|_| failure::value(py, format!("invalid address {host:?}")))?;
+        let timeout = Duration::try_from_secs_f64(timeout).map_err(|error| failure::value(py, error.to_string()))?;
+        stack::dial(py, self.stack(py)?, vec![(address, port).into()], timeout)
+    }
+
+    /// Listen at a port of the own addresses. Return a descriptor whose messages are accepted connections: the descriptor
+    /// of a stream (SCM_RIGHTS) with the far address.
+    fn listen(&self, py: Python<'_>, port: u16) -> PyResult<i32> {
+        stack::listen(py, self.stack(py)?, port)
+    }
+
+    /// Return a snapshot of the network stack.
+    fn netstack_status<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        stack::status(py, self.stack(py)?)
     }
 
     /// The name of the link when it was created.
@@ -119,11 +158,44 @@ impl Device {
         };
         let engine = Engine::open(tun)?;
         let listener = Listener::open(Path::new(uapi::DEFAULT_DIRECTORY), &name)?;
-        let handle = engine.handle();
-        let server = Server::start_reopening(listener, Arc::new(handle.clone()), Arc::new(|_| {}))?;
-        let events = Arc::clone(engine.events());
-        Ok(Self { name, handle, events, running: Mutex::new(Some(Running { _server: server, _engine: engine })) })
+        Self::serve(name, engine, Some(listener), None)
     }
+
+    /// Start a device without a link. Its UAPI socket exists where this process may make it.
+    fn start_stack(name: String, tables: Tables) -> Result<Self, failure::Start> {
+        let (stack, handle) = Stack::new(tables)?;
+        let listener = match Listener::open(Path::new(uapi::DEFAULT_DIRECTORY), &name) {
+            Ok(listener) => Some(listener),
+            Err(ListenError::System { source, .. }) if is_closed_to_us(&source) => None,
+            Err(error) => return Err(error.into()),
+        };
+        let engine = Engine::with_inner(stack, &name)?;
+        Self::serve(name, engine, listener, Some(handle))
+    }
+
+    fn serve(
+        name: String,
+        engine: Engine,
+        listener: Option<Listener>,
+        stack: Option<netstack::Handle>,
+    ) -> Result<Self, failure::Start> {
+        let handle = engine.handle();
+        let serve = |listener| Server::start_reopening(listener, Arc::new(handle.clone()), Arc::new(|_| {}));
+        let server = listener.map(serve).transpose()?;
+        let events = Arc::clone(engine.events());
+        let running = Mutex::new(Some(Running { _server: server, _engine: engine }));
+        Ok(Self { name, handle, events, stack, running })
+    }
+
+    fn stack(&self, py: Python<'_>) -> PyResult<&netstack::Handle> {
+        self.stack.as_ref().ok_or_else(|| failure::no_stack(py))
+    }
+}
+
+/// Return whether this process may not make sockets in a directory.
+fn is_closed_to_us(error: &io::Error) -> bool {
+    use io::ErrorKind::{NotFound, PermissionDenied, ReadOnlyFilesystem};
+    matches!(error.kind(), NotFound | PermissionDenied | ReadOnlyFilesystem)
 }
 
 #[pymethods]

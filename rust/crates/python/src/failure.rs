@@ -104,6 +104,28 @@ pub(crate) fn privilege(py: Python<'_>, error: &DropError) -> PyErr {
     host(py, error.to_string(), errno)
 }
 
+/// A stack whose device has ended.
+pub(crate) fn stack_ended(py: Python<'_>) -> PyErr {
+    interface(py, "interface.closed", "the device has ended".into())
+}
+
+/// A device that has a link, and so no stack.
+pub(crate) fn no_stack(py: Python<'_>) -> PyErr {
+    value(py, "the device has a link and no network stack".into())
+}
+
+pub(crate) fn stack_system(py: Python<'_>, error: &io::Error) -> PyErr {
+    host(py, format!("no stream for the network stack: {error}"), error.raw_os_error())
+}
+
+pub(crate) fn stack_listen(py: Python<'_>, error: &netstack::ListenError) -> PyErr {
+    match error {
+        netstack::ListenError::InUse(_) => host(py, error.to_string(), Some(EADDRINUSE)),
+        netstack::ListenError::Ended(_) => stack_ended(py),
+        netstack::ListenError::System(source) => stack_system(py, source),
+    }
+}
+
 /// Why a device did not start.
 pub(crate) enum Start {
     Tun(TunError),

@@ -17,6 +17,7 @@ mod monitor;
 mod net;
 mod privilege;
 mod rule;
+mod stack;
 mod status;
 mod uapi;
 
