@@ -4,10 +4,12 @@ use std::net::IpAddr;
 
 use proto::PeerId;
 
+use crate::datagrams::Owner;
 use crate::dial::Failure;
 use crate::fragments::{Outcome, Reassembly};
 use crate::icmp::{self, Report};
 use crate::packet::{self, Packet, Transport, protocol};
+use crate::pairs::Pairs;
 use crate::shared::Shared;
 use crate::tcpflow::{Key, TcpFlows};
 
@@ -15,6 +17,7 @@ use crate::tcpflow::{Key, TcpFlows};
 pub(crate) struct Demux {
     pub(crate) shared: Shared,
     pub(crate) tcp: TcpFlows,
+    pub(crate) pairs: Pairs,
     pub(crate) fragments: Reassembly<PeerId>,
 }
 
@@ -60,6 +63,12 @@ impl Demux {
                     true
                 });
             }
+            Ok(Transport::Udp { source, destination, payload }) if self.shared.is_own(packet.destination) => {
+                let (local, remote) = ((packet.destination, destination).into(), (packet.source, source).into());
+                if !self.shared.datagrams.receive(local, remote, payload) {
+                    self.shared.report(peer, packet, icmp::Error::PortUnreachable);
+                }
+            }
             Ok(Transport::Icmp { message, .. }) => {
                 if let Some(report) = icmp::read_error(packet.source.is_ipv6(), message) {
                     self.on_error(peer, &report);
@@ -73,11 +82,26 @@ impl Demux {
         }
     }
 
+    /// Hand what arrived at own ports of UDP to the parts that have them.
+    pub(crate) fn end_batch(&mut self) {
+        self.tcp.end_batch(&mut self.shared);
+        while let Some(arrival) = self.shared.datagrams.take() {
+            match arrival.owner {
+                Owner::Pair(id) => self.pairs.deliver(id, &arrival, &mut self.shared),
+            }
+            self.shared.datagrams.reuse(arrival);
+        }
+    }
+
     /// Process an error about a packet that this side sent to a peer.
     fn on_error(&mut self, peer: PeerId, report: &Report<'_>) {
         let Some((source_port, destination_port)) = report.ports() else { return };
         let at = |address: IpAddr, port| (address, port).into();
-        if report.about.protocol == protocol::TCP {
+        let (source, destination) =
+            (at(report.about.source, source_port), at(report.about.destination, destination_port));
+        if report.about.protocol == protocol::UDP {
+            self.shared.datagrams.receive_error(source, destination, report.error);
+        } else {
             let failure = match report.error {
                 icmp::Error::NetworkUnreachable => Failure::NetworkUnreachable,
                 icmp::Error::Prohibited => Failure::Prohibited,
@@ -85,12 +109,7 @@ impl Demux {
                 icmp::Error::HostUnreachable => Failure::Unreachable,
                 _ => return,
             };
-            let key = Key {
-                peer,
-                remote: at(report.about.destination, destination_port),
-                local: at(report.about.source, source_port),
-            };
-            self.tcp.on_error(key, failure, &mut self.shared);
+            self.tcp.on_error(Key { peer, remote: destination, local: source }, failure, &mut self.shared);
         }
     }
 }

@@ -214,13 +214,15 @@ impl Datagram {
     fn join(&self) -> Option<Vec<u8>> {
         let first = packet::parse(&self.first).ok()?;
         let mut whole = first.header().to_vec();
+        // The length in the header of IPv6 leaves that header out (RFC 8200, section 3).
+        let uncounted = if first.source.is_ipv6() { packet::IPV6_BYTES } else { 0 };
         if first.source.is_ipv4() {
             let place = short(&whole, 6) & !MORE_FRAGMENTS;
             put_short(&mut whole, 6, place);
         } else {
             whole[first.protocol_at()] = first.protocol;
         }
-        if whole.len() + self.payload.len() > usize::from(u16::MAX) {
+        if whole.len() - uncounted + self.payload.len() > usize::from(u16::MAX) {
             return None;
         }
         packet::seal(&mut whole, self.payload.len());

@@ -15,6 +15,7 @@
 //! | `local`, and the files below it | listeners on the host: SOCKS5 and HTTP proxies, forwards to targets behind peers |
 //! | `connecting`, `relay` | the dials of their clients: to peers, or from this host itself |
 //! | `permit` | places for their connections |
+//! | `datagrams`, `pairs` | own ports of UDP, and those that a thread of this process has |
 //! | `stream`, `poller`, `slab`, `random` | streams of the host, their readiness, tables by id, random numbers |
 //! | `packets` | whole packets on their way to peers |
 //! | `own` | the addresses of this host |
@@ -28,6 +29,7 @@
 //! | `prefixes` | a table of prefixes with a lookup by address |
 //! | `policy` | the exit policy: entries, the order of judgement, the addresses of this host |
 //! | `packet` | headers of IPv4, IPv6, TCP, UDP and ICMP, their lengths and checksums |
+//! | `udp` | datagrams of UDP that this host sends to the inner side |
 //! | `icmp` | errors of ICMP: building, reading, restoring what they quote, their limit |
 //! | `fragments` | reassembly and splitting of datagrams |
 //! | `wheel` | timers of flows |
@@ -41,6 +43,7 @@
 pub mod budget;
 mod connecting;
 mod counts;
+mod datagrams;
 mod demux;
 pub mod dial;
 pub mod fragments;
@@ -53,6 +56,7 @@ pub mod mapping;
 mod own;
 pub mod packet;
 mod packets;
+mod pairs;
 mod permit;
 pub mod policy;
 mod poller;
@@ -70,6 +74,7 @@ mod stream;
 mod tables;
 pub mod target;
 mod tcpflow;
+mod udp;
 pub mod wheel;
 
 pub use counts::Counts;

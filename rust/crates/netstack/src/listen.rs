@@ -114,10 +114,13 @@ fn is_closed(fd: &OwnedFd) -> bool {
     polled.is_ok() && fds[0].revents().intersects(rustix::event::PollFlags::HUP | rustix::event::PollFlags::ERR)
 }
 
+/// Size of an address as the Python side reads it.
+pub(crate) const ADDRESS_BYTES: usize = 20;
+
 /// Return an address as the Python side reads it: the version (4 or 6), a zero, the port, and 16 octets of the address,
 /// of which IPv4 uses the first four.
-pub(crate) fn octets(address: SocketAddr) -> [u8; 20] {
-    let mut octets = [0; 20];
+pub(crate) fn octets(address: SocketAddr) -> [u8; ADDRESS_BYTES] {
+    let mut octets = [0; ADDRESS_BYTES];
     octets[0] = if address.is_ipv4() { 4 } else { 6 };
     octets[2..4].copy_from_slice(&address.port().to_be_bytes());
     match address.ip() {
@@ -125,4 +128,29 @@ pub(crate) fn octets(address: SocketAddr) -> [u8; 20] {
         IpAddr::V6(ip) => octets[4..].copy_from_slice(&ip.octets()),
     }
     octets
+}
+
+/// Return the address of octets as [`octets`] writes them; `None` for another version.
+pub(crate) fn from_octets(octets: &[u8; ADDRESS_BYTES]) -> Option<SocketAddr> {
+    let port = u16::from_be_bytes([octets[2], octets[3]]);
+    let ip: IpAddr = match octets[0] {
+        4 => <[u8; 4]>::try_from(&octets[4..8]).ok()?.into(),
+        6 => <[u8; 16]>::try_from(&octets[4..]).ok()?.into(),
+        _ => return None,
+    };
+    Some((ip, port).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_read_as_it_was_written() {
+        for text in ["192.0.2.1:53", "[2001:db8::1]:65535"] {
+            let address = text.parse().unwrap();
+            assert_eq!(from_octets(&octets(address)), Some(address));
+        }
+        assert_eq!(from_octets(&[0; ADDRESS_BYTES]), None);
+    }
 }

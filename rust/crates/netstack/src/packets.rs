@@ -15,7 +15,7 @@ const MAX_SPARE: usize = 256;
 /// The queue.
 #[derive(Debug, Default)]
 pub(crate) struct Packets {
-    waiting: VecDeque<(PeerId, Vec<u8>)>,
+    waiting: VecDeque<(Option<PeerId>, Vec<u8>)>,
     octets: usize,
     spare: Vec<Vec<u8>>,
     /// Packets that were dropped, because the queue was full or their peer has no such address any more.
@@ -35,6 +35,16 @@ impl Packets {
 
     /// Let `write` write a packet for a peer into an empty buffer; false from it discards the packet.
     pub(crate) fn push(&mut self, peer: PeerId, write: impl FnOnce(&mut Vec<u8>) -> bool) {
+        self.push_to(Some(peer), write);
+    }
+
+    /// Queue a packet for the peer that has its destination.
+    pub(crate) fn push_routed(&mut self, write: impl FnOnce(&mut Vec<u8>) -> bool) {
+        self.push_to(None, write);
+    }
+
+    /// The same for a peer, or for the one that has the destination.
+    pub(crate) fn push_to(&mut self, peer: Option<PeerId>, write: impl FnOnce(&mut Vec<u8>) -> bool) {
         let mut buffer = self.spare.pop().unwrap_or_default();
         buffer.clear();
         if !write(&mut buffer) {
@@ -55,7 +65,7 @@ impl Packets {
         {
             let Some((peer, packet)) = self.waiting.pop_front() else { return };
             self.octets -= packet.len();
-            let route = place.route(&packet).filter(|route| route.peer == peer);
+            let route = place.route(&packet).filter(|route| peer.is_none_or(|peer| peer == route.peer));
             match route.and_then(|route| place.room(route, packet.len())) {
                 Some(room) => room.copy_from_slice(&packet),
                 None => self.dropped += 1,
@@ -66,7 +76,7 @@ impl Packets {
 
     /// Drop the packets of a peer that was removed.
     pub(crate) fn remove_peer(&mut self, removed: PeerId) {
-        self.waiting.retain(|(peer, _)| *peer != removed);
+        self.waiting.retain(|(peer, _)| *peer != Some(removed));
         self.octets = self.waiting.iter().map(|(_, packet)| packet.len()).sum();
     }
 

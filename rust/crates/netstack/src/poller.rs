@@ -27,6 +27,8 @@ pub(crate) enum Token {
     Client(Id),
     /// One of the two sockets of a relay between sockets of the host.
     Relay(Id),
+    /// A pair of sockets of an own port of UDP.
+    Pair(Id),
 }
 
 /// A descriptor that is ready.
@@ -50,6 +52,7 @@ impl Token {
             Self::Listener(id) => 3 << KIND_SHIFT | id.bits(),
             Self::Client(id) => 4 << KIND_SHIFT | id.bits(),
             Self::Relay(id) => 5 << KIND_SHIFT | id.bits(),
+            Self::Pair(id) => 6 << KIND_SHIFT | id.bits(),
         }
     }
 
@@ -62,6 +65,7 @@ impl Token {
             3 => Some(Self::Listener(id)),
             4 => Some(Self::Client(id)),
             5 => Some(Self::Relay(id)),
+            6 => Some(Self::Pair(id)),
             _ => None,
         }
     }

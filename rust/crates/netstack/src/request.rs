@@ -15,7 +15,17 @@ use crate::tables::Tables;
 pub(crate) enum Request {
     Tables(Box<Tables>),
     Dial(Dial),
-    Listen { port: u16, accepted: OwnedFd, answer: mpsc::SyncSender<bool> },
+    Listen {
+        port: u16,
+        accepted: OwnedFd,
+        answer: mpsc::SyncSender<bool>,
+    },
+    /// The stack's end of a pair for a port of UDP, or for a free one if it is 0.
+    Datagrams {
+        port: u16,
+        fd: OwnedFd,
+        answer: mpsc::SyncSender<Option<u16>>,
+    },
     Status(mpsc::SyncSender<Status>),
 }
 
@@ -27,7 +37,7 @@ pub struct Ended;
 /// Why there is no listener.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
-    /// Another listener or a forward has the port.
+    /// Somebody else has the port.
     #[error("port {0} of the tunnel is in use")]
     InUse(u16),
     /// The stack has ended.
@@ -72,6 +82,22 @@ impl Handle {
         let (answer, answered) = mpsc::sync_channel(1);
         self.send(Request::Listen { port, accepted: ours, answer })?;
         if answered.recv().map_err(|_| Ended)? { Ok(theirs) } else { Err(ListenError::InUse(port)) }
+    }
+
+    /// Take a port of UDP of the own addresses, or a free one if `port` is 0, and return it with a descriptor
+    /// (SOCK_SEQPACKET). Each message on it is an address of the other side in 20 octets, then the payload: the version
+    /// (4 or 6), a zero, the port, and 16 octets of which IPv4 uses the first four. In a message that was received, the
+    /// second octet may be the number of an error (errno(3)) about what was sent to that address. Closing the
+    /// descriptor gives the port up.
+    ///
+    /// # Errors
+    /// [`ListenError`].
+    pub fn datagrams(&self, port: u16) -> Result<(u16, OwnedFd), ListenError> {
+        let (ours, theirs) = stream::message_pair()?;
+        let (answer, answered) = mpsc::sync_channel(1);
+        self.send(Request::Datagrams { port, fd: ours, answer })?;
+        let bound = answered.recv().map_err(|_| Ended)?.ok_or(ListenError::InUse(port))?;
+        Ok((bound, theirs))
     }
 
     /// Return a snapshot.

@@ -1,6 +1,6 @@
 //! What the parts of a stack share.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use proto::PeerId;
@@ -8,13 +8,17 @@ use proto::clock::Now;
 
 use crate::budget::Budget;
 use crate::counts::{Counts, Reason};
+use crate::datagrams::{Datagrams, From};
+use crate::fragments;
 use crate::icmp;
-use crate::packet::Packet;
+use crate::packet::{self, Packet};
 use crate::packets::Packets;
 use crate::policy::{Policy, Port};
 use crate::poller::Poller;
+use crate::random;
 use crate::slab::Id;
 use crate::tables::Tables;
+use crate::udp::{Datagram, MAX_PAYLOAD};
 use crate::wheel::Wheel;
 
 /// What a timer is for.
@@ -44,6 +48,8 @@ pub(crate) struct Shared {
     pub(crate) wheel: Wheel<Alarm>,
     pub(crate) budget: Budget<PeerId>,
     pub(crate) packets: Packets,
+    /// Own ports of UDP, and what has arrived at them.
+    pub(crate) datagrams: Datagrams,
     pub(crate) errors: icmp::Limit<PeerId>,
     pub(crate) counts: Counts,
     pub(crate) tables: Tables,
@@ -81,6 +87,40 @@ impl Shared {
     /// Return whether an address is an own one.
     pub(crate) fn is_own(&self, address: IpAddr) -> bool {
         self.tables.addresses.iter().any(|own| own.addr() == address)
+    }
+
+    /// Send a datagram from an own port to an address behind a peer; what is longer than the MTU goes in fragments.
+    pub(crate) fn send_datagram(&mut self, from: From, to: SocketAddr, payload: &[u8]) {
+        let Some(own) = from.address.or_else(|| self.own_address(to.is_ipv6())) else { return };
+        if own.is_ipv6() != to.is_ipv6() || payload.len() > MAX_PAYLOAD {
+            return;
+        }
+        let datagram = Datagram::new((own, from.port).into(), to);
+        let bytes = datagram.bytes(payload.len());
+        let write = |out: &mut Vec<u8>| {
+            out.resize(bytes, 0);
+            datagram.put(payload, out);
+            true
+        };
+        if bytes <= self.tables.mtu.into() {
+            return self.packets.push_routed(write);
+        }
+        let mut whole = Vec::new();
+        write(&mut whole);
+        self.push_fragments(None, &whole);
+    }
+
+    /// Queue a packet in fragments of at most the MTU, for a peer or for the one that has its destination.
+    pub(crate) fn push_fragments(&mut self, peer: Option<PeerId>, octets: &[u8]) {
+        let Ok(whole) = packet::parse(octets) else { return };
+        let packets = &mut self.packets;
+        let is_split = fragments::split(&whole, self.tables.mtu.into(), random::word(), |fragment| {
+            packets.push_to(peer, |out| {
+                out.extend_from_slice(fragment);
+                true
+            });
+        });
+        self.packets.dropped += u64::from(!is_split);
     }
 
     /// Report an error about a packet to its sender, within the limit of the peer. It comes from the destination if that

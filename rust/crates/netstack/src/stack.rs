@@ -16,12 +16,14 @@ use proto::{Delivered, Membership};
 use crate::budget::Budget;
 use crate::connecting::Connecting;
 use crate::counts::Counts;
+use crate::datagrams::Datagrams;
 use crate::demux::Demux;
 use crate::fragments::Reassembly;
 use crate::icmp;
 use crate::local::Local;
 use crate::own::{self, HostAddresses};
 use crate::packets::Packets;
+use crate::pairs::Pairs;
 use crate::policy::{HostTable, Policy};
 use crate::poller::{Poller, Ready, Token};
 use crate::random;
@@ -68,6 +70,7 @@ impl Stack {
             wheel: Wheel::new(Duration::ZERO),
             budget: Budget::new(tables.memory),
             packets: Packets::default(),
+            datagrams: Datagrams::default(),
             errors: icmp::Limit::default(),
             counts: Counts::default(),
             tables: Tables::default(),
@@ -77,7 +80,7 @@ impl Stack {
             now: START,
         };
         let mut stack = Self {
-            parts: Demux { shared, tcp: TcpFlows::new(key), fragments: Reassembly::default() },
+            parts: Demux { shared, tcp: TcpFlows::new(key), pairs: Pairs::new(), fragments: Reassembly::default() },
             local: Local::default(),
             connecting: Connecting::default(),
             relays: Relays::default(),
@@ -142,6 +145,9 @@ impl Stack {
                 Request::Listen { port, accepted, answer } => {
                     let _ = answer.send(self.parts.tcp.listeners.add(port, accepted));
                 }
+                Request::Datagrams { port, fd, answer } => {
+                    let _ = answer.send(self.parts.pairs.add(port, fd, &mut self.parts.shared));
+                }
                 Request::Status(answer) => {
                     let _ = answer.send(self.status());
                 }
@@ -155,7 +161,7 @@ impl Stack {
             relays: self.relays.len(),
             memory: self.parts.shared.budget.used(),
             counts: self.parts.shared.counts,
-            dropped: self.parts.shared.packets.dropped,
+            dropped: self.parts.shared.packets.dropped + self.parts.shared.datagrams.dropped,
             listeners: self.local.status(),
         }
     }
@@ -191,6 +197,7 @@ impl Inner for Stack {
                         self.update_host();
                     }
                 }
+                Token::Pair(id) => self.parts.pairs.ready(id),
                 Token::Flow(id) => self.parts.tcp.ready(id, event, &mut self.parts.shared),
                 Token::Listener(id) => self.local.accept(id, &mut self.parts.shared),
                 Token::Client(id) => self.local.receive(id, &mut self.parts.shared),
@@ -210,13 +217,14 @@ impl Inner for Stack {
 
     fn end_batch(&mut self, _storage: &[u8], now: Now) {
         self.parts.shared.now = now;
-        self.parts.tcp.end_batch(&mut self.parts.shared);
+        self.parts.end_batch();
     }
 
     fn take(&mut self, place: &mut impl Place, now: Now) -> bool {
         self.parts.shared.now = now;
         self.connecting.route(place, &mut self.parts.tcp, &mut self.relays, &mut self.parts.shared);
         self.relays.progress();
+        self.parts.pairs.read(&mut self.parts.shared);
         self.parts.shared.packets.take(place);
         self.parts.tcp.take(place, &mut self.parts.shared);
         true
@@ -232,7 +240,8 @@ impl Inner for Stack {
     }
 
     fn next_deadline(&self) -> Option<Duration> {
-        let has_work = !self.parts.shared.packets.is_empty() || self.parts.tcp.has_work();
+        let Demux { shared, tcp, pairs, .. } = &self.parts;
+        let has_work = !shared.packets.is_empty() || tcp.has_work() || pairs.has_work();
         let has_work = has_work || self.connecting.has_work() || self.relays.has_work();
         let deadlines = [
             self.parts.shared.wheel.next_deadline(),

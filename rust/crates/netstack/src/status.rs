@@ -13,7 +13,7 @@ pub struct Status {
     pub memory: usize,
     /// Refusals and bad packets.
     pub counts: Counts,
-    /// Packets to peers that were dropped.
+    /// Packets to peers, and datagrams to own ports, that were dropped.
     pub dropped: u64,
     /// The listeners on the host, as `SERVICE ADDRESS`, and why one does not listen.
     pub listeners: Vec<(String, Result<(), String>)>,

@@ -10,6 +10,7 @@ use super::TcpFlows;
 use super::flow::{Flow, Key, Origin};
 use super::opening::same_family;
 use crate::dial::{ATTEMPT_DELAY, Dial, Dialling, Failure};
+use crate::random;
 use crate::shared::{Alarm, Shared};
 use crate::slab::Id;
 use crate::stream::Stream;
@@ -78,7 +79,7 @@ impl TcpFlows {
     /// Return the identity of a new flow, with an unused port that others cannot foresee.
     fn free_key(&self, peer: PeerId, local: IpAddr, remote: SocketAddr) -> Option<Key> {
         (0..PORT_ATTEMPTS).find_map(|_| {
-            let port = FIRST_PORT + random() % PORTS;
+            let port = FIRST_PORT + random::short() % PORTS;
             let key = Key { peer, remote, local: (local, port).into() };
             (!self.by_key.contains_key(&key) && !self.time_wait.contains_key(&key)).then_some(key)
         })
@@ -192,11 +193,4 @@ impl TcpFlows {
             self.serve(id, shared);
         }
     }
-}
-
-/// Return a random number of two octets.
-fn random() -> u16 {
-    let mut octets = [0; 2];
-    crate::random::fill(&mut octets);
-    u16::from_ne_bytes(octets)
 }
