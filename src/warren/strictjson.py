@@ -29,23 +29,17 @@ def parse_object(octets: bytes) -> dict[str, object]:
 
 def encode(value: object) -> bytes:
     """Encode without whitespace, members in their order. Raises ValueError for a non-finite number."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    return _ENCODER.encode(value).encode()
 
 
 def encode_sorted(value: object) -> bytes:
     """Encode with sorted members: equal values have equal texts. Use it to compare, never to sign."""
-    return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"), sort_keys=True).encode()
+    return _SORTING_ENCODER.encode(value).encode()
 
 
 def _parse(octets: bytes) -> object:
     try:
-        return json.loads(
-            octets.decode("utf-8"),
-            object_pairs_hook=_unique,
-            parse_constant=_reject_constant,
-            parse_float=_finite,
-            parse_int=_integer,
-        )
+        return _DECODER.decode(octets.decode("utf-8"))
     except UnicodeDecodeError:
         problem = "not UTF-8"
     except RecursionError:
@@ -100,3 +94,10 @@ def _check_text(text: str) -> None:
         text.encode()
     except UnicodeEncodeError:
         raise ValueError("unpaired surrogate") from None
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_constant=_reject_constant, parse_float=_finite, parse_int=_integer
+)
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+_SORTING_ENCODER = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":"), sort_keys=True)

@@ -11,7 +11,7 @@ import pytest
 from tests.attacks.command_node import DAY, CommandNode, intent, read, until
 from warren.commands.replay import Accepted, Stored
 from warren.commands.result import Code, CommandError
-from warren.commands.result_json import acknowledged_result
+from warren.commands.result_json import acknowledge, decode_result, encode_result
 from warren.commands.signing import CommandEnvelope
 
 pytestmark = [pytest.mark.integration, pytest.mark.security]
@@ -141,7 +141,7 @@ def test_acknowledged_answer_keeps_outcome_and_hash_alone(tmp_path: Path) -> Non
         assert whole
         assert await node.store.acknowledge("c-1")
         retried = await node.deliver(intent())
-        assert retried == Stored(acknowledged_result(whole))
+        assert retried == Stored(decode_result(acknowledge(encode_result(whole))))
         assert ANSWER not in retried.result.stdout
         assert len(retried.result.problem) < 200
 

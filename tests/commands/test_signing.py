@@ -24,7 +24,16 @@ from tests.trust.parties import (
 )
 from warren.commands.command import Actor
 from warren.commands.result import Code, Result, Status
-from warren.commands.result_json import MAX_RESULT_BYTES, limit_result, parse_result, result_members, signed_members
+from warren.commands.result_json import (
+    MAX_RESULT_BYTES,
+    acknowledge,
+    decode_result,
+    encode_result,
+    limit_result,
+    parse_result,
+    result_members,
+    signed_members,
+)
 from warren.commands.signing import (
     CommandEnvelope,
     Delivery,
@@ -34,6 +43,7 @@ from warren.commands.signing import (
     validate_result,
 )
 from warren.commands.verify import verify_command
+from warren.jws import payload_of
 
 pytestmark = pytest.mark.unit
 
@@ -69,6 +79,20 @@ def test_result_with_the_longest_output_is_truncated_to_the_limit_and_validates(
 
 def test_result_within_the_limit_is_unchanged() -> None:
     assert limit_result(RESULT) == RESULT
+
+
+def test_acknowledged_result_keeps_its_outcome_and_the_hash_of_its_payload() -> None:
+    kept = decode_result(acknowledge(encode_result(RESULT)))
+    assert kept == replace(RESULT, stdout="", data={}, problem=kept.problem)
+    assert hashlib.sha256(payload_of(result_members(RESULT))).hexdigest() in kept.problem
+
+
+@pytest.mark.parametrize(
+    "octets", [b"", b"[]", b"null", b'"x"', b"{", b"[" * 100_000], ids=lambda octets: repr(octets[:8])
+)
+def test_stored_result_that_is_no_object_is_not_acknowledged(octets: bytes) -> None:
+    with pytest.raises(ValueError, match=r"object|Expecting|levels"):
+        acknowledge(octets)
 
 
 def test_answer_above_the_limit_becomes_an_error() -> None:

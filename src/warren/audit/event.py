@@ -10,9 +10,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from warren.audit.chain import MAX_LINE_BYTES
 
+_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 RECORD_BEGUN, RECORD_LOWERED = "store.initialized", "record.lowered"
 """The events that say when the record of used commands begins."""
 INTENT_IAT = "intent_iat"
@@ -114,7 +116,7 @@ def record_beginning(line: bytes) -> int | None:
 
 def _encode(event: AuditEvent, origin: Origin, n: int, prev: str) -> bytes:
     members = {
-        "timestamp": datetime.fromtimestamp(event.timestamp, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "timestamp": _rfc3339(event.timestamp),
         "correlation_id": event.correlation_id,
         "agent_id": origin.agent_id,
         "command": event.command,
@@ -138,4 +140,9 @@ def _encode(event: AuditEvent, origin: Origin, n: int, prev: str) -> bytes:
         "details": dict(event.details),
         "prev": prev,
     }
-    return json.dumps(members, allow_nan=False, separators=(",", ":")).encode("ascii")
+    return _ENCODER.encode(members).encode("ascii")
+
+
+@lru_cache(maxsize=16)  # a second has many lines
+def _rfc3339(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from warren.cluster import NODE_CLUSTER
@@ -20,6 +21,8 @@ from warren.strictjson import encode
 TYPE = RESULT.typ
 MAX_RESULT_BYTES = 256 << 10  # of the JWS: a frame of the channel has at most 1 MiB, and carries other members too
 MAX_PAYLOAD_BYTES = (MAX_RESULT_BYTES - 1024) * 3 // 4  # base64url; header and signature need less than 1024 octets
+
+_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 
 # A command that is rejected before its signature is verified has neither corr_id nor verb.
 SHAPE: Shape = record(
@@ -121,23 +124,33 @@ def limit_result(result: Result) -> Result:
     return replace(result, stdout=result.stdout[:fits] + mark)
 
 
-def acknowledged_result(result: Result) -> Result:
-    """Return what is kept of a result that its receiver has, or that nobody fetches any more: its outcome and its hash.
-
-    The hash is that of the payload of the RESULT, which the receiver has.
-    """
-    digest = hashlib.sha256(payload_of(result_members(result))).hexdigest()
-    problem = f"this command was executed and its result is no longer stored; the SHA-256 of its payload is {digest}"
-    return replace(result, stdout="", data={}, problem=problem)
-
-
 def encode_result(result: Result) -> bytes:
     """Return the result as the store keeps it: JSON in ASCII.
 
     Raises:
         ValueError, TypeError: its data cannot be expressed in JSON.
     """
-    return json.dumps(result_members(result), allow_nan=False, separators=(",", ":")).encode("ascii")
+    return _ENCODER.encode(result_members(result)).encode("ascii")
+
+
+def acknowledge(octets: bytes) -> bytes:
+    """Return what is kept of an encoded result that nobody fetches any more: its outcome and its hash.
+
+    The hash is that of the payload of the RESULT, which the receiver has. Each command has its result acknowledged, and
+    it is the store's own: so it is changed without being parsed as a result.
+
+    Raises:
+        ValueError: the octets are no JSON object.
+    """
+    try:
+        members = json.loads(octets)
+    except RecursionError:
+        raise ValueError("too many levels") from None
+    if not isinstance(members, dict):
+        raise ValueError("not an object")  # noqa: TRY004, the text is wrong, not its type in Python
+    digest = hashlib.sha256(payload_of(members)).hexdigest()
+    problem = f"this command was executed and its result is no longer stored; the SHA-256 of its payload is {digest}"
+    return _ENCODER.encode({**members, "stdout": "", "data": {}, "problem": problem}).encode("ascii")
 
 
 def decode_result(octets: bytes) -> Result:
@@ -156,6 +169,7 @@ def _size(result: Result) -> int:
     return len(encode(result_members(result)))
 
 
+@lru_cache(maxsize=16)  # a command's result is encoded three times, and a second has many of them
 def _rfc3339(seconds: int) -> str:
     return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 

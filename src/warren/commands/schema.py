@@ -9,13 +9,14 @@ import ipaddress
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from warren.commands.result import Code, CommandError
 from warren.errors import redacted_repr
 from warren.reserved_names import ReservedNames
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Text:
     """A text that matches a pattern as a whole; a `secret` one arrives sealed and is never logged."""
 
@@ -28,7 +29,7 @@ class Text:
 
     def problem(self, value: object) -> str | None:
         """Return what is expected instead, or None; the text holds nothing of the value."""
-        if not isinstance(value, str) or not re.fullmatch(self.pattern, value, re.ASCII | re.DOTALL):
+        if not isinstance(value, str) or not self._compiled.fullmatch(value):
             return f"expected {self.expected}"
         meaning = None if self.reserved is None else self.reserved.meaning(value)
         return None if meaning is None else f"is reserved for {meaning}; expected another name"
@@ -43,6 +44,10 @@ class Text:
         if self.reserved is not None:
             document["not"] = {"pattern": f"^(?:{self.reserved.pattern()})$"}
         return document | ({"writeOnly": True} if self.secret else {})
+
+    @cached_property
+    def _compiled(self) -> re.Pattern[str]:
+        return re.compile(self.pattern, re.ASCII | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,19 +108,19 @@ class Address:
 Rule = Text | Number | Choice | Address
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Schema:
     """The arguments of a verb."""
 
     required: Mapping[str, Rule] = field(default_factory=dict)
     optional: Mapping[str, Rule] = field(default_factory=dict)
 
-    @property
-    def rules(self) -> dict[str, Rule]:
+    @cached_property
+    def rules(self) -> Mapping[str, Rule]:
         """All rules, by name."""
         return {**self.required, **self.optional}
 
-    @property
+    @cached_property
     def secrets(self) -> frozenset[str]:
         """The names of secret arguments."""
         return frozenset(name for name, rule in self.rules.items() if rule.secret)
@@ -153,7 +158,7 @@ def _is_address(text: str) -> bool:
 
 def nearest(schemas: Sequence[Schema], args: Mapping[str, object]) -> Schema:
     """Return the schema whose names are nearest to these arguments: the one that was meant (X-06)."""
-    return min(schemas, key=lambda schema: len(set(schema.rules) ^ set(args)))
+    return min(schemas, key=lambda schema: len(schema.rules.keys() ^ args.keys()))
 
 
 def choose(schemas: Sequence[Schema], args: Mapping[str, object], sealed: Collection[str] = ()) -> Schema:

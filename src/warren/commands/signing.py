@@ -120,7 +120,12 @@ def sign_command(command: CommandEnvelope, key: SigningKey, delivery: Delivery) 
 
 def sign_result(result: Result, key: SigningKey, cluster: str) -> str:
     """Sign the result of a node as a `warren-res+jws` (V-74)."""
-    return key.sign(payload_of(signed_members(result, cluster)), RESULT_TYPE)
+    return sign_result_members(signed_members(result, cluster), key)
+
+
+def sign_result_members(members: Mapping[str, object], key: SigningKey) -> str:
+    """Sign what `signed_members` returned."""
+    return key.sign(payload_of(members), RESULT_TYPE)
 
 
 def validate_result(text: str, agent_public_key: VerifyingKey, *, cluster: str, agent_id: str, corr_id: str) -> Result:

@@ -216,7 +216,8 @@ class _Walk:
             found = self._probe(name)
             status = os.fstat(found)
             self._check_place(status)
-            _check(self.path / name, status, self.trust)
+            if doubt := _doubt(status, self.trust):
+                raise UntrustedPathError(doubt, self.path / name, status)
             if stat.S_ISLNK(status.st_mode):
                 pending.extendleft(reversed(self._enter_link(name, found, status)))
             else:
@@ -256,13 +257,17 @@ class _Walk:
 
 
 def _check(component: Path, status: os.stat_result, trust: Trust) -> None:
+    if doubt := _doubt(status, trust):
+        raise UntrustedPathError(doubt, component, status)
+
+
+def _doubt(status: os.stat_result, trust: Trust) -> Doubt | None:
     if status.st_uid not in trust.owners:
-        raise UntrustedPathError(Doubt.OWNER, component, status)
+        return Doubt.OWNER
     if stat.S_ISLNK(status.st_mode):  # its own mode means nothing
-        return
+        return None
     may_be_passed = trust.allow_sticky and stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
-    if status.st_mode & WRITERS and not may_be_passed:
-        raise UntrustedPathError(Doubt.WRITABLE, component, status)
+    return Doubt.WRITABLE if status.st_mode & WRITERS and not may_be_passed else None
 
 
 def _check_file(directory: Directory, name: str, status: os.stat_result, trust: Trust) -> None:

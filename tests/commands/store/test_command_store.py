@@ -18,7 +18,7 @@ from warren.audit.event import AuditEvent, Origin
 from warren.commands.command import VerifiedCommand
 from warren.commands.replay import Accepted, InProgress, Stored, Verdict
 from warren.commands.result import Code, CommandError
-from warren.commands.result_json import acknowledged_result
+from warren.commands.result_json import acknowledge, decode_result, encode_result
 from warren.commands.store.command_store import CommandStore
 from warren.commands.store.database import NAME
 from warren.errors import HostError
@@ -110,7 +110,7 @@ def test_results_are_unacknowledged_until_acknowledge(place: Place) -> None:
             assert await store.unacknowledged() == (result(ONE), result(OTHER))
             assert [await store.acknowledge("c-1"), await store.acknowledge("c-1")] == [True, False]
             assert await store.unacknowledged() == (result(OTHER),)
-            assert await store.result_of("c-1") == acknowledged_result(result(ONE))
+            assert await store.result_of("c-1") == decode_result(acknowledge(encode_result(result(ONE))))
 
     asyncio.run(day())
 

@@ -17,7 +17,7 @@ from warren.audit.event import RECORD_LOWERED, AuditEvent
 from warren.commands.command import VerifiedCommand
 from warren.commands.replay import Accepted, ReplayState, SeenCommand, State, Verdict, decide, interrupted, keep_until
 from warren.commands.result import Code, CommandError, Result
-from warren.commands.result_json import MAX_RESULT_BYTES, acknowledged_result, decode_result, encode_result
+from warren.commands.result_json import MAX_RESULT_BYTES, acknowledge, decode_result, encode_result
 from warren.commands.store.database import Database
 from warren.commands.store.forgotten import ForgottenTimes, forget
 from warren.commands.store.group_commit import Work
@@ -269,7 +269,7 @@ class CommandTable:
 
     def _drop_answer(self, corr_id: str, octets: bytes) -> None:
         """Keep the outcome of a result and its hash; nobody asks for the rest of it any more."""
-        row = (encode_result(acknowledged_result(decode_result(octets))), corr_id)
+        row = (acknowledge(octets), corr_id)
         self.connection.execute(
             "UPDATE command SET acknowledged = 1, result = ?, answer_until = NULL WHERE corr_id = ?", row
         )

@@ -7,8 +7,6 @@ is never later than the right time, and a right clock is never changed by it.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from warren.elapsed_clock import ClockReading
 
 
@@ -35,4 +33,4 @@ class TimeFloor:
 
     def apply(self, reading: ClockReading) -> ClockReading:
         """Return a reading whose wall clock shows at least the floor."""
-        return replace(reading, wall=max(reading.wall, self.at(reading.boottime)))
+        return ClockReading(max(reading.wall, self.at(reading.boottime)), reading.boottime, reading.boot_id)

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from warren.commands.envelope import Ingress
 from warren.commands.pipeline.bundle_cache import BundleCache
 from warren.commands.pipeline.command_pipeline import CommandPipeline
-from warren.commands.result import Code, CommandError, Result
-from warren.commands.result_json import result_members, signed_members
-from warren.commands.signing import sign_result
+from warren.commands.result import Code, CommandError
+from warren.commands.result_json import signed_members
+from warren.commands.signing import sign_result_members
 from warren.commands.store.command_store import CommandStore
 from warren.errors import HostError, InputError, WarrenError
 from warren.localapi.action import Data
@@ -66,12 +66,11 @@ class LocalIngress:
     async def submit(self, envelope: str, uid: int) -> Data:
         """Run a command to its end: `{result, jws}`, RESULT and the same signed."""
         result = await self._pipeline.submit(envelope, Ingress(TRANSPORT, self._sid, f"uid {uid}"))
-        self._remember(result)
         # The client receives this response and may submit the same envelope again: nobody fetches the result later.
         self._group.create_task(self._acknowledge(result.corr_id), name="acknowledgement")
-        cluster = self._bundles.cluster()
-        jws = sign_result(result, self._identity.signing, cluster)
-        return {"result": signed_members(result, cluster), "jws": jws}
+        members = signed_members(result, self._bundles.cluster())
+        self._remember(members)
+        return {"result": members, "jws": sign_result_members(members, self._identity.signing)}
 
     async def dry_run(self, envelope: str, uid: int) -> Data:
         """Return the effects that a command would have. Raises InputError where it would be rejected."""
@@ -103,8 +102,7 @@ class LocalIngress:
         chunk = await output.after(offset, TAIL_SECONDS)
         return {"text": chunk.octets.decode(errors="replace"), "next": chunk.next, "ended": chunk.has_ended}
 
-    def _remember(self, result: Result) -> None:
-        members = result_members(result)
+    def _remember(self, members: Mapping[str, object]) -> None:
         self._recent.appendleft({name: members[name] for name in ("ts", "corr_id", "verb", "status", "error_code")})
 
     async def _acknowledge(self, corr_id: str) -> None:
