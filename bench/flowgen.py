@@ -53,6 +53,8 @@ class Counters:
     by_peer: dict[str, int]
     """For each connection that is open, by the peer's address and port."""
     datagrams: int
+    open: int = 0
+    """Connections in both directions."""
 
 
 class Running:
@@ -85,7 +87,7 @@ class Running:
     def counters(self) -> Counters:
         """Return the counters of a server or client."""
         report = self.report()
-        return Counters(report["bytes"], report["flows"], report.get("datagrams", 0))
+        return Counters(report["bytes"], report["flows"], report.get("datagrams", 0), report["open"])
 
     def _read(self) -> str:
         out = self._process.stdout

@@ -52,22 +52,28 @@ def measure(scenario: Scenario, seconds: float) -> PathRun:
     """Run a scenario. Raises BenchError."""
     with ExitStack() as stack:
         path = stack.enter_context(long_path.opened(scenario.route, "bbr"))
-        for sender, flows in scenario.senders:
-            stack.enter_context(senders.sending(path, sender, flows))
+        peers = [stack.enter_context(senders.sending(path, sender, flows)) for sender, flows in scenario.senders]
         time.sleep(scenario.warming_seconds)
         begin, before, relayed = Moment(), path.server.counters(), path.relay.report()["up"]
         time.sleep(seconds * scenario.times)
         usage, took = begin.until_now(), time.monotonic() - begin.seconds
         after, relayed_after = path.server.counters(), path.relay.report()["up"]
         sent, dropped = (relayed_after[field] - relayed[field] for field in ("sent", "dropped"))
-    rates = [_megabits(sender, flows, before, after, took) for sender, flows in scenario.senders]
-    return PathRun(tuple(rates), 100 * dropped / max(sent, 1), usage)
+    rates = tuple(rates_of(each, before, after, took) for each in peers)
+    return PathRun(rates, 100 * dropped / max(sent, 1), usage)
 
 
 def measure_receiver(route: Route, *, is_own: bool, seconds: int) -> float:
     """Return the Mb/s that a flow from the server, a kernel with BBR, brings to `near`."""
     with long_path.opened(route, "bbr") as path:
         return senders.received_bytes(path, is_own=is_own, seconds=seconds) * 8e-6 / seconds
+
+
+def rates_of(peers: Sequence[str], before: Counters, after: Counters, seconds: float) -> tuple[float, ...]:
+    """Return the Mb/s of each peer between two moments. Raises BenchError if a flow has ended."""
+    if ended := [peer for peer in peers if peer not in after.by_peer]:
+        raise BenchError(f"the flow from {ended[0]} has ended")
+    return tuple((after.by_peer[peer] - before.by_peer[peer]) * 8e-6 / seconds for peer in peers)
 
 
 def jain_index(values: Sequence[float]) -> float:
@@ -79,10 +85,3 @@ def jain_index(values: Sequence[float]) -> float:
 def evenness(values: Sequence[float]) -> float:
     """Return the least divided by the most."""
     return min(values) / max(values) if max(values) else 0.0
-
-
-def _megabits(sender: Sender, flows: int, before: Counters, after: Counters, seconds: float) -> tuple[float, ...]:
-    received = sender.received(before, after)
-    if len(received) < flows:
-        raise BenchError(f"{len(received)} of {flows} flows of {sender} arrive")
-    return tuple(size * 8e-6 / seconds for size in received)

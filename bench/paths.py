@@ -56,7 +56,7 @@ def parse_options() -> Options:
     """Read the command line; its defaults take less than 25 minutes."""
     parser = argparse.ArgumentParser(description="Measures crate tcp beside the kernel's TCP over a long path.")
     parser.add_argument("--seconds", type=int, default=8, help="of each scenario (8)")
-    parser.add_argument("--rounds", type=int, default=3, help="whose median counts (3)")
+    parser.add_argument("--rounds", type=int, default=2, help="whose median counts (2)")
     parser.add_argument("--quick", action="store_true", help="one round of 5 seconds with few scenarios, for a trial")
     given = parser.parse_args()
     if given.quick:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 
@@ -11,13 +12,14 @@ import process
 from contention import Moment, Usage
 from failure import BenchError
 from flowgen import PORT, Dials, Direction, Running
-from host import Host
+from host import Host, until
 from proxies import Started
 from proxy_network import CONGESTION, OUTSIDE, Network
 
 WARMING_SECONDS = 0.5
-DRAIN_SECONDS = 0.3
-"""The time for what a proxy still holds of the last case."""
+DRAIN_SECONDS = 5.0
+"""The longest that a proxy is given for what it still holds of the last case."""
+DATAGRAM_DRAIN_SECONDS = 0.3
 DATAGRAM_BYTES, DATAGRAM_MEGABITS = 1200, 200.0
 
 
@@ -83,7 +85,7 @@ def measure_flows(network: Network, proxy: Started, case: Case, seconds: float) 
         usage, took = begin.until_now(), time.monotonic() - begin.seconds
         received, used = receiver.counters().total - received, process.cpu_seconds(proxy.pid) - used
         peak = process.peak_bytes(proxy.pid)
-    time.sleep(DRAIN_SECONDS)
+    _drain(server)
     return Run(received * 8e-9 / took, per_gigabyte(used, received), peak, client.opened, usage)
 
 
@@ -98,7 +100,7 @@ def measure_datagrams(network: Network, proxy: Started, seconds: float) -> Datag
     begin, received, used = Moment(), server.counters().datagrams, process.cpu_seconds(proxy.pid)
     address = f"{OUTSIDE}:{PORT}"
     sent = flowgen.send_datagrams(network.far, address, DATAGRAM_MEGABITS, DATAGRAM_BYTES, seconds)
-    time.sleep(DRAIN_SECONDS)
+    time.sleep(DATAGRAM_DRAIN_SECONDS)
     usage = begin.until_now()
     received, used = server.counters().datagrams - received, process.cpu_seconds(proxy.pid) - used
     if not received:
@@ -115,6 +117,11 @@ def counted(flows: int) -> str:
 def per_gigabyte(seconds: float, size: int) -> float | None:
     """Return CPU seconds per GB; None of less than a megabyte, whose cost says nothing."""
     return seconds * 1e9 / size if size >= 1_000_000 else None
+
+
+def _drain(server: Running) -> None:
+    with suppress(BenchError):
+        until(lambda: server.counters().open == 0, "all flows have ended", DRAIN_SECONDS)
 
 
 def _ends(network: Network, proxy: Started, way: Way) -> tuple[Host, flowgen.Target, Running]:

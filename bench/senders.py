@@ -16,7 +16,8 @@ import flowgen
 import tun
 from cargo_program import build
 from failure import BenchError
-from flowgen import Counters, Direction
+from flowgen import Direction
+from host import until
 from long_path import LongPath
 from tunnel import INNER, MTU
 
@@ -38,12 +39,6 @@ class Sender:
         """Return the name in tables."""
         return f"{'tcp' if self.is_own else 'kernel'}, {self.congestion.upper()}"
 
-    def received(self, before: Counters, after: Counters) -> list[float]:
-        """Return the bytes that the server received from each flow between two moments."""
-        prefix = "10.8." if self.is_own else f"{INNER['near']}:"
-        peers = [peer for peer in after.by_peer if peer.startswith(prefix)]
-        return [after.by_peer[peer] - before.by_peer.get(peer, 0) for peer in sorted(peers)]
-
 
 OWN_BBR, OWN_CUBIC = Sender(is_own=True, congestion="bbr"), Sender(is_own=True, congestion="cubic")
 KERNEL_BBR, KERNEL_CUBIC = Sender(is_own=False, congestion="bbr"), Sender(is_own=False, congestion="cubic")
@@ -57,8 +52,9 @@ def program() -> Path:
 
 
 @contextmanager
-def sending(path: LongPath, sender: Sender, flows: int) -> Iterator[None]:
-    """Have `near` send to the server as fast as it can."""
+def sending(path: LongPath, sender: Sender, flows: int) -> Iterator[list[str]]:
+    """Have `near` send to the server as fast as it can, and yield the peers that the server counts for it."""
+    others = path.server.counters().by_peer
     with ExitStack() as stack:
         if sender.is_own:
             for number in range(flows):
@@ -69,7 +65,14 @@ def sending(path: LongPath, sender: Sender, flows: int) -> Iterator[None]:
             client = flowgen.Client(path.near, path.target, sender.congestion, Direction.UP, flows)
             if stack.enter_context(client).opened < flows:
                 raise BenchError("not all flows could be opened")
-        yield
+        new: list[str] = []
+
+        def have_all_arrived() -> bool:
+            new[:] = [peer for peer in path.server.counters().by_peer if peer not in others]
+            return len(new) == flows
+
+        until(have_all_arrived, f"{flows} flows of {sender} arrive")
+        yield new
 
 
 def received_bytes(path: LongPath, *, is_own: bool, seconds: int) -> int:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from contention import Usage
+from failure import BenchError
 from flowgen import Counters
 from path_results import PathResults
 from path_scenarios import all_scenarios, alone, beside_cubic, together
 from path_tables import tables
 from path_targets import verdicts
-from path_trial import PathRun, evenness, jain_index
+from path_trial import PathRun, evenness, jain_index, rates_of
 from senders import KERNEL_BBR, KERNEL_CUBIC, OWN_BBR, OWN_CUBIC
 
 pytestmark = pytest.mark.unit
@@ -33,11 +34,16 @@ def test_evenness_is_the_slowest_divided_by_the_fastest() -> None:
     assert evenness([0, 0]) == 0
 
 
-def test_sender_receives_credit_for_its_own_flows_only() -> None:
-    before = Counters(0, {"10.9.0.1:40000": 100, "10.8.0.2:5000": 50}, 0)
-    after = Counters(0, {"10.9.0.1:40000": 300, "10.8.0.2:5000": 60, "10.8.1.2:5000": 7}, 0)
-    assert KERNEL_CUBIC.received(before, after) == [200]
-    assert OWN_BBR.received(before, after) == [10, 7]
+def test_rate_is_what_arrived_between_two_moments() -> None:
+    before = Counters(0, {"10.9.0.1:40000": 1_000_000, "10.8.0.2:5000": 50}, 0)
+    after = Counters(0, {"10.9.0.1:40000": 3_000_000, "10.8.0.2:5000": 60}, 0)
+    assert rates_of(["10.9.0.1:40000"], before, after, 2) == (8,)
+
+
+def test_flow_that_ended_has_no_rate() -> None:
+    before = Counters(0, {"10.8.0.2:5000": 50}, 0)
+    with pytest.raises(BenchError, match=r"10\.8\.0\.2:5000 has ended"):
+        rates_of(["10.8.0.2:5000"], before, Counters(0, {}, 0), 2)
 
 
 def test_share_is_of_the_sum_of_both() -> None:

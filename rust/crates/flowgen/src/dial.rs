@@ -19,8 +19,17 @@ const IPV4: u8 = 1;
 const IPV6: u8 = 4;
 
 impl Target {
-    /// Open a connection. Errors name the step that failed.
+    /// Open a connection on which a byte has come back from the server: a forwarder may accept before it has connected.
     pub(crate) fn dial(&self) -> io::Result<TcpStream> {
+        let mut stream = self.connect()?;
+        // What is still in the buffers when this program ends is of no interest, and would be sent for a long time.
+        sockopt::set_socket_linger(&stream, Some(Duration::ZERO))?;
+        stream.write_all(&[Service::Echo.byte()])?;
+        stream.read_exact(&mut [0])?;
+        Ok(stream)
+    }
+
+    fn connect(&self) -> io::Result<TcpStream> {
         let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, Some(ipproto::TCP))?;
         sockopt::set_tcp_congestion(&socket, &self.congestion)?;
         sockopt::set_tcp_nodelay(&socket, true)?;
@@ -64,18 +73,12 @@ pub(crate) fn measure(to: &Target, count: usize) -> io::Result<()> {
     let start = Instant::now();
     for _ in 0..count {
         let dialled_at = Instant::now();
-        match exchange(to) {
-            Ok(()) => times.push(dialled_at.elapsed().as_secs_f64()),
+        match to.dial() {
+            Ok(_) => times.push(dialled_at.elapsed().as_secs_f64()),
             Err(error) => eprintln!("warren-flowgen: {error}"),
         }
     }
     let seconds = start.elapsed().as_secs_f64();
     let times: Vec<_> = times.iter().map(|time| format!("{time:.6}")).collect();
     control::print(&format!("{{\"seconds\": {seconds:.6}, \"times\": [{}]}}", times.join(", ")))
-}
-
-fn exchange(to: &Target) -> io::Result<()> {
-    let mut stream = to.dial()?;
-    stream.write_all(&[Service::Echo.byte()])?;
-    stream.read_exact(&mut [0])
 }

@@ -1,6 +1,5 @@
-//! What the client of a connection asks for, in its first byte.
+//! What the client of a connection asks for, by a byte each.
 
-/// The bytes that a client sends first.
 const DOWN: u8 = b'D';
 const UP: u8 = b'U';
 const ECHO: u8 = b'E';
@@ -17,7 +16,7 @@ pub(crate) enum Direction {
 /// What a server does for a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Service {
-    /// Move bytes.
+    /// Move bytes from now on.
     Move(Direction),
     /// Send the byte back.
     Echo,
@@ -35,7 +34,7 @@ impl Direction {
 }
 
 impl Service {
-    /// Return the service of a first byte.
+    /// Return the service that a byte asks for.
     pub(crate) const fn from_byte(byte: u8) -> Option<Self> {
         match byte {
             DOWN => Some(Self::Move(Direction::Down)),
@@ -45,7 +44,7 @@ impl Service {
         }
     }
 
-    /// Return the first byte that asks for it.
+    /// Return the byte that asks for it.
     pub(crate) const fn byte(self) -> u8 {
         match self {
             Self::Move(Direction::Down) => DOWN,

@@ -15,12 +15,10 @@ const CHUNK: usize = 256 << 10;
 /// What this end does with a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// Read the client's first byte.
+    /// Do what the client's next byte asks for.
     Choose,
     Receive,
     Send,
-    /// Send each byte back.
-    Echo,
 }
 
 struct Flow {
@@ -72,7 +70,8 @@ impl Flows {
         let receiving = self.flows.values().filter(|flow| flow.role == Role::Receive);
         let each: Vec<_> = receiving.map(|flow| format!("\"{}\": {}", flow.peer, flow.received)).collect();
         let Self { received, ended, .. } = self;
-        format!("\"bytes\": {received}, \"ended\": {ended}, \"flows\": {{{}}}", each.join(", "))
+        let open = self.flows.len();
+        format!("\"bytes\": {received}, \"open\": {open}, \"ended\": {ended}, \"flows\": {{{}}}", each.join(", "))
     }
 }
 
@@ -82,7 +81,7 @@ impl Flow {
         let moved = match self.role {
             Role::Send => self.stream.write(buffer),
             Role::Receive => self.stream.read(buffer),
-            Role::Choose | Role::Echo => self.stream.read(&mut buffer[..1]),
+            Role::Choose => self.stream.read(&mut buffer[..1]),
         };
         let len = match moved {
             Ok(0) => return Ok(false),
@@ -93,26 +92,24 @@ impl Flow {
         match self.role {
             Role::Send => {}
             Role::Receive => self.received += len as u64,
-            Role::Echo => self.stream.write_all(&buffer[..len])?,
-            Role::Choose => {
-                let Some(service) = Service::from_byte(buffer[0]) else { return Ok(false) };
-                self.role = Role::of_server(service);
-                poller.modify(&self.stream, token, interest(self.role))?;
-                if service == Service::Echo {
-                    self.stream.write_all(&buffer[..1])?;
+            Role::Choose => match Service::from_byte(buffer[0]) {
+                Some(Service::Echo) => self.stream.write_all(&buffer[..1])?,
+                Some(Service::Move(direction)) => {
+                    self.role = Role::of_server(direction);
+                    poller.modify(&self.stream, token, interest(self.role))?;
                 }
-            }
+                None => return Ok(false),
+            },
         }
         Ok(true)
     }
 }
 
 impl Role {
-    const fn of_server(service: Service) -> Self {
-        match service {
-            Service::Move(Direction::Down) => Self::Send,
-            Service::Move(Direction::Up) => Self::Receive,
-            Service::Echo => Self::Echo,
+    const fn of_server(direction: Direction) -> Self {
+        match direction {
+            Direction::Down => Self::Send,
+            Direction::Up => Self::Receive,
         }
     }
 }
