@@ -85,6 +85,7 @@ def parse_options() -> Options:
 def gather() -> list[Proxy | Absent]:
     """Build every program that takes part."""
     flowgen.program()
+    proxies.warren_program()
     return proxies.all_proxies()
 
 

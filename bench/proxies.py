@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import engines
 import process
+from cargo_program import build
 from engines import Absent, Engine
 from failure import BenchError
 from flowgen import PORT, Target
@@ -49,10 +52,31 @@ INSIDE = Target(f"{INNER['near']}:{FORWARDED_PORT}")
 def all_proxies() -> list[Proxy | Absent]:
     """Return every proxy, built."""
     return [
+        Proxy("Warren", engines.warren().version, start_warren),
         _built("tailscaled", start_tailscale, "Tailscale"),
         _built("gonet", start_gonet),
         _built("onetun", start_onetun),
     ]
+
+
+@cache
+def warren_program() -> Path:
+    """Return $WARREN_STACK, or the example of crate `netstack` that cargo builds."""
+    named = os.environ.get("WARREN_STACK")
+    return Path(named) if named else build("warren-netstack", "--example", "stack")
+
+
+def start_warren(network: Network) -> Started:
+    """Start Warren's stack without an agent: an exit, and a port of `near` that leads to the server on `far`."""
+    keys = FarEnd.start(network)
+    words = ["name=wg0", f"address={INNER['near']}/24", f"mtu={INNER_MTU}", f"exit={OUTSIDE_NETWORK}", "allow_lan=1"]
+    words += [f"endpoint={OUTER['near']}", f"dial={FORWARD}={INNER['far']}:{PORT}"]
+    pid = _start(network, warren_program(), *words)
+    until(lambda: network.near.attempt("wg", "show", "wg0").returncode == 0, "Warren answers on its socket")
+    peer = f"[Peer]\nPublicKey = {keys.far.public}\nEndpoint = {FAR_ENDPOINT}\nPersistentKeepalive = 5\n"
+    settings = f"[Interface]\nPrivateKey = {keys.near.private}\n{peer}AllowedIPs = {INNER['far']}/32\n"
+    network.near.run("wg", "setconf", "wg0", "/dev/stdin", stdin=settings)
+    return Started(pid, Target(FORWARD), EXIT, forwards_datagrams=True)
 
 
 def start_gonet(program: Path, network: Network) -> Started:
