@@ -11,14 +11,14 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from tests.commands.pipeline.processes import VERB, Node, command, opened
-from tests.trust.parties import ALICE, BOB, BUNDLE
-from warren.commands.result import Code, Result, Status
-from warren.files.lock_file import LockFile
-from warren.trust.principals import Approval
+from tests.commands.pipeline.processes import VERB, Node, opened, run_queued
+from tests.trust.parties import BUNDLE, DISPATCHER, THIEF
+from warren.commands.result import Code, Status
+from warren.trust.principals import Approval, KeyEntry
 
 pytestmark = [
     pytest.mark.integration,
@@ -27,36 +27,20 @@ pytestmark = [
 ]
 
 
-async def until_accepted(log: pytest.LogCaptureFixture, corr_id: str) -> None:
-    def is_accepted(record: logging.LogRecord) -> bool:
-        return record.message == "command.accepted" and getattr(record, "corr_id", "") == corr_id
-
-    async with asyncio.timeout(60):
-        while not any(map(is_accepted, log.records)):  # noqa: ASYNC110, the runner's pipeline tells nobody else
-            await asyncio.sleep(0.005)
-
-
-async def run_queued(
-    node: Node, log: pytest.LogCaptureFixture, change: Callable[[Node], None], running: str = "bob"
-) -> tuple[Result, Result]:
-    """Queue alice's command behind one that runs, change the node, and let both come to their end."""
-    with LockFile.open(node.directory / "htpasswd.lock", trust=None) as lock:
-        assert lock.acquire()
-        first = asyncio.create_task(node.submit(command("c-first", "first", running, BOB)))
-        await until_accepted(log, "c-first")
-        second = asyncio.create_task(node.submit(command("c-second", "second", "alice", ALICE)))
-        await until_accepted(log, "c-second")
-        change(node)
-    return await first, await second
+LATER = 4_102_444_800  # 2100-01-01
 
 
 def without_alice(node: Node) -> None:
     node.install(operators={"bob": node.bundle.operators["bob"]})
 
 
-def without_role(node: Node) -> None:
+def with_alice(node: Node, **changes: Any) -> None:
     operators = node.bundle.operators
-    node.install(operators={**operators, "alice": replace(operators["alice"], roles=("VIEWER",))})
+    node.install(operators={**operators, "alice": replace(operators["alice"], **changes)})
+
+
+def without_role(node: Node) -> None:
+    with_alice(node, roles=("VIEWER",))
 
 
 def removed_bundle(node: Node) -> None:
@@ -74,6 +58,16 @@ CHANGES: Mapping[str, tuple[Callable[[Node], None], Code]] = {
         lambda node: node.install(
             operators={name: replace(each, expires=1) for name, each in node.bundle.operators.items()}
         ),
+        Code.INVALID_SIGNATURE,
+    ),
+    "the operator has another key": (lambda node: with_alice(node, signing=THIEF.public), Code.INVALID_SIGNATURE),
+    "the operator's key is not valid yet": (lambda node: with_alice(node, not_before=LATER), Code.INVALID_SIGNATURE),
+    "the dispatch key expires": (
+        lambda node: node.install(dispatch=(KeyEntry(DISPATCHER.public, expires=1),)),
+        Code.INVALID_SIGNATURE,
+    ),
+    "the dispatch key is another": (
+        lambda node: node.install(dispatch=(KeyEntry(THIEF.public),)),
         Code.INVALID_SIGNATURE,
     ),
     "the dispatch key is removed": (lambda node: node.install(dispatch=BUNDLE.dispatch[1:]), Code.INVALID_SIGNATURE),

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.commands.pipeline.bundles import trusted_directory
 from tests.commands.store.stores import Place
-from tests.trust.parties import BUNDLE, NODE, NODE_SEALING, ROOT, SID, signed
+from tests.trust.parties import ALICE, BOB, BUNDLE, NODE, NODE_SEALING, ROOT, SID, signed
 from warren.clock import read_clocks, wall_seconds
 from warren.commands.admission import Admission
 from warren.commands.command import Actor
@@ -38,6 +41,7 @@ from warren.commands.settings import (
 from warren.commands.signing import CommandEnvelope, Delivery, sign_intent
 from warren.commands.store.command_store import CommandStore
 from warren.elapsed_clock import ClockReading
+from warren.files.lock_file import LockFile
 from warren.jws import SigningKey
 from warren.privsep.io.pinned_node import verify_bundle_path
 from warren.privsep.io.runner import Runner
@@ -60,6 +64,7 @@ class Node:
     directory: Path
     bundle: TrustBundle
     submit: Submit
+    store: CommandStore
     switch: ExecSwitch
     levels: list[str]
     """The minimum sandbox level of each command that ran in the agent."""
@@ -142,24 +147,69 @@ def agent_of(  # noqa: PLR0913, PLR0917, its parts
 
 @asynccontextmanager
 async def opened(process: str, clocks: Callable[[], ClockReading] = read_clocks) -> AsyncIterator[Node]:
+    with trusted_directory() as directory:
+        bundle = settle(directory, clocks)
+        async with started(process, directory, bundle, clocks) as node:
+            yield node
+
+
+def settle(directory: Path, clocks: Callable[[], ClockReading] = read_clocks) -> TrustBundle:
+    """Make the files of a node, and return the bundle that is installed."""
     now = int(clocks().wall)
     operators = {name: replace(operator, roles=("ADMIN",)) for name, operator in BUNDLE.operators.items()}
     bundle = replace(BUNDLE, issued=now, expires=now + 86_400, operators=operators, dispatch=BUNDLE.dispatch[:1])
     bundle = replace(bundle, levels={})
-    with trusted_directory() as directory:
-        (directory / "htpasswd").touch()
-        install(directory, bundle)
-        settings, switch, levels = settings_of(directory), ExecSwitch(True), list[str]()
-        check = verify_bundle_path if process == "runner" else lambda _: None
-        bundles = BundleCache(settings.security, check)
-        place = Place(directory / "store", clocks=clocks, floor=bundles.time_floor)
-        async with place.begin().opened() as store, asyncio.TaskGroup() as group:
-            if process == "runner":
-                submit, close = runner_of(settings, store, group, switch, bundles)
-            else:
-                submit, close = agent_of(settings, store, group, switch, bundles, levels)
-            yield Node(directory, bundle, submit, switch, levels)
-            await close()
+    (directory / "htpasswd").touch()
+    install(directory, bundle)
+    Place(directory / "store", clocks=clocks).begin()
+    return bundle
+
+
+@asynccontextmanager
+async def started(
+    process: str, directory: Path, bundle: TrustBundle, clocks: Callable[[], ClockReading] = read_clocks
+) -> AsyncIterator[Node]:
+    """Start the process, for the first time or again."""
+    settings, switch, levels = settings_of(directory), ExecSwitch(True), list[str]()
+    bundles = BundleCache(settings.security, verify_bundle_path if process == "runner" else lambda _: None)
+    place = Place(directory / "store", clocks=clocks, floor=bundles.time_floor)
+    async with place.opened() as store, asyncio.TaskGroup() as group:
+        if process == "runner":
+            submit, close = runner_of(settings, store, group, switch, bundles)
+        else:
+            submit, close = agent_of(settings, store, group, switch, bundles, levels)
+        yield Node(directory, bundle, submit, store, switch, levels)
+        await close()
+
+
+async def until_accepted(log: pytest.LogCaptureFixture, corr_id: str) -> None:
+    def is_accepted(record: logging.LogRecord) -> bool:
+        return record.message == "command.accepted" and getattr(record, "corr_id", "") == corr_id
+
+    async with asyncio.timeout(60):
+        while not any(map(is_accepted, log.records)):  # noqa: ASYNC110, the runner's pipeline tells nobody else
+            await asyncio.sleep(0.005)
+
+
+async def run_queued(  # noqa: PLR0913, PLR0917, what differs between tests
+    node: Node,
+    log: pytest.LogCaptureFixture,
+    change: Callable[[Node], Awaitable[None] | None],
+    running: str = "bob",
+    now: int | None = None,
+    queued: str | None = None,
+) -> tuple[Result, Result]:
+    """Queue alice's command behind one that runs, change the node, and let both come to their end."""
+    queued = queued or command("c-second", "second", "alice", ALICE, now)
+    with LockFile.open(node.directory / "htpasswd.lock", trust=None) as lock:
+        assert lock.acquire()
+        first = asyncio.create_task(node.submit(command("c-first", "first", running, BOB, now)))
+        await until_accepted(log, "c-first")
+        second = asyncio.create_task(node.submit(queued))
+        await until_accepted(log, "c-second")
+        if (changing := change(node)) is not None:
+            await changing
+    return await first, await second
 
 
 def scope(corr_id: str, operator: str) -> SecretScope:
