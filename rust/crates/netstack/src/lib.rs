@@ -19,6 +19,7 @@
 //! | `stream`, `poller`, `slab`, `random` | streams of the host, their readiness, tables by id, random numbers |
 //! | `packets` | whole packets on their way to peers |
 //! | `own` | the addresses of this host |
+//! | `capture`, `pcapng` | a capture of the packets inside, and its format |
 //!
 //! The other modules are parsers and tables. They hold no socket and no clock: octets, keys and the time since boot go
 //! in, verdicts and octets come out.
@@ -41,6 +42,7 @@
 #![forbid(unsafe_code)]
 
 pub mod budget;
+pub mod capture;
 mod connecting;
 mod counts;
 mod datagrams;
@@ -57,6 +59,7 @@ mod own;
 pub mod packet;
 mod packets;
 mod pairs;
+pub mod pcapng;
 mod permit;
 pub mod policy;
 mod poller;
@@ -80,7 +83,7 @@ pub mod wheel;
 pub use counts::Counts;
 pub use listen::Forward;
 pub use permit::Permit;
-pub use request::{Ended, Handle, ListenError};
+pub use request::{CaptureError, Ended, Handle, ListenError};
 pub use stack::Stack;
 pub use status::Status;
 pub use tables::{Exit, Tables};

@@ -58,8 +58,8 @@ impl Packets {
         self.waiting.push_back((peer, buffer));
     }
 
-    /// Put packets into `place` while it has room. One whose destination is not routed to its peer is dropped.
-    pub(crate) fn take(&mut self, place: &mut impl Place) {
+    /// Put packets into `place` while it has room, and show each to `record`. One whose destination is not routed to its peer is dropped.
+    pub(crate) fn take(&mut self, place: &mut impl Place, mut record: impl FnMut(&[u8])) {
         while let Some((_, packet)) = self.waiting.front()
             && place.has_room(packet.len() + OVERHEAD)
         {
@@ -67,7 +67,10 @@ impl Packets {
             self.octets -= packet.len();
             let route = place.route(&packet).filter(|route| peer.is_none_or(|peer| peer == route.peer));
             match route.and_then(|route| place.room(route, packet.len())) {
-                Some(room) => room.copy_from_slice(&packet),
+                Some(room) => {
+                    room.copy_from_slice(&packet);
+                    record(&packet);
+                }
                 None => self.dropped += 1,
             }
             self.keep(packet);

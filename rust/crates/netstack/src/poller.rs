@@ -29,6 +29,8 @@ pub(crate) enum Token {
     Relay(Id),
     /// A pair of sockets of an own port of UDP.
     Pair(Id),
+    /// The stream of a capture.
+    Capture,
 }
 
 /// A descriptor that is ready.
@@ -53,6 +55,7 @@ impl Token {
             Self::Client(id) => 4 << KIND_SHIFT | id.bits(),
             Self::Relay(id) => 5 << KIND_SHIFT | id.bits(),
             Self::Pair(id) => 6 << KIND_SHIFT | id.bits(),
+            Self::Capture => 20 << KIND_SHIFT,
         }
     }
 
@@ -66,6 +69,7 @@ impl Token {
             4 => Some(Self::Client(id)),
             5 => Some(Self::Relay(id)),
             6 => Some(Self::Pair(id)),
+            20 => Some(Self::Capture),
             _ => None,
         }
     }

@@ -6,6 +6,7 @@ use std::sync::{Arc, mpsc};
 
 use rustix::event::{EventfdFlags, eventfd};
 
+use crate::capture::Limits;
 use crate::dial::Dial;
 use crate::status::Status;
 use crate::stream;
@@ -26,6 +27,12 @@ pub(crate) enum Request {
         fd: OwnedFd,
         answer: mpsc::SyncSender<Option<u16>>,
     },
+    Capture {
+        name: String,
+        stream: OwnedFd,
+        limits: Limits,
+        answer: mpsc::SyncSender<bool>,
+    },
     Status(mpsc::SyncSender<Status>),
 }
 
@@ -40,6 +47,20 @@ pub enum ListenError {
     /// Somebody else has the port.
     #[error("port {0} of the tunnel is in use")]
     InUse(u16),
+    /// The stack has ended.
+    #[error(transparent)]
+    Ended(#[from] Ended),
+    /// There is no descriptor for it.
+    #[error(transparent)]
+    System(#[from] io::Error),
+}
+
+/// Why there is no capture.
+#[derive(Debug, thiserror::Error)]
+pub enum CaptureError {
+    /// There is one at a time.
+    #[error("another capture is running")]
+    Running,
     /// The stack has ended.
     #[error(transparent)]
     Ended(#[from] Ended),
@@ -98,6 +119,18 @@ impl Handle {
         self.send(Request::Datagrams { port, fd: ours, answer })?;
         let bound = answered.recv().map_err(|_| Ended)?.ok_or(ListenError::InUse(port))?;
         Ok((bound, theirs))
+    }
+
+    /// Capture the packets inside the tunnel. The stream that is returned gives them as pcapng, with the name of an
+    /// interface, and ends with the capture; closing it ends the capture.
+    ///
+    /// # Errors
+    /// [`CaptureError`].
+    pub fn capture(&self, name: &str, limits: Limits) -> Result<OwnedFd, CaptureError> {
+        let (ours, theirs) = stream::pair()?;
+        let (answer, answered) = mpsc::sync_channel(1);
+        self.send(Request::Capture { name: name.to_owned(), stream: ours, limits, answer })?;
+        if answered.recv().map_err(|_| Ended)? { Ok(theirs) } else { Err(CaptureError::Running) }
     }
 
     /// Return a snapshot.

@@ -3,18 +3,21 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use device::place::Place;
 use proto::PeerId;
 use proto::clock::Now;
 
 use crate::budget::Budget;
+use crate::capture::Capture;
 use crate::counts::{Counts, Reason};
 use crate::datagrams::{Datagrams, From};
 use crate::fragments;
 use crate::icmp;
 use crate::packet::{self, Packet};
 use crate::packets::Packets;
+use crate::pcapng::Direction;
 use crate::policy::{Policy, Port};
-use crate::poller::Poller;
+use crate::poller::{Poller, Token};
 use crate::random;
 use crate::slab::Id;
 use crate::tables::Tables;
@@ -40,6 +43,8 @@ pub(crate) enum Alarm {
     Client(Id),
     /// The next attempt of a relay's dial, or its end.
     Relay(Id),
+    /// The end of a capture.
+    Capture,
 }
 
 /// What the parts of a stack share.
@@ -59,11 +64,54 @@ pub(crate) struct Shared {
     pub(crate) direct: Option<Policy>,
     /// Whether the policy knows the addresses of this host. Nothing is forwarded before.
     pub(crate) host_is_known: bool,
+    /// The capture in progress.
+    pub(crate) capture: Option<Capture>,
     /// The time of this call.
     pub(crate) now: Now,
 }
 
 impl Shared {
+    /// Record a packet, if there is a capture.
+    pub(crate) fn record(&mut self, direction: Direction, packet: &[u8]) {
+        if let Some(capture) = &mut self.capture {
+            capture.record(direction, packet, self.now);
+        }
+    }
+
+    /// Put waiting packets into `place`.
+    pub(crate) fn take_packets(&mut self, place: &mut impl Place) {
+        let Self { packets, capture, now, .. } = self;
+        packets.take(place, |packet| {
+            if let Some(capture) = capture {
+                capture.record(Direction::Outbound, packet, *now);
+            }
+        });
+    }
+
+    /// Begin a capture; false if there is one already, or if its stream cannot be watched.
+    pub(crate) fn begin_capture(&mut self, capture: Capture) -> bool {
+        if self.capture.is_some() || self.poller.add_edges(capture.stream(), Token::Capture).is_err() {
+            return false;
+        }
+        self.wheel.set(Alarm::Capture, capture.ends);
+        self.capture = Some(capture);
+        self.flush_capture();
+        true
+    }
+
+    /// Write what the stream of the capture takes, and forget a capture that is over.
+    pub(crate) fn flush_capture(&mut self) {
+        self.capture.take_if(|capture| !capture.flush());
+    }
+
+    /// End the capture if its time has passed.
+    pub(crate) fn expire_capture(&mut self) {
+        if let Some(capture) = self.capture.as_mut().filter(|capture| capture.ends <= self.now.boot) {
+            capture.end(self.now);
+        }
+        self.flush_capture();
+    }
+
     /// Return the time of this call, for TCP.
     pub(crate) fn time(&self) -> tcp::Time {
         time(self.now.boot)

@@ -14,6 +14,7 @@ use proto::clock::Now;
 use proto::{Delivered, Membership};
 
 use crate::budget::Budget;
+use crate::capture::Capture;
 use crate::connecting::Connecting;
 use crate::counts::Counts;
 use crate::datagrams::Datagrams;
@@ -24,6 +25,7 @@ use crate::local::Local;
 use crate::own::{self, HostAddresses};
 use crate::packets::Packets;
 use crate::pairs::Pairs;
+use crate::pcapng::Direction;
 use crate::policy::{HostTable, Policy};
 use crate::poller::{Poller, Ready, Token};
 use crate::random;
@@ -77,6 +79,7 @@ impl Stack {
             policy: None,
             direct: None,
             host_is_known: false,
+            capture: None,
             now: START,
         };
         let mut stack = Self {
@@ -148,6 +151,10 @@ impl Stack {
                 Request::Datagrams { port, fd, answer } => {
                     let _ = answer.send(self.parts.pairs.add(port, fd, &mut self.parts.shared));
                 }
+                Request::Capture { name, stream, limits, answer } => {
+                    let capture = Capture::new(&name, stream, limits, self.parts.shared.now);
+                    let _ = answer.send(self.parts.shared.begin_capture(capture));
+                }
                 Request::Status(answer) => {
                     let _ = answer.send(self.status());
                 }
@@ -176,6 +183,7 @@ impl Stack {
             Alarm::Listener(id) => self.local.on_listener_alarm(id, &mut self.parts.shared),
             Alarm::Client(id) => self.local.on_client_alarm(id, &mut self.parts.shared),
             Alarm::Relay(id) => self.relays.on_alarm(id, &mut self.parts.shared),
+            Alarm::Capture => self.parts.shared.expire_capture(),
         }
     }
 }
@@ -202,6 +210,7 @@ impl Inner for Stack {
                 Token::Listener(id) => self.local.accept(id, &mut self.parts.shared),
                 Token::Client(id) => self.local.receive(id, &mut self.parts.shared),
                 Token::Relay(id) => self.relays.ready(id, event, &mut self.parts.shared),
+                Token::Capture => self.parts.shared.flush_capture(),
             }
         }
         self.ready = ready;
@@ -211,6 +220,7 @@ impl Inner for Stack {
     fn deliver(&mut self, storage: &[u8], packets: impl Iterator<Item = Delivered>, now: Now) {
         self.parts.shared.now = now;
         for Delivered { peer, packet } in packets {
+            self.parts.shared.record(Direction::Inbound, &storage[packet.clone()]);
             self.parts.receive(peer, &storage[packet]);
         }
     }
@@ -225,8 +235,9 @@ impl Inner for Stack {
         self.connecting.route(place, &mut self.parts.tcp, &mut self.relays, &mut self.parts.shared);
         self.relays.progress();
         self.parts.pairs.read(&mut self.parts.shared);
-        self.parts.shared.packets.take(place);
+        self.parts.shared.take_packets(place);
         self.parts.tcp.take(place, &mut self.parts.shared);
+        self.parts.shared.flush_capture();
         true
     }
 

@@ -266,7 +266,7 @@ impl TcpFlows {
             let Some(flow) = self.flows.get_mut(id) else { continue };
             flow.is_queued = false;
             let is_complete = match place.route_to(flow.key.remote.ip()) {
-                Ok(route) if route.peer == flow.key.peer => flow.transmit(route, place, shared.time()),
+                Ok(route) if route.peer == flow.key.peer => flow.transmit(route, place, shared),
                 // The address was given to another peer, or has no peer: nobody is there to be told.
                 _ => {
                     flow.reset();

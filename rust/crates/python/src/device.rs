@@ -13,6 +13,7 @@ use device::inherited;
 use device::tun::Tun;
 use device::uapi::{self, ListenError, Listener, Server};
 use device::{Device as Engine, Handle};
+use netstack::capture::Limits;
 use netstack::{Stack, Tables};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -104,6 +105,12 @@ impl Device {
     /// of a stream (SCM_RIGHTS) with the far address.
     fn listen(&self, py: Python<'_>, port: u16) -> PyResult<i32> {
         stack::listen(py, self.stack(py)?, port)
+    }
+
+    /// Capture the packets inside the tunnel, up to `max_bytes` and `seconds`. Return a descriptor that gives pcapng.
+    fn capture(&self, py: Python<'_>, max_bytes: u64, seconds: f64) -> PyResult<i32> {
+        let duration = Duration::try_from_secs_f64(seconds).map_err(|error| failure::value(py, error.to_string()))?;
+        stack::capture(py, self.stack(py)?, &self.name, Limits { octets: max_bytes, duration })
     }
 
     /// Return a snapshot of the network stack.

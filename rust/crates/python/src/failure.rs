@@ -126,6 +126,14 @@ pub(crate) fn stack_listen(py: Python<'_>, error: &netstack::ListenError) -> PyE
     }
 }
 
+pub(crate) fn stack_capture(py: Python<'_>, error: &netstack::CaptureError) -> PyErr {
+    match error {
+        netstack::CaptureError::Running => interface(py, "capture.running", error.to_string()),
+        netstack::CaptureError::Ended(_) => stack_ended(py),
+        netstack::CaptureError::System(source) => stack_system(py, source),
+    }
+}
+
 /// Why a device did not start.
 pub(crate) enum Start {
     Tun(TunError),

@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use netstack::capture::Limits;
 use netstack::dial::{Caller, Dial, Failure};
 use netstack::local::config::{Listen, Listener, Login, Protocol, Proxy, Service};
 use netstack::mapping::Filtering;
@@ -217,6 +218,12 @@ pub(crate) fn dial(
 pub(crate) fn listen(py: Python<'_>, stack: &netstack::Handle, port: u16) -> PyResult<RawFd> {
     let listening = py.detach(|| stack.listen(port));
     listening.map(IntoRawFd::into_raw_fd).map_err(|error| failure::stack_listen(py, &error))
+}
+
+/// Begin a capture, and return the descriptor of its stream.
+pub(crate) fn capture(py: Python<'_>, stack: &netstack::Handle, name: &str, limits: Limits) -> PyResult<RawFd> {
+    let capture = py.detach(|| stack.capture(name, limits));
+    capture.map(IntoRawFd::into_raw_fd).map_err(|error| failure::stack_capture(py, &error))
 }
 
 /// Return a snapshot of the stack as a dict.

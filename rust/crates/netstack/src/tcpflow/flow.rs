@@ -11,6 +11,8 @@ use tcp::{Addresses, Connection, Event, Time, segment};
 use crate::dial::Failure;
 use crate::packet::{Header, protocol};
 use crate::packets::OVERHEAD;
+use crate::pcapng::Direction;
+use crate::shared::Shared;
 use crate::slab::Id;
 use crate::stream::{Read, Stream};
 use crate::wheel::Timer;
@@ -267,7 +269,7 @@ impl Flow {
     }
 
     /// Put segments into `place`. Return false if it has no more room, so that there may be more.
-    pub(crate) fn transmit(&mut self, route: Route, place: &mut impl Place, now: Time) -> bool {
+    pub(crate) fn transmit(&mut self, route: Route, place: &mut impl Place, shared: &mut Shared) -> bool {
         let Self { connection, key, .. } = self;
         let (header, addresses) = (key.header(), key.outgoing());
         let room = SEGMENTS * (connection.mss() as usize + HEADERS + OVERHEAD);
@@ -276,13 +278,14 @@ impl Flow {
                 return false;
             }
             let mut count = 0;
-            connection.take_segments(SEGMENTS, now, &mut |segment, payload| {
+            connection.take_segments(SEGMENTS, shared.time(), &mut |segment, payload| {
                 count += 1;
                 let octets = segment::size(segment, payload);
                 let Some(packet) = place.room(route, header.bytes() + octets) else { return };
                 let (head, body) = packet.split_at_mut(header.bytes());
                 header.put(octets, head);
                 let _ = segment::write(segment, payload, &addresses, body);
+                shared.record(Direction::Outbound, packet);
             });
             if count < SEGMENTS {
                 return true;

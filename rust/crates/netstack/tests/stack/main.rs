@@ -8,6 +8,7 @@
     reason = "what cannot be set up is a failure of its own"
 )]
 
+mod captures;
 mod datagrams;
 mod node;
 mod proxies;
