@@ -16,7 +16,7 @@
 //! | `connecting`, `relay` | the dials of their clients: to peers, or from this host itself |
 //! | `permit` | places for their connections |
 //! | `datagrams`, `pairs` | own ports of UDP, and those that a thread of this process has |
-//! | `stream`, `poller`, `slab`, `random` | streams of the host, their readiness, tables by id, random numbers |
+//! | `stream`, `poller`, `slab`, `random`, `descriptors` | streams of the host, their readiness, tables by id, random numbers, the limit of descriptors |
 //! | `packets` | whole packets on their way to peers |
 //! | `own` | the addresses of this host |
 //! | `capture`, `pcapng` | a capture of the packets inside, and its format |
@@ -47,6 +47,7 @@ mod connecting;
 mod counts;
 mod datagrams;
 mod demux;
+mod descriptors;
 pub mod dial;
 pub mod fragments;
 pub mod httpbody;

@@ -8,13 +8,14 @@ use rustix::event::{EventfdFlags, eventfd};
 
 use crate::capture::Limits;
 use crate::dial::Dial;
+use crate::policy::{HostTable, Policy};
 use crate::status::Status;
 use crate::stream;
-use crate::tables::Tables;
+use crate::tables::{Exit, Tables};
 
 /// A request.
 pub(crate) enum Request {
-    Tables(Box<Tables>),
+    Tables(Box<Prepared>),
     Dial(Dial),
     Listen {
         port: u16,
@@ -34,6 +35,24 @@ pub(crate) enum Request {
         answer: mpsc::SyncSender<bool>,
     },
     Status(mpsc::SyncSender<Status>),
+}
+
+/// A configuration with what is built from it before the packet thread gets it.
+pub(crate) struct Prepared {
+    pub(crate) tables: Tables,
+    /// The exit policy, and that of what this host dials outside for local clients; neither knows this host yet.
+    pub(crate) policy: Option<Policy>,
+    pub(crate) direct: Option<Policy>,
+}
+
+impl Prepared {
+    /// Build the policies, which takes milliseconds for thousands of prefixes.
+    pub(crate) fn new(tables: Tables) -> Self {
+        let build = |exit: &Exit| Policy::new(&exit.rules, HostTable::default());
+        let policy = tables.exit.as_ref().map(build);
+        let direct = tables.direct().as_ref().map(build);
+        Self { tables, policy, direct }
+    }
 }
 
 /// The stack has ended, with its device.
@@ -82,7 +101,7 @@ impl Handle {
     /// # Errors
     /// The stack has ended.
     pub fn set_tables(&self, tables: Tables) -> Result<(), Ended> {
-        self.send(Request::Tables(Box::new(tables)))
+        self.send(Request::Tables(Box::new(Prepared::new(tables))))
     }
 
     /// Dial; the outcome is told to the caller of the dial.

@@ -19,6 +19,7 @@ use crate::connecting::Connecting;
 use crate::counts::Counts;
 use crate::datagrams::Datagrams;
 use crate::demux::Demux;
+use crate::descriptors;
 use crate::fragments::Reassembly;
 use crate::icmp;
 use crate::local::Local;
@@ -26,11 +27,11 @@ use crate::own::{self, HostAddresses};
 use crate::packets::Packets;
 use crate::pairs::Pairs;
 use crate::pcapng::Direction;
-use crate::policy::{HostTable, Policy};
+use crate::policy::HostTable;
 use crate::poller::{Poller, Ready, Token};
 use crate::random;
 use crate::relay::Relays;
-use crate::request::{Handle, Request, Requests};
+use crate::request::{Handle, Prepared, Request, Requests};
 use crate::shared::{Alarm, Shared};
 use crate::status::Status;
 use crate::tables::Tables;
@@ -50,12 +51,15 @@ pub struct Stack {
     relays: Relays,
     requests: Requests,
     host: HostAddresses,
+    /// The flows that the limit of descriptors allows.
+    allowed_flows: usize,
     ready: Vec<Ready>,
 }
 
 impl Stack {
     /// Return a stack with its configuration, and what reaches it from other threads. Sockets to the outside are opened
-    /// in the network namespace of the packet thread, which is that of the calling thread.
+    /// in the network namespace of the packet thread, which is that of the calling thread. The limit of descriptors of
+    /// this process is raised to its hard limit.
     ///
     /// # Errors
     /// That of epoll(7), eventfd(2) or netlink(7).
@@ -89,18 +93,20 @@ impl Stack {
             relays: Relays::default(),
             requests,
             host,
+            allowed_flows: descriptors::raise_limit(),
             ready: Vec::new(),
         };
-        stack.set_tables(tables);
+        stack.set_tables(Prepared::new(tables));
         Ok((stack, handle))
     }
 
     /// Replace the configuration. Flows that it forbids are reset; the others go on.
-    fn set_tables(&mut self, tables: Tables) {
+    fn set_tables(&mut self, Prepared { mut tables, policy, direct }: Prepared) {
+        tables.max_flows = tables.max_flows.min(self.allowed_flows);
         self.parts.tcp.listeners.set_forwards(&tables.forwards);
         self.parts.shared.budget.set_total(tables.memory);
-        self.parts.shared.policy = tables.exit.as_ref().map(|exit| Policy::new(&exit.rules, HostTable::default()));
-        self.parts.shared.direct = tables.direct().map(|exit| Policy::new(&exit.rules, HostTable::default()));
+        (self.parts.shared.policy, self.parts.shared.direct) = (policy, direct);
+        self.parts.shared.host_is_known = false;
         self.local.set_listeners(&tables.listeners, &mut self.parts.shared);
         self.parts.shared.tables = tables;
         self.update_host();
@@ -143,7 +149,7 @@ impl Stack {
     fn process_requests(&mut self) {
         while let Some(request) = self.requests.take() {
             match request {
-                Request::Tables(tables) => self.set_tables(*tables),
+                Request::Tables(prepared) => self.set_tables(*prepared),
                 Request::Dial(dial) => self.parts.tcp.dial(dial, &mut self.parts.shared),
                 Request::Listen { port, accepted, answer } => {
                     let _ = answer.send(self.parts.tcp.listeners.add(port, accepted));
@@ -165,6 +171,7 @@ impl Stack {
     fn status(&self) -> Status {
         Status {
             tcp_flows: self.parts.tcp.len(),
+            max_flows: self.parts.shared.tables.max_flows,
             relays: self.relays.len(),
             memory: self.parts.shared.budget.used(),
             counts: self.parts.shared.counts,

@@ -7,6 +7,8 @@ use crate::counts::Counts;
 pub struct Status {
     /// TCP flows.
     pub tcp_flows: usize,
+    /// How many there may be: as configured, or fewer if the process may open fewer descriptors (RLIMIT_NOFILE).
+    pub max_flows: usize,
     /// Streams between two sockets of the host, with those that are being dialled.
     pub relays: usize,
     /// The memory of all flows, in bytes.

@@ -235,6 +235,7 @@ pub(crate) fn status<'py>(py: Python<'py>, stack: &netstack::Handle) -> PyResult
     }
     let values = PyDict::new(py);
     values.set_item("tcp_flows", status.tcp_flows)?;
+    values.set_item("max_flows", status.max_flows)?;
     values.set_item("memory", status.memory)?;
     values.set_item("refused", refused)?;
     values.set_item("bad_packets", status.counts.bad + status.counts.overlaps + status.counts.unsupported)?;
