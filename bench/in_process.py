@@ -23,6 +23,7 @@ from warren._core import Netlink
 from warren.agent.io.commands.actions import CommandActions
 from warren.agent.io.commands.command_service import CommandService, open_command_service
 from warren.agent.io.commands.context import AgentContext
+from warren.agent.io.exit_nodes import ExitNodes
 from warren.agent.io.name_servers import NameServers
 from warren.agent.io.network_context import NetworkContext
 from warren.agent.io.networks import AgentNetworks, Loaded
@@ -34,6 +35,7 @@ from warren.local_client import Client
 from warren.localapi.messages import Request
 from warren.privsep.io.privileged_ops import direct_privileged_ops
 from warren.tunnel.io.dns import Resolver
+from warren.tunnel.io.nft_exit import ExitForwarding
 
 AT_ONCE = 64
 RATE = 10_000_000  # a minute: no bench is held up by it
@@ -128,8 +130,10 @@ async def opened(directory: Path) -> AsyncIterator[Inside]:
 
 def _context(directory: Path, group: asyncio.TaskGroup) -> AgentContext:
     """Return what an agent without a network reports about itself."""
-    privileged = direct_privileged_ops(None, Resolver(directory))
-    host = NetworkContext(Netlink.open(), Probes(0), NameServers(privileged.resolver), privileged, group)
+    privileged = direct_privileged_ops(None, Resolver(directory), ExitForwarding(directory))
+    netlink = Netlink.open()
+    exit_nodes = ExitNodes(privileged.exits, netlink, group)
+    host = NetworkContext(netlink, Probes(0), NameServers(privileged.resolver), exit_nodes, privileged, group)
     return AgentContext(privileged, group, AgentNetworks((), lambda: Loaded(()), host), ExecSwitch(True))
 
 

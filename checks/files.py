@@ -42,6 +42,10 @@ class Exemption:
 
 
 EXEMPTIONS = (
+    Exemption("tunnel/io/firewall_programs.py", "path", "procfs"),
+    Exemption("tunnel/io/forwarding_settings.py", "SYSCTL / conf", "sysctls"),
+    Exemption("tunnel/io/forwarding_settings.py", "SYSCTL / key", "a sysctl"),
+    Exemption("tunnel/io/forwarding_settings.py", "link / field", "a sysctl"),
     Exemption("agent/io/preflight.py", "path", "a sysctl"),
     Exemption("cli/help.py", "formatter", "the formatter of click, which writes help"),
     Exemption("cli/output.py", "os.devnull", "a device"),

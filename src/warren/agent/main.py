@@ -24,6 +24,7 @@ from warren.agent.io.api import AgentApi
 from warren.agent.io.commands.context import AgentContext
 from warren.agent.io.commands.subsystem import import_command_service, open_commands
 from warren.agent.io.config_file import key_owners, read_config
+from warren.agent.io.exit_nodes import ExitNodes
 from warren.agent.io.host_monitor import HostWatcher
 from warren.agent.io.key_memory import check_key_memory, key_memory_subsystem
 from warren.agent.io.local_http import open_http
@@ -148,11 +149,14 @@ def _install_signal_handlers(stop: asyncio.Event, hangup: asyncio.Event) -> None
 def _open_host(config: AgentConfig, privileged: PrivilegedOps, group: asyncio.TaskGroup) -> NetworkContext:
     probes = Probes(config.metrics.probe_interval_seconds)
     agent_id = agent_id_of(Path(config.daemon.state))
-    return NetworkContext(Netlink.open(), probes, NameServers(privileged.resolver), privileged, group, agent_id)
+    netlink, name_servers = Netlink.open(), NameServers(privileged.resolver)
+    exit_nodes = ExitNodes(privileged.exits, netlink, group)
+    return NetworkContext(netlink, probes, name_servers, exit_nodes, privileged, group, agent_id)
 
 
 async def _recover(host: NetworkContext, wanted: Collection[str]) -> None:
-    """Remove what an agent that was killed has left: DNS settings, links that are not in `wanted`, and rules."""
+    """Remove what an agent that was killed has left: exit nodes, DNS settings, other links than `wanted`, rules."""
+    await host.exit_nodes.recover()
     await host.name_servers.recover()
     try:
         for name in await asyncio.to_thread(remove_orphans, host.agent_id, host.netlink, wanted):

@@ -18,11 +18,12 @@ from warren.files.trusted_path import UntrustedPathError
 from warren.localapi.io.client import request
 from warren.privsep.io.helper_state import lock_journal
 from warren.privsep.io.instance_lock import instance_lock
-from warren.privsep.io.separation import host_resolver
+from warren.privsep.io.separation import host_exits, host_resolver
 from warren.privsep.io.service_directories import journal_directory
 from warren.privsep.io.service_user import is_root
 from warren.tunnel.io.dns import Resolver
 from warren.tunnel.io.link_owner import agent_id_of, remove_orphans
+from warren.tunnel.io.nft_exit import ExitForwarding
 from warren.tunnel.io.policy import remove_stale_policy
 
 
@@ -31,9 +32,9 @@ from warren.tunnel.io.policy import remove_stale_policy
 def recover(config: Path | None, root: str) -> int:
     """Clean up after an agent that was killed.
 
-    Restores the DNS settings of the host, and removes kernel links and routing rules of the agent. The kernel removes
-    routes with their link, and userspace links with the agent. The next start of an agent cleans up as well. Use this
-    command on a host that stays without an agent, and in ExecStopPost= of a unit.
+    Restores the DNS settings and the forwarding of the host, and removes kernel links and routing rules of the agent.
+    The kernel removes routes with their link, and userspace links with the agent. The next start of an agent cleans up
+    as well. Use this command on a host that stays without an agent, and in ExecStopPost= of a unit.
 
     The command fails while an agent is running.
 
@@ -44,7 +45,7 @@ def recover(config: Path | None, root: str) -> int:
     refuse_while_running(Path(settings.daemon.socket))
     journal = journal_directory(settings)
     with ExitStack() as held:
-        problems = _recover_name_servers(journal, held, host_resolver(settings, defaults))
+        problems = _recover_journal(journal, held, host_exits(settings), host_resolver(settings, defaults))
         netlink = Netlink.open()
         remove_orphans(agent_id_of(Path(settings.daemon.state)), netlink)
         remove_stale_policy(netlink)
@@ -55,8 +56,10 @@ def recover(config: Path | None, root: str) -> int:
     return int(bool(problems))
 
 
-def _recover_name_servers(journal: Path, held: ExitStack, resolver: Resolver) -> tuple[HostError, ...]:
-    """Restore the name servers, if there is a journal of them, and return the errors.
+def _recover_journal(
+    journal: Path, held: ExitStack, exits: ExitForwarding, resolver: Resolver
+) -> tuple[HostError, ...]:
+    """Restore forwarding and name servers, if there is a journal of them, and return the errors.
 
     A journal that another user could have written is an error, and nothing of it is believed.
     """
@@ -68,7 +71,7 @@ def _recover_name_servers(journal: Path, held: ExitStack, resolver: Resolver) ->
             held.enter_context(lock_journal(journal))
     except UntrustedPathError as error:
         return (error,)
-    return resolver.recover()
+    return (*exits.recover(), *resolver.recover())
 
 
 def refuse_while_running(socket: Path) -> None:

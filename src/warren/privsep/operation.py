@@ -19,7 +19,7 @@ from warren.errors import InputError, WarrenError
 from warren.privsep.wire import Codec, Fields, check_shape, decode_record, encode_record, error_members, parse_error
 from warren.strictjson import parse_object
 
-MAX_BYTES = 16_384  # a path of PATH_MAX octets, each escaped, is the longest that a request can need
+MAX_BYTES = 131_072  # an exit node with two thousand prefixes; a socket takes no datagram much longer
 
 State = TypeVar("State")
 Request = TypeVar("Request")

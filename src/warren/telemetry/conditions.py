@@ -137,6 +137,42 @@ ROWS = (
         "run: warren doctor; `ip rule` and `ip route get` show the rule or route of another program",
     ),
     ConditionRow(
+        "exit.blocked",
+        _INFO,
+        "A packet filter of another program drops what the exit node of a network forwards.",
+        "add the rules that the condition names to that chain",
+    ),
+    ConditionRow(
+        "exit.dns_silent",
+        _INFO,
+        "No name server of `exit_node.dns` answers this host, so peers that use the exit node resolve no names.",
+        "check the servers, and whether this host may ask them",
+    ),
+    ConditionRow(
+        "exit.forwarding_off",
+        _INFO,
+        "Another program ended the forwarding that the exit node of a network needs.",
+        "set the setting that the condition names, or disconnect and connect the network",
+    ),
+    ConditionRow(
+        "exit.journal_unusable",
+        _INFO,
+        "The record of the host's former settings of forwarding cannot be used, so no exit node is opened.",
+        "check the settings below net.ipv4.conf and net.ipv6.conf, then remove the journal",
+    ),
+    ConditionRow(
+        "exit.no_route",
+        _INFO,
+        "This host has no route to the destinations of an exit node.",
+        "give this host a route, as `ip route` shows them, or set `exit_node.routes`",
+    ),
+    ConditionRow(
+        "exit.refused",
+        _INFO,
+        "The exit node of a network could not be opened, so nothing is forwarded for its peers.",
+        "see the error; the tunnel itself works",
+    ),
+    ConditionRow(
         "helper.ended",
         _DEGRADED,
         "The privileged helper exited: tunnels stay up, but keys of root and name servers cannot be changed.",

@@ -23,6 +23,7 @@ from ipaddress import ip_interface
 from pathlib import Path
 
 from warren._core import Netlink, PrivateKey
+from warren.agent.io.exit_nodes import ExitNodes
 from warren.agent.io.name_servers import NameServers
 from warren.agent.io.network_context import NetworkContext
 from warren.agent.io.networks import AgentNetworks, Loaded
@@ -31,6 +32,7 @@ from warren.privsep.io.privileged_ops import direct_privileged_ops
 from warren.errors import WarrenError
 from warren.files.key_file import write_private_key
 from warren.tunnel.io.dns import Resolver
+from warren.tunnel.io.nft_exit import ExitForwarding
 from warren.tunnel.io.observe import find_link
 from warren.tunnel.network import NetworkConfig
 
@@ -91,8 +93,9 @@ def check(networks, netlink):
 async def main():
     netlink = Netlink.open()
     async with asyncio.TaskGroup() as group:
-        privileged = direct_privileged_ops(None, Resolver(root / "state", root))
-        host = NetworkContext(netlink, Probes(15), NameServers(privileged.resolver), privileged, group)
+        privileged = direct_privileged_ops(None, Resolver(root / "state", root), ExitForwarding(root / "state"))
+        exit_nodes = ExitNodes(privileged.exits, netlink, group)
+        host = NetworkContext(netlink, Probes(15), NameServers(privileged.resolver), exit_nodes, privileged, group)
         networks = AgentNetworks(CONFIGS, load, host)
         networks.start()
         for _ in range(6):

@@ -8,7 +8,7 @@ import re
 import socket
 import threading
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_interface, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from warren.privsep.io.operations.dns import (
     RevertDns,
     VerifyDns,
 )
+from warren.privsep.io.operations.exit_node import APPLY_EXIT, ApplyExit, CheckExit, RecoverExits, RevertExit
 from warren.privsep.io.operations.key_files import KEY_FILES, OpenKey, RotateKey, locate_key
 from warren.privsep.io.operations.runner import OpenRunner
 from warren.privsep.io.operations.table import FORKED_HELPER_OPERATIONS, HELPER_OPERATIONS
@@ -47,6 +48,9 @@ from warren.privsep.operation import (
     parse_request,
 )
 from warren.privsep.wire import TEXT
+from warren.tunnel.exit_policy import ExitNode, parse_exit_entry
+from warren.tunnel.exit_sets import ExitHost
+from warren.tunnel.nft_exit import ExitRules
 from warren.tunnel.rotation import KeyFiles, Step
 
 pytestmark = [pytest.mark.integration, pytest.mark.security]
@@ -61,6 +65,18 @@ REQUESTS: tuple[object, ...] = (
     RevertDns("home"),
     RecoverDns(),
     GetHostDns(),
+    ApplyExit.of(
+        ExitRules(
+            "home",
+            "wg0",
+            ExitNode(enabled=True, allow_lan=True, deny=(parse_exit_entry("[2001:db8::/32]:25-26"),)),
+            ExitHost((ip_address("192.0.2.1"),), (ip_interface("192.0.2.1/24"),), (ip_network("10.7.0.0/24"),)),
+        ),
+        {4: ("eth0", "br-0.7"), 6: ()},
+    ),
+    CheckExit("home"),
+    RevertExit("home"),
+    RecoverExits(),
     OpenConfig(),
     RemoveSocket(),
     OpenRunner(),
@@ -75,6 +91,31 @@ def encoded(request: object) -> bytes:
 def test_each_request_arrives_as_it_was_sent(request_: object) -> None:
     operation, parsed = parse_request(encoded(request_), FORKED_HELPER_OPERATIONS)
     assert (operation, parsed) == (FORKED_HELPER_OPERATIONS[type(request_).__name__], request_)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("network", "home; flush ruleset"),
+        ("interface", 'wg0" accept; #'),
+        ("interface", "../all"),
+        ("ipv4_uplinks", ["../../kernel"]),
+        ("ipv6_uplinks", [".."]),
+        ("ipv6_uplinks", ["a name of too many octets"]),
+        ("routes", ["10.0.0.0/8 }"]),
+        ("mesh", ["10.0.0.1/8"]),
+        ("deny", ["10.0.0.0/8:25; accept"]),
+        ("own", ["192.0.2.1\n"]),
+        ("attached", ["192.0.2.1/24/8"]),
+    ],
+)
+def test_exit_node_that_is_no_exit_node_is_refused(field: str, value: object) -> None:
+    """What a request names goes into a ruleset and into paths."""
+    rules = ExitRules("home", "wg0", ExitNode(enabled=True), ExitHost())
+    members = json.loads(APPLY_EXIT.encode(ApplyExit.of(rules, {})))
+    parse_request(json.dumps(members).encode(), HELPER_OPERATIONS)
+    with pytest.raises(InputError):
+        parse_request(json.dumps(members | {field: value}).encode(), HELPER_OPERATIONS)
 
 
 def test_no_operation_is_without_a_request_here() -> None:

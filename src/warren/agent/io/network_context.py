@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 
 from warren._core import Netlink
+from warren.agent.io.exit_nodes import ExitNodes
 from warren.agent.io.name_servers import NameServers
 from warren.agent.io.probes import Probes
 from warren.privsep.io.privileged_ops import PrivilegedOps
@@ -18,6 +19,7 @@ class NetworkContext:
     netlink: Netlink
     probes: Probes
     name_servers: NameServers
+    exit_nodes: ExitNodes
     privileged: PrivilegedOps
     tasks: asyncio.TaskGroup
     agent_id: str = ""

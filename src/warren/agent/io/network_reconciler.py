@@ -22,6 +22,7 @@ from collections.abc import Callable, Sequence
 
 from warren._core import Event, HostChanges
 from warren.agent.io.endpoint_resolver import EndpointResolver
+from warren.agent.io.exit_nodes import may_concern_exits
 from warren.agent.io.interface import MAX_OBSERVATION_SHARE, Interface
 from warren.agent.io.key_ring import KeyRing
 from warren.agent.io.network_context import NetworkContext
@@ -118,9 +119,12 @@ class NetworkReconciler:
     def on_host_changes(self, changes: HostChanges) -> None:
         """Make a round due at once if the kernel reports a change that may concern the interface."""
         observed = self._interface.observed if self.has_interface else None
-        if observed is None or not may_concern(changes, observed):
+        if observed is None:
             return
-        self._interface.on_host_change()
+        if may_concern(changes, observed):
+            self._interface.on_host_change()
+        elif not (self.config.exit_node.enabled and may_concern_exits(changes)):
+            return
         if self._changes.try_take(self.config.name, monotonic_seconds()):
             self._wake()
 
@@ -212,6 +216,7 @@ class NetworkReconciler:
             asyncio.get_running_loop().remove_reader(events.fileno())
         self._resolver.cancel()
         self._context.probes.remove_network(self.config.name)
+        await self._context.exit_nodes.revert(self.config.name)
         await self._context.name_servers.revert(self.config.name)
 
     def forget_keys(self) -> None:
@@ -271,6 +276,8 @@ class NetworkReconciler:
         dns_problem = await self._context.name_servers.apply(self.config)
         dns = None if dns_problem is None else Condition.of_error(dns_problem, "dns.refused")
         self._warnings.set_condition("dns", dns)
+        for subject, condition in (await self._context.exit_nodes.apply(self.config)).items():
+            self._warnings.set_condition(subject, condition)
 
     async def _decide(self) -> tuple[InterfaceConfig, Sequence[Question]]:
         """Return the desired state of the interface, and the names to look up."""

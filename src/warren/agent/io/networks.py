@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from warren._core import HostChanges
+from warren.agent.io.exit_nodes import may_concern_exits
 from warren.agent.io.key_ring import read_keys
 from warren.agent.io.network import Network
 from warren.agent.io.network_context import NetworkContext
@@ -66,6 +67,8 @@ class AgentNetworks:
 
     def on_host_changes(self, changes: HostChanges) -> None:
         """Let the networks that a change of the host may concern reconcile at once."""
+        if may_concern_exits(changes):
+            self._context.exit_nodes.on_host_changes()
         for network in self._networks.values():
             network.on_host_changes(changes)
 

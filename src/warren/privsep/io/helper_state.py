@@ -15,6 +15,7 @@ from warren.files.directory import Directory
 from warren.files.lock_file import LockFile
 from warren.files.trusted_path import ROOT_PATH_TRUST, ROOT_TRUST, Doubt, UntrustedPathError, trusted_directory
 from warren.tunnel.io.dns import Resolver
+from warren.tunnel.io.nft_exit import ExitForwarding
 
 LOCK_TIMEOUT_SECONDS = 30  # the programs that set name servers have ten each
 
@@ -47,26 +48,38 @@ class HelperState:
         self.rules = rules
         self.runner_pid: int | None = None
         self._resolver = Resolver(rules.journal, rules.root)
+        self._exits = ExitForwarding(rules.journal)
         self._lock: LockFile | None = None
 
     @property
     def resolver(self) -> Resolver:
         """Return the host's resolver, after the helper of a killed agent has released the journal. Raises HostError."""
-        if self._lock is None:
-            self._lock = lock_journal(self.rules.journal)
+        self._hold_journal()
         return self._resolver
 
+    @property
+    def exits(self) -> ExitForwarding:
+        """Return the host's exit nodes, after a former helper has released the journal. Raises HostError."""
+        self._hold_journal()
+        return self._exits
+
+    def _hold_journal(self) -> None:
+        if self._lock is None:
+            self._lock = lock_journal(self.rules.journal)
+
     def undo(self) -> bool:
-        """Give the host its own name servers back; return False if something of that is left to do."""
+        """Give the host its own name servers and forwarding back; return False if something of that is left to do."""
         if self._lock is None:
             return True
-        problems = self._resolver.recover()
-        for problem in problems:
-            log.error("dns.recovery_failed", extra={"error": str(problem), "hint": problem.hint})
-        if not problems:
-            self._lock.close()
-            self._lock = None
-        return not problems
+        exit_problems, dns_problems = self._exits.recover(), self._resolver.recover()
+        for event, problems in (("exit.recovery_failed", exit_problems), ("dns.recovery_failed", dns_problems)):
+            for problem in problems:
+                log.error(event, extra={"error": str(problem), "hint": problem.hint})
+        if exit_problems or dns_problems:
+            return False
+        self._lock.close()
+        self._lock = None
+        return True
 
 
 def lock_journal(journal: Path) -> LockFile:

@@ -7,7 +7,7 @@ Every method may block.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,16 +33,29 @@ from warren.privsep.io.operations.dns import (
     RevertDns,
     VerifyDns,
 )
+from warren.privsep.io.operations.exit_node import (
+    APPLY_EXIT,
+    CHECK_EXIT,
+    RECOVER_EXITS,
+    REVERT_EXIT,
+    ApplyExit,
+    CheckExit,
+    RecoverExits,
+    RevertExit,
+)
 from warren.privsep.io.operations.key_files import OPEN_KEY, ROTATE_KEY, OpenKey, RotateKey
 from warren.privsep.io.operations.runner import OPEN_RUNNER, OpenRunner
 from warren.privsep.io.operations.tun import OPEN_TUN, TUN, OpenTun
 from warren.privsep.io.runner_link import connect_runner
+from warren.privsep.operation import MAX_BYTES
 from warren.telemetry.conditions import Condition
 from warren.tunnel.dns_journal import DnsBackend
 from warren.tunnel.io.conffile import Opener
 from warren.tunnel.io.dns import Resolver
 from warren.tunnel.io.in_process import OpenDriver, open_no_driver
 from warren.tunnel.io.key_rotation import rotate_key
+from warren.tunnel.io.nft_exit import ExitForwarding
+from warren.tunnel.nft_exit import ExitRules
 from warren.tunnel.rotation import KeyFiles, Step
 
 
@@ -79,12 +92,29 @@ class HostResolver(Protocol):
         """Return the host's own name servers. Raises HostError."""
 
 
+class HostExits(Protocol):
+    """The exit nodes of the host, as `tunnel.io.nft_exit.ExitForwarding` opens them."""
+
+    def apply(self, rules: ExitRules, uplinks: Mapping[int, tuple[str, ...]]) -> None:
+        """Open the exit node of a network, or change it. Raises HostError."""
+
+    def check(self, network: str) -> tuple[HostError, ...]:
+        """Restore the table if it was removed, and return why an exit node does not work. Raises HostError."""
+
+    def revert(self, network: str) -> None:
+        """Close the exit node of a network. Raises HostError."""
+
+    def recover(self) -> tuple[HostError, ...]:
+        """Close what a killed agent left open, and return what could not be restored."""
+
+
 @dataclass(frozen=True, slots=True)
 class PrivilegedOps:
     """The privileged operations of an agent."""
 
     keys: KeyAccess
     resolver: HostResolver
+    exits: HostExits
     open_tun: OpenDriver
     helper: HelperClient | None = None
     open_runner: Callable[[], int] | None = None
@@ -120,10 +150,10 @@ class PrivilegedOps:
 
 
 def direct_privileged_ops(
-    owners: Owners, resolver: Resolver, open_runner: Callable[[], int] | None = None
+    owners: Owners, resolver: Resolver, exits: ExitForwarding, open_runner: Callable[[], int] | None = None
 ) -> PrivilegedOps:
     """Return the operations of a process that performs all of them itself, apart from those of a runner."""
-    return PrivilegedOps(DirectKeyAccess(owners), resolver, open_no_driver, open_runner=open_runner)
+    return PrivilegedOps(DirectKeyAccess(owners), resolver, exits, open_no_driver, open_runner=open_runner)
 
 
 def helper_privileged_ops(
@@ -131,7 +161,7 @@ def helper_privileged_ops(
 ) -> PrivilegedOps:
     """Return the operations of a process with a helper, which opens keys in `directories`."""
     keys, resolver = HelperKeyAccess(owners, directories, helper), HelperResolver(helper)
-    return PrivilegedOps(keys, resolver, tun_opener(helper), helper, open_runner)
+    return PrivilegedOps(keys, resolver, HelperExits(helper), tun_opener(helper), helper, open_runner)
 
 
 def forked_runner_opener(helper: HelperClient) -> Callable[[], int]:
@@ -235,3 +265,33 @@ class HelperResolver:
     def host_servers(self) -> tuple[IPAddress, ...]:
         """Return the host's own name servers. Raises HostError."""
         return self.helper.call(GET_HOST_DNS, GetHostDns())
+
+
+@dataclass(frozen=True, slots=True)
+class HelperExits:
+    """The exit nodes of the host, by the helper."""
+
+    helper: HelperClient
+
+    def apply(self, rules: ExitRules, uplinks: Mapping[int, tuple[str, ...]]) -> None:
+        """Open the exit node of a network, or change it. Raises HostError."""
+        request = ApplyExit.of(rules, uplinks)
+        if (size := len(APPLY_EXIT.encode(request))) > MAX_BYTES:
+            problem = f"the exit node of {rules.network} has more prefixes than the helper takes: {size} octets"
+            raise HostError(problem, code="exit.refused", hint=f"expected at most {MAX_BYTES} octets: join prefixes")
+        self.helper.call(APPLY_EXIT, request)
+
+    def check(self, network: str) -> tuple[HostError, ...]:
+        """Return why an exit node does not work. Raises HostError."""
+        return self.helper.call(CHECK_EXIT, CheckExit(network))
+
+    def revert(self, network: str) -> None:
+        """Close the exit node of a network. Raises HostError."""
+        self.helper.call(REVERT_EXIT, RevertExit(network))
+
+    def recover(self) -> tuple[HostError, ...]:
+        """Return what could not be restored."""
+        try:
+            return self.helper.call(RECOVER_EXITS, RecoverExits())
+        except HostError as error:
+            return (error,)

@@ -44,6 +44,7 @@ from warren.privsep.io.service_user import ROOT, ServiceUser, find_service_user,
 from warren.privsep.service_config import ServiceConfig
 from warren.tunnel.io.conffile import Opener
 from warren.tunnel.io.dns import Resolver
+from warren.tunnel.io.nft_exit import ExitForwarding
 
 Config = TypeVar("Config", bound=ServiceConfig)
 
@@ -82,6 +83,11 @@ def separate_privileges(
 def host_resolver(config: ServiceConfig, defaults: Defaults) -> Resolver:
     """Return the host's resolver, for a process that changes it itself."""
     return Resolver(journal_directory(config), Path(defaults.root or "/"))
+
+
+def host_exits(config: ServiceConfig) -> ExitForwarding:
+    """Return the host's exit nodes, for a process that opens them itself."""
+    return ExitForwarding(journal_directory(config))
 
 
 def prepare_helper(user: ServiceUser, config: ServiceConfig, defaults: Defaults) -> HelperRules:
@@ -147,7 +153,7 @@ def _privileged_ops(
             raise HostError(problem, code="host.refused", errno=error.errno) from error
     open_runner = _runner_opener(path, defaults, helper)
     if helper is None:
-        return direct_privileged_ops(user.owners, host_resolver(config, defaults), open_runner)
+        return direct_privileged_ops(user.owners, host_resolver(config, defaults), host_exits(config), open_runner)
     return helper_privileged_ops(user.owners, _key_directories(config), helper, open_runner)
 
 
