@@ -40,7 +40,6 @@ from proxy_network import CONGESTION, INNER_MTU, Network
 FLOWS = (1, 10, 100, 1000)
 DIALS = 200
 SETTLING_SECONDS = 1.0
-MAX_FAILURES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +115,7 @@ def start_all(contestants: list[Proxy], results: Results, stack: ExitStack) -> I
             started = proxy.start(network)
             until(lambda: _dials(network, started), f"a connection through {proxy.name}")  # noqa: B023 - called here
         except BenchError as error:
-            results[proxy.name].failures.setdefault("start", []).append(str(error))
+            results[proxy.name].failures["start"] = str(error)
             tell(f"{proxy.name:<12} {error}")
             continue
         yield Contestant(proxy.name, network, started, results[proxy.name])
@@ -135,13 +134,13 @@ def works(options: Options) -> Iterator[tuple[str, Callable[[Contestant], str]]]
 
 
 def attempt(contestant: Contestant, what: str, work: Callable[[Contestant], str]) -> None:
-    """Note what cannot be measured. It is not tried again after it has failed twice, for it may take long to fail."""
-    if len(contestant.results.failures.get(what, [])) >= MAX_FAILURES:
+    """Note what cannot be measured. It is not tried again in later rounds, for it may take long to fail."""
+    if what in contestant.results.failures:
         return
     try:
         tell(f"{contestant.name:<12} {what}: {work(contestant)}")
     except (BenchError, OSError) as error:
-        contestant.results.failures.setdefault(what, []).append(str(error))
+        contestant.results.failures[what] = str(error)
         tell(f"{contestant.name:<12} {what}: {error}")
 
 

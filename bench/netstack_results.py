@@ -22,8 +22,8 @@ class ProxyResults:
     datagrams: list[DatagramRun] = field(default_factory=list)
     idle_bytes: list[int] = field(default_factory=list)
     """Resident after the start."""
-    failures: dict[str, list[str]] = field(default_factory=dict)
-    """Reasons, by what failed."""
+    failures: dict[str, str] = field(default_factory=dict)
+    """The reason, by what failed."""
 
     def figure(self, case: Case, figure: Callable[[Run], float | None]) -> float | None:
         """Return the median of a figure in a case."""

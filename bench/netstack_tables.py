@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from contention import DISTURBING
 from engines import Absent
+from figures import middle
 from flowgen import Direction
 from markdown import NOTHING, number, table
 from netstack_results import ProxyResults, Results
@@ -44,15 +45,11 @@ def _of_flows(results: Results, names: list[str], flows: int) -> str:
 
 
 def _notes(each: ProxyResults, flows: int) -> str:
-    named = [Case(way, direction, flows) for way, direction in WAYS]
-    failures = [f"{case.way.value} {case.direction.value}: {_reason(each, str(case))}" for case in named]
-    told = [failure for case, failure in zip(named, failures, strict=True) if str(case) in each.failures]
-    return "; ".join(filter(None, [each.disturbance(flows), each.missing_flows(flows), *told]))
-
-
-def _reason(each: ProxyResults, what: str) -> str:
-    reasons = each.failures.get(what, [])
-    return f"{reasons[-1]} ({len(reasons)} x)" if reasons else ""
+    failures = []
+    for way, direction in WAYS:
+        if reason := each.failures.get(str(Case(way, direction, flows))):
+            failures.append(f"{way.value} {direction.value}: {reason}")
+    return "; ".join(filter(None, [each.disturbance(flows), each.missing_flows(flows), *failures]))
 
 
 def _of_dials(results: Results, names: list[str]) -> str:
@@ -60,9 +57,9 @@ def _of_dials(results: Results, names: list[str]) -> str:
     rows = []
     for name in names:
         each = results[name]
-        idle = sorted(each.idle_bytes)
+        notes = "; ".join(filter(None, [each.failures.get("start"), each.failures.get("dials")]))
         figures = [number(each.dials_per_second, 0), number(each.dial_ms(0.5)), number(each.dial_ms(0.99))]
-        rows.append([name, *figures, _mebibytes(idle[len(idle) // 2] if idle else None), _reason(each, "dials")])
+        rows.append([name, *figures, _mebibytes(middle(each.idle_bytes)), notes])
     return table(head, rows)
 
 
@@ -78,7 +75,7 @@ def _of_datagrams(results: Results, names: list[str]) -> str:
             number(each.datagram(lambda run: run.cpu_seconds_per_gigabyte)),
             number(each.datagram(lambda run: run.usage.foreign_percent), 0),
         ]
-        rows.append([name, *figures, _reason(each, "datagrams")])
+        rows.append([name, *figures, each.failures.get("datagrams", "")])
     return table(head, rows)
 
 

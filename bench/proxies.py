@@ -67,16 +67,16 @@ def warren_program() -> Path:
 
 
 def start_warren(network: Network) -> Started:
-    """Start Warren's stack without an agent: an exit, and a port of `near` that leads to the server on `far`."""
+    """Start Warren's stack without an agent: an exit and a SOCKS5 proxy (the example of crate `netstack`)."""
     keys = FarEnd.start(network)
     words = ["name=wg0", f"address={INNER['near']}/24", f"mtu={INNER_MTU}", f"exit={OUTSIDE_NETWORK}", "allow_lan=1"]
-    words += [f"endpoint={OUTER['near']}", f"dial={FORWARD}={INNER['far']}:{PORT}"]
+    words += [f"endpoint={OUTER['near']}", f"socks={SOCKS}"]
     pid = _start(network, warren_program(), *words)
     until(lambda: network.near.attempt("wg", "show", "wg0").returncode == 0, "Warren answers on its socket")
     peer = f"[Peer]\nPublicKey = {keys.far.public}\nEndpoint = {FAR_ENDPOINT}\nPersistentKeepalive = 5\n"
     settings = f"[Interface]\nPrivateKey = {keys.near.private}\n{peer}AllowedIPs = {INNER['far']}/32\n"
     network.near.run("wg", "setconf", "wg0", "/dev/stdin", stdin=settings)
-    return Started(pid, Target(FORWARD), EXIT, forwards_datagrams=True)
+    return Started(pid, THROUGH_SOCKS, EXIT, forwards_datagrams=True)
 
 
 def start_gonet(program: Path, network: Network) -> Started:

@@ -17,7 +17,7 @@ from proxies import Started
 from proxy_network import CONGESTION, OUTSIDE, Network
 
 WARMING_SECONDS = 0.5
-DRAIN_SECONDS = 5.0
+DRAIN_SECONDS = 2.0
 """The longest that a proxy is given for what it still holds of the last case."""
 DATAGRAM_DRAIN_SECONDS = 0.3
 DATAGRAM_BYTES, DATAGRAM_MEGABITS = 1200, 200.0

@@ -10,6 +10,7 @@
 //! | `allow`, `deny` | entries of the exit policy, repeatable |
 //! | `allow_lan`, `mesh`, `endpoint` | `1`; a prefix of the mesh; an own address outside; the last two repeatable |
 //! | `forward` | `PORT=TARGET`, repeatable: a port of the own addresses that leads to a target of the host |
+//! | `socks` | `LISTEN`, repeatable: an address and a port of this host that serve SOCKS5 |
 //! | `dial` | `LISTEN=TARGET`, repeatable: a port of this host that leads to a target in the tunnel |
 //!
 //! It prints `ready` once the socket is there, and the status of the stack for each line of its standard input. It runs
@@ -24,6 +25,7 @@ use std::time::Duration;
 use device::Device;
 use device::uapi::{Listener, Server};
 use netstack::dial::{Caller, Dial, Failure};
+use netstack::local::config as local;
 use netstack::policy::Rules;
 use netstack::{Exit, Forward, Handle, Stack, Tables};
 
@@ -77,9 +79,15 @@ impl Arguments {
                 })
                 .collect(),
             exit: has_exit.then_some(exit),
+            listeners: self.all("socks").map(socks).collect(),
             ..default
         }
     }
+}
+
+fn socks(address: SocketAddr) -> local::Listener {
+    let proxy = local::Proxy { protocol: local::Protocol::Socks5, login: None, is_direct: false };
+    local::Listener { listen: local::Listen::Tcp(address), service: local::Service::Proxy(proxy) }
 }
 
 /// Closes the client's stream if the dial fails.
