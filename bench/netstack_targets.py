@@ -8,7 +8,7 @@ from functools import partial
 
 from markdown import number
 from netstack_results import OWN, Best, ProxyResults, Results, best_peer, cases
-from proxy_cases import Case
+from proxy_cases import Case, counted
 from verdict import Verdict
 
 Figure = Callable[[ProxyResults], float | None]
@@ -62,10 +62,10 @@ def verdicts(results: Results) -> Iterator[Verdict]:
     counts = sorted({case.flows for case in cases(results)})
     for flows in counts:
         bound = Bound(MOST_COST_OF_MANY if flows >= MANY else MOST_COST, is_upper=True)
-        yield _of_cases(f"CPU-s/GB at {flows:,} flows", results, flows, ProxyResults.cost, bound)
+        yield _of_cases(f"CPU-s/GB at {counted(flows)}", results, flows, ProxyResults.cost, bound)
     for flows in counts:
         bound = Bound(LEAST_RATE, is_upper=False)
-        yield _of_cases(f"Gb/s at {flows:,} flows", results, flows, ProxyResults.gigabits, bound)
+        yield _of_cases(f"Gb/s at {counted(flows)}", results, flows, ProxyResults.gigabits, bound)
     dial = ratio(results, lambda each: each.dial_ms(0.5), Bound(MOST_DIAL, is_upper=True))
     yield _verdict("dial p50 in ms", [dial], Bound(MOST_DIAL, is_upper=True))
     with_tailscale = {name: each for name, each in results.items() if name in {OWN, TAILSCALE}}
