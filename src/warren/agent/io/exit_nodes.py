@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from warren._core import HostChanges, Netlink
@@ -15,10 +16,12 @@ from warren.privsep.io.privileged_ops import HostExits
 from warren.telemetry.conditions import Condition
 from warren.tunnel.io.dns_echo import silent_servers
 from warren.tunnel.io.exit_host import observe_exit
+from warren.tunnel.io.nft_watch import TableWatch
 from warren.tunnel.network import NetworkConfig
 from warren.tunnel.nft_exit import TABLE, ExitRules
 
 CHECK_INTERVAL = 15.0  # seconds; a check reads the rules of every packet filter of the host
+RESTORE_DELAY = 1.0  # seconds between two restorations because tables were removed
 DNS_INTERVAL = 60.0  # seconds between two questions to the name servers of an exit node
 SUBJECTS = ("exit", "exit route", "exit forwarding", "exit packet filter", "exit dns")
 SUBJECT_OF = {"exit.forwarding_off": SUBJECTS[2], "exit.blocked": SUBJECTS[3]}
@@ -60,6 +63,8 @@ class ExitNodes:
         self._netlink = netlink
         self._known: dict[str, _Exit] = {}
         self._lock = asyncio.Lock()
+        self._watch: TableWatch | None = None
+        self._restoring: asyncio.Task[None] | None = None
 
     async def recover(self) -> None:
         """Close what a killed agent left open."""
@@ -96,6 +101,8 @@ class ExitNodes:
             known = self._known.pop(network, None)
             if known is None:
                 return
+            if not self._known:
+                self._end_watch()
             if known.question is not None:
                 known.question.cancel()
             try:
@@ -114,6 +121,7 @@ class ExitNodes:
                 known.opened = None
                 await asyncio.to_thread(self._exits.apply, *wanted)
                 known.opened = wanted
+                self._watch_tables()
                 log.info("exit.opened", extra={"network": network.name, "uplinks": _named(uplinks)})
             conditions[SUBJECTS[1]] = _route_condition(network, uplinks)
             for problem in await asyncio.to_thread(self._exits.check, network.name):
@@ -122,6 +130,35 @@ class ExitNodes:
             if error.code != "helper.ended":  # that one is a condition of its own
                 conditions[SUBJECTS[0]] = Condition.of_error(error, "exit.refused")
         known.conditions |= conditions
+
+    def _watch_tables(self) -> None:
+        """Have the table restored as soon as another program removes it: without it the host forwards more."""
+        if self._watch is None:
+            self._watch = TableWatch.open()
+            if self._watch is not None:
+                asyncio.get_running_loop().add_reader(self._watch.fileno(), self._on_tables)
+
+    def _end_watch(self) -> None:
+        if self._watch is not None:
+            asyncio.get_running_loop().remove_reader(self._watch.fileno())
+            self._watch.close()
+            self._watch = None
+
+    def _on_tables(self) -> None:
+        if self._watch is None or not self._watch.was_removed():
+            return
+        self.on_host_changes()
+        if self._restoring is None or self._restoring.done():
+            self._restoring = self._tasks.create_task(self._restore_table(), name="table of exit nodes")
+
+    async def _restore_table(self) -> None:
+        """Check one exit node, which restores the table of all; its own round reports what it finds."""
+        async with self._lock:
+            opened = [name for name, known in self._known.items() if known.opened is not None]
+            if opened:
+                with suppress(HostError):
+                    await asyncio.to_thread(self._exits.check, opened[0])
+        await asyncio.sleep(RESTORE_DELAY)
 
     def _ask_servers(self, servers: Sequence[IPAddress], known: _Exit) -> None:
         """Begin to ask the name servers, where that is due; the answer is for a later round."""
