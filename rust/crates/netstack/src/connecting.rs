@@ -1,22 +1,16 @@
 //! What becomes of a client's request for a stream: a dial to a peer, or one of this host where the listener allows it.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
-use std::time::Duration;
+use std::net::{IpAddr, SocketAddr};
 
 use device::place::Place;
 use proto::NoRoute;
 
-use crate::dial::{Dial, Failure};
-use crate::local::Connect;
+use crate::dial::{Connect, Dial, Failure};
 use crate::policy::Port;
 use crate::relay::Relays;
 use crate::shared::Shared;
-use crate::target::Host;
 use crate::tcpflow::TcpFlows;
-
-/// How long a dial for a client may take, over all addresses.
-const DIAL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Requests that wait to be routed.
 #[derive(Default)]
@@ -25,15 +19,14 @@ pub(crate) struct Connecting {
 }
 
 impl Connecting {
-    /// Begin to connect.
-    pub(crate) fn start(&mut self, connect: Connect, tcp: &mut TcpFlows, shared: &mut Shared) {
-        let Connect { target, client, caller, is_direct } = connect;
-        let mut dial = Dial { addresses: Vec::new(), timeout: DIAL_TIMEOUT, client, caller };
-        match target.host {
-            Host::Address(address) => dial.addresses.push((address, target.port).into()),
-            Host::Name(_) => return dial.fail(Failure::UnknownName),
-        }
-        if is_direct {
+    /// Begin to connect to the addresses of a target, in their order.
+    pub(crate) fn start(&mut self, connect: Connect, addresses: &[IpAddr], tcp: &mut TcpFlows, shared: &mut Shared) {
+        let Connect { target, timeout, client, caller, is_direct } = connect;
+        let addresses = addresses.iter().map(|address| (*address, target.port).into()).collect();
+        let dial = Dial { addresses, timeout, client, caller };
+        if dial.addresses.is_empty() {
+            dial.fail(Failure::UnknownName);
+        } else if is_direct {
             self.unrouted.push_back(dial);
         } else {
             tcp.dial(dial, shared);

@@ -27,6 +27,10 @@ const PORT_ATTEMPTS: usize = 64;
 pub(crate) enum Owner {
     /// A pair of sockets, whose other end a thread of this process has.
     Pair(Id),
+    /// The DNS service, which is asked there.
+    NameClients,
+    /// The DNS service, which asked a server from there.
+    NameServer,
 }
 
 /// What arrived at a port.
@@ -34,7 +38,6 @@ pub(crate) enum Owner {
 pub(crate) struct Arrival {
     pub(crate) owner: Owner,
     /// The own address and port to which it was sent: an answer comes from there.
-    #[allow(dead_code, reason = "services of the stack answer from it; a pair has one address of each family")]
     pub(crate) local: SocketAddr,
     /// The other side.
     pub(crate) remote: SocketAddr,

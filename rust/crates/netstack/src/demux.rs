@@ -8,6 +8,7 @@ use crate::datagrams::Owner;
 use crate::dial::Failure;
 use crate::fragments::{Outcome, Reassembly};
 use crate::icmp::{self, Report};
+use crate::names::Names;
 use crate::packet::{self, Packet, Transport, protocol};
 use crate::pairs::Pairs;
 use crate::shared::Shared;
@@ -18,6 +19,7 @@ pub(crate) struct Demux {
     pub(crate) shared: Shared,
     pub(crate) tcp: TcpFlows,
     pub(crate) pairs: Pairs,
+    pub(crate) names: Names,
     pub(crate) fragments: Reassembly<PeerId>,
 }
 
@@ -88,6 +90,8 @@ impl Demux {
         while let Some(arrival) = self.shared.datagrams.take() {
             match arrival.owner {
                 Owner::Pair(id) => self.pairs.deliver(id, &arrival, &mut self.shared),
+                Owner::NameClients => self.names.receive_query(&arrival, &self.shared),
+                Owner::NameServer => self.names.receive_answer(&arrival, &self.shared),
             }
             self.shared.datagrams.reuse(arrival);
         }

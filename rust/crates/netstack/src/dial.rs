@@ -12,10 +12,13 @@ use rustix::net::{SendFlags, send};
 use crate::httpbody::Body;
 use crate::permit::Permit;
 use crate::slab::Id;
+use crate::target::Target;
 use crate::wheel::Timer;
 
 /// The time between two attempts (RFC 8305, section 5: Connection Attempt Delay).
 pub(crate) const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+/// How long a dial for a client of a listener may take, over all addresses.
+pub(crate) const CLIENT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Why a dial failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +77,20 @@ pub struct Dial {
     pub client: OwnedFd,
     /// Who is told the outcome.
     pub caller: Box<dyn Caller>,
+}
+
+/// A request for a stream to a target, whose name is resolved by the rules of the network.
+pub struct Connect {
+    /// The target.
+    pub target: Target,
+    /// How long the dial may take, once the addresses are known.
+    pub timeout: Duration,
+    /// The stream of the client, which never waits.
+    pub client: OwnedFd,
+    /// Who is told the outcome.
+    pub caller: Box<dyn Caller>,
+    /// Whether this host dials addresses that no peer has.
+    pub is_direct: bool,
 }
 
 impl Dial {

@@ -13,6 +13,7 @@
 //! | `tcpflow`, and the files below it | TCP: the own connection inside, a stream of the host outside |
 //! | `dial`, `listen` | connections that this side opens, and ports of the own addresses that answer |
 //! | `local`, and the files below it | listeners on the host: SOCKS5 and HTTP proxies, forwards to targets behind peers |
+//! | `names`, and the files below it | names: their servers in the tunnel and outside, and who asks for them |
 //! | `connecting`, `relay` | the dials of their clients: to peers, or from this host itself |
 //! | `permit` | places for their connections |
 //! | `datagrams`, `pairs` | own ports of UDP, and those that a thread of this process has |
@@ -56,6 +57,7 @@ pub mod icmp;
 mod listen;
 pub mod local;
 pub mod mapping;
+mod names;
 mod own;
 pub mod packet;
 mod packets;
@@ -87,4 +89,4 @@ pub use permit::Permit;
 pub use request::{CaptureError, Ended, Handle, ListenError};
 pub use stack::Stack;
 pub use status::Status;
-pub use tables::{Exit, Tables};
+pub use tables::{Dns, Exit, Tables};

@@ -4,13 +4,16 @@
 //! stream (SCM_RIGHTS) and the far address in 20 octets.
 
 use std::collections::HashMap;
-use std::io::IoSlice;
+use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 
 use ipnet::IpNet;
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
+    recvmsg, sendmsg,
+};
 
 /// Connections of one listener that were not established or not handed over.
 const MAX_WAITING: usize = 128;
@@ -105,6 +108,20 @@ impl Listeners {
         let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
         sendmsg(&listener.accepted, &[IoSlice::new(&address)], &mut control, flags).is_ok()
     }
+}
+
+/// Take a connection that a listener handed over: its stream, and the far address. `None` if there is none.
+pub(crate) fn take_accepted(accepted: &OwnedFd) -> Option<(OwnedFd, SocketAddr)> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut address = [0; ADDRESS_BYTES];
+    let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
+    recvmsg(accepted, &mut [IoSliceMut::new(&mut address)], &mut control, flags).ok()?;
+    let stream = control.drain().find_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
+        _ => None,
+    });
+    stream.zip(from_octets(&address))
 }
 
 /// Return whether the other end of a pair was closed.

@@ -7,7 +7,7 @@ pub mod config;
 
 mod callers;
 mod handshake;
-mod socket;
+pub(crate) mod socket;
 
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
@@ -16,7 +16,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, Shutdown, recv, shutdown};
 
-use crate::dial::Caller;
+use crate::dial::{CLIENT_TIMEOUT, Connect};
 use crate::local::callers::{Client as Told, Exchange};
 use crate::local::config::{Listener, Service};
 use crate::local::handshake::{Handshake, Step};
@@ -26,7 +26,6 @@ use crate::poller::Token;
 use crate::shared::{Alarm, Shared};
 use crate::slab::{Id, Slab};
 use crate::socks::Reply;
-use crate::target::Target;
 use crate::wheel::Timer;
 
 /// Connections of one listener.
@@ -45,15 +44,6 @@ const MIN_RETRY_DELAY: Duration = Duration::from_secs(1);
 const MAX_RETRY_DELAY: Duration = Duration::from_secs(60);
 /// How long a listener rests when the host has no descriptor or memory for a client.
 const ACCEPT_DELAY: Duration = Duration::from_millis(100);
-
-/// What a client asks for: a stream to a target.
-pub(crate) struct Connect {
-    pub(crate) target: Target,
-    pub(crate) client: OwnedFd,
-    pub(crate) caller: Box<dyn Caller>,
-    /// Whether this host dials an address that no peer has.
-    pub(crate) is_direct: bool,
-}
 
 /// A listener, its socket or why it has none, and the places for its clients.
 struct Listening {
@@ -197,8 +187,13 @@ impl Local {
             Service::Forward(target) => {
                 let target = target.clone();
                 let told = Told { exchange: Exchange::Plain, permit: Some(permit) };
-                let connect = Connect { target, client: fd, caller: Box::new(told), is_direct: false };
-                return self.connects.push_back(connect);
+                return self.connects.push_back(Connect {
+                    target,
+                    timeout: CLIENT_TIMEOUT,
+                    client: fd,
+                    caller: Box::new(told),
+                    is_direct: false,
+                });
             }
         };
         let (is_direct, state) = (service.is_direct(), State::Handshake(handshake));
@@ -264,7 +259,13 @@ impl Local {
                 let Some(client) = self.remove_client(id, shared) else { return };
                 if send(&client.fd, &out) {
                     let caller = Box::new(Told { exchange, permit: Some(client.permit) });
-                    self.connects.push_back(Connect { target, client: client.fd, caller, is_direct: client.is_direct });
+                    self.connects.push_back(Connect {
+                        target,
+                        timeout: CLIENT_TIMEOUT,
+                        client: client.fd,
+                        caller,
+                        is_direct: client.is_direct,
+                    });
                 }
             }
         }

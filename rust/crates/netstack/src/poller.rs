@@ -31,6 +31,15 @@ pub(crate) enum Token {
     Pair(Id),
     /// The stream of a capture.
     Capture,
+    /// The socket of a question to a name server outside.
+    NameServer(Id),
+    /// A stream of DNS messages.
+    NameStream(Id),
+    /// The listener on the host for DNS over UDP, and for DNS over TCP.
+    NameDatagrams(Id),
+    NameListener(Id),
+    /// Streams of peers to the DNS service.
+    NamePeers,
 }
 
 /// A descriptor that is ready.
@@ -56,6 +65,11 @@ impl Token {
             Self::Relay(id) => 5 << KIND_SHIFT | id.bits(),
             Self::Pair(id) => 6 << KIND_SHIFT | id.bits(),
             Self::Capture => 20 << KIND_SHIFT,
+            Self::NameServer(id) => 7 << KIND_SHIFT | id.bits(),
+            Self::NameStream(id) => 8 << KIND_SHIFT | id.bits(),
+            Self::NameDatagrams(id) => 9 << KIND_SHIFT | id.bits(),
+            Self::NameListener(id) => 10 << KIND_SHIFT | id.bits(),
+            Self::NamePeers => 11 << KIND_SHIFT,
         }
     }
 
@@ -70,6 +84,11 @@ impl Token {
             5 => Some(Self::Relay(id)),
             6 => Some(Self::Pair(id)),
             20 => Some(Self::Capture),
+            7 => Some(Self::NameServer(id)),
+            8 => Some(Self::NameStream(id)),
+            9 => Some(Self::NameDatagrams(id)),
+            10 => Some(Self::NameListener(id)),
+            11 => Some(Self::NamePeers),
             _ => None,
         }
     }

@@ -1,13 +1,14 @@
 //! Requests from other threads to a stack.
 
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, mpsc};
 
 use rustix::event::{EventfdFlags, eventfd};
 
 use crate::capture::Limits;
-use crate::dial::Dial;
+use crate::dial::{Connect, Dial};
 use crate::policy::{HostTable, Policy};
 use crate::status::Status;
 use crate::stream;
@@ -17,6 +18,11 @@ use crate::tables::{Exit, Tables};
 pub(crate) enum Request {
     Tables(Box<Prepared>),
     Dial(Dial),
+    Connect(Box<Connect>),
+    Resolve {
+        name: String,
+        answer: mpsc::SyncSender<Vec<IpAddr>>,
+    },
     Listen {
         port: u16,
         accepted: OwnedFd,
@@ -110,6 +116,25 @@ impl Handle {
     /// The stack has ended.
     pub fn dial(&self, dial: Dial) -> Result<(), Ended> {
         self.send(Request::Dial(dial))
+    }
+
+    /// Dial a target, whose name is resolved by the rules of the network.
+    ///
+    /// # Errors
+    /// The stack has ended.
+    pub fn connect(&self, connect: Connect) -> Result<(), Ended> {
+        self.send(Request::Connect(Box::new(connect)))
+    }
+
+    /// Resolve a name by the rules of the network. What is returned gives its addresses once, in the order in which to
+    /// try them; none if it has none or its servers fail.
+    ///
+    /// # Errors
+    /// The stack has ended.
+    pub fn resolve(&self, name: &str) -> Result<mpsc::Receiver<Vec<IpAddr>>, Ended> {
+        let (answer, answered) = mpsc::sync_channel(1);
+        self.send(Request::Resolve { name: name.to_owned(), answer })?;
+        Ok(answered)
     }
 
     /// Listen at a port of the own addresses. The descriptor that is returned gives accepted connections: each message

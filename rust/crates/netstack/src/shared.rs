@@ -45,6 +45,14 @@ pub(crate) enum Alarm {
     Relay(Id),
     /// The end of a capture.
     Capture,
+    /// The deadline of the resolver.
+    Names,
+    /// A lookup goes on with the addresses that have come.
+    Lookup(Id),
+    /// A stream of DNS messages is idle.
+    NameStream(Id),
+    /// A listener for DNS on the host is opened again.
+    NameListener(Id),
 }
 
 /// What the parts of a stack share.

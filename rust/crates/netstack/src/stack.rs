@@ -20,9 +20,11 @@ use crate::counts::Counts;
 use crate::datagrams::Datagrams;
 use crate::demux::Demux;
 use crate::descriptors;
+use crate::dial::Connect;
 use crate::fragments::Reassembly;
 use crate::icmp;
 use crate::local::Local;
+use crate::names::{Names, Purpose};
 use crate::own::{self, HostAddresses};
 use crate::packets::Packets;
 use crate::pairs::Pairs;
@@ -35,6 +37,7 @@ use crate::request::{Handle, Prepared, Request, Requests};
 use crate::shared::{Alarm, Shared};
 use crate::status::Status;
 use crate::tables::Tables;
+use crate::target::Host;
 use crate::tcpflow::TcpFlows;
 use crate::wheel::Wheel;
 
@@ -87,7 +90,13 @@ impl Stack {
             now: START,
         };
         let mut stack = Self {
-            parts: Demux { shared, tcp: TcpFlows::new(key), pairs: Pairs::new(), fragments: Reassembly::default() },
+            parts: Demux {
+                shared,
+                tcp: TcpFlows::new(key),
+                pairs: Pairs::new(),
+                names: Names::new(),
+                fragments: Reassembly::default(),
+            },
             local: Local::default(),
             connecting: Connecting::default(),
             relays: Relays::default(),
@@ -108,7 +117,9 @@ impl Stack {
         (self.parts.shared.policy, self.parts.shared.direct) = (policy, direct);
         self.parts.shared.host_is_known = false;
         self.local.set_listeners(&tables.listeners, &mut self.parts.shared);
-        self.parts.shared.tables = tables;
+        let Demux { shared, tcp, names, .. } = &mut self.parts;
+        names.set(tables.dns.as_ref(), tcp, shared);
+        shared.tables = tables;
         self.update_host();
     }
 
@@ -139,10 +150,33 @@ impl Stack {
         self.parts.tcp.apply_policy(&mut self.parts.shared);
     }
 
-    /// Begin to connect for clients that have said to what.
+    /// Begin to connect for clients whose target is known.
     fn connect_clients(&mut self) {
         while let Some(connect) = self.local.take_connect() {
-            self.connecting.start(connect, &mut self.parts.tcp, &mut self.parts.shared);
+            self.connect(connect);
+        }
+        self.parts.names.progress(&mut self.parts.tcp, &mut self.parts.shared);
+        while let Some((purpose, addresses)) = self.parts.names.take_finished() {
+            match purpose {
+                Purpose::Connect(connect) => {
+                    self.connecting.start(*connect, &addresses, &mut self.parts.tcp, &mut self.parts.shared);
+                }
+                Purpose::Answer(answer) => drop(answer.send(addresses)),
+            }
+        }
+    }
+
+    fn connect(&mut self, connect: Connect) {
+        let Demux { shared, tcp, names, .. } = &mut self.parts;
+        match &connect.target.host {
+            Host::Address(address) => {
+                let address = *address;
+                self.connecting.start(connect, &[address], tcp, shared);
+            }
+            Host::Name(name) => {
+                let name = name.clone();
+                names.look_up(&name, Purpose::Connect(Box::new(connect)), shared);
+            }
         }
     }
 
@@ -151,6 +185,10 @@ impl Stack {
             match request {
                 Request::Tables(prepared) => self.set_tables(*prepared),
                 Request::Dial(dial) => self.parts.tcp.dial(dial, &mut self.parts.shared),
+                Request::Connect(connect) => self.connect(*connect),
+                Request::Resolve { name, answer } => {
+                    self.parts.names.look_up(&name, Purpose::Answer(answer), &mut self.parts.shared);
+                }
                 Request::Listen { port, accepted, answer } => {
                     let _ = answer.send(self.parts.tcp.listeners.add(port, accepted));
                 }
@@ -176,7 +214,7 @@ impl Stack {
             memory: self.parts.shared.budget.used(),
             counts: self.parts.shared.counts,
             dropped: self.parts.shared.packets.dropped + self.parts.shared.datagrams.dropped,
-            listeners: self.local.status(),
+            listeners: self.local.status().into_iter().chain(self.parts.names.status()).collect(),
         }
     }
 
@@ -191,6 +229,10 @@ impl Stack {
             Alarm::Client(id) => self.local.on_client_alarm(id, &mut self.parts.shared),
             Alarm::Relay(id) => self.relays.on_alarm(id, &mut self.parts.shared),
             Alarm::Capture => self.parts.shared.expire_capture(),
+            Alarm::Names => self.parts.names.on_alarm(&self.parts.shared),
+            Alarm::Lookup(id) => self.parts.names.on_lookup_alarm(id, &self.parts.shared),
+            Alarm::NameStream(id) => self.parts.names.on_stream_alarm(id, &mut self.parts.shared),
+            Alarm::NameListener(id) => self.parts.names.on_listener_alarm(id, &mut self.parts.shared),
         }
     }
 }
@@ -218,6 +260,11 @@ impl Inner for Stack {
                 Token::Client(id) => self.local.receive(id, &mut self.parts.shared),
                 Token::Relay(id) => self.relays.ready(id, event, &mut self.parts.shared),
                 Token::Capture => self.parts.shared.flush_capture(),
+                Token::NameServer(id) => self.parts.names.receive_outside(id, &self.parts.shared),
+                Token::NameStream(id) => self.parts.names.stream_ready(id, event, &mut self.parts.shared),
+                Token::NameDatagrams(id) => self.parts.names.receive_datagrams(id, &self.parts.shared),
+                Token::NameListener(id) => self.parts.names.accept(id, &mut self.parts.shared),
+                Token::NamePeers => self.parts.names.accept_peers(&mut self.parts.shared),
             }
         }
         self.ready = ready;
@@ -235,6 +282,7 @@ impl Inner for Stack {
     fn end_batch(&mut self, _storage: &[u8], now: Now) {
         self.parts.shared.now = now;
         self.parts.end_batch();
+        self.connect_clients();
     }
 
     fn take(&mut self, place: &mut impl Place, now: Now) -> bool {
@@ -277,6 +325,7 @@ impl Inner for Stack {
         if self.parts.fragments.next_deadline().is_some_and(|deadline| deadline <= now.boot) {
             self.parts.expire_fragments();
         }
+        self.connect_clients();
     }
 
     fn mtu(&self) -> Option<usize> {

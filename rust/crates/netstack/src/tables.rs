@@ -1,5 +1,8 @@
 //! The configuration of a stack. It is replaced as a whole.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+
 use ipnet::IpNet;
 use tcp::Algorithm;
 
@@ -30,6 +33,19 @@ pub struct Tables {
     pub exit: Option<Exit>,
     /// The listeners on the host: proxies, and forwards to targets behind peers.
     pub listeners: Vec<Listener>,
+    /// The rules for names; `None` knows no name.
+    pub dns: Option<Dns>,
+}
+
+/// The configuration of the DNS service.
+#[derive(Debug, Clone)]
+pub struct Dns {
+    /// Who answers for which names.
+    pub rules: Arc<dns::route::Table>,
+    /// Whether peers are answered at port 53 of the own addresses.
+    pub serves_peers: bool,
+    /// Addresses of the host at which its programs are answered, over UDP and TCP.
+    pub listen: Vec<SocketAddr>,
 }
 
 /// The configuration of an exit.
@@ -65,6 +81,7 @@ impl Default for Tables {
             forwards: Vec::new(),
             exit: None,
             listeners: Vec::new(),
+            dns: None,
         }
     }
 }

@@ -96,6 +96,7 @@ impl FromTables {
                 .filter_map(|forward| forward.tunnel_forward(py).transpose())
                 .collect::<PyResult<_>>()?,
             exit: self.exit.map(|exit| exit.exit(py)).transpose()?,
+            dns: None,
         })
     }
 }

@@ -10,6 +10,7 @@
 
 mod captures;
 mod datagrams;
+mod names;
 mod node;
 mod proxies;
 mod streams;
