@@ -11,12 +11,18 @@
 //! | `allow_lan`, `mesh`, `endpoint` | `1`; a prefix of the mesh; an own address outside; the last two repeatable |
 //! | `forward` | `PORT=TARGET`, repeatable: a port of the own addresses that leads to a target of the host |
 //! | `socks` | `LISTEN`, repeatable: an address and a port of this host that serve SOCKS5 |
+//! | `proxy` | `PROTOCOL=LISTEN`, repeatable: a proxy on the host; the protocol is `socks5`, `http` or `mixed` |
+//! | `login`, `direct` | `USER:PASSWORD` of the proxies; `1` if they dial what no peer has |
+//! | `local` | `LISTEN=TARGET`, repeatable: a port of the host that leads to a target in the tunnel |
+//! | `dns`, `host_dns` | a name server in the tunnel, for all names; one outside, for the names `host_name`; repeatable |
+//! | `dns_listen` | an address of the host at which names are resolved, repeatable |
 //! | `dial` | `LISTEN=TARGET`, repeatable: a port of this host that leads to a target in the tunnel |
 //!
 //! It prints `ready` once the socket is there, and the status of the stack for each line of its standard input. It runs
 //! until it is ended.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a program of tests")]
 
+use std::collections::{HashMap, HashSet};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
@@ -24,10 +30,13 @@ use std::time::Duration;
 
 use device::Device;
 use device::uapi::{Listener, Server};
+use dns::route::{NameServer, Table};
+use dns::zone::Zone;
 use netstack::dial::{Caller, Dial, Failure};
 use netstack::local::config as local;
 use netstack::policy::Rules;
-use netstack::{Exit, Forward, Handle, Stack, Tables};
+use netstack::target::Target;
+use netstack::{Dns, Exit, Forward, Handle, Stack, Tables};
 
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -79,7 +88,8 @@ impl Arguments {
                 })
                 .collect(),
             exit: has_exit.then_some(exit),
-            listeners: self.all("socks").map(socks).collect(),
+            listeners: self.listeners(),
+            dns: self.dns(),
             ..default
         }
     }
@@ -88,6 +98,52 @@ impl Arguments {
 fn socks(address: SocketAddr) -> local::Listener {
     let proxy = local::Proxy { protocol: local::Protocol::Socks5, login: None, is_direct: false };
     local::Listener { listen: local::Listen::Tcp(address), service: local::Service::Proxy(proxy) }
+}
+
+impl Arguments {
+    fn listeners(&self) -> Vec<local::Listener> {
+        let login = self.all("login").next().map(|text: String| {
+            let (user, password) = text.split_once(':').expect("USER:PASSWORD");
+            local::Login { user: user.into(), password: password.into() }
+        });
+        let proxies = self.all("proxy").map(|text: String| {
+            let (protocol, listen) = text.split_once('=').expect("PROTOCOL=LISTEN");
+            let protocol = match protocol {
+                "socks5" => local::Protocol::Socks5,
+                "http" => local::Protocol::Http,
+                _ => local::Protocol::Mixed,
+            };
+            let proxy = local::Proxy { protocol, login: login.clone(), is_direct: self.one("direct", 0) == 1 };
+            local::Listener { listen: listen_at(listen), service: local::Service::Proxy(proxy) }
+        });
+        let forwards = self.all("local").map(|text: String| {
+            let (listen, target) = text.split_once('=').expect("LISTEN=TARGET");
+            let target = Target::parse(target, None).expect("a target");
+            local::Listener { listen: listen_at(listen), service: local::Service::Forward(target) }
+        });
+        proxies.chain(forwards).chain(self.all("socks").map(socks)).collect()
+    }
+
+    fn dns(&self) -> Option<Dns> {
+        let servers = |key, path| self.all(key).map(|address| NameServer { address, path }).collect();
+        let others: dns::route::Servers = servers("dns", dns::route::Path::Tunnel);
+        let rules = Table {
+            zone: Zone::new("warren.internal".parse().expect("a name"), &[], Vec::new()),
+            routes: HashMap::new(),
+            others: Arc::clone(&others),
+            host_names: self.all("host_name").collect(),
+            host: servers("host_dns", dns::route::Path::Host),
+            mesh: Vec::new(),
+            rebind_allow: HashSet::from(["example".parse().expect("a name")]),
+        };
+        let listen = self.all("dns_listen").collect();
+        (!others.is_empty()).then(|| Dns { rules: Arc::new(rules), serves_peers: false, listen })
+    }
+}
+
+/// Return where to listen: a path is that of a Unix socket.
+fn listen_at(text: &str) -> local::Listen {
+    text.parse().map_or_else(|_| local::Listen::Unix(text.into()), local::Listen::Tcp)
 }
 
 /// Closes the client's stream if the dial fails.
