@@ -1,7 +1,6 @@
 //! A device in this process, and its events.
 
 use std::io;
-use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +13,7 @@ use device::tun::Tun;
 use device::uapi::{self, ListenError, Listener, Server};
 use device::{Device as Engine, Handle};
 use netstack::capture::Limits;
+use netstack::target::{Host, Target};
 use netstack::{Stack, Tables};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -94,11 +94,24 @@ impl Device {
         self.stack(py)?.set_tables(tables).map_err(|_| failure::stack_ended(py))
     }
 
-    /// Dial an address in the tunnel. Return a descriptor whose first two bytes are the outcome, followed by the stream.
+    /// Dial an address or a name in the tunnel. Return a descriptor whose first two bytes are the outcome, followed by
+    /// the stream.
     fn dial(&self, py: Python<'_>, host: &str, port: u16, timeout: f64) -> PyResult<i32> {
-        let address: IpAddr = host.parse().map_err(|_| failure::value(py, format!("invalid address {host:?}")))?;
+        let host = Host::parse(host).map_err(|_| failure::value(py, format!("invalid host {host:?}")))?;
         let timeout = Duration::try_from_secs_f64(timeout).map_err(|error| failure::value(py, error.to_string()))?;
-        stack::dial(py, self.stack(py)?, vec![(address, port).into()], timeout)
+        stack::dial(py, self.stack(py)?, Target { host, port }, timeout)
+    }
+
+    /// Return the addresses of a name by the rules of the network, in the order in which to try them.
+    fn resolve(&self, py: Python<'_>, name: &str) -> PyResult<Vec<String>> {
+        stack::resolve(py, self.stack(py)?, name)
+    }
+
+    /// Open a port of UDP of the own addresses, any for 0. Return its number and a descriptor whose messages are datagrams,
+    /// each behind the far address in 20 octets.
+    #[pyo3(signature = (port=0))]
+    fn datagrams(&self, py: Python<'_>, port: u16) -> PyResult<(u16, i32)> {
+        stack::datagrams(py, self.stack(py)?, port)
     }
 
     /// Listen at a port of the own addresses. Return a descriptor whose messages are accepted connections: the descriptor

@@ -18,6 +18,7 @@ mod net;
 mod privilege;
 mod rule;
 mod stack;
+mod stack_names;
 mod status;
 mod uapi;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use netstack::capture::Limits;
-use netstack::dial::{Caller, Dial, Failure};
+use netstack::dial::{Caller, Connect, Failure};
 use netstack::local::config::{Listen, Listener, Login, Protocol, Proxy, Service};
 use netstack::mapping::Filtering;
 use netstack::policy::{Entry, Rules};
@@ -17,6 +17,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::failure;
+use crate::stack_names::FromDns;
 
 /// The tables of `warren.tunnel.netstack`, by their names there.
 #[derive(FromPyObject)]
@@ -31,6 +32,7 @@ pub(crate) struct FromTables {
     exit: Option<FromExit>,
     forwards: Vec<FromForward>,
     proxies: Vec<FromProxy>,
+    dns: FromDns,
 }
 
 #[derive(FromPyObject)]
@@ -73,9 +75,12 @@ impl FromTables {
         for forward in &self.forwards {
             listeners.extend(forward.listener(py)?);
         }
+        let addresses = prefixes(py, &self.addresses)?;
+        let mesh = addresses.iter().map(IpNet::trunc).collect();
         Ok(Tables {
+            dns: Some(self.dns.rules(py, mesh, self.exit.is_some())?),
             listeners,
-            addresses: prefixes(py, &self.addresses)?,
+            addresses,
             mtu: self.mtu,
             congestion: match self.congestion.as_str() {
                 "bbr" => tcp::Algorithm::Bbr,
@@ -96,7 +101,6 @@ impl FromTables {
                 .filter_map(|forward| forward.tunnel_forward(py).transpose())
                 .collect::<PyResult<_>>()?,
             exit: self.exit.map(|exit| exit.exit(py)).transpose()?,
-            dns: None,
         })
     }
 }
@@ -197,22 +201,31 @@ impl Caller for Outcome {
     }
 }
 
-/// Dial addresses, and return the descriptor of the stream.
-pub(crate) fn dial(
-    py: Python<'_>,
-    stack: &netstack::Handle,
-    addresses: Vec<SocketAddr>,
-    timeout: Duration,
-) -> PyResult<RawFd> {
+/// Dial a target, and return the descriptor of the stream.
+pub(crate) fn dial(py: Python<'_>, stack: &netstack::Handle, target: Target, timeout: Duration) -> PyResult<RawFd> {
     let pair = || -> std::io::Result<_> {
         let (ours, theirs) = UnixStream::pair()?;
         ours.set_nonblocking(true)?;
         Ok((ours, theirs))
     };
     let (ours, theirs) = pair().map_err(|error| failure::stack_system(py, &error))?;
-    let dial = Dial { addresses, timeout, client: ours.into(), caller: Box::new(Outcome) };
-    stack.dial(dial).map_err(|_| failure::stack_ended(py))?;
+    let caller = Box::new(Outcome);
+    let connect = Connect { target, timeout, client: ours.into(), caller, is_direct: false };
+    stack.connect(connect).map_err(|_| failure::stack_ended(py))?;
     Ok(theirs.into_raw_fd())
+}
+
+/// Resolve a name by the rules of the network, and return the addresses in the order in which to try them.
+pub(crate) fn resolve(py: Python<'_>, stack: &netstack::Handle, name: &str) -> PyResult<Vec<String>> {
+    let addresses = py.detach(|| stack.resolve(name).ok().and_then(|answer| answer.recv().ok()));
+    let addresses = addresses.ok_or_else(|| failure::stack_ended(py))?;
+    Ok(addresses.iter().map(ToString::to_string).collect())
+}
+
+/// Open a port of UDP, the given one or any for 0, and return its number and the descriptor of its datagrams.
+pub(crate) fn datagrams(py: Python<'_>, stack: &netstack::Handle, port: u16) -> PyResult<(u16, RawFd)> {
+    let opened = py.detach(|| stack.datagrams(port)).map_err(|error| failure::stack_listen(py, &error))?;
+    Ok((opened.0, opened.1.into_raw_fd()))
 }
 
 /// Listen at a port, and return the descriptor over which accepted connections come.
