@@ -153,3 +153,35 @@ def test_a_store_that_cannot_be_opened_at_the_start_is_opened_later(node: Comman
             with pytest.raises(WarrenError):
                 node.ask("challenge")
     expect_recovery(node, name)
+
+
+@contextmanager
+def read_only(node: Commanded, store: str) -> Iterator[None]:
+    """Mount the directory over itself, read-only; files that are open stay writable."""
+    path = directory(node, store)
+    node.agent.host.run("mount", "--bind", path, path)
+    node.agent.host.run("mount", "-o", "remount,bind,ro", path)
+    yield
+    node.agent.host.run("umount", path)
+
+
+def test_audit_log_that_becomes_read_only_lets_no_command_change_anything(node: Commanded) -> None:
+    node.start()
+    assert command(node, 0).status == Status.SUCCESS
+    users = node.agent.directory / "etc/htpasswd"
+    before = users.read_text()
+    with read_only(node, "audit"):
+        refused = [command(node, number) for number in range(1, 4)]
+        assert all(result.status == Status.DENIED for result in refused)
+        assert all("Read-only file system" in result.problem for result in refused)
+        assert "Read-only file system" in conditions(node)["audit.unwritable"]
+        assert node.run("get_system_health").status == Status.SUCCESS
+        done = node.agent.attempt("doctor")
+        assert done.returncode == 1
+        assert "audit.unwritable" in done.stdout
+        assert users.read_text() == before
+    expect_recovery(node, "audit.unwritable")
+    lines = node.audit()
+    recorded = {line["correlation_id"] for line in lines if line["event"] == "command.refused"}
+    assert recorded == {result.corr_id for result in refused}
+    assert [line["n"] for line in lines] == [*range(lines[0]["n"], lines[0]["n"] + len(lines))]
