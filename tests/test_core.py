@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import tomllib
+from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from warren import _core
-from warren._core import Netlink, PresharedKey, PrivateKey, PublicKey, uapi_get
+from warren._core import Netlink, PresharedKey, PrivateKey, PublicKey, parse_address, parse_prefix, uapi_get
 from warren.errors import Fault, InputError, InterfaceError, KeyTextError, WarrenError
 
 RUST = Path(__file__).parent.parent / "rust"
@@ -51,6 +53,37 @@ def test_any_text_is_a_key_or_told_without_it(text: str | bytes) -> None:
         PrivateKey.from_base64(text)
     assert error.value.code == "key.malformed"
     assert len(str(error.value)) < 100
+
+
+ADDRESSES = (
+    st.ip_addresses().map(str)
+    | st.ip_addresses(v=6).map(lambda address: address.exploded)
+    | st.text("0123456789abcF:.", max_size=20)
+)
+LENGTHS = st.integers(0, 130).map("/{}".format) | st.text("/0123456789+_ ", max_size=6)
+ALIENS = st.sampled_from(["", "%1", " ", "\N{ARABIC-INDIC DIGIT ONE}", "\ud800", "/255.255.255.0", "\0"])
+
+
+@given(st.tuples(ADDRESSES, LENGTHS, ALIENS).map("".join) | st.text(max_size=20))
+@example("10.0.0.1/024")
+@example("192.0.02.1")
+@example("1::2:3:4:5:6:7:8")
+@example("::ffff:192.0.2.1/120")
+@example("1:2:3:4:5:6:7::")
+@example("00001::")
+def test_addresses_and_prefixes_are_those_of_ipaddress(text: str) -> None:
+    """Zones and netmasks, which `ipaddress` takes, are left out."""
+    address: IPv4Address | IPv6Address | None = None
+    prefix: IPv4Network | IPv6Network | None = None
+    length = text.partition("/")[2]
+    if "%" not in text:
+        with suppress(ValueError):
+            address = ip_address(text)
+        if "." not in length and ":" not in length:
+            with suppress(ValueError):
+                prefix = ip_network(text, strict=False)
+    assert (parse_address(text), parse_prefix(text)) == (address, prefix)
+    assert repr(parse_prefix(text)) == repr(prefix)
 
 
 def test_the_version_is_the_workspaces() -> None:

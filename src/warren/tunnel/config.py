@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip_address
 from typing import Literal
 
-from warren._core import PresharedKey, PrivateKey, PublicKey
+from warren._core import PresharedKey, PrivateKey, PublicKey, parse_address
 from warren.config.parsers import IPAddress, out_of_range
 from warren.errors import ConfigError, Finding, redacted_repr
 from warren.reserved_names import INTERFACES
@@ -63,7 +63,7 @@ class Endpoint:
 
     def __post_init__(self) -> None:
         # Parsed once: it is asked for in every round of reconciliation.
-        object.__setattr__(self, "address", _parse_address(self.host))
+        object.__setattr__(self, "address", parse_address(self.host))
         if self.address is not None and self.port in ENDPOINT_PORT:
             return
         findings = [*host_findings(self.host), *out_of_range("endpoint", self.port, ENDPOINT_PORT)]
@@ -77,13 +77,6 @@ class Endpoint:
     def is_address(self) -> bool:
         """Return True if `host` needs no resolver."""
         return self.address is not None
-
-
-def _parse_address(text: str) -> IPAddress | None:
-    try:
-        return None if "%" in text else ip_address(text)
-    except ValueError:
-        return None
 
 
 def addresses_of(endpoints: Iterable[Endpoint | None]) -> tuple[IPAddress, ...]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
-from ipaddress import ip_interface, ip_network
+from ipaddress import ip_interface
 
+from warren._core import parse_prefix
 from warren.config.parsers import out_of_range
 from warren.errors import ConfigError, Finding, redacted_repr
 from warren.tunnel.config import (
@@ -124,9 +124,7 @@ def parse_address(text: str) -> IPInterface:
 
 def parse_allowed_ip(text: str) -> IPNetwork:
     """Parse a prefix, with its host bits masked as in wg(8); without a length it is a single host."""
-    address, slash, length = text.partition("/")
-    has_mask = bool(slash) and not (length.isascii() and length.isdigit())
-    if not has_mask and "%" not in address:
-        with suppress(ValueError):
-            return ip_network(text, strict=False)
-    raise refusal(text, "a prefix", "IP or IP/LENGTH")
+    prefix = parse_prefix(text)
+    if prefix is None:
+        raise refusal(text, "a prefix", "IP or IP/LENGTH")
+    return prefix

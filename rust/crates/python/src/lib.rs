@@ -40,6 +40,8 @@ mod _core {
     #[pymodule_export]
     use crate::monitor::{HostChanges, HostMonitor};
     #[pymodule_export]
+    use crate::net::{parse_address, parse_prefix};
+    #[pymodule_export]
     use crate::privilege::drop_privileges;
     #[pymodule_export]
     use crate::rule::Rule;
