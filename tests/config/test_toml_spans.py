@@ -7,8 +7,9 @@ import tomllib
 
 import pytest
 from hypothesis import example, given
+from hypothesis import strategies as st
 
-from warren.config.toml_spans import statements
+from warren.config.toml_spans import KeyLines, LazyKeyLines, statements
 
 from .strategies import texts
 
@@ -94,3 +95,22 @@ def test_every_statement_is_there_and_no_other(text: str) -> None:
         # What is left over stands in a table that is the value of a key.
         inline = {full for full in whole - seen if not any(full[:length] in seen for length in range(1, len(full)))}
         assert inline == set()
+
+
+@given(texts, st.lists(st.sampled_from(["a", "network", "network.a.peers[1]", "network.a.mtu", "daemon.user", '"é"'])))
+@example(STRINGS, ["t", "a", "x", "t.g"])
+@example('"\\u0061" = 1', ["a"])
+def test_lines_are_the_same_however_far_the_text_is_scanned(text: str, keys: list[str]) -> None:
+    whole = KeyLines()
+    for statement in statements(text):
+        whole.add(statement)
+    lazy = LazyKeyLines(text)
+    assert [lazy.get(key) for key in keys] == [whole.lines.get(key) for key in keys]
+    assert dict(lazy) == whole.lines
+
+
+def test_text_is_scanned_no_further_than_asked() -> None:
+    lazy = LazyKeyLines("a = 1\n" + "b = 2\n" * 1000)
+    assert "absent" not in lazy
+    assert lazy["a"] == 1
+    assert lazy._known.lines == {"a": 1}

@@ -32,4 +32,4 @@ def line_of(key: str, lines: Mapping[str, int]) -> int | None:
     """Return the line of `key`, or of the nearest enclosing key that has one."""
     while key and key not in lines:
         key = key[: max(key.rfind("."), key.rfind("["), 0)]
-    return lines.get(key)
+    return lines[key] if key else None

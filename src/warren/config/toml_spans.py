@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from warren.config.field_names import joined
@@ -161,9 +161,35 @@ class KeyLines:
         return key
 
 
-def key_lines(text: str) -> dict[str, int]:
-    """Return the line of each header and key of a TOML text."""
-    lines = KeyLines()
-    for statement in statements(text):
-        lines.add(statement)
-    return lines.lines
+class LazyKeyLines(Mapping[str, int]):
+    """The line of each header and key of a TOML text, which is scanned only as far as the keys asked for need it."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._rest = statements(text)
+        self._known = KeyLines()
+        self._names: dict[str, bool] = {}
+
+    def __getitem__(self, key: str) -> int:
+        lines = self._known.lines
+        if key not in lines and self._may_come(key):
+            for statement in self._rest:
+                self._known.add(statement)
+                if key in lines:
+                    break
+        return lines[key]
+
+    def __iter__(self) -> Iterator[str]:
+        for statement in self._rest:
+            self._known.add(statement)
+        return iter(self._known.lines)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def _may_come(self, key: str) -> bool:
+        """Return False for a key with its default: the text has neither its name nor an escape to spell it with."""
+        name = key.rpartition(".")[2].partition("[")[0]
+        if name not in self._names:
+            self._names[name] = name in self._text or "\\" in self._text or not PLAIN_KEY.fullmatch(name)
+        return self._names[name]

@@ -13,8 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from warren.config.field_names import PLAIN_NAME
-from warren.config.lazy import LazyMapping
-from warren.config.toml_spans import KeyLines, Statement, key_lines, statements
+from warren.config.toml_spans import KeyLines, LazyKeyLines, Statement, statements
 from warren.tunnel.network import RESERVED_NAME
 
 NETWORK = "network"
@@ -39,7 +38,7 @@ def expand_peer_headers(text: str) -> Layout:
     A text without such a header is scanned for the lines of its keys only once somebody asks for one.
     """
     if not MAY_BE_SHARED.search(text):
-        return Layout(text, LazyMapping(lambda: key_lines(text)))
+        return Layout(text, LazyKeyLines(text))
     written = [*statements(text)]
     parts: list[str] = []
     lines = KeyLines()
