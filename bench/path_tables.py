@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from markdown import number, table
+from markdown import NOTHING, number, table
 from path_results import PathResults
 from path_scenarios import BESIDE, FEW, LOSSES, MANY, QUEUES_IN_BDP, SENDERS, alone, beside_cubic, together
 
@@ -58,6 +58,7 @@ def _beside(results: PathResults) -> str:
 
 
 def _receivers(results: PathResults) -> str:
-    named = {"tcp": True, "kernel": False}
-    rows = [[name, number(results.received(is_own=is_own), 0), ""] for name, is_own in named.items()]
-    return table(["receiver, of kernel BBR", "Mb/s in the first seconds", ""], rows)
+    own, kernel = results.received(is_own=True), results.received(is_own=False)
+    ratio = f"{own / kernel:.2f} x" if own is not None and kernel else NOTHING
+    rows = [["tcp", number(own, 0), ratio], ["kernel", number(kernel, 0), "1.00 x"]]
+    return table(["receiver, of kernel BBR", "Mb/s in the first seconds", "to the kernel"], rows)

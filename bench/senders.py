@@ -91,7 +91,7 @@ def received_bytes(path: LongPath, *, is_own: bool, seconds: int) -> int:
 def _own(
     path: LongPath, number: int, direction: Direction, words: dict[str, object]
 ) -> Iterator[subprocess.Popen[str]]:
-    first = path.directory / direction.value
+    first = path.directory / f"{direction.value}{number}"
     first.write_bytes(direction.name[0].encode())
     words = {"role": "connect", "local": f"10.8.{number}.2", "remote": INNER["far"], "send": first, **words}
     words |= {"local_port": LOCAL_PORT, "remote_port": flowgen.PORT, "mss": MSS}
