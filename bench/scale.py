@@ -1,11 +1,11 @@
 """`make bench-scale`: time against size for each stage between the file and the kernel, with the fitted exponent.
 
 Three kinds of file grow: prefixes of one peer, peers of one network, and networks. Each stage runs on its own, in this
-process and in a namespace of its own; the figure is the least processor time of the rounds. A smaller size has more of
-them, as a short time is easily disturbed. The exponent is the slope of the times in a plot with two logarithmic axes:
-1 is proportional to the size, 2 grows with its square. Beside the stages that wg and ip have too, theirs: `wg setconf`
-to the same engine, and one `ip -batch` for the routes. At the end the whole of `warren validate` and of an agent, with
-one network (scale_agent.py).
+process and in a namespace of its own; the figure is the least processor time of the rounds, as a short time is easily
+disturbed. Each size has as many rounds: the least of more would be smaller, and the exponent not that of the work. The
+exponent is the slope of the times in a plot with two logarithmic axes: 1 is proportional to the size, 2 grows with its
+square. Beside the stages that wg and ip have too, theirs: `wg setconf` to the same engine, and one `ip -batch` for the
+routes. At the end the whole of `warren validate` and of an agent, with one network (scale_agent.py).
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class Curve:
 def main() -> int:
     """Return 0 when it measured, whatever came of it."""
     parser = argparse.ArgumentParser(description="Measures how the time of each stage grows with the size.")
-    parser.add_argument("--rounds", type=int, default=3, help="of the largest size, whose least time counts (3)")
+    parser.add_argument("--rounds", type=int, default=8, help="whose least time counts (8)")
     parser.add_argument("--quick", action="store_true", help="a trial: one round of a tenth of the sizes")
     options = parser.parse_args()
     share, rounds = (10, 1) if options.quick else (1, options.rounds)
@@ -102,11 +102,10 @@ def main() -> int:
     _unshare_network()
     for title, largest, write in KINDS:
         curve = curves[title] = Curve()
-        for part in PARTS:
-            size = largest // share // part
+        for size in (largest // share // part for part in PARTS):
             tell(f"{title}: {size}")
             text = write(size)
-            for _ in range(rounds * part):
+            for _ in range(rounds):
                 _measure(curve, size, text)
     print("\n".join(_report(curves, agents, share)))
     return 0
