@@ -154,7 +154,9 @@ def measure_idle(contestant: Contestant) -> str:
 
 
 def measure_case(case: Case, seconds: float, contestant: Contestant) -> str:
-    """Measure a case once."""
+    """Measure a case once. What failed with fewer flows is not tried with more."""
+    if contestant.results.has_failed_with_fewer(case, FLOWS):
+        raise BenchError("it failed with fewer flows")
     run = proxy_cases.measure_flows(contestant.network, contestant.started, case, seconds)
     contestant.results.runs.setdefault(case, []).append(run)
     cost = run.cpu_seconds_per_gigabyte

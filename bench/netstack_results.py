@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from contention import disturbance
 from figures import middle
@@ -54,6 +54,10 @@ class ProxyResults:
     def datagram(self, figure: Callable[[DatagramRun], float | None]) -> float | None:
         """Return the median of a figure of the datagrams."""
         return middle(map(figure, self.datagrams))
+
+    def has_failed_with_fewer(self, case: Case, counts: Iterable[int]) -> bool:
+        """Return whether the case failed with one of the smaller numbers of flows."""
+        return any(str(replace(case, flows=flows)) in self.failures for flows in counts if flows < case.flows)
 
     def disturbance(self, flows: int) -> str:
         """Return a note on the runs with this many flows during which other programs had much of the machine."""

@@ -77,6 +77,14 @@ def test_missing_case_is_not_measured() -> None:
     assert next(verdicts(results)).is_met is None
 
 
+def test_case_that_failed_with_fewer_flows_is_known() -> None:
+    few, many = Case(Way.IN, Direction.UP, 1), Case(Way.IN, Direction.UP, 100)
+    results = ProxyResults(failures={str(few): "no flow could be opened"})
+    assert results.has_failed_with_fewer(many, (1, 10, 100))
+    assert not results.has_failed_with_fewer(few, (1, 10, 100))
+    assert not results.has_failed_with_fewer(Case(Way.IN, Direction.DOWN, 100), (1, 10, 100))
+
+
 def test_no_verdict_without_warren() -> None:
     assert list(verdicts({"Tailscale": results_of(1, 4)})) == []
 
