@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from types import TracebackType
-from typing import Any, ClassVar, Self, final
+from typing import Any, ClassVar, Literal, Self, final
 
 from typing_extensions import disjoint_base
 
@@ -113,6 +113,14 @@ class DevicePeer:
     def rx_bytes(self) -> int: ...
     @property
     def tx_bytes(self) -> int: ...
+    @property
+    def probe_address(self) -> IPv4Address | IPv6Address | None: ...
+    @property
+    def path_mtu(self) -> int | None: ...
+    @property
+    def path_mtu_age_seconds(self) -> int | None: ...
+    @property
+    def path_mtu_unknown(self) -> Literal["no_session", "no_probe_address", "searching", "no_answer"] | None: ...
 
 @final
 class DeviceStatus:
@@ -128,6 +136,8 @@ class DeviceStatus:
     def drops(self) -> dict[str, int] | None: ...
     @property
     def offloads_off(self) -> dict[str, str]: ...
+    @property
+    def probe_sources(self) -> tuple[IPv4Address | IPv6Address, ...] | None: ...
 
 @final
 class Device:
@@ -222,6 +232,15 @@ class Event:
         def before(self) -> str | None: ...
         @property
         def after(self) -> str: ...
+
+    @final
+    class PathMtuChanged(Event):
+        __match_args__ = ("peer", "mtu")
+        def __new__(cls, peer: PublicKey, mtu: int | None) -> Self: ...
+        @property
+        def peer(self) -> PublicKey: ...
+        @property
+        def mtu(self) -> int | None: ...
 
     @final
     class Ended(Event):

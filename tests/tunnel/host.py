@@ -20,6 +20,7 @@ from warren._core import PresharedKey
 from warren.tunnel.config import IPInterface, IPNetwork
 from warren.tunnel.nft_guard import Guard
 from warren.tunnel.plan import (
+    NO_ADDRESS,
     AddAddress,
     AddConnectedRoute,
     AddFallback,
@@ -320,6 +321,7 @@ def changed(interface: InterfaceStatus, change: InterfaceChange) -> InterfaceSta
         public_key=interface.public_key if change.private_key is None else change.private_key.public_key(),
         listen_port=interface.listen_port if change.listen_port is None else change.listen_port,
         fwmark=interface.fwmark if change.fwmark is None else change.fwmark,
+        probe_sources=interface.probe_sources if change.probe_sources is None else change.probe_sources,
         peers=tuple(peers.values()),
     )
 
@@ -334,4 +336,7 @@ def _peer_changed(peer: PeerStatus, change: PeerChange) -> PeerStatus:
         peer = replace(peer, allowed_ips=change.allowed_ips)
     if change.persistent_keepalive_seconds is not None:
         peer = replace(peer, persistent_keepalive_seconds=change.persistent_keepalive_seconds)
+    if change.probe_address is not None:
+        taken_away = change.probe_address == NO_ADDRESS
+        peer = replace(peer, probe_address=None if taken_away else change.probe_address)
     return peer

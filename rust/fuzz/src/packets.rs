@@ -88,7 +88,7 @@ fn seal(near: &mut Interface, packet: &[u8], mtu: usize, count: usize, everythin
     };
     assert_eq!((near.status().drops, routed.is_some()), (expected, expected == before));
     let (peer, _) = routed?;
-    let datagram_bytes = near.datagram_bytes(packet.len());
+    let datagram_bytes = near.datagram_bytes(peer, packet.len());
     assert_eq!(datagram_bytes, padded(packet.len(), mtu) + OVERHEAD, "padded otherwise");
     let mut batch = vec![0; datagram_bytes * count];
     for datagram in batch.chunks_mut(datagram_bytes) {

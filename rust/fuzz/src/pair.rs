@@ -145,7 +145,7 @@ impl Pair {
         let now = self.now();
         let interface = &mut self.hosts[from].interface;
         if let Some((peer, endpoint)) = interface.route(&packet) {
-            let mut datagram = vec![0; interface.datagram_bytes(packet.len())];
+            let mut datagram = vec![0; interface.datagram_bytes(peer, packet.len())];
             let stride = datagram.len();
             datagram[16..16 + packet.len()].copy_from_slice(&packet);
             self.hosts[1 - from].expected.insert(number, packet);

@@ -8,7 +8,7 @@ from typing import assert_never
 from warren._core import PublicKey
 from warren.agent.network_state import NetworkState
 from warren.telemetry.echo import Figures
-from warren.telemetry.sample import Connection, NetworkSample, PeerSample
+from warren.telemetry.sample import Connection, NetworkSample, PathMtuSample, PeerSample
 from warren.tunnel.lifecycle import State
 from warren.tunnel.network import Backend, NetworkConfig, NetworkPeer
 from warren.tunnel.status import InterfaceStatus, PeerStatus
@@ -65,7 +65,7 @@ def _peer_sample(
     peer: NetworkPeer, status: PeerStatus, state: NetworkState, figures: Mapping[PublicKey, Figures]
 ) -> PeerSample:
     endpoint = status.endpoint or peer.endpoint
-    measured = figures.get(peer.public_key)
+    measured, path = figures.get(peer.public_key), status.path_mtu
     return PeerSample(
         name=peer.name,
         public_key=peer.public_key.to_base64(),
@@ -79,4 +79,5 @@ def _peer_sample(
         tried=state.tried.get(peer.public_key, ()),
         latency_seconds=None if measured is None else measured.latency_seconds,
         loss_rate=None if measured is None else measured.loss_rate,
+        path_mtu=None if path is None else PathMtuSample(path.source, path.mtu, path.age_seconds, path.reason),
     )

@@ -11,7 +11,18 @@ from warren.tunnel.lifecycle import State
 
 NO_NETWORK = "the agent has no networks"
 NETWORK_TITLES = ("network", "state", "health", "interface", "backend", "peers", "received", "sent")
-PEER_TITLES = ("peer", "health", "endpoint", "allowed IPs", "handshake", "latency", "loss", "received", "sent")
+PEER_TITLES = (
+    "peer",
+    "health",
+    "endpoint",
+    "allowed IPs",
+    "handshake",
+    "latency",
+    "loss",
+    "path MTU",
+    "received",
+    "sent",
+)
 
 Answer = Mapping[str, Any]
 
@@ -89,9 +100,23 @@ def _peer_cells(peer: Answer, now: float) -> tuple[str, ...]:
         format_age(None if handshake is None else max(0.0, now - handshake)),
         "unknown" if latency is None else f"{latency * 1000:.1f} ms",
         "unknown" if loss is None else f"{loss:.0%}",
+        _path_mtu(peer["path_mtu"]),
         format_bytes(peer["rx_bytes"]),
         format_bytes(peer["tx_bytes"]),
     )
+
+
+def _path_mtu(path: Answer | None) -> str:
+    """Return a path MTU, how it was found and how long ago it was confirmed, or why it is unknown."""
+    if path is None:
+        return "off"
+    match path["source"]:
+        case "probed":
+            return f"{path['mtu']} (probed, {format_age(path['age_seconds'])})"
+        case "route":
+            return f"{path['mtu']} (from the route)"
+        case _:
+            return f"unknown ({(path['reason'] or '').replace('_', ' ')})"
 
 
 def columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from warren.tunnel.io.observe import Survey
 from warren.tunnel.status import InterfaceStatus, LinkStatus, PeerStatus
 
@@ -54,4 +56,5 @@ def peer_object(peer: PeerStatus, now: float) -> dict[str, object]:
         "rx_bytes": peer.rx_bytes,
         "tx_bytes": peer.tx_bytes,
         "persistent_keepalive_seconds": peer.persistent_keepalive_seconds or None,
+        "path_mtu": None if peer.path_mtu is None else asdict(peer.path_mtu),
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from warren.localapi.networks import NetworkView
 from warren.telemetry.health import assess_network, is_connected, peer_health
 from warren.telemetry.sample import Connection, NetworkSample, PeerSample
@@ -69,4 +71,5 @@ def _peer_entry(network: NetworkSample, peer: PeerSample, now: float) -> dict[st
         "tx_bytes": peer.tx_bytes,
         "latency_seconds": peer.latency_seconds,
         "loss_rate": peer.loss_rate,
+        "path_mtu": None if peer.path_mtu is None else asdict(peer.path_mtu),
     }

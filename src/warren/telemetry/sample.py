@@ -22,6 +22,18 @@ class Connection(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class PathMtuSample:
+    """What is known of the path MTU of a peer."""
+
+    source: str
+    """`probed`, `route` or `unknown`."""
+    mtu: int | None = None
+    age_seconds: int | None = None
+    reason: str | None = None
+    """Why it is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
 class PeerSample:
     """One peer."""
 
@@ -43,6 +55,8 @@ class PeerSample:
     """Round trip of the last echo; None before the first, and if nothing can be probed."""
     loss_rate: float | None = None
     """Loss of the last echoes, 0 to 1."""
+    path_mtu: PathMtuSample | None = None
+    """None if nothing is done to find it."""
 
 
 @dataclass(frozen=True, slots=True)

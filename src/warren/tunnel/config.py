@@ -122,6 +122,8 @@ class PeerConfig:
     allowed_ips: tuple[IPNetwork, ...] = ()
     persistent_keepalive_seconds: int = 0
     """0 disables the keepalive."""
+    probe: IPAddress | None = None
+    """The address inside the tunnel that answers probes of the path; None selects a single address of `allowed_ips`."""
 
     def __post_init__(self) -> None:
         key = "persistent_keepalive_seconds"
@@ -146,6 +148,8 @@ class InterfaceConfig:
     peers: tuple[PeerConfig, ...] = ()
     roamed_to: tuple[IPAddress, ...] = ()
     """Addresses outside the tunnel where peers were observed, besides the endpoints of `peers`."""
+    pmtu: bool = False
+    """True to find the path MTU of each peer by probes."""
     has_fallback: bool = True
     """False lets traffic leave outside the tunnel when its routes are gone, also after a kill of the engine."""
     policy_prefixes: tuple[IPNetwork, ...] = field(init=False, repr=False, compare=False)
@@ -160,6 +164,10 @@ class InterfaceConfig:
     def endpoint_addresses(self) -> tuple[IPAddress, ...]:
         """Return the addresses that the interface sends its datagrams to, without those with a zone."""
         return tuple(dict.fromkeys((*addresses_of(peer.endpoint for peer in self.peers), *self.roamed_to)))
+
+    def probe_sources(self) -> tuple[IPAddress, ...]:
+        """Return the addresses from which the paths to the peers are probed; none if they are not probed."""
+        return tuple(address.ip for address in self.addresses if not address.is_link_local) if self.pmtu else ()
 
     def _findings(self) -> Iterator[Finding]:
         yield from interface_name_findings(self.name)

@@ -40,6 +40,7 @@ def desired_interface(
         mtu=network.mtu,
         addresses=network.addresses,
         table=network.table,
+        pmtu=network.pmtu,
         peers=tuple(
             PeerConfig(
                 peer.public_key,
@@ -47,6 +48,7 @@ def desired_interface(
                 endpoint=endpoints.get(peer.public_key),
                 allowed_ips=() if peer.public_key in standing_by else peer.allowed_ips,
                 persistent_keepalive_seconds=_keepalive(peer, is_redundant=peer.public_key in redundant),
+                probe=peer.probe,
             )
             for peer in network.peers
         ),

@@ -138,7 +138,7 @@ class NetworkPeer:
     )
     probe: IPAddress | None = option(
         IP_ADDRESS,
-        "Address inside the tunnel that is pinged for latency and loss; the agent chooses one if unset.",
+        "Address inside the tunnel that is pinged for latency, loss and the path MTU; the agent chooses one if unset.",
         default=None,
     )
 
@@ -166,6 +166,7 @@ class NetworkConfig:
     )
     interface: str = option(INTERFACE, "Name of the interface, unique among networks.", default=DEFAULT_INTERFACE)
     mtu: int = option(number_in(MTU), "MTU of the interface.", default=DEFAULT_MTU)
+    pmtu: bool = option(FLAG, "Find the path MTU of each peer, and route with it.", default=True)
     addresses: tuple[IPInterface, ...] = option(
         one_or_list(ADDRESS), "Addresses of the interface.", default=(), key="address", json="address"
     )

@@ -14,9 +14,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Address
 
 from warren._core import PresharedKey, PrivateKey, PublicKey
+from warren.config.parsers import IPAddress
 from warren.tunnel.config import Endpoint, InterfaceConfig, IPInterface, IPNetwork, PeerConfig
 from warren.tunnel.nft_guard import Guard, guards_for
 from warren.tunnel.routes import (
@@ -32,6 +34,8 @@ from warren.tunnel.routes import (
     rules_for,
 )
 from warren.tunnel.status import InterfaceStatus, LinkStatus, PeerStatus
+
+NO_ADDRESS = IPv4Address(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,8 @@ class PeerChange:
     allowed_ips: tuple[IPNetwork, ...] | None = None
     """The whole list."""
     persistent_keepalive_seconds: int | None = None
+    probe_address: IPAddress | None = None
+    """The unspecified address removes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,8 @@ class InterfaceChange:
     private_key: PrivateKey | None = None
     listen_port: int | None = None
     fwmark: int | None = None
+    probe_sources: tuple[IPAddress, ...] | None = None
+    """The own addresses from which the paths to the peers are probed; none turns that off."""
     peers: tuple[PeerChange, ...] = ()
 
 
@@ -336,10 +344,12 @@ def _engine_change(desired: InterfaceConfig, observed: InterfaceStatus) -> Inter
     new_key = desired.private_key.public_key() != observed.public_key
     new_port = desired.listen_port not in (0, observed.listen_port)
     mark = policy_table(desired) or desired.fwmark
+    sources = desired.probe_sources()
     return InterfaceChange(
         private_key=desired.private_key if new_key else None,
         listen_port=desired.listen_port if new_port else None,
         fwmark=mark if mark != observed.fwmark else None,
+        probe_sources=sources if observed.probe_sources not in (None, sources) else None,
         peers=tuple(_peer_changes(desired, observed)),
     )
 
@@ -351,6 +361,8 @@ def _peer_changes(desired: InterfaceConfig, observed: InterfaceStatus) -> Iterat
     for peer in desired.peers:
         before = existing.get(peer.public_key)
         change = _peer_change(peer, before or PeerStatus(peer.public_key))
+        if desired.pmtu and observed.probe_sources is not None:
+            change = replace(change, probe_address=_probe_change(peer.probe, before))
         if before is None or change != PeerChange(peer.public_key):
             yield change
 
@@ -364,6 +376,11 @@ def _peer_change(peer: PeerConfig, before: PeerStatus) -> PeerChange:
         allowed_ips=None if _are_same(peer.allowed_ips, before.allowed_ips) else peer.allowed_ips,
         persistent_keepalive_seconds=keepalive if keepalive != before.persistent_keepalive_seconds else None,
     )
+
+
+def _probe_change(wanted: IPAddress | None, before: PeerStatus | None) -> IPAddress | None:
+    present = None if before is None else before.probe_address
+    return (wanted or NO_ADDRESS) if wanted != present else None
 
 
 def _are_same(wanted: Sequence[IPNetwork], present: Sequence[IPNetwork]) -> bool:

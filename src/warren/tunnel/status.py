@@ -5,15 +5,32 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
 from warren._core import DevicePeer, DeviceStatus, PresharedKey, PublicKey
+from warren.config.parsers import IPAddress
 from warren.tunnel.config import Endpoint, IPInterface, IPNetwork, parse_endpoint
 from warren.tunnel.nft_guard import Guard
 from warren.tunnel.routes import Fallback, Route, Rule
 
 ENDPOINTS = 1 << 15
 """Parsed endpoints that are kept: a peer has the same one in nearly every observation."""
+PathMtuSource = Literal["probed", "route", "unknown"]
+PathMtuReason = Literal["no_session", "no_probe_address", "searching", "no_answer", "no_route_mtu"]
 SESSION_SECONDS = 180  # REJECT_AFTER_TIME (paper, section 6.1): no session lives longer
+
+
+@dataclass(frozen=True, slots=True)
+class PathMtu:
+    """What is known of the path MTU of a peer: the size of the largest packet inside the tunnel that passes whole."""
+
+    source: PathMtuSource
+    mtu: int | None = None
+    """None if it is unknown: then the MTU of the interface is used."""
+    age_seconds: int | None = None
+    """The time since it was last confirmed by a probe."""
+    reason: PathMtuReason | None = None
+    """Why it is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +47,10 @@ class PeerStatus:
     """Seconds since the Unix epoch; None is never."""
     rx_bytes: int = 0
     tx_bytes: int = 0
+    probe_address: IPAddress | None = None
+    """The configured address that answers probes of the path."""
+    path_mtu: PathMtu | None = None
+    """None if nothing is done to find it."""
 
     def handshake_age_seconds(self, now: float) -> float | None:
         """Return the age of the last handshake, at least 0 if the clock was set back; None if there was none."""
@@ -88,6 +109,8 @@ class InterfaceStatus:
     """The fallbacks of its default routes that Warren made."""
     guards: tuple[Guard, ...] | None = ()
     """The guards of its default routes; None if this kernel has no nf_tables."""
+    probe_sources: tuple[IPAddress, ...] | None = ()
+    """The own addresses from which paths are probed; None if this engine cannot do that."""
     offloads_off: tuple[tuple[str, str], ...] = ()
     """The offloads that the engine does without, and why."""
 
@@ -103,10 +126,13 @@ class InterfaceStatus:
 
 def _settings(status: InterfaceStatus) -> tuple[object, ...]:
     peers = (
-        (peer.public_key, peer.preshared_key, peer.endpoint, peer.allowed_ips, peer.persistent_keepalive_seconds)
+        (
+            *(peer.public_key, peer.preshared_key, peer.endpoint, peer.allowed_ips, peer.persistent_keepalive_seconds),
+            *(peer.probe_address, peer.path_mtu and peer.path_mtu.mtu),
+        )
         for peer in status.peers
     )
-    own = (status.name, status.public_key, status.listen_port, status.fwmark)
+    own = (status.name, status.public_key, status.listen_port, status.fwmark, status.probe_sources)
     return (*own, status.link, status.rules, status.fallbacks, status.guards, *peers)
 
 
@@ -123,6 +149,7 @@ def interface_status(name: str, device: DeviceStatus, link: LinkStatus | None) -
         fwmark=device.fwmark,
         peers=tuple(map(peer_status, device.peers)),
         link=link,
+        probe_sources=device.probe_sources,
         offloads_off=tuple(device.offloads_off.items()),
     )
 
@@ -143,4 +170,12 @@ def peer_status(peer: DevicePeer) -> PeerStatus:
         latest_handshake=peer.latest_handshake,
         rx_bytes=peer.rx_bytes,
         tx_bytes=peer.tx_bytes,
+        probe_address=peer.probe_address,
+        path_mtu=_probed_path_mtu(peer),
     )
+
+
+def _probed_path_mtu(peer: DevicePeer) -> PathMtu | None:
+    if peer.path_mtu is not None:
+        return PathMtu("probed", peer.path_mtu, peer.path_mtu_age_seconds)
+    return None if peer.path_mtu_unknown is None else PathMtu("unknown", reason=peer.path_mtu_unknown)

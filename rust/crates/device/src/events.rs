@@ -60,6 +60,13 @@ pub enum Event {
         /// The new address.
         to: SocketAddr,
     },
+    /// The path MTU to a peer was found, or is another one.
+    PathMtuChanged {
+        /// The peer.
+        peer: PublicKey,
+        /// The size of the largest packet inside the tunnel that reaches it in one datagram; `None` if it is unknown.
+        mtu: Option<u16>,
+    },
     /// The device has ended; this is its last event.
     Ended {
         /// Why.
@@ -86,9 +93,10 @@ impl Event {
     fn room(&self) -> usize {
         match self {
             Self::Ended { .. } => usize::MAX,
-            Self::HandshakeCompleted { .. } | Self::HandshakeTimedOut { .. } | Self::EndpointChanged { .. } => {
-                CAPACITY - RESERVED
-            }
+            Self::HandshakeCompleted { .. }
+            | Self::HandshakeTimedOut { .. }
+            | Self::EndpointChanged { .. }
+            | Self::PathMtuChanged { .. } => CAPACITY - RESERVED,
             Self::LinkUp
             | Self::LinkDown
             | Self::PortBound { .. }

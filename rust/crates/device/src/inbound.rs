@@ -6,6 +6,7 @@ use proto::clock::Now;
 use proto::{Delivered, Interface};
 
 use crate::inner::Inner;
+use crate::pmtu::prober::Prober;
 use crate::udp::{Inbox, Socket};
 
 /// The receive path.
@@ -24,14 +25,20 @@ impl Inbound {
         socket: &Socket,
         interface: &mut Interface,
         inner: &mut impl Inner,
+        prober: &mut Prober,
         now: Now,
     ) -> io::Result<()> {
         self.inbox.receive(socket)?;
+        let probing = prober.listens(now);
         let (arrivals, storage) = self.inbox.take();
         for arrival in arrivals {
             let batch = &mut storage[arrival.start..][..arrival.len];
             let packets = interface.receive_batch(arrival.from, batch, arrival.stride, now);
-            inner.deliver(storage, packets.iter().map(|delivered| moved(delivered, arrival.start)), now);
+            let packets = packets.iter().map(|delivered| moved(delivered, arrival.start));
+            let to_inner = |delivered: &Delivered| {
+                !probing || !prober.take_reply(delivered.peer, &storage[delivered.packet.clone()], now)
+            };
+            inner.deliver(storage, packets.filter(to_inner), now);
         }
         inner.end_batch(storage, now);
         Ok(())

@@ -12,6 +12,7 @@
 //! | the descriptor is readable | [`Inner::ready`], [`Inner::take`] |
 //! | datagrams have arrived | [`Inner::deliver`] for those of each sender, then [`Inner::end_batch`] |
 //! | peers were added or removed | [`Inner::on_membership`] |
+//! | the path MTU to a peer was found, or is another one | [`Inner::on_path_mtu`] |
 //! | the deadline has expired | [`Inner::on_deadline`] |
 //! | at the end | [`Inner::take`], then [`Inner::next_deadline`] |
 
@@ -20,7 +21,7 @@ use std::time::Duration;
 
 use proto::clock::Now;
 use proto::status::OffloadOff;
-use proto::{Delivered, Membership};
+use proto::{Delivered, Membership, PeerId};
 
 use crate::place::Place;
 
@@ -46,6 +47,10 @@ pub trait Inner: Send + 'static {
     /// Note that a peer was added or removed. No packet of a removed peer is delivered afterwards; its id may be given
     /// to another one.
     fn on_membership(&mut self, _membership: Membership) {}
+
+    /// Note the size of the largest packet that reaches a peer in one datagram, in octets; `None` if it is unknown, and
+    /// [`Inner::mtu`] counts. Larger packets may be lost on the way.
+    fn on_path_mtu(&mut self, _peer: PeerId, _mtu: Option<usize>) {}
 
     /// Return when [`Inner::on_deadline`] is to be called, as a time of [`Now::boot`].
     fn next_deadline(&self) -> Option<Duration> {

@@ -74,7 +74,7 @@ impl Place for Turn<'_> {
     }
 
     fn room(&mut self, route: Route, packet_bytes: usize) -> Option<&mut [u8]> {
-        let datagram_bytes = self.interface.datagram_bytes(packet_bytes);
+        let datagram_bytes = self.interface.datagram_bytes(route.peer, packet_bytes);
         if !self.outbound.outbox.has_room(datagram_bytes) {
             self.send();
             self.sent = true;

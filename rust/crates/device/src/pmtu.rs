@@ -6,5 +6,9 @@
 //! | file | content |
 //! |---|---|
 //! | `search` | which size is probed when, and which is the path's; no socket and no clock |
+//! | `echo` | the echo request and its reply |
+//! | `prober` | the searches of all peers of a device |
 
+mod echo;
+pub(crate) mod prober;
 pub mod search;

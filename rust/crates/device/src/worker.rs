@@ -21,6 +21,7 @@ use crate::host_routes::HostRoutes;
 use crate::inbound::Inbound;
 use crate::inner::{Inner, LinkState};
 use crate::outbound::Outbound;
+use crate::pmtu::prober::{PathMtuChange, Prober};
 use crate::poller::{Poller, Source};
 use crate::port::Port;
 use crate::udp::{self, Family, Sockets};
@@ -55,6 +56,7 @@ pub(crate) struct Worker<I> {
     reported_offloads_off: Vec<OffloadOff>,
     outbound: Outbound,
     inbound: Inbound,
+    prober: Prober,
     /// Number of wiped keys at the last wipe of this stack.
     wiped_count: u64,
 }
@@ -93,6 +95,7 @@ impl<I: Inner> Worker<I> {
             reported_offloads_off: Vec::new(),
             outbound: Outbound::new(),
             inbound: Inbound::new(),
+            prober: Prober::new(),
             wiped_count: 0,
         })
     }
@@ -147,7 +150,8 @@ impl<I: Inner> Worker<I> {
             self.inner.on_deadline(now);
         }
         self.send_packets(now);
-        self.dispatch();
+        self.probe_paths(now);
+        self.dispatch(now);
         Ok(None)
     }
 
@@ -156,7 +160,12 @@ impl<I: Inner> Worker<I> {
         if self.interface.has_pending_handshakes() || self.interface.has_invalidated_sources() {
             return Duration::ZERO;
         }
-        let deadlines = [self.interface.next_deadline(), self.inner.next_deadline(), Some(self.next_link_poll)];
+        let deadlines = [
+            self.interface.next_deadline(),
+            self.inner.next_deadline(),
+            self.prober.next_deadline(),
+            Some(self.next_link_poll),
+        ];
         deadlines.into_iter().flatten().min().unwrap_or_default().saturating_sub(boot)
     }
 
@@ -170,8 +179,9 @@ impl<I: Inner> Worker<I> {
         self.send_packets(now);
     }
 
-    /// Send the packets that the inner side has, at most one batch.
+    /// Send the packets that the inner side has, at most one batch. Packets that waited for a session come first.
     fn send_packets(&mut self, now: Now) {
+        self.dispatch(now);
         let Self { outbound, inner, interface, port, .. } = self;
         let mut turn = outbound.turn(interface, port.sockets(), now);
         let up = inner.take(&mut turn, now);
@@ -182,12 +192,27 @@ impl<I: Inner> Worker<I> {
     }
 
     fn receive_datagrams(&mut self, family: Family, now: Now) -> std::io::Result<()> {
-        let socket = self.port.sockets().and_then(|sockets| sockets.of(family));
-        socket.map_or(Ok(()), |socket| self.inbound.forward_batch(socket, &mut self.interface, &mut self.inner, now))
+        let Self { port, inbound, interface, inner, prober, .. } = self;
+        let socket = port.sockets().and_then(|sockets| sockets.of(family));
+        socket.map_or(Ok(()), |socket| inbound.forward_batch(socket, interface, inner, prober, now))
+    }
+
+    /// Send the probes of paths that are due, and report what they have found.
+    fn probe_paths(&mut self, now: Now) {
+        if self.prober.next_deadline().is_none_or(|deadline| deadline > now.boot) {
+            return;
+        }
+        self.prober.poll(&mut self.interface, self.port.sockets(), now);
+        while let Some(PathMtuChange { peer, mtu }) = self.prober.take_change() {
+            self.inner.on_path_mtu(peer, mtu);
+            if let Some(peer) = self.interface.public_key(peer) {
+                self.events.push(Event::PathMtuChanged { peer, mtu: mtu.map(|mtu| mtu as u16) });
+            }
+        }
     }
 
     /// Send the outgoing datagrams of the protocol and publish its events. Wait at most once for a full socket.
-    fn dispatch(&mut self) {
+    fn dispatch(&mut self, now: Now) {
         let mut may_wait = true;
         while let Some(outgoing) = self.interface.take_outgoing() {
             let Some(sockets) = self.port.sockets() else { continue };
@@ -203,6 +228,7 @@ impl<I: Inner> Worker<I> {
             }
         }
         while let Some(event) = self.interface.take_event() {
+            self.prober.on_event(&event, &self.interface, now);
             self.events.push(event.into());
         }
     }
@@ -236,8 +262,11 @@ impl<I: Inner> Worker<I> {
     fn poll_link(&mut self, now: Now) -> LinkState {
         self.next_link_poll = now.boot + LINK_POLL_INTERVAL;
         let state = self.inner.state();
-        if let Some(mtu) = self.inner.mtu() {
+        if let Some(mtu) = self.inner.mtu()
+            && mtu != self.interface.mtu()
+        {
             self.interface.set_mtu(mtu);
+            self.prober.touch_all(&self.interface);
         }
         match state {
             LinkState::Up => self.go_up(now),
@@ -276,6 +305,7 @@ impl<I: Inner> Worker<I> {
         self.port_refused = false;
         self.port.close(&self.poller);
         self.interface.set_down();
+        self.prober.stop_all(&self.interface);
         self.events.push(Event::LinkDown);
     }
 
@@ -298,7 +328,7 @@ impl<I: Inner> Worker<I> {
                 let _ = answer.send(self.apply(&change, now));
             }
             Request::Status(answer) => {
-                let _ = answer.send(Box::new(self.status()));
+                let _ = answer.send(Box::new(self.status(now)));
             }
             Request::Close => return true,
         }
@@ -318,13 +348,16 @@ impl<I: Inner> Worker<I> {
         }
         self.interface.apply(change, now);
         while let Some(membership) = self.interface.take_membership() {
+            self.prober.on_membership(&membership);
             self.inner.on_membership(membership);
         }
+        self.prober.apply(change, &self.interface);
         Ok(())
     }
 
-    fn status(&self) -> InterfaceStatus {
+    fn status(&self, now: Now) -> InterfaceStatus {
         let mut status = self.interface.status();
+        self.prober.add_to_status(&mut status, &self.interface, now);
         status.listen_port = self.port.number();
         status.fwmark = self.port.fwmark();
         status.drops.send_refused = self.outbound.refused;

@@ -8,7 +8,7 @@
 )]
 
 use std::collections::VecDeque;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ use device::place::Place;
 use proto::change::{AllowedIpChange, InterfaceChange, PeerChange};
 use proto::clock::Now;
 use proto::key::{PrivateKey, PublicKey};
-use proto::status::InterfaceStatus;
+use proto::status::{InterfaceStatus, PathMtu, PathMtuUnknown};
 use proto::{Delivered, Membership, PeerId};
 use rustix::event::{EventfdFlags, eventfd};
 
@@ -35,6 +35,7 @@ enum Request {
     Send(Vec<u8>),
     SendAfter(Duration, Vec<u8>),
     SetState(LinkState),
+    AnswerEchoes,
 }
 
 /// What an inner side has seen.
@@ -42,6 +43,7 @@ enum Request {
 enum Seen {
     Packet(PeerId, Vec<u8>),
     Membership(Membership),
+    PathMtu(PeerId, Option<usize>),
 }
 
 /// An inner side whose packets come from a test and go to it.
@@ -54,6 +56,8 @@ struct Memory {
     waiting: VecDeque<Vec<u8>>,
     later: Option<(Duration, Vec<u8>)>,
     state: LinkState,
+    /// Whether echo requests are answered; otherwise the test sees them.
+    answers_echoes: bool,
 }
 
 impl Inner for Memory {
@@ -68,6 +72,7 @@ impl Inner for Memory {
                 Request::Send(packet) => self.waiting.push_back(packet),
                 Request::SendAfter(delay, packet) => self.later = Some((now.boot + delay, packet)),
                 Request::SetState(state) => self.state = state,
+                Request::AnswerEchoes => self.answers_echoes = true,
             }
         }
     }
@@ -78,7 +83,11 @@ impl Inner for Memory {
 
     fn end_batch(&mut self, storage: &[u8], _now: Now) {
         for Delivered { peer, packet } in self.batch.drain(..) {
-            let _ = self.seen.send(Seen::Packet(peer, storage[packet].to_vec()));
+            let packet = storage[packet].to_vec();
+            match echo_reply(&packet).filter(|_| self.answers_echoes) {
+                Some(reply) => self.waiting.push_back(reply),
+                None => drop(self.seen.send(Seen::Packet(peer, packet))),
+            }
         }
     }
 
@@ -94,6 +103,10 @@ impl Inner for Memory {
 
     fn on_membership(&mut self, membership: Membership) {
         let _ = self.seen.send(Seen::Membership(membership));
+    }
+
+    fn on_path_mtu(&mut self, peer: PeerId, mtu: Option<usize>) {
+        let _ = self.seen.send(Seen::PathMtu(peer, mtu));
     }
 
     fn next_deadline(&self) -> Option<Duration> {
@@ -140,6 +153,7 @@ impl Host {
             waiting: VecDeque::new(),
             later: None,
             state: LinkState::Up,
+            answers_echoes: false,
         };
         let device = Device::with_inner(memory, &format!("memory{number}")).unwrap();
         let host = Self { number, device, wakeup, requests, seen };
@@ -215,6 +229,25 @@ fn private_key(number: u8) -> PrivateKey {
 
 fn one(peer: PeerChange) -> InterfaceChange {
     InterfaceChange { peers: vec![peer], ..InterfaceChange::default() }
+}
+
+/// Return the reply to an echo request of IPv4, with its checksum updated (RFC 1624).
+fn echo_reply(packet: &[u8]) -> Option<Vec<u8>> {
+    (packet[9] == 1 && packet[20] == 8).then(|| {
+        let mut reply = packet.to_vec();
+        reply[12..16].copy_from_slice(&packet[16..20]);
+        reply[16..20].copy_from_slice(&packet[12..16]);
+        reply[20] = 0;
+        let (sum, carry) = u16::from_be_bytes([packet[22], packet[23]]).overflowing_add(8 << 8);
+        reply[22..24].copy_from_slice(&(sum + u16::from(carry)).to_be_bytes());
+        reply
+    })
+}
+
+/// Return a change that turns the probing of paths on or off.
+fn probe_from(sources: &[Ipv4Addr]) -> InterfaceChange {
+    let sources = sources.iter().map(|source| IpAddr::from(*source)).collect();
+    InterfaceChange { probe_sources: Some(sources), ..InterfaceChange::default() }
 }
 
 fn until(mut condition: impl FnMut() -> bool) {
@@ -303,4 +336,65 @@ fn the_device_follows_the_state_of_its_inner_side() {
     wait_for(&Event::LinkDown);
     host.ask(Request::SetState(LinkState::Gone));
     wait_for(&Event::Ended { reason: EndReason::LinkDeleted });
+}
+
+#[test]
+fn the_path_mtu_is_found_and_reported_and_no_reply_reaches_the_inner_side() {
+    let (one, two) = (Host::new(1), Host::new(2));
+    let (peer_two, peer_one) = (one.add(&two), two.add(&one));
+    two.ask(Request::AnswerEchoes);
+    one.apply(probe_from(&[one.address()]));
+    let no_session = PathMtu::Unknown(PathMtuUnknown::NoSession);
+    assert_eq!(one.status().peers[0].path_mtu, Some(no_session));
+    let packet = one.send(&two, 60, 1);
+    assert_eq!(two.next(), Seen::Packet(peer_one, packet));
+    assert_eq!(one.next(), Seen::PathMtu(peer_two, Some(1420)));
+    let found = one.status();
+    assert_eq!(found.probe_sources, [IpAddr::from(one.address())]);
+    assert!(matches!(found.peers[0].path_mtu, Some(PathMtu::Probed { mtu: 1420, age_seconds: 0..60 })));
+    assert_eq!(two.status().peers[0].path_mtu, None, "the other side does not probe");
+    assert!(one.device.events().drain().contains(&Event::PathMtuChanged { peer: two.public_key(), mtu: Some(1420) }));
+    one.apply(probe_from(&[]));
+    assert_eq!(one.next(), Seen::PathMtu(peer_two, None));
+    assert_eq!(one.status().peers[0].path_mtu, None);
+}
+
+#[test]
+fn a_probe_goes_to_the_configured_address_and_is_as_large_as_the_link_allows() {
+    let (one, two) = (Host::new(1), Host::new(2));
+    let peer_one = (one.add(&two), two.add(&one)).1;
+    let configured = Ipv4Addr::new(10, 1, 0, 7);
+    one.apply(one_change(&two, AllowedIpChange::Add("10.1.0.0/16".parse().unwrap()), Some(configured.into())));
+    one.apply(probe_from(&[one.address()]));
+    let packet = one.send(&two, 60, 1);
+    assert_eq!(two.next(), Seen::Packet(peer_one, packet));
+    let before = one.status().peers[0].tx_bytes;
+    let Seen::Packet(_, request) = two.next() else { panic!("not a packet") };
+    assert_eq!((request.len(), &request[12..20]), (48, [10, 0, 0, 1, 10, 1, 0, 7].as_slice()));
+    until(|| one.status().peers[0].tx_bytes >= before);
+    assert!(one.status().peers[0].tx_bytes >= 1420 + 32, "the datagram is padded to the MTU");
+    assert_eq!(one.status().peers[0].probe_address, Some(configured.into()));
+}
+
+#[test]
+fn a_peer_without_an_address_to_probe_is_sent_nothing_and_the_status_says_so() {
+    let (one, two) = (Host::new(1), Host::new(2));
+    let (peer_one, narrow) = ((one.add(&two), two.add(&one)).1, "10.0.0.2/31".parse().unwrap());
+    one.apply(one_change(&two, AllowedIpChange::Remove(IpAddr::from(two.address()).into()), None));
+    one.apply(one_change(&two, AllowedIpChange::Add(narrow), None));
+    one.apply(probe_from(&[one.address()]));
+    for content in 0..3 {
+        let packet = one.send(&two, 60, content);
+        assert_eq!(two.next(), Seen::Packet(peer_one, packet));
+    }
+    assert_eq!(one.status().peers[0].path_mtu, Some(PathMtu::Unknown(PathMtuUnknown::NoProbeAddress)));
+}
+
+/// Return a change of the allowed IPs of a peer, and of its probe address.
+fn one_change(peer: &Host, allowed_ip: AllowedIpChange, probe: Option<IpAddr>) -> InterfaceChange {
+    one(PeerChange {
+        allowed_ips: vec![allowed_ip],
+        probe_address: probe.map(Some),
+        ..PeerChange::new(peer.public_key())
+    })
 }

@@ -50,6 +50,8 @@ impl Control for Interface {
             tx_bytes: 0,
             persistent_keepalive_interval: 0,
             allowed_ips: Vec::new(),
+            probe_address: None,
+            path_mtu: None,
         }));
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! The text of the UAPI: requests of `wg`, errors, and the round trip of text and values.
 #![allow(clippy::unwrap_used)]
 
-use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::time::Duration;
 
 use device::uapi::{ParseError, Problem, format, parse};
@@ -11,7 +11,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proto::change::{AllowedIpChange, InterfaceChange, PeerChange};
 use proto::key::{PresharedKey, PrivateKey, PublicKey};
-use proto::status::{InterfaceStatus, OffloadOff, PeerStatus};
+use proto::status::{InterfaceStatus, OffloadOff, PathMtu, PathMtuUnknown, PeerStatus};
 
 fn eth0_is_7(name: &str) -> Option<u32> {
     (name == "eth0").then_some(7)
@@ -51,6 +51,7 @@ fn a_request_of_wg_setconf_is_parsed() {
         private_key: Some(Some(PrivateKey::from_hex(&own).unwrap())),
         listen_port: Some(51820),
         fwmark: Some(51820),
+        probe_sources: None,
         replace_peers: true,
         peers: vec![first, second],
     };
@@ -100,6 +101,28 @@ fn endpoints_are_parsed_and_formatted() {
 }
 
 #[test]
+fn the_probing_of_paths_is_turned_on_and_off() {
+    let on = parse_change("warren_probe_sources=10.0.0.1 fd00::1\n").unwrap();
+    let sources: [IpAddr; 2] = ["10.0.0.1", "fd00::1"].map(|text| text.parse().unwrap());
+    assert_eq!(on.probe_sources.as_deref(), Some(sources.as_slice()));
+    assert_eq!(parse_change("warren_probe_sources=\n").unwrap().probe_sources, Some(vec![]));
+    assert_eq!(peer_with("warren_probe_address=10.0.0.2").unwrap().probe_address, Some("10.0.0.2".parse().ok()));
+    assert_eq!(peer_with("warren_probe_address=").unwrap().probe_address, Some(None));
+}
+
+#[test]
+fn a_status_without_probing_has_no_line_about_it() {
+    let mut status = parse::status(format!("public_key={}\n", "ab".repeat(32)).as_bytes()).unwrap();
+    let mut text = Vec::new();
+    format::status(&status, &mut text).unwrap();
+    assert!(!String::from_utf8(text).unwrap().contains("warren_"));
+    status.peers[0].path_mtu = Some(PathMtu::Unknown(PathMtuUnknown::NoAnswer));
+    let mut text = Vec::new();
+    format::status(&status, &mut text).unwrap();
+    assert!(text.ends_with(b"warren_path_mtu=unknown no_answer\n"));
+}
+
+#[test]
 fn almost_valid_values_are_rejected() {
     let key = "ab".repeat(32);
     let interface = ["listen_port=65536", "listen_port=+1", "listen_port=", "fwmark=0x1", "fwmark=4294967296"];
@@ -107,7 +130,15 @@ fn almost_valid_values_are_rejected() {
     for line in interface.iter().chain(&more) {
         assert_eq!(parse_change(line).unwrap_err().errno(), 22, "{line}");
     }
-    let peer = ["update_only=1", "remove=false", "preshared_key=", "protocol_version=2", "listen_port=1"];
+    assert!(parse_change("warren_probe_sources=10.0.0.1,10.0.0.2").is_err());
+    let peer = [
+        "update_only=1",
+        "warren_probe_address=10.0.0.2/32",
+        "remove=false",
+        "preshared_key=",
+        "protocol_version=2",
+        "listen_port=1",
+    ];
     let prefixes = ["allowed_ip=10.0.0.0", "allowed_ip=10.0.0.0/33", "allowed_ip=/8", "allowed_ip=::/+1"];
     let odd = ["allowed_ip=--10.0.0.0/8", "allowed_ip=010.0.0.0/8", "errno=0", "rx_bytes=1", "remove=true\r"];
     for line in peer.iter().chain(&prefixes).chain(&odd) {
@@ -148,6 +179,8 @@ fn a_response_has_the_order_of_wireguard_go() {
         tx_bytes: u64::MAX,
         persistent_keepalive_interval: 25,
         allowed_ips: vec!["10.0.0.0/8".parse().unwrap()],
+        probe_address: None,
+        path_mtu: None,
     };
     let status = InterfaceStatus { listen_port: 51820, peers: vec![peer], ..InterfaceStatus::default() };
     let mut text = Vec::new();
@@ -207,7 +240,7 @@ fn endpoint() -> impl Strategy<Value = SocketAddr> {
 }
 
 fn prefix() -> impl Strategy<Value = IpNet> {
-    (any::<std::net::IpAddr>(), 0u8..=128).prop_map(|(address, length)| {
+    (any::<IpAddr>(), 0u8..=128).prop_map(|(address, length)| {
         let most = if address.is_ipv4() { 32 } else { 128 };
         IpNet::new(address, length.min(most)).unwrap().trunc()
     })
@@ -229,10 +262,11 @@ prop_compose! {
         endpoint in option::of(endpoint()),
         persistent_keepalive_interval in any::<Option<u16>>(),
         allowed_ips in vec(allowed_ip_change(), 0..8),
+        probe_address in any::<Option<Option<IpAddr>>>(),
     ) -> PeerChange {
         PeerChange {
             public_key, remove, update_only, preshared_key, endpoint, persistent_keepalive_interval,
-            replace_allowed_ips, allowed_ips,
+            replace_allowed_ips, allowed_ips, probe_address,
         }
     }
 }
@@ -243,9 +277,10 @@ prop_compose! {
         listen_port in any::<Option<u16>>(),
         fwmark in any::<Option<u32>>(),
         replace_peers in any::<bool>(),
+        probe_sources in option::of(vec(any::<IpAddr>(), 0..4)),
         peers in vec(peer_change(), 0..6),
     ) -> InterfaceChange {
-        InterfaceChange { private_key, listen_port, fwmark, replace_peers, peers }
+        InterfaceChange { private_key, listen_port, fwmark, replace_peers, probe_sources, peers }
     }
 }
 
@@ -257,12 +292,20 @@ prop_compose! {
         last_handshake in any::<Duration>(),
         (rx_bytes, tx_bytes, persistent_keepalive_interval) in any::<(u64, u64, u16)>(),
         allowed_ips in vec(prefix(), 0..8),
+        (probe_address, path_mtu) in (any::<Option<IpAddr>>(), option::of(path_mtu())),
     ) -> PeerStatus {
         PeerStatus {
             public_key, preshared_key, endpoint, last_handshake, rx_bytes, tx_bytes,
-            persistent_keepalive_interval, allowed_ips,
+            persistent_keepalive_interval, allowed_ips, probe_address, path_mtu,
         }
     }
+}
+
+fn path_mtu() -> impl Strategy<Value = PathMtu> {
+    prop_oneof![
+        any::<(u16, u64)>().prop_map(|(mtu, age_seconds)| PathMtu::Probed { mtu, age_seconds }),
+        prop::sample::select(PathMtuUnknown::ALL.to_vec()).prop_map(PathMtu::Unknown),
+    ]
 }
 
 prop_compose! {
@@ -270,9 +313,10 @@ prop_compose! {
         private_key in option::of(private_key()),
         (listen_port, fwmark) in any::<(u16, u32)>(),
         peers in vec(peer_status(), 0..6),
+        probe_sources in vec(any::<IpAddr>(), 0..4),
         offloads_off in vec(("[a-z_]{1,12}", "[ -~]{0,60}").prop_map(|(name, reason)| OffloadOff { name, reason }), 0..3),
     ) -> InterfaceStatus {
-        InterfaceStatus { private_key, listen_port, fwmark, peers, offloads_off, ..InterfaceStatus::default() }
+        InterfaceStatus { private_key, listen_port, fwmark, probe_sources, peers, offloads_off, ..InterfaceStatus::default() }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A change is a delta: what is `None` or empty is kept. It is applied entirely or not at all.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 
@@ -19,6 +19,8 @@ pub struct InterfaceChange {
     pub fwmark: Option<u32>,
     /// Remove every peer before `peers` are applied.
     pub replace_peers: bool,
+    /// The own addresses inside the tunnel, from which the paths to the peers are probed; without any, none is probed.
+    pub probe_sources: Option<Vec<IpAddr>>,
     /// In order; a key may occur twice, and the later entry then changes what the earlier one created.
     pub peers: Vec<PeerChange>,
 }
@@ -40,6 +42,9 @@ pub struct PeerChange {
     pub persistent_keepalive_interval: Option<u16>,
     /// Remove all allowed IPs before `allowed_ips` are applied.
     pub replace_allowed_ips: bool,
+    /// The address inside the tunnel that answers probes of the path; `Some(None)` selects the first of its allowed IPs
+    /// that is a single address.
+    pub probe_address: Option<Option<IpAddr>>,
     /// In order. A prefix belongs to one peer: adding it removes it from its former owner.
     pub allowed_ips: Vec<AllowedIpChange>,
 }
@@ -65,6 +70,7 @@ impl PeerChange {
             endpoint: None,
             persistent_keepalive_interval: None,
             replace_allowed_ips: false,
+            probe_address: None,
             allowed_ips: Vec::new(),
         }
     }

@@ -266,7 +266,7 @@ impl Interface {
         self.mtu = mtu;
     }
 
-    /// Return the current state; the caller fills in `listen_port` and `fwmark`.
+    /// Return the current state; the caller fills in what its fields say.
     #[must_use]
     pub fn status(&self) -> InterfaceStatus {
         let peers = self.peers.in_order().into_iter().map(|peer| PeerStatus {
@@ -278,11 +278,14 @@ impl Interface {
             tx_bytes: peer.tx_bytes,
             persistent_keepalive_interval: peer.timers.persistent_keepalive.as_secs() as u16,
             allowed_ips: self.allowed_ips.prefixes(peer.allowed_ips).collect(),
+            probe_address: None,
+            path_mtu: None,
         });
         InterfaceStatus {
             private_key: self.local.as_ref().map(|(local, _)| local.private.clone()),
             listen_port: 0,
             fwmark: 0,
+            probe_sources: Vec::new(),
             peers: peers.collect(),
             drops: self.drops,
             offloads_off: Vec::new(),

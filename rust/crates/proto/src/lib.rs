@@ -31,6 +31,7 @@ pub mod message;
 mod noise;
 mod peerid;
 mod peers;
+mod probe;
 mod ratelimit;
 mod replay;
 mod schedule;

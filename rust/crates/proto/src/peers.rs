@@ -47,6 +47,8 @@ pub(crate) struct Peer {
     pub(crate) scheduled: Option<Duration>,
     /// Packets that wait for a session, padded or not; an empty one is a keepalive.
     pub(crate) staged: VecDeque<Box<[u8]>>,
+    /// The largest packet that reaches it in one datagram; the largest number while that is unknown.
+    pub(crate) path_mtu: usize,
     pub(crate) last_handshake: Duration,
     pub(crate) rx_bytes: u64,
     pub(crate) tx_bytes: u64,
@@ -72,6 +74,7 @@ impl Peer {
             timers: Timers::default(),
             scheduled: None,
             staged: VecDeque::new(),
+            path_mtu: usize::MAX,
             last_handshake: Duration::ZERO,
             rx_bytes: 0,
             tx_bytes: 0,

@@ -1,6 +1,6 @@
 //! The state of an interface: the keys of a UAPI `get`, as values.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -17,6 +17,8 @@ pub struct InterfaceStatus {
     pub listen_port: u16,
     /// SO_MARK of outgoing datagrams; 0 is none.
     pub fwmark: u32,
+    /// The own addresses from which paths are probed; none while probing is off. The caller fills it in.
+    pub probe_sources: Vec<IpAddr>,
     /// In the order in which they were created.
     pub peers: Vec<PeerStatus>,
     /// Dropped packets. Not part of the UAPI: a status that was received over it has zeros here.
@@ -54,6 +56,37 @@ pub struct PeerStatus {
     pub persistent_keepalive_interval: u16,
     /// In the order in which they were added.
     pub allowed_ips: Vec<IpNet>,
+    /// The configured address for probes of the path. The caller fills it in.
+    pub probe_address: Option<IpAddr>,
+    /// The path MTU; `None` while paths are not probed. The caller fills it in.
+    pub path_mtu: Option<PathMtu>,
+}
+
+/// What is known of the path MTU to a peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PathMtu {
+    /// Packets of this size arrive.
+    Probed {
+        /// The size of the largest packet inside the tunnel that reaches the peer in one datagram, in octets.
+        mtu: u16,
+        /// Seconds since that was last confirmed.
+        age_seconds: u64,
+    },
+    /// The MTU of the interface is used.
+    Unknown(PathMtuUnknown),
+}
+
+/// Why a path MTU is unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PathMtuUnknown {
+    /// There is no session with the peer.
+    NoSession,
+    /// The peer has no address to probe: neither a configured one nor a single address among its allowed IPs.
+    NoProbeAddress,
+    /// The search has not found anything yet.
+    Searching,
+    /// The peer did not answer probes of any size.
+    NoAnswer,
 }
 
 /// Dropped datagrams and packets, by reason.
@@ -87,6 +120,22 @@ pub struct Drops {
     pub send_refused: u64,
     /// Packets that the TUN rejected, or that could not be read from it.
     pub tun_refused: u64,
+}
+
+impl PathMtuUnknown {
+    /// All reasons.
+    pub const ALL: [Self; 4] = [Self::NoSession, Self::NoProbeAddress, Self::Searching, Self::NoAnswer];
+
+    /// Return the name of a reason in the UAPI and in Python.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoSession => "no_session",
+            Self::NoProbeAddress => "no_probe_address",
+            Self::Searching => "searching",
+            Self::NoAnswer => "no_answer",
+        }
+    }
 }
 
 impl Drops {

@@ -39,10 +39,10 @@ impl Interface {
         endpoint.map(|endpoint| (id, endpoint)).ok_or(NoRoute::NoEndpoint)
     }
 
-    /// Return the size of the datagram for a packet of `packet_bytes`: header, packet, padding and tag.
+    /// Return the size of the datagram for a packet of `packet_bytes` to a peer: header, packet, padding and tag.
     #[must_use]
-    pub fn datagram_bytes(&self, packet_bytes: usize) -> usize {
-        sealed(padded(packet_bytes, self.mtu))
+    pub fn datagram_bytes(&self, peer: PeerId, packet_bytes: usize) -> usize {
+        sealed(self.padded(peer, packet_bytes))
     }
 
     /// Seal in place a batch of datagrams for one peer. Each has `stride` octets, except the last, which may be
@@ -184,7 +184,7 @@ impl Interface {
                 return self.initiate(id, false, now);
             };
             let Some(packet) = peer.staged.pop_front() else { return };
-            let text = padded(packet.len(), self.mtu);
+            let text = padded(packet.len(), self.mtu.min(peer.path_mtu));
             let mut datagram = vec![0; sealed(text)];
             datagram[DATA_HEADER_BYTES..DATA_HEADER_BYTES + packet.len()].copy_from_slice(&packet);
             let stride = datagram.len();

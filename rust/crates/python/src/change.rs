@@ -4,7 +4,7 @@ use proto::change::{AllowedIpChange, InterfaceChange, PeerChange};
 use pyo3::prelude::*;
 
 use crate::key::{PresharedKey, PrivateKey, PublicKey};
-use crate::net::{FromEndpoint, FromPrefix};
+use crate::net::{FromAddress, FromEndpoint, FromPrefix};
 
 /// A change with Python's field names. `None` is unchanged.
 #[derive(FromPyObject)]
@@ -12,6 +12,7 @@ pub(crate) struct Change<'py> {
     private_key: Option<PyRef<'py, PrivateKey>>,
     listen_port: Option<u16>,
     fwmark: Option<u32>,
+    probe_sources: Option<Vec<FromAddress>>,
     peers: Vec<Peer<'py>>,
 }
 
@@ -23,6 +24,8 @@ struct Peer<'py> {
     endpoint: Option<FromEndpoint>,
     allowed_ips: Option<Vec<FromPrefix>>,
     persistent_keepalive_seconds: Option<u16>,
+    /// The unspecified address removes it.
+    probe_address: Option<FromAddress>,
 }
 
 impl From<Change<'_>> for InterfaceChange {
@@ -32,6 +35,7 @@ impl From<Change<'_>> for InterfaceChange {
             listen_port: change.listen_port,
             fwmark: change.fwmark,
             replace_peers: false,
+            probe_sources: change.probe_sources.map(|sources| sources.into_iter().map(|source| source.0).collect()),
             peers: change.peers.into_iter().map(PeerChange::from).collect(),
         }
     }
@@ -46,6 +50,9 @@ impl From<Peer<'_>> for PeerChange {
             preshared_key: peer.preshared_key.map(|key| key.0.clone()),
             endpoint: peer.endpoint.map(|endpoint| endpoint.0),
             persistent_keepalive_interval: peer.persistent_keepalive_seconds,
+            probe_address: peer
+                .probe_address
+                .map(|address| Some(address.0).filter(|address| !address.is_unspecified())),
             replace_allowed_ips: peer.allowed_ips.is_some(),
             allowed_ips: peer.allowed_ips.into_iter().flatten().map(|prefix| AllowedIpChange::Add(prefix.0)).collect(),
         }

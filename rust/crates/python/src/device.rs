@@ -66,6 +66,8 @@ pub(crate) enum Event {
     HandshakeTimedOut { peer: PublicKey },
     /// A peer has sent from a new address.
     EndpointChanged { peer: PublicKey, before: Option<String>, after: String },
+    /// The path MTU to a peer was found, or is another one; None if it is unknown.
+    PathMtuChanged { peer: PublicKey, mtu: Option<u16> },
     /// The device has ended; this is its last event.
     Ended { reason: String },
 }
@@ -259,6 +261,7 @@ impl From<Happened> for Event {
                 before: from.map(|address| address.to_string()),
                 after: to.to_string(),
             },
+            Happened::PathMtuChanged { peer, mtu } => Self::PathMtuChanged { peer: PublicKey(peer), mtu },
             Happened::Ended { reason } => Self::Ended { reason: reason.to_string() },
         }
     }

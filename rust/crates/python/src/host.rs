@@ -126,7 +126,7 @@ impl Netlink {
     /// Return the state of any link of the kernel's WireGuard.
     fn wireguard_get(&self, py: Python<'_>, name: &str) -> PyResult<DeviceStatus> {
         let found = self.with_wireguard(py, |wireguard| wireguard.get(name))?;
-        status::of_interface(py, &found)
+        status::of_kernel(py, &found)
     }
 
     /// Apply an InterfaceChange to a link of the kernel's WireGuard. A port in use changes nothing.

@@ -1,6 +1,8 @@
 //! The state of an engine. The private key stays in Rust; Python gets the public key.
 
-use proto::status::{Drops, InterfaceStatus, OffloadOff, PeerStatus};
+use std::net::IpAddr;
+
+use proto::status::{Drops, InterfaceStatus, OffloadOff, PathMtu, PeerStatus};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
@@ -22,6 +24,8 @@ pub(crate) struct DeviceStatus {
     drops: Option<Py<PyDict>>,
     /// Disabled offloads with the reasons; usually empty.
     offloads_off: Py<PyDict>,
+    /// The own addresses from which paths are probed; None for the kernel, which probes none.
+    probe_sources: Option<Py<PyTuple>>,
 }
 
 /// The state of a peer as the engine reports it.
@@ -43,11 +47,24 @@ pub(crate) struct DevicePeer {
     rx_bytes: u64,
     /// Octets of datagrams to it.
     tx_bytes: u64,
+    /// The configured address for probes of the path.
+    probe_address: Option<IpAddr>,
+    /// The size of the largest packet that reaches it in one datagram; None while it is unknown.
+    path_mtu: Option<u16>,
+    /// Seconds since that was last confirmed.
+    path_mtu_age_seconds: Option<u64>,
+    /// Why it is unknown: no_session, no_probe_address, searching or no_answer; None if paths are not probed.
+    path_mtu_unknown: Option<&'static str>,
 }
 
 /// Convert the status of a device in this process, which has counts of dropped packets.
 pub(crate) fn of_device(py: Python<'_>, status: &InterfaceStatus) -> PyResult<DeviceStatus> {
     Ok(DeviceStatus { drops: Some(drops(py, &status.drops)?), ..of_interface(py, status)? })
+}
+
+/// Convert the status of the kernel's WireGuard.
+pub(crate) fn of_kernel(py: Python<'_>, status: &InterfaceStatus) -> PyResult<DeviceStatus> {
+    Ok(DeviceStatus { probe_sources: None, ..of_interface(py, status)? })
 }
 
 /// Convert a status that was received over the UAPI, where those counts are missing.
@@ -61,11 +78,17 @@ pub(crate) fn of_interface(py: Python<'_>, status: &InterfaceStatus) -> PyResult
         peers: PyTuple::new(py, peers)?.unbind(),
         drops: None,
         offloads_off: offloads_off(py, &status.offloads_off)?,
+        probe_sources: Some(PyTuple::new(py, &status.probe_sources)?.unbind()),
     })
 }
 
 fn of_peer(py: Python<'_>, peer: &PeerStatus) -> PyResult<DevicePeer> {
     let preshared_key = Some(&peer.preshared_key).filter(|key| !key.is_none());
+    let (path_mtu, path_mtu_age_seconds, path_mtu_unknown) = match peer.path_mtu {
+        Some(PathMtu::Probed { mtu, age_seconds }) => (Some(mtu), Some(age_seconds), None),
+        Some(PathMtu::Unknown(why)) => (None, None, Some(why.name())),
+        None => (None, None, None),
+    };
     let allowed_ips = peer.allowed_ips.iter().map(|prefix| ToNetwork(*prefix));
     Ok(DevicePeer {
         public_key: Py::new(py, PublicKey(peer.public_key))?,
@@ -76,6 +99,10 @@ fn of_peer(py: Python<'_>, peer: &PeerStatus) -> PyResult<DevicePeer> {
         latest_handshake: Some(peer.last_handshake.as_secs_f64()).filter(|seconds| *seconds > 0.0),
         rx_bytes: peer.rx_bytes,
         tx_bytes: peer.tx_bytes,
+        probe_address: peer.probe_address,
+        path_mtu,
+        path_mtu_age_seconds,
+        path_mtu_unknown,
     })
 }
 

@@ -64,6 +64,10 @@ impl From<&Event> for Record {
                 let moved = Self::new(Level::Info, "endpoint.changed").with("peer", peer);
                 from.iter().fold(moved, |moved, from| moved.with("from", from)).with("to", to)
             }
+            Event::PathMtuChanged { peer, mtu } => {
+                let mtu = mtu.map_or_else(|| "unknown".into(), |mtu| mtu.to_string());
+                Self::new(Level::Info, "path_mtu.changed").with("peer", peer).with("mtu", mtu)
+            }
             Event::Ended { reason } => {
                 let level = if matches!(reason, EndReason::Failed(_)) { Level::Error } else { Level::Info };
                 Self::new(level, "interface.stopped").with("reason", reason)

@@ -381,5 +381,5 @@ class NetworkReconciler:
             case Event.HandshakeCompleted(peer):
                 self._context.probes.record_handshakes(self.config.name, (peer,))
                 self._wake()
-            case Event.Ended():
+            case Event.PathMtuChanged() | Event.Ended():
                 self._wake()

@@ -1,13 +1,14 @@
 //! Formatting of messages, without the line `set=1`, the line `errno` and the empty line.
 
 use std::io::{self, Write};
+use std::net::IpAddr;
 
 use proto::change::{AllowedIpChange, InterfaceChange, PeerChange};
 use proto::key::KEY_BYTES;
-use proto::status::{InterfaceStatus, PeerStatus};
+use proto::status::{InterfaceStatus, PathMtu, PeerStatus};
 
-/// Write the response to `get=1` in wireguard-go's order. `warren_offload_off`, Warren's own key, is present only when
-/// an offload is disabled; wg(8) ignores unknown keys.
+/// Write the response to `get=1` in wireguard-go's order. Warren's own keys begin with `warren_` and are present only
+/// where an offload is disabled or paths are probed; wg(8) ignores unknown keys.
 ///
 /// # Errors
 /// Those of `out`.
@@ -24,6 +25,9 @@ pub fn status(status: &InterfaceStatus, out: &mut impl Write) -> io::Result<()> 
     for offload in &status.offloads_off {
         writeln!(out, "warren_offload_off={} {}", offload.name, offload.reason)?;
     }
+    if !status.probe_sources.is_empty() {
+        probe_sources(&status.probe_sources, out)?;
+    }
     status.peers.iter().try_for_each(|peer| peer_status(peer, out))
 }
 
@@ -39,7 +43,20 @@ fn peer_status(peer: &PeerStatus, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "tx_bytes={}", peer.tx_bytes)?;
     writeln!(out, "rx_bytes={}", peer.rx_bytes)?;
     writeln!(out, "persistent_keepalive_interval={}", peer.persistent_keepalive_interval)?;
-    peer.allowed_ips.iter().try_for_each(|prefix| writeln!(out, "allowed_ip={prefix}"))
+    peer.allowed_ips.iter().try_for_each(|prefix| writeln!(out, "allowed_ip={prefix}"))?;
+    if let Some(address) = peer.probe_address {
+        writeln!(out, "warren_probe_address={address}")?;
+    }
+    match peer.path_mtu {
+        Some(PathMtu::Probed { mtu, age_seconds }) => writeln!(out, "warren_path_mtu={mtu} {age_seconds}"),
+        Some(PathMtu::Unknown(why)) => writeln!(out, "warren_path_mtu=unknown {}", why.name()),
+        None => Ok(()),
+    }
+}
+
+fn probe_sources(sources: &[IpAddr], out: &mut impl Write) -> io::Result<()> {
+    let sources: Vec<_> = sources.iter().map(IpAddr::to_string).collect();
+    writeln!(out, "warren_probe_sources={}", sources.join(" "))
 }
 
 /// Write what follows `set=1`.
@@ -57,6 +74,9 @@ pub fn change(change: &InterfaceChange, out: &mut impl Write) -> io::Result<()> 
     }
     if let Some(fwmark) = change.fwmark {
         writeln!(out, "fwmark={fwmark}")?;
+    }
+    if let Some(sources) = &change.probe_sources {
+        probe_sources(sources, out)?;
     }
     if change.replace_peers {
         writeln!(out, "replace_peers=true")?;
@@ -87,5 +107,10 @@ fn peer_change(peer: &PeerChange, out: &mut impl Write) -> io::Result<()> {
     peer.allowed_ips.iter().try_for_each(|change| match change {
         AllowedIpChange::Add(prefix) => writeln!(out, "allowed_ip={prefix}"),
         AllowedIpChange::Remove(prefix) => writeln!(out, "allowed_ip=-{prefix}"),
-    })
+    })?;
+    match peer.probe_address {
+        Some(Some(address)) => writeln!(out, "warren_probe_address={address}"),
+        Some(None) => writeln!(out, "warren_probe_address="),
+        None => Ok(()),
+    }
 }

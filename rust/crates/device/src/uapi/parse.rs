@@ -75,6 +75,7 @@ fn change_interface(change: &mut InterfaceChange, line: &Line<'_>) -> Result<(),
         "private_key" => change.private_key = Some(line.read(&value::PRIVATE_KEY)?),
         "listen_port" => change.listen_port = Some(line.read(&value::LISTEN_PORT)?),
         "fwmark" => change.fwmark = Some(line.read(&value::FWMARK)?),
+        "warren_probe_sources" => change.probe_sources = Some(line.read(&value::PROBE_SOURCES)?),
         "replace_peers" => {
             line.read(&value::REPLACE_PEERS)?;
             change.replace_peers = true;
@@ -104,6 +105,7 @@ fn change_peer(peer: &mut PeerChange, line: &Line<'_>, scope: &dyn Fn(&str) -> O
             peer.replace_allowed_ips = true;
         }
         "allowed_ip" => peer.allowed_ips.push(line.read(&value::ALLOWED_IP_CHANGE)?),
+        "warren_probe_address" => peer.probe_address = Some(line.read(&value::PROBE_ADDRESS)?),
         "protocol_version" => line.read(&value::PROTOCOL_VERSION)?,
         _ => return Err(line.error(Problem::PeerKey)),
     }
@@ -125,6 +127,8 @@ fn new_peer(line: &Line<'_>) -> Result<PeerStatus, ParseError> {
         tx_bytes: 0,
         persistent_keepalive_interval: 0,
         allowed_ips: Vec::new(),
+        probe_address: None,
+        path_mtu: None,
     })
 }
 
@@ -133,6 +137,7 @@ fn interface_status(status: &mut InterfaceStatus, line: &Line<'_>) -> Result<(),
         "private_key" => status.private_key = line.read(&value::PRIVATE_KEY)?,
         "listen_port" => status.listen_port = line.read(&value::LISTEN_PORT)?,
         "fwmark" => status.fwmark = line.read(&value::FWMARK)?,
+        "warren_probe_sources" => status.probe_sources = line.read(&value::PROBE_SOURCES)?,
         "warren_offload_off" => status.offloads_off.push(line.read(&value::OFFLOAD_OFF)?),
         _ => {}
     }
@@ -155,6 +160,8 @@ fn peer_status(peer: &mut PeerStatus, line: &Line<'_>) -> Result<(), ParseError>
         "tx_bytes" => peer.tx_bytes = line.read(&value::TX_BYTES)?,
         "persistent_keepalive_interval" => peer.persistent_keepalive_interval = line.read(&value::KEEPALIVE)?,
         "allowed_ip" => peer.allowed_ips.push(line.read(&value::ALLOWED_IP)?),
+        "warren_probe_address" => peer.probe_address = line.read(&value::PROBE_ADDRESS)?,
+        "warren_path_mtu" => peer.path_mtu = Some(line.read(&value::PATH_MTU)?),
         _ => {}
     }
     Ok(())

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use ipnet::IpNet;
 use proto::change::AllowedIpChange;
 use proto::key::{PresharedKey, PrivateKey, PublicKey};
-use proto::status::OffloadOff;
+use proto::status::{OffloadOff, PathMtu, PathMtuUnknown};
 
 use super::line::Field;
 
@@ -55,6 +55,18 @@ pub(super) const ERRNO: Field<i32> =
 
 pub(super) const OFFLOAD_OFF: Field<OffloadOff> =
     Field { key: "warren_offload_off", expected: "a name, a space and a reason", parse: offload_off };
+pub(super) const PROBE_SOURCES: Field<Vec<IpAddr>> = Field {
+    key: "warren_probe_sources",
+    expected: "addresses separated by spaces; an empty value turns the probes of paths off",
+    parse: addresses,
+};
+pub(super) const PROBE_ADDRESS: Field<Option<IpAddr>> = Field {
+    key: "warren_probe_address",
+    expected: "an address, or an empty value for none",
+    parse: |text| if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) },
+};
+pub(super) const PATH_MTU: Field<PathMtu> =
+    Field { key: "warren_path_mtu", expected: "a size and its age in seconds, or `unknown` and why", parse: path_mtu };
 /// The format of an endpoint, for its error.
 pub(super) const ENDPOINT_EXPECTED: &str =
     "address:port, e.g. 192.0.2.1:51820, [2001:db8::1]:51820 or [fe80::1%eth0]:51820 with an interface of this host";
@@ -80,6 +92,18 @@ fn private_key(text: &str) -> Option<Option<PrivateKey>> {
     let none = PresharedKey::from_hex(text).ok()?.is_none();
     let key = PrivateKey::from_hex(text).ok()?;
     Some((!none).then_some(key))
+}
+
+fn addresses(text: &str) -> Option<Vec<IpAddr>> {
+    text.split_ascii_whitespace().map(|address| address.parse().ok()).collect()
+}
+
+fn path_mtu(text: &str) -> Option<PathMtu> {
+    let (size, rest) = text.split_once(' ')?;
+    if size == "unknown" {
+        return PathMtuUnknown::ALL.into_iter().find(|why| why.name() == rest).map(PathMtu::Unknown);
+    }
+    Some(PathMtu::Probed { mtu: number(size)?, age_seconds: number(rest)? })
 }
 
 fn offload_off(text: &str) -> Option<OffloadOff> {

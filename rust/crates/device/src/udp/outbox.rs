@@ -293,6 +293,20 @@ impl Sockets {
         }
     }
 
+    /// Send one datagram immediately and with DF, so that it arrives whole or not at all. Return false if it is larger
+    /// than the MTU of the link; one that is not sent for another reason counts as lost on the way.
+    pub fn send_unfragmented(&self, to: Endpoint, datagram: &[u8]) -> bool {
+        let family = Family::of(to.remote.ip());
+        let Some(socket) = self.of(family) else { return true };
+        if socket.set_unfragmented(family, true).is_err() {
+            return true;
+        }
+        let sent = send_alone(socket, to, datagram, true);
+        // The option has just been set to the other value, so this cannot fail.
+        let _ = socket.set_unfragmented(family, false);
+        sent != Err(Errno::MSGSIZE)
+    }
+
     /// Send one datagram immediately, without waiting: for handshakes, which are few.
     ///
     /// # Errors

@@ -166,17 +166,26 @@ impl Socket {
     /// Set the options of every socket. Outer packets may be fragmented, as by the kernel's WireGuard.
     fn prepare(&self, family: Family) -> rustix::io::Result<()> {
         match family {
-            Family::V4 => {
-                self.set_option(libc::IPPROTO_IP, libc::IP_PKTINFO, 1)?;
-                self.set_option(libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DONT)?;
-            }
+            Family::V4 => self.set_option(libc::IPPROTO_IP, libc::IP_PKTINFO, 1)?,
             Family::V6 => {
                 sockopt::set_ipv6_v6only(&self.fd, true)?;
                 self.set_option(libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)?;
-                self.set_option(libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_DONT)?;
             }
         }
+        self.set_unfragmented(family, false)?;
         self.enlarge_buffers()
+    }
+
+    /// Set whether what is sent has DF, and is refused if it is larger than the MTU of the link; the path MTU that the
+    /// kernel has learnt from ICMP does not count.
+    pub(super) fn set_unfragmented(&self, family: Family, unfragmented: bool) -> rustix::io::Result<()> {
+        let (level, name, probe, dont) = match family {
+            Family::V4 => (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_PROBE, libc::IP_PMTUDISC_DONT),
+            Family::V6 => {
+                (libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_PROBE, libc::IPV6_PMTUDISC_DONT)
+            }
+        };
+        self.set_option(level, name, if unfragmented { probe } else { dont })
     }
 
     /// Enlarge the buffers beyond the host's limit with CAP_NET_ADMIN, otherwise up to that limit.

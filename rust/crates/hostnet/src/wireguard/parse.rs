@@ -52,6 +52,8 @@ fn parse_peer(body: &[u8]) -> Option<PeerStatus> {
         tx_bytes: 0,
         persistent_keepalive_interval: 0,
         allowed_ips: Vec::new(),
+        probe_address: None,
+        path_mtu: None,
     };
     for attribute in attributes(body, 0) {
         let value = attribute.value();

@@ -137,7 +137,7 @@ impl World {
         let now = moment(self.now);
         let interface = &mut self.hosts[from].interface;
         if let Some((peer, endpoint)) = interface.route(&packet) {
-            let mut datagram = vec![0; interface.datagram_bytes(packet.len())];
+            let mut datagram = vec![0; interface.datagram_bytes(peer, packet.len())];
             let stride = datagram.len();
             datagram[16..16 + packet.len()].copy_from_slice(&packet);
             if interface.seal(peer, &mut datagram, stride, now) {

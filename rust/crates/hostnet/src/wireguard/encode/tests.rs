@@ -148,7 +148,7 @@ prop_compose! {
             peer.public_key = PublicKey::from_bytes(key);
         }
         let private_key = private_key.map(|key| key.map(PrivateKey::from_bytes));
-        InterfaceChange { private_key, listen_port, fwmark, replace_peers, peers }
+        InterfaceChange { private_key, listen_port, fwmark, replace_peers, peers, ..InterfaceChange::default() }
     }
 }
 

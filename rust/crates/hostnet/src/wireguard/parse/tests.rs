@@ -18,6 +18,8 @@ fn status() -> InterfaceStatus {
         tx_bytes: 3,
         persistent_keepalive_interval: 25,
         allowed_ips: allowed_ips.iter().map(|text| text.parse().unwrap()).collect(),
+        probe_address: None,
+        path_mtu: None,
     };
     InterfaceStatus {
         private_key: Some(PrivateKey::from_bytes([9; KEY_BYTES])),
