@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from warren.cli.networks_text import network_cells, network_lines, peer_counts, 
 from warren.cli.status_table import as_table
 from warren.localapi.networks import NetworkView
 from warren.localapi.views import listed, peer_entries
-from warren.telemetry.sample import Connection
+from warren.telemetry.sample import Connection, PathMtuSample
 from warren.tunnel.lifecycle import State
 
 pytestmark = pytest.mark.unit
@@ -43,3 +44,18 @@ def test_waiting_peer_is_shown_apart_in_the_drawn_table() -> None:
 def test_peer_lines_name_the_health_of_each_peer() -> None:
     lines = peer_lines({"network": "default", "peers": peer_entries(VIEW, NOW)}, NOW).splitlines()
     assert [line.split()[:2] for line in lines[1:]] == [["fresh", "healthy"], ["quiet", "waiting"]]
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        (PathMtuSample("probed", 1340, 12), "1340 (probed, 12 seconds ago)"),
+        (PathMtuSample("route", 1400), "1400 (from the route)"),
+        (PathMtuSample("unknown", reason="no_probe_address"), "unknown (no probe address)"),
+        (None, "off"),
+    ],
+)
+def test_peer_lines_tell_how_the_path_mtu_is_known(path: PathMtuSample | None, text: str) -> None:
+    view = NetworkView(State.ACTIVE, network(Connection.CONNECTED, replace(FRESH, path_mtu=path)))
+    title, line = peer_lines({"network": "default", "peers": peer_entries(view, NOW)}, NOW).splitlines()
+    assert line[title.index("path MTU") :].startswith(text)

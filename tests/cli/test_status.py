@@ -18,7 +18,7 @@ from warren.errors import HostError, InterfaceError, WarrenError
 from warren.tunnel.config import Endpoint
 from warren.tunnel.io.observe import Survey
 from warren.tunnel.routes import Route
-from warren.tunnel.status import InterfaceStatus, LinkStatus, PeerStatus
+from warren.tunnel.status import InterfaceStatus, LinkStatus, PathMtu, PeerStatus
 
 pytestmark = pytest.mark.unit
 
@@ -29,6 +29,7 @@ HOME = PeerStatus(
     endpoint=Endpoint("2001:db8::2", 51820),
     allowed_ips=(ip_network("10.0.0.2/32"), ip_network("fd00::2/128")),
     persistent_keepalive_seconds=25,
+    path_mtu=PathMtu("probed", 1340, 7),
     latest_handshake=NOW - 12,
     rx_bytes=1536,
     tx_bytes=148,
@@ -134,7 +135,7 @@ def test_as_object_has_every_member() -> None:
                     "up": True,
                     "mtu": 1420,
                     "addresses": ["10.0.0.1/24", "fe80::1/64"],
-                    "routes": [{"destination": "10.0.0.2/32", "table": 254}],
+                    "routes": [{"destination": "10.0.0.2/32", "table": 254, "mtu": None}],
                 },
                 "peers": [
                     {
@@ -148,6 +149,7 @@ def test_as_object_has_every_member() -> None:
                         "rx_bytes": 1536,
                         "tx_bytes": 148,
                         "persistent_keepalive_seconds": 25,
+                        "path_mtu": {"source": "probed", "mtu": 1340, "age_seconds": 7, "reason": None},
                     },
                     {
                         "public_key": str(SILENT.public_key),
@@ -160,6 +162,7 @@ def test_as_object_has_every_member() -> None:
                         "rx_bytes": 0,
                         "tx_bytes": 0,
                         "persistent_keepalive_seconds": None,
+                        "path_mtu": None,
                     },
                 ],
             },

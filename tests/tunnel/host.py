@@ -38,6 +38,7 @@ from warren.tunnel.plan import (
     RemoveRule,
     SetGuard,
     SetMtu,
+    SetRouteMtu,
     SetUp,
     Step,
 )
@@ -122,6 +123,7 @@ class SimulatedHost:
         | AddAddress
         | RemoveAddress
         | AddRoute
+        | SetRouteMtu
         | AddConnectedRoute
         | RemoveRoute,
     ) -> None:
@@ -148,6 +150,9 @@ class SimulatedHost:
                 assert self.link.up, "the kernel takes no route over a link that is down"
                 assert route not in self.link.all_routes, "the kernel has one"
                 self._link(routes=(*self.link.routes, route))
+            case SetRouteMtu(route):
+                assert route in self.link.routes, "the kernel has none"
+                self._link(routes=tuple(route if route == other else other for other in self.link.routes))
             case RemoveRoute(route):
                 served = [rule for rule in self.present.rules if leads_to(rule, route)]
                 self._link(routes=_without(self.link.routes, route))

@@ -55,6 +55,7 @@ def peer_configs(draw: st.DrawFn) -> tuple[PeerConfig, ...]:
             endpoint=draw(st.none() | endpoints),
             allowed_ips=tuple(prefix for prefix, owner in owned.items() if owner == key),
             persistent_keepalive_seconds=draw(st.integers(0, 65535)),
+            probe=draw(st.none() | st.ip_addresses()),
         )
         for key in keys
     )
@@ -70,12 +71,18 @@ interface_configs = st.builds(
     addresses=st.lists(addresses, unique=True, max_size=4).map(tuple),
     table=tables,
     peers=peer_configs(),
+    pmtu=st.booleans(),
     roamed_to=st.lists(st.ip_addresses() | st.just(ip_address("10.0.0.1")), max_size=2).map(tuple),
 )
 
 
-file_configs = interface_configs.map(lambda config: replace(config, roamed_to=()))
-"""What a file can say of an interface: where a peer has roamed to is observed."""
+def _of_a_file(config: InterfaceConfig) -> InterfaceConfig:
+    peers = tuple(replace(peer, probe=None) for peer in config.peers)
+    return replace(config, roamed_to=(), pmtu=False, peers=peers)
+
+
+file_configs = interface_configs.map(_of_a_file)
+"""What a file of wg-quick can say of an interface: where a peer has roamed to is observed, and it has no probes."""
 
 
 @st.composite
@@ -91,6 +98,7 @@ def peer_statuses(draw: st.DrawFn) -> tuple[PeerStatus, ...]:
             latest_handshake=draw(st.none() | st.floats(1, 2**40)),
             rx_bytes=draw(octets),
             tx_bytes=draw(octets),
+            probe_address=draw(st.none() | st.ip_addresses().filter(lambda address: not address.is_unspecified)),
         )
         for peer in draw(peer_configs())
     )
@@ -135,5 +143,6 @@ interface_statuses = st.builds(
     fwmark=marks,
     peers=peer_statuses(),
     link=st.none() | links(),
+    probe_sources=st.none() | st.lists(st.ip_addresses(), max_size=2).map(tuple),
     rules=st.lists(rules, unique=True, max_size=4).map(tuple),
 )

@@ -23,6 +23,7 @@ from warren.tunnel.plan import (
     RemoveGuard,
     RemoveInterface,
     RemoveRule,
+    SetRouteMtu,
     plan,
 )
 from warren.tunnel.routes import (
@@ -35,7 +36,7 @@ from warren.tunnel.routes import (
     routes_for,
     rules_for,
 )
-from warren.tunnel.status import InterfaceStatus
+from warren.tunnel.status import InterfaceStatus, PathMtu
 
 from .host import SimulatedHost, prefix_length
 from .strategies import PRIVATE_KEYS, PUBLIC_KEYS, interface_configs, interface_statuses
@@ -104,6 +105,7 @@ def test_carried_out_it_gives_what_was_wanted(desired: InterfaceConfig, observed
         host.run(plan(desired, host.interface))
 
     assert facts(host.present, desired) == wanted(desired)
+    assert host.present.probe_sources in {None, desired.probe_sources()}
     endpoints = {peer.public_key: peer.endpoint for peer in host.present.peers}
     assert all(peer.endpoint in {None, endpoints[peer.public_key]} for peer in desired.peers)
     assert desired.listen_port in {0, host.present.listen_port}
@@ -120,6 +122,50 @@ def test_a_peer_without_difference_is_not_named(desired: InterfaceConfig, observ
         steps = plan(replace(desired, peers=others), host.present)
         changes = [change for step in steps if isinstance(step, InterfaceChange) for change in step.peers]
         assert changes == [PeerChange(gone.public_key, remove=True)]
+
+
+def test_paths_are_probed_from_the_own_addresses_if_the_engine_can() -> None:
+    probed = ip_address("10.0.0.9")
+    peer = PeerConfig(PUBLIC_KEYS[0], allowed_ips=(ip_network("10.0.0.0/24"),), probe=probed)
+    addresses = (ip_interface("10.1.0.1/24"), ip_interface("fe80::1/64"))
+    config = InterfaceConfig("wg0", PRIVATE_KEYS[0], addresses=addresses, peers=(peer,), pmtu=True)
+    host = SimulatedHost(None)
+    host.run(plan(config, None))
+    assert (host.present.probe_sources, host.present.peers[0].probe_address) == ((addresses[0].ip,), probed)
+
+    unset = replace(config, peers=(replace(peer, probe=None),))
+    host.run(plan(unset, host.present))
+    assert host.present.peers[0].probe_address is None
+    assert plan(replace(config, pmtu=False), host.present) == (InterfaceChange(probe_sources=()),)
+    assert plan(config, replace(host.present, probe_sources=None)) == ()
+
+
+def test_the_routes_of_a_peer_follow_its_path_mtu() -> None:
+    narrow, wide = (
+        PeerConfig(key, allowed_ips=tuple(map(ip_network, prefixes)))
+        for key, prefixes in zip(PUBLIC_KEYS, (("10.0.0.0/24", "fd00::/64"), ("10.0.1.0/24",)), strict=False)
+    )
+    config = InterfaceConfig("wg0", PRIVATE_KEYS[0], peers=(narrow, wide), pmtu=True)
+    host = SimulatedHost(None)
+    host.run(plan(config, None))
+
+    def learn(first: PathMtu, second: PathMtu) -> dict[str, int | None]:
+        peers = (replace(peer, path_mtu=path) for peer, path in zip(host.present.peers, (first, second), strict=True))
+        host.interface = replace(host.present, peers=tuple(peers))
+        steps = plan(config, host.present)
+        assert all(isinstance(step, SetRouteMtu) for step in steps), "the routes stay meanwhile"
+        host.run(steps)
+        assert plan(config, host.present) == ()
+        return {str(route.destination): route.mtu for route in host.link.routes}
+
+    unknown = PathMtu("unknown", reason="searching")
+    assert set(learn(unknown, unknown).values()) == {None}
+    found = learn(PathMtu("probed", 1220, 3), PathMtu("probed", 1420, 3))
+    assert found == {"10.0.0.0/24": 1220, "fd00::/64": 1280, "10.0.1.0/24": None}
+    assert set(learn(unknown, PathMtu("route", 1400)).values()) == {None, 1400}
+    off = replace(config, pmtu=False)
+    host.run(plan(off, host.present))
+    assert {route.mtu for route in host.link.routes} == {None}
 
 
 def _connects_beyond(address: IPInterface) -> bool:

@@ -39,7 +39,9 @@ def link_object(link: LinkStatus) -> dict[str, object]:
         "up": link.up,
         "mtu": link.mtu,
         "addresses": [str(address) for address in link.addresses],
-        "routes": [{"destination": str(route.destination), "table": route.table} for route in link.routes],
+        "routes": [
+            {"destination": str(route.destination), "table": route.table, "mtu": route.mtu} for route in link.routes
+        ],
     }
 
 

@@ -23,7 +23,7 @@ class Connection(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PathMtuSample:
-    """What is known of the path MTU of a peer."""
+    """Hold what is known of the path MTU of a peer."""
 
     source: str
     """`probed`, `route` or `unknown`."""

@@ -121,6 +121,13 @@ class AddRoute:
 
 
 @dataclass(frozen=True, slots=True)
+class SetRouteMtu:
+    """Set or remove the MTU of a route into the link, which stays meanwhile."""
+
+    route: Route
+
+
+@dataclass(frozen=True, slots=True)
 class RemoveRoute:
     """Remove a route into the link."""
 
@@ -187,6 +194,7 @@ Step = (
     | RemoveAddress
     | SetUp
     | AddRoute
+    | SetRouteMtu
     | RemoveRoute
     | AddConnectedRoute
     | AddFallback
@@ -217,7 +225,7 @@ def plan(desired: InterfaceConfig | None, observed: InterfaceStatus | None) -> t
 
 def _difference(desired: InterfaceConfig, observed: InterfaceStatus) -> Iterator[Step]:
     link = observed.link or LinkStatus(up=False, mtu=0)
-    routes = routes_for(desired)
+    routes = routes_for(desired, _path_mtus(desired, observed))
     rules = rules_for(desired)
     guards = guards_for(desired) if observed.guards is not None else ()
     change = _engine_change(desired, observed)
@@ -263,10 +271,18 @@ def _routes_to_add(
     # Where another program has a route to the same destination into the link, that one serves.
     present = link.all_routes.union(link.routes, later, () if link.up else _routes_that_come_up(link))
     yield from (AddRoute(route) for route in routes if route not in present)
+    mtus = {route: route.mtu for route in link.routes}
+    yield from (SetRouteMtu(route) for route in routes if mtus.get(route, route.mtu) != route.mtu)
     if link.up:  # else the kernel adds them with the step before
         yield from map(AddConnectedRoute, _addresses_without_route(desired, link))
     refused = set(observed.fallbacks)
     yield from (AddFallback(fallback) for fallback in fallbacks_for(desired) if fallback not in refused)
+
+
+def _path_mtus(desired: InterfaceConfig, observed: InterfaceStatus) -> dict[PublicKey, int]:
+    """Return the known path MTUs of the peers; none if they are not to be used."""
+    paths = ((peer.public_key, peer.path_mtu) for peer in observed.peers if desired.pmtu)
+    return {key: path.mtu for key, path in paths if path is not None and path.mtu is not None}
 
 
 def _routes_that_come_up(link: LinkStatus) -> Iterator[Route]:
@@ -380,6 +396,8 @@ def _peer_change(peer: PeerConfig, before: PeerStatus) -> PeerChange:
 
 def _probe_change(wanted: IPAddress | None, before: PeerStatus | None) -> IPAddress | None:
     present = None if before is None else before.probe_address
+    if wanted is not None and wanted.is_unspecified:
+        wanted = None
     return (wanted or NO_ADDRESS) if wanted != present else None
 
 

@@ -21,11 +21,13 @@ the fallback, an unreachable route of the highest metric, they are refused until
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from ipaddress import ip_network
+from types import MappingProxyType
 
-from warren.tunnel.config import InterfaceConfig, IPInterface, IPNetwork
+from warren._core import PublicKey
+from warren.tunnel.config import MTU, InterfaceConfig, IPInterface, IPNetwork
 
 MAIN_TABLE = 254  # RT_TABLE_MAIN of rtnetlink(7)
 FIRST_POLICY_TABLE = 51820  # as wg-quick
@@ -37,6 +39,7 @@ TUNNEL_MARKS = range(0xCA00, 0xCB00)
 TUNNEL_MASK = 0xFFFF_FF00
 """The bits that all of them have in common."""
 ZERO_NETWORK = ip_network("0.0.0.0/8")  # "this network" (RFC 1122, section 3.2.1.3): has no connected route
+NO_PATH_MTUS: Mapping[PublicKey, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,8 @@ class Route:
 
     destination: IPNetwork
     table: int = MAIN_TABLE
+    mtu: int | None = field(default=None, compare=False)
+    """The size of the largest packet, in bytes; None for that of the link."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +80,10 @@ class Fallback:
     table: int
 
 
-def routes_for(config: InterfaceConfig) -> tuple[Route, ...]:
+def routes_for(config: InterfaceConfig, path_mtus: Mapping[PublicKey, int] = NO_PATH_MTUS) -> tuple[Route, ...]:
     """Return one route for each allowed prefix, the most specific first: no wider one precedes a narrower one.
+
+    The routes to a peer have its path MTU, if that is known and smaller than the MTU of the interface.
 
     With table "auto", the network of an interface address is left out, as the kernel adds that route with the address,
     and the prefixes of `policy_prefixes` go into the interface's own table. With "off" there are no routes.
@@ -84,11 +91,24 @@ def routes_for(config: InterfaceConfig) -> tuple[Route, ...]:
     if config.table == "off":
         return ()
     prefixes = sorted(_allowed_prefixes(config), key=lambda prefix: -prefix.prefixlen)
+    mtus = _route_mtus(config, path_mtus)
     if isinstance(config.table, int):
-        return tuple(Route(prefix, config.table) for prefix in prefixes)
+        return tuple(Route(prefix, config.table, mtus.get(prefix)) for prefix in prefixes)
     connected = {address.network for address in config.addresses}
     own = dict.fromkeys(config.policy_prefixes, policy_table(config) or MAIN_TABLE)
-    return tuple(Route(prefix, own.get(prefix, MAIN_TABLE)) for prefix in prefixes if prefix not in connected)
+    return tuple(
+        Route(prefix, own.get(prefix, MAIN_TABLE), mtus.get(prefix)) for prefix in prefixes if prefix not in connected
+    )
+
+
+def _route_mtus(config: InterfaceConfig, path_mtus: Mapping[PublicKey, int]) -> dict[IPNetwork, int]:
+    narrow = ((peer, path_mtus[peer.public_key]) for peer in config.peers if peer.public_key in path_mtus)
+    mtus = {
+        prefix: max(mtu, MTU.start) if prefix.version == 6 else mtu  # no link of IPv6 has less
+        for peer, mtu in narrow
+        for prefix in peer.allowed_ips
+    }
+    return {prefix: mtu for prefix, mtu in mtus.items() if mtu < config.mtu}
 
 
 def rules_for(config: InterfaceConfig) -> tuple[Rule, ...]:

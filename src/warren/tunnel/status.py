@@ -22,7 +22,7 @@ SESSION_SECONDS = 180  # REJECT_AFTER_TIME (paper, section 6.1): no session live
 
 @dataclass(frozen=True, slots=True)
 class PathMtu:
-    """What is known of the path MTU of a peer: the size of the largest packet inside the tunnel that passes whole."""
+    """Hold what is known of the path MTU of a peer: the largest packet inside the tunnel that passes whole."""
 
     source: PathMtuSource
     mtu: int | None = None
@@ -133,7 +133,8 @@ def _settings(status: InterfaceStatus) -> tuple[object, ...]:
         for peer in status.peers
     )
     own = (status.name, status.public_key, status.listen_port, status.fwmark, status.probe_sources)
-    return (*own, status.link, status.rules, status.fallbacks, status.guards, *peers)
+    route_mtus = () if status.link is None else tuple(route.mtu for route in status.link.routes)
+    return (*own, status.link, route_mtus, status.rules, status.fallbacks, status.guards, *peers)
 
 
 def _may_be_the_kernels(address: IPInterface) -> bool:

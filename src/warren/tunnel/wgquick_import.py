@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from warren._core import PresharedKey, PrivateKey
 from warren.config.parsers import parse_ip
@@ -87,4 +87,6 @@ def _network_peer(peer: PeerConfig, name: str, keys: str) -> NetworkPeer:
 def network_to_wgquick(network: NetworkConfig, keys: NetworkKeys) -> WgQuickFile:
     """Return the file that brings up the same interface. Raises ConfigError for redundant peers: wg-quick has none."""
     endpoints = {peer.public_key: peer.endpoint for peer in network.peers if peer.endpoint is not None}
-    return WgQuickFile(desired_interface(network, keys, endpoints), dns=tuple(map(str, network.dns)))
+    interface = desired_interface(network, keys, endpoints)
+    unprobed = replace(interface, pmtu=False, peers=tuple(replace(peer, probe=None) for peer in interface.peers))
+    return WgQuickFile(unprobed, dns=tuple(map(str, network.dns)))

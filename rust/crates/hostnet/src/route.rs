@@ -3,9 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
-use netlink_packet_core::{NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, parse_ip};
+use netlink_packet_core::{NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, parse_ip};
 use netlink_packet_route::route::{
-    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
+    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteMetric, RouteProtocol, RouteScope, RouteType,
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
@@ -22,7 +22,10 @@ const RTA_OIF: u16 = 4;
 const RTA_GATEWAY: u16 = 5;
 const RTA_PRIORITY: u16 = 6;
 const RTA_PREFSRC: u16 = 7;
+const RTA_METRICS: u16 = 8;
 const RTA_TABLE: u16 = 15;
+/// The MTU among the metrics (RTAX_MTU in linux/rtnetlink.h).
+const RTAX_MTU: u16 = 2;
 /// `errno` of "network is unreachable", for a response that names no link.
 const ENETUNREACH: i32 = 101;
 
@@ -43,6 +46,8 @@ pub struct Route {
     pub source: Option<IpAddr>,
     /// Its metric: of two routes to one destination, the lower one is used; 0 for none.
     pub metric: u32,
+    /// Its MTU; None for that of its link.
+    pub mtu: Option<u32>,
     /// Whether packets for it are refused (RTN_UNREACHABLE), as by [`Netlink::add_fallback`].
     pub unreachable: bool,
 }
@@ -100,18 +105,41 @@ impl Netlink {
         Ok(all)
     }
 
-    /// Add a route as `ip route add DESTINATION dev LINK proto 119 [table TABLE]` does; without a table, to the main
-    /// one.
+    /// Add a route as `ip route add DESTINATION dev LINK proto 119 [table TABLE] [mtu MTU]` does; without a table, to
+    /// the main one.
     ///
     /// # Errors
     /// [`NetError`]; EEXIST if there is such a route, ENETDOWN if the link is down.
-    pub fn add_route(&mut self, index: u32, destination: IpNet, table: Option<u32>) -> Result<(), NetError> {
-        let mut message = message(index, destination, table);
-        message.header.kind = RouteType::Unicast;
-        message.header.scope = if destination.addr().is_ipv4() { RouteScope::Link } else { RouteScope::Universe };
-        let result = self.socket.execute(&RouteNetlinkMessage::NewRoute(message), NLM_F_CREATE | NLM_F_EXCL);
+    pub fn add_route(
+        &mut self,
+        index: u32,
+        destination: IpNet,
+        table: Option<u32>,
+        mtu: Option<u32>,
+    ) -> Result<(), NetError> {
+        let request = RouteNetlinkMessage::NewRoute(unicast(index, destination, table, mtu));
+        let result = self.socket.execute(&request, NLM_F_CREATE | NLM_F_EXCL);
         result.map_err(|refusal| {
             self.refused(index, refusal, |link| format!("adding route {destination} on {link}{}", in_table(table)))
+        })
+    }
+
+    /// Set or remove the MTU of a route that [`Netlink::add_route`] added. The route is replaced at once: there is no
+    /// moment without it.
+    ///
+    /// # Errors
+    /// [`NetError`]; ENOENT if there is no route to that destination.
+    pub fn set_route_mtu(
+        &mut self,
+        index: u32,
+        destination: IpNet,
+        table: Option<u32>,
+        mtu: Option<u32>,
+    ) -> Result<(), NetError> {
+        let request = RouteNetlinkMessage::NewRoute(unicast(index, destination, table, mtu));
+        self.socket.execute(&request, NLM_F_REPLACE).map_err(|refusal| {
+            let place = in_table(table);
+            self.refused(index, refusal, |link| format!("setting the MTU of route {destination} on {link}{place}"))
         })
     }
 
@@ -199,6 +227,26 @@ impl Netlink {
     /// [`NetError`]; ENETUNREACH if there is no route, ENETUNREACH or EINVAL if `source` is an IPv4 address that is not
     /// this host's. IPv6 addresses are not checked.
     pub fn route_to(&mut self, destination: IpAddr, source: Option<IpAddr>, fwmark: u32) -> Result<u32, NetError> {
+        self.resolve(destination, source, fwmark, |body| attribute_number(body, RTA_OIF))
+    }
+
+    /// Return the MTU of the route by which a datagram to `destination` would leave with that mark: a configured one,
+    /// or the one that the kernel has learnt from ICMP; None for that of the link.
+    ///
+    /// # Errors
+    /// [`NetError`]; ENETUNREACH if there is no route.
+    pub fn route_mtu(&mut self, destination: IpAddr, fwmark: u32) -> Result<Option<u32>, NetError> {
+        self.resolve(destination, None, fwmark, |body| attribute_number(body, RTA_OIF).map(|_| mtu(body)))
+    }
+
+    /// Ask the kernel for the route to `destination`, and parse it.
+    fn resolve<T>(
+        &mut self,
+        destination: IpAddr,
+        source: Option<IpAddr>,
+        fwmark: u32,
+        parse: impl Fn(&[u8]) -> Option<T>,
+    ) -> Result<T, NetError> {
         let mut message = RouteMessage::default();
         let host = IpNet::from(destination).prefix_len();
         message.header.address_family = family(destination);
@@ -208,9 +256,9 @@ impl Netlink {
             message.header.source_prefix_length = host;
             message.attributes.push(RouteAttribute::Source(source.into()));
         }
-        let found = self.socket.query(&RouteNetlinkMessage::GetRoute(message), |body| attribute_number(body, RTA_OIF));
+        let found = self.socket.query(&RouteNetlinkMessage::GetRoute(message), parse);
         found
-            .and_then(|index| index.ok_or_else(|| Refusal::from(std::io::Error::from_raw_os_error(ENETUNREACH))))
+            .and_then(|route| route.ok_or_else(|| Refusal::from(std::io::Error::from_raw_os_error(ENETUNREACH))))
             .map_err(|refusal| refusal.to(format!("resolving the route to {destination}{}", from(source))))
     }
 }
@@ -231,6 +279,14 @@ fn fallback(destination: IpNet, table: u32) -> RouteMessage {
     message
 }
 
+fn unicast(index: u32, destination: IpNet, table: Option<u32>, mtu: Option<u32>) -> RouteMessage {
+    let mut message = message(index, destination, table);
+    message.header.kind = RouteType::Unicast;
+    message.header.scope = if destination.addr().is_ipv4() { RouteScope::Link } else { RouteScope::Universe };
+    message.attributes.extend(mtu.map(|mtu| RouteAttribute::Metrics(vec![RouteMetric::Mtu(mtu)])));
+    message
+}
+
 fn message(index: u32, destination: IpNet, table: Option<u32>) -> RouteMessage {
     let mut message = RouteMessage::default();
     message.header.address_family = family(destination.addr());
@@ -246,6 +302,13 @@ fn message(index: u32, destination: IpNet, table: Option<u32>) -> RouteMessage {
 
 fn attribute_number(body: &[u8], kind: u16) -> Option<u32> {
     attributes(body, HEADER_BYTES).find(|attribute| attribute.kind() == kind).and_then(|found| number(found.value()))
+}
+
+/// Return the MTU among the metrics of a route.
+fn mtu(body: &[u8]) -> Option<u32> {
+    let metrics = attributes(body, HEADER_BYTES).find(|attribute| attribute.kind() == RTA_METRICS)?;
+    let mtu = attributes(metrics.value(), 0).find(|metric| metric.kind() == RTAX_MTU)?;
+    number(mtu.value()).filter(|mtu| *mtu > 0)
 }
 
 /// Return the route if it has that family and matches.
@@ -265,6 +328,7 @@ fn parse_route(body: &[u8], family: AddressFamily, chosen: impl Fn(&RouteHeader,
         gateway: address(RTA_GATEWAY),
         source: address(RTA_PREFSRC),
         metric: attribute_number(body, RTA_PRIORITY).unwrap_or(0),
+        mtu: mtu(body),
         unreachable: header.kind == RouteType::Unreachable,
     };
     chosen(&header, &route).then_some(route)

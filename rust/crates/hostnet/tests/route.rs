@@ -36,7 +36,7 @@ fn a_route_equals_the_one_created_by_ip() {
         ip(&format!("{flag} route add {prefix} dev wg0 proto {OURS}{table_words}"));
         let theirs = ip(&format!("{flag} -d route show table all dev wg0"));
         ip(&format!("{flag} route delete {prefix} dev wg0{table_words}"));
-        netlink.add_route(wg0, net(prefix), table).unwrap();
+        netlink.add_route(wg0, net(prefix), table, None).unwrap();
         assert_eq!(ip(&format!("{flag} -d route show table all dev wg0")), theirs);
         assert!(netlink.routes(wg0).unwrap().iter().any(|route| {
             route.destination == net(prefix)
@@ -63,6 +63,7 @@ fn routes_of_the_kernel_have_its_protocol() {
             gateway: None,
             source: Some("10.7.0.1".parse().unwrap()),
             metric: 0,
+            mtu: None,
             unreachable: false,
         }
     );
@@ -81,6 +82,28 @@ fn gateway_and_metric_are_listed() {
 }
 
 #[test]
+fn the_mtu_of_a_route_is_set_in_place_as_by_ip() {
+    let (mut netlink, wg0) = interface();
+    for (prefix, flag, host) in [("10.9.0.0/16", "-4", "10.9.0.1"), ("fd09::/48", "-6", "fd09::1")] {
+        let mtu_of = |netlink: &mut Netlink| {
+            let routes = netlink.routes(wg0).unwrap();
+            routes.iter().find(|route| route.destination == net(prefix)).map(|route| route.mtu)
+        };
+        let host = host.parse().unwrap();
+        assert_eq!(netlink.set_route_mtu(wg0, net(prefix), None, Some(1400)).unwrap_err().errno(), Some(2));
+        netlink.add_route(wg0, net(prefix), None, Some(1400)).unwrap();
+        assert_eq!((mtu_of(&mut netlink), netlink.route_mtu(host, 0).unwrap()), (Some(Some(1400)), Some(1400)));
+        netlink.set_route_mtu(wg0, net(prefix), None, Some(1300)).unwrap();
+        let ours = ip(&format!("{flag} -d route show dev wg0 {prefix}"));
+        ip(&format!("{flag} route replace {prefix} dev wg0 proto {OURS} mtu 1300"));
+        assert_eq!(ip(&format!("{flag} -d route show dev wg0 {prefix}")), ours);
+        netlink.set_route_mtu(wg0, net(prefix), None, None).unwrap();
+        assert_eq!((mtu_of(&mut netlink), netlink.route_mtu(host, 0).unwrap()), (Some(None), None));
+        netlink.remove_route(wg0, net(prefix), None).unwrap();
+    }
+}
+
+#[test]
 fn a_route_of_others_is_not_removed() {
     let (mut netlink, wg0) = interface();
     for (prefix, flag) in [("10.9.0.0/16", "-4"), ("fd09::/48", "-6")] {
@@ -94,7 +117,7 @@ fn a_route_of_others_is_not_removed() {
 fn a_table_is_listed_for_all_links() {
     let (mut netlink, wg0) = interface();
     assert_eq!(netlink.table_routes(77).unwrap(), [], "no such table");
-    netlink.add_route(wg0, net("10.9.0.0/16"), Some(77)).unwrap();
+    netlink.add_route(wg0, net("10.9.0.0/16"), Some(77), None).unwrap();
     ip("route add 10.8.0.0/16 dev lo table 77");
     ip("-6 route add blackhole fd08::/48 table 77");
     ip("route add 10.7.0.0/16 dev wg0 table 78");
@@ -119,7 +142,7 @@ fn a_listing_of_several_messages_is_complete() {
     let (mut netlink, wg0) = interface();
     for number in 0u16..2000 {
         let [high, low] = number.to_be_bytes();
-        netlink.add_route(wg0, net(&format!("172.16.{high}.{low}/32")), Some(7)).unwrap();
+        netlink.add_route(wg0, net(&format!("172.16.{high}.{low}/32")), Some(7), None).unwrap();
     }
     assert_eq!(netlink.routes(wg0).unwrap().iter().filter(|route| route.table == 7).count(), 2000);
 }
@@ -127,8 +150,8 @@ fn a_listing_of_several_messages_is_complete() {
 #[test]
 fn an_existing_route_is_reported() {
     let (mut netlink, wg0) = interface();
-    netlink.add_route(wg0, net("10.9.0.0/16"), None).unwrap();
-    let error = netlink.add_route(wg0, net("10.9.0.0/16"), None).unwrap_err();
+    netlink.add_route(wg0, net("10.9.0.0/16"), None, None).unwrap();
+    let error = netlink.add_route(wg0, net("10.9.0.0/16"), None, None).unwrap_err();
     assert_eq!(error.errno(), Some(17));
     assert!(error.to_string().starts_with("adding route 10.9.0.0/16 on link \"wg0\": File exists"), "{error}");
 }

@@ -57,6 +57,8 @@ pub(crate) struct LinkRoute {
     link: Option<u32>,
     /// Whether `add_route` or `add_fallback` created it, in this process or in one that has ended.
     ours: bool,
+    /// None for the MTU of the link.
+    mtu: Option<u32>,
     /// Whether packets for the destination are refused.
     unreachable: bool,
 }
@@ -188,9 +190,30 @@ impl Netlink {
         routes.into_iter().map(|route| LinkRoute::new(py, &route)).collect()
     }
 
-    /// Add a route on a link to the routing table of that number.
-    fn add_route(&self, py: Python<'_>, index: u32, destination: FromPrefix, table: u32) -> PyResult<()> {
-        self.with_netlink(py, |netlink| netlink.add_route(index, destination.0, Some(table)))
+    /// Add a route on a link to the routing table of that number; without `mtu` it has that of the link.
+    #[pyo3(signature = (index, destination, table, mtu=None))]
+    fn add_route(
+        &self,
+        py: Python<'_>,
+        index: u32,
+        destination: FromPrefix,
+        table: u32,
+        mtu: Option<u32>,
+    ) -> PyResult<()> {
+        self.with_netlink(py, |netlink| netlink.add_route(index, destination.0, Some(table), mtu))
+    }
+
+    /// Set the MTU of a route that `add_route` added, without a moment in which there is none; None removes it.
+    #[pyo3(signature = (index, destination, table, mtu))]
+    fn set_route_mtu(
+        &self,
+        py: Python<'_>,
+        index: u32,
+        destination: FromPrefix,
+        table: u32,
+        mtu: Option<u32>,
+    ) -> PyResult<()> {
+        self.with_netlink(py, |netlink| netlink.set_route_mtu(index, destination.0, Some(table), mtu))
     }
 
     /// Remove a route on a link, if `add_route` created it.
@@ -203,6 +226,13 @@ impl Netlink {
     /// Raises HostError if there is no route.
     fn route_to(&self, py: Python<'_>, destination: FromAddress, fwmark: u32) -> PyResult<u32> {
         self.with_netlink(py, |netlink| netlink.route_to(destination.0, None, fwmark))
+    }
+
+    /// Return the MTU of the route to `destination` with that mark, configured or learnt; None for that of the link.
+    ///
+    /// Raises HostError if there is no route.
+    fn route_mtu(&self, py: Python<'_>, destination: FromAddress, fwmark: u32) -> PyResult<Option<u32>> {
+        self.with_netlink(py, |netlink| netlink.route_mtu(destination.0, fwmark))
     }
 
     /// Add the route to the network of an address of a link, as the kernel adds it with the address.
@@ -290,6 +320,7 @@ impl LinkRoute {
             table: route.table,
             link: route.link,
             ours: route.protocol == hostnet::OURS,
+            mtu: route.mtu,
             unreachable: route.unreachable,
         })
     }

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from warren._core import DeviceStatus, Events, Netlink
+from dataclasses import replace
+
+from warren._core import Events, Netlink
 from warren.clock import monotonic_seconds, thread_seconds
 from warren.errors import HostError, InterfaceError
 from warren.tunnel.config import InterfaceConfig
 from warren.tunnel.io.backend import LiveEngine, create_engine
 from warren.tunnel.io.converge import converge
+from warren.tunnel.io.endpoint_route import with_route_mtus
 from warren.tunnel.io.in_process import OpenDriver, open_no_driver
 from warren.tunnel.io.observe import HostPart, join_host, observe_host, socket_path
 from warren.tunnel.io.policy import active_marks, remove_stale_policy
 from warren.tunnel.network import Backend
 from warren.tunnel.plan import InterfaceChange, Step
 from warren.tunnel.routes import policy_table
-from warren.tunnel.status import InterfaceStatus
+from warren.tunnel.status import InterfaceStatus, interface_status
 
 MAX_OBSERVATION_SHARE = 0.02
 """The share of a processor for observing what nothing has been reported of. An interface of a few peers and prefixes is
@@ -43,6 +46,8 @@ class Interface:
         self._engine: LiveEngine | None = None
         self.observation_seconds = 0.0
         """The processor time of the last observation."""
+        self._pmtu = False
+        """True if the path MTU of each peer is to be known."""
         self._settled: tuple[InterfaceConfig, InterfaceStatus] | None = None
         """A desired and an observed state between which a plan had no step."""
         self._host: HostPart | None = None
@@ -65,9 +70,16 @@ class Interface:
         """Return the events of the engine, or None if it has none."""
         return None if self._engine is None else self._engine.events
 
-    def device_status(self) -> DeviceStatus:
-        """Return the engine's part of the status, which costs no netlink. Raises InterfaceError if it has ended."""
-        return self._require_engine().status()
+    def engine_status(self) -> InterfaceStatus:
+        """Return the status without its link, which lists no routes. Raises InterfaceError if the engine has ended.
+
+        Path MTUs that follow from the routes are those of the last whole status.
+        """
+        status = interface_status(self.name, self._require_engine().status(), None)
+        if status.probe_sources is not None or self.observed is None:
+            return status
+        known = {peer.public_key: peer.path_mtu for peer in self.observed.peers}
+        return replace(status, peers=tuple(replace(peer, path_mtu=known.get(peer.public_key)) for peer in status.peers))
 
     def observe(self, *, anew: bool = True) -> InterfaceStatus:
         """Return the whole status. Raises InterfaceError if there is no engine, or its link was deleted.
@@ -78,6 +90,8 @@ class Interface:
         try:
             device = engine.status()
             status = join_host(engine.name, device, self._observe_host(device.fwmark, anew=anew))
+            if self._pmtu and status.probe_sources is None:
+                status = with_route_mtus(status, self._netlink)
         except InterfaceError as error:
             raise _link_deleted(engine.name) from error
         if status.link is None:
@@ -127,6 +141,7 @@ class Interface:
         Without `observed`, the interface is observed first. Nothing is planned again for the same states. Raises
         WarrenError; steps before the one that failed stay applied.
         """
+        self._pmtu = desired.pmtu
         if observed is not None and self._is_settled(desired, observed):
             return ()
         steps, status = converge(desired, self._require_engine(), self._netlink, self.observe, observed)

@@ -45,7 +45,7 @@ from warren.tunnel.network import NetworkConfig
 from warren.tunnel.plan import Step as PlanStep
 from warren.tunnel.reconcile_state import ReconcileState
 from warren.tunnel.resolution import Question
-from warren.tunnel.status import InterfaceStatus, interface_status
+from warren.tunnel.status import InterfaceStatus
 
 RECONCILE_INTERVAL = 5.0  # seconds; the longest that a change stays unnoticed of which the kernel's report was lost
 REPLACE_INTERVAL = 5.0  # seconds; a link that is deleted more often is created again by the schedule below
@@ -354,10 +354,10 @@ class NetworkReconciler:
 
     def _sample_counters(self) -> None:
         try:
-            device = self._interface.device_status()
+            status = self._interface.engine_status()
         except InterfaceError:  # it has ended; the next round handles that
             return
-        self._record_status(interface_status(self.config.interface, device, None))
+        self._record_status(status)
 
     def _record_status(self, status: InterfaceStatus) -> None:
         self._state.record_status(status, has_events=self._interface.events is not None)

@@ -33,13 +33,24 @@ from warren.tunnel.plan import (
     RemoveRule,
     SetGuard,
     SetMtu,
+    SetRouteMtu,
     SetUp,
     Step,
 )
 
 IPV6 = Path("/proc/sys/net/ipv6/conf")
 HostStep = AddFallback | RemoveFallback | AddRule | RemoveRule | SetGuard | RemoveGuard
-LinkStep = SetMtu | PromoteSecondaries | AddAddress | RemoveAddress | SetUp | AddRoute | AddConnectedRoute | RemoveRoute
+LinkStep = (
+    SetMtu
+    | PromoteSecondaries
+    | AddAddress
+    | RemoveAddress
+    | SetUp
+    | AddRoute
+    | SetRouteMtu
+    | AddConnectedRoute
+    | RemoveRoute
+)
 
 
 class Engine(Protocol):
@@ -99,7 +110,7 @@ def _is_done(step: Step, error: HostError) -> bool:
             return error.errno == errno.EADDRNOTAVAIL
         case RemoveRoute() | RemoveFallback():
             return error.errno == errno.ESRCH
-        case RemoveRule():
+        case RemoveRule() | SetRouteMtu():
             return error.errno == errno.ENOENT
         case _:
             return False
@@ -136,7 +147,9 @@ def _apply_to_link(step: LinkStep, index: int, netlink: Netlink) -> None:
         case SetUp():
             netlink.set_up(index, up=True)
         case AddRoute(route):
-            netlink.add_route(index, route.destination, route.table)
+            netlink.add_route(index, route.destination, route.table, route.mtu)
+        case SetRouteMtu(route):
+            netlink.set_route_mtu(index, route.destination, route.table, route.mtu)
         case AddConnectedRoute(address):
             netlink.add_connected_route(index, address)
         case RemoveRoute(route):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from warren._core import Netlink
 from warren.config.parsers import IPAddress
 from warren.errors import HostError, InterfaceError
-from warren.tunnel.config import addresses_of
+from warren.tunnel.config import Endpoint, addresses_of
 from warren.tunnel.coverage import containing
 from warren.tunnel.io.observe import find_link
-from warren.tunnel.status import InterfaceStatus
+from warren.tunnel.status import InterfaceStatus, PathMtu
+
+OVERHEAD_BYTES = {4: 60, 6: 80}  # the outer IP header, UDP (8) and WireGuard's own 32
 
 
 def leads_into(interface: str, endpoint: IPAddress, fwmark: int, netlink: Netlink) -> bool:
@@ -22,6 +25,26 @@ def leads_into(interface: str, endpoint: IPAddress, fwmark: int, netlink: Netlin
         return link is not None and netlink.route_to(endpoint, fwmark) == link.index
     except (HostError, InterfaceError):
         return False
+
+
+def with_route_mtus(status: InterfaceStatus, netlink: Netlink) -> InterfaceStatus:
+    """Return the status of an engine that does not probe, with the path MTUs that follow from the routes.
+
+    The MTU of a route is what an administrator has set, or what the kernel has learnt from ICMP for any program.
+    """
+    peers = (replace(peer, path_mtu=_path_mtu(peer.endpoint, status.fwmark, netlink)) for peer in status.peers)
+    return replace(status, peers=tuple(peers))
+
+
+def _path_mtu(endpoint: Endpoint | None, fwmark: int, netlink: Netlink) -> PathMtu:
+    address = None if endpoint is None else endpoint.address
+    try:
+        mtu = None if address is None else netlink.route_mtu(address, fwmark)
+    except HostError:
+        mtu = None
+    if address is None or mtu is None:
+        return PathMtu("unknown", reason="no_route_mtu")
+    return PathMtu("route", max(mtu - OVERHEAD_BYTES[address.version], 0))
 
 
 def endpoints_inside(status: InterfaceStatus, netlink: Netlink) -> Iterator[IPAddress]:

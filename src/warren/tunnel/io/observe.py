@@ -121,7 +121,7 @@ def lan_addresses(netlink: Netlink) -> dict[str, tuple[IPInterface, ...]]:
 def link_status(link: Link, netlink: Netlink) -> LinkStatus:
     """Return a link with its addresses and the routes that Warren made."""
     found, addresses = netlink.routes(link.index), netlink.addresses(link.index)
-    routes = [(Route(route.destination, route.table), route.ours) for route in found]
+    routes = [(Route(route.destination, route.table, route.mtu), route.ours) for route in found]
     return LinkStatus(
         up=link.up,
         mtu=link.mtu,
