@@ -1,5 +1,6 @@
 //! What the parts of a stack share.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -72,6 +73,8 @@ pub(crate) struct Shared {
     pub(crate) direct: Option<Policy>,
     /// Whether the policy knows the addresses of this host. Nothing is forwarded before.
     pub(crate) host_is_known: bool,
+    /// The path MTU of peers that have one, in octets of packets inside.
+    pub(crate) path_mtu: HashMap<PeerId, u16>,
     /// The capture in progress.
     pub(crate) capture: Option<Capture>,
     /// The time of this call.
@@ -133,6 +136,11 @@ impl Shared {
     /// Return whether this host may dial an address outside for a local client.
     pub(crate) fn may_dial_outside(&self, address: IpAddr, port: Port) -> bool {
         self.host_is_known && self.direct.as_ref().is_some_and(|policy| policy.judge_direct(address, port).is_ok())
+    }
+
+    /// Return the longest packet to a peer, in octets.
+    pub(crate) fn mtu(&self, peer: PeerId) -> u16 {
+        self.path_mtu.get(&peer).map_or(self.tables.mtu, |mtu| self.tables.mtu.min(*mtu))
     }
 
     /// Return the own address of a family.

@@ -4,6 +4,7 @@
 //! writes to its host side and reads from it once. Host sockets are watched by one epoll(7) instance, whose descriptor
 //! is the one that the packet thread waits for.
 
+use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use device::inner::Inner;
 use device::place::Place;
 use proto::clock::Now;
-use proto::{Delivered, Membership};
+use proto::{Delivered, Membership, PeerId};
 
 use crate::budget::Budget;
 use crate::capture::Capture;
@@ -86,6 +87,7 @@ impl Stack {
             policy: None,
             direct: None,
             host_is_known: false,
+            path_mtu: HashMap::new(),
             capture: None,
             now: START,
         };
@@ -301,8 +303,18 @@ impl Inner for Stack {
             self.parts.tcp.remove_peer(peer, &mut self.parts.shared);
             self.parts.shared.packets.remove_peer(peer);
             self.parts.shared.errors.remove(peer);
+            self.parts.shared.path_mtu.remove(&peer);
             self.parts.fragments.remove(peer);
         }
+    }
+
+    fn on_path_mtu(&mut self, peer: PeerId, mtu: Option<usize>) {
+        let shared = &mut self.parts.shared;
+        match mtu.and_then(|mtu| u16::try_from(mtu).ok()) {
+            Some(mtu) => shared.path_mtu.insert(peer, mtu),
+            None => shared.path_mtu.remove(&peer),
+        };
+        self.parts.tcp.set_mtu(peer, shared.mtu(peer));
     }
 
     fn next_deadline(&self) -> Option<Duration> {

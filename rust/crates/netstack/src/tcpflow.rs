@@ -341,6 +341,14 @@ impl TcpFlows {
         self.held.remove(&peer);
     }
 
+    /// Limit the segments to a peer to packets of this size.
+    pub(crate) fn set_mtu(&mut self, peer: PeerId, mtu: u16) {
+        for flow in self.flows.iter_mut().filter(|flow| flow.key.peer == peer) {
+            let mss = flow.key.mss(mtu);
+            flow.connection.set_mss(mss);
+        }
+    }
+
     /// Reset the flows to destinations that a new policy forbids, on both sides.
     pub(crate) fn apply_policy(&mut self, shared: &mut Shared) {
         let forbidden: Vec<_> = self

@@ -25,6 +25,9 @@ const MIN_READ_BYTES: usize = 1024;
 const SEGMENTS: usize = 16;
 /// Space for a segment's headers: IPv6 and TCP with all options.
 const HEADERS: usize = 40 + 60;
+/// The headers of a segment: IP and TCP without options.
+const HEADERS_V4: u16 = 40;
+const HEADERS_V6: u16 = 60;
 /// The hops of a segment (IANA's recommended default).
 const TTL: u8 = 64;
 
@@ -40,6 +43,11 @@ impl Key {
     /// Return the addresses of what is sent to the peer.
     pub(crate) fn outgoing(&self) -> Addresses {
         addresses(self.local, self.remote)
+    }
+
+    /// Return the greatest payload of a segment, without options, in packets of this size.
+    pub(crate) fn mss(&self, mtu: u16) -> u16 {
+        mtu.saturating_sub(if self.remote.is_ipv4() { HEADERS_V4 } else { HEADERS_V6 })
     }
 
     /// Return the IP header of what is sent to the peer.

@@ -32,9 +32,6 @@ pub(super) const MAX_BUFFER: usize = 4 << 20;
 /// The least value that is believed of a peer's MSS option.
 const MIN_MSS_V4: u16 = 536;
 const MIN_MSS_V6: u16 = 1220;
-/// The headers of a segment: IP and TCP without options.
-const HEADERS_V4: u16 = 40;
-const HEADERS_V6: u16 = 60;
 
 impl TcpFlows {
     /// Open the flow of a SYN, or refuse it.
@@ -165,11 +162,9 @@ impl TcpFlows {
 
     /// Return the settings of a connection.
     pub(super) fn config(&self, shared: &Shared, key: &Key) -> Config {
-        let is_v4 = key.remote.is_ipv4();
-        let headers = if is_v4 { HEADERS_V4 } else { HEADERS_V6 };
         Config {
-            mss: shared.tables.mtu.saturating_sub(headers),
-            min_mss: if is_v4 { MIN_MSS_V4 } else { MIN_MSS_V6 },
+            mss: key.mss(shared.mtu(key.peer)),
+            min_mss: if key.remote.is_ipv4() { MIN_MSS_V4 } else { MIN_MSS_V6 },
             algorithm: shared.tables.congestion,
             max_buffer: MAX_BUFFER,
             initial_buffer: shared.budget.first_window(INITIAL_BUFFER),
