@@ -41,17 +41,21 @@ impl Direction {
     pub(super) fn pass(&mut self, source: &mut Stream, sink: &mut Stream, buffer: &mut [u8]) -> Turn {
         let mut left = TURN_BYTES;
         loop {
-            match sink.write(&[IoSlice::new(&self.unsent)]) {
-                Ok(sent) => drop(self.unsent.drain(..sent)),
-                Err(_) => return Turn::Broken,
+            if self.shut_down {
+                return Turn::Ended;
+            }
+            if !self.unsent.is_empty() {
+                match sink.write(&[IoSlice::new(&self.unsent)]) {
+                    Ok(sent) => drop(self.unsent.drain(..sent)),
+                    Err(_) => return Turn::Broken,
+                }
             }
             if !self.unsent.is_empty() {
                 return Turn::Wait;
             }
             if self.source_ended {
-                if !std::mem::replace(&mut self.shut_down, true) {
-                    sink.shut_down();
-                }
+                self.shut_down = true;
+                sink.shut_down();
                 return Turn::Ended;
             }
             if !source.is_readable() {
