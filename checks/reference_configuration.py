@@ -21,6 +21,7 @@ NETWORKS = (
         "network.NAME.peers",
         "A peer of a network, as `[[network.NAME.peers]]`, or as `[[network.peers]]` for the nearest network above it.",
         tuple(reference_rows(NetworkPeer)),
+        is_list=True,
     ),
 )
 INTRODUCTION = """\
@@ -71,7 +72,7 @@ def _section(found: ReferenceTable) -> str:
         heads.insert(1, "in JSON")
         for cells, row in zip(rows, found.rows, strict=True):
             cells.insert(1, _json_key(row))
-    header = f"[[{found.name}]]" if found.name.endswith(".peers") else f"[{found.name}]"
+    header = f"[[{found.name}]]" if found.is_list else f"[{found.name}]"
     return f"## `{header}`\n\n{found.doc}\n\n{table(heads, rows)}"
 
 

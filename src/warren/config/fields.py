@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, TypeVar, overload
+from typing import Any, ClassVar, TypeVar, overload
 
 from warren.config.defaults import WARREN, Defaults
 from warren.config.field_names import camel_case, joined
@@ -24,6 +24,9 @@ from warren.config.parsers import Parser
 from warren.errors import Finding
 
 T = TypeVar("T")
+Rejections = Mapping[str, tuple[str, str]]
+"""The problem with the presence of a key, and what is expected instead, by key."""
+NO_REJECTIONS: Rejections = {}
 ROW = "row"
 NO_JSON = "-"
 """As `json=`: the key does not exist in JSON."""
@@ -40,6 +43,8 @@ class Settings:
     """The base of settings that check their values against each other once all of them are read."""
 
     __slots__ = ()
+    rejected: ClassVar[Rejections] = NO_REJECTIONS
+    """Keys that are rejected with a text of their own, in snake_case."""
 
     def findings(self) -> Iterator[Finding]:
         """Yield what is wrong between values. The key of a finding is an attribute, or empty for the table."""
@@ -90,7 +95,7 @@ class Option:
 class KeyMap:
     """A row of several keys with one parser, collected into a mapping."""
 
-    parser: Parser[str]
+    parser: Parser[Any]
     doc: str
     names: Mapping[str, str] | None
     """The documentation of each allowed key; None allows every key that no other row of the table has."""
@@ -108,7 +113,15 @@ class SubTable:
     """The key that a text in place of the table sets; empty where there must be a table."""
 
 
-Row = Option | KeyMap | SubTable
+@dataclass(frozen=True, slots=True)
+class TableList:
+    """A row of a list of tables within the table: `[[table.key]]`."""
+
+    settings: type[Any]
+    doc: str
+
+
+Row = Option | KeyMap | SubTable | TableList
 
 
 @overload
@@ -143,7 +156,7 @@ def required(parser: Parser[T], doc: str, stand_in: Callable[[], T]) -> Mapping[
     return {ROW: (Option(parser, doc, None, stand_in), "", "")}
 
 
-def key_map(parser: Parser[str], doc: str, *, names: Mapping[str, str] | None, under: str = "") -> Mapping[str, str]:
+def key_map(parser: Parser[T], doc: str, *, names: Mapping[str, str] | None, under: str = "") -> Mapping[str, T]:
     """Declare several keys that are collected into a mapping."""
     row = KeyMap(parser, doc, names, under)
     return dataclasses.field(default_factory=dict, metadata={ROW: (row, under, "")})
@@ -152,6 +165,11 @@ def key_map(parser: Parser[str], doc: str, *, names: Mapping[str, str] | None, u
 def subtable(settings: type[T], doc: str, *, shorthand: str = "") -> T:
     """Declare a table within the table, or at the top of the file."""
     return _field(SubTable(settings, doc, shorthand), settings(), "", "")  # type: ignore[no-any-return]
+
+
+def table_list(settings: type[T], doc: str) -> tuple[T, ...]:
+    """Declare a list of tables within the table; without one it is empty."""
+    return _field(TableList(settings, doc), (), "", "")  # type: ignore[no-any-return]
 
 
 def _field(row: Row, default: object, key: str, json: str) -> Any:
@@ -180,7 +198,7 @@ def options_of(settings: type[Any], key: str = "") -> Iterator[tuple[str, Option
     for names, row in rows_of(settings):
         if isinstance(row, Option):
             yield joined(key, names.toml), row
-        elif isinstance(row, SubTable):
+        elif isinstance(row, SubTable | TableList):
             yield from options_of(row.settings, joined(key, names.toml))
 
 

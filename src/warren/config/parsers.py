@@ -242,7 +242,7 @@ def matching(pattern: re.Pattern[str], expected: str) -> Parser[str]:
 
 def one_of(values: Sequence[Choice], noun: str) -> Parser[Choice]:
     """Return a parser of one of several words; `noun` names what they are in errors."""
-    accepts = ", ".join(values[:-1]) + f" or {values[-1]}"
+    accepts = " or ".join(filter(None, (", ".join(values[:-1]), values[-1])))
 
     def read(value: object) -> Choice:
         text = _read_text(value)

@@ -14,16 +14,26 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, assert_never
 
 from warren.config.defaults import Defaults
-from warren.config.field_names import joined, line_of
-from warren.config.fields import KeyMap, Option, Row, Settings, Spelling, SubTable, respelled, rows_of
+from warren.config.field_names import camel_case, joined, line_of
+from warren.config.fields import (
+    NO_REJECTIONS,
+    KeyMap,
+    Option,
+    Rejections,
+    Row,
+    Settings,
+    Spelling,
+    SubTable,
+    TableList,
+    respelled,
+    rows_of,
+)
 from warren.config.overrides import Override
 from warren.config.parsers import Parser, wrong_type
 from warren.errors import ConfigError, Finding
 
 T = TypeVar("T")
 S = TypeVar("S", bound=Settings)
-Rejections = Mapping[str, tuple[str, str]]
-"""The problem with the presence of a key, and what is expected instead, by key."""
 FILE = "the file"
 ABSENT = object()
 """Stands for a value that is absent: null, which is None, is present."""
@@ -123,12 +133,11 @@ class Table:
         """Return True if a list is at `name`."""
         return isinstance(self._values.get(name), list)
 
-    def close(self, rejections: Rejections | None = None) -> None:
+    def close(self, rejections: Rejections = NO_REJECTIONS) -> None:
         """Report every key that was not read: with its own text from `rejections`, or with the nearest known key."""
-        own = rejections or {}
         for name in self._values:
             if name not in self._known:
-                self.report.add(joined(self.key, name), *(own.get(name) or self._unknown(name)))
+                self.report.add(joined(self.key, name), *(rejections.get(name) or self._unknown(name)))
 
     def _unknown(self, name: str) -> tuple[str, str]:
         near = difflib.get_close_matches(name, self._known, n=1)
@@ -171,12 +180,17 @@ class Table:
 def read_settings(table: Table, settings: type[S], defaults: Defaults, spelling: Spelling = Spelling.TOML) -> S:
     """Return the settings that `table` holds, checked against each other; problems go into the report."""
     made = settings(**read_values(table, settings, defaults, spelling))
-    table.close()
+    table.close(spelled_rejections(settings.rejected, spelling))
     report = table.report
     for finding in made.findings():
         report.findings.append(report.with_line(_placed(finding, table.key, settings, spelling)))
     report.warnings.extend(_placed(finding, table.key, settings, spelling) for finding in made.warnings())
     return made
+
+
+def spelled_rejections(rejections: Rejections, spelling: Spelling) -> Rejections:
+    """Return rejections by the keys of a surface."""
+    return rejections if spelling is Spelling.TOML else {camel_case(key): text for key, text in rejections.items()}
 
 
 def _placed(finding: Finding, key: str, settings: type[Settings], spelling: Spelling) -> Finding:
@@ -204,19 +218,21 @@ def _read_row(  # noqa: PLR0913, the context of a row
                 return table.require(key, row.parser, row.stand_in)
             return table.read(key, row.parser, row.choose(defaults))
         case KeyMap():
-            return _read_key_map(table, row, settings)
+            return _read_key_map(table, row, key, settings)
         case SubTable(nested, _, shorthand):
             within = table.table(key, shorthand) or Table({}, joined(table.key, key), Report())
             return read_settings(within, nested, defaults, spelling)
+        case TableList(nested):
+            return tuple(read_settings(each, nested, defaults, spelling) for each in table.tables(key))
         case _:
             assert_never(row)
 
 
-def _read_key_map(table: Table, row: KeyMap, settings: type[Any]) -> dict[str, str]:
-    within = (table.table(row.under) or Table({}, row.under, table.report)) if row.under else table
-    known = {names.toml for names, other in rows_of(settings) if other is not row}
-    names = [name for name in table.names() if name not in known] if row.names is None else row.names
-    found = {name: within.read(name, row.parser, "") for name in names}
+def _read_key_map(table: Table, row: KeyMap, key: str, settings: type[Any]) -> dict[str, Any]:
+    within = (table.table(key) or Table({}, key, table.report)) if row.under else table
+    known = set() if row.under else {names.toml for names, other in rows_of(settings) if other is not row}
+    names = [name for name in within.names() if name not in known] if row.names is None else row.names
+    found = {name: within.read(name, row.parser, None) for name in names}
     if row.under:
         within.close()
     return {name: value for name, value in found.items() if value}

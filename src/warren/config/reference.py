@@ -8,7 +8,7 @@ from typing import Any, assert_never
 
 from warren.config.defaults import PROGRAMS, WARREN
 from warren.config.field_names import joined
-from warren.config.fields import KeyMap, Option, SubTable, rows_of
+from warren.config.fields import KeyMap, Option, SubTable, TableList, rows_of
 from warren.config.toml_writer import encode_value
 
 REQUIRED = "required"
@@ -36,14 +36,16 @@ class ReferenceTable:
     name: str
     doc: str
     rows: tuple[ReferenceRow, ...]
+    is_list: bool = False
+    """True for `[[name]]`."""
 
 
 def reference_tables(settings: type[Any], name: str = "") -> Iterator[ReferenceTable]:
     """Yield the tables within a settings class, each followed by the tables within it."""
     for names, row in rows_of(settings):
-        if isinstance(row, SubTable):
+        if isinstance(row, SubTable | TableList):
             key = joined(name, names.toml)
-            yield ReferenceTable(key, row.doc, tuple(reference_rows(row.settings)))
+            yield ReferenceTable(key, row.doc, tuple(reference_rows(row.settings)), isinstance(row, TableList))
             yield from reference_tables(row.settings, key)
 
 
@@ -53,14 +55,14 @@ def reference_rows(settings: type[Any]) -> Iterator[ReferenceRow]:
         match row:
             case Option(parser, doc):
                 yield ReferenceRow(names.toml, names.json, parser.accepts, _default(row), doc)
-            case KeyMap(parser, doc, None):
-                yield ReferenceRow(ANY_NAME, None, parser.accepts, UNSET, doc)
             case KeyMap(parser, doc, _, under) if under:
                 yield ReferenceRow(f"{under}.{ANY_NAME}", None, parser.accepts, UNSET, doc)
+            case KeyMap(parser, doc, None):
+                yield ReferenceRow(ANY_NAME, None, parser.accepts, UNSET, doc)
             case KeyMap(parser, _, keys):
                 for key, doc in (keys or {}).items():
                     yield ReferenceRow(key, None, parser.accepts, UNSET, doc)
-            case SubTable():
+            case SubTable() | TableList():
                 pass
             case _:
                 assert_never(row)

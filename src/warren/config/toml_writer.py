@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, assert_never
 
 from warren.config.field_names import joined
-from warren.config.fields import KeyMap, Option, Row, Spelling, SubTable, rows_of
+from warren.config.fields import KeyMap, Option, Row, Spelling, SubTable, TableList, rows_of
 from warren.config.parsers import Plain
 
 NO_NOTES: Mapping[str, str] = {}
@@ -25,17 +25,24 @@ class Section:
     """The values by key; the key of a table within has dots: `sha256.panel_create`."""
 
 
-def settings_sections(settings: object, key: str, root: str = "") -> Iterator[Section]:
-    """Yield the section of a table, defaults too, and those of the tables within it. `root` is taken off every path."""
-    yield Section(f"[{key}]", key, plain_values(settings, root=root))
-    yield from nested_sections(settings, key, root)
+def nested_sections(settings: object, key: str = "", root: str = "", *, whole: bool = True) -> Iterator[Section]:
+    """Yield the sections of the tables within a table, or of the tables at the top of the file.
 
-
-def nested_sections(settings: object, key: str = "", root: str = "") -> Iterator[Section]:
-    """Yield the sections of the tables within a table, or of the tables at the top of the file."""
+    Unless `whole`, a table and a key within it that have their defaults are left out.
+    """
     for names, row in rows_of(type(settings)):
-        if isinstance(row, SubTable):
-            yield from settings_sections(getattr(settings, names.attribute), joined(key, names.toml), root)
+        within, value = joined(key, names.toml), getattr(settings, names.attribute)
+        match row:
+            case SubTable(nested):
+                usual = None if whole else nested()
+                if value != usual:
+                    yield Section(f"[{within}]", within, plain_values(value, root=root, unless=usual))
+                    yield from nested_sections(value, within, root, whole=whole)
+            case TableList():
+                for number, each in enumerate(value):
+                    yield Section(f"[[{within}]]", f"{within}[{number}]", plain_values(each, root=root))
+            case _:
+                pass
 
 
 def plain_values(
@@ -67,7 +74,7 @@ def _row_values(row: Row, key: str, value: Any, root: str) -> dict[str, Plain]:
             return {key: parser.write(value, root)}
         case KeyMap(parser, _, _, under):
             return {joined(under, name): parser.write(entry, root) for name, entry in value.items()}
-        case SubTable():
+        case SubTable() | TableList():
             return {}
         case _:
             assert_never(row)
