@@ -24,6 +24,10 @@ HINTS = {
     "audit.invalid_key": "`warren identity show` on the node prints it",
     "audit.missing": "the log starts with the first command that an agent receives",
     "audit.unreadable": "check the path and its permissions",
+    "backend.unavailable": (
+        "start the agent as root for an interface of this host; or set backend to netstack, and reach the network by "
+        "a proxy or a forward"
+    ),
     "command.disabled": "pin the root that `warren trust init` created as [security] root, and set exec_enable = true",
     "command.malformed": "nothing was signed; `warren verbs` lists the arguments of each verb",
     "command.refused": "nothing was changed",
@@ -36,6 +40,10 @@ HINTS = {
     "config.unsupported": "nothing was changed; use wg-quick(8) for this configuration",
     "config.untrusted_owner": "nothing was changed; chown it to root, or start the agent without file capabilities",
     "config.unwritable": "choose another path; existing files are never overwritten",
+    "dial.forbidden": "the policy of the far side decides; see its configuration",
+    "dial.failed": "try again when other connections have ended",
+    "dial.refused": "nothing listens on that port",
+    "dial.timed_out": "check the address, and that the peer is up: warren peers",
     "dns.changed": "nothing was overwritten; check /etc/resolv.conf",
     "dns.journal_unusable": "restore /etc/resolv.conf manually, then remove the journal",
     "dns.refused": "DNS settings are unchanged; see the error above",
@@ -90,10 +98,12 @@ HINTS = {
         "a key can reach the disk through swap; set LimitMEMLOCK=16M in the agent's unit, "
         "or give it CAP_IPC_LOCK: setcap cap_net_admin,cap_ipc_lock=+eip LAUNCHER"
     ),
+    "name.unresolved": "check the name, and the network's dns and dns_routes",
     "network.invalid_state": "`warren status` shows the current state",
     "network.unknown": "`warren list` lists the networks",
     "output.write_failed": "check the reader of the pipe and free disk space; no other data was lost",
     "path.untrusted": "chown every part of the path to root, and remove write permission for other users",
+    "peer.unreachable": "check the endpoint of the peer, and that both sides have each other's public key",
     "privilege.file_capabilities": "start it as root or by its unit; file capabilities need paths owned by root",
     "privilege.missing": "start it as root; it drops the privileges that it does not need",
     "privilege.unknown_user": "set [daemon] user to an existing user",
@@ -229,6 +239,24 @@ class RemoteError(WarrenError):
     """Another program or host did not answer, or broke the protocol."""
 
     fault = Fault.REMOTE
+
+
+class Unreachable(RemoteError):  # noqa: N818, a name of the public API
+    """An address in the tunnel cannot be reached: no peer has it, or its peer does not lead there."""
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        code: str = "peer.unreachable",
+        peer: str | None = None,
+        handshake_age_seconds: float | None = None,
+    ) -> None:
+        super().__init__(problem, code=code)
+        self.peer = peer
+        """The public key of the peer that has the address, or None if no peer has it."""
+        self.handshake_age_seconds = handshake_age_seconds
+        """The age of that peer's last handshake, or None if there was none."""
 
 
 class EngineError(WarrenError):

@@ -289,11 +289,6 @@ def test_root_is_put_before_every_path() -> None:
         ('fwmark = "0xg"', "fwmark", "is not a number"),
         ('table = "main"', "table", "is not a routing table; expected auto, off or a number"),
         ("table = 0", "table", "is out of range"),
-        (
-            'backend = "netstack"',
-            "backend",
-            "backend netstack is not supported in this version; expected auto, kernel or userspace",
-        ),
         ('backend = "boringtun"', "backend", "unknown backend 'boringtun'"),
         ("peers = {}", "peers", "is a table; expected a list of tables"),
         ("peers = [1]", "peers[0]", "is a whole number; expected a table"),

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import string
-from ipaddress import ip_network
+from dataclasses import replace
+from ipaddress import ip_address, ip_network
+from typing import Any
 
 from hypothesis import strategies as st
 
 from tests.tunnel.strategies import PUBLIC_KEYS, addresses, endpoints, names, networks, tables
 from warren.tunnel.config import SYSTEM_TABLES
 from warren.tunnel.exit_policy import ExitEntry, ExitNode
-from warren.tunnel.network import NetworkConfig, NetworkPeer
+from warren.tunnel.netstack_settings import ForwardSettings, NetstackSettings, ProxySettings, TcpAddress, UnixPath
+from warren.tunnel.network import PROXY_KINDS, NetworkConfig, NetworkPeer
 
 network_names = st.text(string.ascii_letters + string.digits + "_-", min_size=1, max_size=64).filter(
     lambda name: name != "peers"
@@ -43,6 +46,7 @@ def network_peers(draw: st.DrawFn) -> tuple[NetworkPeer, ...]:
     )
 
 
+port_numbers = st.integers(1, 65535)
 port_ranges = st.tuples(st.integers(1, 65535), st.integers(1, 65535)).map(lambda ports: (min(ports), max(ports)))
 exit_entries = st.lists(st.builds(ExitEntry, prefix=networks, ports=st.none() | port_ranges), max_size=3).map(tuple)
 exit_nodes = st.builds(
@@ -72,6 +76,52 @@ network_configs = st.builds(
     peers=network_peers(),
 )
 
+tcp_addresses = st.builds(TcpAddress, st.sampled_from([ip_address("127.0.0.1"), ip_address("::1")]), port_numbers)
+listeners = tcp_addresses | paths.map(UnixPath)
+proxies = st.builds(ProxySettings, listen=listeners, outside=st.sampled_from(["refuse", "direct"])) | st.builds(
+    ProxySettings, listen=listeners, user=st.just("me"), password_path=paths
+)
+forwards = st.builds(ForwardSettings, to=endpoints, listen=tcp_addresses) | (
+    st.builds(
+        ForwardSettings,
+        to=endpoints,
+        tunnel_port=port_numbers,
+        sources=st.lists(networks, max_size=2).map(tuple),
+    )
+)
+domains = st.sampled_from(["corp.example", "example", "a-b.example.org"])
+servers = st.lists(st.ip_addresses(), min_size=1, max_size=2).map(tuple)
+netstacks = st.builds(
+    NetstackSettings,
+    memory=st.integers(4 << 20, 4 << 30),
+    max_flows=st.integers(16, 65_536),
+    congestion=st.sampled_from(["bbr", "cubic"]),
+    udp_filtering=st.sampled_from(["address", "endpoint-independent", "address-and-port"]),
+)
+
+
+@st.composite
+def netstack_configs(draw: st.DrawFn) -> NetworkConfig:
+    """Networks of backend netstack with all of its tables; no listener is there twice."""
+    network = draw(network_configs)
+    values: dict[str, Any] = {
+        "backend": "netstack",
+        "dns_rebind_allow": draw(st.lists(domains, max_size=2).map(tuple)),
+        "dns_routes": draw(st.dictionaries(domains, servers, max_size=2)),
+        "netstack": draw(netstacks),
+        "forwards": draw(
+            st.lists(forwards, max_size=3, unique_by=lambda each: (each.protocol, each.listen, each.tunnel_port))
+        ),
+    }
+    listening = {each.listen for each in values["forwards"]}
+    for kind in PROXY_KINDS:
+        proxy = draw(st.just(ProxySettings()) | proxies)
+        if proxy.listen not in listening:
+            values[kind] = proxy
+            listening.add(proxy.listen)
+    return replace(network, **{**values, "forwards": tuple(values["forwards"])})
+
+
 # Pieces of the configuration's own language, right and wrong, so that texts come far enough to be judged.
 FRAGMENTS = (
     "[network.a]",
@@ -80,6 +130,10 @@ FRAGMENTS = (
     "[[network.a.peers]]",
     "[network.peers]",
     "[network.a.exit_node]",
+    "[network.a.socks5]",
+    "[[network.a.forwards]]",
+    'listen = "0.0.0.0:1080"',
+    'backend = "netstack"',
     "[network]",
     "[ 'network' . \"a\" . peers ]",
     "[daemon]",

@@ -16,7 +16,7 @@ from warren.tunnel.network import NetworkConfig, NetworkPeer
 from warren.tunnel.network_table import network_sections
 
 from .documents import SEVERAL, with_keys
-from .strategies import network_configs
+from .strategies import netstack_configs, network_configs
 
 pytestmark = pytest.mark.unit
 
@@ -24,7 +24,7 @@ WARREN = defaults_for("warren")
 
 
 @pytest.mark.timeout(3600)  # in a soak there are 20,000 of them, at 8 ms or more each
-@given(network_configs, st.booleans())
+@given(network_configs | netstack_configs(), st.booleans())
 def test_written_network_loads_as_itself(network: NetworkConfig, whole: bool) -> None:
     text = encode_toml([*network_sections(network, whole=whole)])
     assert load_config(text, "f.toml", WARREN).networks == (network,)

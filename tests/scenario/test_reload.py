@@ -102,7 +102,7 @@ def test_a_network_that_the_file_disables_is_taken_down_without_confirmation(joi
     [
         ("mtu = 99", "99 is out of range"),
         ('privat_key = "x"', "privat_key"),
-        ('backend = "netstack"', "netstack"),
+        ('backend = "kernel"\nsocks5.listen = "127.0.0.1:1080"', "backend kernel does not serve it"),
         ("mtu = = 2", "invalid TOML"),
     ],
 )

@@ -128,6 +128,7 @@ from warren.agent.io.interface import Interface
 from warren.agent.io.key_ring import read_keys
 from warren.privsep.io.separation import host_resolver
 from warren.privsep.io.privileged_ops import DirectKeyAccess
+from warren.tunnel.backend_rule import backend_rule
 from warren.tunnel.desired import desired_interface
 from warren.tunnel.io.link_owner import agent_id_of
 
@@ -137,7 +138,7 @@ resolver = host_resolver(settings, defaults)
 interfaces = []
 for network in settings.networks:
     agent_id = agent_id_of(Path(settings.daemon.state))
-    interface = Interface(network.interface, network.backend, netlink, agent_id=agent_id)
+    interface = Interface(network.interface, backend_rule(network), netlink, agent_id=agent_id)
     interface.create(desired_interface(network, read_keys(network, DirectKeyAccess()), {}))
     interfaces.append(interface)
     if network.dns:

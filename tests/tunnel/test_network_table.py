@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.config.strategies import network_configs
+from tests.config.strategies import netstack_configs, network_configs
 from tests.project.conftest import ROOT
 from tests.tunnel.strategies import PRIVATE_KEYS, PUBLIC_KEYS
 from warren.agent.config import load_config
 from warren.config.defaults import defaults_for
+from warren.config.field_names import camel_case
 from warren.config.fields import Spelling
 from warren.config.toml_writer import encode_toml, plain_values
 from warren.errors import ConfigError
@@ -52,8 +53,12 @@ DOCUMENTS = [
 def as_json(network: NetworkConfig) -> dict[str, object]:
     """The `config` of a request for it."""
     peers = [plain_values(peer, Spelling.JSON) for peer in network.peers]
-    exit_node = plain_values(network.exit_node, Spelling.JSON)
-    return {**plain_values(network, Spelling.JSON), "exitNode": exit_node, "peers": peers}
+    tables = ("exit_node", "socks5", "http_proxy", "mixed", "netstack")
+    within = {camel_case(name): plain_values(getattr(network, name), Spelling.JSON) for name in tables}
+    forwards = [plain_values(each, Spelling.JSON) for each in network.forwards]
+    routes = {domain: [*map(str, servers)] for domain, servers in network.dns_routes.items()}
+    values = plain_values(replace(network, dns_routes={}), Spelling.JSON)
+    return {**values, **within, "dnsRoutes": routes, "forwards": forwards, "peers": peers}
 
 
 def finding_keys(config: object, name: str = "a") -> list[str]:
@@ -76,7 +81,7 @@ def test_examples_of_the_documents_load(config: dict[str, object]) -> None:
     assert peer.endpoint == Endpoint("vpn.example.com", 51820)
 
 
-@given(network_configs)
+@given(network_configs | netstack_configs())
 def test_json_equals_toml(network: NetworkConfig) -> None:
     """H-17."""
     from_json = network_from_json(network.name, json.loads(json.dumps(as_json(network))))

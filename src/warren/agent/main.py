@@ -40,6 +40,7 @@ from warren.config.defaults import Defaults
 from warren.config.overrides import Override
 from warren.errors import WarrenError
 from warren.files.unix_socket import find_group
+from warren.privsep.io.capabilities import may_administer_network
 from warren.privsep.io.privileged_ops import PrivilegedOps
 from warren.privsep.io.separation import Separated, separate_privileges
 from warren.telemetry.io.logging import set_level, start_logging
@@ -115,7 +116,7 @@ async def _serve(options: Options, separated: Separated[AgentConfig]) -> None:
             await open_commands(config.commands, AgentContext(privileged, group, networks, switch), resources),
             http.subsystem(),
             host.probes.subsystem(),
-            HostWatcher(networks.on_host_changes).subsystem(),
+            *([HostWatcher(networks.on_host_changes).subsystem()] if may_administer_network() else ()),
             Subsystem("privileges", privileged.watch, privileged.conditions),
             key_memory_subsystem(),
             service_manager.subsystem(),
@@ -158,6 +159,8 @@ async def _recover(host: NetworkContext, wanted: Collection[str]) -> None:
     """Remove what an agent that was killed has left: exit nodes, DNS settings, other links than `wanted`, rules."""
     await host.exit_nodes.recover()
     await host.name_servers.recover()
+    if not may_administer_network():
+        return
     try:
         for name in await asyncio.to_thread(remove_orphans, host.agent_id, host.netlink, wanted):
             log.info("link.removed", extra={"interface": name, "reason": "left by an agent that was killed"})

@@ -10,7 +10,7 @@ from warren.agent.network_state import NetworkState
 from warren.telemetry.echo import Figures
 from warren.telemetry.sample import Connection, NetworkSample, PathMtuSample, PeerSample
 from warren.tunnel.lifecycle import State
-from warren.tunnel.network import Backend, NetworkConfig, NetworkPeer
+from warren.tunnel.network import NetworkConfig, NetworkPeer
 from warren.tunnel.status import InterfaceStatus, PeerStatus
 
 
@@ -30,9 +30,17 @@ def connection_of(state: State) -> Connection:
 
 
 def network_sample(
-    config: NetworkConfig, state: NetworkState, backend: Backend, figures: Mapping[PublicKey, Figures]
+    config: NetworkConfig,
+    state: NetworkState,
+    backend: str,
+    figures: Mapping[PublicKey, Figures],
+    *,
+    backend_reason: str = "",
 ) -> NetworkSample:
-    """Return the sample of a network; `figures` are those of the peers that have answered an echo."""
+    """Return the sample of a network; `figures` are those of the peers that have answered an echo.
+
+    `backend_reason` says why the backends that are tried before the one in use are not.
+    """
     status = state.status or InterfaceStatus(config.interface)
     statuses = {peer.public_key: peer for peer in status.peers}
     error = state.error
@@ -41,6 +49,7 @@ def network_sample(
         connection=connection_of(state.lifecycle),
         interface=config.interface,
         backend=backend,
+        backend_reason=backend_reason,
         origin=config.origin,
         mtu=config.mtu,
         listen_port=status.listen_port,

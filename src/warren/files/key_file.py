@@ -1,4 +1,4 @@
-"""Key files: 44 characters of base64 and a newline, as wg(8) writes them, for their owner alone.
+"""Key files: 44 characters of base64 and a newline, as wg(8) writes them, for their owner alone; and password files.
 
 Power cut and hostile directory: as `atomic` for a file that is created. What was read or written is wiped from memory.
 """
@@ -20,9 +20,11 @@ from warren.files.trusted_path import NAMED_BY_USER, Trust
 
 KEY_CHARACTERS = 44
 MAX_BYTES = KEY_CHARACTERS + 2  # a line may end as on Windows
+MAX_PASSWORD_BYTES = 255  # RFC 1929, section 2: its length is one byte
 MODE = 0o600
 BLANKS = b" \t\r\n"
 Key = TypeVar("Key", PrivateKey, PresharedKey)
+Secret = TypeVar("Secret", PrivateKey, PresharedKey, str)
 Owners = Collection[int] | None
 """Users by number to whom a key file may belong; None is everybody."""
 Opener = Callable[[Path], int]
@@ -48,6 +50,22 @@ def read_private_key(path: Path, owners: Owners = None, opener: Opener = open_ke
 def read_preshared_key(path: Path, owners: Owners = None, opener: Opener = open_key_file) -> PresharedKey:
     """Read a preshared key. Raises KeyFileError as `read_private_key`."""
     return _read(path, PresharedKey.from_base64, "preshared", owners, opener)
+
+
+def read_password(path: Path, owners: Owners = None, opener: Opener = open_key_file) -> str:
+    """Read the password of a proxy: one line of 1 to 255 bytes. Raises KeyFileError as `read_private_key`."""
+    return _read(path, _parse_password, "password", owners, opener)
+
+
+def _parse_password(text: memoryview) -> str:
+    octets = bytes(text)
+    if not 0 < len(octets) <= MAX_PASSWORD_BYTES or b"\n" in octets or b"\0" in octets:
+        problem = f"expected one line of 1 to {MAX_PASSWORD_BYTES} bytes"
+        raise KeyTextError(problem, code="key.malformed", hint="write the password into the file, and nothing else")
+    try:
+        return octets.decode()
+    except UnicodeDecodeError:
+        raise KeyTextError("expected UTF-8", code="key.malformed", hint="write the password as text") from None
 
 
 def check_key_file(path: Path, status: os.stat_result, owners: Owners = None) -> None:
@@ -90,8 +108,8 @@ def write_preshared_key(path: Path, key: PresharedKey, *, trust: Trust | None) -
     _write(path, key, trust)
 
 
-def _read(path: Path, parse: Callable[[memoryview], Key], kind: str, owners: Owners, opener: Opener) -> Key:
-    buffer = bytearray(MAX_BYTES + 1)
+def _read(path: Path, parse: Callable[[memoryview], Secret], kind: str, owners: Owners, opener: Opener) -> Secret:
+    buffer = bytearray(max(MAX_BYTES, MAX_PASSWORD_BYTES + 2) + 1)
     try:
         with open(opener(path), "rb", buffering=0) as file:  # noqa: PTH123, from a descriptor
             check_key_file(path, os.fstat(file.fileno()), owners)
@@ -101,7 +119,8 @@ def _read(path: Path, parse: Callable[[memoryview], Key], kind: str, owners: Own
         with memoryview(buffer) as whole, whole[:length] as key:
             return parse(key)
     except KeyTextError as error:
-        raise KeyFileError(f"{path} holds no {kind} key: {error}", code="key_file.invalid") from error
+        noun = kind if kind == "password" else f"{kind} key"
+        raise KeyFileError(f"{path} holds no {noun}: {error}", code="key_file.invalid") from error
     except PermissionError as error:
         hint = f"read it as its owner, or: chown {_own_user()} {path}"
         problem = f"{path}: {error.strerror}"

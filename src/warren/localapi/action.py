@@ -13,7 +13,17 @@ from warren.local_client import Client
 from warren.localapi.messages import Request
 
 Data = dict[str, object]
-Run = Callable[[Request, Client, float], Awaitable[Data]]
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """The data of a response after which the connection carries the bytes of another descriptor, which it closes."""
+
+    data: Data
+    descriptor: int
+
+
+Run = Callable[[Request, Client, float], Awaitable[Data | Stream]]
 """Takes the request, its client, and the time in seconds since the Unix epoch. Raises WarrenError."""
 
 

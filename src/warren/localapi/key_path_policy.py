@@ -28,6 +28,9 @@ def key_paths(config: NetworkConfig) -> Iterator[str]:
     for peer in config.peers:
         if peer.preshared_key_path is not None:
             yield peer.preshared_key_path
+    for _kind, proxy in config.proxies():
+        if proxy.password_path is not None:
+            yield proxy.password_path
 
 
 def _is_below(path: str, directory: str) -> bool:

@@ -56,6 +56,8 @@ TYPES_OF_CODES = {
     "request.unidentified": ErrorType.AUTHENTICATION,
 }
 """The type by error code, where it is more specific than the type by class."""
+DIAL_CODES = frozenset(("dial.refused", "dial.timed_out", "dial.forbidden", "name.unresolved", "peer.unreachable"))
+"""The reasons for which a dial fails, which a program that dials has to tell apart."""
 TYPES_OF_CLASSES: Mapping[type[WarrenError], ErrorType] = {
     InputError: ErrorType.CONFIG,
     InterfaceError: ErrorType.PLATFORM,
@@ -82,6 +84,8 @@ class Failure:
 
     type: ErrorType
     message: str
+    code: str = ""
+    """The code of the error, where a client tells the reasons apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,8 @@ class Response:
 
     id: str
     result: Mapping[str, object] | Failure
+    descriptor: int | None = None
+    """The bytes that the connection carries after the response, if it becomes a stream."""
 
 
 class MalformedRequestError(InputError):
@@ -145,6 +151,8 @@ def encode_response(response: Response) -> bytes:
         except (TypeError, ValueError) as error:
             return encode_response(Response(response.id, Failure(ErrorType.SERIALIZATION, str(error))))
     failure = {"type": response.result.type.value, "message": response.result.message}
+    if response.result.code:
+        failure["code"] = response.result.code
     return _line({"id": response.id, "success": False, "error": failure})
 
 
@@ -155,7 +163,7 @@ def _line(members: Mapping[str, object]) -> bytes:
 def failure_of(error: WarrenError) -> Failure:
     """Return the failure that reports an error: its type, and its message with the hint."""
     message = f"{error}; {error.hint}" if error.hint else str(error)
-    return Failure(error_type(error), message)
+    return Failure(error_type(error), message, error.code if error.code in DIAL_CODES else "")
 
 
 def error_type(error: WarrenError) -> ErrorType:

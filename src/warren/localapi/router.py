@@ -13,7 +13,7 @@ import logging
 
 from warren.errors import InputError, WarrenError, redact, redacted_repr
 from warren.local_client import Client
-from warren.localapi.action import Action
+from warren.localapi.action import Action, Stream
 from warren.localapi.messages import ErrorType, Failure, Request, Response, failure_of
 from warren.localapi.permissions import PermissionTable
 
@@ -57,13 +57,17 @@ class ActionRouter:
         if action.event is not None:
             log.info(action.event, extra=fields)
         try:
-            return Response(request.id, await action.run(request, client, now))
+            result = await action.run(request, client, now)
         except WarrenError as error:
             failure = failure_of(error)
             log.log(_level(action), "request.failed", extra=fields | _failure_fields(failure))
         except Exception:  # a defect in one action ends neither the tunnels nor the other clients
             log.exception("request.crashed", extra=fields)
             failure = Failure(ErrorType.INTERNAL, "internal error; see the agent log")
+        else:
+            if isinstance(result, Stream):
+                return Response(request.id, result.data, result.descriptor)
+            return Response(request.id, result)
         return Response(request.id, failure)
 
     def interim_response(self, request: Request) -> Response | None:

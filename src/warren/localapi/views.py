@@ -40,6 +40,7 @@ def listed(view: NetworkView, now: float) -> dict[str, object]:
         "connection": sample.connection.value,
         "origin": sample.origin,
         "backend": sample.backend,
+        "backend_reason": sample.backend_reason or None,
         "mtu": sample.mtu,
         "listen_port": sample.listen_port or None,
         "fwmark": sample.fwmark or None,

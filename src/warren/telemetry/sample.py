@@ -68,6 +68,8 @@ class NetworkSample:
     interface: str
     backend: str
     origin: str
+    backend_reason: str = ""
+    """Why the backends that are tried before it are not in use; empty if there is none."""
     mtu: int = 0
     listen_port: int = 0
     fwmark: int = 0

@@ -18,6 +18,8 @@ class NetworkKeys:
     private: PrivateKey
     preshared: Mapping[PublicKey, PresharedKey] = field(default_factory=dict)
     """The preshared key of each peer that has one."""
+    passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The password of each proxy that has one, by its kind."""
 
 
 def desired_interface(

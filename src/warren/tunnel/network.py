@@ -6,12 +6,12 @@ Values are validated when they are created, as in config.py. Conflicts between n
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from warren._core import PrivateKey, PublicKey
-from warren.config.fields import NO_JSON, option, required, subtable
+from warren.config.fields import NO_JSON, key_map, option, required, subtable, table_list
 from warren.config.parsers import (
     FLAG,
     IP_ADDRESS,
@@ -52,13 +52,26 @@ from warren.tunnel.config import (
     policy_findings,
 )
 from warren.tunnel.exit_policy import ExitNode
+from warren.tunnel.netstack_settings import (
+    DOMAIN,
+    NAME_SERVER,
+    NAME_SERVERS,
+    ForwardSettings,
+    Listener,
+    NetstackSettings,
+    Protocol,
+    ProxySettings,
+    listener_findings,
+)
 from warren.tunnel.wg_values import parse_address, parse_allowed_ip, parse_fwmark, parse_table
 
-Backend = Literal["auto", "kernel", "userspace"]
+ConcreteBackend = Literal["kernel", "userspace", "netstack"]
+Backend = Literal["auto"] | ConcreteBackend
 Origin = Literal["file", "control"]
+ProxyKind = Literal["socks5", "http_proxy", "mixed"]
 
 DEFAULT_INTERFACE = "wg0"
-BACKEND_EXPECTED = "expected auto, kernel or userspace"
+BACKEND_EXPECTED = "expected auto, kernel, userspace or netstack"
 DEFAULT_KEEPALIVE_SECONDS = 25  # H-07
 NETWORK_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # H-10
 RESERVED_NAME = "peers"  # part of a header: [[network.peers]]
@@ -82,11 +95,8 @@ def peer_name_findings(name: str) -> Iterator[Finding]:
 def parse_backend(text: str) -> Backend:
     """Return a backend. Raises ConfigError."""
     match text:
-        case "auto" | "kernel" | "userspace":
+        case "auto" | "kernel" | "userspace" | "netstack":
             return text
-        case "netstack":
-            problem = "backend netstack is not supported in this version"
-            raise ConfigError([Finding("", problem, BACKEND_EXPECTED)])
         case _:
             raise unknown_value("backend", text, BACKEND_EXPECTED.removeprefix("expected "))
 
@@ -111,7 +121,8 @@ FWMARK = number_or_text(
 ROUTING_TABLE: Parser[Table] = number_or_text(
     number_in(TABLE), text_as(parse_table, "auto or off"), "`auto`, `off` or the number of a routing table"
 )
-BACKEND = text_as(parse_backend, "auto, kernel or userspace")
+BACKEND = text_as(parse_backend, "auto, kernel, userspace or netstack")
+PROXY_KINDS: tuple[ProxyKind, ...] = ("socks5", "http_proxy", "mixed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +182,11 @@ class NetworkConfig:
         one_or_list(ADDRESS), "Addresses of the interface.", default=(), key="address", json="address"
     )
     listen_port: int = option(number_in(PORT), "UDP port; 0 lets the system choose.", default=0)
-    dns: tuple[IPAddress, ...] = option(list_of(IP_ADDRESS), "Name servers while the network is up.", default=())
+    dns: tuple[IPAddress, ...] = option(
+        list_of(NAME_SERVER),
+        "Name servers while the network is up: of the host, or with backend netstack of its proxies and forwards.",
+        default=(),
+    )
     fwmark: int = option(
         FWMARK,
         "Mark of encrypted packets; with a default route also the number of its table, where 0 is the first free.",
@@ -182,8 +197,28 @@ class NetworkConfig:
         "Routing table for the routes of the peers; a default route may not go to the system's own (253 to 255).",
         default="auto",
     )
-    backend: Backend = option(BACKEND, "Implementation of WireGuard.", default="auto")
+    backend: Backend = option(
+        BACKEND, "Implementation of WireGuard; netstack needs no privilege and no interface.", default="auto"
+    )
     exit_node: ExitNode = subtable(ExitNode, "The network's exit node: this host forwards for its peers.")
+    dns_rebind_allow: tuple[str, ...] = option(
+        list_of(DOMAIN),
+        "Domains whose answers may have private addresses from any name server; backend netstack only.",
+        default=(),
+    )
+    dns_routes: Mapping[str, tuple[IPAddress, ...]] = key_map(
+        NAME_SERVERS,
+        "Name servers in the tunnel for a domain and those below it, and no others for these; backend netstack only.",
+        names=None,
+        under="dns_routes",
+    )
+    socks5: ProxySettings = subtable(ProxySettings, "The SOCKS5 proxy of a network; backend netstack only.")
+    http_proxy: ProxySettings = subtable(ProxySettings, "The HTTP proxy of a network; backend netstack only.")
+    mixed: ProxySettings = subtable(ProxySettings, "A listener for SOCKS5 and HTTP; backend netstack only.")
+    forwards: tuple[ForwardSettings, ...] = table_list(
+        ForwardSettings, "A forwarded port of a network; backend netstack only."
+    )
+    netstack: NetstackSettings = subtable(NetstackSettings, "Limits of the network stack; backend netstack only.")
     peers: tuple[NetworkPeer, ...] = ()
     origin: Origin = "file"
 
@@ -194,6 +229,32 @@ class NetworkConfig:
     def endpoint_addresses(self) -> tuple[IPAddress, ...]:
         """Return the endpoints of the peers that are addresses."""
         return addresses_of(peer.endpoint for peer in self.peers)
+
+    def proxies(self) -> Iterator[tuple[ProxyKind, ProxySettings]]:
+        """Yield the proxies that listen."""
+        each = ((kind, getattr(self, kind)) for kind in PROXY_KINDS)
+        yield from ((kind, proxy) for kind, proxy in each if proxy.listen is not None)
+
+    def listeners(self) -> Iterator[tuple[str, Protocol, Listener]]:
+        """Yield what listens on this host for programs that use the network: the key, the protocol and the listener."""
+        for kind, proxy in self.proxies():
+            if proxy.listen is not None:
+                yield f"{kind}.listen", "tcp", proxy.listen
+        for number, forward in enumerate(self.forwards):
+            if forward.listen is not None:
+                yield f"forwards[{number}].listen", forward.protocol, forward.listen
+
+    def has_entrance(self) -> bool:
+        """Return True if traffic enters or leaves the network without an interface: by a proxy, forward or exit."""
+        return any(self.proxies()) or bool(self.forwards) or self.exit_node.enabled
+
+    def netstack_keys(self) -> Iterator[str]:
+        """Yield the keys with a value that only backend netstack obeys."""
+        yield from (kind for kind, _ in self.proxies())
+        values = {"forwards": self.forwards, "dns_routes": self.dns_routes, "dns_rebind_allow": self.dns_rebind_allow}
+        yield from (key for key, value in values.items() if value)
+        if self.netstack != NetstackSettings():
+            yield "netstack"
 
     def _findings(self) -> Iterator[Finding]:
         yield from network_name_findings(self.name)
@@ -206,7 +267,21 @@ class NetworkConfig:
         if isinstance(self.table, int):
             yield from out_of_range("table", self.table, TABLE)
         yield from self._default_route_findings()
+        yield from self._netstack_findings()
         yield from _between(self.peers)
+
+    def _netstack_findings(self) -> Iterator[Finding]:
+        """Yield the keys that the configured backend would ignore, and listeners that are there twice."""
+        if self.backend in ("kernel", "userspace"):
+            for key in self.netstack_keys():
+                yield Finding(key, f"backend {self.backend} does not serve it", 'expected backend = "netstack"')
+        yield from listener_findings(self.listeners())
+        ports: dict[tuple[Protocol, int | None], int] = {}
+        for number, forward in enumerate(self.forwards):
+            owner = ports.setdefault((forward.protocol, forward.tunnel_port), number)
+            if owner != number and forward.tunnel_port is not None:
+                problem = f"{forward.tunnel_port} is already the port of forwards[{owner}]"
+                yield Finding(f"forwards[{number}].tunnel_port", problem, "expected each port of a protocol once")
 
     def _default_route_findings(self) -> Iterator[Finding]:
         """Yield a finding if a default route would lead the engine's own datagrams into their tunnel."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from warren.config.defaults import WARREN
-from warren.config.field_names import camel_case, joined
+from warren.config.field_names import joined
 from warren.config.fields import Spelling, respelled
 from warren.config.parsers import Plain
-from warren.config.reader import Report, Table, read_values
+from warren.config.reader import Report, Table, read_values, spelled_rejections
 from warren.config.toml_writer import Section, nested_sections, plain_values
 from warren.errors import ConfigError, Finding
+from warren.tunnel.netstack_settings import ForwardSettings, ProxySettings
 from warren.tunnel.network import (
     RESERVED_NAME,
     NetworkConfig,
@@ -29,9 +30,14 @@ REJECTED = {
     "private_key": (INLINE_KEY, "expected the path of a key file; make one with: warren genkey --output FILE"),
     "preshared_key": (INLINE_KEY, "expected the path of a key file of mode 0600"),
     "http": ("not a setting of a network", "expected [http] with bind and port"),
+    "compression": ("payloads are not compressed, and not padded for that sake", "expected no such key"),
+    "adaptive_keepalive": (
+        "keepalives are not adapted: the configured value stands",
+        "expected persistent_keepalive_secs with the seconds that the path needs",
+    ),
 }
-"""Keys that are rejected with a text of their own: inline keys (H-73), and the table of document 000 that is not a
-network's (H-07)."""
+"""Keys that are rejected with a text of their own: inline keys (H-73), the table of document 000 that is not a
+network's (H-07), and what Warren does not do (W-46, W-47)."""
 WITHOUT_NETWORK = "expected [network.NAME] above it, or [[network.NAME.peers]] in its place"
 ALWAYS = ("private_key_path", "enabled", "interface")
 """Fields of a network that are written even if they have their default, for the reader of the file."""
@@ -101,11 +107,11 @@ def _read_peer(table: Table, spelling: Spelling) -> NetworkPeer:
 
 
 def _close(table: Table, spelling: Spelling) -> None:
-    table.close(REJECTED if spelling is Spelling.TOML else {camel_case(key): text for key, text in REJECTED.items()})
+    table.close(spelled_rejections(REJECTED, spelling))
 
 
 def _spelled(key: str, spelling: Spelling) -> str:
-    return respelled(key, NetworkConfig, spelling, NetworkPeer)
+    return respelled(key, NetworkConfig, spelling, NetworkPeer, ForwardSettings, ProxySettings)
 
 
 def toml_key(key: str) -> str:
@@ -118,8 +124,7 @@ def network_sections(network: NetworkConfig, *, whole: bool = False, root: str =
     key = f"{NETWORK}.{network.name}"
     usual = None if whole else NetworkConfig(network.name, network.private_key_path)
     yield Section(f"[{key}]", key, plain_values(network, root=root, unless=usual, always=ALWAYS))
-    if usual is None or network.exit_node != usual.exit_node:
-        yield from nested_sections(network, key, root)
+    yield from nested_sections(network, key, root, whole=whole)
     for number, peer in enumerate(network.peers):
         yield Section(f"[[{key}.peers]]", f"{key}.peers[{number}]", _peer_values(peer, root, whole=whole))
 

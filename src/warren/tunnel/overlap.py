@@ -13,8 +13,10 @@ from typing import Generic, TypeVar
 
 from warren.config.parsers import IPAddress
 from warren.errors import Finding
+from warren.tunnel.backend_rule import backend_rule
 from warren.tunnel.config import SYSTEM_TABLES, IPInterface, IPNetwork
 from warren.tunnel.coverage import containing, taking_all
+from warren.tunnel.netstack_settings import Listener, Protocol, listener_findings
 from warren.tunnel.network import NetworkConfig, prefix_sets
 from warren.tunnel.routes import TUNNEL_MARKS
 
@@ -71,10 +73,17 @@ def clash_findings(networks: Sequence[NetworkConfig]) -> Iterator[Finding]:
         if network.listen_port and (owner := ports.setdefault(network.listen_port, network.name)) != network.name:
             problem = f"{network.listen_port} is already the port of network {owner}"
             yield Finding(f"network.{network.name}.listen_port", problem, "expected a port for each network, or none")
+    yield from listener_findings(_listeners(networks))
     for (outer, (owner, _)), (inner, (name, key)) in _pairs(networks):
         if outer == inner:
             problem = f"{inner} is already routed to network {owner}"
             yield Finding(f"network.{name}.{key}", problem, "expected each prefix in one network")
+
+
+def _listeners(networks: Sequence[NetworkConfig]) -> Iterator[tuple[str, Protocol, Listener]]:
+    for network in networks:
+        for key, protocol, listener in network.listeners():
+            yield f"network.{network.name}.{key}", protocol, listener
 
 
 def overlap_warnings(networks: Sequence[NetworkConfig]) -> Iterator[Finding]:
@@ -91,6 +100,7 @@ def mark_warnings(networks: Sequence[NetworkConfig]) -> Iterator[Finding]:
     Rules exempt the marks that are chosen automatically, and those next to them (routes.py).
     """
     expected = f"expected a mark from {TUNNEL_MARKS.start} to {TUNNEL_MARKS.stop - 1}"
+    networks = [network for network in networks if routes_on_host(network)]
     full = [network for network in networks if network.table == "auto" and _taking_all(network)]
     for network in networks if full else ():
         key, has_policy = f"network.{network.name}.fwmark", network.table == "auto" and _needs_policy(network)
@@ -129,7 +139,7 @@ def _pairs(networks: Sequence[NetworkConfig]) -> Iterator[tuple[Claim[Place], Cl
     A prefix of several networks is compared with the first of them.
     """
     seen: set[tuple[str, str, bool]] = set()
-    tables = {network.name: network.table for network in networks if network.table != "off"}
+    tables = {network.name: network.table for network in networks if routes_on_host(network)}
     if len(tables) < 2:
         return
     claims = [claim for network in networks if network.name in tables for claim in _claims(network)]
@@ -143,6 +153,11 @@ def _pairs(networks: Sequence[NetworkConfig]) -> Iterator[tuple[Claim[Place], Cl
             yield outer, inner
 
 
+def routes_on_host(network: NetworkConfig) -> bool:
+    """Return True if the network may have routes on this host. Those of a netstack are its own."""
+    return network.table != "off" and backend_rule(network).may_have_link
+
+
 def _claims(network: NetworkConfig) -> Iterator[Claim[Place]]:
     return ((prefix, place) for prefix, place, _ in _routed(network))
 
@@ -152,8 +167,12 @@ def network_warnings(network: NetworkConfig) -> Iterator[Finding]:
     if not network.addresses:
         problem = f"is missing: {network.interface} gets no address"
         yield Finding("addresses", problem, "expected one, unless the host only routes packets")
+    if not (rule := backend_rule(network)).candidates:
+        reasons = "; ".join(f"{backend}: {reason}" for backend, reason in rule.excluded.items())
+        yield Finding("backend", f"auto finds no backend: {reasons}", 'expected backend = "netstack"')
     yield from _peer_warnings(network)
-    yield from _endpoint_warnings(network)
+    if routes_on_host(network):
+        yield from _endpoint_warnings(network)
 
 
 def _endpoint_warnings(network: NetworkConfig) -> Iterator[Finding]:
@@ -197,7 +216,7 @@ def lan_warnings(network: NetworkConfig, links: Mapping[str, Sequence[IPInterfac
     `links` are the other links with their addresses. A default route is not reported, as it takes only what no other
     route takes.
     """
-    if network.table == "off":
+    if not routes_on_host(network):
         return
     seen: set[int] = set()
     lans = _Lans(links)

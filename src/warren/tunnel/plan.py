@@ -228,7 +228,7 @@ def _difference(desired: InterfaceConfig, observed: InterfaceStatus) -> Iterator
     routes = routes_for(desired, _path_mtus(desired, observed))
     rules = rules_for(desired)
     guards = guards_for(desired) if observed.guards is not None else ()
-    change = _engine_change(desired, observed)
+    change = engine_change(desired, observed)
     changes_mark_of_rules = change.fwmark is not None and bool(observed.rules)
     if change != InterfaceChange() and not changes_mark_of_rules:
         yield change
@@ -356,7 +356,8 @@ def _guards_to_remove(wanted: tuple[Guard, ...], observed: InterfaceStatus) -> I
     yield from (RemoveGuard(guard.link, guard.version) for guard in existing)
 
 
-def _engine_change(desired: InterfaceConfig, observed: InterfaceStatus) -> InterfaceChange:
+def engine_change(desired: InterfaceConfig, observed: InterfaceStatus) -> InterfaceChange:
+    """Return the part of a plan that the engine applies: an empty change if nothing differs."""
     new_key = desired.private_key.public_key() != observed.public_key
     new_port = desired.listen_port not in (0, observed.listen_port)
     mark = policy_table(desired) or desired.fwmark

@@ -15,6 +15,7 @@ import subprocess
 from ipaddress import ip_interface, ip_network
 from warren._core import Netlink, PrivateKey
 from warren.agent.io.interface import Interface
+from warren.tunnel.backend_rule import BackendRule
 from warren.tunnel.config import InterfaceConfig, PeerConfig
 
 def ip(words):
@@ -22,7 +23,7 @@ def ip(words):
 
 peer = PeerConfig(PrivateKey.generate().public_key(), allowed_ips=(ip_network("10.44.0.0/16"),))
 desired = InterfaceConfig("wg0", PrivateKey.generate(), addresses=(ip_interface("10.9.0.1/24"),), peers=(peer,))
-interface = Interface("wg0", "userspace", Netlink.open())
+interface = Interface("wg0", BackendRule(("userspace",)), Netlink.open())
 interface.create(desired)
 """
 CODE = {

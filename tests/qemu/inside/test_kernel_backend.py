@@ -21,10 +21,12 @@ from tests.netns.traffic import reach
 from warren._core import Netlink, PresharedKey, PrivateKey, PublicKey
 from warren.agent.io.interface import Interface
 from warren.errors import HostError, InterfaceError
+from warren.tunnel.backend_rule import ON_HOST, BackendRule
 from warren.tunnel.config import Endpoint, InterfaceConfig, PeerConfig
-from warren.tunnel.io.backend import create_engine
+from warren.tunnel.io.backend import BackendChooser, LiveEngine
 from warren.tunnel.io.kernel import KernelEngine
 from warren.tunnel.io.link_owner import own_alias, started_at
+from warren.tunnel.network import ConcreteBackend
 from warren.tunnel.plan import InterfaceChange, PeerChange, plan
 
 PORT = 51820
@@ -94,9 +96,14 @@ def state(host: Host) -> list[str]:
     return [*rules(host), *(host.ip(*words.split()) for words in asked)]
 
 
+def create_engine(candidates: tuple[ConcreteBackend, ...], netlink: Netlink) -> LiveEngine:
+    """The engine of wg0, by the first of `candidates` that can be had."""
+    return BackendChooser("wg0", BackendRule(candidates), netlink).create({})
+
+
 def made(config: InterfaceConfig, netlink: Netlink) -> Interface:
     """The agent's interface, by the backend "auto"."""
-    made = Interface(config.name, "auto", netlink)
+    made = Interface(config.name, BackendRule(ON_HOST), netlink)
     made.create(config)
     assert made.backend == "kernel"
     return made
@@ -234,7 +241,7 @@ def test_what_a_killed_agent_left_is_taken_over(
     reach(near, FAR_INNER[0])
     handshake, as_up = session.observe().peers[0].latest_handshake, state(near)
 
-    following = Interface(wanted.name, "kernel", netlink)
+    following = Interface(wanted.name, BackendRule(("kernel",)), netlink)
     following.create(wanted)
     assert following.observe().peers[0].latest_handshake == handshake
     assert state(near) == as_up
@@ -247,7 +254,7 @@ def test_what_a_killed_agent_left_is_taken_over(
 def test_what_was_left_in_the_kernel_makes_room_for_the_engine(near: Host, netlink: Netlink) -> None:
     KernelEngine("wg0", netlink).create()
     assert KernelEngine("wg0", netlink).take_over()
-    link = near.inside(lambda: create_engine("userspace", "wg0", netlink))
+    link = near.inside(lambda: create_engine(("userspace",), netlink))
     assert netlink.link("wg0").kind == "tun"
     link.remove()
 
@@ -257,12 +264,12 @@ def test_what_another_warren_uses_is_not_taken_over(near: Host, netlink: Netlink
     with subprocess.Popen(["sleep", "3600"]) as other:
         netlink.set_alias(netlink.link("wg0").index, f"warren {other.pid} {started_at(other.pid)}")
         before = state(near)
-        for backend in ("auto", "kernel", "userspace"):
+        for candidates in (ON_HOST, *((backend,) for backend in ON_HOST)):
             with pytest.raises(InterfaceError, match=f"wg0 belongs to another Warren process, {other.pid}"):
-                create_engine(backend, "wg0", netlink)
+                create_engine(candidates, netlink)
         assert state(near) == before
         other.kill()
-    create_engine("auto", "wg0", netlink)
+    create_engine(ON_HOST, netlink)
     assert netlink.link("wg0").alias == own_alias()
     running.remove()
 
@@ -272,9 +279,9 @@ def test_a_link_that_another_made_is_left_alone(near: Host, netlink: Netlink) ->
     near.ip("link", "add", "wg0", "type", "wireguard")
     before = state(near)
     assert not KernelEngine("wg0", netlink).take_over()
-    for backend in ("auto", "kernel", "userspace"):
+    for candidates in (ON_HOST, *((backend,) for backend in ON_HOST)):
         with pytest.raises(InterfaceError) as error:
-            create_engine(backend, "wg0", netlink)
+            create_engine(candidates, netlink)
         assert error.value.code == "interface.exists"
     with pytest.raises(InterfaceError, match="was not created by Warren and was left alone"):
         KernelEngine("wg0", netlink).remove()

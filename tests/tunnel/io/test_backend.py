@@ -17,11 +17,13 @@ CODE = """
 import sys
 from warren import WarrenError
 from warren._core import Netlink
-from warren.tunnel.io.backend import create_engine
+from warren.tunnel.backend_rule import ON_HOST, BackendRule
+from warren.tunnel.io.backend import BackendChooser
 
 netlink = Netlink.open()
+candidates = ON_HOST if sys.argv[1] == "auto" else (sys.argv[1],)
 try:
-    engine = create_engine(sys.argv[1], "wg0", netlink)
+    engine = BackendChooser("wg0", BackendRule(candidates), netlink).create({})
 except WarrenError as error:
     print(error.code)
 else:

@@ -16,7 +16,7 @@ from warren.config.overrides import Override
 from warren.config.reader import FILE, in_order
 from warren.errors import ConfigError, Finding, InputError, KeyFileError
 from warren.files.bounded_read import open_following
-from warren.files.key_file import Owners, check_key_file, read_preshared_key, read_private_key
+from warren.files.key_file import Owners, check_key_file, read_password, read_preshared_key, read_private_key
 from warren.tunnel.io.conffile import Opener, read_text
 
 if sys.platform != "win32":
@@ -102,6 +102,9 @@ def _key_files(config: AgentConfig) -> Iterator[tuple[str, Path, Read]]:
         for number, peer in enumerate(network.peers):
             if peer.preshared_key_path is not None:
                 yield f"{at}.peers[{number}].preshared_key_path", Path(peer.preshared_key_path), read_preshared_key
+        for kind, proxy in network.proxies():
+            if proxy.password_path is not None:
+                yield f"{at}.{kind}.password_path", Path(proxy.password_path), read_password
 
 
 def _check(path: Path, read: Read, owners: Owners) -> None:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from warren._core import Events, Netlink
+from warren._core import Device, Events, Netlink
 from warren.clock import monotonic_seconds, thread_seconds
 from warren.errors import HostError, InterfaceError
+from warren.tunnel.backend_rule import BackendRule
 from warren.tunnel.config import InterfaceConfig
-from warren.tunnel.io.backend import LiveEngine, create_engine
+from warren.tunnel.io.backend import BackendChooser, LiveEngine
 from warren.tunnel.io.converge import converge
 from warren.tunnel.io.endpoint_route import with_route_mtus
 from warren.tunnel.io.in_process import OpenDriver, open_no_driver
+from warren.tunnel.io.netstack import NetstackEngine
 from warren.tunnel.io.observe import HostPart, join_host, observe_host, socket_path
 from warren.tunnel.io.policy import active_marks, remove_stale_policy
-from warren.tunnel.network import Backend
+from warren.tunnel.netstack import NO_TABLES, SetTables, Tables
 from warren.tunnel.plan import InterfaceChange, Step
 from warren.tunnel.routes import policy_table
 from warren.tunnel.status import InterfaceStatus, interface_status
@@ -25,12 +27,12 @@ observed in every round; one of 20,000 routes or 10,000 peers every 10 s or so."
 
 
 class Interface:
-    """One link with its engine."""
+    """One engine with its link, or with a stack of its own in place of a link (tunnel/io/netstack.py)."""
 
     def __init__(
         self,
         name: str,
-        backend: Backend,
+        rule: BackendRule,
         netlink: Netlink,
         open_driver: OpenDriver = open_no_driver,
         agent_id: str = "",
@@ -39,9 +41,8 @@ class Interface:
         self.name = name
         self.observed: InterfaceStatus | None = None
         """The last whole status; None without an engine."""
-        self._wanted = backend
-        self._open_driver = open_driver
-        self._agent_id = agent_id
+        self._rule = rule
+        self._chooser = BackendChooser(name, rule, netlink, open_driver, agent_id)
         self._netlink = netlink
         self._engine: LiveEngine | None = None
         self.observation_seconds = 0.0
@@ -61,9 +62,24 @@ class Interface:
         return self._engine is not None
 
     @property
-    def backend(self) -> Backend:
+    def backend(self) -> str:
         """Return where the interface lives, or before `create` where it is configured to live."""
-        return self._wanted if self._engine is None else self._engine.backend
+        return self._rule.configured if self._engine is None else self._engine.backend
+
+    @property
+    def backend_reason(self) -> str:
+        """Return why backends that are tried before the one in use are not; empty without an interface."""
+        return "" if self._engine is None else self._chooser.reason
+
+    @property
+    def has_link(self) -> bool:
+        """Return False for a stack, of which the host has nothing."""
+        return not isinstance(self._engine, NetstackEngine)
+
+    @property
+    def stack_device(self) -> Device | None:
+        """Return the device with a stack of its own, or None if there is none."""
+        return self._engine.device if isinstance(self._engine, NetstackEngine) else None
 
     @property
     def events(self) -> Events | None:
@@ -87,6 +103,10 @@ class Interface:
         Unless `anew`, the host is not asked again while it has reported no change, within `MAX_OBSERVATION_SHARE`.
         """
         engine, begun = self._require_engine(), thread_seconds()
+        if isinstance(engine, NetstackEngine):
+            self.observed = engine.observe()
+            self.observation_seconds = thread_seconds() - begun
+            return self.observed
         try:
             device = engine.status()
             status = join_host(engine.name, device, self._observe_host(device.fwmark, anew=anew))
@@ -122,11 +142,15 @@ class Interface:
             return None
         return HostError(f"{path} was removed by another program", code="uapi.socket_missing")
 
-    def create(self, desired: InterfaceConfig) -> tuple[Step, ...]:
-        """Create the interface, whole or not at all, or take over what a killed agent left. Raises WarrenError."""
-        remove_stale_policy(self._netlink)
-        self._engine = create_engine(self._wanted, self.name, self._netlink, self._open_driver, self._agent_id)
+    def create(self, desired: InterfaceConfig, tables: Tables = NO_TABLES) -> tuple[Step | SetTables, ...]:
+        """Create the interface, whole or not at all, or take over what a killed agent left. Raises WarrenError.
+
+        `tables` are those of its stack, if it gets one.
+        """
+        self._engine = self._chooser.create(tables)
         try:
+            if isinstance(self._engine, NetstackEngine):
+                return self.update(desired, tables=tables)
             kept_mark = active_marks.of(self.name)  # of a link that was deleted, whose rules are still there
             if kept_mark and policy_table(desired) is not None and not desired.fwmark:
                 self._engine.configure(InterfaceChange(fwmark=kept_mark))
@@ -135,12 +159,17 @@ class Interface:
             self.remove()
             raise
 
-    def update(self, desired: InterfaceConfig, observed: InterfaceStatus | None = None) -> tuple[Step, ...]:
+    def update(
+        self, desired: InterfaceConfig, observed: InterfaceStatus | None = None, *, tables: Tables = NO_TABLES
+    ) -> tuple[Step | SetTables, ...]:
         """Plan and apply the difference from `observed` to `desired` until there is none, and return the steps.
 
         Without `observed`, the interface is observed first. Nothing is planned again for the same states. Raises
         WarrenError; steps before the one that failed stay applied.
         """
+        if isinstance(self._engine, NetstackEngine):
+            applied, self.observed = self._engine.update(desired, tables)
+            return applied
         self._pmtu = desired.pmtu
         if observed is not None and self._is_settled(desired, observed):
             return ()
@@ -169,7 +198,7 @@ class Interface:
         """Remove the interface with its addresses, routes and rules; a second call does nothing."""
         has_policy = bool(active_marks.of(self.name))
         try:
-            existed = self.exists
+            existed = self.exists and self.has_link
             self.release()
         finally:
             active_marks.record(self.name, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from warren.files.key_file import read_preshared_key, read_private_key
+from warren.files.key_file import read_password, read_preshared_key, read_private_key
 from warren.localapi.networks import Rotation
 from warren.privsep.io.privileged_ops import KeyAccess
 from warren.tunnel.desired import NetworkKeys
@@ -24,6 +24,11 @@ def read_keys(network: NetworkConfig, keys: KeyAccess) -> NetworkKeys:
             peer.public_key: read_preshared_key(Path(peer.preshared_key_path), keys.owners, keys.open)
             for peer in network.peers
             if peer.preshared_key_path is not None
+        },
+        passwords={
+            kind: read_password(Path(proxy.password_path), keys.owners, keys.open)
+            for kind, proxy in network.proxies()
+            if proxy.password_path is not None
         },
     )
 

@@ -10,7 +10,7 @@ import asyncio
 import logging
 from contextlib import suppress
 
-from warren._core import HostChanges
+from warren._core import Device, HostChanges
 from warren.agent.io.network_context import NetworkContext
 from warren.agent.io.network_reconciler import NetworkReconciler
 from warren.agent.network_state import NetworkState
@@ -43,6 +43,10 @@ class Network:
         """Return the network as it is at this moment."""
         sample = self._reconciler.sample()
         return NetworkView(self.state.lifecycle, sample)
+
+    def stack_device(self) -> Device:
+        """Return the device with the network's own stack. Raises StateError if it has none now."""
+        return self._reconciler.stack_device()
 
     def on_host_changes(self, changes: HostChanges) -> None:
         """Reconcile at once if the kernel reports a change that may concern the network."""

@@ -20,7 +20,7 @@ import logging
 import random
 from collections.abc import Callable, Sequence
 
-from warren._core import Event, HostChanges
+from warren._core import Device, Event, HostChanges
 from warren.agent.io.endpoint_resolver import EndpointResolver
 from warren.agent.io.exit_nodes import may_concern_exits
 from warren.agent.io.interface import MAX_OBSERVATION_SHARE, Interface
@@ -31,16 +31,18 @@ from warren.agent.network_state import NetworkState
 from warren.agent.snapshot import network_sample
 from warren.backoff import Backoff, BackoffPolicy
 from warren.clock import monotonic_seconds, wall_seconds
-from warren.errors import EngineError, InterfaceError, WarrenError
+from warren.errors import EngineError, InterfaceError, StateError, WarrenError
 from warren.localapi.networks import Rotation
 from warren.ratelimit import RateLimit
 from warren.telemetry.conditions import Condition
 from warren.telemetry.sample import NetworkSample
+from warren.tunnel.backend_rule import backend_rule
 from warren.tunnel.config import InterfaceConfig
 from warren.tunnel.desired import NetworkKeys
 from warren.tunnel.host_changes import may_concern
 from warren.tunnel.io.policy import release_policy
 from warren.tunnel.lifecycle import LifecycleEvent, State
+from warren.tunnel.netstack import SetTables, stack_tables
 from warren.tunnel.network import NetworkConfig
 from warren.tunnel.plan import Step as PlanStep
 from warren.tunnel.reconcile_state import ReconcileState
@@ -88,7 +90,7 @@ class NetworkReconciler:
         context = self._context
         self.config = config
         self._interface = Interface(
-            config.interface, config.backend, context.netlink, context.privileged.open_tun, context.agent_id
+            config.interface, backend_rule(config), context.netlink, context.privileged.open_tun, context.agent_id
         )
         self._decisions = ReconcileState(config, monotonic_seconds())
         self._resolver = EndpointResolver(self._decisions, self._state, context, on_answer=self._wake)
@@ -114,7 +116,18 @@ class NetworkReconciler:
         self._state.pending = resolution.pending()
         self._state.tried = {key: tuple(map(str, tried)) for key, tried in resolution.tried().items()}
         figures = self._context.probes.figures(self.config.name)
-        return network_sample(self.config, self._state, self._interface.backend, figures)
+        backend, reason = self._interface.backend, self._interface.backend_reason
+        return network_sample(self.config, self._state, backend, figures, backend_reason=reason)
+
+    def stack_device(self) -> Device:
+        """Return the device with the network's own stack. Raises StateError if it has none now."""
+        name, interface = self.config.name, self._interface
+        if (device := interface.stack_device) is not None:
+            return device
+        if interface.exists:
+            problem = f"network {name} is the interface {interface.name} of this host: any program reaches it directly"
+            raise StateError(problem, code="network.invalid_state", hint='backend = "netstack" has a stack of its own')
+        raise StateError(f"network {name} is {self._state.lifecycle.value}", code="network.invalid_state")
 
     def on_host_changes(self, changes: HostChanges) -> None:
         """Make a round due at once if the kernel reports a change that may concern the interface."""
@@ -207,7 +220,8 @@ class NetworkReconciler:
 
     async def _release_kept_policy(self) -> None:
         link, self._kept_policy = self._kept_policy, None
-        if link is not None and not (self.has_interface and link == self._interface.name):
+        has_link = self.has_interface and self._interface.has_link
+        if link is not None and not (has_link and link == self._interface.name):
             await asyncio.to_thread(release_policy, link, self._context.netlink)
 
     async def _remove_around_interface(self) -> None:
@@ -271,6 +285,8 @@ class NetworkReconciler:
         finally:
             for question in questions:  # only now is the mark known with which names are asked past this network
                 self._resolver.ask(question)
+        if not self._interface.has_link:
+            return  # the host has no route into the network, and keeps its own name servers (H-13)
         await self._warnings.check_host(self.config, is_changed=bool(steps))
         self._context.probes.set_targets(self.config, self._decisions.standing_by())
         dns_problem = await self._context.name_servers.apply(self.config)
@@ -289,14 +305,16 @@ class NetworkReconciler:
 
     async def _apply_to_interface(
         self, desired: InterfaceConfig, observed: InterfaceStatus | None
-    ) -> Sequence[PlanStep]:
+    ) -> Sequence[PlanStep | SetTables]:
         """Create or update the interface; return the steps that this took."""
+        tables = stack_tables(self.config, {} if self._keys.held is None else self._keys.held.passwords)
+        steps: Sequence[PlanStep | SetTables]
         if self.has_interface:
-            steps = await asyncio.to_thread(self._interface.update, desired, observed)
+            steps = await asyncio.to_thread(self._interface.update, desired, observed, tables=tables)
             if steps:
                 log.info("network.changed", extra={"network": self.config.name, "steps": len(steps)})
         else:
-            steps = await asyncio.to_thread(self._interface.create, desired)
+            steps = await asyncio.to_thread(self._interface.create, desired, tables)
             self._follow_events()
             if self._interface.observed is not None:
                 self._record_status(self._interface.observed)
@@ -334,7 +352,9 @@ class NetworkReconciler:
         if self._state.lifecycle is State.STARTING:
             self._state.advance(LifecycleEvent.UP, wall_seconds())
             self._backoff.reset()
-            log.info("network.up", extra={"network": self.config.name, "backend": self._interface.backend})
+            fields = {"network": self.config.name, "backend": self._interface.backend}
+            reason = self._interface.backend_reason
+            log.info("network.up", extra=fields | ({"reason": reason} if reason else {}))
 
     def _set_desired(self, config: NetworkConfig, keys: NetworkKeys | None) -> None:
         self.config = config

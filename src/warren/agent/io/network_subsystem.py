@@ -12,6 +12,7 @@ from warren.agent.subsystem import Subsystem
 from warren.config.defaults import Defaults
 from warren.errors import WarrenError
 from warren.localapi.network_actions import NetworkActions
+from warren.localapi.stack_actions import StackActions
 from warren.telemetry.conditions import Condition
 from warren.tunnel.network_table import network_from_json
 
@@ -37,9 +38,8 @@ def network_subsystem(
     actions = NetworkActions(
         networks, lambda name, config: network_from_json(name, config, defaults.root), key_directories
     )
-    return Subsystem(
-        "networks", lambda: _reload_on_hangup(hangup, networks, service_manager), conditions, actions.actions()
-    )
+    rows = (*actions.actions(), *StackActions(networks).actions())
+    return Subsystem("networks", lambda: _reload_on_hangup(hangup, networks, service_manager), conditions, rows)
 
 
 async def _reload_on_hangup(hangup: asyncio.Event, networks: AgentNetworks, service_manager: SdNotify) -> None:

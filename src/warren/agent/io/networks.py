@@ -15,7 +15,9 @@ from warren.agent.io.network import Network
 from warren.agent.io.network_context import NetworkContext
 from warren.errors import ConfigError, StateError, WarrenError
 from warren.localapi.networks import NetworkView, Rotation
+from warren.tunnel.backend_rule import backend_rule
 from warren.tunnel.desired import NetworkKeys
+from warren.tunnel.io.stack_streams import dial_for_client
 from warren.tunnel.lifecycle import State
 from warren.tunnel.network import NetworkConfig, no_such_network
 from warren.tunnel.overlap import clash_findings
@@ -117,6 +119,10 @@ class AgentNetworks:
         disconnecting = self._find(network)
         await disconnecting.disconnect()
         return disconnecting.view()
+
+    async def dial(self, network: str, host: str, port: int) -> int:
+        """Return the descriptor of a connection in a network of backend netstack. Raises WarrenError."""
+        return (await dial_for_client(self._find(network).stack_device(), host, port)).detach()
 
     async def rotate(self, network: str, step: str) -> Rotation:
         """Take one step of a key rotation. Raises WarrenError."""
@@ -260,5 +266,6 @@ async def _attempt(work: Awaitable[None], refusals: list[WarrenError]) -> None:
 
 
 def is_same_link(before: NetworkConfig, after: NetworkConfig) -> bool:
-    """Return True if the change can be applied to the link that exists."""
-    return (before.interface, before.backend) == (after.interface, after.backend)
+    """Return True if the change can be applied to the link or the stack that exists."""
+    names, rules = (before.interface, after.interface), (backend_rule(before), backend_rule(after))
+    return names[0] == names[1] and rules[0].candidates == rules[1].candidates

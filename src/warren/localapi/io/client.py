@@ -10,10 +10,11 @@ from pathlib import Path
 from warren.clock import monotonic_seconds
 from warren.errors import EngineError, HostError, InputError, RemoteError, StateError, WarrenError
 from warren.files.unix_socket import group_name, open_socket
-from warren.localapi.messages import DEFAULT_NETWORK, ErrorType, Request, encode_request
+from warren.localapi.messages import DEFAULT_NETWORK, DIAL_CODES, ErrorType, Request, encode_request
 
 TIMEOUT_SECONDS = 10.0  # a disconnect takes the longest, a few seconds at worst
 CHUNK_OCTETS = 64 << 10
+DIAL_SECONDS = 12.0  # the agent gives up after 10 s and says why
 MAX_ANSWER_BYTES = 32 << 20  # the peers of 50,000 need half of it
 
 # The message has the hint already: that of the code would repeat it.
@@ -46,17 +47,40 @@ def request(
     encoded = encode_request(Request("1", action, network, config))
     deadline = monotonic_seconds() + timeout
     with open_socket() as connection:
-        connection.settimeout(timeout)
-        try:
-            connection.connect(str(path))
-            connection.sendall(encoded)
-            line = _read_line(connection, deadline, path)
-        except (BlockingIOError, TimeoutError) as error:
-            problem = f"no response from the agent at {path} within {timeout:g} s"
-            raise RemoteError(problem, code="agent.timeout", errno=error.errno) from error
-        except OSError as error:
-            raise _unreachable(path, error) from error
+        line = _exchange(connection, path, encoded, deadline, timeout)
     return _parse_response(path, line)
+
+
+def dial(path: Path, network: str, host: str, port: int, timeout: float = DIAL_SECONDS) -> socket.socket:
+    """Return a connection to a TCP port in a network, through the agent at `path`; the caller closes it.
+
+    Raises WarrenError as `request` does: `dial.refused`, `dial.timed_out`, `dial.forbidden`, `name.unresolved` or
+    `peer.unreachable` for a connection that could not be made.
+    """
+    config = {"host": host, "port": port, "protocol": "tcp"}
+    encoded, deadline = encode_request(Request("1", "dial", network, config)), monotonic_seconds() + timeout
+    connection = open_socket()
+    try:
+        _parse_response(path, _exchange(connection, path, encoded, deadline, timeout))
+        connection.settimeout(None)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _exchange(connection: socket.socket, path: Path, encoded: bytes, deadline: float, timeout: float) -> bytes:
+    """Send a request and return the line of its response, and nothing behind it. Raises WarrenError."""
+    connection.settimeout(timeout)
+    try:
+        connection.connect(str(path))
+        connection.sendall(encoded)
+        return _read_line(connection, deadline, path)
+    except (BlockingIOError, TimeoutError) as error:
+        problem = f"no response from the agent at {path} within {timeout:g} s"
+        raise RemoteError(problem, code="agent.timeout", errno=error.errno) from error
+    except OSError as error:
+        raise _unreachable(path, error) from error
 
 
 def _read_line(connection: socket.socket, deadline: float, path: Path) -> bytes:
@@ -64,7 +88,9 @@ def _read_line(connection: socket.socket, deadline: float, path: Path) -> bytes:
     octets = bytearray()
     while not octets.endswith(b"\n"):
         connection.settimeout(max(deadline - monotonic_seconds(), 0.001))  # 0 would mean not to wait at all
-        received = connection.recv(CHUNK_OCTETS)
+        # What follows the line may be a stream, which is another reader's.
+        waiting = connection.recv(CHUNK_OCTETS, socket.MSG_PEEK)
+        received = connection.recv(waiting.find(b"\n") + 1 or len(waiting)) if waiting else b""
         if not received:
             break
         octets += received
@@ -77,6 +103,8 @@ def _parse_response(path: Path, line: bytes) -> dict[str, object]:
     match _decode_json(line):
         case {"success": True, "data": dict(data)}:
             return data
+        case {"success": False, "error": {"code": str(code), "message": str(message)}} if code in DIAL_CODES:
+            raise RemoteError(message, code=code, hint="")
         case {"success": False, "error": {"type": str(kind), "message": str(message)}} if kind in ERRORS:
             raise ERRORS[kind](message)
     problem = f"invalid response from {path}; expected one line of JSON from an agent"

@@ -4,7 +4,8 @@
    (H-41). Where there are too many connections, of one user or in all, the one that has waited longest for a request is
    closed; some are kept for root. One that cannot have a place gets an error.
 2. An action that was accepted continues after its client has disconnected.
-3. A `connect` or `disconnect` that takes long is answered early, with the state that the network is in (H-27).
+3. After the response to a `dial` the connection is the stream, which no limit of time ends.
+4. A `connect` or `disconnect` that takes long is answered early, with the state that the network is in (H-27).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from warren.http.connection_table import Capacity, Entry
 from warren.http.io.connection import ConnectionTasks, accept, busy, end, receive
 from warren.local_client import Client
 from warren.localapi.framing import MAX_OCTETS, JsonFramer, Malformed, Members
+from warren.localapi.io.stream import pump
 from warren.localapi.messages import (
     UNKNOWN_ID,
     ErrorType,
@@ -126,9 +128,19 @@ class _Connection:
             await asyncio.sleep(0)
             with busy(entry):
                 response = await self._respond(frame, client)
+                if response.descriptor is not None:
+                    await self._carry_stream(response, response.descriptor)
+                    return False
             await self._send(response)
             ended = ended or (isinstance(frame, Malformed) and frame.is_last)
         return not ended
+
+    async def _carry_stream(self, response: Response, descriptor: int) -> None:
+        """Send the response, and then the bytes of the stream both ways until it has ended."""
+        with socket(fileno=descriptor) as stream:
+            stream.setblocking(False)
+            await self._send(response)
+            await pump(self._socket, stream)
 
     async def _receive(self) -> tuple[list[Members | Malformed], bool]:
         """Return the next complete frames, and whether the client has sent its last one."""

@@ -1,8 +1,8 @@
 """The capabilities that the agent keeps when it drops privileges.
 
-It keeps CAP_NET_ADMIN for links, routes and rules, CAP_IPC_LOCK so that the limit of locked memory does not apply to
-its keys (H-74), and CAP_NET_RAW only if the host permits none of its groups to send ICMP echo requests (icmp(7),
-ping_group_range).
+It keeps CAP_NET_ADMIN for links, routes and rules unless every network has a stack of its own (W-34), CAP_IPC_LOCK so
+that the limit of locked memory does not apply to its keys (H-74), and CAP_NET_RAW only if the host permits none of its
+groups to send ICMP echo requests (icmp(7), ping_group_range).
 """
 
 from __future__ import annotations
@@ -25,9 +25,14 @@ PING_GROUPS = Path("/proc/sys/net/ipv4/ping_group_range")
 LATE_IMPORTS = ("encodings.idna", "encodings.utf_8_sig")
 
 
+def may_administer_network() -> bool:
+    """Return True if this process has CAP_NET_ADMIN."""
+    return bool(_permitted() & CAP_NET_ADMIN)
+
+
 def verify_capabilities() -> None:
     """Raise HostError if this process lacks CAP_NET_ADMIN (H-78)."""
-    if not _permitted() & CAP_NET_ADMIN:
+    if not may_administer_network():
         hint = (
             "start it as root: it keeps this capability and becomes another user; or give it to the launcher: "
             f"setcap cap_net_admin,cap_ipc_lock=+eip {sys.argv[0]}; or by its unit: AmbientCapabilities=CAP_NET_ADMIN"
@@ -35,13 +40,13 @@ def verify_capabilities() -> None:
         raise HostError("this process lacks CAP_NET_ADMIN (cap_net_admin)", code="privilege.missing", hint=hint)
 
 
-def drop_privileges(user: ServiceUser) -> None:
+def drop_privileges(user: ServiceUser, *, keeps_net_admin: bool = True) -> None:
     """Become the service's user for good. Call it before the first thread. Raises HostError."""
     if user.uid == ROOT:
         return
     for module in LATE_IMPORTS:
         importlib.import_module(module)
-    kept = CAP_NET_ADMIN | CAP_IPC_LOCK | (0 if _may_send_echoes(user) else CAP_NET_RAW)
+    kept = (CAP_NET_ADMIN if keeps_net_admin else 0) | CAP_IPC_LOCK | (0 if _may_send_echoes(user) else CAP_NET_RAW)
     drop_process_privileges(user.uid, user.gid, [*user.groups], kept & _permitted())
 
 

@@ -42,6 +42,7 @@ from warren.privsep.io.service_directories import (
 )
 from warren.privsep.io.service_user import ROOT, ServiceUser, find_service_user, is_root
 from warren.privsep.service_config import ServiceConfig
+from warren.tunnel.backend_rule import may_have_links, needs_net_admin
 from warren.tunnel.io.conffile import Opener
 from warren.tunnel.io.dns import Resolver
 from warren.tunnel.io.nft_exit import ExitForwarding
@@ -137,9 +138,10 @@ def _privileged_ops(
 ) -> PrivilegedOps:
     """Return the privileged operations: by `helper`, if there is one; root forks one.
 
-    Raises HostError for a directory that cannot be made, and if CAP_NET_ADMIN is missing (H-78).
+    Raises HostError for a directory that cannot be made, and if CAP_NET_ADMIN is missing and needed (H-78, W-34).
     """
-    verify_capabilities()
+    if needs_net_admin(config.networks):
+        verify_capabilities()
     remove_dead_engine_sockets(user, config)
     if user.uid == ROOT:
         log.warning("privileges.kept", extra={"reason": "[daemon] user or --user is root"})
@@ -175,18 +177,19 @@ def _listen(config: ServiceConfig, user: ServiceUser, privileged: PrivilegedOps)
 
     A socket on which the service manager already listens is used as it is (H-25).
     """
+    keeps_net_admin = may_have_links(config.networks)
     if (descriptor := activation_fd()) is not None:
-        drop_privileges(user)
+        drop_privileges(user, keeps_net_admin=keeps_net_admin)
         return from_activation(descriptor)
     path, gid = _resolve_socket_link(Path(config.daemon.socket)), find_group(config.daemon.group).gid
     before_drop = _is_roots(path.parent)
     if not before_drop:
-        drop_privileges(user)
+        drop_privileges(user, keeps_net_admin=keeps_net_admin)
     with ExitStack() as undo:
         listener = undo.enter_context(listen(path, gid, privileged.remove_socket, trust=process_trust()))
         if before_drop:
             chown_socket(path, user.uid)
-            drop_privileges(user)
+            drop_privileges(user, keeps_net_admin=keeps_net_admin)
         undo.pop_all()
         return listener
 

@@ -24,7 +24,7 @@ from warren.tunnel.io.converge import converge
 from warren.tunnel.io.observe import join_status
 from warren.tunnel.io.policy import active_marks, remove_stale_policy
 from warren.tunnel.io.resolver import resolve_endpoints
-from warren.tunnel.network import Backend
+from warren.tunnel.network import ConcreteBackend
 from warren.tunnel.plan import InterfaceChange
 from warren.tunnel.status import InterfaceStatus, PeerStatus, peer_status
 
@@ -39,7 +39,7 @@ def open_no_driver() -> None:
 class InProcessEngine:
     """An `Engine` whose packet thread runs beside Python's and never waits for it."""
 
-    backend: Backend = "userspace"
+    backend: ConcreteBackend = "userspace"
 
     def __init__(self, name: str, open_driver: OpenDriver = open_no_driver) -> None:
         self.name = name
@@ -64,15 +64,7 @@ class InProcessEngine:
 
     def configure(self, change: InterfaceChange) -> None:
         """Apply a change. Raises HostError: `host.port_privileged` for a port that only root may bind."""
-        try:
-            self.device.configure(change)
-        except HostError as error:
-            if error.errno != errno.EACCES or change.listen_port is None:
-                raise
-            problem = (
-                f"UDP port {change.listen_port} can only be bound by root, and this process has dropped root privileges"
-            )
-            raise HostError(problem, code="host.port_privileged", errno=error.errno) from error
+        configure_device(self.device, change)
 
     def status(self) -> DeviceStatus:
         """Return the engine's part of the status. Raises InterfaceError once it has ended."""
@@ -86,6 +78,19 @@ class InProcessEngine:
     def remove(self) -> None:
         """Stop the thread, which deletes the link."""
         self.device.close()
+
+
+def configure_device(device: Device, change: InterfaceChange) -> None:
+    """Apply a change to a device. Raises HostError: `host.port_privileged` for a port that only root may bind."""
+    try:
+        device.configure(change)
+    except HostError as error:
+        if error.errno != errno.EACCES or change.listen_port is None:
+            raise
+        problem = (
+            f"UDP port {change.listen_port} can only be bound by root, and this process has dropped root privileges"
+        )
+        raise HostError(problem, code="host.port_privileged", errno=error.errno) from error
 
 
 class Tunnel:

@@ -6,14 +6,14 @@ from warren._core import DeviceStatus, Netlink
 from warren.errors import InterfaceError, WarrenError
 from warren.tunnel.io.link_owner import living_owner, own_alias
 from warren.tunnel.io.observe import find_link
-from warren.tunnel.network import Backend
+from warren.tunnel.network import ConcreteBackend
 from warren.tunnel.plan import InterfaceChange
 
 
 class KernelEngine:
     """An `Engine` for a link that it creates, or takes over from a process that has ended."""
 
-    backend: Backend = "kernel"
+    backend: ConcreteBackend = "kernel"
     events = None  # the kernel reports no events
 
     def __init__(self, name: str, netlink: Netlink, agent_id: str = "") -> None:
