@@ -10,8 +10,10 @@ import os
 import sys
 import threading
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 from warren.cli.program_names import for_program, program_name
 from warren.errors import HostError
@@ -40,6 +42,17 @@ def is_terminal() -> bool:
 def output_descriptor() -> int:
     """Return the descriptor of standard output."""
     return sys.stdout.fileno()
+
+
+@contextmanager
+def binary_output() -> Iterator[BinaryIO]:
+    """Write bytes to standard output as they are, for a program that reads them. Raises HostError if that fails."""
+    try:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        abandon_output()
+        raise HostError(f"standard output: {error.strerror}", code="output.write_failed", errno=error.errno) from error
 
 
 def abandon_output() -> None:

@@ -44,6 +44,8 @@ WARREN: Mapping[str, Commands] = {
     },
     "Diagnostics": {
         "info": "warren.cli.network:info",
+        "curl": "warren.cli.dial:curl",
+        "nc": "warren.cli.dial:nc",
         "doctor": "warren.cli.doctor:doctor",
         "recover": "warren.cli.recover:recover",
     },
