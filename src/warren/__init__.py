@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from warren._core import PresharedKey, PrivateKey, PublicKey, __version__
     from warren.errors import WarrenError
+    from warren.node import Node
     from warren.tunnel.config import Endpoint, InterfaceConfig, PeerConfig
     from warren.tunnel.io.in_process import Tunnel, up
 
 __all__ = [
     "Endpoint",
     "InterfaceConfig",
+    "Node",
     "PeerConfig",
     "PresharedKey",
     "PrivateKey",
@@ -33,6 +35,7 @@ __all__ = [
 MODULES = {
     "Endpoint": "warren.tunnel.config",
     "InterfaceConfig": "warren.tunnel.config",
+    "Node": "warren.node",
     "PeerConfig": "warren.tunnel.config",
     "PresharedKey": "warren._core",
     "PrivateKey": "warren._core",
