@@ -4,11 +4,13 @@
 
 mod address;
 mod control;
+mod host;
 mod inbox;
 mod limits;
 mod outbox;
 mod socket;
 
+pub use host::{Fields, HostInbox, HostSocket, Kind, QueuedError, Received, take_error};
 pub use inbox::{Arrival, Inbox, MAX_MESSAGES};
 pub use outbox::{Outbox, SendReport, Source};
 pub use socket::{BindError, Family, Socket, SocketOffloads, Sockets};

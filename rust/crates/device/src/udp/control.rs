@@ -13,8 +13,8 @@ const CONTROL_BYTES: usize = 64;
 /// The control messages of one datagram.
 #[repr(C, align(8))]
 #[derive(Clone, Copy)]
-pub(super) struct Control {
-    pub(super) bytes: [u8; CONTROL_BYTES],
+pub(super) struct Control<const BYTES: usize = CONTROL_BYTES> {
+    pub(super) bytes: [u8; BYTES],
     /// Octets in use.
     pub(super) len: usize,
 }
@@ -50,10 +50,12 @@ impl Control {
         }
         control
     }
+}
 
-    /// Request the kernel to segment the payload into datagrams of `stride` octets.
-    pub(super) fn segment(&mut self, stride: usize) {
-        self.push(libc::SOL_UDP, libc::UDP_SEGMENT, &(stride as u16).to_ne_bytes());
+impl<const BYTES: usize> Control<BYTES> {
+    /// Return space without a message.
+    pub(super) fn empty() -> Self {
+        Self { bytes: [0; BYTES], len: 0 }
     }
 
     /// Return the address that a received datagram was sent to, or `None` for a multicast group, which cannot be a
@@ -72,7 +74,13 @@ impl Control {
         usize::try_from(i32::from_ne_bytes(word(size, 0)?)).ok().filter(|stride| *stride > 0)
     }
 
-    fn messages(&self) -> impl Iterator<Item = (libc::c_int, libc::c_int, &[u8])> {
+    /// Request the kernel to segment the payload into datagrams of `stride` octets.
+    pub(super) fn segment(&mut self, stride: usize) {
+        self.push(libc::SOL_UDP, libc::UDP_SEGMENT, &(stride as u16).to_ne_bytes());
+    }
+
+    /// Yield level, kind and content of each message.
+    pub(super) fn messages(&self) -> impl Iterator<Item = (libc::c_int, libc::c_int, &[u8])> {
         let mut rest = self.bytes.get(..self.len).unwrap_or_default();
         std::iter::from_fn(move || {
             let len = word::<{ size_of::<usize>() }>(rest, 0).map(usize::from_ne_bytes)?;
@@ -84,7 +92,11 @@ impl Control {
         })
     }
 
-    fn push(&mut self, level: libc::c_int, kind: libc::c_int, data: &[u8]) {
+    /// Append a message.
+    ///
+    /// # Panics
+    /// There is no space for it.
+    pub(super) fn push(&mut self, level: libc::c_int, kind: libc::c_int, data: &[u8]) {
         let len = HEADER_BYTES + data.len();
         let message = &mut self.bytes[self.len..][..aligned(len)];
         message[..size_of::<usize>()].copy_from_slice(&len.to_ne_bytes());
@@ -95,7 +107,7 @@ impl Control {
     }
 }
 
-fn word<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
+pub(super) fn word<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..at + N)?.try_into().ok()
 }
 
