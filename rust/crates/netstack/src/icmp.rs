@@ -142,6 +142,26 @@ pub fn write_echo_reply(request: &Packet<'_>, identifier: u16, sequence: u16, pa
     write_echo(&echo.header(TTL), kind, [identifier, sequence], payload, out);
 }
 
+/// An echo reply from outside, as it is sent on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Reply {
+    pub(crate) source: IpAddr,
+    pub(crate) destination: IpAddr,
+    pub(crate) identifier: u16,
+    pub(crate) sequence: u16,
+    pub(crate) ttl: u8,
+}
+
+impl Reply {
+    /// Append the packet to `out`.
+    pub(crate) fn write(&self, payload: &[u8], out: &mut Vec<u8>) {
+        let Self { source, destination, identifier, sequence, ttl } = *self;
+        let kind = if source.is_ipv6() { 129 } else { 0 };
+        let header = Original::Echo { source, destination, identifier, sequence }.header(ttl);
+        write_echo(&header, kind, [identifier, sequence], payload, out);
+    }
+}
+
 fn write_echo(header: &Header, kind: u8, numbers: [u16; 2], payload: &[u8], out: &mut Vec<u8>) {
     header.write(HEADER_BYTES + payload.len(), out);
     let start = out.len();

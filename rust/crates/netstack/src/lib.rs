@@ -16,6 +16,7 @@
 //! | `names`, and the files below it | names: their servers in the tunnel and outside, and who asks for them |
 //! | `connecting`, `relay` | the dials of their clients: to peers, or from this host itself |
 //! | `permit` | places for their connections |
+//! | `udpflow`, `echo`, `outside` | UDP and ICMP echo: the NAT by sockets of the host |
 //! | `datagrams`, `pairs` | own ports of UDP, and those that a thread of this process has |
 //! | `stream`, `poller`, `slab`, `random`, `descriptors` | streams of the host, their readiness, tables by id, random numbers, the limit of descriptors |
 //! | `packets` | whole packets on their way to peers |
@@ -50,6 +51,7 @@ mod datagrams;
 mod demux;
 mod descriptors;
 pub mod dial;
+mod echo;
 pub mod fragments;
 pub mod httpbody;
 pub mod httpproxy;
@@ -58,6 +60,7 @@ mod listen;
 pub mod local;
 pub mod mapping;
 mod names;
+mod outside;
 mod own;
 pub mod packet;
 mod packets;
@@ -81,6 +84,7 @@ mod tables;
 pub mod target;
 mod tcpflow;
 mod udp;
+mod udpflow;
 pub mod wheel;
 
 pub use counts::Counts;

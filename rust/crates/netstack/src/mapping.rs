@@ -140,6 +140,13 @@ impl<P: Copy + Eq + Hash> Mappings<P> {
         Self { by_inner, peers, entries, free: NONE, filtering, max, idle }
     }
 
+    /// Change which outer endpoints may send; that of echo stays.
+    pub fn set_filtering(&mut self, filtering: Filtering) {
+        if self.max != MAX_ECHO {
+            self.filtering = filtering;
+        }
+    }
+
     /// Find the mapping of an outbound datagram.
     #[must_use]
     pub fn outbound(&self, inner: Inner<P>, destination: SocketAddr) -> Outbound {

@@ -29,6 +29,10 @@ pub(crate) enum Token {
     Relay(Id),
     /// A pair of sockets of an own port of UDP.
     Pair(Id),
+    /// The host socket of a mapping of UDP.
+    Udp(Id),
+    /// The host socket of an echo session.
+    Echo(Id),
     /// The stream of a capture.
     Capture,
     /// The socket of a question to a name server outside.
@@ -64,6 +68,8 @@ impl Token {
             Self::Client(id) => 4 << KIND_SHIFT | id.bits(),
             Self::Relay(id) => 5 << KIND_SHIFT | id.bits(),
             Self::Pair(id) => 6 << KIND_SHIFT | id.bits(),
+            Self::Udp(id) => 17 << KIND_SHIFT | id.bits(),
+            Self::Echo(id) => 18 << KIND_SHIFT | id.bits(),
             Self::Capture => 20 << KIND_SHIFT,
             Self::NameServer(id) => 7 << KIND_SHIFT | id.bits(),
             Self::NameStream(id) => 8 << KIND_SHIFT | id.bits(),
@@ -83,6 +89,8 @@ impl Token {
             4 => Some(Self::Client(id)),
             5 => Some(Self::Relay(id)),
             6 => Some(Self::Pair(id)),
+            17 => Some(Self::Udp(id)),
+            18 => Some(Self::Echo(id)),
             20 => Some(Self::Capture),
             7 => Some(Self::NameServer(id)),
             8 => Some(Self::NameStream(id)),
@@ -119,6 +127,11 @@ impl Poller {
     pub(crate) fn remove(&self, fd: impl AsFd) {
         // The only error is that it was not added.
         let _ = epoll::delete(&self.epoll, fd);
+    }
+
+    /// Add a descriptor that is reported when it becomes readable or has an error. Closing it removes it.
+    pub(crate) fn add_input(&self, fd: impl AsFd, token: Token) -> io::Result<()> {
+        Ok(epoll::add(&self.epoll, fd, EventData::new_u64(token.bits()), EventFlags::IN | EventFlags::ET)?)
     }
 
     /// Append the descriptors that are ready to `ready`, at most 256; the rest leaves this one readable.

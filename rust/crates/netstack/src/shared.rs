@@ -44,6 +44,10 @@ pub(crate) enum Alarm {
     Client(Id),
     /// The next attempt of a relay's dial, or its end.
     Relay(Id),
+    /// The end of a mapping of UDP.
+    Udp(Id),
+    /// The end of an echo session.
+    Echo(Id),
     /// The end of a capture.
     Capture,
     /// The deadline of the resolver.
@@ -190,7 +194,12 @@ impl Shared {
     /// Report an error about a packet to its sender, within the limit of the peer. It comes from the destination if that
     /// is an own address, else from the own address of the family.
     pub(crate) fn report(&mut self, peer: PeerId, about: &Packet<'_>, error: icmp::Error) {
-        let from = Some(about.destination).filter(|address| self.is_own(*address));
+        self.report_from(peer, about, error, None);
+    }
+
+    /// The same; it comes from `from`, such as the router that reported the error, if that is known.
+    pub(crate) fn report_from(&mut self, peer: PeerId, about: &Packet<'_>, error: icmp::Error, from: Option<IpAddr>) {
+        let from = from.or_else(|| Some(about.destination).filter(|address| self.is_own(*address)));
         let Some(from) = from.or_else(|| self.own_address(about.source.is_ipv6())) else { return };
         if !icmp::may_report(about) {
             return;

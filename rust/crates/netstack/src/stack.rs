@@ -22,6 +22,7 @@ use crate::datagrams::Datagrams;
 use crate::demux::Demux;
 use crate::descriptors;
 use crate::dial::Connect;
+use crate::echo::{self, Echoes};
 use crate::fragments::Reassembly;
 use crate::icmp;
 use crate::local::Local;
@@ -40,6 +41,7 @@ use crate::status::Status;
 use crate::tables::Tables;
 use crate::target::Host;
 use crate::tcpflow::TcpFlows;
+use crate::udpflow::UdpFlows;
 use crate::wheel::Wheel;
 
 /// The times before the first call: the packet thread gives the time with each call.
@@ -58,6 +60,8 @@ pub struct Stack {
     /// The flows that the limit of descriptors allows.
     allowed_flows: usize,
     ready: Vec<Ready>,
+    /// Why echo requests do not leave, if there is an exit.
+    no_icmp: Option<String>,
 }
 
 impl Stack {
@@ -95,10 +99,13 @@ impl Stack {
             parts: Demux {
                 shared,
                 tcp: TcpFlows::new(key),
+                udp: UdpFlows::new(),
+                echo: Echoes::new(),
                 pairs: Pairs::new(),
                 names: Names::new(),
                 fragments: Reassembly::default(),
             },
+            no_icmp: None,
             local: Local::default(),
             connecting: Connecting::default(),
             relays: Relays::default(),
@@ -119,6 +126,7 @@ impl Stack {
         (self.parts.shared.policy, self.parts.shared.direct) = (policy, direct);
         self.parts.shared.host_is_known = false;
         self.local.set_listeners(&tables.listeners, &mut self.parts.shared);
+        self.no_icmp = tables.exit.as_ref().and_then(|_| echo::unavailable());
         let Demux { shared, tcp, names, .. } = &mut self.parts;
         names.set(tables.dns.as_ref(), tcp, shared);
         shared.tables = tables;
@@ -129,7 +137,7 @@ impl Stack {
     fn update_host(&mut self) {
         let tables = &self.parts.shared.tables;
         let Some(exit) = tables.direct().or_else(|| tables.exit.clone()) else {
-            return self.parts.tcp.apply_policy(&mut self.parts.shared);
+            return self.parts.apply_policy();
         };
         match self.host.list() {
             Ok(networks) => {
@@ -149,7 +157,7 @@ impl Stack {
                 self.parts.shared.wheel.set(Alarm::Addresses, again);
             }
         }
-        self.parts.tcp.apply_policy(&mut self.parts.shared);
+        self.parts.apply_policy();
     }
 
     /// Begin to connect for clients whose target is known.
@@ -212,6 +220,9 @@ impl Stack {
         Status {
             tcp_flows: self.parts.tcp.len(),
             max_flows: self.parts.shared.tables.max_flows,
+            udp_mappings: self.parts.udp.outside.len(),
+            echo_sessions: self.parts.echo.outside.len(),
+            no_icmp: self.no_icmp.clone(),
             relays: self.relays.len(),
             memory: self.parts.shared.budget.used(),
             counts: self.parts.shared.counts,
@@ -230,6 +241,8 @@ impl Stack {
             Alarm::Listener(id) => self.local.on_listener_alarm(id, &mut self.parts.shared),
             Alarm::Client(id) => self.local.on_client_alarm(id, &mut self.parts.shared),
             Alarm::Relay(id) => self.relays.on_alarm(id, &mut self.parts.shared),
+            Alarm::Udp(id) => self.parts.udp.outside.on_alarm(id, &mut self.parts.shared),
+            Alarm::Echo(id) => self.parts.echo.outside.on_alarm(id, &mut self.parts.shared),
             Alarm::Capture => self.parts.shared.expire_capture(),
             Alarm::Names => self.parts.names.on_alarm(&self.parts.shared),
             Alarm::Lookup(id) => self.parts.names.on_lookup_alarm(id, &self.parts.shared),
@@ -256,6 +269,8 @@ impl Inner for Stack {
                         self.update_host();
                     }
                 }
+                Token::Udp(id) => self.parts.udp.outside.ready(id, event, &mut self.parts.shared),
+                Token::Echo(id) => self.parts.echo.outside.ready(id, event, &mut self.parts.shared),
                 Token::Pair(id) => self.parts.pairs.ready(id),
                 Token::Flow(id) => self.parts.tcp.ready(id, event, &mut self.parts.shared),
                 Token::Listener(id) => self.local.accept(id, &mut self.parts.shared),
@@ -292,7 +307,9 @@ impl Inner for Stack {
         self.connecting.route(place, &mut self.parts.tcp, &mut self.relays, &mut self.parts.shared);
         self.relays.progress();
         self.parts.pairs.read(&mut self.parts.shared);
+        self.parts.echo.outside.take(place, &mut self.parts.shared);
         self.parts.shared.take_packets(place);
+        self.parts.udp.take(place, &mut self.parts.shared);
         self.parts.tcp.take(place, &mut self.parts.shared);
         self.parts.shared.flush_capture();
         true
@@ -300,11 +317,7 @@ impl Inner for Stack {
 
     fn on_membership(&mut self, membership: Membership) {
         if let Membership::Removed { peer, .. } = membership {
-            self.parts.tcp.remove_peer(peer, &mut self.parts.shared);
-            self.parts.shared.packets.remove_peer(peer);
-            self.parts.shared.errors.remove(peer);
-            self.parts.shared.path_mtu.remove(&peer);
-            self.parts.fragments.remove(peer);
+            self.parts.remove_peer(peer);
         }
     }
 
@@ -318,8 +331,9 @@ impl Inner for Stack {
     }
 
     fn next_deadline(&self) -> Option<Duration> {
-        let Demux { shared, tcp, pairs, .. } = &self.parts;
+        let Demux { shared, tcp, udp, echo, pairs, .. } = &self.parts;
         let has_work = !shared.packets.is_empty() || tcp.has_work() || pairs.has_work();
+        let has_work = has_work || udp.outside.has_work() || echo.outside.has_work();
         let has_work = has_work || self.connecting.has_work() || self.relays.has_work();
         let deadlines = [
             self.parts.shared.wheel.next_deadline(),

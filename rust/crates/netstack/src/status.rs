@@ -9,6 +9,12 @@ pub struct Status {
     pub tcp_flows: usize,
     /// How many there may be: as configured, or fewer if the process may open fewer descriptors (RLIMIT_NOFILE).
     pub max_flows: usize,
+    /// Mappings of UDP of the exit.
+    pub udp_mappings: usize,
+    /// Echo sessions of the exit.
+    pub echo_sessions: usize,
+    /// Why the exit passes no echo requests on; `None` if it does, and without an exit.
+    pub no_icmp: Option<String>,
     /// Streams between two sockets of the host, with those that are being dialled.
     pub relays: usize,
     /// The memory of all flows, in bytes.

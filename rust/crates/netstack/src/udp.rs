@@ -32,6 +32,11 @@ impl Datagram {
         Self { ip, ports: (source.port(), destination.port()) }
     }
 
+    /// Return the same with other hops and another type of service.
+    pub(crate) fn with(self, ttl: u8, tos: u8) -> Self {
+        Self { ip: Header { ttl, tos, ..self.ip }, ..self }
+    }
+
     /// Return the octets of the packet with a payload of `length`.
     pub(crate) fn bytes(&self, length: usize) -> usize {
         self.ip.bytes() + UDP_BYTES + length
