@@ -16,12 +16,13 @@ from demo import (
     trust_setup,
     tunnel,
     wire,
+    without_root,
 )
 from demo.failure import StageError
 from demo.host import Host
 from demo.screen import Screen
 
-STAGES = (wire, trust_setup, tunnel, echo, sniff_stage, throughput, status, teardown, agents, commands)
+STAGES = (wire, trust_setup, tunnel, echo, sniff_stage, throughput, status, teardown, agents, without_root, commands)
 
 ALICE = Host("alice", wire="192.0.2.1", inside="10.77.0.1", inside6="fd77::1")
 BOB = Host("bob", wire="192.0.2.2", inside="10.77.0.2", inside6="fd77::2")

@@ -32,6 +32,10 @@ class Agent:
     host: Host
     name: str = ""
     """Set for a second agent on the same host."""
+    wrapper: tuple[str, ...] = ()
+    """Set to start the agent through another program, such as setpriv(1)."""
+    user: str = ""
+    """Set for another user than that of the service."""
 
     @property
     def root(self) -> Path:
@@ -60,7 +64,9 @@ class Agent:
     @contextmanager
     def running(self, networks: int) -> Iterator[None]:
         """Run the agent during the block, which starts when this number of networks is up."""
-        words = self.host.command("warren", "agent", "start", "--user", service_user(), "--root", str(self.root))
+        words = self.host.command(
+            *self.wrapper, "warren", "agent", "start", "--user", self.user or service_user(), "--root", str(self.root)
+        )
         with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
             try:
                 self._wait(process, networks)
