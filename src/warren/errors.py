@@ -28,6 +28,7 @@ HINTS = {
         "start the agent as root for an interface of this host; or set backend to netstack, and reach the network by "
         "a proxy or a forward"
     ),
+    "capture.running": "end it, or wait: there is one at a time",
     "command.disabled": "pin the root that `warren trust init` created as [security] root, and set exec_enable = true",
     "command.malformed": "nothing was signed; `warren verbs` lists the arguments of each verb",
     "command.refused": "nothing was changed",

@@ -46,6 +46,7 @@ WARREN: Mapping[str, Commands] = {
         "info": "warren.cli.network:info",
         "curl": "warren.cli.dial:curl",
         "nc": "warren.cli.dial:nc",
+        "capture": "warren.cli.capture:capture",
         "doctor": "warren.cli.doctor:doctor",
         "recover": "warren.cli.recover:recover",
     },

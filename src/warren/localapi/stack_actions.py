@@ -18,16 +18,22 @@ class StackNetworks(Protocol):
     async def dial(self, network: str, host: str, port: int) -> int:
         """Return the descriptor of a connection to a TCP port, which the caller closes."""
 
+    def capture(self, network: str) -> int:
+        """Return the descriptor of a capture as pcapng, which the caller closes."""
+
 
 class StackActions:
-    """Dial hosts in the networks of an agent."""
+    """Dial hosts in the networks of an agent, and capture what passes there."""
 
     def __init__(self, networks: StackNetworks) -> None:
         self._networks = networks
 
     def actions(self) -> tuple[Action, ...]:
         """Return the rows to register."""
-        return (Action("dial", self._dial, takes_config=True, event="network.dial"),)
+        return (
+            Action("dial", self._dial, takes_config=True, event="network.dial"),
+            Action("capture", self._capture, event="network.capture"),
+        )
 
     async def _dial(self, request: Request, _client: Client, _now: float) -> Stream:
         """Connect to a TCP port in a network of backend netstack; after the response the connection is the stream.
@@ -46,6 +52,15 @@ class StackActions:
             raise _malformed("protocol: expected tcp; a stream has no boundaries of datagrams")
         descriptor = await self._networks.dial(request.network, host, port)
         return Stream({"network": request.network, "host": host, "port": port}, descriptor)
+
+    async def _capture(self, request: Request, _client: Client, _now: float) -> Stream:
+        """Capture the packets inside a network of backend netstack; after the response the connection is pcapng.
+
+        It ends after 100 MB or 10 minutes, or when the client closes it. There is one capture at a time.
+
+        Response: `{network}`
+        """
+        return Stream({"network": request.network}, self._networks.capture(request.network))
 
 
 def _members(request: Request, known: set[str]) -> Mapping[str, object]:

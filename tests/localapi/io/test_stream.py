@@ -13,7 +13,7 @@ import pytest
 
 from tests.localapi.simulator import SimulatedNetworks, config
 from warren.errors import RemoteError, WarrenError
-from warren.localapi.io.client import dial, request
+from warren.localapi.io.client import capture, dial, request
 from warren.localapi.stack_actions import StackActions
 
 from .served import PATIENCE_SECONDS, served
@@ -37,6 +37,9 @@ class Dialled:
     def __exit__(self, *_: object) -> None:
         self.ours.close()
         self.theirs.close()
+
+    def capture(self, _network: str) -> int:
+        return self.theirs.detach()
 
     async def dial(self, _network: str, _host: str, _port: int) -> int:
         if self.error is not None:
@@ -118,9 +121,18 @@ def test_a_malformed_dial_is_rejected(tmp_path: Path, members: dict[str, object]
         request(path, "dial", config=members)
 
 
+def test_a_capture_is_a_stream_that_ends_with_it(tmp_path: Path) -> None:
+    networks = Dialled()
+    with agent(tmp_path, networks) as path, capture(path, "default") as stream:
+        networks.ours.sendall(b"pcapng")
+        networks.ours.shutdown(socket.SHUT_WR)
+        assert stream.recv(100) == b"pcapng"
+        assert stream.recv(100) == b""
+
+
 @pytest.mark.security
-def test_only_an_administrator_may_dial() -> None:
+def test_only_an_administrator_may_dial_and_capture() -> None:
     """H-40."""
     with Dialled() as networks:
         rows = {row.name: row.read_only for row in StackActions(networks).actions()}
-    assert rows == {"dial": False}
+    assert rows == {"dial": False, "capture": False}

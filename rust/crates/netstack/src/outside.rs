@@ -404,7 +404,7 @@ fn put_datagrams(
     let headers = Datagram::new(received.from, inner.endpoint).with(ttl, received.tos);
     let mut put = |payload: &[u8]| {
         let bytes = headers.bytes(payload.len());
-        if bytes > shared.tables.mtu.into() {
+        if bytes > shared.mtu(inner.peer).into() {
             let mut whole = vec![0; bytes];
             headers.put(payload, &mut whole);
             shared.push_fragments(Some(inner.peer), &whole);

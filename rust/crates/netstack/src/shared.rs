@@ -181,8 +181,9 @@ impl Shared {
     /// Queue a packet in fragments of at most the MTU, for a peer or for the one that has its destination.
     pub(crate) fn push_fragments(&mut self, peer: Option<PeerId>, octets: &[u8]) {
         let Ok(whole) = packet::parse(octets) else { return };
+        let mtu = peer.map_or(self.tables.mtu, |peer| self.mtu(peer));
         let packets = &mut self.packets;
-        let is_split = fragments::split(&whole, self.tables.mtu.into(), random::word(), |fragment| {
+        let is_split = fragments::split(&whole, mtu.into(), random::word(), |fragment| {
             packets.push_to(peer, |out| {
                 out.extend_from_slice(fragment);
                 true

@@ -250,6 +250,9 @@ pub(crate) fn status<'py>(py: Python<'py>, stack: &netstack::Handle) -> PyResult
     let values = PyDict::new(py);
     values.set_item("tcp_flows", status.tcp_flows)?;
     values.set_item("max_flows", status.max_flows)?;
+    values.set_item("udp_mappings", status.udp_mappings)?;
+    values.set_item("echo_sessions", status.echo_sessions)?;
+    values.set_item("no_icmp", status.no_icmp)?;
     values.set_item("memory", status.memory)?;
     values.set_item("refused", refused)?;
     values.set_item("bad_packets", status.counts.bad + status.counts.overlaps + status.counts.unsupported)?;

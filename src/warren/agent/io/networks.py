@@ -26,6 +26,9 @@ from warren.tunnel.removal import removal_findings
 log = logging.getLogger(__name__)
 
 
+MAX_CAPTURE_BYTES, MAX_CAPTURE_SECONDS = 100_000_000, 600.0
+
+
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """A configuration that was read again."""
@@ -123,6 +126,10 @@ class AgentNetworks:
     async def dial(self, network: str, host: str, port: int) -> int:
         """Return the descriptor of a connection in a network of backend netstack. Raises WarrenError."""
         return (await dial_for_client(self._find(network).stack_device(), host, port)).detach()
+
+    def capture(self, network: str) -> int:
+        """Return the descriptor of a capture in a network of backend netstack, as pcapng. Raises WarrenError."""
+        return self._find(network).stack_device().capture(MAX_CAPTURE_BYTES, MAX_CAPTURE_SECONDS)
 
     async def rotate(self, network: str, step: str) -> Rotation:
         """Take one step of a key rotation. Raises WarrenError."""

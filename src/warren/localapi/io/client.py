@@ -58,7 +58,20 @@ def dial(path: Path, network: str, host: str, port: int, timeout: float = DIAL_S
     `peer.unreachable` for a connection that could not be made.
     """
     config = {"host": host, "port": port, "protocol": "tcp"}
-    encoded, deadline = encode_request(Request("1", "dial", network, config)), monotonic_seconds() + timeout
+    return _stream(path, Request("1", "dial", network, config), timeout)
+
+
+def capture(path: Path, network: str, timeout: float = DIAL_SECONDS) -> socket.socket:
+    """Return a connection that gives the packets inside a network as pcapng; the caller closes it.
+
+    Raises WarrenError as `request` does: `capture.running` while there is another one.
+    """
+    return _stream(path, Request("1", "capture", network), timeout)
+
+
+def _stream(path: Path, asked: Request, timeout: float) -> socket.socket:
+    """Send a request, and return the connection, which is a stream after the response."""
+    encoded, deadline = encode_request(asked), monotonic_seconds() + timeout
     connection = open_socket()
     try:
         _parse_response(path, _exchange(connection, path, encoded, deadline, timeout))
