@@ -105,6 +105,8 @@ def test_an_agent_without_rights_reaches_a_peer_and_changes_nothing_of_its_host(
     assert near.peers()["far"]["allowed_ips"] == [f"{FAR_INNER[0]}/32"]
     status = near.attempt("status")
     assert "netstack" in status.stdout
+    assert "in another netns" not in status.stdout
+    assert status.returncode == 0, status.stderr
     assert "wg0" not in near.host.links()
     assert f"{FAR_INNER[0]}" not in near.host.ip("route", "show", "table", "all")
     status_file = near.host.path(f"/proc/{near.pid()}/status").read_text()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
+from ipaddress import ip_interface
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from warren.clock import wall_seconds
 from warren.errors import WarrenError
 from warren.localapi.io.client import request
 from warren.tunnel.io.observe import Survey, served_interfaces, survey
+from warren.tunnel.status import InterfaceStatus, LinkStatus
 
 AGENT_TIMEOUT_SECONDS = 3.0  # interfaces can be shown without an agent that hangs
 NOT_UP = 3  # as systemctl(1) for a unit that is not active
@@ -41,7 +44,7 @@ def status(name: str | None, socket: Path, as_json: bool) -> int:
     """
     agent = query_agent(socket)
     networks = [network for network in agent["networks"] if name in (None, network["network"])]
-    result = survey(interfaces_to_query(name, networks))
+    result = with_stacks(survey(interfaces_to_query(name, networks)), networks)
     now = wall_seconds()
     if as_json:
         answer = {"networks": networks, "conditions": agent["conditions"]}
@@ -61,11 +64,35 @@ def status(name: str | None, socket: Path, as_json: bool) -> int:
 
 
 def interfaces_to_query(name: str | None, networks: Sequence[Answer]) -> list[str]:
-    """Return the interfaces of active networks, and without a name every interface with a socket."""
+    """Return the interfaces of active networks, and without a name every interface with a socket.
+
+    A network with a stack has no interface, but may have a socket.
+    """
     if name is not None and not networks:
         return [name]
-    up = {network["interface"] for network in networks if network["state"] == "active"}
-    return sorted(up.union(served_interfaces() if name is None else ()))
+    active = [network for network in networks if network["state"] == "active"]
+    stacks = {network["interface"] for network in active if has_stack(network)}
+    served = set(served_interfaces())
+    up = {network["interface"] for network in active} - (stacks - served)
+    return sorted(up | served if name is None else up)
+
+
+def has_stack(network: Answer) -> bool:
+    """Return whether a network has a stack in place of an interface."""
+    return bool(network["backend"] == "netstack")
+
+
+def with_stacks(result: Survey, networks: Sequence[Answer]) -> Survey:
+    """Give the devices of stacks, which have no link, the MTU and the addresses of their networks."""
+    stacks = {network["interface"]: network for network in networks if has_stack(network)}
+    return replace(result, interfaces=tuple(_with_stack(each, stacks.get(each.name)) for each in result.interfaces))
+
+
+def _with_stack(interface: InterfaceStatus, network: Answer | None) -> InterfaceStatus:
+    if network is None or interface.link is not None:
+        return interface
+    addresses = tuple(map(ip_interface, network["addresses"]))
+    return replace(interface, link=LinkStatus(up=network["state"] == "active", mtu=network["mtu"], addresses=addresses))
 
 
 def query_agent(socket: Path) -> Answer:
@@ -107,4 +134,5 @@ def exit_status(result: Survey, networks: Sequence[Answer] = ()) -> int:
         return 1
     all_up = all(interface.is_up for interface in result.interfaces)
     all_active = all(network["state"] == "active" for network in networks if network["state"] != "uninitialized")
-    return 0 if result.interfaces and all_up and all_active and not codes else NOT_UP
+    is_any_up = bool(result.interfaces) or any(network["state"] == "active" for network in networks)
+    return 0 if is_any_up and all_up and all_active and not codes else NOT_UP
