@@ -103,7 +103,8 @@ def observed(desired: InterfaceConfig) -> InterfaceStatus:
         for each in desired.peers
     )
     link = LinkStatus(up=True, mtu=desired.mtu, addresses=desired.addresses, routes=routes_for(desired))
-    return InterfaceStatus(desired.name, desired.private_key.public_key(), 51820, 0, peers, link)
+    key, sources = desired.private_key.public_key(), desired.probe_sources()
+    return InterfaceStatus(desired.name, key, 51820, 0, peers, link, probe_sources=sources)
 
 
 def expect_near_linear(prepare: Callable[[int], Work]) -> None:

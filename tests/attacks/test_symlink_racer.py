@@ -82,6 +82,9 @@ RECIPES: dict[str, tuple[tuple[str, ...], ...]] = {
     "audit show": (STATE,),
     "audit head": (STATE,),
     "info": (STATE,),
+    "curl": ((*STATE, "http://10.0.0.5/"),),
+    "nc": ((*STATE, "10.0.0.5", "22"),),
+    "capture": ((*STATE, "{own}/network.pcapng"),),
     "doctor": (STATE,),
     "recover": (STATE,),
 }

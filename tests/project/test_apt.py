@@ -53,7 +53,7 @@ def test_apt_installs_only_missing_packages(machine: Machine) -> None:
 
 
 def test_apt_installs_nothing_if_all_packages_exist(machine: Machine) -> None:
-    for program in ("ip", "iperf3", "ping", "unshare", "wg"):
+    for program in ("curl", "ip", "iperf3", "ping", "unshare", "wg"):
         machine.has(program)
     assert machine.apt("demo").returncode == 0
     assert not machine.asked.exists()

@@ -29,11 +29,11 @@ FILE_MODE = 0o600  # what it holds is the content of the tunnel
 @click.option("-n", "--network", default=DEFAULT_NETWORK, metavar="NAME", help="Network to use.")
 @socket_option
 def capture(file: Path, network: str, socket: Path) -> None:
-    """Write the packets inside a network of backend netstack to FILE, or to standard output for `-`.
+    """Capture the packets inside a network of backend netstack.
 
-    The format is pcapng, as of tcpdump(8) and Wireshark. The file is a new one with mode 0600. The capture ends after
-    100 MB or 10 minutes, or with Ctrl-C. Only root and members of warren-admin may capture. For a network with an
-    interface there is tcpdump itself.
+    They are written to FILE, or to standard output for `-`. The format is pcapng, as of tcpdump(8) and Wireshark.
+    FILE is made anew with mode 0600. The capture ends after 100 MB or 10 minutes, or with Ctrl-C. Only root and
+    members of warren-admin may capture. For a network with an interface there is tcpdump itself.
     """
     if file == STANDARD_OUTPUT and is_terminal():
         hint = "name a file, or pipe it: warren capture - | tcpdump -r -"
