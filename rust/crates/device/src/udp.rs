@@ -8,9 +8,11 @@ mod host;
 mod inbox;
 mod limits;
 mod outbox;
+mod slots;
 mod socket;
 
 pub use host::{Fields, HostInbox, HostSocket, Kind, QueuedError, Received, take_error};
-pub use inbox::{Arrival, Inbox, MAX_MESSAGES};
+pub use inbox::{Arrival, Inbox};
 pub use outbox::{Outbox, SendReport, Source};
+pub use slots::MAX_MESSAGES;
 pub use socket::{BindError, Family, Socket, SocketOffloads, Sockets};

@@ -8,7 +8,7 @@ use proto::endpoint::Local;
 /// `struct cmsghdr`: a length (size_t), a level and a kind (int), padded to the size of the length.
 const HEADER_BYTES: usize = aligned(size_of::<usize>() + 2 * size_of::<libc::c_int>());
 /// Space for the control messages of one datagram: an IPV6_PKTINFO takes 40 octets on 64-bit machines, a UDP_GRO 24.
-const CONTROL_BYTES: usize = 64;
+pub(super) const CONTROL_BYTES: usize = 64;
 
 /// The control messages of one datagram.
 #[repr(C, align(8))]

@@ -2,7 +2,6 @@
 //! (icmp(7)). The time to live, the type of service and the errors that routers report pass by control message, so that
 //! both sides see what a router would have left of them.
 
-use std::mem::MaybeUninit;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr;
@@ -12,12 +11,9 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, sockopt};
 
 use super::address::{ADDRESS_BYTES, Address};
 use super::control::{Control, word};
+use super::slots::{MAX_MESSAGES, Message, Slots, lengths};
 use super::socket::{Family, last_errno};
 
-/// Messages that are read in one call.
-const MESSAGES: usize = 16;
-/// Space for one message: more than UDP can carry, so that none is truncated.
-const SLOT_BYTES: usize = 1 << 16;
 /// Space for the control messages of one datagram. The longest are those of an error: the error with an address of IPv6,
 /// a hop limit and a traffic class take 112 octets on 64-bit machines.
 const CONTROL_BYTES: usize = 256;
@@ -211,20 +207,13 @@ impl AsFd for HostSocket {
 
 /// Space for the datagrams of one call, reserved once. Only pages that were written count as memory used.
 pub struct HostInbox {
-    storage: Vec<u8>,
-    addresses: Vec<Address>,
-    controls: Vec<Control<CONTROL_BYTES>>,
+    slots: Slots<CONTROL_BYTES>,
     received: Vec<Received>,
 }
 
 impl Default for HostInbox {
     fn default() -> Self {
-        Self {
-            storage: vec![0; SLOT_BYTES * MESSAGES],
-            addresses: vec![Address::default(); MESSAGES],
-            controls: vec![Control::empty(); MESSAGES],
-            received: Vec::with_capacity(MESSAGES),
-        }
+        Self { slots: Slots::new(), received: Vec::with_capacity(MAX_MESSAGES) }
     }
 }
 
@@ -236,45 +225,15 @@ impl HostInbox {
     /// entry, or makes the socket unusable.
     pub fn receive(&mut self, socket: &HostSocket) -> rustix::io::Result<bool> {
         self.received.clear();
-        let mut parts = [libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 }; MESSAGES];
-        let mut messages = [const { MaybeUninit::<libc::mmsghdr>::zeroed() }; MESSAGES];
-        let slots = self.storage.chunks_exact_mut(SLOT_BYTES).zip(&mut self.addresses).zip(&mut self.controls);
-        for (((slot, address), control), (part, message)) in slots.zip(parts.iter_mut().zip(&mut messages)) {
-            *part = libc::iovec { iov_base: slot.as_mut_ptr().cast(), iov_len: slot.len() };
-            // SAFETY: all zero is a valid `mmsghdr`: null pointers and lengths of zero.
-            let header = unsafe { &mut message.assume_init_mut().msg_hdr };
-            header.msg_name = address.bytes.as_mut_ptr().cast();
-            header.msg_namelen = ADDRESS_BYTES as libc::socklen_t;
-            header.msg_iov = part;
-            header.msg_iovlen = 1;
-            header.msg_control = control.bytes.as_mut_ptr().cast();
-            header.msg_controllen = control.bytes.len() as _;
-        }
-        // SAFETY: all headers are initialised, each points to one slot, one address and one control buffer of its own
-        // with their true lengths, and all of them outlive the call, during which nothing else accesses them.
-        let count = unsafe {
-            libc::recvmmsg(
-                socket.fd.as_raw_fd(),
-                messages.as_mut_ptr().cast(),
-                MESSAGES as libc::c_uint,
-                libc::MSG_DONTWAIT as _,
-                ptr::null_mut(),
-            )
-        };
-        let count = usize::try_from(count).map_err(|_| last_errno())?;
-        let slots = self.addresses.iter_mut().zip(&mut self.controls);
-        for (slot, (message, (address, control))) in messages[..count].iter().zip(slots).enumerate() {
-            // SAFETY: initialised above.
-            let message = unsafe { message.assume_init_ref() };
-            (address.len, control.len) = lengths(&message.msg_hdr);
+        let Self { slots, received } = self;
+        let count = slots.receive(socket.as_fd(), |&Message { start, len, address, control, .. }| {
             if let Some(from) = address.parse() {
-                let (start, len) = (slot * SLOT_BYTES, message.msg_len as usize);
                 let stride = control.parse_stride().unwrap_or(len).max(1);
                 let (ttl, tos) = control.parse_fields();
-                self.received.push(Received { from, start, len, stride, ttl, tos });
+                received.push(Received { from, start, len, stride, ttl, tos });
             }
-        }
-        Ok(count == MESSAGES)
+        })?;
+        Ok(count == MAX_MESSAGES)
     }
 
     /// Return what was received, in order of arrival.
@@ -286,7 +245,7 @@ impl HostInbox {
     /// Return the octets of what was received, all datagrams of one sender.
     #[must_use]
     pub fn octets(&self, received: &Received) -> &[u8] {
-        &self.storage[received.start..][..received.len]
+        &self.slots.storage[received.start..][..received.len]
     }
 }
 
@@ -350,13 +309,6 @@ pub fn take_error(socket: impl AsFd, buffer: &mut [u8]) -> Option<QueuedError> {
         destination: address.parse(),
         len,
     })
-}
-
-/// Return the octets of the address and of the control messages that were received.
-fn lengths(message: &libc::msghdr) -> (u32, usize) {
-    #[allow(clippy::unnecessary_cast, reason = "its type differs between C libraries")]
-    let control = message.msg_controllen as usize;
-    (message.msg_namelen, control)
 }
 
 #[cfg(test)]
