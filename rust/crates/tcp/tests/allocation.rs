@@ -1,38 +1,15 @@
 //! Nothing on the path of a segment allocates in the steady state: shown by an allocator that counts.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use core::net::Ipv4Addr;
-use core::sync::atomic::{AtomicU64, Ordering};
-use core::time::Duration;
-use std::alloc::{GlobalAlloc, Layout, System};
+mod counting;
 
+use core::net::Ipv4Addr;
+use core::sync::atomic::Ordering;
+use core::time::Duration;
+
+use counting::{ALLOCATIONS, Counting};
 use tcp::segment;
 use tcp::{Addresses, Algorithm, Config, Connection, Ports, Time};
-
-/// The allocator of the system, which counts.
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-// SAFETY: every call is passed on to the allocator of the system as it is.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promise is the system's.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise is the system's.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promise is the system's.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
