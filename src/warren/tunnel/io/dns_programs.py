@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from warren.errors import HostError
 from warren.tunnel.dns import Command
 from warren.tunnel.dns_journal import DnsBackend
+from warren.tunnel.io.host_program import DIRECTORIES, ProgramRunner
 
-# Not PATH of the environment, as this runs with privileges.
-DIRECTORIES = ("usr/local/sbin", "usr/local/bin", "usr/sbin", "usr/bin", "sbin", "bin")
 TIMEOUT_SECONDS = 10  # they answer within milliseconds
 
 
@@ -22,6 +20,7 @@ class DnsPrograms:
 
     def __init__(self, root: Path) -> None:
         self._path = os.pathsep.join(str(root / directory) for directory in DIRECTORIES)
+        self._runner = ProgramRunner(self._path, TIMEOUT_SECONDS, "dns.refused")
 
     def answering(self) -> frozenset[DnsBackend]:
         """Return the programs that exist and answer."""
@@ -55,22 +54,5 @@ class DnsPrograms:
         return None if is_other else program
 
     def _run(self, command: Command) -> None:
-        command_line = f"`{command.backend} {' '.join(command.arguments)}`"
-        try:
-            done = subprocess.run(
-                [self._find(command.backend) or command.backend, *command.arguments],
-                input=command.text,
-                env={"PATH": self._path, "LC_ALL": "C"},
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=TIMEOUT_SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise HostError(f"{command_line} did not exit within {TIMEOUT_SECONDS} s", code="dns.refused") from error
-        except OSError as error:
-            raise HostError(f"{command_line}: {error.strerror}", code="dns.refused", errno=error.errno) from error
-        if done.returncode != 0:
-            why = done.stderr.strip() or f"exit status {done.returncode}"
-            raise HostError(f"{command_line}: {why}", code="dns.refused")
+        program = self._find(command.backend) or command.backend
+        self._runner.run((command.backend, *command.arguments), program, command.text)

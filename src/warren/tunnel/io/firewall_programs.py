@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from warren.errors import HostError
 from warren.tunnel.firewall import Chains, parse_iptables, parse_ruleset
-from warren.tunnel.io.dns_programs import DIRECTORIES
+from warren.tunnel.io.host_program import DIRECTORIES, ProgramRunner
 
 TIMEOUT_SECONDS = 20  # a ruleset of a hundred thousand elements takes a few
 LEGACY = (
@@ -20,6 +19,7 @@ LEGACY = (
     ("ip6", "ip6tables-legacy-save", Path("/proc/net/ip6_tables_names")),
 )
 PATH = os.pathsep.join(f"/{directory}" for directory in DIRECTORIES)
+RUNNER = ProgramRunner(PATH, TIMEOUT_SECONDS, "exit.refused")
 
 
 def load_ruleset(text: str) -> None:
@@ -70,28 +70,9 @@ def _json(arguments: Sequence[str]) -> list[Any]:
     return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
 
 
-def _run(arguments: Sequence[str], text: str | None = None) -> str:
-    command_line = f"`{' '.join(arguments)}`"
-    program = shutil.which(arguments[0], path=PATH)  # not PATH of the environment, as this runs with privileges
+def _run(arguments: Sequence[str], text: str = "") -> str:
+    program = shutil.which(arguments[0], path=PATH)
     if program is None:
         hint = "install the package nftables"
         raise HostError(f"an exit node needs the program {arguments[0]}", code="exit.refused", hint=hint)
-    try:
-        done = subprocess.run(
-            [program, *arguments[1:]],
-            input=text if text is not None else "",
-            env={"PATH": PATH, "LC_ALL": "C"},
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=TIMEOUT_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise HostError(f"{command_line} did not exit within {TIMEOUT_SECONDS} s", code="exit.refused") from error
-    except OSError as error:
-        raise HostError(f"{command_line}: {error.strerror}", code="exit.refused", errno=error.errno) from error
-    if done.returncode != 0:
-        why = next(iter(done.stderr.splitlines()), "") or f"exit status {done.returncode}"
-        raise HostError(f"{command_line}: {why}", code="exit.refused")
-    return done.stdout
+    return RUNNER.run(arguments, program, text)
