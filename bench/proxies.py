@@ -70,7 +70,7 @@ def start_warren(network: Network) -> Started:
     """Start Warren's stack without an agent: an exit and a SOCKS5 proxy (the example of crate `netstack`)."""
     keys = FarEnd.start(network)
     words = ["name=wg0", f"address={INNER['near']}/24", f"mtu={INNER_MTU}", f"exit={OUTSIDE_NETWORK}", "allow_lan=1"]
-    words += [f"endpoint={OUTER['near']}", f"socks={SOCKS}"]
+    words += [f"endpoint={OUTER['near']}", f"proxy=socks5={SOCKS}"]
     pid = _start(network, warren_program(), *words)
     until(lambda: network.near.attempt("wg", "show", "wg0").returncode == 0, "Warren answers on its socket")
     peer = f"[Peer]\nPublicKey = {keys.far.public}\nEndpoint = {FAR_ENDPOINT}\nPersistentKeepalive = 5\n"

@@ -10,35 +10,28 @@
 //! | `allow`, `deny` | entries of the exit policy, repeatable |
 //! | `allow_lan`, `mesh`, `endpoint` | `1`; a prefix of the mesh; an own address outside; the last two repeatable |
 //! | `forward` | `PORT=TARGET`, repeatable: a port of the own addresses that leads to a target of the host |
-//! | `socks` | `LISTEN`, repeatable: an address and a port of this host that serve SOCKS5 |
 //! | `proxy` | `PROTOCOL=LISTEN`, repeatable: a proxy on the host; the protocol is `socks5`, `http` or `mixed` |
 //! | `login`, `direct` | `USER:PASSWORD` of the proxies; `1` if they dial what no peer has |
 //! | `local` | `LISTEN=TARGET`, repeatable: a port of the host that leads to a target in the tunnel |
 //! | `dns`, `host_dns` | a name server in the tunnel, for all names; one outside, for the names `host_name`; repeatable |
 //! | `dns_listen` | an address of the host at which names are resolved, repeatable |
-//! | `dial` | `LISTEN=TARGET`, repeatable: a port of this host that leads to a target in the tunnel |
 //!
 //! It prints `ready` once the socket is there, and the status of the stack for each line of its standard input. It runs
 //! until it is ended.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a program of tests")]
 
 use std::collections::{HashMap, HashSet};
-use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use device::Device;
 use device::uapi::{Listener, Server};
 use dns::route::{NameServer, Table};
 use dns::zone::Zone;
-use netstack::dial::{Caller, Dial, Failure};
 use netstack::local::config as local;
 use netstack::policy::Rules;
 use netstack::target::Target;
-use netstack::{Dns, Exit, Forward, Handle, Stack, Tables};
-
-const TIMEOUT: Duration = Duration::from_secs(30);
+use netstack::{Dns, Exit, Forward, Stack, Tables};
 
 /// The arguments.
 struct Arguments(Vec<(String, String)>);
@@ -95,11 +88,6 @@ impl Arguments {
     }
 }
 
-fn socks(address: SocketAddr) -> local::Listener {
-    let proxy = local::Proxy { protocol: local::Protocol::Socks5, login: None, is_direct: false };
-    local::Listener { listen: local::Listen::Tcp(address), service: local::Service::Proxy(proxy) }
-}
-
 impl Arguments {
     fn listeners(&self) -> Vec<local::Listener> {
         let login = self.all("login").next().map(|text: String| {
@@ -121,7 +109,7 @@ impl Arguments {
             let target = Target::parse(target, None).expect("a target");
             local::Listener { listen: listen_at(listen), service: local::Service::Forward(target) }
         });
-        proxies.chain(forwards).chain(self.all("socks").map(socks)).collect()
+        proxies.chain(forwards).collect()
     }
 
     fn dns(&self) -> Option<Dns> {
@@ -146,33 +134,6 @@ fn listen_at(text: &str) -> local::Listen {
     text.parse().map_or_else(|_| local::Listen::Unix(text.into()), local::Listen::Tcp)
 }
 
-/// Closes the client's stream if the dial fails.
-struct Silent;
-
-impl Caller for Silent {
-    fn connected(&mut self, _remote: SocketAddr) -> Vec<u8> {
-        Vec::new()
-    }
-
-    fn failed(&mut self, failure: Failure) -> Vec<u8> {
-        eprintln!("dial: {failure:?}");
-        Vec::new()
-    }
-}
-
-/// Accept connections of this host and dial the target for each.
-fn serve(listener: &TcpListener, target: SocketAddr, stack: &Handle) {
-    for client in listener.incoming() {
-        let client = client.expect("a connection");
-        client.set_nonblocking(true).expect("a socket");
-        client.set_nodelay(true).expect("a socket");
-        let dial = Dial { addresses: vec![target], timeout: TIMEOUT, client: client.into(), caller: Box::new(Silent) };
-        if stack.dial(dial).is_err() {
-            return;
-        }
-    }
-}
-
 fn main() {
     let arguments = Arguments::read();
     let name: String = arguments.one("name", "stack".into());
@@ -181,12 +142,6 @@ fn main() {
     let device = Device::with_inner(stack, &name).expect("a device");
     let listener = Listener::open(Path::new(&directory), &name).expect("the UAPI socket");
     let _server = Server::start(listener, Arc::new(device.handle()), Arc::new(|_| {})).expect("a server");
-    for text in arguments.all::<String>("dial") {
-        let (listen, target) = text.split_once('=').expect("LISTEN=TARGET");
-        let listener = TcpListener::bind(listen).expect("a free port");
-        let (target, stack) = (target.parse().expect("a target"), handle.clone());
-        std::thread::spawn(move || serve(&listener, target, &stack));
-    }
     println!("ready");
     for _ in std::io::stdin().lines() {
         println!("{:?}", handle.status().expect("a status"));
