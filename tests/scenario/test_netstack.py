@@ -142,6 +142,24 @@ def test_commands_reach_the_network_through_the_agent(stacked: Stacked) -> None:
     assert said.stdout.endswith(PAGE)
 
 
+def test_a_proxy_whose_address_is_in_use_is_a_condition_until_it_listens(two: Two) -> None:
+    near, far = two
+    address, port = PROXY.split(":")
+    holder = near.host.start("python3", "-m", "http.server", "--bind", address, port, log="holder")
+    until(lambda: near.host.attempt("curl", "--silent", f"http://{PROXY}/").returncode == 0, "the address is taken")
+    near.configure(network_to(far, NEAR_INNER[0], FAR_INNER[0]).but(lines=TABLES))
+    start_unprivileged(near)
+    near.until_state("active")
+    until(lambda: "socks5 127.0.0.1:1080" in conditions(near), "the condition is shown")
+    near.host.kill(near.host.processes("python3")[0])
+    assert holder.wait(60) != 0
+    until(lambda: "socks5 127.0.0.1:1080" not in conditions(near), "the proxy listens", 60)
+
+
+def conditions(agent: Agent) -> str:
+    return " ".join(agent.network()["warnings"])
+
+
 def test_a_reload_changes_the_tables_and_loses_nothing(stacked: Stacked, tmp_path: Path) -> None:
     near, far = stacked.near, stacked.far
     (tmp_path / "far/bulk").write_bytes(bytes(1 << 20))

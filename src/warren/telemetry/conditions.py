@@ -161,6 +161,12 @@ ROWS = (
         "check the settings below net.ipv4.conf and net.ipv6.conf, then remove the journal",
     ),
     ConditionRow(
+        "exit.no_icmp",
+        _INFO,
+        "The exit node of a network without an interface forwards no ICMP echo.",
+        "allow a group of the agent in net.ipv4.ping_group_range, or give the agent CAP_NET_RAW",
+    ),
+    ConditionRow(
         "exit.no_route",
         _INFO,
         "This host has no route to the destinations of an exit node.",
@@ -249,6 +255,18 @@ ROWS = (
         _DEGRADED,
         "A watched service is not active.",
         "see its log: journalctl -u UNIT",
+    ),
+    ConditionRow(
+        "stack.flows_limited",
+        _INFO,
+        "A network without an interface has fewer connections than `max_flows`, by the limit of file descriptors.",
+        "raise the hard limit, as LimitNOFILE= of the unit, or lower `max_flows`",
+    ),
+    ConditionRow(
+        "stack.not_listening",
+        _DEGRADED,
+        "A proxy, a forward or a DNS listener of a network without an interface is not open; it is tried again.",
+        "see the error: another program may have the address",
     ),
     ConditionRow(
         "trust.expiring",

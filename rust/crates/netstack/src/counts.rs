@@ -30,8 +30,8 @@ pub struct Counts {
     pub policy: u64,
     /// Errors that were not sent, because their peer had too many.
     pub rate: u64,
-    /// Packets with an inconsistent header or a wrong checksum.
-    pub bad: u64,
+    /// Packets with an inconsistent header or a wrong checksum, in the order of [`BadPacket::ALL`].
+    bad: [u64; BadPacket::ALL.len()],
     /// Fragments that contradicted others.
     pub overlaps: u64,
     /// Packets of protocols that are not supported.
@@ -55,7 +55,31 @@ impl Counts {
         } += 1;
     }
 
-    pub(crate) fn bad(&mut self, _reason: BadPacket) {
-        self.bad += 1;
+    /// Yield the packets that were dropped, by reason.
+    pub fn bad_packets(&self) -> impl Iterator<Item = (String, u64)> {
+        let Self { overlaps, unsupported, .. } = *self;
+        let others = [("contradicting fragment", overlaps), ("unsupported protocol", unsupported)];
+        let bad = BadPacket::ALL.into_iter().zip(self.bad).map(|(reason, count)| (reason.to_string(), count));
+        bad.chain(others.map(|(reason, count)| (reason.to_owned(), count)))
+    }
+
+    pub(crate) fn bad(&mut self, reason: BadPacket) {
+        self.bad[reason as usize] += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bad_packets_are_counted_by_their_reason() {
+        let mut counts = Counts::default();
+        for (number, reason) in BadPacket::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, number);
+            (0..=number).for_each(|_| counts.bad(reason));
+        }
+        let counted: Vec<_> = counts.bad_packets().map(|(_, count)| count).collect();
+        assert_eq!(counted, [1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 0]);
     }
 }

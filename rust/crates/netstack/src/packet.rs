@@ -73,6 +73,21 @@ pub enum BadPacket {
     TransportChecksum,
 }
 
+impl BadPacket {
+    /// All reasons, in the order of their numbers.
+    pub const ALL: [Self; 9] = [
+        Self::Version,
+        Self::Length,
+        Self::HeaderChecksum,
+        Self::SourceRoute,
+        Self::Extensions,
+        Self::Source,
+        Self::Fragment,
+        Self::Transport,
+        Self::TransportChecksum,
+    ];
+}
+
 /// The place of a fragment in its datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fragment {

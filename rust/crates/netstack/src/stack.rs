@@ -46,8 +46,6 @@ use crate::wheel::Wheel;
 
 /// The times before the first call: the packet thread gives the time with each call.
 const START: Now = Now { boot: Duration::ZERO, unix: Duration::ZERO };
-/// How long to wait before the addresses of this host are listed again after an error.
-const LISTING_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The inner side of a device whose packets end in this process.
 pub struct Stack {
@@ -60,6 +58,8 @@ pub struct Stack {
     /// The flows that the limit of descriptors allows.
     allowed_flows: usize,
     ready: Vec<Ready>,
+    /// Why nothing is forwarded although there is an exit.
+    no_exit: Option<String>,
     /// Why echo requests do not leave, if there is an exit.
     no_icmp: Option<String>,
 }
@@ -74,9 +74,8 @@ impl Stack {
     pub fn new(tables: Tables) -> io::Result<(Self, Handle)> {
         let (handle, requests) = Requests::new()?;
         let poller = Poller::new()?;
-        let host = HostAddresses::open()?;
+        let host = HostAddresses::open(&poller)?;
         poller.add_readable(&requests, Token::Requests)?;
-        poller.add_readable(host.watch(), Token::Addresses)?;
         let mut key = [0; 16];
         random::fill(&mut key);
         let shared = Shared {
@@ -105,6 +104,7 @@ impl Stack {
                 names: Names::new(),
                 fragments: Reassembly::default(),
             },
+            no_exit: None,
             no_icmp: None,
             local: Local::default(),
             connecting: Connecting::default(),
@@ -139,7 +139,7 @@ impl Stack {
         let Some(exit) = tables.direct().or_else(|| tables.exit.clone()) else {
             return self.parts.apply_policy();
         };
-        match self.host.list() {
+        match self.host.list(&self.parts.shared.poller) {
             Ok(networks) => {
                 let (mut own, attached) = own::split(&networks);
                 own.extend(&exit.endpoints);
@@ -149,11 +149,13 @@ impl Stack {
                     policy.set_host(table.clone());
                 }
                 shared.host_is_known = true;
+                self.no_exit = None;
             }
-            Err(_) => {
-                // Nothing is forwarded while it is not known what this host is.
+            Err(error) => {
+                // Nothing is forwarded while the addresses of this host are not known.
                 self.parts.shared.host_is_known = false;
-                let again = self.parts.shared.now.boot + LISTING_INTERVAL;
+                self.no_exit = Some(format!("the addresses of this host cannot be listed: {error}"));
+                let again = self.parts.shared.now.boot + self.host.next_delay();
                 self.parts.shared.wheel.set(Alarm::Addresses, again);
             }
         }
@@ -222,6 +224,7 @@ impl Stack {
             max_flows: self.parts.shared.tables.max_flows,
             udp_mappings: self.parts.udp.outside.len(),
             echo_sessions: self.parts.echo.outside.len(),
+            no_exit: self.no_exit.clone(),
             no_icmp: self.no_icmp.clone(),
             relays: self.relays.len(),
             memory: self.parts.shared.budget.used(),
@@ -265,7 +268,7 @@ impl Inner for Stack {
             match event.token {
                 Token::Requests => self.process_requests(),
                 Token::Addresses => {
-                    if self.host.changed().unwrap_or(true) {
+                    if self.host.changed() {
                         self.update_host();
                     }
                 }

@@ -13,6 +13,8 @@ pub struct Status {
     pub udp_mappings: usize,
     /// Echo sessions of the exit.
     pub echo_sessions: usize,
+    /// Why nothing is forwarded although there is an exit.
+    pub no_exit: Option<String>,
     /// Why the exit passes no echo requests on; `None` if it does, and without an exit.
     pub no_icmp: Option<String>,
     /// Streams between two sockets of the host, with those that are being dialled.

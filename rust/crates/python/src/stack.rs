@@ -252,10 +252,15 @@ pub(crate) fn status<'py>(py: Python<'py>, stack: &netstack::Handle) -> PyResult
     values.set_item("max_flows", status.max_flows)?;
     values.set_item("udp_mappings", status.udp_mappings)?;
     values.set_item("echo_sessions", status.echo_sessions)?;
+    values.set_item("no_exit", status.no_exit)?;
     values.set_item("no_icmp", status.no_icmp)?;
     values.set_item("memory", status.memory)?;
     values.set_item("refused", refused)?;
-    values.set_item("bad_packets", status.counts.bad + status.counts.overlaps + status.counts.unsupported)?;
+    let bad_packets = PyDict::new(py);
+    for (reason, count) in status.counts.bad_packets() {
+        bad_packets.set_item(reason, count)?;
+    }
+    values.set_item("bad_packets", bad_packets)?;
     values.set_item("dropped_packets", status.dropped)?;
     let listeners = PyDict::new(py);
     for (listener, state) in status.listeners {

@@ -29,6 +29,7 @@ from warren.agent.io.network_context import NetworkContext
 from warren.agent.io.network_warnings import NetworkWarnings
 from warren.agent.network_state import NetworkState
 from warren.agent.snapshot import network_sample
+from warren.agent.stack_conditions import stack_conditions
 from warren.backoff import Backoff, BackoffPolicy
 from warren.clock import monotonic_seconds, wall_seconds
 from warren.errors import EngineError, InterfaceError, StateError, WarrenError
@@ -272,6 +273,10 @@ class NetworkReconciler:
         socket_problem = await asyncio.to_thread(self._interface.socket_problem)
         uapi = None if socket_problem is None else Condition.of_error(socket_problem, "uapi.socket_missing")
         self._warnings.set_condition("uapi", uapi)
+        if (device := self._interface.stack_device) is not None:
+            stack = await asyncio.to_thread(device.netstack_status)
+            for subject, condition in stack_conditions(stack, self.config.netstack.max_flows).items():
+                self._warnings.set_condition(subject, condition)
         return status
 
     async def _apply(self, observed: InterfaceStatus | None = None) -> None:

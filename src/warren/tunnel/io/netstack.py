@@ -36,7 +36,7 @@ class NetstackEngine:
         return self._device
 
     def create(self) -> None:
-        """Start the packet thread with the stack, and open its listeners. Raises HostError for one that is in use."""
+        """Start the packet thread with the stack. A listener whose address is in use is opened later, by backoff."""
         self._device = Device.without_link(self.name, self._tables)
 
     def configure(self, change: InterfaceChange) -> None:

@@ -58,7 +58,7 @@ pub(crate) struct Lookups {
 }
 
 impl Lookups {
-    /// Begin a lookup, and return its questions. A text that is no name has no address.
+    /// Begin a lookup, and return its questions. An invalid name has no address.
     pub(crate) fn start(&mut self, name: &str, purpose: Purpose, random: impl Fn() -> u16) -> Vec<Asked> {
         let Ok(name) = name.parse::<HostName>() else {
             self.finished.push_back((purpose, Vec::new()));

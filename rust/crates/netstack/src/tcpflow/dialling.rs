@@ -126,7 +126,7 @@ impl TcpFlows {
                 self.serve(flow_id, shared);
             }
             Some(&Origin::Dial(id)) => self.dial_succeeded(id, flow_id, shared),
-            Some(Origin::Exit { .. } | Origin::Forward) | None => self.enqueue(flow_id),
+            Some(Origin::Exit { .. } | Origin::Stream) | None => self.enqueue(flow_id),
         }
     }
 
@@ -143,7 +143,7 @@ impl TcpFlows {
             flow.connection.abort();
         }
         flow.host = Some(client);
-        flow.origin = Origin::Forward;
+        flow.origin = Origin::Stream;
         self.watch(winner, shared);
         self.serve(winner, shared);
     }

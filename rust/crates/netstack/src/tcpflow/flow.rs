@@ -88,8 +88,8 @@ pub(crate) enum Origin {
         /// The SYN with its IP header.
         syn: Box<[u8]>,
     },
-    /// A peer, to a target of a forward.
-    Forward,
+    /// A stream that no policy judges any more: a forward, an accepted connection, or a dial that has succeeded.
+    Stream,
     /// A peer, to a listener at this own port.
     Listener(u16),
     /// This side, as one attempt of a dial.

@@ -50,7 +50,7 @@ impl TcpFlows {
     /// Open a flow to an own address: only a port that somebody serves answers.
     fn open_own(&mut self, shared: &mut Shared, key: Key, packet: &Packet<'_>, syn: &Segment<'_>) {
         match self.listeners.service(key.local.port(), key.remote.ip()) {
-            Some(Service::Forward(to)) => self.dial_outside(shared, key, packet, syn, to, Origin::Forward),
+            Some(Service::Forward(to)) => self.dial_outside(shared, key, packet, syn, to, Origin::Stream),
             Some(Service::Listener) => self.accept(shared, key, syn),
             None => refuse(shared, key, syn),
         }
@@ -215,7 +215,7 @@ impl TcpFlows {
         let Ok((ours, theirs)) = stream::pair() else { return flow.reset() };
         flow.host = Some(Stream::connected(ours));
         let remote = flow.key.remote;
-        flow.origin = Origin::Forward;
+        flow.origin = Origin::Stream;
         self.watch(id, shared);
         if !self.listeners.deliver(port, theirs, remote)
             && let Some(flow) = self.flows.get_mut(id)
