@@ -5,7 +5,8 @@
 
 `auto` tries the kernel's WireGuard, then the engine on a TUN, each only where it serves all that the network asks for.
 It takes the netstack only for a network that has a proxy, a forward or an exit, and neither name servers for the host
-nor a default route. Any other network would seem to be up while the traffic of the host passes beside it in clear.
+nor a default route. Any other network would seem to be up while the traffic of the host passes outside the tunnel in
+clear.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def backend_rule(network: NetworkConfig) -> BackendRule:
     excluded: dict[ConcreteBackend, str] = {}
     if keys := [*network.netstack_keys()]:
         excluded |= dict.fromkeys(ON_HOST, f"it does not serve {', '.join(keys)}")
-    if reason := beside_the_tunnel(network):
+    if reason := leak_reason(network):
         excluded["netstack"] = reason
     return BackendRule(tuple(backend for backend in ORDER if backend not in excluded), excluded)
 
@@ -59,14 +60,16 @@ def needs_net_admin(networks: Sequence[NetworkConfig]) -> bool:
     return not networks or any("netstack" not in backend_rule(network).candidates for network in networks)
 
 
-def beside_the_tunnel(network: NetworkConfig) -> str:
-    """Return why traffic of the host would pass beside a netstack in clear; empty if none would."""
+def leak_reason(network: NetworkConfig) -> str:
+    """Return why traffic of the host would pass outside the tunnel in clear under a netstack; empty if none would."""
     if not network.has_entrance():
-        return "the network has no proxy, forward or exit, so traffic of the host would pass beside it in clear"
+        return (
+            "the network has no proxy, forward or exit, so traffic of the host would pass outside the tunnel in clear"
+        )
     if network.dns:
-        return "`dns` sets the host's name servers, whose questions would pass beside it in clear"
+        return "`dns` sets the host's name servers, whose questions would pass outside the tunnel in clear"
     if default := next(_default_routes(network), None):
-        return f"{default} is a default route of the host, whose traffic would pass beside it in clear"
+        return f"{default} is a default route of the host, whose traffic would pass outside the tunnel in clear"
     return ""
 
 
