@@ -87,6 +87,7 @@ def test_every_network_under_auto_keeps_the_rule(any_network: NetworkConfig, is_
     if config.backend == "auto" and "netstack" in rule.candidates:
         assert config.has_entrance()
         assert not config.dns
+        assert not config.exit_node.dns
         assert not taking_all(prefixes)
     if {"kernel", "userspace"}.intersection(rule.candidates):
         assert not [*config.netstack_keys()]

@@ -184,6 +184,12 @@ def test_a_backend_that_would_ignore_a_key_is_refused(backend: str, text: str, k
     assert findings(text, head) == [f'{key}: backend {backend} does not serve it; expected backend = "netstack"']
 
 
+def test_name_servers_of_an_exit_are_refused_for_a_stack() -> None:
+    expected = "expected none: its peers ask port 53 of the network's own addresses"
+    text = 'exit_node = {enabled = true, dns = ["192.0.2.53"]}'
+    assert findings(text) == [f"exit_node.dns: backend netstack does not serve it; {expected}"]
+
+
 def test_two_networks_do_not_share_a_listener() -> None:
     text = 'enable_wireguard = true\nsocks5.listen = "127.0.0.1:1080"\n'
     second = NETWORK.replace("network.a", "network.b") + 'interface = "wg1"\n'

@@ -45,7 +45,9 @@ def backend_rule(network: NetworkConfig) -> BackendRule:
     excluded: dict[ConcreteBackend, str] = {}
     if keys := [*network.netstack_keys()]:
         excluded |= dict.fromkeys(ON_HOST, f"it does not serve {', '.join(keys)}")
-    if reason := leak_reason(network):
+    if network.exit_node.dns:
+        excluded["netstack"] = "it does not serve exit_node.dns"
+    elif reason := leak_reason(network):
         excluded["netstack"] = reason
     return BackendRule(tuple(backend for backend in ORDER if backend not in excluded), excluded)
 

@@ -275,6 +275,9 @@ class NetworkConfig:
         if self.backend in ("kernel", "userspace"):
             for key in self.netstack_keys():
                 yield Finding(key, f"backend {self.backend} does not serve it", 'expected backend = "netstack"')
+        if self.backend == "netstack" and self.exit_node.dns:
+            expected = "expected none: its peers ask port 53 of the network's own addresses"
+            yield Finding("exit_node.dns", "backend netstack does not serve it", expected)
         yield from listener_findings(self.listeners())
         ports: dict[tuple[Protocol, int | None], int] = {}
         for number, forward in enumerate(self.forwards):
