@@ -32,7 +32,7 @@ from warren.commands.settings import SandboxSettings, ScriptSettings
 PROGRAM = "/bin/true"
 AGENT_USER = "warren"
 SPAWNS = 10  # of a turn
-PATIENCE_SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
 BARE = "asyncio alone"
 
 
@@ -153,7 +153,7 @@ async def bare() -> str:
 async def sandboxed(programs: ProgramRunner) -> str:
     """As a command has it."""
     effect = RunProgram((PROGRAM,))
-    done = await programs.run(effect, deadline_seconds=PATIENCE_SECONDS, min_level="L0", pinned={})
+    done = await programs.run(effect, deadline_seconds=TIMEOUT_SECONDS, min_level="L0", pinned={})
     return done.level
 
 

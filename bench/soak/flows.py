@@ -17,7 +17,7 @@ PORTION_BYTES = 8192
 PORTION_SECONDS = 0.08  # 100 kB a second, 0.8 Mb/s
 DATAGRAM_SECONDS = 0.05
 LONGEST_BYTES = 1200
-PATIENCE_SECONDS = 0.5
+TIMEOUT_SECONDS = 0.5
 CONNECT_SECONDS = 60
 NUMBER_BYTES = 8
 
@@ -88,7 +88,7 @@ class Stream(Flow):
             self._out.connect(server.getsockname()[:2])
             self._in, _ = server.accept()
         for end in (self._out, self._in):
-            end.settimeout(PATIENCE_SECONDS)
+            end.settimeout(TIMEOUT_SECONDS)
         self._start(self._send, self._receive)
 
     def _send(self) -> None:
@@ -138,7 +138,7 @@ class Echoes(Flow):
         self._near = sender.socket(family, socket.SOCK_DGRAM)
         self._near.connect(self._far.getsockname()[:2])
         for end in (self._near, self._far):
-            end.settimeout(PATIENCE_SECONDS)
+            end.settimeout(TIMEOUT_SECONDS)
         self.unsent = 0
         self.times: dict[str, Counter[bytes]] = {"there": Counter(), "back": Counter()}
         self._start(self._send, self._answer, self._receive)

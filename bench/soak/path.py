@@ -25,7 +25,7 @@ from soak.path_counters import Toll
 
 BUFFER_BYTES = 8 << 20  # seconds of traffic, for a machine that is busy with something else
 DATAGRAM_BYTES = 1 << 16
-PATIENCE_SECONDS = 0.2
+TIMEOUT_SECONDS = 0.2
 HANDSHAKES, COOKIE = (1, 2), 3  # first octet of a message
 MAC_BYTES = 16
 SO_RCVBUFFORCE = 33  # asm-generic/socket.h
@@ -143,8 +143,8 @@ class Path:
 
     def _work(self) -> None:
         while not self._ended.is_set():
-            due = self._waiting[0].due - time.monotonic() if self._waiting else PATIENCE_SECONDS
-            ready = self._selector.select(min(max(due, 0.0), PATIENCE_SECONDS))
+            due = self._waiting[0].due - time.monotonic() if self._waiting else TIMEOUT_SECONDS
+            ready = self._selector.select(min(max(due, 0.0), TIMEOUT_SECONDS))
             with self._lock:
                 for key, _ in ready:
                     if isinstance(key.fileobj, socket.socket) and key.fileobj.fileno() >= 0:

@@ -24,7 +24,7 @@ PROGRAMS = Path(__file__).with_name("misbehaving")
 ROOT = Path(__file__).parents[2]
 # A user that nobody is, another one in each process of a parallel run: the kernel counts a user's processes.
 STRANGER = 54321 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-PATIENCE_SECONDS = 60
+TIMEOUT_SECONDS = 60
 
 # Without the right to make a namespace; root's own way.
 WITHOUT_RIGHT = '#!/bin/sh\nexec setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin -- {sandbox} "$@"\n'
@@ -78,7 +78,7 @@ class Kept:
     host: Host
     directory: Path
     settings: dict[str, Any] = field(default_factory=dict)
-    deadline: float = PATIENCE_SECONDS
+    deadline: float = TIMEOUT_SECONDS
     uid: int | None = None
     """Whom the process that runs them becomes first; None stays root."""
     holds_key: bool = False
@@ -93,7 +93,7 @@ class Kept:
     def run_all(self, *runs: Sequence[str]) -> list[dict[str, Any]]:
         """How each ended, in the order that they did. Nothing of them is left."""
         with self.keeper(*runs) as keeper:
-            output, problem = keeper.communicate(timeout=2 * PATIENCE_SECONDS)
+            output, problem = keeper.communicate(timeout=2 * TIMEOUT_SECONDS)
         assert keeper.returncode == 0, problem
         assert self.left() == [], "processes are left"
         said = [json.loads(line) for line in output.splitlines()]
@@ -130,7 +130,7 @@ class Kept:
 
     def wait_until_gone(self) -> None:
         """For who is not told when that is."""
-        end = time.monotonic() + PATIENCE_SECONDS
+        end = time.monotonic() + TIMEOUT_SECONDS
         while left := self.left():
             assert time.monotonic() < end, left
             time.sleep(0.01)

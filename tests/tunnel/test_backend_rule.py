@@ -66,7 +66,7 @@ def test_auto_with_a_proxy_or_a_forward_is_the_backend_that_serves_it(entrance: 
         ({}, ["0.0.0.0/1", "128.0.0.0/1"], "0.0.0.0/1 is a default route"),
     ],
 )
-def test_auto_never_is_a_netstack_beside_which_the_host_would_speak_in_clear(
+def test_auto_never_takes_a_netstack_where_host_traffic_would_leave_in_clear(
     values: dict[str, object], prefixes: list[str], reason: str
 ) -> None:
     with_exit = network(*prefixes, exit_node=ExitNode(enabled=True), **values)

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.commands.kept import HOSTS, PATIENCE_SECONDS, STRANGER, Kept, kept, programs
+from tests.commands.kept import HOSTS, STRANGER, TIMEOUT_SECONDS, Kept, kept, programs
 from tests.commands.pipeline.bundles import put
 
 pytestmark = [pytest.mark.integration, pytest.mark.security, pytest.mark.needs("cc", "setpriv", "unshare")]
@@ -37,7 +37,7 @@ def sandboxed(request: pytest.FixtureRequest) -> Iterator[Kept]:
 
 @pytest.fixture(autouse=True)
 def _at_first(sandboxed: Kept) -> None:
-    sandboxed.settings, sandboxed.deadline, sandboxed.uid = {}, PATIENCE_SECONDS, None
+    sandboxed.settings, sandboxed.deadline, sandboxed.uid = {}, TIMEOUT_SECONDS, None
 
 
 def test_level_is_the_one_that_the_host_reaches(sandboxed: Kept) -> None:

@@ -27,7 +27,7 @@ from warren.errors import HostError
 pytestmark = [pytest.mark.integration, pytest.mark.skipif(os.geteuid() != 0, reason="only root runs programs")]
 
 T = TypeVar("T")
-PATIENCE_SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
 AGENT_USER = "bin"  # a user of every host
 
 
@@ -53,7 +53,7 @@ async def run(  # noqa: PLR0913, all by their names
     made: ProgramRunner,
     effect: RunScript | RunProgram | None = None,
     *,
-    seconds: float = PATIENCE_SECONDS,
+    seconds: float = TIMEOUT_SECONDS,
     min_level: str = "L0",
     pinned: dict[str, str] | None = None,
     on_output: Callable[[bytes], None] | None = None,

@@ -44,7 +44,7 @@ pytestmark = [
 SPAWN, STOP, LIST = containers.VERBS
 STATUS, TERMINATE = sessions.VERBS
 ADA: dict[str, object] = {"username": "ada", "session_id": "s-1"}
-PATIENCE_SECONDS = 60
+TIMEOUT_SECONDS = 60
 
 REAPING = """
 import asyncio, sys
@@ -116,7 +116,7 @@ def refused(result: Result, code: Code = Code.EXEC_FAILED) -> str:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE_SECONDS
+    end = time.monotonic() + TIMEOUT_SECONDS
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.1)
@@ -145,7 +145,7 @@ def test_its_labels_and_its_usual_limits(engine: Engine, node: Node) -> None:
     container = spawned(node)
     found = engine.inspect(container)
     labels = found["Config"]["Labels"]
-    assert abs(int(labels.pop("viw.started")) - time.time()) < PATIENCE_SECONDS
+    assert abs(int(labels.pop("viw.started")) - time.time()) < TIMEOUT_SECONDS
     assert labels.pop("viw.boot").endswith(read_clocks().boot_id)
     assert labels == {"viw.agent": "node-1", "viw.session": "s-1", "viw.user": "ada"}
     assert cgroup(found, "memory", "memory.limit_in_bytes", "memory.max") == str(512 << 20)
@@ -273,7 +273,7 @@ def broken() -> bytes:
 def test_listed_and_stopped(engine: Engine, node: Node) -> None:
     container = spawned(node)
     (listed,) = told(node.run(LIST, {}))
-    assert 0 <= int(str(listed.pop("age_seconds"))) < PATIENCE_SECONDS
+    assert 0 <= int(str(listed.pop("age_seconds"))) < TIMEOUT_SECONDS
     about = {"container_id": container, "image": IMAGE, "username": "ada", "session_id": "s-1", "state": "running"}
     assert listed == about
     assert node.run(STOP, {"container_id": container[:12]}).data == {"container_stopped": True}

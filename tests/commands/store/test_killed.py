@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.kept import HOSTS, PATIENCE_SECONDS, Kept, kept
+from tests.commands.kept import HOSTS, TIMEOUT_SECONDS, Kept, kept
 
 pytestmark = [pytest.mark.integration, pytest.mark.security, pytest.mark.needs("cc", "setpriv", "unshare")]
 
@@ -55,7 +55,7 @@ def test_killed_sandbox_leaves_no_program(sandboxed: Kept) -> None:
         told(keeper, "begun")
         [supervisor] = children(keeper.pid)
         os.kill(supervisor, signal.SIGKILL)
-        output, _ = keeper.communicate(timeout=PATIENCE_SECONDS)
+        output, _ = keeper.communicate(timeout=TIMEOUT_SECONDS)
     sandboxed.wait_until_gone()
     assert "the sandbox was killed" in json.loads(output.splitlines()[-1])["problem"]
 
@@ -65,7 +65,7 @@ def test_terminated_sandbox_terminates_its_program(sandboxed: Kept) -> None:
         told(keeper, "begun")
         [supervisor] = children(keeper.pid)
         os.kill(supervisor, signal.SIGTERM)
-        output, _ = keeper.communicate(timeout=PATIENCE_SECONDS)
+        output, _ = keeper.communicate(timeout=TIMEOUT_SECONDS)
     assert sandboxed.left() == []
     assert json.loads(output.splitlines()[-1])["code"] == "CANCELLED"
 
@@ -94,7 +94,7 @@ def children(pid: int) -> list[int]:
 
 def wait_until_empty(sandboxed: Kept) -> None:
     """The sandboxes remove what they made, when all is gone."""
-    end = time.monotonic() + PATIENCE_SECONDS
+    end = time.monotonic() + TIMEOUT_SECONDS
     while left := [path.name for path in (sandboxed.directory / "work").iterdir() if path.name != "uids"]:
         assert time.monotonic() < end, left
         time.sleep(0.01)

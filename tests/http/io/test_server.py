@@ -33,7 +33,7 @@ pytestmark = pytest.mark.integration
 
 TOKEN = "t" * 43
 ADMIN_TOKEN = "a" * 43
-PATIENCE_SECONDS = 10
+TIMEOUT_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -45,15 +45,15 @@ class Served:
     networks: SimulatedNetworks
 
     def client(self) -> HTTPConnection:
-        return HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_SECONDS)
+        return HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_SECONDS)
 
     def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), PATIENCE_SECONDS)
+        return socket.create_connection(("127.0.0.1", self.port), TIMEOUT_SECONDS)
 
     def curl(self, *arguments: str | Path) -> str:
         """What it wrote."""
         done = subprocess.run(
-            ["curl", "--silent", "--show-error", "--max-time", str(PATIENCE_SECONDS), *arguments],
+            ["curl", "--silent", "--show-error", "--max-time", str(TIMEOUT_SECONDS), *arguments],
             capture_output=True,
             text=True,
             check=False,
@@ -103,7 +103,7 @@ def serving(pages: HttpRouter, *listeners: HttpListener) -> Iterator[None]:
             yield
         finally:
             loop.call_soon_threadsafe(task.cancel)
-            running.result(PATIENCE_SECONDS)
+            running.result(TIMEOUT_SECONDS)
             loop.close()
 
 
@@ -302,7 +302,7 @@ def test_connection_above_the_limit_takes_the_place_of_the_idlest(served: Served
         assert answer(connection).read() == b"OK"
         assert is_at_its_end(held[0])
     with socket.socket(socket.AF_UNIX) as local:  # the other listener has its own
-        local.settimeout(PATIENCE_SECONDS)
+        local.settimeout(TIMEOUT_SECONDS)
         local.connect(str(served.path))
         local.sendall(b"GET /healthz?format=text HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert answer(local).read() == b"OK"
@@ -357,7 +357,7 @@ def test_handler_that_crashes_fails_one_request_only(tmp_path: Path, caplog: pyt
     with serving(pages, open_unix(tmp_path / "http.sock")):
         for _ in range(2):
             with socket.socket(socket.AF_UNIX) as local:
-                local.settimeout(PATIENCE_SECONDS)
+                local.settimeout(TIMEOUT_SECONDS)
                 local.connect(str(tmp_path / "http.sock"))
                 local.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 response = answer(local)
@@ -370,7 +370,7 @@ def test_cancelled_server_leaves_no_connection_and_no_socket(tmp_path: Path) -> 
     tcp, unix = open_tcp(TcpAddress(ip_address("127.0.0.1"), 0)), open_unix(tmp_path / "http.sock")
     address = tcp.socket.getsockname()
     with serving(pages, tcp, unix):
-        connection = socket.create_connection(address, PATIENCE_SECONDS)
+        connection = socket.create_connection(address, TIMEOUT_SECONDS)
         connection.sendall(b"GET /healthz?format=text HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert answer(connection).read() == b"OK"
     with connection:

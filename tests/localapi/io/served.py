@@ -23,7 +23,7 @@ from warren.localapi.permissions import Permissions, PermissionTable
 from warren.localapi.router import ActionRouter, RejectionCounter
 from warren.tunnel.network_table import network_from_json
 
-PATIENCE_SECONDS = 10
+TIMEOUT_SECONDS = 10
 OWN = Permissions(Group("warren-read", None), Group("warren-admin", None), owner=os.geteuid())
 Answer = dict[str, object]
 
@@ -62,7 +62,7 @@ def served(  # noqa: PLR0913, each by its name
             yield rejections
         finally:
             loop.call_soon_threadsafe(task.cancel)
-            running.result(PATIENCE_SECONDS)
+            running.result(TIMEOUT_SECONDS)
             loop.close()
 
 
@@ -71,7 +71,7 @@ class Conversation:
 
     def __init__(self, path: Path) -> None:
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(PATIENCE_SECONDS)
+        self.socket.settimeout(TIMEOUT_SECONDS)
         self.socket.connect(str(path))
         self._answers = self.socket.makefile("rb")
 

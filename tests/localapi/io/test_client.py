@@ -20,7 +20,7 @@ from warren.files.unix_listener import listen
 from warren.localapi.io.client import request
 from warren.localapi.messages import ErrorType
 
-from .served import PATIENCE_SECONDS, served
+from .served import TIMEOUT_SECONDS, served
 
 pytestmark = pytest.mark.integration
 
@@ -31,7 +31,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "agent.sock"
 
 
-def refused(path: Path, timeout: float = PATIENCE_SECONDS) -> WarrenError:
+def refused(path: Path, timeout: float = TIMEOUT_SECONDS) -> WarrenError:
     """Why a ping came to nothing."""
     with pytest.raises(WarrenError) as error:
         request(path, "ping", timeout=timeout)
@@ -53,7 +53,7 @@ def answering(path: Path, octets: bytes) -> Iterator[None]:
         listener.listen()
         answered = threads.submit(answer)
         yield
-        answered.result(PATIENCE_SECONDS)
+        answered.result(TIMEOUT_SECONDS)
 
 
 def test_request_returns_the_data_of_the_response(path: Path) -> None:

@@ -17,7 +17,7 @@ from warren.files.unix_listener import listen
 from warren.local_client import Group
 from warren.localapi.permissions import Permissions
 
-from .served import PATIENCE_SECONDS, Answer, outcome, served
+from .served import TIMEOUT_SECONDS, Answer, outcome, served
 
 pytestmark = [pytest.mark.integration, pytest.mark.needs("socat")]
 
@@ -77,7 +77,7 @@ def socat(path: Path, octets: str, **options: object) -> list[Answer]:
         stdout=subprocess.PIPE,
         text=True,
         check=True,
-        timeout=PATIENCE_SECONDS,
+        timeout=TIMEOUT_SECONDS,
         **options,  # type: ignore[call-overload] # as they are handed on
     )
     return [json.loads(line) for line in done.stdout.splitlines()]
@@ -86,7 +86,7 @@ def socat(path: Path, octets: str, **options: object) -> list[Answer]:
 def shell(path: Path, commands: str) -> list[Answer]:
     """What these commands of the document print, with the socket where it is here."""
     script = commands.replace(SOCKET, str(path))
-    done = subprocess.run(["sh", "-ec", script], capture_output=True, text=True, check=True, timeout=PATIENCE_SECONDS)
+    done = subprocess.run(["sh", "-ec", script], capture_output=True, text=True, check=True, timeout=TIMEOUT_SECONDS)
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 

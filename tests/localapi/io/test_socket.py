@@ -26,7 +26,7 @@ from warren.localapi.io.socket import Limits
 from warren.localapi.messages import Request
 from warren.tunnel.lifecycle import State
 
-from .served import PATIENCE_SECONDS, Conversation, outcome, served
+from .served import TIMEOUT_SECONDS, Conversation, outcome, served
 
 pytestmark = pytest.mark.integration
 
@@ -116,7 +116,7 @@ def test_input_that_is_no_request_is_counted_as_rejected(path: Path, networks: S
                 client.ask(line)
             assert client.ask(PING) == PONG
             client.send({"action": "hold"})
-            assert hold.has_started.wait(PATIENCE_SECONDS)
+            assert hold.has_started.wait(TIMEOUT_SECONDS)
             assert_rejected(path)
         assert int(rejections) == 4
 
@@ -157,7 +157,7 @@ def test_client_above_the_limit_is_rejected_while_no_other_is_idle(path: Path, n
     limits, hold = Limits(capacity=Capacity(1)), Hold()
     with served(path, networks, limits=limits, planted=[hold.action]), Conversation(path) as client:
         client.send({"action": "hold"})
-        assert hold.has_started.wait(PATIENCE_SECONDS)
+        assert hold.has_started.wait(TIMEOUT_SECONDS)
         assert_rejected(path)
 
 
@@ -278,7 +278,7 @@ def test_client_without_credentials_is_rejected(networks: SimulatedNetworks) -> 
     tcp.setblocking(False)
     listener = Listener(tcp, Path("tcp"), ExitStack())
     with served(listener.path, networks, listener=listener), socket.create_connection(tcp.getsockname()) as client:
-        client.settimeout(PATIENCE_SECONDS)
+        client.settimeout(TIMEOUT_SECONDS)
         answer = json.loads(client.makefile("rb").readline())
     tcp.close()
     assert outcome(answer) == ("unknown", "authentication_failed")

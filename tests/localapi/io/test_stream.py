@@ -16,7 +16,7 @@ from warren.errors import RemoteError, WarrenError
 from warren.localapi.io.client import capture, dial, request
 from warren.localapi.stack_actions import StackActions
 
-from .served import PATIENCE_SECONDS, served
+from .served import TIMEOUT_SECONDS, served
 
 pytestmark = pytest.mark.integration
 
@@ -29,7 +29,7 @@ class Dialled:
     def __init__(self, error: WarrenError | None = None) -> None:
         self.error = error
         self.ours, self.theirs = socket.socketpair()
-        self.ours.settimeout(PATIENCE_SECONDS)
+        self.ours.settimeout(TIMEOUT_SECONDS)
 
     def __enter__(self) -> Self:
         return self
@@ -70,11 +70,11 @@ def received(connection: socket.socket) -> bytes:
 def test_bytes_pass_both_ways_and_each_end_is_passed_on(tmp_path: Path) -> None:
     networks = Dialled()
     with agent(tmp_path, networks) as path, dial(path, "default", "10.0.0.5", 80) as connection, networks.ours as far:
-        connection.settimeout(PATIENCE_SECONDS)
+        connection.settimeout(TIMEOUT_SECONDS)
         sender = threading.Thread(target=send, args=(connection, BULK))
         sender.start()
         assert received(far) == BULK  # the end came, and the other direction still works
-        sender.join(PATIENCE_SECONDS)
+        sender.join(TIMEOUT_SECONDS)
         far.sendall(b"answer")
         far.shutdown(socket.SHUT_WR)
         assert received(connection) == b"answer"
@@ -84,7 +84,7 @@ def test_what_the_far_side_says_first_is_not_lost(tmp_path: Path) -> None:
     networks = Dialled()
     networks.ours.sendall(b"220 ready\r\n")
     with agent(tmp_path, networks) as path, dial(path, "default", "mail.corp.example", 25) as connection:
-        connection.settimeout(PATIENCE_SECONDS)
+        connection.settimeout(TIMEOUT_SECONDS)
         networks.ours.close()
         assert received(connection) == b"220 ready\r\n"
 

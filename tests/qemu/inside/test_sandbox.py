@@ -18,7 +18,7 @@ from warren.commands.settings import SandboxSettings, ScriptSettings
 pytestmark = [pytest.mark.integration, pytest.mark.root]
 
 MEBIBYTE = 1 << 20
-PATIENCE_SECONDS = 300.0
+TIMEOUT_SECONDS = 300.0
 # Each of the four holds 24 MiB, less than is allowed to one, and all of them more than is allowed together.
 GREEDY = """#!/bin/sh
 for one in 1 2 3 4; do
@@ -68,7 +68,7 @@ def test_an_older_kernel_reaches_as_much(trusted: Path) -> None:
 def test_all_memory_together_has_a_bound_in_a_delegated_group(trusted: Path, unit: Path) -> None:
     made = programs(trusted, GREEDY)
     assert "cgroup" in asyncio.run(made.probe()).facts
-    running = made.run(RunScript("script"), deadline_seconds=PATIENCE_SECONDS, min_level="L3", pinned={})
+    running = made.run(RunScript("script"), deadline_seconds=TIMEOUT_SECONDS, min_level="L3", pinned={})
     done = asyncio.run(running)
     assert (done.rc, done.stdout) == (137, b"")
     assert [path.name for path in unit.iterdir() if path.is_dir()] == ["agent"]
